@@ -1,0 +1,76 @@
+//! The attempts table: key `pk`, TTL attribute `ttl`.
+
+use async_trait::async_trait;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem, Update};
+
+use super::expression::Expression;
+use super::{Table, unavailable};
+use crate::domain::item::Item;
+use crate::domain::write::{Write, Written};
+use crate::ports::{ReadAttempts, StoreError, WriteAttempts};
+
+#[derive(Clone)]
+pub struct AttemptsTable(Table);
+
+impl AttemptsTable {
+    pub fn new(client: Client, name: String) -> Self {
+        Self(Table { client, name, key: "pk" })
+    }
+
+    fn transact_item(&self, write: &Write) -> Result<TransactWriteItem, StoreError> {
+        let expression = Expression::render(write);
+        let update = Update::builder()
+            .table_name(&self.0.name)
+            .key(self.0.key, AttributeValue::S(write.key.clone()))
+            .condition_expression(expression.condition)
+            .update_expression(expression.update)
+            .set_expression_attribute_names(Some(expression.names))
+            .set_expression_attribute_values(Some(expression.values))
+            .build()
+            .map_err(unavailable)?;
+        Ok(TransactWriteItem::builder().update(update).build())
+    }
+}
+
+#[async_trait]
+impl ReadAttempts for AttemptsTable {
+    async fn read(&self, key: &str) -> Result<Option<Item>, StoreError> {
+        self.0.read(key).await
+    }
+}
+
+#[async_trait]
+impl WriteAttempts for AttemptsTable {
+    async fn write(&self, write: &Write) -> Result<Written, StoreError> {
+        self.0.write(write).await
+    }
+
+    async fn write_both(&self, first: &Write, second: &Write) -> Result<bool, StoreError> {
+        let result = self
+            .0
+            .client
+            .transact_write_items()
+            .transact_items(self.transact_item(first)?)
+            .transact_items(self.transact_item(second)?)
+            .send()
+            .await;
+        match result {
+            Ok(_) => Ok(true),
+            Err(error) => {
+                let refused = match error.as_service_error() {
+                    Some(
+                        aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError::TransactionCanceledException(
+                            cancelled,
+                        ),
+                    ) => cancelled
+                        .cancellation_reasons()
+                        .iter()
+                        .any(|reason| reason.code() == Some("ConditionalCheckFailed")),
+                    _ => false,
+                };
+                if refused { Ok(false) } else { Err(unavailable(error)) }
+            }
+        }
+    }
+}

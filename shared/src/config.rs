@@ -1,0 +1,245 @@
+//! What a function reads from its environment. Every problem is reported at once, each naming its variable.
+
+use std::time::Duration;
+
+use url::Url;
+
+use crate::domain::return_to::{ReturnToOrigins, is_loopback};
+
+const AUTHORIZE_URL: &str = "https://app.webinargeek.com/oauth/authorize";
+const TOKEN_URL: &str = "https://app.webinargeek.com/oauth/token";
+const REVOKE_URL: &str = "https://app.webinargeek.com/oauth/revoke";
+
+/// How the client proves itself to the token endpoint (names of RFC 7591 section 2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClientAuthentication {
+    Post,
+    Basic,
+}
+
+#[derive(Clone, Debug)]
+pub struct Provider {
+    pub client_id: String,
+    pub authorize_url: Url,
+    pub token_url: Url,
+    /// `None` switches revocation off.
+    pub revoke_url: Option<Url>,
+    pub scope: Option<String>,
+    pub pkce: bool,
+    pub client_authentication: ClientAuthentication,
+    /// The lifetime of an access token whose grant does not say.
+    pub expires_in: Duration,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("the environment is not usable: {}", .0.join("; "))]
+pub struct ConfigError(pub Vec<String>);
+
+/// Reads variables, and remembers what is wrong with them until [`Environment::finish`].
+pub struct Environment<'a> {
+    lookup: &'a dyn Fn(&str) -> Option<String>,
+    problems: Vec<String>,
+}
+
+impl<'a> Environment<'a> {
+    pub fn new(lookup: &'a dyn Fn(&str) -> Option<String>) -> Self {
+        Self { lookup, problems: Vec::new() }
+    }
+
+    /// Reads with `read`, and answers what it read, or every problem that it met.
+    pub fn read<T>(
+        lookup: &'a dyn Fn(&str) -> Option<String>,
+        read: impl FnOnce(&mut Self) -> T,
+    ) -> Result<T, ConfigError> {
+        let mut environment = Self::new(lookup);
+        let value = read(&mut environment);
+        if environment.problems.is_empty() { Ok(value) } else { Err(ConfigError(environment.problems)) }
+    }
+
+    /// An empty variable counts as unset.
+    pub fn optional(&self, name: &str) -> Option<String> {
+        (self.lookup)(name).filter(|value| !value.is_empty())
+    }
+
+    pub fn required(&mut self, name: &str) -> String {
+        self.optional(name).unwrap_or_else(|| {
+            self.problem(name, "is required");
+            String::new()
+        })
+    }
+
+    pub fn switch(&mut self, name: &str, default: bool) -> bool {
+        match self.optional(name).as_deref() {
+            None => default,
+            Some("on") => true,
+            Some("off") => false,
+            Some(_) => {
+                self.problem(name, "must be on or off");
+                default
+            }
+        }
+    }
+
+    pub fn seconds(&mut self, name: &str, default: u64) -> Duration {
+        let seconds = match self.optional(name).map(|text| text.parse()) {
+            None => default,
+            Some(Ok(seconds)) if (1..=31_536_000).contains(&seconds) => seconds,
+            Some(_) => {
+                self.problem(name, "must be a number of seconds between 1 and 31536000");
+                default
+            }
+        };
+        Duration::from_secs(seconds)
+    }
+
+    /// https, or http on a loopback address.
+    pub fn url(&mut self, name: &str, default: &str) -> Url {
+        let text = self.optional(name).unwrap_or_else(|| default.to_owned());
+        match parse_url(&text) {
+            Ok(url) => url,
+            Err(problem) => {
+                self.problem(name, problem);
+                Url::parse(TOKEN_URL).expect("a constant")
+            }
+        }
+    }
+
+    /// `https://host[:port]` and nothing behind it.
+    pub fn origin(&mut self, name: &str) -> Option<String> {
+        let text = self.optional(name)?;
+        match parse_origin(&text) {
+            Ok(origin) => Some(origin.ascii_serialization()),
+            Err(problem) => {
+                self.problem(name, problem);
+                None
+            }
+        }
+    }
+
+    pub fn return_to_origins(&mut self) -> ReturnToOrigins {
+        let mut origins = Vec::new();
+        for text in self.optional("RETURN_TO_ORIGINS").unwrap_or_default().split(',').map(str::trim) {
+            if text.is_empty() {
+                continue;
+            }
+            match parse_origin(text) {
+                Ok(origin) => origins.push(origin),
+                Err(problem) => self.problem("RETURN_TO_ORIGINS", problem),
+            }
+        }
+        ReturnToOrigins::These(origins)
+    }
+
+    pub fn stack(&mut self) -> String {
+        self.required("STACK")
+    }
+
+    /// Seconds between scheduled runs.
+    pub fn refresh_every(&mut self) -> Duration {
+        self.seconds("REFRESH_EVERY", 300)
+    }
+
+    pub fn provider(&mut self) -> Provider {
+        let token_url_is_ours = self.optional("WEBINARGEEK_TOKEN_URL").is_none();
+        let revoke_url = match (self.lookup)("WEBINARGEEK_REVOKE_URL") {
+            Some(text) if text.is_empty() => None,
+            Some(_) => Some(self.url("WEBINARGEEK_REVOKE_URL", "")),
+            // Another provider's tokens are nothing to show to WebinarGeek.
+            None => token_url_is_ours.then(|| Url::parse(REVOKE_URL).expect("a constant")),
+        };
+        let client_authentication = match self.optional("WEBINARGEEK_CLIENT_AUTH").as_deref() {
+            None | Some("client_secret_post") => ClientAuthentication::Post,
+            Some("client_secret_basic") => ClientAuthentication::Basic,
+            Some(_) => {
+                self.problem("WEBINARGEEK_CLIENT_AUTH", "must be client_secret_post or client_secret_basic");
+                ClientAuthentication::Post
+            }
+        };
+        Provider {
+            client_id: self.required("WEBINARGEEK_CLIENT_ID"),
+            authorize_url: self.url("WEBINARGEEK_AUTHORIZE_URL", AUTHORIZE_URL),
+            token_url: self.url("WEBINARGEEK_TOKEN_URL", TOKEN_URL),
+            revoke_url,
+            scope: self.optional("WEBINARGEEK_SCOPE"),
+            pkce: self.switch("WEBINARGEEK_PKCE", true),
+            client_authentication,
+            expires_in: self.seconds("WEBINARGEEK_EXPIRES_IN", 7200),
+        }
+    }
+
+    pub fn problem(&mut self, name: &str, problem: &str) {
+        self.problems.push(format!("{name} {problem}"));
+    }
+}
+
+fn parse_url(text: &str) -> Result<Url, &'static str> {
+    let url = Url::parse(text).map_err(|_| "must be an absolute URL")?;
+    let safe = url.scheme() == "https" || (url.scheme() == "http" && is_loopback(&url));
+    if !safe || !url.username().is_empty() || url.password().is_some() || url.fragment().is_some() {
+        return Err("must be https, or http on a loopback address, without user name, password and fragment");
+    }
+    Ok(url)
+}
+
+fn parse_origin(text: &str) -> Result<url::Origin, &'static str> {
+    let url = parse_url(text)?;
+    if url.path() != "/" || url.query().is_some() {
+        return Err("must be an origin: a scheme, a host and perhaps a port, and nothing behind them");
+    }
+    Ok(url.origin())
+}
+
+/// The process's own environment.
+#[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
+pub fn process_environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn provider(pairs: &'static [(&'static str, &'static str)]) -> Result<Provider, ConfigError> {
+        let lookup = |name: &str| pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
+        Environment::read(&lookup, Environment::provider)
+    }
+
+    #[test]
+    fn every_problem_is_reported_at_once_and_names_its_variable() {
+        let error = provider(&[
+            ("WEBINARGEEK_TOKEN_URL", "http://provider.example/token"),
+            ("WEBINARGEEK_PKCE", "maybe"),
+            ("WEBINARGEEK_EXPIRES_IN", "soon"),
+            ("WEBINARGEEK_CLIENT_AUTH", "none"),
+        ])
+        .unwrap_err()
+        .to_string();
+        for name in ["CLIENT_ID", "TOKEN_URL", "PKCE", "EXPIRES_IN", "CLIENT_AUTH"] {
+            assert!(error.contains(&format!("WEBINARGEEK_{name}")), "{name} in {error}");
+        }
+    }
+
+    #[test]
+    fn the_defaults_are_webinargeeks() {
+        let provider = provider(&[("WEBINARGEEK_CLIENT_ID", "id")]).unwrap();
+        assert_eq!(provider.token_url.as_str(), TOKEN_URL);
+        assert_eq!(provider.authorize_url.as_str(), AUTHORIZE_URL);
+        assert_eq!(provider.revoke_url.unwrap().as_str(), REVOKE_URL);
+        assert!(provider.pkce);
+    }
+
+    #[test]
+    fn another_providers_tokens_are_not_shown_to_webinargeek() {
+        let provider = provider(&[
+            ("WEBINARGEEK_CLIENT_ID", "id"),
+            ("WEBINARGEEK_TOKEN_URL", "https://provider.example/token"),
+        ]);
+        assert!(provider.unwrap().revoke_url.is_none());
+    }
+
+    #[test]
+    fn an_empty_revoke_url_switches_revocation_off() {
+        let provider = provider(&[("WEBINARGEEK_CLIENT_ID", "id"), ("WEBINARGEEK_REVOKE_URL", "")]);
+        assert!(provider.unwrap().revoke_url.is_none());
+    }
+}

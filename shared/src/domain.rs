@@ -1,0 +1,15 @@
+//! Pure values. Nothing here reads a clock, draws randomness or talks to anything.
+
+pub mod attempt;
+pub mod connection;
+pub mod connection_id;
+pub mod digest;
+pub mod item;
+pub mod pkce;
+pub mod return_to;
+pub mod schedule;
+pub mod secret;
+pub mod session;
+pub mod time;
+pub mod token_pair;
+pub mod write;

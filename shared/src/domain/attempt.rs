@@ -1,0 +1,136 @@
+//! One browser's journey from `/authorize` to `/callback`: who started it, what it is for, and how it ended.
+
+use super::connection_id::ConnectionId;
+use super::digest;
+use super::item::{InconsistentItem, Item};
+use super::return_to::ReturnTo;
+use super::secret::{CodeVerifier, CookieValue, State};
+use super::session::SessionId;
+use super::time::Timestamp;
+
+pub mod writes;
+
+/// The name of an attempt: `base64url(sha256(state))`. The state itself is never stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StateHash(String);
+
+impl StateHash {
+    /// `None` for a text that no state of ours ever was.
+    pub fn of(state: &State) -> Option<Self> {
+        digest::is_base64url_of_32_bytes(state.expose()).then(|| Self(digest::sha256(state.expose())))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Eight characters: names the attempt in a log and in its cookie, and opens nothing.
+    pub fn fingerprint(&self) -> &str {
+        &self.0[..8]
+    }
+
+    pub fn key(&self) -> String {
+        format!("state#{}", self.0)
+    }
+}
+
+/// The name of the cookie that binds an attempt to its browser. One cookie per attempt, so that two tabs do not break each other.
+///
+/// Only https may set a name with the `__Host-` prefix (RFC 6265bis section 4.1.3.2), and no other host of the domain
+/// can plant it. Plain http on loopback cannot have it and takes the bare name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CookieName(String);
+
+impl CookieName {
+    pub fn new(state_hash: &StateHash, https: bool) -> Self {
+        let prefix = if https { "__Host-" } else { "" };
+        Self(format!("{prefix}wg_{}", state_hash.fingerprint()))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// What is stored of the cookie. The name is hashed with the value: a neighbouring host that plants `wg_…` in place of
+/// `__Host-wg_…` does not meet the binding, even if it knows the value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Binding(String);
+
+impl Binding {
+    pub fn new(name: &CookieName, value: &CookieValue) -> Self {
+        Self(digest::sha256(format!("{}={}", name.as_str(), value.expose())))
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    Pending,
+    /// The code is on its way to the provider, or was when the process ended. It is never sent a second time.
+    Exchanging,
+    Connected,
+    Denied,
+    Failed,
+}
+
+impl Phase {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Exchanging => "exchanging",
+            Self::Connected => "connected",
+            Self::Denied => "denied",
+            Self::Failed => "failed",
+        }
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        [Self::Pending, Self::Exchanging, Self::Connected, Self::Denied, Self::Failed]
+            .into_iter()
+            .find(|phase| phase.as_str() == text)
+    }
+}
+
+#[derive(Clone, Debug)]
+pub struct Attempt {
+    pub state_hash: StateHash,
+    pub binding: Binding,
+    /// Absent where PKCE is off.
+    pub code_verifier: Option<CodeVerifier>,
+    pub connection_id: ConnectionId,
+    pub redirect_uri: String,
+    pub return_to: Option<ReturnTo>,
+    pub session: Option<SessionId>,
+    pub created_at: Timestamp,
+    pub expires_at: Timestamp,
+    pub phase: Phase,
+    /// The reference number of a failure, shown again when the page is reloaded.
+    pub reference: Option<String>,
+    /// Which invocation sent the code.
+    pub taken_by: Option<String>,
+}
+
+impl Attempt {
+    pub fn from_item(item: &Item) -> Result<Self, InconsistentItem> {
+        let bad = |attribute| InconsistentItem { attribute };
+        let key = item.string("pk")?;
+        let return_to = match item.optional_string("return_to")? {
+            None => None,
+            Some(text) => Some(ReturnTo::stored(text).ok_or(bad("return_to"))?),
+        };
+        Ok(Self {
+            state_hash: StateHash(key.strip_prefix("state#").ok_or(bad("pk"))?.to_owned()),
+            binding: Binding(item.string("binding")?.to_owned()),
+            code_verifier: item.optional_string("code_verifier")?.map(CodeVerifier::new),
+            connection_id: ConnectionId::parse(item.string("connection_id")?).map_err(|_| bad("connection_id"))?,
+            redirect_uri: item.string("redirect_uri")?.to_owned(),
+            return_to,
+            session: item.optional_string("session")?.map(|id| SessionId::stored(id.to_owned())),
+            created_at: item.time("created_at")?,
+            expires_at: item.time("expires_at")?,
+            phase: Phase::parse(item.string("phase")?).ok_or(bad("phase"))?,
+            reference: item.optional_string("reference")?.map(str::to_owned),
+            taken_by: item.optional_string("taken_by")?.map(str::to_owned),
+        })
+    }
+}

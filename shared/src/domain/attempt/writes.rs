@@ -1,0 +1,95 @@
+//! The conditional writes of an attempt, in the order of its life.
+//!
+//! An attempt is sent to the provider at most once, by one invocation (protocol rule 6), and only for the browser that
+//! started it.
+
+use std::time::Duration;
+
+use super::{Attempt, Binding, Phase, StateHash};
+use crate::domain::time::Timestamp;
+use crate::domain::write::{Change, Test, Write, clause};
+
+/// How long a customer may take at the provider's consent page.
+pub const ATTEMPT_LIFETIME: Duration = Duration::from_secs(600);
+
+/// How long a row outlives its attempt, so that a reload still gets the stored outcome.
+const KEPT_AFTER_EXPIRY: Duration = Duration::from_secs(24 * 3600);
+
+/// Stores a new attempt.
+pub fn begin(attempt: &Attempt) -> Write {
+    let mut changes = vec![
+        Change::Set("binding", attempt.binding.0.clone().into()),
+        Change::Set("connection_id", attempt.connection_id.as_str().into()),
+        Change::Set("redirect_uri", attempt.redirect_uri.as_str().into()),
+        Change::Set("created_at", attempt.created_at.into()),
+        Change::Set("expires_at", attempt.expires_at.into()),
+        Change::Set("ttl", (attempt.expires_at + KEPT_AFTER_EXPIRY).into()),
+        Change::Set("phase", attempt.phase.as_str().into()),
+    ];
+    if let Some(verifier) = &attempt.code_verifier {
+        changes.push(Change::Set("code_verifier", verifier.expose().into()));
+    }
+    if let Some(return_to) = &attempt.return_to {
+        changes.push(Change::Set("return_to", return_to.as_str().into()));
+    }
+    if let Some(session) = &attempt.session {
+        changes.push(Change::Set("session", session.as_str().into()));
+    }
+    Write {
+        name: "begin attempt",
+        key: attempt.state_hash.key(),
+        clauses: vec![clause("the state is new", Test::Absent("pk"))],
+        changes,
+    }
+}
+
+/// Takes an attempt for one invocation, before its code is sent.
+pub fn take(state_hash: &StateHash, binding: &Binding, now: Timestamp, me: &str) -> Write {
+    let ours = Test::All(vec![
+        Test::Equals("phase", Phase::Exchanging.as_str().into()),
+        Test::Equals("taken_by", me.into()),
+    ]);
+    Write {
+        name: "take attempt",
+        key: state_hash.key(),
+        clauses: vec![
+            clause("the attempt exists", Test::Exists("pk")),
+            // DynamoDB deletes expired rows hours late.
+            clause("it has not expired", Test::Above("expires_at", now.unix())),
+            // Login CSRF: a state that another browser started.
+            clause("this browser started it", Test::Equals("binding", binding.0.clone().into())),
+            // Replay, reload, double click. The second half makes the SDK's own retry after a lost answer harmless.
+            clause(
+                "nobody has taken it",
+                Test::Any(vec![Test::Equals("phase", Phase::Pending.as_str().into()), ours]),
+            ),
+        ],
+        changes: vec![
+            Change::Set("phase", Phase::Exchanging.as_str().into()),
+            Change::Set("taken_by", me.into()),
+        ],
+    }
+}
+
+/// Gives a taken attempt back: the code was certainly not sent, so the same page may be loaded again.
+pub fn give_back(state_hash: &StateHash, me: &str) -> Write {
+    Write {
+        name: "give attempt back",
+        key: state_hash.key(),
+        clauses: taken_by(me),
+        changes: vec![Change::Set("phase", Phase::Pending.as_str().into()), Change::Remove("taken_by")],
+    }
+}
+
+/// Stores how the attempt ended. The verifier has done its work and goes.
+pub fn end(state_hash: &StateHash, me: &str, phase: Phase, reference: Option<&str>) -> Write {
+    let mut changes = vec![Change::Set("phase", phase.as_str().into()), Change::Remove("code_verifier")];
+    if let Some(reference) = reference {
+        changes.push(Change::Set("reference", reference.into()));
+    }
+    Write { name: "end attempt", key: state_hash.key(), clauses: taken_by(me), changes }
+}
+
+fn taken_by(me: &str) -> Vec<crate::domain::write::Clause> {
+    vec![clause("this invocation has taken it", Test::Equals("taken_by", me.into()))]
+}

@@ -1,0 +1,299 @@
+//! The conditional writes of a connection. **These conditions are the product**: each clause excludes a way in which a
+//! live pair would be lost, or a dead connection revived.
+//!
+//! ```text
+//!            create / reconnect (callback)
+//!                  │
+//!   acquire ──► commit ──► (revive, if a rival had given the connection up)
+//!      │
+//!      ├──► settle   a failure: back off, release the lease
+//!      └──► give_up  the second invalid_grant: the customer must connect again
+//! ```
+
+use std::time::Duration;
+
+use super::{Connection, SealedPair, Status};
+use crate::domain::connection_id::ConnectionId;
+use crate::domain::item::Value;
+use crate::domain::schedule::{self, shard};
+use crate::domain::time::Timestamp;
+use crate::domain::token_pair::TokenSet;
+use crate::domain::write::{Change, Clause, Test, Write, clause};
+
+/// A lease covers two requests to the provider (13 s each), the key, and the commit.
+pub const LEASE: Duration = Duration::from_secs(35);
+
+/// A lease that ran out without being settled is a process that died, or a pair that waits to be stored. While the
+/// access token still lives there is time to let that pair arrive.
+pub const UNSETTLED_GRACE: Duration = Duration::from_secs(120);
+
+/// "The provider refused this version" is believed once the version is older than this: an answer that crossed a
+/// refresh on its way must not cause the next one.
+pub const REJECTION_AGE: Duration = Duration::from_secs(60);
+
+/// Between the first `invalid_grant` and the one that confirms it.
+pub const CONFIRM_AFTER: Duration = Duration::from_secs(60);
+
+/// The longest that an invocation of any function may run.
+pub const LONGEST_INVOCATION: Duration = Duration::from_secs(300);
+
+/// Why a refresh is wanted, and the clause that says it still is.
+#[derive(Clone, Debug)]
+pub enum Need {
+    /// The schedule has come to it.
+    Scheduled,
+    /// A caller found too little life left in this token set.
+    OnDemand { seen: TokenSet },
+    /// A caller was refused by the provider with this version.
+    Rejected { version: i64 },
+}
+
+fn token_set_is(set: TokenSet) -> Test {
+    Test::Equals("token_set", Value::B(set.as_bytes().to_vec()))
+}
+
+fn status_is(status: Status) -> Test {
+    Test::Equals("status", status.as_str().into())
+}
+
+/// What goes when a new pair is stored: the old one's lease, journal and failures.
+fn forget_old_pair() -> impl Iterator<Item = Change> {
+    ["lease_owner", "lease_until", "attempts", "answered", "failures", "not_before", "reason", "refused_at"]
+        .into_iter()
+        .map(Change::Remove)
+}
+
+/// Lease, read and journal in one call.
+pub fn acquire(id: &ConnectionId, need: &Need, me: &str, now: Timestamp) -> Write {
+    let wanted = match need {
+        Need::Scheduled => Test::AtMost("refresh_at", now.unix()),
+        Need::OnDemand { seen } => token_set_is(*seen),
+        Need::Rejected { version } => Test::All(vec![
+            Test::Equals("version", Value::N(*version)),
+            Test::AtMost("refreshed_at", (now - REJECTION_AGE).unix()),
+        ]),
+    };
+    Write {
+        name: "acquire",
+        key: id.as_str().to_owned(),
+        clauses: vec![
+            // Also the proof that the row exists: an update of an absent row would create it.
+            clause("the connection is active", status_is(Status::Active)),
+            // Whoever came second adopts what the first one stored.
+            clause("a refresh is still wanted", wanted),
+            clause(
+                "nobody holds the lease",
+                Test::Any(vec![
+                    Test::Absent("lease_until"),
+                    Test::Below("lease_until", (now - UNSETTLED_GRACE).unix()),
+                    Test::All(vec![
+                        Test::Below("lease_until", now.unix()),
+                        Test::AtMost("expires_at", now.unix()),
+                    ]),
+                ]),
+            ),
+            clause(
+                "no backoff is running",
+                Test::Any(vec![Test::Absent("not_before"), Test::AtMost("not_before", now.unix())]),
+            ),
+        ],
+        changes: vec![
+            Change::Set("lease_owner", me.into()),
+            Change::Set("lease_until", (now + LEASE).into()),
+            Change::Increment("attempts"),
+        ],
+    }
+}
+
+/// A grant about to be stored.
+pub struct NewPair {
+    pub pair: SealedPair,
+    pub token_type: String,
+    pub scope: Option<String>,
+    pub granted_at: Timestamp,
+    pub expires_at: Timestamp,
+    /// Of the version that this pair becomes.
+    pub refresh_at: Timestamp,
+}
+
+impl NewPair {
+    fn changes(&self) -> Vec<Change> {
+        let lifetime = self.granted_at.seconds_until(self.expires_at).max(0);
+        let mut changes = vec![
+            Change::Set("token_set", self.pair.token_set.as_bytes().to_vec().into()),
+            Change::Set("sealed", self.pair.sealed.clone().into()),
+            Change::Set("data_key", self.pair.data_key.clone().into()),
+            Change::Set("token_type", self.token_type.as_str().into()),
+            Change::Set("expires_at", self.expires_at.into()),
+            Change::Set("lifetime", lifetime.into()),
+            Change::Set("refreshed_at", self.granted_at.into()),
+            Change::Set("refresh_at", self.refresh_at.into()),
+            Change::Increment("version"),
+        ];
+        if let Some(scope) = &self.scope {
+            changes.push(Change::Set("scope", scope.as_str().into()));
+        }
+        changes.extend(forget_old_pair());
+        changes
+    }
+}
+
+/// Stores a refreshed pair over the one that it was made from.
+///
+/// The predecessor is the only clause. No lease: a late but valid pair is the only live one. No status: a pair that
+/// arrives while the connection is being disconnected must be stored to be revoked, and one that arrives after a rival
+/// has given up revives the connection (see [`revive`]). So the write leaves `status` and `shard` alone.
+pub fn commit(id: &ConnectionId, old: TokenSet, new: &NewPair) -> Write {
+    Write {
+        name: "commit",
+        key: id.as_str().to_owned(),
+        clauses: vec![clause("the stored pair is the predecessor", token_set_is(old))],
+        changes: new.changes(),
+    }
+}
+
+/// Makes a connection active again whose pair arrived after it had been given up.
+pub fn revive(connection: &Connection) -> Write {
+    Write {
+        name: "revive",
+        key: connection.id.as_str().to_owned(),
+        clauses: vec![
+            clause("the stored pair is the one that arrived", token_set_is(connection.pair.token_set)),
+            clause("the connection was given up", status_is(Status::ReauthRequired)),
+        ],
+        changes: vec![
+            Change::Set("status", Status::Active.as_str().into()),
+            Change::Set("shard", i64::from(shard(&connection.id)).into()),
+            Change::Remove("attention"),
+            Change::Remove("reason"),
+            Change::Remove("refused_set"),
+        ],
+    }
+}
+
+/// How a refresh that stored nothing ended.
+pub struct Settlement {
+    pub reason: &'static str,
+    pub not_before: Timestamp,
+    /// It is certain that the provider has not rotated the pair.
+    pub known: bool,
+    /// The provider's answer was `invalid_grant`, now.
+    pub refused_at: Option<Timestamp>,
+}
+
+/// Releases the lease after a failure and waits.
+pub fn settle(id: &ConnectionId, old: TokenSet, me: &str, settlement: &Settlement) -> Write {
+    let mut changes = vec![
+        Change::Set("reason", settlement.reason.into()),
+        Change::Set("not_before", settlement.not_before.into()),
+        // Without this, rows that wait would fill the head of the index and hide the ones that are due.
+        Change::Set("refresh_at", settlement.not_before.into()),
+        Change::Increment("failures"),
+        Change::Remove("lease_owner"),
+        Change::Remove("lease_until"),
+    ];
+    if settlement.known {
+        changes.push(Change::Increment("answered"));
+    }
+    if let Some(refused_at) = settlement.refused_at {
+        changes.push(Change::SetIfAbsent("refused_at", refused_at.into()));
+    }
+    Write { name: "settle", key: id.as_str().to_owned(), clauses: ours(old, me), changes }
+}
+
+/// Nobody has stored a pair since, and nobody else may be about to.
+fn ours(old: TokenSet, me: &str) -> Vec<Clause> {
+    vec![
+        clause("the stored pair is the one that failed", token_set_is(old)),
+        clause("the lease is ours", Test::Equals("lease_owner", me.into())),
+    ]
+}
+
+/// Ends a connection whose refresh token the provider has refused, and refused again.
+pub fn give_up(connection: &Connection, me: &str, confirm_after: Duration, reason: &'static str, now: Timestamp) -> Write {
+    let mut clauses = ours(connection.pair.token_set, me);
+    clauses.push(clause("the connection is active", status_is(Status::Active)));
+    clauses.push(clause(
+        "the first refusal is old enough to be confirmed",
+        Test::AtMost("refused_at", (now - confirm_after).unix()),
+    ));
+    Write {
+        name: "give up",
+        key: connection.id.as_str().to_owned(),
+        clauses,
+        changes: vec![
+            Change::Set("status", Status::ReauthRequired.as_str().into()),
+            Change::Set("attention", Status::ReauthRequired.as_str().into()),
+            Change::Set("reason", reason.into()),
+            Change::Set("refused_set", connection.pair.token_set.as_bytes().to_vec().into()),
+            Change::Remove("shard"),
+            Change::Remove("lease_owner"),
+            Change::Remove("lease_until"),
+        ],
+    }
+}
+
+/// A grant that a customer has just given.
+pub struct NewGrant {
+    pub id: ConnectionId,
+    pub client_id: String,
+    /// The attempt that made it.
+    pub grant: String,
+    pub session: Option<String>,
+    pub new: NewPair,
+}
+
+/// Stores a customer's new grant over what the callback saw before it sent the code: nothing, or a pair.
+///
+/// On the predecessor, like every other commit: without that, a write repeated by the SDK after a lost acknowledgement
+/// would put a spent pair over its successor.
+pub fn connect(grant: &NewGrant, seen: Option<TokenSet>) -> Write {
+    let mut clauses = match seen {
+        None => vec![clause("there is no connection yet", Test::Absent("id"))],
+        Some(seen) => vec![
+            clause("the stored pair is the predecessor", token_set_is(seen)),
+            clause(
+                "the connection is not being disconnected",
+                Test::Any(vec![status_is(Status::Active), status_is(Status::ReauthRequired)]),
+            ),
+        ],
+    };
+    let mut changes = grant.new.changes();
+    changes.extend([
+        Change::Set("status", Status::Active.as_str().into()),
+        Change::Set("shard", i64::from(shard(&grant.id)).into()),
+        Change::Set("client_id", grant.client_id.as_str().into()),
+        Change::Set("grant", grant.grant.as_str().into()),
+        Change::Set("granted_at", grant.new.granted_at.into()),
+        Change::SetIfAbsent("created_at", grant.new.granted_at.into()),
+        Change::Remove("attention"),
+        Change::Remove("refused_set"),
+    ]);
+    match &grant.session {
+        Some(session) => {
+            // A leaked link must not let a stranger finish after the customer.
+            clauses.push(clause("the session has not made a connection", Test::Differs("session", session.as_str().into())));
+            changes.push(Change::Set("session", session.as_str().into()));
+        }
+        None => changes.push(Change::Remove("session")),
+    }
+    if grant.new.scope.is_none() {
+        // The scope of the grant that went would be a false one.
+        changes.push(Change::Remove("scope"));
+    }
+    Write { name: "connect", key: grant.id.as_str().to_owned(), clauses, changes }
+}
+
+/// When a pair that is granted now will be due, as the given version.
+pub fn new_pair(
+    id: &ConnectionId,
+    version: i64,
+    pair: SealedPair,
+    token_type: String,
+    scope: Option<String>,
+    (granted_at, expires_at): (Timestamp, Timestamp),
+    refresh_every: Duration,
+) -> NewPair {
+    let refresh_at = schedule::refresh_at(id, version, granted_at, expires_at, refresh_every);
+    NewPair { pair, token_type, scope, granted_at, expires_at, refresh_at }
+}

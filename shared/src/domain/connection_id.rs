@@ -1,0 +1,51 @@
+//! The id of a connection: the integrator's own name for a customer, or one that we mint.
+
+use std::fmt;
+
+/// 1–128 characters of `A–Z a–z 0–9 _ - . :`, and neither `.` nor `..`, which URL parsers collapse.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConnectionId(String);
+
+#[derive(Debug, thiserror::Error)]
+#[error("a connection id has 1 to 128 characters of A-Z a-z 0-9 _ - . : and is neither \".\" nor \"..\"")]
+pub struct InvalidConnectionId;
+
+impl ConnectionId {
+    pub fn parse(text: &str) -> Result<Self, InvalidConnectionId> {
+        let in_grammar = |c: u8| c.is_ascii_alphanumeric() || b"_-.:".contains(&c);
+        if text.is_empty() || text.len() > 128 || text == "." || text == ".." || !text.bytes().all(in_grammar) {
+            return Err(InvalidConnectionId);
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    /// An id for a customer whom the integrator has not named.
+    pub fn minted(random: [u8; 16]) -> Self {
+        Self(format!("c_{}", super::digest::base64url(random)))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ConnectionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_grammar_is_held_at_its_edges() {
+        for good in ["a", "...", "a.b", "tenant:42_x-Y", &"x".repeat(128)] {
+            assert!(ConnectionId::parse(good).is_ok(), "{good}");
+        }
+        for bad in ["", ".", "..", "a/b", "a b", "é", "#breaker", "a%2Fb", &"x".repeat(129)] {
+            assert!(ConnectionId::parse(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,19 @@
+//! SHA-256 in base64url without padding: how a secret is named without being known.
+
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+/// 43 characters of `A–Z a–z 0–9 - _`.
+pub fn sha256(bytes: impl AsRef<[u8]>) -> String {
+    base64url(digest(&SHA256, bytes.as_ref()))
+}
+
+pub fn base64url(bytes: impl AsRef<[u8]>) -> String {
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// Whether a text has the form that 32 bytes in base64url have: what is not of this form was never ours, and no store is asked.
+pub fn is_base64url_of_32_bytes(text: &str) -> bool {
+    text.len() == 43 && URL_SAFE_NO_PAD.decode(text).is_ok_and(|bytes| bytes.len() == 32)
+}

@@ -1,0 +1,60 @@
+//! Time as the product stores and shows it: whole seconds since 1970, UTC.
+
+use std::ops::{Add, Sub};
+use std::time::Duration;
+
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+/// Seconds since the Unix epoch. Rounding down makes every lifetime look a little shorter, which is the safe side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Timestamp(i64);
+
+impl Timestamp {
+    pub fn from_unix(seconds: i64) -> Self {
+        Self(seconds)
+    }
+
+    pub fn unix(self) -> i64 {
+        self.0
+    }
+
+    /// Seconds from `self` until `later`; negative when it has passed.
+    pub fn seconds_until(self, later: Timestamp) -> i64 {
+        later.0 - self.0
+    }
+
+    /// `YYYY-MM-DDTHH:MM:SSZ` (RFC 3339).
+    pub fn rfc3339(self) -> String {
+        OffsetDateTime::from_unix_timestamp(self.0)
+            .ok()
+            .and_then(|time| time.format(&Rfc3339).ok())
+            .unwrap_or_else(|| format!("@{}", self.0))
+    }
+}
+
+impl Add<Duration> for Timestamp {
+    type Output = Timestamp;
+
+    fn add(self, duration: Duration) -> Timestamp {
+        Timestamp(self.0.saturating_add(duration.as_secs() as i64))
+    }
+}
+
+impl Sub<Duration> for Timestamp {
+    type Output = Timestamp;
+
+    fn sub(self, duration: Duration) -> Timestamp {
+        Timestamp(self.0.saturating_sub(duration.as_secs() as i64))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_shown_in_whole_seconds_of_utc() {
+        assert_eq!(Timestamp::from_unix(1_795_495_962).rfc3339(), "2026-11-24T04:52:42Z");
+    }
+}

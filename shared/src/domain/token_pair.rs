@@ -1,0 +1,40 @@
+//! What the token endpoint grants, and what of it is sealed.
+
+use std::time::Duration;
+
+use super::secret::{AccessToken, RefreshToken};
+
+/// The part of a grant that is secret, and is sealed as one.
+#[derive(Clone, Debug)]
+pub struct TokenPair {
+    pub access_token: AccessToken,
+    /// A provider may never issue one, or may leave it out of a refresh's answer (RFC 6749 section 6): then the old one stays.
+    pub refresh_token: Option<RefreshToken>,
+}
+
+/// A successful answer of the token endpoint (RFC 6749 section 5.1), read leniently.
+#[derive(Clone, Debug)]
+pub struct Grant {
+    pub pair: TokenPair,
+    pub token_type: Option<String>,
+    pub expires_in: Option<Duration>,
+    pub scope: Option<String>,
+}
+
+/// The identity of a stored pair: 16 random bytes, new with every pair and never otherwise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TokenSet([u8; 16]);
+
+impl TokenSet {
+    pub fn new(random: [u8; 16]) -> Self {
+        Self(random)
+    }
+
+    pub fn parse(bytes: &[u8]) -> Option<Self> {
+        bytes.try_into().ok().map(Self)
+    }
+
+    pub fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+}

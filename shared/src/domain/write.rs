@@ -1,0 +1,116 @@
+//! Conditional writes as values.
+//!
+//! The protocol's safety lies in its conditions, so each is a value with named clauses. The DynamoDB adapter renders it,
+//! `evaluate` says which clauses an image fails, and whoever doubts a clause can take it out and see what breaks. There
+//! is no second, hand-kept copy of a condition anywhere.
+
+use super::item::{Item, Value};
+
+/// One update of one row, applied if every clause holds (DynamoDB `UpdateItem` with a `ConditionExpression`).
+#[derive(Clone, Debug)]
+pub struct Write {
+    /// The protocol's word for it, as it stands in logs.
+    pub name: &'static str,
+    pub key: String,
+    pub clauses: Vec<Clause>,
+    pub changes: Vec<Change>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Clause {
+    pub name: &'static str,
+    pub test: Test,
+}
+
+pub fn clause(name: &'static str, test: Test) -> Clause {
+    Clause { name, test }
+}
+
+/// Comparisons are false when the attribute is absent, as in DynamoDB; `Differs` says for itself.
+#[derive(Clone, Debug)]
+pub enum Test {
+    Exists(&'static str),
+    Absent(&'static str),
+    Equals(&'static str, Value),
+    /// Absent, or another value.
+    Differs(&'static str, Value),
+    /// `attribute < number`
+    Below(&'static str, i64),
+    /// `attribute <= number`
+    AtMost(&'static str, i64),
+    /// `attribute > number`
+    Above(&'static str, i64),
+    Any(Vec<Test>),
+    All(Vec<Test>),
+}
+
+#[derive(Clone, Debug)]
+pub enum Change {
+    Set(&'static str, Value),
+    SetIfAbsent(&'static str, Value),
+    /// Adds one; absent counts as zero.
+    Increment(&'static str),
+    Remove(&'static str),
+}
+
+/// What a store says to a [`Write`].
+#[derive(Clone, Debug)]
+pub enum Written {
+    /// The row as it is now.
+    Applied(Item),
+    /// The row as it stands, unchanged; `None` where there is none.
+    Refused(Option<Item>),
+}
+
+impl Write {
+    /// The names of the clauses that `image` does not meet; empty when the write would be applied.
+    pub fn evaluate(&self, image: Option<&Item>) -> Vec<&'static str> {
+        self.clauses.iter().filter(|clause| !clause.test.holds(image)).map(|clause| clause.name).collect()
+    }
+
+    /// The row after the write, without asking the condition.
+    pub fn apply(&self, image: Option<&Item>) -> Item {
+        let mut item = image.cloned().unwrap_or_default();
+        for change in &self.changes {
+            match change {
+                Change::Set(attribute, value) => {
+                    item.0.insert((*attribute).to_owned(), value.clone());
+                }
+                Change::SetIfAbsent(attribute, value) => {
+                    item.0.entry((*attribute).to_owned()).or_insert_with(|| value.clone());
+                }
+                Change::Increment(attribute) => {
+                    let entry = item.0.entry((*attribute).to_owned()).or_insert(Value::N(0));
+                    if let Value::N(number) = entry {
+                        *number += 1;
+                    }
+                }
+                Change::Remove(attribute) => {
+                    item.0.remove(*attribute);
+                }
+            }
+        }
+        item
+    }
+}
+
+impl Test {
+    fn holds(&self, image: Option<&Item>) -> bool {
+        let attribute = |name: &str| image.and_then(|item| item.0.get(name));
+        let number = |name: &str| match attribute(name) {
+            Some(Value::N(number)) => Some(*number),
+            _ => None,
+        };
+        match self {
+            Test::Exists(name) => attribute(name).is_some(),
+            Test::Absent(name) => attribute(name).is_none(),
+            Test::Equals(name, value) => attribute(name) == Some(value),
+            Test::Differs(name, value) => attribute(name) != Some(value),
+            Test::Below(name, limit) => number(name).is_some_and(|stored| stored < *limit),
+            Test::AtMost(name, limit) => number(name).is_some_and(|stored| stored <= *limit),
+            Test::Above(name, limit) => number(name).is_some_and(|stored| stored > *limit),
+            Test::Any(tests) => tests.iter().any(|test| test.holds(image)),
+            Test::All(tests) => tests.iter().all(|test| test.holds(image)),
+        }
+    }
+}

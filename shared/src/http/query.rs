@@ -1,0 +1,30 @@
+//! Query strings, read raw: API Gateway joins repeated keys with commas in its parsed form.
+
+use url::form_urlencoded;
+
+#[derive(Clone, Debug)]
+pub struct Query(Vec<(String, String)>);
+
+/// RFC 6749 section 3.1: parameters must not be included more than once.
+#[derive(Debug, thiserror::Error)]
+#[error("the parameter `{0}` is there more than once")]
+pub struct Repeated(pub &'static str);
+
+impl Query {
+    pub fn parse(raw: Option<&str>) -> Self {
+        Self(form_urlencoded::parse(raw.unwrap_or_default().as_bytes()).into_owned().collect())
+    }
+
+    /// The value of a parameter that may be there once. An empty value counts as absent (RFC 6749 section 3.1).
+    pub fn once(&self, name: &'static str) -> Result<Option<&str>, Repeated> {
+        let mut values = self.0.iter().filter(|(key, _)| key == name).map(|(_, value)| value.as_str());
+        match (values.next(), values.next()) {
+            (_, Some(_)) => Err(Repeated(name)),
+            (value, None) => Ok(value.filter(|value| !value.is_empty())),
+        }
+    }
+
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(key, _)| key.as_str())
+    }
+}

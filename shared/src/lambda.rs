@@ -1,0 +1,53 @@
+//! Where a handler meets Lambda: events in, answers out.
+
+use std::time::Duration;
+
+use lambda_http::request::RequestContext;
+use lambda_http::{Body, RequestExt, service_fn};
+use tracing::Instrument;
+
+use crate::domain::time::Timestamp;
+use crate::http::{Endpoint, Invocation, Request};
+
+/// Serves the HTTP events of API Gateway (payload format 2.0) until Lambda ends the process.
+pub async fn serve_http(function: &'static str, endpoint: impl Endpoint) -> Result<(), lambda_http::Error> {
+    let endpoint = &endpoint;
+    lambda_http::run(service_fn(move |event: lambda_http::Request| async move {
+        let (request, invocation) = read(event);
+        let span = tracing::info_span!("invocation", function, request_id = invocation.request_id);
+        Ok::<_, lambda_http::Error>(endpoint.handle(request, &invocation).instrument(span).await)
+    }))
+    .await
+}
+
+/// The request with the path exactly as it arrived: lambda_http's own URI has been through a parser that collapses
+/// `.` and `..`, and a connection may not be reached by another name than its own.
+fn read(event: lambda_http::Request) -> (Request, Invocation) {
+    let lambda = event.lambda_context();
+    let origin = match event.request_context_ref() {
+        Some(RequestContext::ApiGatewayV2(context)) => context.domain_name.clone(),
+        _ => None,
+    };
+    let invocation = Invocation {
+        request_id: lambda.request_id.clone(),
+        origin: format!("https://{}", origin.unwrap_or_default()),
+        deadline: deadline(&lambda),
+    };
+    let query = event.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
+    let target = format!("{}{query}", event.raw_http_path());
+    let (parts, body) = event.into_parts();
+    let mut request = Request::new(match body {
+        Body::Text(text) => text.into_bytes(),
+        Body::Binary(bytes) => bytes,
+        _ => Vec::new(),
+    });
+    *request.method_mut() = parts.method;
+    *request.headers_mut() = parts.headers;
+    // A target that is no URI names nothing that we have.
+    *request.uri_mut() = target.parse().unwrap_or_default();
+    (request, invocation)
+}
+
+pub fn deadline(context: &lambda_runtime::Context) -> Timestamp {
+    Timestamp::from_unix(0) + Duration::from_millis(context.deadline)
+}

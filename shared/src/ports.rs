@@ -1,0 +1,191 @@
+//! What a function may do to the outside world: one trait per capability.
+//!
+//! An endpoint's struct names the ports it holds, and its IAM statement allows just those: if `authorize` cannot name
+//! a connection store, it cannot touch a token.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::domain::connection::Connection;
+use crate::domain::connection_id::ConnectionId;
+use crate::domain::item::{InconsistentItem, Item};
+use crate::domain::secret::{AuthorizationCode, ClientSecret, CodeVerifier, DataKey, RefreshToken};
+use crate::domain::time::Timestamp;
+use crate::domain::token_pair::{Grant, TokenPair};
+use crate::domain::write::{Write, Written};
+
+/// A call to a table failed, and nobody knows whether it took effect.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error("the table could not be used: {0}")]
+    Unavailable(String),
+    #[error(transparent)]
+    Inconsistent(#[from] InconsistentItem),
+}
+
+/// Reads rows of the attempts table, strongly consistent (`dynamodb:GetItem`).
+#[async_trait]
+pub trait ReadAttempts: Send + Sync {
+    async fn read(&self, key: &str) -> Result<Option<Item>, StoreError>;
+}
+
+/// Writes rows of the attempts table (`dynamodb:UpdateItem`).
+#[async_trait]
+pub trait WriteAttempts: Send + Sync {
+    async fn write(&self, write: &Write) -> Result<Written, StoreError>;
+    /// Both or neither (`TransactWriteItems`, which needs the same permission): false when a condition refused.
+    async fn write_both(&self, first: &Write, second: &Write) -> Result<bool, StoreError>;
+}
+
+/// Reads connections, strongly consistent (`dynamodb:GetItem`).
+#[async_trait]
+pub trait ReadConnections: Send + Sync {
+    async fn read(&self, id: &ConnectionId) -> Result<Option<Connection>, StoreError>;
+}
+
+/// Writes connections (`dynamodb:UpdateItem`).
+#[async_trait]
+pub trait WriteConnections: Send + Sync {
+    async fn write(&self, write: &Write) -> Result<Written, StoreError>;
+}
+
+/// A row of the `due` index.
+#[derive(Clone, Debug)]
+pub struct Due {
+    pub id: ConnectionId,
+    pub refresh_at: Timestamp,
+    pub expires_at: Timestamp,
+}
+
+/// Where a page of the `due` index ended.
+#[derive(Clone, Debug)]
+pub struct DueCursor(pub Due);
+
+#[derive(Clone, Debug)]
+pub struct DuePage {
+    /// In the order of `refresh_at`.
+    pub rows: Vec<Due>,
+    pub next: Option<DueCursor>,
+}
+
+/// Lists a shard of the `due` index from its earliest row on, eventually consistent (`dynamodb:Query` on the index).
+#[async_trait]
+pub trait ListDue: Send + Sync {
+    async fn list(&self, shard: u8, after: Option<DueCursor>) -> Result<DuePage, StoreError>;
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    #[error("the key service could not be used: {0}")]
+    Unavailable(String),
+    /// The wrapped key is not of this stack and connection, or was changed.
+    #[error("the key service does not accept this wrapped key: {0}")]
+    Refused(String),
+}
+
+/// A data key, in plain text and wrapped.
+pub struct WrappedDataKey {
+    pub plain: DataKey,
+    pub wrapped: Vec<u8>,
+}
+
+/// Makes data keys (`kms:GenerateDataKey`).
+#[async_trait]
+pub trait MakeDataKeys: Send + Sync {
+    async fn make(&self, connection: &ConnectionId) -> Result<WrappedDataKey, KeyError>;
+}
+
+/// Unwraps data keys (`kms:Decrypt`).
+#[async_trait]
+pub trait OpenDataKeys: Send + Sync {
+    async fn open(&self, connection: &ConnectionId, wrapped: &[u8]) -> Result<DataKey, KeyError>;
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("the client secret could not be read: {0}")]
+pub struct SecretError(pub String);
+
+/// Reads the client secrets, in order of preference (`secretsmanager:GetSecretValue`).
+#[async_trait]
+pub trait ReadClientSecret: Send + Sync {
+    /// Read once and kept.
+    async fn current(&self) -> Result<Vec<ClientSecret>, SecretError>;
+    /// Read anew: the provider did not accept what was kept.
+    async fn reread(&self) -> Result<Vec<ClientSecret>, SecretError>;
+}
+
+/// How a request to the token endpoint failed, by what it says about the grant that was sent.
+#[derive(Debug, thiserror::Error)]
+pub enum ProviderError {
+    /// No connection was made: the grant was certainly not seen.
+    #[error("WebinarGeek could not be reached, and nothing was sent: {0}")]
+    NotSent(String),
+    /// 429: refused before it was looked at. Or 503 with Retry-After, where that is less certain.
+    #[error("WebinarGeek asked us to wait (status {status})")]
+    Throttled { status: u16, retry_after: Option<Duration> },
+    /// Sent, and no usable answer: a timeout, a broken connection, 5xx, or a success that cannot be read.
+    #[error("the outcome at WebinarGeek is unknown: {0}")]
+    Unknown(String),
+    /// 400 or 401 and JSON that says so (RFC 6749 section 5.2).
+    #[error("WebinarGeek answered invalid_grant")]
+    InvalidGrant,
+    /// 400 or 401 and JSON that says so: the grant was not used.
+    #[error("WebinarGeek answered invalid_client: the client id or secret is wrong")]
+    InvalidClient,
+    /// A complete answer that is no success and says nothing about the grant: our configuration, or an outage.
+    #[error("WebinarGeek refused the request: {0}")]
+    Refused(String),
+}
+
+/// Exchanges an authorization code (RFC 6749 section 4.1.3). Never repeated by the adapter.
+#[async_trait]
+pub trait ExchangeCode: Send + Sync {
+    async fn exchange(
+        &self,
+        code: &AuthorizationCode,
+        redirect_uri: &str,
+        verifier: Option<&CodeVerifier>,
+        secret: &ClientSecret,
+    ) -> Result<Grant, ProviderError>;
+}
+
+/// Refreshes a pair (RFC 6749 section 6). Never repeated by the adapter.
+#[async_trait]
+pub trait RefreshPair: Send + Sync {
+    async fn refresh(&self, refresh_token: &RefreshToken, secret: &ClientSecret) -> Result<Grant, ProviderError>;
+}
+
+/// Revokes a token (RFC 7009), where the provider has an endpoint for it.
+#[async_trait]
+pub trait RevokeToken: Send + Sync {
+    /// False when there is no such endpoint.
+    async fn revoke(&self, pair: &TokenPair, secret: &ClientSecret) -> Result<bool, ProviderError>;
+}
+
+/// The time, and the only way to wait.
+#[async_trait]
+pub trait Clock: Send + Sync {
+    fn now(&self) -> Timestamp;
+    async fn sleep(&self, duration: Duration);
+}
+
+/// The source of every random byte.
+pub trait Entropy: Send + Sync {
+    fn fill(&self, bytes: &mut [u8]);
+}
+
+impl dyn Entropy {
+    pub fn bytes<const N: usize>(&self) -> [u8; N] {
+        let mut bytes = [0; N];
+        self.fill(&mut bytes);
+        bytes
+    }
+
+    /// A whole number of milliseconds below `limit`, to keep parallel callers apart.
+    pub fn jitter(&self, limit: Duration) -> Duration {
+        let random = u64::from(u16::from_be_bytes(self.bytes()));
+        Duration::from_millis(limit.as_millis() as u64 * random / u64::from(u16::MAX))
+    }
+}
+

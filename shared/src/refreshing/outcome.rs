@@ -1,0 +1,70 @@
+//! How a refresh ends.
+
+use crate::domain::connection::Connection;
+use crate::domain::time::Timestamp;
+use crate::domain::token_pair::TokenPair;
+use crate::ports::{KeyError, ProviderError, SecretError, StoreError};
+use crate::sealing::Unopenable;
+
+/// Every way in which [`super::Refreshing::refresh`] ends.
+#[derive(Debug)]
+pub enum Outcome {
+    /// A new pair is stored, and may be released.
+    Refreshed(Connection, TokenPair),
+    /// Somebody else has stored a newer pair.
+    Adopted(Connection),
+    /// Somebody else is at it.
+    Busy { until: Timestamp },
+    /// An earlier failure backs off.
+    Waiting { until: Timestamp, connection: Connection },
+    /// Only the customer can help.
+    ReauthRequired(Connection),
+    /// There is no such connection, or it is being taken away.
+    Gone,
+    /// Nothing was changed but the note that it failed.
+    Failed { failure: Failure, retry_at: Option<Timestamp>, connection: Option<Connection> },
+    /// The invocation could not have finished what it began.
+    NoTime,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    #[error(transparent)]
+    Provider(#[from] ProviderError),
+    #[error(transparent)]
+    Unopenable(#[from] Unopenable),
+    #[error("the connection belongs to another client id than WEBINARGEEK_CLIENT_ID: nothing was sent")]
+    ForeignClient,
+    #[error("WebinarGeek has granted no refresh token to this connection")]
+    NoRefreshToken,
+    #[error("the process stood still until its lease was nearly over: nothing was sent")]
+    Frozen,
+}
+
+impl Failure {
+    /// The stable name of the failure: `reason` of a connection, a key of a run's `failed`.
+    pub fn class(&self) -> &'static str {
+        match self {
+            Failure::Store(StoreError::Unavailable(_)) => "store_unavailable",
+            Failure::Store(StoreError::Inconsistent(_)) => "inconsistent_row",
+            Failure::Key(KeyError::Unavailable(_)) => "key_unavailable",
+            Failure::Key(KeyError::Refused(_)) | Failure::Unopenable(_) => "unopenable",
+            Failure::Secret(_) => "secret_unavailable",
+            Failure::Provider(ProviderError::NotSent(_)) => "unreachable",
+            Failure::Provider(ProviderError::Throttled { .. }) => "throttled",
+            Failure::Provider(ProviderError::Unknown(_)) => "unknown_outcome",
+            Failure::Provider(ProviderError::InvalidGrant) => "invalid_grant",
+            Failure::Provider(ProviderError::InvalidClient) => "invalid_client",
+            Failure::Provider(ProviderError::Refused(_)) => "refused",
+            Failure::ForeignClient => "foreign_client",
+            Failure::NoRefreshToken => "no_refresh_token",
+            Failure::Frozen => "frozen",
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! A token pair under a data key, bound to where it belongs.
+//!
+//! - message key = HKDF-SHA256(data key, salt = token set), RFC 5869
+//! - AES-256-GCM with a random 96-bit nonce; each message key seals one pair, so nonces cannot repeat under one
+//! - associated data = format version, stack, connection id, token set, each with its length in front
+//!
+//! A ciphertext that is moved to another row, stack or token set does not open.
+//!
+//! Layout: `format version (1 byte) | nonce (12 bytes) | ciphertext | tag (16 bytes)`.
+
+use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use aws_lc_rs::hkdf;
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use crate::domain::connection_id::ConnectionId;
+use crate::domain::secret::{AccessToken, DataKey, RefreshToken};
+use crate::domain::token_pair::{TokenPair, TokenSet};
+
+const FORMAT_VERSION: u8 = 1;
+const PURPOSE: &[&[u8]] = &[b"webinargeek-connect token pair"];
+
+/// Where a sealed pair belongs.
+#[derive(Clone, Copy, Debug)]
+pub struct Place<'a> {
+    pub stack: &'a str,
+    pub connection: &'a ConnectionId,
+    pub token_set: TokenSet,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("the sealed pair does not open: it was changed, or belongs to another row, stack or token set")]
+pub struct Unopenable;
+
+#[derive(Serialize)]
+struct PlainRef<'a> {
+    access_token: &'a str,
+    refresh_token: Option<&'a str>,
+}
+
+#[derive(Deserialize)]
+struct Plain {
+    access_token: String,
+    refresh_token: Option<String>,
+}
+
+pub fn seal(pair: &TokenPair, key: &DataKey, place: Place<'_>, nonce: [u8; NONCE_LEN]) -> Vec<u8> {
+    let plain = PlainRef {
+        access_token: pair.access_token.expose(),
+        refresh_token: pair.refresh_token.as_ref().map(RefreshToken::expose),
+    };
+    let mut text = Zeroizing::new(serde_json::to_vec(&plain).expect("two strings are always JSON"));
+    let tag = message_key(key, place.token_set)
+        .seal_in_place_separate_tag(Nonce::assume_unique_for_key(nonce), Aad::from(place.associated_data()), &mut text)
+        .expect("AES-GCM seals any text below 64 GiB");
+    let mut sealed = Vec::with_capacity(1 + NONCE_LEN + text.len() + tag.as_ref().len());
+    sealed.push(FORMAT_VERSION);
+    sealed.extend_from_slice(&nonce);
+    sealed.extend_from_slice(&text);
+    sealed.extend_from_slice(tag.as_ref());
+    sealed
+}
+
+pub fn open(sealed: &[u8], key: &DataKey, place: Place<'_>) -> Result<TokenPair, Unopenable> {
+    let (&version, rest) = sealed.split_first().ok_or(Unopenable)?;
+    if version != FORMAT_VERSION || rest.len() < NONCE_LEN {
+        return Err(Unopenable);
+    }
+    let (nonce, ciphertext) = rest.split_at(NONCE_LEN);
+    let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| Unopenable)?;
+    let mut text = Zeroizing::new(ciphertext.to_vec());
+    let plain = message_key(key, place.token_set)
+        .open_in_place(nonce, Aad::from(place.associated_data()), &mut text)
+        .map_err(|_| Unopenable)?;
+    let plain: Plain = serde_json::from_slice(plain).map_err(|_| Unopenable)?;
+    Ok(TokenPair {
+        access_token: AccessToken::new(plain.access_token),
+        refresh_token: plain.refresh_token.map(RefreshToken::new),
+    })
+}
+
+fn message_key(key: &DataKey, token_set: TokenSet) -> LessSafeKey {
+    let salt = hkdf::Salt::new(hkdf::HKDF_SHA256, token_set.as_bytes());
+    let unbound: UnboundKey = salt
+        .extract(key.expose())
+        .expand(PURPOSE, &AES_256_GCM)
+        .expect("32 bytes are a valid HKDF-SHA256 length")
+        .into();
+    LessSafeKey::new(unbound)
+}
+
+impl Place<'_> {
+    /// Lengths in front, so that no two places have the same bytes.
+    fn associated_data(&self) -> Vec<u8> {
+        let parts = [&[FORMAT_VERSION][..], self.stack.as_bytes(), self.connection.as_str().as_bytes(), self.token_set.as_bytes()];
+        let mut bytes = Vec::new();
+        for part in parts {
+            bytes.extend_from_slice(&(part.len() as u32).to_be_bytes());
+            bytes.extend_from_slice(part);
+        }
+        bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pair() -> TokenPair {
+        TokenPair { access_token: AccessToken::new("access"), refresh_token: Some(RefreshToken::new("refresh")) }
+    }
+
+    fn sealed_at(place: Place<'_>) -> Vec<u8> {
+        seal(&pair(), &DataKey::new([7; 32]), place, [1; 12])
+    }
+
+    #[test]
+    fn a_pair_opens_where_it_was_sealed_and_nowhere_else() {
+        let [a, b] = ["a", "b"].map(|id| ConnectionId::parse(id).unwrap());
+        let home = Place { stack: "prod", connection: &a, token_set: TokenSet::new([1; 16]) };
+        let sealed = sealed_at(home);
+        let key = DataKey::new([7; 32]);
+
+        let opened = open(&sealed, &key, home).unwrap();
+        assert_eq!(opened.access_token.expose(), "access");
+        assert_eq!(opened.refresh_token.unwrap().expose(), "refresh");
+
+        assert!(open(&sealed, &key, Place { connection: &b, ..home }).is_err());
+        assert!(open(&sealed, &key, Place { stack: "test", ..home }).is_err());
+        assert!(open(&sealed, &key, Place { token_set: TokenSet::new([2; 16]), ..home }).is_err());
+        assert!(open(&sealed, &DataKey::new([8; 32]), home).is_err());
+    }
+
+    #[test]
+    fn stack_and_connection_cannot_be_shifted_into_each_other() {
+        let [long, short] = ["ab", "b"].map(|id| ConnectionId::parse(id).unwrap());
+        let token_set = TokenSet::new([1; 16]);
+        let sealed = sealed_at(Place { stack: "x", connection: &long, token_set });
+        let shifted = Place { stack: "xa", connection: &short, token_set };
+        assert!(open(&sealed, &DataKey::new([7; 32]), shifted).is_err());
+    }
+
+    #[test]
+    fn a_pair_with_any_bit_flipped_or_cut_short_does_not_open() {
+        let id = ConnectionId::parse("a").unwrap();
+        let home = Place { stack: "prod", connection: &id, token_set: TokenSet::new([1; 16]) };
+        let sealed = sealed_at(home);
+        for bit in 0..sealed.len() * 8 {
+            let mut broken = sealed.clone();
+            broken[bit / 8] ^= 1 << (bit % 8);
+            assert!(open(&broken, &DataKey::new([7; 32]), home).is_err(), "bit {bit}");
+        }
+        for length in 0..sealed.len() {
+            assert!(open(&sealed[..length], &DataKey::new([7; 32]), home).is_err(), "length {length}");
+        }
+    }
+}

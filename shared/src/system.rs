@@ -1,0 +1,35 @@
+//! The real clock and the real randomness. Everything else gets them handed in.
+
+use std::time::{Duration, SystemTime};
+
+use async_trait::async_trait;
+use aws_lc_rs::rand;
+
+use crate::domain::time::Timestamp;
+use crate::ports::{Clock, Entropy};
+
+pub struct SystemClock;
+
+#[async_trait]
+impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "this is where the time comes from")]
+    fn now(&self) -> Timestamp {
+        let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        Timestamp::from_unix(since_epoch.as_secs() as i64)
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that waits")]
+    async fn sleep(&self, duration: Duration) {
+        tokio::time::sleep(duration).await;
+    }
+}
+
+pub struct SystemEntropy;
+
+impl Entropy for SystemEntropy {
+    #[expect(clippy::disallowed_methods, reason = "this is where randomness comes from")]
+    fn fill(&self, bytes: &mut [u8]) {
+        // A process without randomness must not go on: every secret that it made would be known.
+        rand::fill(bytes).expect("the system has no randomness");
+    }
+}

@@ -1,0 +1,161 @@
+//! The provider: three form POSTs, and nothing that the token protocol has not asked for.
+//!
+//! Why not a client library: `docs/decisions/0002-own-token-request.md`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use http::header::{ACCEPT, AUTHORIZATION, RETRY_AFTER};
+use http::{HeaderMap, StatusCode};
+use url::form_urlencoded;
+
+use crate::config::{ClientAuthentication, Provider};
+use crate::domain::secret::{AuthorizationCode, ClientSecret, CodeVerifier, RefreshToken};
+use crate::domain::token_pair::{Grant, TokenPair};
+use crate::ports::{Clock, ExchangeCode, ProviderError, RefreshPair, RevokeToken};
+use crate::refreshing::REQUEST_BUDGET;
+use crate::telemetry::Chain;
+
+mod answer;
+
+const CONNECT_BUDGET: Duration = Duration::from_secs(3);
+
+/// The largest answer that is read. A pair is below 4 KiB; a page of HTML may be anything.
+const BODY_LIMIT: usize = 64 * 1024;
+
+pub struct WebinarGeek {
+    http: reqwest::Client,
+    provider: Provider,
+    clock: Arc<dyn Clock>,
+}
+
+/// A complete answer.
+struct Answer {
+    status: StatusCode,
+    retry_after: Option<Duration>,
+    body: Vec<u8>,
+}
+
+impl WebinarGeek {
+    pub fn new(provider: Provider, clock: Arc<dyn Clock>) -> Self {
+        Self { http: http_client(), provider, clock }
+    }
+
+    async fn token(&self, parameters: &[(&str, &str)], secret: &ClientSecret) -> Result<Grant, ProviderError> {
+        let answer = self.post(self.provider.token_url.as_str(), parameters, secret).await?;
+        answer::grant(&answer)
+    }
+
+    async fn post(&self, url: &str, parameters: &[(&str, &str)], secret: &ClientSecret) -> Result<Answer, ProviderError> {
+        let client_id = self.provider.client_id.as_str();
+        let mut form: Vec<(&str, &str)> = parameters.to_vec();
+        let mut request = self.http.post(url).header(ACCEPT, "application/json");
+        match self.provider.client_authentication {
+            ClientAuthentication::Post => form.extend([("client_id", client_id), ("client_secret", secret.expose())]),
+            ClientAuthentication::Basic => request = request.header(AUTHORIZATION, basic(client_id, secret)),
+        }
+        // One send: an error here is never answered by sending again, that is the protocol's decision.
+        let mut response = request.form(&form).send().await.map_err(not_answered)?;
+        let status = response.status();
+        let retry_after = retry_after(response.headers(), &*self.clock);
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(not_answered)? {
+            if body.len() + chunk.len() > BODY_LIMIT {
+                return Err(ProviderError::Unknown(format!("status {status} and more than {BODY_LIMIT} bytes")));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(Answer { status, retry_after, body })
+    }
+}
+
+#[async_trait]
+impl ExchangeCode for WebinarGeek {
+    async fn exchange(
+        &self,
+        code: &AuthorizationCode,
+        redirect_uri: &str,
+        verifier: Option<&CodeVerifier>,
+        secret: &ClientSecret,
+    ) -> Result<Grant, ProviderError> {
+        let mut form =
+            vec![("grant_type", "authorization_code"), ("code", code.expose()), ("redirect_uri", redirect_uri)];
+        if let Some(verifier) = verifier {
+            form.push(("code_verifier", verifier.expose()));
+        }
+        self.token(&form, secret).await
+    }
+}
+
+#[async_trait]
+impl RefreshPair for WebinarGeek {
+    async fn refresh(&self, refresh_token: &RefreshToken, secret: &ClientSecret) -> Result<Grant, ProviderError> {
+        let form = [("grant_type", "refresh_token"), ("refresh_token", refresh_token.expose())];
+        self.token(&form, secret).await
+    }
+}
+
+#[async_trait]
+impl RevokeToken for WebinarGeek {
+    async fn revoke(&self, pair: &TokenPair, secret: &ClientSecret) -> Result<bool, ProviderError> {
+        let Some(url) = &self.provider.revoke_url else { return Ok(false) };
+        // Revoking the refresh token ends the grant (RFC 7009 section 2.1); the access token is the next best.
+        let form = match &pair.refresh_token {
+            Some(refresh_token) => [("token", refresh_token.expose()), ("token_type_hint", "refresh_token")],
+            None => [("token", pair.access_token.expose()), ("token_type_hint", "access_token")],
+        };
+        let answer = self.post(url.as_str(), &form, secret).await?;
+        if answer.status.is_success() { Ok(true) } else { Err(answer::error(&answer)) }
+    }
+}
+
+/// The one constructor of an HTTP client.
+#[expect(clippy::disallowed_methods, reason = "this is the one place that makes an HTTP client")]
+fn http_client() -> reqwest::Client {
+    // Compiled-in roots: the platform's verifier reads the system's store at every start.
+    let roots = webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter();
+    let roots = roots.filter_map(|root| reqwest::Certificate::from_der(root).ok());
+    reqwest::Client::builder()
+        .tls_certs_only(roots)
+        // A redirect would carry the refresh token to wherever it points.
+        .redirect(reqwest::redirect::Policy::none())
+        // reqwest repeats requests that it believes unprocessed; whether to repeat is the protocol's decision.
+        .retry(reqwest::retry::never())
+        .http1_only()
+        // A connection kept from an earlier invocation has been frozen with it: it breaks after sending, and the
+        // outcome is unknown for nothing.
+        .pool_max_idle_per_host(0)
+        .no_proxy()
+        .connect_timeout(CONNECT_BUDGET)
+        .timeout(REQUEST_BUDGET)
+        .user_agent(concat!("webinargeek-connect/", env!("CARGO_PKG_VERSION")))
+        .build()
+        .expect("the settings of the HTTP client are constant")
+}
+
+/// RFC 6749 section 2.3.1: both parts are form-encoded first.
+fn basic(client_id: &str, secret: &ClientSecret) -> String {
+    use base64::Engine;
+    let encode = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
+    let credentials = format!("{}:{}", encode(client_id), encode(secret.expose()));
+    format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(credentials))
+}
+
+fn not_answered(error: reqwest::Error) -> ProviderError {
+    let nothing_was_sent = error.is_connect() || error.is_builder();
+    let error = error.without_url();
+    let cause = Chain(&error).to_string();
+    if nothing_was_sent { ProviderError::NotSent(cause) } else { ProviderError::Unknown(cause) }
+}
+
+/// Both forms of RFC 9110 section 10.2.3: seconds, or a date.
+fn retry_after(headers: &HeaderMap, clock: &dyn Clock) -> Option<Duration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = text.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = httpdate::parse_http_date(text).ok()?;
+    let date = date.duration_since(std::time::UNIX_EPOCH).ok()?.as_secs() as i64;
+    Some(Duration::from_secs((date - clock.now().unix()).max(0) as u64))
+}
