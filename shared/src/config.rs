@@ -1,5 +1,6 @@
 //! What a function reads from its environment. Every problem is reported at once, each naming its variable.
 
+use std::fmt;
 use std::time::Duration;
 
 use url::Url;
@@ -31,9 +32,16 @@ pub struct Provider {
     pub expires_in: Duration,
 }
 
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[error("the environment is not usable: {}", .0.join("; "))]
 pub struct ConfigError(pub Vec<String>);
+
+/// The same words as `Display`: a `main` that returns this error prints its `Debug` form.
+impl fmt::Debug for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
 
 /// Reads variables, and remembers what is wrong with them until [`Environment::finish`].
 pub struct Environment<'a> {

@@ -1,8 +1,10 @@
 //! HTTP as every handler sees it: `http::Request<Vec<u8>>` in, `http::Response<String>` out. API Gateway, the laptop's
 //! server and the tests run the very same handlers.
 
+pub mod body;
 pub mod cookie;
 pub mod page;
+pub mod path;
 pub mod problem;
 pub mod query;
 pub mod reply;

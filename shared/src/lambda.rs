@@ -7,7 +7,7 @@ use lambda_http::{Body, RequestExt, service_fn};
 use tracing::Instrument;
 
 use crate::domain::time::Timestamp;
-use crate::http::{Endpoint, Invocation, Request};
+use crate::http::{Endpoint, Invocation, Request, path};
 
 /// Serves the HTTP events of API Gateway (payload format 2.0) until Lambda ends the process.
 pub async fn serve_http(function: &'static str, endpoint: impl Endpoint) -> Result<(), lambda_http::Error> {
@@ -34,7 +34,7 @@ fn read(event: lambda_http::Request) -> (Request, Invocation) {
         deadline: deadline(&lambda),
     };
     let query = event.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
-    let target = format!("{}{query}", event.raw_http_path());
+    let target = format!("{}{query}", path::encode(event.raw_http_path()));
     let (parts, body) = event.into_parts();
     let mut request = Request::new(match body {
         Body::Text(text) => text.into_bytes(),

@@ -1,0 +1,255 @@
+//! `/authorize`: sends a customer's browser to WebinarGeek.
+//!
+//! 1. a prefetch changes nothing, and neither does a request on another host than the one that the callback will be on
+//! 2. find what the journey is for: a connect session, or an install link with a newly minted connection id
+//! 3. ask first: one page with one button, whose POST must come from that page
+//! 4. state, cookie and code verifier: 32 random bytes each; the attempt is stored under the hash of its state
+//! 5. redirect to WebinarGeek, with the cookie that binds the attempt to this browser
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use http::header::{ALLOW, ORIGIN, SET_COOKIE};
+use http::{Method, StatusCode};
+use shared::config::{Environment, Provider};
+use shared::domain::attempt::writes::{ATTEMPT_LIFETIME, begin};
+use shared::domain::attempt::{Attempt, Binding, CookieName, Phase, StateHash};
+use shared::domain::connection_id::ConnectionId;
+use shared::domain::item::InconsistentItem;
+use shared::domain::secret::{CookieValue, SessionToken, State};
+use shared::domain::session::{Session, SessionId, SessionStatus};
+use shared::domain::write::Written;
+use shared::domain::{digest, pkce};
+use shared::http::page::{Action, Page};
+use shared::http::query::{Query, Repeated};
+use shared::http::{Endpoint, Invocation, Request, Response, cookie, is_prefetch, reply};
+use shared::ports::{Clock, Entropy, ReadAttempts, StoreError, WriteAttempts};
+use shared::telemetry::Chain;
+
+pub struct Settings {
+    pub attempts_table: String,
+    pub provider: Provider,
+    /// The custom domain, where there is one: browsers that come by another host are sent there.
+    pub public_origin: Option<String>,
+    /// The integrator's name on the page.
+    pub display_name: Option<String>,
+    /// Whether a customer may start without a session.
+    pub install_link: bool,
+}
+
+impl Settings {
+    pub fn read(env: &mut Environment) -> Self {
+        env.stack();
+        Self {
+            attempts_table: env.required("ATTEMPTS_TABLE"),
+            provider: env.provider(),
+            public_origin: env.origin("PUBLIC_ORIGIN"),
+            display_name: env.optional("DISPLAY_NAME"),
+            install_link: env.switch("INSTALL_LINK", false),
+        }
+    }
+}
+
+pub struct Authorize {
+    pub settings: Settings,
+    pub sessions: Arc<dyn ReadAttempts>,
+    pub attempts: Arc<dyn WriteAttempts>,
+    pub clock: Arc<dyn Clock>,
+    pub entropy: Arc<dyn Entropy>,
+}
+
+/// Why a browser is not sent on.
+#[derive(Debug, thiserror::Error)]
+pub enum AuthorizeError {
+    #[error("neither GET nor POST")]
+    MethodNotAllowed,
+    #[error("the browser asks ahead of its user")]
+    Prefetch,
+    #[error(transparent)]
+    Repeated(#[from] Repeated),
+    #[error("there is no such session, or its link has expired")]
+    UnknownSession,
+    #[error("the session has already made a connection")]
+    SessionUsed,
+    #[error("there is no session, and the install link is off")]
+    InstallLinkOff,
+    #[error("the form was sent from another site")]
+    ForeignForm,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<InconsistentItem> for AuthorizeError {
+    fn from(error: InconsistentItem) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+#[async_trait]
+impl Endpoint for Authorize {
+    async fn handle(&self, request: Request, invocation: &Invocation) -> Response {
+        self.journey(&request, invocation).await.unwrap_or_else(|error| refusal(&error, &invocation.request_id))
+    }
+}
+
+impl Authorize {
+    async fn journey(&self, request: &Request, invocation: &Invocation) -> Result<Response, AuthorizeError> {
+        // 1. Before any write.
+        if !matches!(*request.method(), Method::GET | Method::POST) {
+            return Err(AuthorizeError::MethodNotAllowed);
+        }
+        if is_prefetch(request) {
+            return Err(AuthorizeError::Prefetch);
+        }
+        let origin = self.settings.public_origin.as_ref().unwrap_or(&invocation.origin);
+        let target = request.uri().path_and_query().map_or("/authorize", |target| target.as_str());
+        if *origin != invocation.origin {
+            // The cookie must be set on the host that the callback comes back to.
+            return Ok(reply::see_other(&format!("{origin}{target}")));
+        }
+
+        // 2.
+        let query = Query::parse(request.uri().query());
+        let session = match query.once("session")? {
+            Some(token) => Some(self.session(&SessionToken::new(token)).await?),
+            None if self.settings.install_link => None,
+            None => return Err(AuthorizeError::InstallLinkOff),
+        };
+
+        // 3. Without the question, whoever lures a customer to this address would start a journey in their name, and a
+        //    provider that knows the customer redirects back at once.
+        if *request.method() == Method::POST {
+            if request.headers().get(ORIGIN).is_none_or(|sent| sent != origin.as_str()) {
+                return Err(AuthorizeError::ForeignForm);
+            }
+        } else if session.as_ref().is_none_or(|session| session.confirm_page) {
+            return Ok(self.confirmation(target));
+        }
+
+        // 4.
+        let state = State::new(digest::base64url(self.entropy.bytes::<32>()));
+        let state_hash = StateHash::of(&state).expect("a state of ours is one");
+        let https = origin.starts_with("https:");
+        let cookie_name = CookieName::new(&state_hash, https);
+        let cookie_value = CookieValue::new(digest::base64url(self.entropy.bytes::<32>()));
+        let now = self.clock.now();
+        let attempt = Attempt {
+            binding: Binding::new(&cookie_name, &cookie_value),
+            code_verifier: self.settings.provider.pkce.then(|| pkce::code_verifier(self.entropy.bytes())),
+            connection_id: match &session {
+                Some(session) => session.connection_id.clone(),
+                None => ConnectionId::minted(self.entropy.bytes()),
+            },
+            redirect_uri: format!("{origin}/callback"),
+            session: session.as_ref().map(|session| session.id.clone()),
+            return_to: session.and_then(|session| session.return_to),
+            created_at: now,
+            expires_at: now + ATTEMPT_LIFETIME,
+            phase: Phase::Pending,
+            failure: None,
+            taken_at: None,
+            state_hash,
+        };
+        self.store(&attempt).await?;
+
+        // 5.
+        let mut response = reply::see_other(&self.authorization_request(&attempt, &state));
+        let max_age = ATTEMPT_LIFETIME.as_secs();
+        reply::set(&mut response, SET_COOKIE, &cookie::set(&cookie_name, &cookie_value, max_age, https));
+        tracing::info!(
+            attempt = attempt.state_hash.fingerprint(),
+            connection = attempt.connection_id.as_str(),
+            "sent to WebinarGeek"
+        );
+        Ok(response)
+    }
+
+    async fn session(&self, token: &SessionToken) -> Result<Session, AuthorizeError> {
+        let id = SessionId::of(token).ok_or(AuthorizeError::UnknownSession)?;
+        let item = self.sessions.read(&id.key()).await?.ok_or(AuthorizeError::UnknownSession)?;
+        let session = Session::from_item(&item)?;
+        if session.status == SessionStatus::Completed {
+            return Err(AuthorizeError::SessionUsed);
+        }
+        if session.expires_at <= self.clock.now() {
+            return Err(AuthorizeError::UnknownSession);
+        }
+        Ok(session)
+    }
+
+    fn confirmation(&self, target: &str) -> Response {
+        let name = self.settings.display_name.as_deref().unwrap_or("The application that sent you here");
+        let page = Page {
+            title: "Connect your WebinarGeek account",
+            paragraphs: vec![
+                format!("{name} asks for access to your WebinarGeek account."),
+                "WebinarGeek will ask you to approve. Continue only if you have just asked for this yourself.".to_owned(),
+            ],
+            action: Some(Action::Post { to: target.to_owned(), label: "Continue" }),
+            reference: None,
+        };
+        page.reply(StatusCode::OK)
+    }
+
+    async fn store(&self, attempt: &Attempt) -> Result<(), AuthorizeError> {
+        match self.attempts.write(&begin(attempt)).await? {
+            Written::Applied(_) => Ok(()),
+            // 256 random bits are new: the row is ours, written before the SDK asked again.
+            Written::Refused(_) => Ok(()),
+        }
+    }
+
+    /// RFC 6749 section 4.1.1, RFC 7636 section 4.3.
+    fn authorization_request(&self, attempt: &Attempt, state: &State) -> String {
+        let mut url = self.settings.provider.authorize_url.clone();
+        let mut query = url.query_pairs_mut();
+        query
+            .append_pair("response_type", "code")
+            .append_pair("client_id", &self.settings.provider.client_id)
+            .append_pair("redirect_uri", &attempt.redirect_uri)
+            .append_pair("state", state.expose());
+        if let Some(verifier) = &attempt.code_verifier {
+            query
+                .append_pair("code_challenge", &pkce::code_challenge(verifier))
+                .append_pair("code_challenge_method", "S256");
+        }
+        if let Some(scope) = &self.settings.provider.scope {
+            query.append_pair("scope", scope);
+        }
+        drop(query);
+        url.into()
+    }
+}
+
+/// What the browser shows, and what the log says.
+fn refusal(error: &AuthorizeError, request_id: &str) -> Response {
+    let ask_again = "Go back to the application that sent you here, and start again there.".to_owned();
+    let (status, title, words) = match error {
+        AuthorizeError::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "This address is opened in a browser", ask_again),
+        AuthorizeError::Prefetch => (StatusCode::SERVICE_UNAVAILABLE, "Open this page yourself", "Your browser asked for it ahead.".to_owned()),
+        AuthorizeError::Repeated(_) => (StatusCode::BAD_REQUEST, "This link is damaged", ask_again),
+        AuthorizeError::UnknownSession => (StatusCode::BAD_REQUEST, "This link has expired", ask_again),
+        AuthorizeError::SessionUsed => (
+            StatusCode::BAD_REQUEST,
+            "This link has been used",
+            "The account that it was for is connected. To connect again, ask for a new link.".to_owned(),
+        ),
+        AuthorizeError::InstallLinkOff => (StatusCode::BAD_REQUEST, "This link is incomplete", ask_again),
+        AuthorizeError::ForeignForm => (StatusCode::BAD_REQUEST, "This did not come from our own page", ask_again),
+        AuthorizeError::Store(_) => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "Something went wrong on our side",
+            "Nothing has happened to your account. Please try again in a minute.".to_owned(),
+        ),
+    };
+    match error {
+        AuthorizeError::Store(error) => tracing::error!(error = %Chain(error), "an attempt could not be started"),
+        other => tracing::info!(reason = %other, "not sent to WebinarGeek"),
+    }
+    let reference = status.is_server_error().then_some(request_id);
+    let mut response = Page { title, paragraphs: vec![words], action: None, reference }.reply(status);
+    if status == StatusCode::METHOD_NOT_ALLOWED {
+        reply::set(&mut response, ALLOW, "GET, POST");
+    }
+    response
+}

@@ -1,1 +1,22 @@
-fn main() {}
+use std::sync::Arc;
+
+use authorize::{Authorize, Settings};
+use shared::aws::dynamodb::{AttemptsTable, Client};
+use shared::config::{Environment, process_environment};
+use shared::system::{SystemClock, SystemEntropy};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_http::Error> {
+    shared::telemetry::init();
+    let settings = Environment::read(&process_environment, Settings::read)?;
+    let sdk = shared::aws::sdk_config().await;
+    let attempts = Arc::new(AttemptsTable::new(Client::new(&sdk), settings.attempts_table.clone()));
+    let endpoint = Authorize {
+        settings,
+        sessions: attempts.clone(),
+        attempts,
+        clock: Arc::new(SystemClock),
+        entropy: Arc::new(SystemEntropy),
+    };
+    shared::lambda::serve_http("authorize", endpoint).await
+}

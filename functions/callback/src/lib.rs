@@ -1,0 +1,471 @@
+//! `/callback`: a browser comes back from WebinarGeek.
+//!
+//! 1. what cannot be a journey's end, or may not count as one, is answered without a write
+//! 2. **take** the attempt: for the browser that started it, once, before it expires
+//! 3. taken before? show how that ended; wait for it, if another request is at it
+//! 4. the customer declined, or WebinarGeek reported an error: store that
+//! 5. everything that can fail, before the code is spent: what the connection holds now, a data key, the client secret
+//! 6. send the code: once, ever (RFC 6749 section 4.1.2: a replay may revoke what it issued)
+//! 7. seal, and **connect**: store the pair over what was seen in step 5
+//! 8. store how the attempt and its session ended
+//!
+//! What the browser then sees stands in [`pages`].
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use http::Method;
+use shared::config::{Environment, Provider};
+use shared::domain::attempt::writes::{End, end, give_back, take};
+use shared::domain::attempt::{Attempt, Binding, CookieName, Failure, Phase, StateHash};
+use shared::domain::connection::writes::{NewGrant, connect, new_pair};
+use shared::domain::connection::{Connection, SealedPair, Status};
+use shared::domain::digest;
+use shared::domain::item::InconsistentItem;
+use shared::domain::secret::{AuthorizationCode, ClientSecret, State};
+use shared::domain::session::{SessionStatus, end_session};
+use shared::domain::time::Timestamp;
+use shared::domain::token_pair::{Grant, TokenSet};
+use shared::domain::write::Written;
+use shared::http::query::{Query, Repeated};
+use shared::http::{Endpoint, Invocation, Request, Response, cookie, is_prefetch};
+use shared::ports::{
+    Clock, Entropy, ExchangeCode, KeyError, MakeDataKeys, ProviderError, ReadAttempts, ReadClientSecret, ReadConnections,
+    RevokeToken, SecretError, StoreError, WrappedDataKey, WriteAttempts, WriteConnections,
+};
+use shared::refreshing::another_secret;
+use shared::sealing::{self, Place};
+
+mod pages;
+
+/// How often, and about how far apart, a second request of the same journey looks whether the first has ended.
+const LOOKS: u32 = 30;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(700);
+
+/// A code that has been on its way for longer than this is on no way any more: the process that had it has died.
+const LONGEST_EXCHANGE: Duration = Duration::from_secs(60);
+
+/// How often a grant is tried to be stored.
+const CONNECT_TRIES: u32 = 10;
+
+pub struct Settings {
+    pub attempts_table: String,
+    pub connections_table: String,
+    pub kms_key_id: String,
+    pub client_secret_arn: String,
+    pub stack: String,
+    pub refresh_every: Duration,
+    pub provider: Provider,
+}
+
+impl Settings {
+    pub fn read(env: &mut Environment) -> Self {
+        Self {
+            attempts_table: env.required("ATTEMPTS_TABLE"),
+            connections_table: env.required("CONNECTIONS_TABLE"),
+            kms_key_id: env.required("KMS_KEY_ID"),
+            client_secret_arn: env.required("CLIENT_SECRET_ARN"),
+            stack: env.stack(),
+            refresh_every: env.refresh_every(),
+            provider: env.provider(),
+        }
+    }
+}
+
+pub struct Callback {
+    pub settings: Settings,
+    pub attempt_reads: Arc<dyn ReadAttempts>,
+    pub attempts: Arc<dyn WriteAttempts>,
+    pub connection_reads: Arc<dyn ReadConnections>,
+    pub connections: Arc<dyn WriteConnections>,
+    pub keys: Arc<dyn MakeDataKeys>,
+    pub client_secret: Arc<dyn ReadClientSecret>,
+    pub provider: Arc<dyn ExchangeCode>,
+    pub revocation: Arc<dyn RevokeToken>,
+    pub clock: Arc<dyn Clock>,
+    pub entropy: Arc<dyn Entropy>,
+}
+
+/// Why a request was no journey's end, or the journey led to no connection.
+#[derive(Debug, thiserror::Error)]
+pub enum CallbackError {
+    #[error("not a GET")]
+    MethodNotAllowed,
+    #[error("the browser asks ahead of its user")]
+    Prefetch,
+    #[error(transparent)]
+    Repeated(#[from] Repeated),
+    #[error("there is no state, or not exactly one of code and error")]
+    NotAnAuthorizationResponse,
+    #[error("no attempt has this state")]
+    UnknownState,
+    #[error("another browser started this attempt")]
+    ForeignBrowser,
+    #[error("the attempt has expired")]
+    Expired,
+    #[error("another request sent the code, and how that ended is not known")]
+    OutcomeUnknown,
+    #[error("WebinarGeek reported an error in place of a code")]
+    ErrorResponse,
+    /// The code was not used: the same request may come again.
+    #[error("the code was not used: {0}")]
+    NotExchanged(#[source] ProviderError),
+    #[error("the exchange failed: {0}")]
+    Exchange(#[source] ProviderError),
+    #[error("the session has already made a connection")]
+    SessionUsed,
+    #[error("the connection is being disconnected")]
+    Disconnecting,
+    #[error("the connection was disconnected during the exchange; its new pair is revoked")]
+    Disconnected,
+    /// Nobody knows whether the last try took effect, so the grant is not revoked: it may be the stored one.
+    #[error("the grant could not be stored: {0}")]
+    NotStored(#[source] StoreError),
+    /// An earlier request of this journey failed, with this reference number.
+    #[error("the attempt had failed: {failure:?}, reference {reference}")]
+    FailedBefore { failure: Failure, reference: String },
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+}
+
+impl From<InconsistentItem> for CallbackError {
+    fn from(error: InconsistentItem) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+/// How a journey ended, where that is no error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    Connected,
+    Denied,
+}
+
+/// What a valid browser came back with.
+enum Answer {
+    Code(AuthorizationCode),
+    Denied,
+    Error,
+}
+
+/// All that can fail before the code is spent has not failed.
+struct Prepared {
+    seen: Option<Connection>,
+    data_key: WrappedDataKey,
+    secrets: Vec<ClientSecret>,
+}
+
+#[async_trait]
+impl Endpoint for Callback {
+    async fn handle(&self, request: Request, invocation: &Invocation) -> Response {
+        let mut attempt = None;
+        let ended = self.journey(&request, invocation, &mut attempt).await;
+        pages::reply(ended, attempt.as_ref(), &invocation.request_id)
+    }
+}
+
+impl Callback {
+    /// `taken` becomes the attempt as soon as the browser has proved that it is its own: from then on the answer may
+    /// lead to the attempt's `return_to`.
+    async fn journey(
+        &self,
+        request: &Request,
+        invocation: &Invocation,
+        taken: &mut Option<Attempt>,
+    ) -> Result<Ended, CallbackError> {
+        // 1.
+        if *request.method() != Method::GET {
+            return Err(CallbackError::MethodNotAllowed);
+        }
+        if is_prefetch(request) {
+            return Err(CallbackError::Prefetch);
+        }
+        let query = Query::parse(request.uri().query());
+        let (state, answer) = authorization_response(&query)?;
+        let state_hash = StateHash::of(&state).ok_or(CallbackError::UnknownState)?;
+        let binding = binding(request, &state_hash).ok_or(CallbackError::ForeignBrowser)?;
+
+        // 2.
+        let me = digest::base64url(self.entropy.bytes::<16>());
+        let attempt = match self.attempts.write(&take(&state_hash, &binding, self.clock.now(), &me)).await? {
+            Written::Applied(item) => taken.insert(Attempt::from_item(&item)?),
+            // 3.
+            Written::Refused(None) => return Err(CallbackError::UnknownState),
+            Written::Refused(Some(item)) => {
+                let attempt = Attempt::from_item(&item)?;
+                if attempt.binding != binding {
+                    return Err(CallbackError::ForeignBrowser);
+                }
+                return self.taken_before(taken.insert(attempt)).await;
+            }
+        };
+        tracing::info!(
+            attempt = attempt.state_hash.fingerprint(),
+            connection = attempt.connection_id.as_str(),
+            "back from WebinarGeek"
+        );
+
+        // 4.
+        let code = match answer {
+            Answer::Code(code) => code,
+            Answer::Denied => {
+                self.end(attempt, &me, End::Denied).await?;
+                return Ok(Ended::Denied);
+            }
+            Answer::Error => return Err(self.fail(attempt, &me, CallbackError::ErrorResponse, invocation).await),
+        };
+
+        // 5.
+        let prepared = match self.prepare(attempt).await {
+            Ok(prepared) => prepared,
+            Err(error) => return Err(self.fail(attempt, &me, error, invocation).await),
+        };
+
+        // 6.
+        let sent_at = self.clock.now();
+        let grant = match self.exchange(attempt, &code, &prepared).await {
+            Ok(grant) => grant,
+            Err(error) => return Err(self.fail(attempt, &me, error, invocation).await),
+        };
+
+        // 7. From here on a live pair is in this process's memory only. Nothing comes before storing it.
+        if let Err(error) = self.connect(attempt, grant, sent_at, prepared, invocation.deadline).await {
+            return Err(self.fail(attempt, &me, error, invocation).await);
+        }
+
+        // 8.
+        if let Err(error) = self.end(attempt, &me, End::Connected).await {
+            // The connection is stored and says which attempt made it: a reload finds it there.
+            tracing::warn!(%error, "the outcome of an attempt could not be stored");
+        }
+        Ok(Ended::Connected)
+    }
+
+    /// A reload, a double click, or a second request while the first is at the provider.
+    async fn taken_before(&self, attempt: &Attempt) -> Result<Ended, CallbackError> {
+        let mut attempt = attempt.clone();
+        for _ in 0..LOOKS {
+            match attempt.phase {
+                Phase::Connected => return Ok(Ended::Connected),
+                Phase::Denied => return Ok(Ended::Denied),
+                Phase::Failed => {
+                    let (failure, reference) = attempt.failure.unwrap_or((Failure::Provider, String::new()));
+                    return Err(CallbackError::FailedBefore { failure, reference });
+                }
+                // Refused although nobody has it: too late. Or given back since: the next load of the page takes it.
+                Phase::Pending if attempt.expires_at <= self.clock.now() => return Err(CallbackError::Expired),
+                Phase::Pending => break,
+                Phase::Exchanging => {}
+            }
+            if attempt.taken_at.is_none_or(|taken_at| taken_at + LONGEST_EXCHANGE < self.clock.now()) {
+                break;
+            }
+            self.clock.sleep(BETWEEN_LOOKS + self.entropy.jitter(BETWEEN_LOOKS / 4)).await;
+            let item = self.attempt_reads.read(&attempt.state_hash.key()).await?;
+            attempt = Attempt::from_item(&item.ok_or(CallbackError::UnknownState)?)?;
+        }
+        // A process that died may have stored the pair before it could store the outcome.
+        match self.connection_reads.read(&attempt.connection_id).await? {
+            Some(connection) if connection.grant == attempt.state_hash.as_str() => Ok(Ended::Connected),
+            Some(_) | None => Err(CallbackError::OutcomeUnknown),
+        }
+    }
+
+    async fn prepare(&self, attempt: &Attempt) -> Result<Prepared, CallbackError> {
+        let id = &attempt.connection_id;
+        let (seen, data_key, secrets) =
+            tokio::join!(self.connection_reads.read(id), self.keys.make(id), self.client_secret.current());
+        let seen = seen?;
+        if let Some(seen) = &seen {
+            if seen.status == Status::Disconnecting {
+                return Err(CallbackError::Disconnecting);
+            }
+            if attempt.session.is_some() && seen.session.as_deref() == attempt.session.as_ref().map(|id| id.as_str()) {
+                return Err(CallbackError::SessionUsed);
+            }
+        }
+        Ok(Prepared { seen, data_key: data_key?, secrets: secrets? })
+    }
+
+    async fn exchange(
+        &self,
+        attempt: &Attempt,
+        code: &AuthorizationCode,
+        prepared: &Prepared,
+    ) -> Result<Grant, CallbackError> {
+        let send = |secret| self.provider.exchange(code, &attempt.redirect_uri, attempt.code_verifier.as_ref(), secret);
+        let error = match prepared.secrets.first() {
+            Some(secret) => match send(secret).await {
+                Ok(grant) => return Ok(grant),
+                Err(error) => error,
+            },
+            None => ProviderError::InvalidClient,
+        };
+        if !matches!(error, ProviderError::InvalidClient) {
+            return Err(not_granted(error));
+        }
+        // A complete `invalid_client` says that the code was not looked at. The one case in which it is sent again.
+        let Some(another) = another_secret(&*self.client_secret, &prepared.secrets).await else {
+            return Err(not_granted(error));
+        };
+        send(&another).await.map_err(not_granted)
+    }
+
+    async fn connect(
+        &self,
+        attempt: &Attempt,
+        grant: Grant,
+        sent_at: Timestamp,
+        prepared: Prepared,
+        deadline: Timestamp,
+    ) -> Result<(), CallbackError> {
+        let id = &attempt.connection_id;
+        let token_set = TokenSet::new(self.entropy.bytes());
+        let place = Place { stack: &self.settings.stack, connection: id, token_set };
+        let sealed = sealing::seal(&grant.pair, &prepared.data_key.plain, place, self.entropy.bytes());
+        let lifetime = grant.expires_in.unwrap_or(self.settings.provider.expires_in);
+        let mut seen = prepared.seen;
+        let mut pause = Duration::from_millis(100);
+        let mut last_error = None;
+        for _ in 0..CONNECT_TRIES {
+            let new_grant = NewGrant {
+                id: id.clone(),
+                client_id: self.settings.provider.client_id.clone(),
+                grant: attempt.state_hash.as_str().to_owned(),
+                session: attempt.session.as_ref().map(|session| session.as_str().to_owned()),
+                new: new_pair(
+                    id,
+                    seen.as_ref().map_or(1, |seen| seen.version + 1),
+                    SealedPair { token_set, sealed: sealed.clone(), data_key: prepared.data_key.wrapped.clone() },
+                    grant.token_type.clone().unwrap_or_else(|| "Bearer".to_owned()),
+                    grant.scope.clone(),
+                    (sent_at, sent_at + lifetime),
+                    self.settings.refresh_every,
+                ),
+            };
+            let write = connect(&new_grant, seen.as_ref().map(|seen| seen.pair.token_set));
+            let stored = match self.connections.write(&write).await {
+                Ok(Written::Applied(_)) => return Ok(()),
+                Ok(Written::Refused(image)) => image,
+                Err(error @ StoreError::Unavailable(_)) if self.clock.now() < deadline => {
+                    tracing::error!(%error, "a new grant could not be stored yet, trying again");
+                    last_error = Some(error);
+                    self.clock.sleep(pause + self.entropy.jitter(pause)).await;
+                    pause = (pause * 2).min(Duration::from_secs(2));
+                    continue;
+                }
+                Err(error) => return Err(CallbackError::NotStored(error)),
+            };
+            let stored = match stored.map(|item| Connection::from_item(&item)).transpose() {
+                Ok(stored) => stored,
+                Err(error) => return Err(CallbackError::NotStored(error.into())),
+            };
+            if let Some(stored) = &stored {
+                // Our own write, repeated after its acknowledgement was lost.
+                if stored.grant == new_grant.grant {
+                    return Ok(());
+                }
+                if new_grant.session.is_some() && stored.session == new_grant.session {
+                    return Err(CallbackError::SessionUsed);
+                }
+                if stored.status == Status::Disconnecting {
+                    self.revoke(&grant, &prepared.secrets).await;
+                    return Err(CallbackError::Disconnected);
+                }
+                // The customer has connected once more since. The newer grant stays, and ours is not revoked: a provider
+                // may have given both journeys the same token.
+                if stored.granted_at > sent_at {
+                    tracing::info!(connection = id.as_str(), "a newer grant is stored, this one is left to expire");
+                    return Ok(());
+                }
+            }
+            // A refresh has stored another pair since step 5, or the connection has been deleted: try on what is there now.
+            seen = stored;
+        }
+        let exhausted = || StoreError::Unavailable("the connection changed at every try".to_owned());
+        Err(CallbackError::NotStored(last_error.unwrap_or_else(exhausted)))
+    }
+
+    async fn revoke(&self, grant: &Grant, secrets: &[ClientSecret]) {
+        let Some(secret) = secrets.first() else { return };
+        if let Err(error) = self.revocation.revoke(&grant.pair, secret).await {
+            tracing::warn!(%error, "a grant that belongs to no connection could not be revoked");
+        }
+    }
+
+    /// Stores the outcome with the attempt and its session, both or neither.
+    async fn end(&self, attempt: &Attempt, me: &str, how: End) -> Result<(), StoreError> {
+        let status = match &how {
+            End::Connected => SessionStatus::Completed,
+            End::Denied => SessionStatus::Denied,
+            End::Failed { .. } => SessionStatus::Failed,
+        };
+        let end = end(&attempt.state_hash, me, &how);
+        if let Some(session) = &attempt.session {
+            if self.attempts.write_both(&end, &end_session(session, status)).await? {
+                return Ok(());
+            }
+            // The session is completed already, or long gone: what is left to note is the attempt's own end.
+        }
+        match self.attempts.write(&end).await? {
+            Written::Applied(_) => Ok(()),
+            Written::Refused(_) => Ok(tracing::warn!("an attempt was taken over before its outcome could be stored")),
+        }
+    }
+
+    /// Notes a failure. Where the code was certainly not used the attempt is given back, and the page may be reloaded.
+    async fn fail(&self, attempt: &Attempt, me: &str, error: CallbackError, invocation: &Invocation) -> CallbackError {
+        let noted = match pages::failure(&error) {
+            Some(failure) => {
+                let reference = invocation.request_id.clone();
+                self.end(attempt, me, End::Failed { failure, reference }).await
+            }
+            None => self.attempts.write(&give_back(&attempt.state_hash, me)).await.map(|_| ()),
+        };
+        if let Err(error) = noted {
+            tracing::warn!(%error, "the outcome of an attempt could not be stored");
+        }
+        error
+    }
+}
+
+/// RFC 6749 section 4.1.2.
+fn authorization_response(query: &Query) -> Result<(State, Answer), CallbackError> {
+    let state = query.once("state")?.ok_or(CallbackError::NotAnAuthorizationResponse)?;
+    let answer = match (query.once("code")?, query.once("error")?) {
+        (Some(code), None) => Answer::Code(AuthorizationCode::new(code)),
+        (None, Some("access_denied")) => Answer::Denied,
+        (None, Some(_)) => Answer::Error,
+        _ => return Err(CallbackError::NotAnAuthorizationResponse),
+    };
+    if let Some(repeated) = query.repeated() {
+        return Err(repeated.into());
+    }
+    Ok((State::new(state), answer))
+}
+
+/// What this browser can show for the attempt. The prefixed cookie, which no other host can plant, goes first.
+fn binding(request: &Request, state_hash: &StateHash) -> Option<Binding> {
+    [true, false].into_iter().find_map(|https| {
+        let name = CookieName::new(state_hash, https);
+        cookie::read(request.headers(), &name).map(|value| Binding::new(&name, &value))
+    })
+}
+
+/// Whether a failed exchange has left the code unused.
+fn not_granted(error: ProviderError) -> CallbackError {
+    match error {
+        ProviderError::NotSent(_) | ProviderError::InvalidClient | ProviderError::Throttled { status: 429, .. } => {
+            CallbackError::NotExchanged(error)
+        }
+        ProviderError::Throttled { .. }
+        | ProviderError::Unknown(_)
+        | ProviderError::InvalidGrant
+        | ProviderError::Refused(_) => CallbackError::Exchange(error),
+    }
+}

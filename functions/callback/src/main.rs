@@ -1,1 +1,38 @@
-fn main() {}
+use std::sync::Arc;
+
+use callback::{Callback, Settings};
+use shared::aws::{dynamodb, kms, secrets_manager};
+use shared::config::{Environment, process_environment};
+use shared::system::{SystemClock, SystemEntropy};
+use shared::webinargeek::WebinarGeek;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_http::Error> {
+    shared::telemetry::init();
+    let settings = Environment::read(&process_environment, Settings::read)?;
+    let sdk = shared::aws::sdk_config().await;
+    let tables = dynamodb::Client::new(&sdk);
+    let attempts = Arc::new(dynamodb::AttemptsTable::new(tables.clone(), settings.attempts_table.clone()));
+    let connections = Arc::new(dynamodb::ConnectionsTable::new(tables, settings.connections_table.clone()));
+    let secrets = secrets_manager::Client::new(&sdk);
+    let clock = Arc::new(SystemClock);
+    let provider = Arc::new(WebinarGeek::new(settings.provider.clone(), clock.clone()));
+    let endpoint = Callback {
+        attempt_reads: attempts.clone(),
+        attempts,
+        connection_reads: connections.clone(),
+        connections,
+        keys: Arc::new(kms::DataKeyMaker {
+            client: kms::Client::new(&sdk),
+            key_id: settings.kms_key_id.clone(),
+            stack: settings.stack.clone(),
+        }),
+        client_secret: Arc::new(secrets_manager::SecretsManagerSecret::new(secrets, settings.client_secret_arn.clone())),
+        provider: provider.clone(),
+        revocation: provider,
+        clock,
+        entropy: Arc::new(SystemEntropy),
+        settings,
+    };
+    shared::lambda::serve_http("callback", endpoint).await
+}

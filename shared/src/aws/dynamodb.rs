@@ -8,7 +8,7 @@ mod item;
 pub use attempts::AttemptsTable;
 pub use connections::ConnectionsTable;
 
-use aws_sdk_dynamodb::Client;
+pub use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
 
 use crate::domain::item::Item;

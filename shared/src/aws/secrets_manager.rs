@@ -1,7 +1,7 @@
 //! The OAuth client secret: read when it is first needed, and kept; read again when the provider does not accept it.
 
 use async_trait::async_trait;
-use aws_sdk_secretsmanager::Client;
+pub use aws_sdk_secretsmanager::Client;
 use tokio::sync::RwLock;
 
 use crate::domain::secret::ClientSecret;

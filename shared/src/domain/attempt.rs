@@ -91,6 +91,36 @@ impl Phase {
     }
 }
 
+/// Why an attempt that was sent has made no connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// WebinarGeek did not answer the way the protocol says.
+    Provider,
+    /// Another journey of the same session had made the connection.
+    SessionUsed,
+    /// The connection was taken away during the journey.
+    Disconnected,
+    /// The grant could not be stored.
+    NotStored,
+}
+
+impl Failure {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Provider => "provider",
+            Self::SessionUsed => "session_used",
+            Self::Disconnected => "disconnected",
+            Self::NotStored => "not_stored",
+        }
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        [Self::Provider, Self::SessionUsed, Self::Disconnected, Self::NotStored]
+            .into_iter()
+            .find(|failure| failure.as_str() == text)
+    }
+}
+
 #[derive(Clone, Debug)]
 pub struct Attempt {
     pub state_hash: StateHash,
@@ -104,10 +134,10 @@ pub struct Attempt {
     pub created_at: Timestamp,
     pub expires_at: Timestamp,
     pub phase: Phase,
-    /// The reference number of a failure, shown again when the page is reloaded.
-    pub reference: Option<String>,
-    /// Which invocation sent the code.
-    pub taken_by: Option<String>,
+    /// Why it failed, and the reference number: shown again when the page is reloaded.
+    pub failure: Option<(Failure, String)>,
+    /// Since when an invocation has it.
+    pub taken_at: Option<Timestamp>,
 }
 
 impl Attempt {
@@ -117,6 +147,10 @@ impl Attempt {
         let return_to = match item.optional_string("return_to")? {
             None => None,
             Some(text) => Some(ReturnTo::stored(text).ok_or(bad("return_to"))?),
+        };
+        let failure = match item.optional_string("failure")? {
+            None => None,
+            Some(text) => Some((Failure::parse(text).ok_or(bad("failure"))?, item.string("reference")?.to_owned())),
         };
         Ok(Self {
             state_hash: StateHash(key.strip_prefix("state#").ok_or(bad("pk"))?.to_owned()),
@@ -129,8 +163,8 @@ impl Attempt {
             created_at: item.time("created_at")?,
             expires_at: item.time("expires_at")?,
             phase: Phase::parse(item.string("phase")?).ok_or(bad("phase"))?,
-            reference: item.optional_string("reference")?.map(str::to_owned),
-            taken_by: item.optional_string("taken_by")?.map(str::to_owned),
+            failure,
+            taken_at: item.optional_time("taken_at")?,
         })
     }
 }

@@ -1,5 +1,7 @@
 //! Errors of the integrator's routes: `application/problem+json` (RFC 9457) with a stable `code`.
 
+use std::borrow::Cow;
+
 use http::StatusCode;
 use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
 use serde_json::json;
@@ -66,7 +68,7 @@ pub struct Problem {
     pub code: Code,
     pub detail: String,
     /// The member, parameter or path segment that is wrong.
-    pub field: Option<&'static str>,
+    pub field: Option<Cow<'static, str>>,
     /// Seconds.
     pub retry_after: Option<i64>,
     /// What a resource allows, with `MethodNotAllowed`.
@@ -78,8 +80,12 @@ impl Problem {
         Self { code, detail: detail.into(), field: None, retry_after: None, allow: None }
     }
 
-    pub fn field(field: &'static str, detail: impl Into<String>) -> Self {
-        Self { field: Some(field), ..Self::new(Code::InvalidRequest, detail) }
+    pub fn field(field: impl Into<Cow<'static, str>>, detail: impl Into<String>) -> Self {
+        Self { field: Some(field.into()), ..Self::new(Code::InvalidRequest, detail) }
+    }
+
+    pub fn method_not_allowed(allow: &'static str) -> Self {
+        Self { allow: Some(allow), ..Self::new(Code::MethodNotAllowed, format!("this resource answers to {allow}")) }
     }
 
     pub fn retry_after(self, seconds: i64) -> Self {
@@ -95,8 +101,8 @@ impl Problem {
             "code": self.code.as_str(),
             "request_id": request_id,
         });
-        if let Some(field) = self.field {
-            body["field"] = field.into();
+        if let Some(field) = &self.field {
+            body["field"] = field.as_ref().into();
         }
         let mut response = reply::json(self.code.status(), &body);
         reply::set(&mut response, CONTENT_TYPE, "application/problem+json");

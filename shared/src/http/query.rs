@@ -7,8 +7,9 @@ pub struct Query(Vec<(String, String)>);
 
 /// RFC 6749 section 3.1: parameters must not be included more than once.
 #[derive(Debug, thiserror::Error)]
-#[error("the parameter `{0}` is there more than once")]
-pub struct Repeated(pub &'static str);
+/// The name may be the caller's own invention, so it is not in the message, which may be logged.
+#[error("a parameter is there more than once")]
+pub struct Repeated(pub String);
 
 impl Query {
     pub fn parse(raw: Option<&str>) -> Self {
@@ -19,9 +20,15 @@ impl Query {
     pub fn once(&self, name: &'static str) -> Result<Option<&str>, Repeated> {
         let mut values = self.0.iter().filter(|(key, _)| key == name).map(|(_, value)| value.as_str());
         match (values.next(), values.next()) {
-            (_, Some(_)) => Err(Repeated(name)),
+            (_, Some(_)) => Err(Repeated(name.to_owned())),
             (value, None) => Ok(value.filter(|value| !value.is_empty())),
         }
+    }
+
+    /// The first parameter that is there more than once, of all that are there.
+    pub fn repeated(&self) -> Option<Repeated> {
+        let mut seen = std::collections::HashSet::new();
+        self.names().find(|name| !seen.insert(*name)).map(|name| Repeated(name.to_owned()))
     }
 
     pub fn names(&self) -> impl Iterator<Item = &str> {

@@ -5,9 +5,9 @@
 
 use std::time::Duration;
 
-use super::{Attempt, Binding, Phase, StateHash};
+use super::{Attempt, Binding, Failure, Phase, StateHash};
 use crate::domain::time::Timestamp;
-use crate::domain::write::{Change, Test, Write, clause};
+use crate::domain::write::{Change, Clause, Test, Write, clause};
 
 /// How long a customer may take at the provider's consent page.
 pub const ATTEMPT_LIFETIME: Duration = Duration::from_secs(600);
@@ -67,6 +67,7 @@ pub fn take(state_hash: &StateHash, binding: &Binding, now: Timestamp, me: &str)
         changes: vec![
             Change::Set("phase", Phase::Exchanging.as_str().into()),
             Change::Set("taken_by", me.into()),
+            Change::Set("taken_at", now.into()),
         ],
     }
 }
@@ -77,19 +78,35 @@ pub fn give_back(state_hash: &StateHash, me: &str) -> Write {
         name: "give attempt back",
         key: state_hash.key(),
         clauses: taken_by(me),
-        changes: vec![Change::Set("phase", Phase::Pending.as_str().into()), Change::Remove("taken_by")],
+        changes: vec![Change::Set("phase", Phase::Pending.as_str().into()), Change::Remove("taken_by"), Change::Remove("taken_at")],
     }
 }
 
+/// How an attempt ended.
+#[derive(Clone, Debug)]
+pub enum End {
+    Connected,
+    Denied,
+    Failed { failure: Failure, reference: String },
+}
+
 /// Stores how the attempt ended. The verifier has done its work and goes.
-pub fn end(state_hash: &StateHash, me: &str, phase: Phase, reference: Option<&str>) -> Write {
+pub fn end(state_hash: &StateHash, me: &str, end: &End) -> Write {
+    let phase = match end {
+        End::Connected => Phase::Connected,
+        End::Denied => Phase::Denied,
+        End::Failed { .. } => Phase::Failed,
+    };
     let mut changes = vec![Change::Set("phase", phase.as_str().into()), Change::Remove("code_verifier")];
-    if let Some(reference) = reference {
-        changes.push(Change::Set("reference", reference.into()));
+    if let End::Failed { failure, reference } = end {
+        changes.extend([
+            Change::Set("failure", failure.as_str().into()),
+            Change::Set("reference", reference.as_str().into()),
+        ]);
     }
     Write { name: "end attempt", key: state_hash.key(), clauses: taken_by(me), changes }
 }
 
-fn taken_by(me: &str) -> Vec<crate::domain::write::Clause> {
+fn taken_by(me: &str) -> Vec<Clause> {
     vec![clause("this invocation has taken it", Test::Equals("taken_by", me.into()))]
 }

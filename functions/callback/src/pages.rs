@@ -1,0 +1,175 @@
+//! What the browser sees at the end of a journey, and what the log says.
+
+use http::StatusCode;
+use http::header::ALLOW;
+use shared::domain::attempt::{Attempt, Failure};
+use shared::http::page::{Action, Page};
+use shared::http::{Response, reply};
+use shared::telemetry::Chain;
+
+use crate::{CallbackError, Ended};
+
+/// A journey that has a `return_to` ends there, whatever its end; all others on a page of our own.
+pub fn reply(ended: Result<Ended, CallbackError>, attempt: Option<&Attempt>, request_id: &str) -> Response {
+    log(&ended, attempt);
+    let status = match &ended {
+        Ok(Ended::Connected) => "connected",
+        Ok(Ended::Denied) => "denied",
+        Err(_) => "failed",
+    };
+    if let Some(attempt) = attempt
+        && let Some(return_to) = &attempt.return_to
+    {
+        return reply::see_other(&return_to.with_result(attempt.connection_id.as_str(), status));
+    }
+    match ended {
+        Ok(Ended::Connected) => connected(attempt),
+        Ok(Ended::Denied) => denied(attempt),
+        Err(error) => failed(&error, attempt, request_id),
+    }
+}
+
+/// How a failure is stored with its attempt; `None` where the code was certainly not used, and the page may be reloaded.
+pub fn failure(error: &CallbackError) -> Option<Failure> {
+    match error {
+        CallbackError::ErrorResponse | CallbackError::Exchange(_) => Some(Failure::Provider),
+        CallbackError::SessionUsed => Some(Failure::SessionUsed),
+        CallbackError::Disconnected => Some(Failure::Disconnected),
+        CallbackError::NotStored(_) => Some(Failure::NotStored),
+        CallbackError::FailedBefore { failure, .. } => Some(*failure),
+        CallbackError::MethodNotAllowed
+        | CallbackError::Prefetch
+        | CallbackError::Repeated(_)
+        | CallbackError::NotAnAuthorizationResponse
+        | CallbackError::UnknownState
+        | CallbackError::ForeignBrowser
+        | CallbackError::Expired
+        | CallbackError::OutcomeUnknown
+        | CallbackError::NotExchanged(_)
+        | CallbackError::Disconnecting
+        | CallbackError::Store(_)
+        | CallbackError::Key(_)
+        | CallbackError::Secret(_) => None,
+    }
+}
+
+fn connected(attempt: Option<&Attempt>) -> Response {
+    let page = Page {
+        title: "Your WebinarGeek account is connected",
+        paragraphs: vec!["You can close this window.".to_owned()],
+        action: None,
+        reference: attempt.map(|attempt| attempt.connection_id.as_str()),
+    };
+    page.reply(StatusCode::OK)
+}
+
+fn denied(attempt: Option<&Attempt>) -> Response {
+    let page = Page {
+        title: "You declined",
+        paragraphs: vec![
+            "Your WebinarGeek account is not connected, and nothing has changed.".to_owned(),
+            "If that was a mistake, you can start again.".to_owned(),
+        ],
+        action: start_again(attempt),
+        reference: None,
+    };
+    page.reply(StatusCode::OK)
+}
+
+/// An attempt without a session began at the install link. The link of a session only its owner knows.
+fn start_again(attempt: Option<&Attempt>) -> Option<Action> {
+    attempt
+        .filter(|attempt| attempt.session.is_none())
+        .map(|_| Action::Link { to: "/authorize".to_owned(), label: "Start again" })
+}
+
+const ASK_AGAIN: &str = "Go back to the application that sent you here, and start again there.";
+const RELOAD: &str = "Nothing has been used up: reload this page in a minute to try again.";
+const OURS: &str = "Something went wrong on our side";
+const THEIRS: &str = "WebinarGeek did not answer as expected";
+
+fn failed(error: &CallbackError, attempt: Option<&Attempt>, request_id: &str) -> Response {
+    let (status, title, words) = match error {
+        CallbackError::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "This address is opened in a browser", ASK_AGAIN),
+        CallbackError::Prefetch => {
+            (StatusCode::SERVICE_UNAVAILABLE, "Open this page yourself", "Your browser asked for it ahead. Reload it.")
+        }
+        CallbackError::Repeated(_) | CallbackError::NotAnAuthorizationResponse => {
+            (StatusCode::BAD_REQUEST, "This link is damaged", ASK_AGAIN)
+        }
+        CallbackError::UnknownState => (StatusCode::BAD_REQUEST, "This link is not known, or no longer", ASK_AGAIN),
+        CallbackError::ForeignBrowser => (
+            StatusCode::BAD_REQUEST,
+            "This link belongs to another browser",
+            "Open it in the browser in which you started, with cookies allowed; or start again in this one.",
+        ),
+        CallbackError::Expired => (StatusCode::BAD_REQUEST, "This took too long", ASK_AGAIN),
+        CallbackError::OutcomeUnknown => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            OURS,
+            "We cannot tell whether your account was connected. Please start again: that does no harm.",
+        ),
+        CallbackError::SessionUsed | CallbackError::FailedBefore { failure: Failure::SessionUsed, .. } => (
+            StatusCode::BAD_REQUEST,
+            "This link has been used",
+            "The account that it was for is connected. To connect again, ask for a new link.",
+        ),
+        CallbackError::Disconnecting => {
+            (StatusCode::SERVICE_UNAVAILABLE, "The earlier connection is still being taken away", RELOAD)
+        }
+        CallbackError::Disconnected | CallbackError::FailedBefore { failure: Failure::Disconnected, .. } => {
+            (StatusCode::SERVICE_UNAVAILABLE, "The connection was taken away in the meantime", ASK_AGAIN)
+        }
+        CallbackError::NotExchanged(_) => (StatusCode::BAD_GATEWAY, THEIRS, RELOAD),
+        CallbackError::ErrorResponse
+        | CallbackError::Exchange(_)
+        | CallbackError::FailedBefore { failure: Failure::Provider, .. } => (
+            StatusCode::BAD_GATEWAY,
+            THEIRS,
+            "Your account is not connected. Please start again; if it goes on, tell us the reference number.",
+        ),
+        CallbackError::NotStored(_) | CallbackError::FailedBefore { failure: Failure::NotStored, .. } => {
+            (StatusCode::SERVICE_UNAVAILABLE, OURS, "Your account may not be connected. Please start again.")
+        }
+        CallbackError::Store(_) | CallbackError::Key(_) | CallbackError::Secret(_) => {
+            (StatusCode::SERVICE_UNAVAILABLE, OURS, RELOAD)
+        }
+    };
+    let reference = match error {
+        CallbackError::FailedBefore { reference, .. } => Some(reference.as_str()),
+        _ => status.is_server_error().then_some(request_id),
+    };
+    let page = Page { title, paragraphs: vec![words.to_owned()], action: start_again(attempt), reference };
+    let mut response = page.reply(status);
+    if status == StatusCode::METHOD_NOT_ALLOWED {
+        reply::set(&mut response, ALLOW, "GET");
+    }
+    response
+}
+
+fn log(ended: &Result<Ended, CallbackError>, attempt: Option<&Attempt>) {
+    let fingerprint = attempt.map(|attempt| attempt.state_hash.fingerprint());
+    let connection = attempt.map(|attempt| attempt.connection_id.as_str());
+    match ended {
+        Ok(ended) => tracing::info!(attempt = fingerprint, connection, ?ended, "the journey has ended"),
+        Err(error) => {
+            let ours = !matches!(
+                error,
+                CallbackError::MethodNotAllowed
+                    | CallbackError::Prefetch
+                    | CallbackError::Repeated(_)
+                    | CallbackError::NotAnAuthorizationResponse
+                    | CallbackError::UnknownState
+                    | CallbackError::ForeignBrowser
+                    | CallbackError::Expired
+                    | CallbackError::SessionUsed
+                    | CallbackError::FailedBefore { .. }
+            );
+            if ours {
+                tracing::error!(attempt = fingerprint, connection, error = %Chain(error), "the journey has failed");
+            } else {
+                tracing::info!(attempt = fingerprint, connection, reason = %error, "not a journey's end");
+            }
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! JSON bodies of the integrator's routes.
+
+use http::header::CONTENT_TYPE;
+use serde_json::{Map, Value};
+
+use super::Request;
+use super::problem::{Code, Problem};
+
+/// Bytes. The largest body that any route has a use for is far below.
+const LIMIT: usize = 16 * 1024;
+
+/// A JSON object that holds no other members than the known ones.
+#[derive(Debug)]
+pub struct Members(Map<String, Value>);
+
+impl Members {
+    pub fn parse(request: &Request, known: &[&str]) -> Result<Self, Problem> {
+        let media_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        if !media_type.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json") {
+            return Err(Problem::new(Code::UnsupportedMediaType, "send Content-Type: application/json"));
+        }
+        if request.body().len() > LIMIT {
+            return Err(Problem::new(Code::PayloadTooLarge, format!("the body may have {LIMIT} bytes")));
+        }
+        let members: Map<String, Value> = serde_json::from_slice(request.body())
+            .map_err(|_| Problem::new(Code::InvalidRequest, "the body is not a JSON object"))?;
+        match members.keys().find(|name| !known.contains(&name.as_str())) {
+            Some(unknown) => {
+                Err(Problem::field(unknown.clone(), format!("is unknown; known members are {}", known.join(", "))))
+            }
+            None => Ok(Self(members)),
+        }
+    }
+
+    pub fn text(&self, name: &'static str) -> Result<Option<&str>, Problem> {
+        match self.0.get(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text)),
+            Some(_) => Err(Problem::field(name, "must be a string")),
+        }
+    }
+
+    pub fn integer(&self, name: &'static str) -> Result<Option<i64>, Problem> {
+        match self.0.get(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(value) => value.as_i64().map(Some).ok_or_else(|| Problem::field(name, "must be an integer")),
+        }
+    }
+
+    pub fn boolean(&self, name: &'static str) -> Result<Option<bool>, Problem> {
+        match self.0.get(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(value) => value.as_bool().map(Some).ok_or_else(|| Problem::field(name, "must be true or false")),
+        }
+    }
+}
