@@ -39,7 +39,7 @@ pub const REQUEST_BUDGET: Duration = Duration::from_secs(13);
 const COMMIT_BUDGET: Duration = Duration::from_secs(5);
 
 /// Time that an invocation must have left to begin.
-const INVOCATION_BUDGET: Duration = Duration::from_secs(LEASE.as_secs() + COMMIT_BUDGET.as_secs());
+pub const INVOCATION_BUDGET: Duration = Duration::from_secs(LEASE.as_secs() + COMMIT_BUDGET.as_secs());
 
 /// How often a commit is tried while the table cannot be used; the pauses double from 100 ms to 2 s.
 const COMMIT_TRIES: u32 = 20;

@@ -2,10 +2,14 @@
 
 use std::error::Error;
 use std::fmt;
+use std::io::Write;
 
+use serde::Serialize;
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
+
+use crate::domain::time::Timestamp;
 
 /// Starts the log of a Lambda function. Without `EnvFilter`, which compiles regular expressions at every start.
 pub fn init() {
@@ -37,4 +41,23 @@ impl fmt::Display for Chain<'_> {
         }
         Ok(())
     }
+}
+
+/// The one line at the end of a scheduled run. Written here and not as an event, whose fields cannot be objects.
+pub fn log_summary(function: &str, request_id: &str, summary: &impl Serialize, now: Timestamp) {
+    #[derive(Serialize)]
+    struct Line<'a, S> {
+        timestamp: String,
+        level: &'a str,
+        function: &'a str,
+        request_id: &'a str,
+        message: &'a str,
+        #[serde(flatten)]
+        summary: &'a S,
+    }
+    let timestamp = now.rfc3339();
+    let line = Line { timestamp, level: "INFO", function, request_id, message: "the run has ended", summary };
+    let text = serde_json::to_string(&line).expect("numbers and names are JSON");
+    // A log that cannot be written is no reason to fail a run that has stored its pairs.
+    writeln!(std::io::stdout().lock(), "{text}").unwrap_or_default();
 }

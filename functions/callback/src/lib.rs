@@ -436,6 +436,7 @@ impl Callback {
 
 /// RFC 6749 section 4.1.2.
 fn authorization_response(query: &Query) -> Result<(State, Answer), CallbackError> {
+    query.all_once()?;
     let state = query.once("state")?.ok_or(CallbackError::NotAnAuthorizationResponse)?;
     let answer = match (query.once("code")?, query.once("error")?) {
         (Some(code), None) => Answer::Code(AuthorizationCode::new(code)),
@@ -443,9 +444,6 @@ fn authorization_response(query: &Query) -> Result<(State, Answer), CallbackErro
         (None, Some(_)) => Answer::Error,
         _ => return Err(CallbackError::NotAnAuthorizationResponse),
     };
-    if let Some(repeated) = query.repeated() {
-        return Err(repeated.into());
-    }
     Ok((State::new(state), answer))
 }
 

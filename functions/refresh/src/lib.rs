@@ -1,0 +1,260 @@
+//! The scheduled refresh: a sweep over every connection that is due.
+//!
+//! 1. the shards of the `due` index in random order, each from its earliest row to the first that is not due yet
+//! 2. each due connection is refreshed, as [`shared::refreshing`] does it for the token route too: a few at a time, a
+//!    little apart
+//! 3. a provider that asks to wait, or that does not know us, ends the run's refreshing; so does the approaching deadline
+//! 4. the summary, which is the run's answer and its one line in the log
+//!
+//! A run may overlap another, or be repeated: leases and due times make every run idempotent.
+
+use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::{FutureExt, Stream, StreamExt, stream};
+use serde::Serialize;
+use shared::config::{Environment, Provider};
+use shared::domain::connection::writes::Need;
+use shared::domain::schedule::SHARDS;
+use shared::domain::time::Timestamp;
+use shared::ports::{Clock, Due, DueCursor, Entropy, ListDue, ProviderError, StoreError};
+use shared::refreshing::{Failure, INVOCATION_BUDGET, Outcome, Refreshing};
+use shared::telemetry::Chain;
+
+mod event;
+pub use event::{InvalidEvent, shards};
+
+/// Refreshes in flight. Each holds one request to the provider.
+const CONCURRENCY: usize = 10;
+
+/// Each refresh begins up to this much later than it could, so that ten do not arrive at once.
+const SPREAD: Duration = Duration::from_millis(200);
+
+/// How many connections must be told to wait, or that the client is unknown, before the run believes that it is meant.
+const ENOUGH: usize = 3;
+
+pub struct Settings {
+    pub connections_table: String,
+    pub client_secret_arn: String,
+    pub stack: String,
+    pub refresh_every: Duration,
+    pub provider: Provider,
+}
+
+impl Settings {
+    pub fn read(env: &mut Environment) -> Self {
+        Self {
+            connections_table: env.required("CONNECTIONS_TABLE"),
+            client_secret_arn: env.required("CLIENT_SECRET_ARN"),
+            stack: env.stack(),
+            refresh_every: env.refresh_every(),
+            provider: env.provider(),
+        }
+    }
+}
+
+pub struct Refresh {
+    pub refreshing: Arc<Refreshing>,
+    pub due: Arc<dyn ListDue>,
+    pub clock: Arc<dyn Clock>,
+    pub entropy: Arc<dyn Entropy>,
+}
+
+/// What a run has done. `due` counts connections: `refreshed + adopted + deferred + reauth_required + all of failed`.
+#[derive(Debug, Default, Serialize)]
+pub struct Summary {
+    pub due: usize,
+    pub refreshed: usize,
+    /// Somebody else had refreshed it, or taken it away.
+    pub adopted: usize,
+    /// Left for a later run: somebody else is at it, it backs off, or this run had to stop.
+    pub deferred: usize,
+    /// By [`Failure::class`].
+    pub failed: BTreeMap<&'static str, usize>,
+    /// Found to need the customer.
+    pub reauth_required: usize,
+    /// Seconds until the first access token of the fleet expires; negative if one has. Null with none active.
+    pub least_remaining_seconds: Option<i64>,
+    /// Whether every shard was swept to its end.
+    pub finished: bool,
+}
+
+/// What the sweep meets.
+enum Met {
+    Due(Due),
+    /// The first row of a shard that is not due yet.
+    Later(Timestamp),
+    /// A shard that could not be listed to its end.
+    Unlisted(StoreError),
+}
+
+/// The state of the run that its refreshes share.
+#[derive(Default)]
+struct Run {
+    summary: Summary,
+    earliest_expiry: Option<Timestamp>,
+    throttled: usize,
+    unknown_client: usize,
+    /// Why nothing more is sent.
+    stopped: Option<&'static str>,
+}
+
+impl Refresh {
+    pub async fn run(&self, mut shards: Vec<u8>, deadline: Timestamp) -> Summary {
+        // 1.
+        self.shuffle(&mut shards);
+        let run = std::sync::Mutex::new(Run { summary: Summary { finished: true, ..Summary::default() }, ..Run::default() });
+        let locked = || run.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let sweep = self.rows(shards, self.clock.now());
+        let refreshes = sweep.map(|met| {
+            let locked = &locked;
+            async move {
+                let due = match met {
+                    Met::Due(due) => due,
+                    Met::Later(expires_at) => return locked().expires(expires_at),
+                    Met::Unlisted(error) => return locked().not_listed(&error),
+                };
+                // 3.
+                if locked().stopped.is_some() {
+                    return locked().deferred(&due);
+                }
+                self.clock.sleep(self.entropy.jitter(SPREAD)).await;
+                if locked().must_stop(self.clock.now() + INVOCATION_BUDGET > deadline) {
+                    return locked().deferred(&due);
+                }
+                // 2. A defect that one connection's row uncovers must not take others' pairs along.
+                let refresh = self.refreshing.refresh(&due.id, &Need::Scheduled, deadline);
+                let outcome = AssertUnwindSafe(refresh).catch_unwind().await;
+                locked().count(&due, outcome.ok());
+            }
+        });
+        refreshes.buffer_unordered(CONCURRENCY).collect::<()>().await;
+
+        // 4.
+        let mut run = run.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let now = self.clock.now();
+        run.summary.least_remaining_seconds = run.earliest_expiry.map(|expiry| now.seconds_until(expiry));
+        if let Some(reason) = run.stopped {
+            tracing::warn!(reason, "the run has stopped before its end");
+        }
+        run.summary
+    }
+
+    /// Every due row of the shards, and after each shard's last one the first that is not due yet.
+    fn rows(&self, shards: Vec<u8>, now: Timestamp) -> impl Stream<Item = Met> {
+        stream::iter(shards).flat_map(move |shard| {
+            let pages = stream::unfold(Some(None), move |after: Option<Option<DueCursor>>| async move {
+                let page = match self.due.list(shard, after?).await {
+                    Ok(page) => page,
+                    Err(error) => return Some((vec![Met::Unlisted(error)], None)),
+                };
+                let later = page.rows.iter().find(|row| row.refresh_at > now).map(|row| Met::Later(row.expires_at));
+                let next = if later.is_some() { None } else { page.next.map(Some) };
+                let due = page.rows.into_iter().filter(|row| row.refresh_at <= now).map(Met::Due);
+                Some((due.chain(later).collect::<Vec<_>>(), next))
+            });
+            pages.flat_map(stream::iter).boxed()
+        })
+    }
+
+    /// Fisher and Yates: two runs that overlap, or that both stop early, do not begin with the same shards.
+    fn shuffle(&self, shards: &mut [u8]) {
+        for last in (1..shards.len()).rev() {
+            let [random] = self.entropy.bytes();
+            shards.swap(last, usize::from(random) % (last + 1));
+        }
+    }
+}
+
+impl Run {
+    fn expires(&mut self, expires_at: Timestamp) {
+        self.earliest_expiry = Some(self.earliest_expiry.map_or(expires_at, |earliest| earliest.min(expires_at)));
+    }
+
+    fn not_listed(&mut self, error: &StoreError) {
+        tracing::error!(error = %Chain(error), "a shard could not be listed to its end");
+        self.summary.finished = false;
+    }
+
+    fn must_stop(&mut self, deadline_is_near: bool) -> bool {
+        if deadline_is_near {
+            self.stop("the deadline is near");
+        }
+        self.stopped.is_some()
+    }
+
+    fn stop(&mut self, reason: &'static str) {
+        self.summary.finished = false;
+        self.stopped.get_or_insert(reason);
+    }
+
+    fn deferred(&mut self, due: &Due) {
+        self.summary.due += 1;
+        self.summary.deferred += 1;
+        self.expires(due.expires_at);
+    }
+
+    /// `None` is a panic.
+    fn count(&mut self, due: &Due, outcome: Option<Outcome>) {
+        let span = tracing::info_span!("refresh", connection = due.id.as_str());
+        let _entered = span.enter();
+        match outcome {
+            Some(Outcome::Busy { .. } | Outcome::Waiting { .. }) => return self.deferred(due),
+            Some(Outcome::NoTime) => {
+                self.stop("the deadline is near");
+                return self.deferred(due);
+            }
+            Some(Outcome::Refreshed(connection, _)) => {
+                self.summary.refreshed += 1;
+                self.expires(connection.expires_at);
+            }
+            Some(Outcome::Adopted(connection)) => {
+                self.summary.adopted += 1;
+                self.expires(connection.expires_at);
+            }
+            Some(Outcome::Gone) => self.summary.adopted += 1,
+            Some(Outcome::ReauthRequired(connection)) => {
+                self.summary.reauth_required += 1;
+                tracing::error!(reason = connection.reason, "the customer must connect again");
+            }
+            Some(Outcome::Failed { failure, .. }) => {
+                *self.summary.failed.entry(failure.class()).or_default() += 1;
+                self.expires(due.expires_at);
+                self.heed(&failure);
+                tracing::warn!(class = failure.class(), error = %Chain(&failure), "a refresh has failed");
+            }
+            None => {
+                *self.summary.failed.entry("panic").or_default() += 1;
+                self.expires(due.expires_at);
+                tracing::error!(class = "panic", "a refresh has failed");
+            }
+        }
+        self.summary.due += 1;
+    }
+
+    /// What one connection's failure says about all others.
+    fn heed(&mut self, failure: &Failure) {
+        match failure {
+            Failure::Provider(ProviderError::Throttled { status, .. }) => {
+                self.throttled += 1;
+                if *status == 503 || self.throttled >= ENOUGH {
+                    self.stop("WebinarGeek asked us to wait");
+                }
+            }
+            Failure::Provider(ProviderError::InvalidClient) => {
+                self.unknown_client += 1;
+                if self.unknown_client >= ENOUGH {
+                    self.stop("WebinarGeek does not accept the client id and secret");
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Every shard there is.
+pub fn all_shards() -> Vec<u8> {
+    (0..SHARDS).collect()
+}

@@ -1,0 +1,311 @@
+//! `/v1/connections/{id}/token`: answers a live access token.
+//!
+//! `GET ?min_ttl=` answers the stored token while it is fresh enough, and refreshes it otherwise.
+//! `POST {rejected_version}` says that WebinarGeek refused the token of that version: it is refreshed if it is still the
+//! current one, and never answered again.
+//!
+//! 1. read the row: one that is fresh enough is opened and answered
+//! 2. refresh, as [`shared::refreshing`] does it for the schedule too
+//! 3. somebody else is at it: wait for their pair, and adopt it
+//! 4. no new pair to be had: a stored token that still lives is answered, otherwise the caller learns why and until when
+//!
+//! The answer: `{access_token, token_type, expires_at, version, cache_until}`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use http::{Method, StatusCode};
+use serde_json::json;
+use shared::config::{Environment, Provider};
+use shared::domain::connection::writes::Need;
+use shared::domain::connection::{Connection, Status};
+use shared::domain::connection_id::ConnectionId;
+use shared::domain::time::Timestamp;
+use shared::domain::token_pair::TokenPair;
+use shared::http::body::Members;
+use shared::http::problem::{Code, Problem};
+use shared::http::query::Query;
+use shared::http::{Endpoint, Invocation, Request, Response, path, reply};
+use shared::ports::{Clock, Entropy, ReadConnections};
+use shared::refreshing::{Failure, Outcome, Refreshing};
+use shared::telemetry::Chain;
+
+const MIN_TTL_DEFAULT: u64 = 120;
+const MIN_TTL_LONGEST: u64 = 86_400;
+
+/// How often, and about how far apart, a caller looks for the pair of somebody else's refresh: 10 s in all.
+const LOOKS: u32 = 40;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(200);
+
+pub struct Settings {
+    pub connections_table: String,
+    pub client_secret_arn: String,
+    pub stack: String,
+    pub refresh_every: Duration,
+    pub provider: Provider,
+}
+
+impl Settings {
+    pub fn read(env: &mut Environment) -> Self {
+        Self {
+            connections_table: env.required("CONNECTIONS_TABLE"),
+            client_secret_arn: env.required("CLIENT_SECRET_ARN"),
+            stack: env.stack(),
+            refresh_every: env.refresh_every(),
+            provider: env.provider(),
+        }
+    }
+}
+
+pub struct Token {
+    pub refreshing: Arc<Refreshing>,
+    pub connections: Arc<dyn ReadConnections>,
+    pub clock: Arc<dyn Clock>,
+    pub entropy: Arc<dyn Entropy>,
+}
+
+/// Why no token is answered.
+#[derive(Debug, thiserror::Error)]
+pub enum TokenError {
+    #[error("the request is not valid")]
+    Invalid(Problem),
+    #[error("there is no such connection, or it is being disconnected")]
+    NotFound,
+    #[error("the customer must connect again")]
+    ReauthRequired(ConnectionId),
+    #[error("somebody else's refresh has not ended yet, or an earlier failure backs off")]
+    Wait { until: Timestamp },
+    #[error("no token that lives: {failure}")]
+    Failed { failure: Failure, retry_at: Option<Timestamp> },
+}
+
+/// What a caller will take.
+struct Wanted {
+    min_ttl: Duration,
+    /// Only tokens of later versions will do.
+    rejected: i64,
+}
+
+impl Wanted {
+    fn is_met_by(&self, connection: &Connection, now: Timestamp) -> bool {
+        connection.version > self.rejected && connection.is_fresh_for(self.min_ttl, now)
+    }
+
+    /// Whether a token is better than none.
+    fn accepts(&self, connection: &Connection, now: Timestamp) -> bool {
+        connection.version > self.rejected && connection.access_token_lives(now)
+    }
+}
+
+#[async_trait]
+impl Endpoint for Token {
+    async fn handle(&self, request: Request, invocation: &Invocation) -> Response {
+        match self.answer(&request, invocation).await {
+            Ok((connection, pair)) => found(&connection, &pair),
+            Err(error) => self.refusal(error).reply(&invocation.request_id),
+        }
+    }
+}
+
+impl Token {
+    async fn answer(&self, request: &Request, invocation: &Invocation) -> Result<(Connection, TokenPair), TokenError> {
+        let segments = path::segments(request);
+        let ["v1", "connections", id, "token"] = segments.iter().map(String::as_str).collect::<Vec<_>>()[..] else {
+            return Err(TokenError::NotFound);
+        };
+        let id = ConnectionId::parse(id).map_err(|error| Problem::field("id", error.to_string()))?;
+        let wanted = match *request.method() {
+            Method::GET => Wanted { min_ttl: min_ttl(request)?, rejected: 0 },
+            Method::POST => {
+                Wanted { min_ttl: Duration::from_secs(MIN_TTL_DEFAULT), rejected: rejected_version(request)? }
+            }
+            _ => return Err(Problem::method_not_allowed("GET, POST").into()),
+        };
+        let connection = self.read(&id).await?;
+        if wanted.rejected > connection.version {
+            let detail = format!("the connection's version is {}", connection.version);
+            return Err(Problem::field("rejected_version", detail).into());
+        }
+
+        tracing::Span::current().record("connection", id.as_str());
+        self.token(connection, &wanted, invocation.deadline).await
+    }
+
+    async fn token(
+        &self,
+        mut connection: Connection,
+        wanted: &Wanted,
+        deadline: Timestamp,
+    ) -> Result<(Connection, TokenPair), TokenError> {
+        let id = connection.id.clone();
+        let mut looks = LOOKS;
+        let (error, stored) = loop {
+            // 1.
+            if connection.status == Status::Active && wanted.is_met_by(&connection, self.clock.now()) {
+                return self.open(connection).await;
+            }
+            // 2. A row that was given up goes there too: a pair that arrived late revives it.
+            let need = if connection.version == wanted.rejected {
+                Need::Rejected { version: connection.version }
+            } else {
+                Need::OnDemand { seen: connection.pair.token_set }
+            };
+            match self.refreshing.refresh(&id, &need, deadline).await {
+                Outcome::Refreshed(connection, pair) => return Ok((connection, pair)),
+                Outcome::Adopted(adopted) => break (TokenError::Wait { until: adopted.refresh_at }, adopted),
+                // 3.
+                Outcome::Busy { until } => match self.watch(&id, wanted, &mut looks).await? {
+                    Some(changed) => connection = changed,
+                    None => break (TokenError::Wait { until }, connection),
+                },
+                Outcome::Waiting { until, connection } => break (TokenError::Wait { until }, connection),
+                Outcome::ReauthRequired(_) => return Err(TokenError::ReauthRequired(id)),
+                Outcome::Gone => return Err(TokenError::NotFound),
+                Outcome::Failed { failure, retry_at, connection: stored } => {
+                    break (TokenError::Failed { failure, retry_at }, stored.unwrap_or(connection));
+                }
+                Outcome::NoTime => break (TokenError::Wait { until: self.clock.now() }, connection),
+            }
+        };
+        // 4.
+        if stored.status == Status::Active && wanted.accepts(&stored, self.clock.now()) {
+            tracing::info!(reason = %Chain(&error), "the stored token is answered");
+            return self.open(stored).await;
+        }
+        Err(match error {
+            TokenError::Failed { failure: Failure::NoRefreshToken, .. } => TokenError::ReauthRequired(id),
+            error => error,
+        })
+    }
+
+    /// Looks at the row until it has what is wanted, or its lease is released. `None` when that takes too long, or whoever
+    /// had the lease has died.
+    async fn watch(
+        &self,
+        id: &ConnectionId,
+        wanted: &Wanted,
+        looks: &mut u32,
+    ) -> Result<Option<Connection>, TokenError> {
+        while *looks > 0 {
+            *looks -= 1;
+            self.clock.sleep(BETWEEN_LOOKS + self.entropy.jitter(BETWEEN_LOOKS / 2)).await;
+            let stored = self.read(id).await?;
+            if wanted.is_met_by(&stored, self.clock.now()) {
+                return Ok(Some(stored));
+            }
+            match stored.lease_until {
+                None => return Ok(Some(stored)),
+                Some(until) if until < self.clock.now() => return Ok(None),
+                Some(_) => {}
+            }
+        }
+        Ok(None)
+    }
+
+    async fn read(&self, id: &ConnectionId) -> Result<Connection, TokenError> {
+        match self.connections.read(id).await {
+            Ok(Some(connection)) if connection.status != Status::Disconnecting => Ok(connection),
+            Ok(Some(_)) | Ok(None) => Err(TokenError::NotFound),
+            Err(error) => Err(TokenError::Failed { failure: error.into(), retry_at: None }),
+        }
+    }
+
+    async fn open(&self, connection: Connection) -> Result<(Connection, TokenPair), TokenError> {
+        match self.refreshing.open(&connection).await {
+            Ok(pair) => Ok((connection, pair)),
+            Err(failure) => Err(TokenError::Failed { failure, retry_at: None }),
+        }
+    }
+
+    fn refusal(&self, error: TokenError) -> Problem {
+        match &error {
+            TokenError::Failed { .. } => tracing::error!(error = %Chain(&error), "no token is answered"),
+            other => tracing::info!(reason = %other, "no token is answered"),
+        }
+        let seconds_until = |until: Timestamp| self.clock.now().seconds_until(until).clamp(1, 900);
+        match error {
+            TokenError::Invalid(problem) => problem,
+            TokenError::NotFound => Problem::new(Code::NotFound, "there is no such connection"),
+            TokenError::ReauthRequired(id) => Problem::new(
+                Code::ReauthRequired,
+                format!("send the customer through a new connect session: POST /v1/connect-sessions with connection_id {id}"),
+            ),
+            TokenError::Wait { until } => {
+                Problem::new(Code::Unavailable, "a new token is on its way").retry_after(seconds_until(until))
+            }
+            TokenError::Failed { failure, retry_at } => {
+                let (code, detail) = explain(&failure);
+                Problem::new(code, detail).retry_after(retry_at.map_or(5, seconds_until))
+            }
+        }
+    }
+}
+
+fn explain(failure: &Failure) -> (Code, &'static str) {
+    use shared::ports::{KeyError, ProviderError};
+    match failure {
+        Failure::Store(_) => (Code::Unavailable, "the table could not be used"),
+        Failure::Key(KeyError::Unavailable(_)) => (Code::Unavailable, "the key could not be used"),
+        Failure::Key(KeyError::Refused(_)) | Failure::Unopenable(_) => {
+            (Code::Misconfigured, "the stored tokens do not open with this stack's key")
+        }
+        Failure::Secret(_) => (Code::Misconfigured, "the client secret could not be read"),
+        Failure::Provider(ProviderError::InvalidClient) => {
+            (Code::Misconfigured, "WebinarGeek does not accept the client id and secret")
+        }
+        Failure::ForeignClient => (Code::Misconfigured, "the connection belongs to another client id"),
+        Failure::Provider(
+            ProviderError::NotSent(_)
+            | ProviderError::Throttled { .. }
+            | ProviderError::Unknown(_)
+            | ProviderError::InvalidGrant
+            | ProviderError::Refused(_),
+        ) => (Code::ProviderUnavailable, "the token has expired, and WebinarGeek has given no new one yet"),
+        Failure::NoRefreshToken => (Code::ReauthRequired, "WebinarGeek has granted no refresh token"),
+        Failure::Frozen => (Code::Unavailable, "the process stood still for too long"),
+    }
+}
+
+impl From<Problem> for TokenError {
+    fn from(problem: Problem) -> Self {
+        Self::Invalid(problem)
+    }
+}
+
+/// Seconds.
+fn min_ttl(request: &Request) -> Result<Duration, Problem> {
+    let query = Query::parse(request.uri().query());
+    if let Some(unknown) = query.names().find(|name| *name != "min_ttl") {
+        return Err(Problem::field(unknown.to_owned(), "is unknown; the only parameter is min_ttl"));
+    }
+    let invalid = || Problem::field("min_ttl", format!("must be a number of seconds between 0 and {MIN_TTL_LONGEST}"));
+    let seconds = match query.only("min_ttl").map_err(|_| Problem::field("min_ttl", "is there more than once"))? {
+        None => MIN_TTL_DEFAULT,
+        Some(text) if text.starts_with('+') => return Err(invalid()),
+        Some(text) => text.parse().map_err(|_| invalid())?,
+    };
+    if seconds > MIN_TTL_LONGEST { Err(invalid()) } else { Ok(Duration::from_secs(seconds)) }
+}
+
+fn rejected_version(request: &Request) -> Result<i64, Problem> {
+    let members = Members::parse(request, &["rejected_version"])?;
+    match members.integer("rejected_version")? {
+        Some(version) if version >= 1 => Ok(version),
+        Some(_) => Err(Problem::field("rejected_version", "must be a version, which starts at 1")),
+        None => Err(Problem::field("rejected_version", "is required")),
+    }
+}
+
+fn found(connection: &Connection, pair: &TokenPair) -> Response {
+    reply::json(
+        StatusCode::OK,
+        &json!({
+            "access_token": pair.access_token.expose(),
+            "token_type": connection.token_type,
+            "expires_at": connection.expires_at.rfc3339(),
+            "version": connection.version,
+            "cache_until": connection.cache_until().rfc3339(),
+        }),
+    )
+}

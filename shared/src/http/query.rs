@@ -5,11 +5,11 @@ use url::form_urlencoded;
 #[derive(Clone, Debug)]
 pub struct Query(Vec<(String, String)>);
 
-/// RFC 6749 section 3.1: parameters must not be included more than once.
+/// RFC 6749 section 3.1: parameters must not be included more than once. Which one is not said: its name may be the
+/// caller's own invention, and errors are logged.
 #[derive(Debug, thiserror::Error)]
-/// The name may be the caller's own invention, so it is not in the message, which may be logged.
 #[error("a parameter is there more than once")]
-pub struct Repeated(pub String);
+pub struct Repeated;
 
 impl Query {
     pub fn parse(raw: Option<&str>) -> Self {
@@ -17,18 +17,23 @@ impl Query {
     }
 
     /// The value of a parameter that may be there once. An empty value counts as absent (RFC 6749 section 3.1).
-    pub fn once(&self, name: &'static str) -> Result<Option<&str>, Repeated> {
+    pub fn once(&self, name: &str) -> Result<Option<&str>, Repeated> {
+        Ok(self.only(name)?.filter(|value| !value.is_empty()))
+    }
+
+    /// The same, where an empty value is a value.
+    pub fn only(&self, name: &str) -> Result<Option<&str>, Repeated> {
         let mut values = self.0.iter().filter(|(key, _)| key == name).map(|(_, value)| value.as_str());
         match (values.next(), values.next()) {
-            (_, Some(_)) => Err(Repeated(name.to_owned())),
-            (value, None) => Ok(value.filter(|value| !value.is_empty())),
+            (_, Some(_)) => Err(Repeated),
+            (value, None) => Ok(value),
         }
     }
 
-    /// The first parameter that is there more than once, of all that are there.
-    pub fn repeated(&self) -> Option<Repeated> {
+    /// Whether no parameter at all is there more than once.
+    pub fn all_once(&self) -> Result<(), Repeated> {
         let mut seen = std::collections::HashSet::new();
-        self.names().find(|name| !seen.insert(*name)).map(|name| Repeated(name.to_owned()))
+        if self.names().all(|name| seen.insert(name)) { Ok(()) } else { Err(Repeated) }
     }
 
     pub fn names(&self) -> impl Iterator<Item = &str> {
