@@ -32,6 +32,28 @@ pub struct Provider {
     pub expires_in: Duration,
 }
 
+/// What every function needs that refreshes.
+pub struct RefreshSettings {
+    pub connections_table: String,
+    pub client_secret_arn: String,
+    pub stack: String,
+    /// Between scheduled runs.
+    pub refresh_every: Duration,
+    pub provider: Provider,
+}
+
+impl RefreshSettings {
+    pub fn read(env: &mut Environment) -> Self {
+        Self {
+            connections_table: env.required("CONNECTIONS_TABLE"),
+            client_secret_arn: env.required("CLIENT_SECRET_ARN"),
+            stack: env.stack(),
+            refresh_every: env.refresh_every(),
+            provider: env.provider(),
+        }
+    }
+}
+
 #[derive(thiserror::Error)]
 #[error("the environment is not usable: {}", .0.join("; "))]
 pub struct ConfigError(pub Vec<String>);

@@ -1,13 +1,21 @@
-//! Where a handler meets Lambda: events in, answers out.
+//! Where a function meets Lambda: its real parts, events in, answers out.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use lambda_http::request::RequestContext;
 use lambda_http::{Body, RequestExt, service_fn};
 use tracing::Instrument;
 
+use crate::aws::dynamodb::{self, ConnectionsTable};
+use crate::aws::secrets_manager::SecretsManagerSecret;
+use crate::aws::{self, kms, secrets_manager};
+use crate::config::RefreshSettings;
 use crate::domain::time::Timestamp;
 use crate::http::{Endpoint, Invocation, Request, path};
+use crate::refreshing::Refreshing;
+use crate::system::{SystemClock, SystemEntropy};
+use crate::webinargeek::WebinarGeek;
 
 /// Serves the HTTP events of API Gateway (payload format 2.0) until Lambda ends the process.
 pub async fn serve_http(function: &'static str, endpoint: impl Endpoint) -> Result<(), lambda_http::Error> {
@@ -46,6 +54,32 @@ fn read(event: lambda_http::Request) -> (Request, Invocation) {
     // A target that is no URI names nothing that we have.
     *request.uri_mut() = target.parse().unwrap_or_default();
     (request, invocation)
+}
+
+/// What refreshes, on the real services, and the table that it works on.
+pub async fn refreshing(settings: RefreshSettings) -> (Arc<Refreshing>, Arc<ConnectionsTable>) {
+    let sdk = aws::sdk_config().await;
+    let connections = Arc::new(ConnectionsTable::new(dynamodb::Client::new(&sdk), settings.connections_table));
+    let clock = Arc::new(SystemClock);
+    let provider = Arc::new(WebinarGeek::new(settings.provider.clone(), clock.clone()));
+    let refreshing = Refreshing {
+        client_id: settings.provider.client_id,
+        refresh_every: settings.refresh_every,
+        default_lifetime: settings.provider.expires_in,
+        connections: connections.clone(),
+        connection_writes: connections.clone(),
+        keys: Arc::new(kms::DataKeyOpener { client: kms::Client::new(&sdk), stack: settings.stack.clone() }),
+        client_secret: Arc::new(SecretsManagerSecret::new(
+            secrets_manager::Client::new(&sdk),
+            settings.client_secret_arn,
+        )),
+        provider: provider.clone(),
+        revocation: provider,
+        clock,
+        entropy: Arc::new(SystemEntropy),
+        stack: settings.stack,
+    };
+    (Arc::new(refreshing), connections)
 }
 
 pub fn deadline(context: &lambda_runtime::Context) -> Timestamp {

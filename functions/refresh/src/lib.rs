@@ -15,7 +15,6 @@ use std::time::Duration;
 
 use futures_util::{FutureExt, Stream, StreamExt, stream};
 use serde::Serialize;
-use shared::config::{Environment, Provider};
 use shared::domain::connection::writes::Need;
 use shared::domain::schedule::SHARDS;
 use shared::domain::time::Timestamp;
@@ -34,26 +33,6 @@ const SPREAD: Duration = Duration::from_millis(200);
 
 /// How many connections must be told to wait, or that the client is unknown, before the run believes that it is meant.
 const ENOUGH: usize = 3;
-
-pub struct Settings {
-    pub connections_table: String,
-    pub client_secret_arn: String,
-    pub stack: String,
-    pub refresh_every: Duration,
-    pub provider: Provider,
-}
-
-impl Settings {
-    pub fn read(env: &mut Environment) -> Self {
-        Self {
-            connections_table: env.required("CONNECTIONS_TABLE"),
-            client_secret_arn: env.required("CLIENT_SECRET_ARN"),
-            stack: env.stack(),
-            refresh_every: env.refresh_every(),
-            provider: env.provider(),
-        }
-    }
-}
 
 pub struct Refresh {
     pub refreshing: Arc<Refreshing>,

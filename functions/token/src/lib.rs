@@ -17,7 +17,6 @@ use std::time::Duration;
 use async_trait::async_trait;
 use http::{Method, StatusCode};
 use serde_json::json;
-use shared::config::{Environment, Provider};
 use shared::domain::connection::writes::Need;
 use shared::domain::connection::{Connection, Status};
 use shared::domain::connection_id::ConnectionId;
@@ -37,26 +36,6 @@ const MIN_TTL_LONGEST: u64 = 86_400;
 /// How often, and about how far apart, a caller looks for the pair of somebody else's refresh: 10 s in all.
 const LOOKS: u32 = 40;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(200);
-
-pub struct Settings {
-    pub connections_table: String,
-    pub client_secret_arn: String,
-    pub stack: String,
-    pub refresh_every: Duration,
-    pub provider: Provider,
-}
-
-impl Settings {
-    pub fn read(env: &mut Environment) -> Self {
-        Self {
-            connections_table: env.required("CONNECTIONS_TABLE"),
-            client_secret_arn: env.required("CLIENT_SECRET_ARN"),
-            stack: env.stack(),
-            refresh_every: env.refresh_every(),
-            provider: env.provider(),
-        }
-    }
-}
 
 pub struct Token {
     pub refreshing: Arc<Refreshing>,

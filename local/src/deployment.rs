@@ -1,0 +1,170 @@
+//! The five functions on one set of real parts, routed as API Gateway routes them.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use authorize::Authorize;
+use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
+use callback::Callback;
+use connections::Connections;
+use http::Method;
+use refresh::Refresh;
+use shared::aws::{dynamodb, kms, secrets_manager, timeouts};
+use shared::config::{ConfigError, Environment, RefreshSettings};
+use shared::domain::return_to::ReturnToOrigins;
+use shared::http::{Endpoint, Request};
+use shared::ports::{Clock, Entropy};
+use shared::refreshing::Refreshing;
+use shared::webinargeek::WebinarGeek;
+use token::Token;
+
+/// The AWS services.
+#[derive(Clone)]
+pub struct Services {
+    pub dynamodb: dynamodb::Client,
+    pub kms: kms::Client,
+    pub secrets_manager: secrets_manager::Client,
+}
+
+impl Services {
+    /// Engines on this machine: DynamoDB at one address, KMS and Secrets Manager at the other.
+    pub fn at(tables: SocketAddr, keys: SocketAddr) -> Self {
+        let credentials = || Credentials::new("local", "local", None, None, "local");
+        let region = || Region::new("eu-west-1");
+        let dynamodb = aws_sdk_dynamodb::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(region())
+            .credentials_provider(credentials())
+            .timeout_config(timeouts())
+            .endpoint_url(format!("http://{tables}"))
+            .build();
+        let kms = aws_sdk_kms::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(region())
+            .credentials_provider(credentials())
+            .timeout_config(timeouts())
+            .endpoint_url(format!("http://{keys}"))
+            .build();
+        let secrets_manager = aws_sdk_secretsmanager::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(region())
+            .credentials_provider(credentials())
+            .timeout_config(timeouts())
+            .endpoint_url(format!("http://{keys}"))
+            .build();
+        Self {
+            dynamodb: dynamodb::Client::from_conf(dynamodb),
+            kms: kms::Client::from_conf(kms),
+            secrets_manager: secrets_manager::Client::from_conf(secrets_manager),
+        }
+    }
+}
+
+pub struct Deployment {
+    pub authorize: Authorize,
+    pub callback: Callback,
+    pub token: Token,
+    pub connections: Connections,
+    pub refresh: Refresh,
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Deployment {
+    /// `lookup` is the environment that the functions would have in Lambda.
+    pub fn new(
+        lookup: &dyn Fn(&str) -> Option<String>,
+        services: Services,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+    ) -> Result<Self, ConfigError> {
+        let (authorizing, calling_back, refreshing, mut connecting) = Environment::read(lookup, |env| {
+            (
+                authorize::Settings::read(env),
+                callback::Settings::read(env),
+                RefreshSettings::read(env),
+                connections::Settings::read(env),
+            )
+        })?;
+        if lookup("RETURN_TO_ORIGINS").is_none_or(|text| text.is_empty()) {
+            connecting.return_to_origins = ReturnToOrigins::AnyLoopback;
+        }
+        let attempts =
+            Arc::new(dynamodb::AttemptsTable::new(services.dynamodb.clone(), authorizing.attempts_table.clone()));
+        let connections =
+            Arc::new(dynamodb::ConnectionsTable::new(services.dynamodb, refreshing.connections_table.clone()));
+        let provider = Arc::new(WebinarGeek::new(refreshing.provider.clone(), clock.clone()));
+        let client_secret = Arc::new(secrets_manager::SecretsManagerSecret::new(
+            services.secrets_manager,
+            refreshing.client_secret_arn.clone(),
+        ));
+        let refreshing = Arc::new(Refreshing {
+            client_id: refreshing.provider.client_id,
+            refresh_every: refreshing.refresh_every,
+            default_lifetime: refreshing.provider.expires_in,
+            connections: connections.clone(),
+            connection_writes: connections.clone(),
+            keys: Arc::new(kms::DataKeyOpener { client: services.kms.clone(), stack: refreshing.stack.clone() }),
+            client_secret: client_secret.clone(),
+            provider: provider.clone(),
+            revocation: provider.clone(),
+            clock: clock.clone(),
+            entropy: entropy.clone(),
+            stack: refreshing.stack,
+        });
+        Ok(Self {
+            authorize: Authorize {
+                settings: authorizing,
+                sessions: attempts.clone(),
+                attempts: attempts.clone(),
+                clock: clock.clone(),
+                entropy: entropy.clone(),
+            },
+            callback: Callback {
+                attempt_reads: attempts.clone(),
+                attempts: attempts.clone(),
+                connection_reads: connections.clone(),
+                connections: connections.clone(),
+                keys: Arc::new(kms::DataKeyMaker {
+                    client: services.kms,
+                    key_id: calling_back.kms_key_id.clone(),
+                    stack: calling_back.stack.clone(),
+                }),
+                client_secret,
+                provider: provider.clone(),
+                revocation: provider,
+                clock: clock.clone(),
+                entropy: entropy.clone(),
+                settings: calling_back,
+            },
+            token: Token {
+                refreshing: refreshing.clone(),
+                connections: connections.clone(),
+                clock: clock.clone(),
+                entropy: entropy.clone(),
+            },
+            connections: Connections {
+                settings: connecting,
+                sessions: attempts,
+                connections: connections.clone(),
+                clock: clock.clone(),
+                entropy: entropy.clone(),
+            },
+            refresh: Refresh { refreshing, due: connections, clock: clock.clone(), entropy },
+            clock,
+        })
+    }
+
+    /// The function that API Gateway would give the request to, by its name; `None` where there is no route.
+    pub fn route(&self, request: &Request) -> Option<(&'static str, &dyn Endpoint)> {
+        let path = request.uri().path();
+        let is_token = matches!(*request.method(), Method::GET | Method::POST)
+            && path.strip_prefix("/v1/connections/").and_then(|rest| rest.split_once('/')).is_some_and(|(_, rest)| rest == "token");
+        match path {
+            "/authorize" => Some(("authorize", &self.authorize)),
+            "/callback" => Some(("callback", &self.callback)),
+            _ if is_token => Some(("token", &self.token)),
+            _ if path.starts_with("/v1/") => Some(("connections", &self.connections)),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! A stand-in for the calls of KMS and Secrets Manager that the product makes, over HTTP, in AWS's JSON protocol.
+//!
+//! One key, kept in a file. A ciphertext is bound to its encryption context: names and values sorted, each with its length
+//! in front, so that no two contexts look the same.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::sync::Arc;
+
+use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use http::{HeaderMap, StatusCode};
+use serde_json::{Value, json};
+use shared::ports::Entropy;
+use tokio::net::TcpListener;
+
+use crate::{StartError, private_file};
+
+pub const KEY_ARN: &str = "arn:aws:kms:eu-west-1:000000000000:key/00000000-0000-4000-8000-000000000001";
+pub const SECRET_ARN: &str = "arn:aws:secretsmanager:eu-west-1:000000000000:secret:client-secret-000001";
+
+/// KMS encrypts at most so many bytes.
+const PLAINTEXT_LIMIT: usize = 4096;
+const CIPHERTEXT_LIMIT: usize = 6144;
+const FORMAT_VERSION: u8 = 1;
+
+struct Keys {
+    key: LessSafeKey,
+    /// The secret text as it stands in Secrets Manager.
+    client_secret: String,
+    entropy: Arc<dyn Entropy>,
+}
+
+/// An error as AWS names it.
+struct AwsError(&'static str, &'static str);
+
+pub async fn serve(
+    key_file: Option<&Path>,
+    client_secret: String,
+    entropy: Arc<dyn Entropy>,
+) -> Result<SocketAddr, StartError> {
+    let bytes = match key_file {
+        Some(path) if path.exists() => std::fs::read(path)?,
+        Some(path) => {
+            let bytes = entropy.bytes::<32>().to_vec();
+            private_file(path, &bytes)?;
+            bytes
+        }
+        None => entropy.bytes::<32>().to_vec(),
+    };
+    let key = UnboundKey::new(&AES_256_GCM, &bytes).map_err(|_| StartError("the key file is damaged".to_owned()))?;
+    let keys = Arc::new(Keys { key: LessSafeKey::new(key), client_secret, entropy });
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    let address = listener.local_addr()?;
+    let router = Router::new().route("/", post(call)).with_state(keys);
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    Ok(address)
+}
+
+async fn call(State(keys): State<Arc<Keys>>, headers: HeaderMap, body: Bytes) -> Response {
+    let target = headers.get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let answer = match serde_json::from_slice::<Value>(&body) {
+        Err(_) => Err(AwsError("SerializationException", "the body is not JSON")),
+        Ok(input) => match target {
+            "TrentService.GenerateDataKey" => keys.generate_data_key(&input),
+            "TrentService.Encrypt" => keys.encrypt(&input),
+            "TrentService.Decrypt" => keys.decrypt(&input),
+            "secretsmanager.GetSecretValue" => keys.secret_value(&input),
+            _ => Err(AwsError("UnknownOperationException", "the stand-in does not know this operation")),
+        },
+    };
+    let (status, value) = match answer {
+        Ok(value) => (StatusCode::OK, value),
+        Err(AwsError(name, message)) => (StatusCode::BAD_REQUEST, json!({ "__type": name, "message": message })),
+    };
+    (status, [("content-type", "application/x-amz-json-1.1")], value.to_string()).into_response()
+}
+
+impl Keys {
+    fn generate_data_key(&self, input: &Value) -> Result<Value, AwsError> {
+        is_our_key(input, true, "NotFoundException")?;
+        let length = match (input["KeySpec"].as_str(), input["NumberOfBytes"].as_u64()) {
+            (Some("AES_256"), None) => 32,
+            (Some("AES_128"), None) => 16,
+            (None, Some(length @ 1..=1024)) => length as usize,
+            _ => return Err(AwsError("ValidationException", "exactly one of KeySpec and NumberOfBytes")),
+        };
+        let mut plain = vec![0; length];
+        self.entropy.fill(&mut plain);
+        let wrapped = self.wrap(&plain, &context(input)?);
+        Ok(json!({ "KeyId": KEY_ARN, "Plaintext": STANDARD.encode(plain), "CiphertextBlob": STANDARD.encode(wrapped) }))
+    }
+
+    fn encrypt(&self, input: &Value) -> Result<Value, AwsError> {
+        is_our_key(input, true, "NotFoundException")?;
+        let plain = blob(input, "Plaintext")?;
+        if plain.is_empty() || plain.len() > PLAINTEXT_LIMIT {
+            return Err(AwsError("ValidationException", "Plaintext has 1 to 4096 bytes"));
+        }
+        let wrapped = self.wrap(&plain, &context(input)?);
+        Ok(json!({
+            "KeyId": KEY_ARN,
+            "CiphertextBlob": STANDARD.encode(wrapped),
+            "EncryptionAlgorithm": "SYMMETRIC_DEFAULT",
+        }))
+    }
+
+    fn decrypt(&self, input: &Value) -> Result<Value, AwsError> {
+        is_our_key(input, false, "IncorrectKeyException")?;
+        let wrapped = blob(input, "CiphertextBlob")?;
+        if wrapped.is_empty() || wrapped.len() > CIPHERTEXT_LIMIT {
+            return Err(AwsError("ValidationException", "CiphertextBlob has 1 to 6144 bytes"));
+        }
+        let plain = self
+            .unwrap(&wrapped, &context(input)?)
+            .ok_or(AwsError("InvalidCiphertextException", "the ciphertext, its key or its context is another"))?;
+        Ok(json!({
+            "KeyId": KEY_ARN,
+            "Plaintext": STANDARD.encode(plain),
+            "EncryptionAlgorithm": "SYMMETRIC_DEFAULT",
+        }))
+    }
+
+    fn secret_value(&self, input: &Value) -> Result<Value, AwsError> {
+        if !matches!(input["SecretId"].as_str(), Some(SECRET_ARN | "client-secret")) {
+            return Err(AwsError("ResourceNotFoundException", "Secrets Manager can't find the specified secret."));
+        }
+        Ok(json!({
+            "ARN": SECRET_ARN,
+            "Name": "client-secret",
+            "VersionId": "00000000-0000-4000-8000-000000000001",
+            "VersionStages": ["AWSCURRENT"],
+            "SecretString": self.client_secret,
+        }))
+    }
+
+    /// `format version | nonce | ciphertext and tag`
+    fn wrap(&self, plain: &[u8], context: &[u8]) -> Vec<u8> {
+        let nonce: [u8; NONCE_LEN] = self.entropy.bytes();
+        let mut text = plain.to_vec();
+        self.key
+            .seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(context), &mut text)
+            .expect("AES-GCM seals any text below 64 GiB");
+        [&[FORMAT_VERSION], &nonce[..], &text].concat()
+    }
+
+    fn unwrap(&self, wrapped: &[u8], context: &[u8]) -> Option<Vec<u8>> {
+        let (&version, rest) = wrapped.split_first()?;
+        let (nonce, text) = rest.split_at_checked(NONCE_LEN)?;
+        let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
+        let mut text = text.to_vec();
+        let plain = self.key.open_in_place(nonce, Aad::from(context), &mut text).ok()?;
+        (version == FORMAT_VERSION).then(|| plain.to_vec())
+    }
+}
+
+fn is_our_key(input: &Value, required: bool, otherwise: &'static str) -> Result<(), AwsError> {
+    let id = KEY_ARN.rsplit('/').next();
+    match input["KeyId"].as_str() {
+        Some(given) if given == KEY_ARN || Some(given) == id => Ok(()),
+        None if !required => Ok(()),
+        None => Err(AwsError("ValidationException", "KeyId is required")),
+        Some(_) => Err(AwsError(otherwise, "there is no such key, or the ciphertext is of another one")),
+    }
+}
+
+fn blob(input: &Value, name: &str) -> Result<Vec<u8>, AwsError> {
+    let text = input[name].as_str().unwrap_or_default();
+    STANDARD.decode(text).map_err(|_| AwsError("SerializationException", "a blob is not base64"))
+}
+
+fn context(input: &Value) -> Result<Vec<u8>, AwsError> {
+    let pairs: BTreeMap<String, String> = match &input["EncryptionContext"] {
+        Value::Null => BTreeMap::new(),
+        value => serde_json::from_value(value.clone())
+            .map_err(|_| AwsError("SerializationException", "EncryptionContext maps strings to strings"))?,
+    };
+    let mut bytes = Vec::new();
+    for text in pairs.into_iter().flat_map(|(key, value)| [key, value]) {
+        bytes.extend((text.len() as u64).to_be_bytes());
+        bytes.extend(text.bytes());
+    }
+    Ok(bytes)
+}

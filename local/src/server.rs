@@ -1,0 +1,175 @@
+//! The listener on loopback: the functions' routes, and what exists on a laptop only.
+//!
+//! | route | answers |
+//! |---|---|
+//! | `GET /` | where to begin |
+//! | `POST /local/refresh` | runs the scheduled refresh at once; its summary |
+//! | `POST /local/provider` | makes the simulated provider misbehave |
+//! | `GET /local/provider` | the requests that it has had |
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::{IntoResponse, Json, Response};
+use http::header::{HOST, ORIGIN};
+use http::{HeaderMap, Method, StatusCode};
+use serde::Deserialize;
+use serde_json::json;
+use shared::domain::digest;
+use shared::domain::return_to::is_loopback;
+use shared::http::problem::{Code, Problem};
+use shared::http::{Invocation, Request};
+use shared::ports::Entropy;
+use tokio::net::TcpListener;
+use tracing::Instrument;
+use url::Url;
+
+use crate::deployment::Deployment;
+use crate::home;
+use crate::webinargeek::{Fault, Simulation};
+
+/// API Gateway's own limit.
+const BODY_LIMIT: usize = 10 * 1024 * 1024;
+
+/// The functions' timeouts, as template.yaml has them.
+const REQUEST_TIME: Duration = Duration::from_secs(60);
+const RUN_TIME: Duration = Duration::from_secs(300);
+
+pub struct Server {
+    pub deployment: Deployment,
+    /// `http://127.0.0.1:port`
+    pub origin: String,
+    /// The https tunnel, where there is one.
+    pub public_origin: Option<String>,
+    pub simulation: Option<Arc<Simulation>>,
+    pub connections: aws_sdk_dynamodb::Client,
+    pub entropy: Arc<dyn Entropy>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Order {
+    Fault(Fault),
+    Revoke(Revoke),
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Revoke {
+    /// The customers take the access away.
+    revoke_all: bool,
+}
+
+/// Serves until the process ends.
+pub async fn serve(server: Arc<Server>, listener: TcpListener) -> std::io::Result<()> {
+    axum::serve(listener, Router::new().fallback(answer).with_state(server)).await
+}
+
+async fn answer(State(server): State<Arc<Server>>, request: axum::extract::Request) -> Response {
+    // On its own task: a browser that goes away must not stop a handler between two of its steps. Lambda does not either.
+    tokio::spawn(async move { server.answer(request).await })
+        .await
+        .unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
+}
+
+impl Server {
+    async fn answer(&self, request: axum::extract::Request) -> Response {
+        let (parts, body) = request.into_parts();
+        let request_id = digest::base64url(self.entropy.bytes::<12>());
+        let Ok(body) = axum::body::to_bytes(body, BODY_LIMIT).await else {
+            return convert(Problem::new(Code::PayloadTooLarge, "more than 10 MB").reply(&request_id));
+        };
+        let request = Request::from_parts(parts, body.to_vec());
+        let path = request.uri().path();
+        if (path.starts_with("/v1/") || path.starts_with("/local/")) && !is_local(request.headers()) {
+            return (StatusCode::FORBIDDEN, "this answers on a loopback address only\n").into_response();
+        }
+        if let Some((function, endpoint)) = self.deployment.route(&request) {
+            let span = tracing::info_span!("invocation", function, request_id, connection = tracing::field::Empty);
+            let deadline = self.deployment.clock.now() + REQUEST_TIME;
+            let invocation = Invocation { request_id, origin: self.origin_of(request.headers()), deadline };
+            return convert(endpoint.handle(request, &invocation).instrument(span).await);
+        }
+        match (request.method(), path) {
+            (&Method::GET | &Method::HEAD, "/") => home::page(self).await,
+            (&Method::POST, "/local/refresh") => self.refresh(request.body(), &request_id).await,
+            (&Method::GET, "/local/provider") => self.provider(|simulation| {
+                Json(json!({ "requests": simulation.faults.requests() })).into_response()
+            }),
+            (&Method::POST, "/local/provider") => self.provider(|simulation| order(simulation, request.body())),
+            // As API Gateway answers where there is no route.
+            _ => (StatusCode::NOT_FOUND, Json(json!({ "message": "Not Found" }))).into_response(),
+        }
+    }
+
+    /// The scheduled run.
+    pub async fn sweep(&self, shards: Vec<u8>, request_id: &str) -> refresh::Summary {
+        let span = tracing::info_span!("invocation", function = "refresh", request_id);
+        let deadline = self.deployment.clock.now() + RUN_TIME;
+        let summary = self.deployment.refresh.run(shards, deadline).instrument(span.clone()).await;
+        let _entered = span.enter();
+        if summary.due > 0 || !summary.finished {
+            let text = serde_json::to_string(&summary).unwrap_or_default();
+            tracing::info!(summary = text, "the run has ended");
+        }
+        summary
+    }
+
+    async fn refresh(&self, body: &[u8], request_id: &str) -> Response {
+        let event = if body.is_empty() { Ok(json!({})) } else { serde_json::from_slice(body) };
+        let shards = event.map_err(|error| error.to_string()).and_then(|event| {
+            refresh::shards(&event).map_err(|error| error.to_string())
+        });
+        match shards {
+            Ok(shards) => Json(self.sweep(shards, request_id).await).into_response(),
+            Err(problem) => (StatusCode::BAD_REQUEST, format!("{problem}\n")).into_response(),
+        }
+    }
+
+    fn provider(&self, answer: impl FnOnce(&Simulation) -> Response) -> Response {
+        match &self.simulation {
+            Some(simulation) => answer(simulation),
+            None => (StatusCode::NOT_FOUND, "the provider is a real one\n").into_response(),
+        }
+    }
+
+    /// What API Gateway would say where the request arrived. A tunnel may pass its own host on, or the laptop's with a
+    /// note.
+    fn origin_of(&self, headers: &HeaderMap) -> String {
+        let host = headers.get(HOST).and_then(|value| value.to_str().ok());
+        let forwarded = headers.keys().any(|name| name.as_str().starts_with("x-forwarded-"));
+        match (host, &self.public_origin) {
+            (_, Some(public_origin)) if forwarded || !is_local(headers) => public_origin.clone(),
+            (Some(host), _) => format!("http://{host}"),
+            (None, _) => self.origin.clone(),
+        }
+    }
+}
+
+fn order(simulation: &Simulation, body: &[u8]) -> Response {
+    match serde_json::from_slice(body) {
+        Ok(Order::Fault(fault)) => simulation.faults.add(fault),
+        Ok(Order::Revoke(Revoke { revoke_all: true })) => simulation.grants.revoke_all(),
+        Ok(Order::Revoke(Revoke { revoke_all: false })) => {}
+        Err(_) => {
+            let shapes = "send {\"answer\": …, \"grant_type\": …, \"carried_out\": …, \"times\": …} or {\"revoke_all\": true}\n";
+            return (StatusCode::BAD_REQUEST, shapes).into_response();
+        }
+    }
+    Json(json!({})).into_response()
+}
+
+/// Whether a request came by a loopback name, and from no other site: a page that a browser has open elsewhere can send
+/// requests here, by DNS rebinding or plainly.
+fn is_local(headers: &HeaderMap) -> bool {
+    let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or_default());
+    let loopback = |url: &str| Url::parse(url).is_ok_and(|url| is_loopback(&url));
+    text(HOST).is_some_and(|host| loopback(&format!("http://{host}/"))) && text(ORIGIN).is_none_or(loopback)
+}
+
+fn convert(response: shared::http::Response) -> Response {
+    response.map(Body::from)
+}

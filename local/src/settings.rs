@@ -1,0 +1,98 @@
+//! What `cargo dev` reads from its environment, and the environment that the functions see.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use shared::config::{ConfigError, Environment};
+
+use crate::webinargeek::Rotation;
+use crate::{keys, tables};
+
+pub struct Settings {
+    pub port: u16,
+    /// Where tables, key and the simulated provider's state survive restarts.
+    pub data_dir: Option<PathBuf>,
+    pub refresh_every: Duration,
+    /// An https tunnel, where there is one.
+    pub public_origin: Option<String>,
+    /// `None` where the variables name a real provider.
+    pub simulation: Option<SimulationSettings>,
+    pub client_secret: String,
+}
+
+pub struct SimulationSettings {
+    pub rotation: Rotation,
+    pub expires_in: Duration,
+}
+
+pub const SIMULATED_CLIENT_ID: &str = "local-client";
+const SIMULATED_CLIENT_SECRET: &str = "local-client-secret";
+
+impl Settings {
+    pub fn read(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        Environment::read(lookup, |env| {
+            let is_simulated = env.optional("WEBINARGEEK_CLIENT_ID").is_none();
+            let rotation = match env.optional("SIMULATED_ROTATION").as_deref() {
+                None | Some("grace") => Rotation::Grace,
+                Some("strict") => Rotation::Strict,
+                Some(_) => {
+                    env.problem("SIMULATED_ROTATION", "must be grace or strict");
+                    Rotation::Grace
+                }
+            };
+            let expires_in = env.seconds("SIMULATED_EXPIRES_IN", 7200);
+            let port = env.optional("PORT").unwrap_or_else(|| "8787".to_owned()).parse().unwrap_or_else(|_| {
+                env.problem("PORT", "must be a number from 0 to 65535");
+                0
+            });
+            // Read again by the functions; here, so that every problem is told at once.
+            env.return_to_origins();
+            env.switch("INSTALL_LINK", true);
+            if !is_simulated {
+                env.provider();
+            }
+            Self {
+                port,
+                data_dir: env.optional("DATA_DIR").map(PathBuf::from),
+                refresh_every: env.seconds("REFRESH_EVERY", 60),
+                public_origin: env.origin("PUBLIC_ORIGIN"),
+                simulation: is_simulated.then_some(SimulationSettings { rotation, expires_in }),
+                client_secret: if is_simulated {
+                    SIMULATED_CLIENT_SECRET.to_owned()
+                } else {
+                    env.required("WEBINARGEEK_CLIENT_SECRET")
+                },
+            }
+        })
+    }
+
+    /// The environment of the functions: what the user has set, and the laptop's own defaults.
+    pub fn function_environment(
+        &self,
+        user: impl Fn(&str) -> Option<String>,
+        origin: String,
+        simulated_origin: Option<String>,
+    ) -> impl Fn(&str) -> Option<String> {
+        let refresh_every = self.refresh_every.as_secs().to_string();
+        let origin = self.public_origin.clone().unwrap_or(origin);
+        move |name| {
+            let simulated = |path: &str| simulated_origin.as_ref().map(|origin| format!("{origin}{path}"));
+            match name {
+                "ATTEMPTS_TABLE" => Some(tables::ATTEMPTS.to_owned()),
+                "CONNECTIONS_TABLE" => Some(tables::CONNECTIONS.to_owned()),
+                "KMS_KEY_ID" => Some(keys::KEY_ARN.to_owned()),
+                "CLIENT_SECRET_ARN" => Some(keys::SECRET_ARN.to_owned()),
+                "REFRESH_EVERY" => Some(refresh_every.clone()),
+                "PUBLIC_ORIGIN" => Some(origin.clone()),
+                "STACK" => user(name).filter(|text| !text.is_empty()).or(Some("local".to_owned())),
+                "INSTALL_LINK" => user(name).filter(|text| !text.is_empty()).or(Some("on".to_owned())),
+                "WEBINARGEEK_CLIENT_ID" if simulated_origin.is_some() => Some(SIMULATED_CLIENT_ID.to_owned()),
+                "WEBINARGEEK_AUTHORIZE_URL" => simulated("/oauth/authorize").or_else(|| user(name)),
+                "WEBINARGEEK_TOKEN_URL" => simulated("/oauth/token").or_else(|| user(name)),
+                "WEBINARGEEK_REVOKE_URL" => simulated("/oauth/revoke").or_else(|| user(name)),
+                "WEBINARGEEK_ACCOUNT_URL" => simulated("/api/me").or_else(|| user(name)),
+                _ => user(name),
+            }
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! Misbehaviour on demand.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Mutex, MutexGuard};
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use axum::response::{IntoResponse, Response};
+use futures_util::stream;
+use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderValue, StatusCode};
+use serde::Deserialize;
+use shared::ports::Clock;
+
+/// How a request to the token endpoint is answered in place of what is right.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fault {
+    pub answer: Answer,
+    /// Only requests of this grant type; any, where there is none.
+    #[serde(default)]
+    pub grant_type: Option<String>,
+    /// Whether the request is carried out all the same: a code is spent, a pair rotated, its answer lost.
+    #[serde(default)]
+    pub carried_out: bool,
+    /// How many requests.
+    #[serde(default = "once")]
+    pub times: u32,
+}
+
+fn once() -> u32 {
+    1
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Answer {
+    /// Nothing, for half a minute.
+    Hang,
+    /// The connection breaks within the answer.
+    Break,
+    /// 200 with a page of HTML.
+    Html,
+    /// 200 with two megabytes.
+    Huge,
+    /// 200 with half of a JSON object.
+    Garbage,
+    /// The right answer, after so many milliseconds.
+    Late(u64),
+    /// The right answer without these members.
+    Without(Vec<String>),
+    /// A status, with a JSON body that says `error` and a `Retry-After` where they are given.
+    Status { status: u16, error: Option<String>, retry_after: Option<String> },
+}
+
+/// Faults that wait for their requests, and how many requests there were, by grant type.
+#[derive(Default)]
+pub struct Faults {
+    waiting: Mutex<VecDeque<Fault>>,
+    requests: Mutex<BTreeMap<String, usize>>,
+}
+
+impl Faults {
+    pub fn add(&self, fault: Fault) {
+        locked(&self.waiting).push_back(fault);
+    }
+
+    pub fn count(&self, request: &str) {
+        *locked(&self.requests).entry(request.to_owned()).or_default() += 1;
+    }
+
+    pub fn requests(&self) -> BTreeMap<String, usize> {
+        locked(&self.requests).clone()
+    }
+
+    /// How many requests of a grant type there were.
+    pub fn requested(&self, request: &str) -> usize {
+        locked(&self.requests).get(request).copied().unwrap_or_default()
+    }
+
+    pub fn take(&self, grant_type: &str) -> Option<Fault> {
+        let mut waiting = locked(&self.waiting);
+        let fits = |fault: &Fault| fault.grant_type.as_ref().is_none_or(|wanted| wanted == grant_type);
+        let index = waiting.iter().position(fits)?;
+        let fault = waiting.get_mut(index)?;
+        fault.times = fault.times.saturating_sub(1);
+        if fault.times == 0 { waiting.remove(index) } else { Some(fault.clone()) }
+    }
+}
+
+impl Fault {
+    pub async fn answer(self, clock: &dyn Clock, right: impl FnOnce() -> Response) -> Response {
+        let is_right = matches!(self.answer, Answer::Late(_) | Answer::Without(_));
+        let right = (self.carried_out || is_right).then(right);
+        let ok = |media_type: &'static str, body: Body| ([(CONTENT_TYPE, media_type)], body).into_response();
+        match self.answer {
+            Answer::Hang => {
+                clock.sleep(Duration::from_secs(30)).await;
+                StatusCode::GATEWAY_TIMEOUT.into_response()
+            }
+            Answer::Break => {
+                let broken = stream::iter([Ok(Bytes::from_static(b"{\"access_")), Err(std::io::Error::other("broken"))]);
+                ok("application/json", Body::from_stream(broken))
+            }
+            Answer::Html => ok("text/html", Body::from("<!doctype html><title>Maintenance</title>")),
+            Answer::Huge => ok("application/json", Body::from(vec![b' '; 2_000_000])),
+            Answer::Garbage => ok("application/json", Body::from("{\"access_token\":\"canary-half")),
+            Answer::Late(milliseconds) => {
+                clock.sleep(Duration::from_millis(milliseconds)).await;
+                right.unwrap_or_default()
+            }
+            Answer::Without(members) => without(right.unwrap_or_default(), &members).await,
+            Answer::Status { status, error, retry_after } => {
+                let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+                let body = error.map(|error| serde_json::json!({ "error": error }).to_string()).unwrap_or_default();
+                let mut response = (status, [(CONTENT_TYPE, "application/json")], body).into_response();
+                if let Some(value) = retry_after.and_then(|text| HeaderValue::from_str(&text).ok()) {
+                    response.headers_mut().insert(RETRY_AFTER, value);
+                }
+                response
+            }
+        }
+    }
+}
+
+async fn without(response: Response, members: &[String]) -> Response {
+    let (parts, body) = response.into_parts();
+    let bytes = axum::body::to_bytes(body, 1 << 16).await.unwrap_or_default();
+    let mut value: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(&bytes).unwrap_or_default();
+    value.retain(|name, _| !members.contains(name));
+    let mut response = axum::Json(value).into_response();
+    *response.status_mut() = parts.status;
+    response
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}

@@ -1,0 +1,189 @@
+//! What the simulated provider knows: codes and tokens, one row for both tokens of a pair, as Doorkeeper has it.
+
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard};
+use std::time::Duration;
+
+use rusqlite::{Connection, OptionalExtension, params};
+use shared::domain::digest;
+use shared::domain::time::Timestamp;
+
+use super::{CODE_LIFETIME, Parameters};
+use crate::StartError;
+
+/// When the old pair dies after a refresh.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rotation {
+    /// When the new access token is first used: Doorkeeper with the column `previous_refresh_token`.
+    Grace,
+    /// At once: Doorkeeper without it.
+    Strict,
+}
+
+pub struct Grants {
+    database: Mutex<Connection>,
+    rotation: Rotation,
+    expires_in: Duration,
+}
+
+pub struct Pair {
+    pub access_token: String,
+    pub refresh_token: String,
+    pub expires_in: u64,
+    pub scope: String,
+}
+
+pub struct LiveToken {
+    pub client_id: String,
+    pub scope: String,
+    /// Seconds that remain.
+    pub expires_in: i64,
+}
+
+const SCHEMA: &str = "
+    CREATE TABLE IF NOT EXISTS codes (
+        code TEXT PRIMARY KEY, client_id TEXT, redirect_uri TEXT, scope TEXT, challenge TEXT, created_at INTEGER, used INTEGER
+    );
+    CREATE TABLE IF NOT EXISTS tokens (
+        access TEXT PRIMARY KEY, refresh TEXT UNIQUE, previous TEXT, client_id TEXT, scope TEXT,
+        created_at INTEGER, expires_in INTEGER, revoked INTEGER
+    );";
+
+impl Grants {
+    pub fn open(file: Option<&Path>, rotation: Rotation, expires_in: Duration) -> Result<Self, StartError> {
+        let failed = |error: rusqlite::Error| StartError(format!("the simulated provider's state: {error}"));
+        let database = match file {
+            Some(path) => Connection::open(path).map_err(failed)?,
+            None => Connection::open_in_memory().map_err(failed)?,
+        };
+        database.execute_batch(SCHEMA).map_err(failed)?;
+        Ok(Self { database: Mutex::new(database), rotation, expires_in })
+    }
+
+    pub fn issue_code(&self, code: &str, request: &Parameters, now: Timestamp) {
+        let parameter = |name: &str| request.get(name).map(String::as_str).filter(|value| !value.is_empty());
+        self.execute(
+            "INSERT INTO codes VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0)",
+            params![
+                code,
+                parameter("client_id"),
+                parameter("redirect_uri"),
+                parameter("scope").unwrap_or("read"),
+                parameter("code_challenge"),
+                now.unix()
+            ],
+        );
+    }
+
+    pub fn expects_verifier(&self, code: &str) -> bool {
+        let sql = "SELECT challenge IS NOT NULL FROM codes WHERE code = ?1";
+        self.row(sql, params![code], |row| row.get(0)).unwrap_or(false)
+    }
+
+    /// The pair of a code that is live, unused and its sender's own.
+    pub fn redeem(
+        &self,
+        code: &str,
+        redirect_uri: &str,
+        verifier: Option<&str>,
+        client_id: &str,
+        fresh: (String, String),
+        now: Timestamp,
+    ) -> Option<Pair> {
+        let challenge = verifier.map(digest::sha256);
+        let sql = "UPDATE codes SET used = 1 WHERE code = ?1 AND used = 0 AND client_id = ?2 AND redirect_uri = ?3
+                   AND challenge IS ?4 AND created_at > ?5 RETURNING scope";
+        let scope: String = self.row(
+            sql,
+            params![code, client_id, redirect_uri, challenge, (now - CODE_LIFETIME).unix()],
+            |row| row.get(0),
+        )?;
+        Some(self.issue(fresh, None, client_id, scope, now))
+    }
+
+    /// The next pair of a refresh token that is not revoked. Its age does not matter.
+    pub fn refresh(&self, refresh_token: &str, client_id: &str, fresh: (String, String), now: Timestamp) -> Option<Pair> {
+        let sql = "SELECT scope FROM tokens WHERE refresh = ?1 AND client_id = ?2 AND revoked = 0";
+        let scope: String = self.row(sql, params![refresh_token, client_id], |row| row.get(0))?;
+        match self.rotation {
+            Rotation::Strict => {
+                // Of two that come at once, one is first.
+                let revoked =
+                    self.execute("UPDATE tokens SET revoked = 1 WHERE refresh = ?1 AND revoked = 0", params![refresh_token]);
+                (revoked == 1).then(|| self.issue(fresh, None, client_id, scope, now))
+            }
+            Rotation::Grace => Some(self.issue(fresh, Some(refresh_token), client_id, scope, now)),
+        }
+    }
+
+    fn issue(
+        &self,
+        (access_token, refresh_token): (String, String),
+        previous: Option<&str>,
+        client_id: &str,
+        scope: String,
+        now: Timestamp,
+    ) -> Pair {
+        let expires_in = self.expires_in.as_secs();
+        self.execute(
+            "INSERT INTO tokens VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0)",
+            params![access_token, refresh_token, previous, client_id, scope, now.unix(), expires_in as i64],
+        );
+        Pair { access_token, refresh_token, expires_in, scope }
+    }
+
+    /// An access token is used. The first use of a new one ends the pair that it was made from.
+    pub fn present(&self, access_token: &str, now: Timestamp) -> Result<LiveToken, &'static str> {
+        let sql = "SELECT client_id, scope, created_at + expires_in, revoked, previous FROM tokens WHERE access = ?1";
+        let found = self.row(sql, params![access_token], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))
+        });
+        let (client_id, scope, expires_at, revoked, previous): (String, String, i64, bool, Option<String>) =
+            found.ok_or("is invalid")?;
+        if revoked {
+            return Err("was revoked");
+        }
+        if expires_at <= now.unix() {
+            return Err("expired");
+        }
+        if let Some(previous) = previous {
+            self.execute("UPDATE tokens SET revoked = 1 WHERE refresh = ?1", params![previous]);
+            self.execute("UPDATE tokens SET previous = NULL WHERE access = ?1", params![access_token]);
+        }
+        Ok(LiveToken { client_id, scope, expires_in: expires_at - now.unix() })
+    }
+
+    /// Either token ends the pair. False for another client's; an unknown token is as good as revoked.
+    pub fn revoke(&self, token: &str, client_id: &str) -> bool {
+        let sql = "SELECT client_id FROM tokens WHERE access = ?1 OR refresh = ?1";
+        let owner: Option<String> = self.row(sql, params![token], |row| row.get(0));
+        if owner.is_some_and(|owner| owner != client_id) {
+            return false;
+        }
+        self.execute("UPDATE tokens SET revoked = 1 WHERE access = ?1 OR refresh = ?1", params![token]);
+        true
+    }
+
+    /// The customer takes the access away, on the provider's own pages.
+    pub fn revoke_all(&self) {
+        self.execute("UPDATE tokens SET revoked = 1", params![]);
+    }
+
+    fn locked(&self) -> MutexGuard<'_, Connection> {
+        self.database.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    fn execute(&self, sql: &str, params: impl rusqlite::Params) -> usize {
+        self.locked().execute(sql, params).expect("the simulated provider's statements fit its schema")
+    }
+
+    fn row<T>(
+        &self,
+        sql: &str,
+        params: impl rusqlite::Params,
+        read: impl FnOnce(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
+    ) -> Option<T> {
+        let row = self.locked().query_row(sql, params, read).optional();
+        row.expect("the simulated provider's statements fit its schema")
+    }
+}
