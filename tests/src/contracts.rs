@@ -1,0 +1,5 @@
+//! Suites that run on the embedded engines and on the real ones, so that the embedded ones cannot drift.
+
+pub mod keys;
+pub mod provider;
+pub mod store;

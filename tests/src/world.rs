@@ -1,0 +1,266 @@
+//! A deployment in memory: the shipped handlers, the real adapters, embedded engines, a simulated provider.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use aws_sdk_dynamodb::config::interceptors::BeforeTransmitInterceptorContextRef;
+use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents};
+use http::{Method, StatusCode};
+use local::deployment::{Deployment, Services};
+use local::webinargeek::{Fault, Faults, Grants, Rotation, Simulation};
+use local::{keys, tables, webinargeek};
+use serde_json::Value;
+use shared::domain::connection::Connection;
+use shared::domain::connection_id::ConnectionId;
+use shared::http::{Invocation, Request, Response};
+use shared::ports::{Clock, ReadConnections};
+use shared::system::SystemEntropy;
+use tokio::net::TcpListener;
+
+use crate::browser::Browser;
+use crate::clock::TestClock;
+
+pub const ORIGIN: &str = "https://connect.example.com";
+pub const CLIENT_SECRET: &str = "canary-client-secret";
+pub const TABLE: &str = tables::CONNECTIONS;
+
+/// Calls to the AWS services by operation, repeated ones included.
+#[derive(Clone, Debug, Default)]
+pub struct Calls(Arc<Mutex<BTreeMap<String, usize>>>);
+
+impl Calls {
+    /// The calls since the last time, by operation.
+    pub fn take(&self) -> BTreeMap<String, usize> {
+        std::mem::take(&mut *self.0.lock().unwrap())
+    }
+}
+
+impl Intercept for Calls {
+    fn name(&self) -> &'static str {
+        "calls"
+    }
+
+    fn read_before_transmit(
+        &self,
+        context: &BeforeTransmitInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        let target = context.request().headers().get("x-amz-target").unwrap_or_default();
+        let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
+        *self.0.lock().unwrap().entry(operation).or_default() += 1;
+        Ok(())
+    }
+}
+
+/// What differs from world to world.
+pub struct Setup {
+    pub rotation: Rotation,
+    pub expires_in: u64,
+    /// Of the functions' environment.
+    pub variables: Vec<(&'static str, String)>,
+    pub client_secret: String,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self {
+            rotation: Rotation::Grace,
+            expires_in: 7200,
+            variables: vec![("RETURN_TO_ORIGINS", "https://app.example.com".to_owned()), ("INSTALL_LINK", "on".to_owned())],
+            client_secret: CLIENT_SECRET.to_owned(),
+        }
+    }
+}
+
+impl Setup {
+    pub fn strict() -> Self {
+        Self { rotation: Rotation::Strict, ..Self::default() }
+    }
+
+    pub fn variable(mut self, name: &'static str, value: &str) -> Self {
+        self.variables.insert(0, (name, value.to_owned()));
+        self
+    }
+}
+
+pub struct World {
+    pub clock: Arc<TestClock>,
+    pub deployment: Arc<Deployment>,
+    pub simulation: Arc<Simulation>,
+    pub provider_origin: String,
+    pub services: Services,
+    pub calls: Calls,
+    next_request: Mutex<u64>,
+}
+
+/// A JSON answer.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: http::HeaderMap,
+    pub body: Value,
+}
+
+impl Answer {
+    pub fn text(&self, member: &str) -> &str {
+        self.body[member].as_str().unwrap_or_else(|| panic!("no {member} in {self:?}"))
+    }
+}
+
+impl World {
+    pub async fn new() -> Self {
+        Self::with(Setup::default()).await
+    }
+
+    pub async fn with(setup: Setup) -> Self {
+        let clock = Arc::new(TestClock::default());
+        let entropy = Arc::new(SystemEntropy);
+        let simulation = Arc::new(Simulation {
+            client_id: "client-one".to_owned(),
+            client_secret: CLIENT_SECRET.to_owned(),
+            redirect_uri: format!("{ORIGIN}/callback"),
+            grants: Grants::open(None, setup.rotation, Duration::from_secs(setup.expires_in)).unwrap(),
+            faults: Faults::default(),
+            clock: clock.clone(),
+            entropy: entropy.clone(),
+        });
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let provider_origin = format!("http://{}", webinargeek::serve(simulation.clone(), listener).unwrap());
+
+        let tables_at = tables::serve(None).await.unwrap();
+        let keys_at = keys::serve(None, setup.client_secret, entropy.clone()).await.unwrap();
+        let calls = Calls::default();
+        let services = counted(Services::at(tables_at, keys_at), &calls);
+        tables::create(&services.dynamodb).await.unwrap();
+        calls.take();
+
+        let variables = setup.variables;
+        let lookup = |name: &str| {
+            let set = variables.iter().find(|(key, _)| *key == name).map(|(_, value)| value.clone());
+            set.or_else(|| match name {
+                "ATTEMPTS_TABLE" => Some(tables::ATTEMPTS.to_owned()),
+                "CONNECTIONS_TABLE" => Some(tables::CONNECTIONS.to_owned()),
+                "KMS_KEY_ID" => Some(keys::KEY_ARN.to_owned()),
+                "CLIENT_SECRET_ARN" => Some(keys::SECRET_ARN.to_owned()),
+                "STACK" => Some("tests".to_owned()),
+                "WEBINARGEEK_CLIENT_ID" => Some("client-one".to_owned()),
+                "WEBINARGEEK_AUTHORIZE_URL" => Some(format!("{provider_origin}/oauth/authorize")),
+                "WEBINARGEEK_TOKEN_URL" => Some(format!("{provider_origin}/oauth/token")),
+                "WEBINARGEEK_REVOKE_URL" => Some(format!("{provider_origin}/oauth/revoke")),
+                _ => None,
+            })
+        };
+        let deployment = Deployment::new(&lookup, services.clone(), clock.clone(), entropy).unwrap();
+        Self {
+            clock,
+            deployment: Arc::new(deployment),
+            simulation,
+            provider_origin,
+            services,
+            calls,
+            next_request: Mutex::new(0),
+        }
+    }
+
+    pub fn browser(&self) -> Browser<'_> {
+        Browser::new(self)
+    }
+
+    /// One request, as API Gateway hands it on.
+    pub async fn send(&self, request: Request) -> Response {
+        self.send_to(ORIGIN, request).await
+    }
+
+    pub async fn send_to(&self, origin: &str, request: Request) -> Response {
+        let request_id = {
+            let mut next = self.next_request.lock().unwrap();
+            *next += 1;
+            format!("request-{next}")
+        };
+        let deadline = self.clock.now() + Duration::from_secs(60);
+        let invocation = Invocation { request_id, origin: origin.to_owned(), deadline };
+        let (_, endpoint) = self.deployment.route(&request).unwrap_or_else(|| panic!("no route: {}", request.uri()));
+        endpoint.handle(request, &invocation).await
+    }
+
+    pub async fn json(&self, method: Method, target: &str, body: Option<Value>) -> Answer {
+        let mut request = Request::new(body.as_ref().map(|body| body.to_string().into_bytes()).unwrap_or_default());
+        *request.method_mut() = method;
+        *request.uri_mut() = target.parse().unwrap();
+        if body.is_some() {
+            request.headers_mut().insert("content-type", "application/json".parse().unwrap());
+        }
+        self.answer(request).await
+    }
+
+    pub async fn answer(&self, request: Request) -> Answer {
+        let (parts, body) = self.send(request).await.into_parts();
+        let body = serde_json::from_str(&body).unwrap_or_else(|error| panic!("{error}: {body}"));
+        Answer { status: parts.status, headers: parts.headers, body }
+    }
+
+    pub async fn get(&self, target: &str) -> Answer {
+        self.json(Method::GET, target, None).await
+    }
+
+    pub async fn token(&self, id: &str) -> Answer {
+        self.get(&format!("/v1/connections/{id}/token")).await
+    }
+
+    pub async fn reject(&self, id: &str, version: i64) -> Answer {
+        let body = serde_json::json!({ "rejected_version": version });
+        self.json(Method::POST, &format!("/v1/connections/{id}/token"), Some(body)).await
+    }
+
+    /// A connect session's link.
+    pub async fn session(&self, body: Value) -> Answer {
+        let answer = self.json(Method::POST, "/v1/connect-sessions", Some(body)).await;
+        assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");
+        answer
+    }
+
+    /// A whole journey, for a connection of this name.
+    pub async fn connect(&self, id: &str) {
+        let session = self.session(serde_json::json!({ "connection_id": id })).await;
+        let ended = self.browser().journey(session.text("url"), "approve").await;
+        assert_eq!(ended.status(), StatusCode::OK, "{}", ended.body());
+    }
+
+    pub async fn sweep(&self) -> Value {
+        let deadline = self.clock.now() + Duration::from_secs(300);
+        serde_json::to_value(self.deployment.refresh.run(refresh::all_shards(), deadline).await).unwrap()
+    }
+
+    pub async fn stored(&self, id: &str) -> Option<Connection> {
+        let table = shared::aws::dynamodb::ConnectionsTable::new(self.services.dynamodb.clone(), TABLE.to_owned());
+        table.read(&ConnectionId::parse(id).unwrap()).await.unwrap()
+    }
+
+    pub fn fault(&self, fault: Value) {
+        let fault: Fault = serde_json::from_value(fault).unwrap();
+        self.simulation.faults.add(fault);
+    }
+
+    /// What the provider's API says to an access token; asking is its first use.
+    pub fn is_live(&self, access_token: &str) -> bool {
+        self.simulation.grants.present(access_token, self.clock.now()).is_ok()
+    }
+
+    pub fn refreshes(&self) -> usize {
+        self.simulation.faults.requested("refresh_token")
+    }
+}
+
+fn counted(services: Services, calls: &Calls) -> Services {
+    let dynamodb = services.dynamodb.config().to_builder().interceptor(calls.clone()).build();
+    let kms = services.kms.config().to_builder().interceptor(calls.clone()).build();
+    let secrets_manager = services.secrets_manager.config().to_builder().interceptor(calls.clone()).build();
+    Services {
+        dynamodb: aws_sdk_dynamodb::Client::from_conf(dynamodb),
+        kms: aws_sdk_kms::Client::from_conf(kms),
+        secrets_manager: aws_sdk_secretsmanager::Client::from_conf(secrets_manager),
+    }
+}

@@ -1,0 +1,4 @@
+//! Every test that needs nothing more than Rust.
+
+
+mod journey;
