@@ -1,0 +1,355 @@
+//! `/callback`: every way in which a browser can come back.
+
+use http::{Method, StatusCode};
+use serde_json::json;
+use shared::domain::digest;
+use shared::ports::ReadAttempts;
+use tests::browser::location;
+use tests::world::{Setup, World};
+
+fn exchanges(world: &World) -> usize {
+    world.simulation.faults.requested("authorization_code")
+}
+
+#[tokio::test]
+async fn a_reload_or_a_double_click_shows_the_stored_outcome_and_sends_no_code_again() {
+    let world = World::new().await;
+    let browser = world.browser();
+    let callback = browser.to_callback("/authorize").await;
+    let (first, second) = tokio::join!(browser.get(&callback), browser.get(&callback));
+    let third = browser.get(&callback).await;
+    for answer in [&first, &second, &third] {
+        assert_eq!(answer.status(), StatusCode::OK, "{}", answer.body());
+        assert_eq!(answer.body(), first.body());
+    }
+    assert_eq!(exchanges(&world), 1);
+}
+
+#[tokio::test]
+async fn a_reload_of_a_journey_with_return_to_goes_there_again() {
+    let world = World::new().await;
+    let session = world.session(json!({ "connection_id": "t", "return_to": "https://app.example.com/" })).await;
+    let browser = world.browser();
+    let callback = browser.to_callback(session.text("url")).await;
+    for _ in 0..2 {
+        assert_eq!(location(&browser.get(&callback).await), "https://app.example.com/?connection_id=t&status=connected");
+    }
+    world.clock.advance(3600);
+    let later = browser.get(&callback).await;
+    assert_eq!(location(&later), "https://app.example.com/?connection_id=t&status=connected", "long after its expiry");
+}
+
+#[tokio::test]
+async fn another_browser_consumes_nothing() {
+    let world = World::new().await;
+    let browser = world.browser();
+    let callback = browser.to_callback("/authorize").await;
+    world.calls.take();
+
+    let stranger = world.browser().get(&callback).await;
+    assert_eq!(stranger.status(), StatusCode::BAD_REQUEST);
+    assert!(stranger.headers().get("location").is_none());
+    assert!(world.calls.take().is_empty(), "without a cookie there is nothing to ask a table");
+
+    let name = browser.cookies().split_once('=').unwrap().0.to_owned();
+    let guessing = world.browser();
+    guessing.plant(&name, &digest::base64url([7; 32]));
+    assert_eq!(guessing.get(&callback).await.status(), StatusCode::BAD_REQUEST);
+
+    let neighbour = world.browser();
+    neighbour.plant(name.trim_start_matches("__Host-"), browser.cookies().split_once('=').unwrap().1);
+    assert_eq!(neighbour.get(&callback).await.status(), StatusCode::BAD_REQUEST, "a cookie that any host of the domain could plant");
+
+    assert_eq!(exchanges(&world), 0);
+    assert_eq!(browser.get(&callback).await.status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn two_tabs_do_not_break_each_other() {
+    let world = World::new().await;
+    let browser = world.browser();
+    let first = browser.to_callback("/authorize").await;
+    let second = browser.to_callback("/authorize").await;
+    assert_eq!(browser.get(&second).await.status(), StatusCode::OK);
+    assert_eq!(browser.get(&first).await.status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn what_is_no_answer_of_the_provider_is_refused_without_a_call() {
+    let world = World::new().await;
+    let browser = world.browser();
+    let callback = browser.to_callback("/authorize").await;
+    let state = callback.split("state=").nth(1).unwrap().to_owned();
+    world.calls.take();
+    for query in [
+        "".to_owned(),
+        "?".to_owned(),
+        "?code=abc".to_owned(),
+        format!("?state={state}"),
+        format!("?state={state}&code="),
+        format!("?state=&code=abc"),
+        format!("?state={state}&code=a&code=b"),
+        format!("?state={state}&state={state}&code=a"),
+        format!("?state={state}&code=a&error=access_denied"),
+        format!("?state={state}&error=access_denied&error=server_error"),
+        format!("?state={state}&code=a&scope=x&scope=y"),
+        "?code=abc&state=short".to_owned(),
+        format!("?code=abc&state={state}x"),
+        format!("?code=abc&state={}", "é".repeat(43)),
+        format!("?code=abc&state={}", "x".repeat(5000)),
+        "?%ff%fe=%00&state=%".to_owned(),
+    ] {
+        let answer = browser.get(&format!("/callback{query}")).await;
+        assert_eq!(answer.status(), StatusCode::BAD_REQUEST, "{query}");
+        assert!(answer.headers().get("location").is_none(), "{query}");
+        assert!(answer.body().contains("start again"), "{query}: {}", answer.body());
+    }
+    assert!(world.calls.take().is_empty());
+    assert_eq!(exchanges(&world), 0);
+    assert_eq!(browser.get(&callback).await.status(), StatusCode::OK, "and nothing was consumed");
+}
+
+#[tokio::test]
+async fn an_unknown_state_never_redirects() {
+    let world = World::new().await;
+    let state = digest::base64url([9; 32]);
+    let browser = world.browser();
+    let hash = digest::sha256(&state);
+    browser.plant(&format!("__Host-wg_{}", &hash[..8]), "anything");
+    let answer = browser.get(&format!("/callback?code=abc&state={state}")).await;
+    assert_eq!(answer.status(), StatusCode::BAD_REQUEST);
+    assert_eq!(exchanges(&world), 0);
+}
+
+#[tokio::test]
+async fn an_attempt_expires_after_ten_minutes_whether_or_not_its_row_is_deleted() {
+    let world = World::new().await;
+    let browser = world.browser();
+    let callback = browser.to_callback("/authorize").await;
+    world.clock.advance(600);
+    let answer = browser.get(&callback).await;
+    assert_eq!(answer.status(), StatusCode::BAD_REQUEST);
+    assert!(answer.body().contains("too long"), "{}", answer.body());
+    assert_eq!(exchanges(&world), 0);
+}
+
+#[tokio::test]
+async fn a_prefetch_does_not_burn_the_code() {
+    let world = World::new().await;
+    let browser = world.browser();
+    let callback = browser.to_callback("/authorize").await;
+    world.calls.take();
+    let ahead = browser.send(Method::GET, &callback, &[("sec-purpose", "prefetch")]).await;
+    assert_eq!(ahead.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(ahead.headers()["cache-control"], "no-store");
+    let head = browser.send(Method::HEAD, &callback, &[]).await;
+    assert_eq!(head.status(), StatusCode::METHOD_NOT_ALLOWED);
+    let post = browser.send(Method::POST, &callback, &[]).await;
+    assert_eq!(post.status(), StatusCode::METHOD_NOT_ALLOWED);
+    assert!(world.calls.take().is_empty());
+    assert_eq!(browser.get(&callback).await.status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_denial_is_no_failure_and_stays_what_it_was() {
+    let world = World::new().await;
+    let browser = world.browser();
+    let consent = browser.start("/authorize").await;
+    let callback = browser.decide(&consent, "deny").await;
+    for _ in 0..2 {
+        let answer = browser.get(&callback).await;
+        assert_eq!(answer.status(), StatusCode::OK);
+        assert!(answer.body().contains("You declined"), "{}", answer.body());
+        assert!(answer.body().contains("href=\"/authorize\""), "the way to try again: {}", answer.body());
+        assert!(!answer.body().contains("resource owner"), "the provider's words: {}", answer.body());
+    }
+    assert_eq!(exchanges(&world), 0);
+}
+
+#[tokio::test]
+async fn an_error_of_the_provider_is_shown_with_a_reference_and_none_of_its_words() {
+    let world = World::new().await;
+    let browser = world.browser();
+    let consent = browser.start("/authorize").await;
+    let state = consent.split("state=").nth(1).unwrap().split('&').next().unwrap().to_owned();
+    let callback = format!("/callback?state={state}&error=canary-code&error_description=canary-words&error_uri=https://evil.example");
+    let first = browser.get(&callback).await;
+    assert_eq!(first.status(), StatusCode::BAD_GATEWAY);
+    assert!(first.body().contains("did not answer as expected"));
+    assert!(first.body().contains("Reference: request-"), "{}", first.body());
+    assert!(!first.body().contains("canary") && !first.body().contains("evil"), "{}", first.body());
+    let again = browser.get(&callback).await;
+    assert_eq!(again.body(), first.body(), "the same reference on a reload");
+}
+
+#[tokio::test]
+async fn whatever_the_token_endpoint_answers_the_code_is_sent_once_and_the_page_is_clear() {
+    for answer in [
+        json!("break"),
+        json!("html"),
+        json!("huge"),
+        json!("garbage"),
+        json!("hang"),
+        json!({ "status": { "status": 500, "error": null, "retry_after": null } }),
+        json!({ "status": { "status": 503, "error": null, "retry_after": "5" } }),
+        json!({ "status": { "status": 302, "error": null, "retry_after": null } }),
+        json!({ "status": { "status": 400, "error": "invalid_grant", "retry_after": null } }),
+        json!({ "status": { "status": 400, "error": "canary-code", "retry_after": null } }),
+        json!({ "without": ["access_token"] }),
+    ] {
+        let world = World::new().await;
+        world.fault(json!({ "answer": answer, "carried_out": true }));
+        let session = world.session(json!({ "connection_id": "t" })).await;
+        let browser = world.browser();
+        let callback = browser.to_callback(session.text("url")).await;
+        for _ in 0..2 {
+            let page = browser.get(&callback).await;
+            assert_eq!(page.status(), StatusCode::BAD_GATEWAY, "{answer}: {}", page.body());
+            assert!(page.body().contains("did not answer as expected"), "{answer}");
+            assert!(page.body().contains("Reference: request-"), "{answer}");
+            assert!(!page.body().contains("canary"), "{answer}");
+        }
+        assert_eq!(exchanges(&world), 1, "{answer}");
+        assert!(world.stored("t").await.is_none());
+    }
+}
+
+#[tokio::test]
+async fn a_failed_journey_with_return_to_goes_there() {
+    let world = World::new().await;
+    world.fault(json!({ "answer": "html" }));
+    let session = world.session(json!({ "connection_id": "t", "return_to": "https://app.example.com/" })).await;
+    let ended = world.browser().journey(session.text("url"), "approve").await;
+    assert_eq!(location(&ended), "https://app.example.com/?connection_id=t&status=failed");
+}
+
+#[tokio::test]
+async fn a_code_that_was_certainly_not_used_survives_a_reload() {
+    for answer in [
+        json!({ "status": { "status": 429, "error": null, "retry_after": "1" } }),
+        json!({ "status": { "status": 401, "error": "invalid_client", "retry_after": null } }),
+    ] {
+        let world = World::new().await;
+        world.fault(json!({ "answer": answer }));
+        let browser = world.browser();
+        let callback = browser.to_callback("/authorize").await;
+        assert_eq!(browser.get(&callback).await.status(), StatusCode::BAD_GATEWAY);
+        assert_eq!(browser.get(&callback).await.status(), StatusCode::OK, "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn an_unreachable_provider_costs_nobody_a_code() {
+    let world = World::with(Setup::default().variable("WEBINARGEEK_TOKEN_URL", "http://127.0.0.1:9/token")).await;
+    let browser = world.browser();
+    let callback = browser.to_callback("/authorize").await;
+    let page = browser.get(&callback).await;
+    assert_eq!(page.status(), StatusCode::BAD_GATEWAY);
+    assert!(page.body().contains("reload this page"), "{}", page.body());
+}
+
+#[tokio::test]
+async fn a_rotated_client_secret_is_found_and_the_code_is_not_lost() {
+    let list = json!(["not-yet-known-to-the-provider", tests::world::CLIENT_SECRET]).to_string();
+    let world = World::with(Setup { client_secret: list, ..Setup::default() }).await;
+    world.connect("t").await;
+    assert_eq!(exchanges(&world), 2, "the one case in which a code is sent again: it was not looked at");
+}
+
+#[tokio::test]
+async fn a_process_that_died_after_storing_the_pair_is_found_out_by_the_reload() {
+    let world = World::new().await;
+    let session = world.session(json!({ "connection_id": "t" })).await;
+    let browser = world.browser();
+    let callback = browser.to_callback(session.text("url")).await;
+    browser.get(&callback).await;
+    put_back_to_exchanging(&world, &callback).await;
+    let page = browser.get(&callback).await;
+    assert_eq!(page.status(), StatusCode::OK, "{}", page.body());
+    assert_eq!(exchanges(&world), 1);
+}
+
+#[tokio::test]
+async fn a_process_that_died_with_the_code_leaves_a_page_that_says_so() {
+    let world = World::new().await;
+    world.connect("t").await;
+    let session = world.session(json!({ "connection_id": "t" })).await;
+    let browser = world.browser();
+    let callback = browser.to_callback(session.text("url")).await;
+    put_back_to_exchanging(&world, &callback).await;
+    let sent = exchanges(&world);
+    let page = browser.get(&callback).await;
+    assert_eq!(page.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert!(page.body().contains("cannot tell"), "{}", page.body());
+    assert_eq!(exchanges(&world), sent, "the code is never sent a second time");
+}
+
+/// The row as a process leaves it that dies with the code on its way.
+async fn put_back_to_exchanging(world: &World, callback: &str) {
+    use aws_sdk_dynamodb::types::AttributeValue;
+    let state = callback.split("state=").nth(1).unwrap();
+    let key = format!("state#{}", digest::sha256(state));
+    let text = |text: &str| AttributeValue::S(text.to_owned());
+    world
+        .services
+        .dynamodb
+        .update_item()
+        .table_name(local::tables::ATTEMPTS)
+        .key("pk", AttributeValue::S(key.clone()))
+        .update_expression("SET phase = :exchanging, taken_by = :dead, taken_at = :then")
+        .expression_attribute_values(":exchanging", text("exchanging"))
+        .expression_attribute_values(":dead", text("dead"))
+        .expression_attribute_values(":then", AttributeValue::N("1".to_owned()))
+        .send()
+        .await
+        .unwrap();
+    let table = shared::aws::dynamodb::AttemptsTable::new(world.services.dynamodb.clone(), local::tables::ATTEMPTS.to_owned());
+    assert!(table.read(&key).await.unwrap().is_some(), "the row is the attempt's own");
+}
+
+#[tokio::test]
+async fn a_link_that_was_passed_on_lets_nobody_finish_after_its_owner() {
+    let world = World::new().await;
+    let session = world.session(json!({ "connection_id": "t" })).await;
+    let (owner, stranger) = (world.browser(), world.browser());
+    let strangers = stranger.to_callback(session.text("url")).await;
+    owner.journey(session.text("url"), "approve").await;
+    let token = world.token("t").await.body;
+
+    for _ in 0..2 {
+        let page = stranger.get(&strangers).await;
+        assert_eq!(page.status(), StatusCode::BAD_REQUEST);
+        assert!(page.body().contains("has been used"), "{}", page.body());
+    }
+    assert_eq!(exchanges(&world), 1, "the stranger's code was not even sent");
+    assert_eq!(world.token("t").await.body, token);
+}
+
+#[tokio::test]
+async fn a_customer_may_connect_again_over_a_connection_that_is_there() {
+    let world = World::new().await;
+    world.connect("t").await;
+    let first = world.stored("t").await.unwrap();
+    world.clock.advance(100);
+    world.connect("t").await;
+    let second = world.stored("t").await.unwrap();
+    assert_eq!((first.version, second.version), (1, 2));
+    assert_eq!(first.created_at, second.created_at);
+    assert_ne!(first.grant, second.grant);
+    assert!(world.is_live(world.token("t").await.text("access_token")));
+}
+
+#[tokio::test]
+async fn a_grant_without_refresh_token_or_lifetime_is_stored_all_the_same() {
+    let world = World::with(Setup::default().variable("WEBINARGEEK_EXPIRES_IN", "900")).await;
+    world.fault(json!({ "answer": { "without": ["refresh_token", "expires_in", "token_type", "scope"] } }));
+    world.connect("t").await;
+    let stored = world.stored("t").await.unwrap();
+    assert_eq!(stored.lifetime.as_secs(), 900);
+    assert_eq!(stored.token_type, "Bearer");
+    assert!(world.is_live(world.token("t").await.text("access_token")));
+    world.clock.advance(901);
+    let gone = world.token("t").await;
+    assert_eq!(gone.status, StatusCode::CONFLICT, "{gone:?}");
+    assert_eq!(gone.body["code"], "reauth_required");
+}

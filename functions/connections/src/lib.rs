@@ -93,6 +93,8 @@ impl Connections {
             (&Method::POST, ["v1", "connect-sessions"]) => self.begin_session(request, invocation).await,
             (&Method::GET, ["v1", "connections", id]) => self.show(id).await,
             (_, ["v1", "connect-sessions"]) => Err(Problem::method_not_allowed("POST").into()),
+            // Routes of a later version, not wrong methods.
+            (&Method::PUT | &Method::DELETE, ["v1", "connections", _]) => Err(ConnectionsError::NoSuchRoute),
             (_, ["v1", "connections", _]) => Err(Problem::method_not_allowed("GET").into()),
             (_, ["v1", "connections", _, "token"]) => Err(Problem::method_not_allowed("GET, POST").into()),
             _ => Err(ConnectionsError::NoSuchRoute),

@@ -1,0 +1,134 @@
+//! `/v1/connect-sessions` and `/v1/connections/{id}`.
+
+use http::{Method, StatusCode};
+use serde_json::{Value, json};
+use shared::http::Request;
+use tests::world::{ORIGIN, World};
+
+#[tokio::test]
+async fn a_session_is_a_link_whose_token_its_id_does_not_give_away() {
+    let world = World::new().await;
+    let body = json!({ "connection_id": "tenant.1:a_b-c", "return_to": "https://app.example.com/x", "expires_in": 60 });
+    let session = world.session(body).await;
+    assert_eq!(session.text("connection_id"), "tenant.1:a_b-c");
+    let token = session.text("url").strip_prefix(&format!("{ORIGIN}/authorize?session=")).unwrap();
+    assert_eq!(session.text("session_id"), shared::domain::digest::sha256(token));
+    assert_eq!(session.text("expires_at"), "2027-01-15T08:01:00Z");
+    assert_eq!(session.headers["cache-control"], "no-store");
+}
+
+#[tokio::test]
+async fn everything_in_a_session_has_a_default() {
+    let world = World::new().await;
+    let session = world.session(json!({})).await;
+    assert!(session.text("connection_id").starts_with("c_"));
+    assert_eq!(session.text("expires_at"), "2027-01-15T09:00:00Z");
+    let nulls = json!({ "connection_id": null, "return_to": null, "expires_in": null, "confirm_page": null, "confirm": false });
+    world.session(nulls).await;
+}
+
+#[tokio::test]
+async fn bad_input_names_its_field_and_stores_nothing() {
+    let world = World::new().await;
+    for (body, field) in [
+        (json!({ "connection_id": "a/b" }), "connection_id"),
+        (json!({ "connection_id": "" }), "connection_id"),
+        (json!({ "connection_id": ".." }), "connection_id"),
+        (json!({ "connection_id": "x".repeat(129) }), "connection_id"),
+        (json!({ "connection_id": 7 }), "connection_id"),
+        (json!({ "return_to": "https://evil.example/" }), "return_to"),
+        (json!({ "return_to": "https://app.example.com@evil.example/" }), "return_to"),
+        (json!({ "return_to": "javascript:alert(1)" }), "return_to"),
+        (json!({ "return_to": "/relative" }), "return_to"),
+        (json!({ "expires_in": 59 }), "expires_in"),
+        (json!({ "expires_in": 86401 }), "expires_in"),
+        (json!({ "expires_in": "60" }), "expires_in"),
+        (json!({ "expires_in": 60.5 }), "expires_in"),
+        (json!({ "confirm_page": "no" }), "confirm_page"),
+        (json!({ "confirm": true }), "confirm"),
+        (json!({ "tenant": "x" }), "tenant"),
+    ] {
+        let answer = world.json(Method::POST, "/v1/connect-sessions", Some(body.clone())).await;
+        assert_problem(&answer.body, &answer.headers, 400, "invalid_request");
+        assert_eq!(answer.body["field"], field, "{body}");
+    }
+    assert!(world.calls.take().is_empty());
+}
+
+#[tokio::test]
+async fn a_body_that_is_not_ours_is_told_why() {
+    let world = World::new().await;
+    for (media_type, body, status, code) in [
+        ("text/plain", "{}".to_owned(), 415, "unsupported_media_type"),
+        ("", "{}".to_owned(), 415, "unsupported_media_type"),
+        ("application/json", "".to_owned(), 400, "invalid_request"),
+        ("application/json", "[]".to_owned(), 400, "invalid_request"),
+        ("application/json", "{\"connection_id\":".to_owned(), 400, "invalid_request"),
+        ("application/json; charset=utf-8", " ".repeat(17_000), 413, "payload_too_large"),
+    ] {
+        let mut request = Request::new(body.into_bytes());
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = "/v1/connect-sessions".parse().unwrap();
+        if !media_type.is_empty() {
+            request.headers_mut().insert("content-type", media_type.parse().unwrap());
+        }
+        let answer = world.answer(request).await;
+        assert_problem(&answer.body, &answer.headers, status, code);
+    }
+}
+
+#[tokio::test]
+async fn a_connection_shows_how_it_is_and_nothing_secret() {
+    let world = World::new().await;
+    world.connect("t").await;
+    let answer = world.get("/v1/connections/t").await;
+    assert_eq!(answer.status, StatusCode::OK);
+    let mut names: Vec<&String> = answer.body.as_object().unwrap().keys().collect();
+    names.sort();
+    assert_eq!(
+        names,
+        ["account", "expires_at", "failures", "id", "next_refresh_at", "reason", "refreshed_at", "scope", "status", "version"]
+    );
+    assert_eq!(answer.body["status"], "active");
+    assert_eq!(answer.body["version"], 1);
+    assert_eq!(answer.body["expires_at"], "2027-01-15T10:00:00Z");
+    assert_eq!(answer.body["account"], Value::Null);
+    let token = world.token("t").await;
+    assert!(!answer.body.to_string().contains(token.text("access_token")));
+}
+
+#[tokio::test]
+async fn unknown_ids_routes_and_methods_have_their_own_answers() {
+    let world = World::new().await;
+    for (method, target, status, code) in [
+        (Method::GET, "/v1/connections/nobody", 404, "not_found"),
+        (Method::GET, "/v1/connections/nobody/token", 404, "not_found"),
+        (Method::GET, "/v1/connections/a%20b", 400, "invalid_request"),
+        (Method::GET, "/v1/connections/a%2Fb/token", 400, "invalid_request"),
+        (Method::GET, "/v1/connections/..", 400, "invalid_request"),
+        (Method::GET, "/v1/connections/%2E%2E/token", 400, "invalid_request"),
+        (Method::GET, "/v1/connections/nobody/tokens", 404, "not_found"),
+        (Method::GET, "/v1/connections", 404, "not_found"),
+        (Method::GET, "/v1/connect-sessions/abc", 404, "not_found"),
+        (Method::GET, "/v1/connect-sessions", 405, "method_not_allowed"),
+        (Method::PATCH, "/v1/connections/t", 405, "method_not_allowed"),
+        (Method::DELETE, "/v1/connections/t/token", 405, "method_not_allowed"),
+        (Method::DELETE, "/v1/connections/t", 404, "not_found"),
+        (Method::PUT, "/v1/connections/t", 404, "not_found"),
+        (Method::GET, "/v1/nothing", 404, "not_found"),
+    ] {
+        let answer = world.json(method.clone(), target, None).await;
+        assert_problem(&answer.body, &answer.headers, status, code);
+        assert_eq!(answer.headers.contains_key("allow"), status == 405, "{method} {target}");
+    }
+}
+
+fn assert_problem(body: &Value, headers: &http::HeaderMap, status: u16, code: &str) {
+    assert_eq!(headers["content-type"], "application/problem+json");
+    assert_eq!(body["status"], status, "{body}");
+    assert_eq!(body["code"], code, "{body}");
+    assert_eq!(body["type"], "about:blank");
+    for member in ["title", "detail", "request_id"] {
+        assert!(body[member].as_str().is_some_and(|text| !text.is_empty()), "{member} in {body}");
+    }
+}

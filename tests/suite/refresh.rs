@@ -1,0 +1,199 @@
+//! The scheduled refresh: every due connection, few at a time, and nothing lost on the way.
+
+use std::sync::Arc;
+
+use serde_json::json;
+use shared::domain::connection::Status;
+use shared::domain::connection::writes::{Need, acquire};
+use shared::domain::connection_id::ConnectionId;
+use shared::domain::write::Written;
+use shared::ports::{Clock, WriteConnections};
+use tests::world::{Setup, TABLE, World};
+
+#[tokio::test]
+async fn a_token_is_renewed_before_it_expires_and_not_long_before() {
+    let world = World::new().await;
+    world.connect("t").await;
+    world.clock.advance(5000);
+    let early = world.sweep().await;
+    assert_eq!((&early["due"], &early["least_remaining_seconds"]), (&json!(0), &json!(2200)));
+    world.clock.advance(800);
+    let due = world.sweep().await;
+    assert_eq!(due["refreshed"], 1, "{due}");
+    assert_eq!(due["least_remaining_seconds"], 7200);
+    assert_eq!(due["finished"], true);
+    assert_eq!(world.sweep().await["due"], 0, "and once");
+    assert_eq!(world.refreshes(), 1);
+}
+
+#[tokio::test]
+async fn the_summary_of_an_empty_fleet_says_so() {
+    let world = World::new().await;
+    let expected = json!({
+        "due": 0, "refreshed": 0, "adopted": 0, "deferred": 0, "failed": {}, "reauth_required": 0,
+        "least_remaining_seconds": null, "finished": true,
+    });
+    assert_eq!(world.sweep().await, expected);
+}
+
+#[tokio::test]
+async fn more_connections_than_a_page_are_all_refreshed() {
+    let world = World::with(Setup::strict()).await;
+    for number in 0..130 {
+        world.connect(&one_of_shard(0, number)).await;
+    }
+    world.clock.advance(6000);
+    let summary = world.sweep().await;
+    assert_eq!((&summary["due"], &summary["refreshed"]), (&json!(130), &json!(130)), "{summary}");
+    assert_eq!(world.refreshes(), 130);
+}
+
+/// An id that falls into a shard.
+fn one_of_shard(shard: u8, number: usize) -> String {
+    let mut candidates = (0..).map(|salt| format!("tenant-{number}-{salt}"));
+    let falls = |id: &String| shared::domain::schedule::shard(&ConnectionId::parse(id).unwrap()) == shard;
+    candidates.find(falls).unwrap()
+}
+
+#[tokio::test]
+async fn two_runs_at_once_refresh_each_connection_once() {
+    let world = Arc::new(World::with(Setup::strict()).await);
+    for number in 0..20 {
+        world.connect(&format!("t{number}")).await;
+    }
+    world.clock.advance(6000);
+    let runs: Vec<_> = (0..2)
+        .map(|_| {
+            let world = world.clone();
+            tokio::spawn(async move { world.sweep().await })
+        })
+        .collect();
+    let mut refreshed = 0;
+    for run in runs {
+        refreshed += run.await.unwrap()["refreshed"].as_u64().unwrap();
+    }
+    assert_eq!(refreshed, 20);
+    assert_eq!(world.refreshes(), 20);
+    for number in 0..20 {
+        assert!(world.is_live(world.token(&format!("t{number}")).await.text("access_token")));
+    }
+}
+
+#[tokio::test]
+async fn a_run_limited_to_shards_leaves_the_others() {
+    let world = World::new().await;
+    for shard in [3, 4] {
+        world.connect(&one_of_shard(shard, 0)).await;
+    }
+    world.clock.advance(6000);
+    let deadline = world.clock.now() + std::time::Duration::from_secs(300);
+    let summary = world.deployment.refresh.run(vec![3], deadline).await;
+    assert_eq!((summary.due, summary.refreshed), (1, 1));
+}
+
+#[tokio::test]
+async fn a_run_stops_before_its_deadline_and_says_what_it_left() {
+    let world = World::new().await;
+    for id in ["a", "b", "c"] {
+        world.connect(id).await;
+    }
+    world.clock.advance(6000);
+    let deadline = world.clock.now() + std::time::Duration::from_secs(30);
+    let summary = world.deployment.refresh.run(refresh::all_shards(), deadline).await;
+    assert_eq!((summary.due, summary.deferred, summary.finished), (3, 3, false));
+    assert_eq!(summary.least_remaining_seconds, Some(1200));
+    assert_eq!(world.refreshes(), 0);
+}
+
+#[tokio::test]
+async fn a_provider_that_asks_to_wait_is_left_alone() {
+    let world = World::new().await;
+    for number in 0..40 {
+        world.connect(&format!("t{number}")).await;
+    }
+    world.clock.advance(6000);
+    world.fault(json!({ "answer": { "status": { "status": 503, "error": null, "retry_after": "120" } }, "times": 1000 }));
+    let summary = world.sweep().await;
+    assert_eq!(summary["finished"], false);
+    assert_eq!(summary["due"], 40);
+    assert!(summary["deferred"].as_u64().unwrap() >= 20, "{summary}");
+    assert!(world.refreshes() <= 20, "at most the ones in flight");
+    assert_eq!(summary["least_remaining_seconds"], 1200);
+}
+
+#[tokio::test]
+async fn retry_after_is_honoured_for_a_quarter_of_an_hour_and_no_longer() {
+    let world = World::new().await;
+    world.connect("t").await;
+    world.clock.advance(6000);
+    world.fault(json!({ "answer": { "status": { "status": 429, "error": null, "retry_after": "86400" } } }));
+    assert_eq!(world.sweep().await["failed"], json!({ "throttled": 1 }));
+    world.clock.advance(890);
+    assert_eq!(world.sweep().await["due"], 0);
+    world.clock.advance(10);
+    assert_eq!(world.sweep().await["refreshed"], 1);
+}
+
+#[tokio::test]
+async fn a_wrong_client_secret_stops_the_run_and_marks_nobody() {
+    let world = World::new().await;
+    for number in 0..40 {
+        world.connect(&format!("t{number}")).await;
+    }
+    world.clock.advance(6000);
+    world.fault(json!({ "answer": { "status": { "status": 401, "error": "invalid_client", "retry_after": null } }, "times": 1000 }));
+    let summary = world.sweep().await;
+    assert_eq!(summary["finished"], false);
+    assert!(world.refreshes() <= 20, "{summary}");
+    for number in 0..40 {
+        assert_eq!(world.stored(&format!("t{number}")).await.unwrap().status, Status::Active);
+    }
+}
+
+#[tokio::test]
+async fn one_connections_failure_is_no_other_ones() {
+    let world = World::new().await;
+    for number in 0..5 {
+        world.connect(&format!("t{number}")).await;
+    }
+    world.clock.advance(6000);
+    world.fault(json!({ "answer": { "status": { "status": 400, "error": "invalid_request", "retry_after": null } } }));
+    let summary = world.sweep().await;
+    assert_eq!((&summary["refreshed"], &summary["failed"]), (&json!(4), &json!({ "refused": 1 })));
+    world.clock.advance(11);
+    assert_eq!(world.sweep().await["refreshed"], 1);
+}
+
+#[tokio::test]
+async fn a_process_that_died_with_the_lease_costs_the_connection_nothing() {
+    let world = World::new().await;
+    world.connect("t").await;
+    world.clock.advance(6000);
+    let table = shared::aws::dynamodb::ConnectionsTable::new(world.services.dynamodb.clone(), TABLE.to_owned());
+    let id = ConnectionId::parse("t").unwrap();
+    let taken = table.write(&acquire(&id, &Need::Scheduled, "dead", world.clock.now())).await.unwrap();
+    assert!(matches!(taken, Written::Applied(_)));
+
+    assert_eq!(world.sweep().await["deferred"], 1);
+    assert_eq!(world.token("t").await.body["version"], 1, "the stored token lives and is answered");
+    world.clock.advance(100);
+    assert_eq!(world.sweep().await["deferred"], 1, "its pair may still be on the way to the table");
+    world.clock.advance(60);
+    assert_eq!(world.sweep().await["refreshed"], 1);
+    assert!(world.is_live(world.token("t").await.text("access_token")));
+}
+
+#[tokio::test]
+async fn a_pair_lost_with_its_answer_is_labelled_where_the_provider_rotates_at_once() {
+    let world = World::with(Setup::strict()).await;
+    world.connect("t").await;
+    world.clock.advance(6000);
+    world.fault(json!({ "answer": "break", "carried_out": true, "grant_type": "refresh_token" }));
+    assert_eq!(world.sweep().await["failed"], json!({ "invalid_grant": 1 }), "the second sending of the same lease");
+    for _ in 0..20 {
+        world.clock.advance(60);
+        world.sweep().await;
+    }
+    let lost = world.stored("t").await.unwrap();
+    assert_eq!((lost.status, lost.reason.as_deref()), (Status::ReauthRequired, Some("ambiguous_rotation")));
+}

@@ -1,0 +1,265 @@
+//! `/v1/connections/{id}/token`: a live access token, or a clear word why not.
+
+use std::sync::Arc;
+
+use http::{Method, StatusCode};
+use serde_json::json;
+use shared::domain::connection::Status;
+use tests::world::{Setup, World};
+
+#[tokio::test]
+async fn a_fresh_token_is_answered_as_it_is_stored() {
+    let world = World::new().await;
+    world.connect("t").await;
+    let first = world.token("t").await;
+    world.clock.advance(60);
+    let second = world.token("t").await;
+    assert_eq!(first.body, second.body);
+    assert_eq!(world.refreshes(), 0);
+    let mut members: Vec<&String> = first.body.as_object().unwrap().keys().collect();
+    members.sort();
+    assert_eq!(members, ["access_token", "cache_until", "expires_at", "token_type", "version"]);
+    assert_eq!(first.text("expires_at"), "2027-01-15T10:00:00Z");
+    assert!(first.text("cache_until") < first.text("expires_at"));
+}
+
+#[tokio::test]
+async fn sixty_four_reads_of_an_expired_token_are_one_refresh_and_sixty_four_live_tokens() {
+    for setup in [Setup::default(), Setup::strict()] {
+        let world = Arc::new(World::with(setup).await);
+        world.connect("t").await;
+        world.clock.advance(8000);
+        let reads: Vec<_> = (0..64)
+            .map(|_| {
+                let world = world.clone();
+                tokio::spawn(async move { world.token("t").await })
+            })
+            .collect();
+        for read in reads {
+            let answer = read.await.unwrap();
+            assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+            assert_eq!(answer.body["version"], 2);
+            assert!(world.is_live(answer.text("access_token")));
+        }
+        assert_eq!(world.refreshes(), 1);
+    }
+}
+
+#[tokio::test]
+async fn min_ttl_is_met_by_a_refresh_and_never_by_one_after_the_other() {
+    let world = World::new().await;
+    world.connect("t").await;
+    world.clock.advance(4000);
+    assert_eq!(world.get("/v1/connections/t/token?min_ttl=3000").await.body["version"], 1);
+    assert_eq!(world.get("/v1/connections/t/token?min_ttl=3500").await.body["version"], 2);
+    for _ in 0..3 {
+        let longer_than_any = world.get("/v1/connections/t/token?min_ttl=86400").await;
+        assert_eq!(longer_than_any.body["version"], 2, "{longer_than_any:?}");
+    }
+    assert_eq!(world.refreshes(), 1);
+}
+
+#[tokio::test]
+async fn bad_input_names_its_field() {
+    let world = World::new().await;
+    world.connect("t").await;
+    for query in ["min_ttl=abc", "min_ttl=-1", "min_ttl=86401", "min_ttl=1.5", "min_ttl=", "min_ttl=%2B5", "min_ttl=1&min_ttl=2", "min_ttl=99999999999999999999"] {
+        let answer = world.get(&format!("/v1/connections/t/token?{query}")).await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{query}");
+        assert_eq!(answer.body["field"], "min_ttl", "{query}");
+        assert_eq!(answer.headers["content-type"], "application/problem+json");
+    }
+    let unknown = world.get("/v1/connections/t/token?min-ttl=5").await;
+    assert_eq!((unknown.status, &unknown.body["field"]), (StatusCode::BAD_REQUEST, &json!("min-ttl")));
+    for body in [
+        json!({}),
+        json!({ "rejected_version": 0 }),
+        json!({ "rejected_version": "1" }),
+        json!({ "rejected_version": 1.5 }),
+        json!({ "rejected_version": 2 }),
+        json!({ "rejected_version": null }),
+    ] {
+        let answer = world.json(Method::POST, "/v1/connections/t/token", Some(body.clone())).await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{body}");
+        assert_eq!(answer.body["field"], "rejected_version", "{body}");
+    }
+    assert_eq!(world.refreshes(), 0);
+}
+
+#[tokio::test]
+async fn ten_workers_with_a_401_cause_one_refresh() {
+    let world = Arc::new(World::new().await);
+    world.connect("t").await;
+    world.clock.advance(120);
+    let reports: Vec<_> = (0..10)
+        .map(|_| {
+            let world = world.clone();
+            tokio::spawn(async move { world.reject("t", 1).await })
+        })
+        .collect();
+    for report in reports {
+        let answer = report.await.unwrap();
+        assert_eq!(answer.body["version"], 2, "{answer:?}");
+    }
+    assert_eq!(world.refreshes(), 1);
+    assert_eq!(world.reject("t", 1).await.body["version"], 2, "a late report gets the newer one");
+    assert_eq!(world.refreshes(), 1);
+}
+
+#[tokio::test]
+async fn a_rejected_token_is_never_answered_again() {
+    let world = World::new().await;
+    world.connect("t").await;
+    let young = world.reject("t", 1).await;
+    assert_eq!(young.status, StatusCode::SERVICE_UNAVAILABLE, "an answer that crossed the refresh on its way: {young:?}");
+    assert_eq!(young.headers["retry-after"], "60");
+    assert_eq!(world.refreshes(), 0);
+
+    world.clock.advance(120);
+    world.fault(json!({ "answer": "html", "times": 2 }));
+    let failed = world.reject("t", 1).await;
+    assert_eq!(failed.status, StatusCode::SERVICE_UNAVAILABLE, "{failed:?}");
+    assert_eq!(failed.body["code"], "provider_unavailable");
+    let backing_off = world.reject("t", 1).await;
+    assert_eq!(backing_off.status, StatusCode::SERVICE_UNAVAILABLE, "{backing_off:?}");
+
+    world.clock.advance(120);
+    assert_eq!(world.reject("t", 1).await.body["version"], 2);
+}
+
+#[tokio::test]
+async fn while_the_provider_is_down_a_token_that_lives_is_answered_and_then_a_503_with_retry_after() {
+    let world = World::new().await;
+    world.connect("t").await;
+    world.fault(json!({ "answer": { "status": { "status": 500, "error": null, "retry_after": null } }, "times": 1000 }));
+    world.clock.advance(7150);
+    let living = world.token("t").await;
+    assert_eq!((living.status, &living.body["version"]), (StatusCode::OK, &json!(1)), "{living:?}");
+
+    world.clock.advance(60);
+    let expired = world.token("t").await;
+    assert_eq!(expired.status, StatusCode::SERVICE_UNAVAILABLE, "{expired:?}");
+    let seconds: i64 = expired.headers["retry-after"].to_str().unwrap().parse().unwrap();
+    assert!((1..=900).contains(&seconds));
+    assert_eq!(world.stored("t").await.unwrap().status, Status::Active);
+}
+
+#[tokio::test]
+async fn an_answer_that_was_lost_is_asked_for_again_and_the_connection_lives() {
+    let world = World::new().await;
+    world.connect("t").await;
+    world.clock.advance(8000);
+    world.fault(json!({ "answer": "break", "carried_out": true, "grant_type": "refresh_token" }));
+    let token = world.token("t").await;
+    assert_eq!(token.status, StatusCode::OK, "{token:?}");
+    assert!(world.is_live(token.text("access_token")));
+    assert_eq!(world.refreshes(), 2);
+}
+
+#[tokio::test]
+async fn an_answer_without_refresh_token_keeps_the_stored_one() {
+    let world = World::new().await;
+    world.connect("t").await;
+    world.clock.advance(8000);
+    world.fault(json!({ "answer": { "without": ["refresh_token", "scope"] }, "grant_type": "refresh_token" }));
+    assert_eq!(world.token("t").await.body["version"], 2);
+    world.clock.advance(8000);
+    let token = world.token("t").await;
+    assert_eq!(token.body["version"], 3, "{token:?}");
+    assert_eq!(world.stored("t").await.unwrap().scope.as_deref(), Some("read"));
+}
+
+#[tokio::test]
+async fn a_customer_who_took_the_access_away_must_connect_again_and_only_a_second_refusal_says_so() {
+    let world = World::new().await;
+    world.connect("t").await;
+    world.clock.advance(8000);
+    world.simulation.grants.revoke_all();
+    let first = world.token("t").await;
+    assert_eq!(first.status, StatusCode::SERVICE_UNAVAILABLE, "{first:?}");
+    assert_eq!(world.stored("t").await.unwrap().status, Status::Active, "one refusal is not believed");
+
+    world.clock.advance(61);
+    let second = world.token("t").await;
+    assert_eq!(second.status, StatusCode::CONFLICT, "{second:?}");
+    assert_eq!(second.body["code"], "reauth_required");
+    assert!(second.text("detail").contains("POST /v1/connect-sessions"), "{second:?}");
+    let shown = world.get("/v1/connections/t").await;
+    assert_eq!(shown.body["status"], "reauth_required");
+    assert_eq!(shown.body["reason"], "invalid_grant");
+
+    let refreshes = world.refreshes();
+    assert_eq!(world.token("t").await.status, StatusCode::CONFLICT);
+    assert_eq!(world.refreshes(), refreshes, "the provider is left alone");
+
+    world.connect("t").await;
+    assert!(world.is_live(world.token("t").await.text("access_token")));
+    assert_eq!(world.get("/v1/connections/t").await.body["reason"], json!(null));
+}
+
+#[tokio::test]
+async fn a_wrong_client_secret_changes_no_status_and_a_right_one_is_found_in_the_list() {
+    let world = World::new().await;
+    world.connect("t").await;
+    world.clock.advance(8000);
+    for _ in 0..4 {
+        world.fault(json!({ "answer": { "status": { "status": 401, "error": "invalid_client", "retry_after": null } } }));
+        let answer = world.token("t").await;
+        assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{answer:?}");
+        assert_eq!(answer.body["code"], "misconfigured");
+        assert_eq!(world.stored("t").await.unwrap().status, Status::Active);
+        world.clock.advance(400);
+    }
+    assert_eq!(world.token("t").await.body["version"], 2);
+}
+
+#[tokio::test]
+async fn another_client_ids_connection_is_never_shown_to_the_provider() {
+    let world = World::new().await;
+    world.connect("t").await;
+    let other = World::with(Setup::default().variable("WEBINARGEEK_CLIENT_ID", "client-two")).await;
+    copy(&world, &other, "t").await;
+    other.clock.advance(8000);
+    let answer = other.token("t").await;
+    assert_eq!((answer.status, &answer.body["code"]), (StatusCode::SERVICE_UNAVAILABLE, &json!("misconfigured")));
+    assert_eq!(other.refreshes(), 0);
+}
+
+#[tokio::test]
+async fn a_row_of_another_stack_does_not_open() {
+    let world = World::new().await;
+    world.connect("t").await;
+    let other = World::new().await;
+    copy(&world, &other, "t").await;
+    let answer = other.token("t").await;
+    assert_eq!((answer.status, &answer.body["code"]), (StatusCode::SERVICE_UNAVAILABLE, &json!("misconfigured")));
+}
+
+#[tokio::test]
+async fn a_row_under_another_name_does_not_open() {
+    let world = World::new().await;
+    world.connect("a").await;
+    world.connect("b").await;
+    let mut row = row(&world, "a").await;
+    row.insert("id".to_owned(), aws_sdk_dynamodb::types::AttributeValue::S("b".to_owned()));
+    put(&world, row).await;
+    let answer = world.token("b").await;
+    assert_eq!((answer.status, &answer.body["code"]), (StatusCode::SERVICE_UNAVAILABLE, &json!("misconfigured")));
+}
+
+type Row = std::collections::HashMap<String, aws_sdk_dynamodb::types::AttributeValue>;
+
+async fn row(world: &World, id: &str) -> Row {
+    let key = aws_sdk_dynamodb::types::AttributeValue::S(id.to_owned());
+    let request = world.services.dynamodb.get_item().table_name(tests::world::TABLE).key("id", key);
+    request.send().await.unwrap().item.unwrap()
+}
+
+async fn put(world: &World, row: Row) {
+    let request = world.services.dynamodb.put_item().table_name(tests::world::TABLE);
+    request.set_item(Some(row)).send().await.unwrap();
+}
+
+async fn copy(from: &World, to: &World, id: &str) {
+    put(to, row(from, id).await).await;
+}
