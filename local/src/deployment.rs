@@ -158,7 +158,10 @@ impl Deployment {
     pub fn route(&self, request: &Request) -> Option<(&'static str, &dyn Endpoint)> {
         let path = request.uri().path();
         let is_token = matches!(*request.method(), Method::GET | Method::POST)
-            && path.strip_prefix("/v1/connections/").and_then(|rest| rest.split_once('/')).is_some_and(|(_, rest)| rest == "token");
+            && path
+                .strip_prefix("/v1/connections/")
+                .and_then(|rest| rest.split_once('/'))
+                .is_some_and(|(_, rest)| rest == "token");
         match path {
             "/authorize" => Some(("authorize", &self.authorize)),
             "/callback" => Some(("callback", &self.callback)),

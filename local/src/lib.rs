@@ -44,8 +44,7 @@ impl From<std::io::Error> for StartError {
 /// Writes a file that only its owner may read, whole or not at all.
 fn private_file(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let unfinished = path.with_extension("new");
-    let mut file =
-        std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
+    let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
     file.write_all(bytes)?;
     file.sync_all()?;
     std::fs::rename(unfinished, path)

@@ -28,7 +28,9 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
     let settings = Settings::read(&process_environment)?;
     let running = start(settings, process_environment, Arc::new(SystemClock), Arc::new(SystemEntropy)).await?;
     match &running.server.simulation {
-        Some(_) => println!("WebinarGeek is simulated; set WEBINARGEEK_CLIENT_ID and WEBINARGEEK_CLIENT_SECRET for the real one"),
+        Some(_) => println!(
+            "WebinarGeek is simulated; set WEBINARGEEK_CLIENT_ID and WEBINARGEEK_CLIENT_SECRET for the real one"
+        ),
         None => println!("redirect URI to register with the provider: {}", running.redirect_uri),
     }
     println!("on plain http the cookie has neither Secure nor the __Host- prefix; deployed, it has both");

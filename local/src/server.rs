@@ -96,9 +96,9 @@ impl Server {
         match (request.method(), path) {
             (&Method::GET | &Method::HEAD, "/") => home::page(self).await,
             (&Method::POST, "/local/refresh") => self.refresh(request.body(), &request_id).await,
-            (&Method::GET, "/local/provider") => self.provider(|simulation| {
-                Json(json!({ "requests": simulation.faults.requests() })).into_response()
-            }),
+            (&Method::GET, "/local/provider") => {
+                self.provider(|simulation| Json(json!({ "requests": simulation.faults.requests() })).into_response())
+            }
             (&Method::POST, "/local/provider") => self.provider(|simulation| order(simulation, request.body())),
             // As API Gateway answers where there is no route.
             _ => (StatusCode::NOT_FOUND, Json(json!({ "message": "Not Found" }))).into_response(),
@@ -120,9 +120,9 @@ impl Server {
 
     async fn refresh(&self, body: &[u8], request_id: &str) -> Response {
         let event = if body.is_empty() { Ok(json!({})) } else { serde_json::from_slice(body) };
-        let shards = event.map_err(|error| error.to_string()).and_then(|event| {
-            refresh::shards(&event).map_err(|error| error.to_string())
-        });
+        let shards = event
+            .map_err(|error| error.to_string())
+            .and_then(|event| refresh::shards(&event).map_err(|error| error.to_string()));
         match shards {
             Ok(shards) => Json(self.sweep(shards, request_id).await).into_response(),
             Err(problem) => (StatusCode::BAD_REQUEST, format!("{problem}\n")).into_response(),
@@ -155,7 +155,8 @@ fn order(simulation: &Simulation, body: &[u8]) -> Response {
         Ok(Order::Revoke(Revoke { revoke_all: true })) => simulation.grants.revoke_all(),
         Ok(Order::Revoke(Revoke { revoke_all: false })) => {}
         Err(_) => {
-            let shapes = "send {\"answer\": …, \"grant_type\": …, \"carried_out\": …, \"times\": …} or {\"revoke_all\": true}\n";
+            let shapes =
+                "send {\"answer\": …, \"grant_type\": …, \"carried_out\": …, \"times\": …} or {\"revoke_all\": true}\n";
             return (StatusCode::BAD_REQUEST, shapes).into_response();
         }
     }

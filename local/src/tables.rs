@@ -31,7 +31,8 @@ pub async fn serve(file: Option<&Path>) -> Result<SocketAddr, StartError> {
 
 /// The tables as template.yaml describes them, where they are not there yet.
 pub async fn create(client: &Client) -> Result<(), StartError> {
-    let failed = |error: &dyn std::error::Error| StartError(format!("a table cannot be made: {}", DisplayErrorContext(error)));
+    let failed =
+        |error: &dyn std::error::Error| StartError(format!("a table cannot be made: {}", DisplayErrorContext(error)));
     let there = client.list_tables().send().await.map_err(|error| failed(&error))?;
     let is_there = |name: &str| there.table_names().iter().any(|there| there == name);
     if !is_there(ATTEMPTS) {
@@ -63,7 +64,11 @@ pub async fn create(client: &Client) -> Result<(), StartError> {
             .attribute_definitions(attribute("refresh_at", ScalarAttributeType::N))
             .attribute_definitions(attribute("attention", ScalarAttributeType::S))
             .key_schema(key("id", KeyType::Hash))
-            .global_secondary_indexes(index("due", &[("shard", KeyType::Hash), ("refresh_at", KeyType::Range)], &["expires_at"]))
+            .global_secondary_indexes(index(
+                "due",
+                &[("shard", KeyType::Hash), ("refresh_at", KeyType::Range)],
+                &["expires_at"],
+            ))
             .global_secondary_indexes(index("attention", &[("attention", KeyType::Hash), ("id", KeyType::Range)], &[]))
             .send()
             .await

@@ -113,18 +113,27 @@ async fn decide(State(simulation): State<Arc<Simulation>>, Form(request): Form<P
     (StatusCode::FOUND, [(LOCATION, String::from(back))]).into_response()
 }
 
-async fn token(State(simulation): State<Arc<Simulation>>, headers: HeaderMap, Form(request): Form<Parameters>) -> Response {
+async fn token(
+    State(simulation): State<Arc<Simulation>>,
+    headers: HeaderMap,
+    Form(request): Form<Parameters>,
+) -> Response {
     let grant_type = request.get("grant_type").cloned().unwrap_or_default();
     simulation.faults.count(&grant_type);
     let fault = simulation.faults.take(&grant_type);
-    let answer = |simulation: &Simulation| simulation.token(&headers, &request).unwrap_or_else(OAuthError::into_response);
+    let answer =
+        |simulation: &Simulation| simulation.token(&headers, &request).unwrap_or_else(OAuthError::into_response);
     match fault {
         None => answer(&simulation),
         Some(fault) => fault.answer(&*simulation.clock, || answer(&simulation)).await,
     }
 }
 
-async fn revoke(State(simulation): State<Arc<Simulation>>, headers: HeaderMap, Form(request): Form<Parameters>) -> Response {
+async fn revoke(
+    State(simulation): State<Arc<Simulation>>,
+    headers: HeaderMap,
+    Form(request): Form<Parameters>,
+) -> Response {
     simulation.faults.count("revoke");
     let refused = || {
         let body = json!({ "error": "unauthorized_client", "error_description": "In the provider's own words." });

@@ -260,10 +260,8 @@ mod tests {
 
     #[test]
     fn another_providers_tokens_are_not_shown_to_webinargeek() {
-        let provider = provider(&[
-            ("WEBINARGEEK_CLIENT_ID", "id"),
-            ("WEBINARGEEK_TOKEN_URL", "https://provider.example/token"),
-        ]);
+        let provider =
+            provider(&[("WEBINARGEEK_CLIENT_ID", "id"), ("WEBINARGEEK_TOKEN_URL", "https://provider.example/token")]);
         assert!(provider.unwrap().revoke_url.is_none());
     }
 

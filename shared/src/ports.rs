@@ -138,6 +138,9 @@ pub enum ProviderError {
     Refused(String),
 }
 
+/// The longest that one request to the provider takes, its connection included. Leases are measured by it.
+pub const REQUEST_BUDGET: Duration = Duration::from_secs(13);
+
 /// Exchanges an authorization code (RFC 6749 section 4.1.3). Never repeated by the adapter.
 #[async_trait]
 pub trait ExchangeCode: Send + Sync {
@@ -188,4 +191,3 @@ impl dyn Entropy {
         Duration::from_millis(limit.as_millis() as u64 * random / u64::from(u16::MAX))
     }
 }
-

@@ -14,7 +14,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::domain::connection::writes::{self, CONFIRM_AFTER, LEASE, LONGEST_INVOCATION, Need, Settlement, UNSETTLED_GRACE};
+use crate::domain::connection::writes::{
+    self, CONFIRM_AFTER, LEASE, LONGEST_INVOCATION, Need, Settlement, UNSETTLED_GRACE,
+};
 use crate::domain::connection::{Connection, SealedPair, Status};
 use crate::domain::connection_id::ConnectionId;
 use crate::domain::digest;
@@ -24,16 +26,13 @@ use crate::domain::time::Timestamp;
 use crate::domain::token_pair::{Grant, TokenPair, TokenSet};
 use crate::domain::write::{Write, Written};
 use crate::ports::{
-    Clock, Entropy, OpenDataKeys, ProviderError, ReadClientSecret, ReadConnections, RefreshPair, RevokeToken, StoreError,
-    WriteConnections,
+    Clock, Entropy, OpenDataKeys, ProviderError, REQUEST_BUDGET, ReadClientSecret, ReadConnections, RefreshPair,
+    RevokeToken, StoreError, WriteConnections,
 };
 use crate::sealing::{self, Place};
 
 mod outcome;
 pub use outcome::{Failure, Outcome};
-
-/// The longest that one request to the provider takes (see [`crate::webinargeek`]).
-pub const REQUEST_BUDGET: Duration = Duration::from_secs(13);
 
 /// What sealing and one write take, at the end of a lease.
 const COMMIT_BUDGET: Duration = Duration::from_secs(5);
@@ -86,7 +85,12 @@ impl Refreshing {
         self.refresh_or_outcome(id, need, deadline).await.unwrap_or_else(|outcome| outcome)
     }
 
-    async fn refresh_or_outcome(&self, id: &ConnectionId, need: &Need, deadline: Timestamp) -> Result<Outcome, Outcome> {
+    async fn refresh_or_outcome(
+        &self,
+        id: &ConnectionId,
+        need: &Need,
+        deadline: Timestamp,
+    ) -> Result<Outcome, Outcome> {
         if self.clock.now() + INVOCATION_BUDGET > deadline {
             return Err(Outcome::NoTime);
         }

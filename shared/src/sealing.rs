@@ -92,7 +92,12 @@ fn message_key(key: &DataKey, token_set: TokenSet) -> LessSafeKey {
 impl Place<'_> {
     /// Lengths in front, so that no two places have the same bytes.
     fn associated_data(&self) -> Vec<u8> {
-        let parts = [&[FORMAT_VERSION][..], self.stack.as_bytes(), self.connection.as_str().as_bytes(), self.token_set.as_bytes()];
+        let parts = [
+            &[FORMAT_VERSION][..],
+            self.stack.as_bytes(),
+            self.connection.as_str().as_bytes(),
+            self.token_set.as_bytes(),
+        ];
         let mut bytes = Vec::new();
         for part in parts {
             bytes.extend_from_slice(&(part.len() as u32).to_be_bytes());

@@ -13,8 +13,7 @@ use url::form_urlencoded;
 use crate::config::{ClientAuthentication, Provider};
 use crate::domain::secret::{AuthorizationCode, ClientSecret, CodeVerifier, RefreshToken};
 use crate::domain::token_pair::{Grant, TokenPair};
-use crate::ports::{Clock, ExchangeCode, ProviderError, RefreshPair, RevokeToken};
-use crate::refreshing::REQUEST_BUDGET;
+use crate::ports::{Clock, ExchangeCode, ProviderError, REQUEST_BUDGET, RefreshPair, RevokeToken};
 use crate::telemetry::Chain;
 
 mod answer;
@@ -47,7 +46,12 @@ impl WebinarGeek {
         answer::grant(&answer)
     }
 
-    async fn post(&self, url: &str, parameters: &[(&str, &str)], secret: &ClientSecret) -> Result<Answer, ProviderError> {
+    async fn post(
+        &self,
+        url: &str,
+        parameters: &[(&str, &str)],
+        secret: &ClientSecret,
+    ) -> Result<Answer, ProviderError> {
         let client_id = self.provider.client_id.as_str();
         let mut form: Vec<(&str, &str)> = parameters.to_vec();
         let mut request = self.http.post(url).header(ACCEPT, "application/json");

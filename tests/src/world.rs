@@ -69,7 +69,10 @@ impl Default for Setup {
         Self {
             rotation: Rotation::Grace,
             expires_in: 7200,
-            variables: vec![("RETURN_TO_ORIGINS", "https://app.example.com".to_owned()), ("INSTALL_LINK", "on".to_owned())],
+            variables: vec![
+                ("RETURN_TO_ORIGINS", "https://app.example.com".to_owned()),
+                ("INSTALL_LINK", "on".to_owned()),
+            ],
             client_secret: CLIENT_SECRET.to_owned(),
         }
     }

@@ -27,7 +27,9 @@ async fn the_customer_is_asked_first_and_the_page_names_the_integrator() {
 #[tokio::test]
 async fn a_form_on_another_site_starts_nothing() {
     let world = World::new().await;
-    for origin in ["https://evil.example", "null", "https://connect.example.com.evil.example", "http://connect.example.com"] {
+    for origin in
+        ["https://evil.example", "null", "https://connect.example.com.evil.example", "http://connect.example.com"]
+    {
         let answer = world.browser().send(Method::POST, "/authorize", &[("origin", origin)]).await;
         assert_eq!(answer.status(), StatusCode::BAD_REQUEST, "{origin}");
         assert!(answer.headers().get("set-cookie").is_none());

@@ -32,7 +32,10 @@ async fn a_reload_of_a_journey_with_return_to_goes_there_again() {
     let browser = world.browser();
     let callback = browser.to_callback(session.text("url")).await;
     for _ in 0..2 {
-        assert_eq!(location(&browser.get(&callback).await), "https://app.example.com/?connection_id=t&status=connected");
+        assert_eq!(
+            location(&browser.get(&callback).await),
+            "https://app.example.com/?connection_id=t&status=connected"
+        );
     }
     world.clock.advance(3600);
     let later = browser.get(&callback).await;
@@ -58,7 +61,11 @@ async fn another_browser_consumes_nothing() {
 
     let neighbour = world.browser();
     neighbour.plant(name.trim_start_matches("__Host-"), browser.cookies().split_once('=').unwrap().1);
-    assert_eq!(neighbour.get(&callback).await.status(), StatusCode::BAD_REQUEST, "a cookie that any host of the domain could plant");
+    assert_eq!(
+        neighbour.get(&callback).await.status(),
+        StatusCode::BAD_REQUEST,
+        "a cookie that any host of the domain could plant"
+    );
 
     assert_eq!(exchanges(&world), 0);
     assert_eq!(browser.get(&callback).await.status(), StatusCode::OK);
@@ -172,7 +179,9 @@ async fn an_error_of_the_provider_is_shown_with_a_reference_and_none_of_its_word
     let browser = world.browser();
     let consent = browser.start("/authorize").await;
     let state = consent.split("state=").nth(1).unwrap().split('&').next().unwrap().to_owned();
-    let callback = format!("/callback?state={state}&error=canary-code&error_description=canary-words&error_uri=https://evil.example");
+    let callback = format!(
+        "/callback?state={state}&error=canary-code&error_description=canary-words&error_uri=https://evil.example"
+    );
     let first = browser.get(&callback).await;
     assert_eq!(first.status(), StatusCode::BAD_GATEWAY);
     assert!(first.body().contains("did not answer as expected"));
@@ -303,7 +312,8 @@ async fn put_back_to_exchanging(world: &World, callback: &str) {
         .send()
         .await
         .unwrap();
-    let table = shared::aws::dynamodb::AttemptsTable::new(world.services.dynamodb.clone(), local::tables::ATTEMPTS.to_owned());
+    let table =
+        shared::aws::dynamodb::AttemptsTable::new(world.services.dynamodb.clone(), local::tables::ATTEMPTS.to_owned());
     assert!(table.read(&key).await.unwrap().is_some(), "the row is the attempt's own");
 }
 

@@ -23,7 +23,8 @@ async fn everything_in_a_session_has_a_default() {
     let session = world.session(json!({})).await;
     assert!(session.text("connection_id").starts_with("c_"));
     assert_eq!(session.text("expires_at"), "2027-01-15T09:00:00Z");
-    let nulls = json!({ "connection_id": null, "return_to": null, "expires_in": null, "confirm_page": null, "confirm": false });
+    let nulls =
+        json!({ "connection_id": null, "return_to": null, "expires_in": null, "confirm_page": null, "confirm": false });
     world.session(nulls).await;
 }
 
@@ -87,7 +88,18 @@ async fn a_connection_shows_how_it_is_and_nothing_secret() {
     names.sort();
     assert_eq!(
         names,
-        ["account", "expires_at", "failures", "id", "next_refresh_at", "reason", "refreshed_at", "scope", "status", "version"]
+        [
+            "account",
+            "expires_at",
+            "failures",
+            "id",
+            "next_refresh_at",
+            "reason",
+            "refreshed_at",
+            "scope",
+            "status",
+            "version"
+        ]
     );
     assert_eq!(answer.body["status"], "active");
     assert_eq!(answer.body["version"], 1);

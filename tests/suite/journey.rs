@@ -67,9 +67,8 @@ async fn the_provider_is_asked_as_rfc_6749_and_7636_say() {
 
 #[tokio::test]
 async fn a_provider_without_pkce_and_with_basic_authentication_is_only_a_matter_of_variables() {
-    let setup = Setup::default()
-        .variable("WEBINARGEEK_PKCE", "off")
-        .variable("WEBINARGEEK_CLIENT_AUTH", "client_secret_basic");
+    let setup =
+        Setup::default().variable("WEBINARGEEK_PKCE", "off").variable("WEBINARGEEK_CLIENT_AUTH", "client_secret_basic");
     let world = World::with(setup).await;
     let consent = world.browser().start("/authorize").await;
     assert!(!consent.contains("code_challenge"), "{consent}");

@@ -112,7 +112,9 @@ async fn a_provider_that_asks_to_wait_is_left_alone() {
         world.connect(&format!("t{number}")).await;
     }
     world.clock.advance(6000);
-    world.fault(json!({ "answer": { "status": { "status": 503, "error": null, "retry_after": "120" } }, "times": 1000 }));
+    world.fault(
+        json!({ "answer": { "status": { "status": 503, "error": null, "retry_after": "120" } }, "times": 1000 }),
+    );
     let summary = world.sweep().await;
     assert_eq!(summary["finished"], false);
     assert_eq!(summary["due"], 40);

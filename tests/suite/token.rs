@@ -63,7 +63,16 @@ async fn min_ttl_is_met_by_a_refresh_and_never_by_one_after_the_other() {
 async fn bad_input_names_its_field() {
     let world = World::new().await;
     world.connect("t").await;
-    for query in ["min_ttl=abc", "min_ttl=-1", "min_ttl=86401", "min_ttl=1.5", "min_ttl=", "min_ttl=%2B5", "min_ttl=1&min_ttl=2", "min_ttl=99999999999999999999"] {
+    for query in [
+        "min_ttl=abc",
+        "min_ttl=-1",
+        "min_ttl=86401",
+        "min_ttl=1.5",
+        "min_ttl=",
+        "min_ttl=%2B5",
+        "min_ttl=1&min_ttl=2",
+        "min_ttl=99999999999999999999",
+    ] {
         let answer = world.get(&format!("/v1/connections/t/token?{query}")).await;
         assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{query}");
         assert_eq!(answer.body["field"], "min_ttl", "{query}");
@@ -111,7 +120,11 @@ async fn a_rejected_token_is_never_answered_again() {
     let world = World::new().await;
     world.connect("t").await;
     let young = world.reject("t", 1).await;
-    assert_eq!(young.status, StatusCode::SERVICE_UNAVAILABLE, "an answer that crossed the refresh on its way: {young:?}");
+    assert_eq!(
+        young.status,
+        StatusCode::SERVICE_UNAVAILABLE,
+        "an answer that crossed the refresh on its way: {young:?}"
+    );
     assert_eq!(young.headers["retry-after"], "60");
     assert_eq!(world.refreshes(), 0);
 
@@ -131,7 +144,8 @@ async fn a_rejected_token_is_never_answered_again() {
 async fn while_the_provider_is_down_a_token_that_lives_is_answered_and_then_a_503_with_retry_after() {
     let world = World::new().await;
     world.connect("t").await;
-    world.fault(json!({ "answer": { "status": { "status": 500, "error": null, "retry_after": null } }, "times": 1000 }));
+    world
+        .fault(json!({ "answer": { "status": { "status": 500, "error": null, "retry_after": null } }, "times": 1000 }));
     world.clock.advance(7150);
     let living = world.token("t").await;
     assert_eq!((living.status, &living.body["version"]), (StatusCode::OK, &json!(1)), "{living:?}");
@@ -203,7 +217,9 @@ async fn a_wrong_client_secret_changes_no_status_and_a_right_one_is_found_in_the
     world.connect("t").await;
     world.clock.advance(8000);
     for _ in 0..4 {
-        world.fault(json!({ "answer": { "status": { "status": 401, "error": "invalid_client", "retry_after": null } } }));
+        world.fault(
+            json!({ "answer": { "status": { "status": 401, "error": "invalid_client", "retry_after": null } } }),
+        );
         let answer = world.token("t").await;
         assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{answer:?}");
         assert_eq!(answer.body["code"], "misconfigured");

@@ -183,7 +183,8 @@ impl Authorize {
             title: "Connect your WebinarGeek account",
             paragraphs: vec![
                 format!("{name} asks for access to your WebinarGeek account."),
-                "WebinarGeek will ask you to approve. Continue only if you have just asked for this yourself.".to_owned(),
+                "WebinarGeek will ask you to approve. Continue only if you have just asked for this yourself."
+                    .to_owned(),
             ],
             action: Some(Action::Post { to: target.to_owned(), label: "Continue" }),
             reference: None,
@@ -225,8 +226,12 @@ impl Authorize {
 fn refusal(error: &AuthorizeError, request_id: &str) -> Response {
     let ask_again = "Go back to the application that sent you here, and start again there.".to_owned();
     let (status, title, words) = match error {
-        AuthorizeError::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "This address is opened in a browser", ask_again),
-        AuthorizeError::Prefetch => (StatusCode::SERVICE_UNAVAILABLE, "Open this page yourself", "Your browser asked for it ahead.".to_owned()),
+        AuthorizeError::MethodNotAllowed => {
+            (StatusCode::METHOD_NOT_ALLOWED, "This address is opened in a browser", ask_again)
+        }
+        AuthorizeError::Prefetch => {
+            (StatusCode::SERVICE_UNAVAILABLE, "Open this page yourself", "Your browser asked for it ahead.".to_owned())
+        }
         AuthorizeError::Repeated(_) => (StatusCode::BAD_REQUEST, "This link is damaged", ask_again),
         AuthorizeError::UnknownSession => (StatusCode::BAD_REQUEST, "This link has expired", ask_again),
         AuthorizeError::SessionUsed => (

@@ -31,8 +31,8 @@ use shared::domain::write::Written;
 use shared::http::query::{Query, Repeated};
 use shared::http::{Endpoint, Invocation, Request, Response, cookie, is_prefetch};
 use shared::ports::{
-    Clock, Entropy, ExchangeCode, KeyError, MakeDataKeys, ProviderError, ReadAttempts, ReadClientSecret, ReadConnections,
-    RevokeToken, SecretError, StoreError, WrappedDataKey, WriteAttempts, WriteConnections,
+    Clock, Entropy, ExchangeCode, KeyError, MakeDataKeys, ProviderError, ReadAttempts, ReadClientSecret,
+    ReadConnections, RevokeToken, SecretError, StoreError, WrappedDataKey, WriteAttempts, WriteConnections,
 };
 use shared::refreshing::another_secret;
 use shared::sealing::{self, Place};

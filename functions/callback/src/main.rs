@@ -27,7 +27,10 @@ async fn main() -> Result<(), lambda_http::Error> {
             key_id: settings.kms_key_id.clone(),
             stack: settings.stack.clone(),
         }),
-        client_secret: Arc::new(secrets_manager::SecretsManagerSecret::new(secrets, settings.client_secret_arn.clone())),
+        client_secret: Arc::new(secrets_manager::SecretsManagerSecret::new(
+            secrets,
+            settings.client_secret_arn.clone(),
+        )),
         provider: provider.clone(),
         revocation: provider,
         clock,

@@ -90,7 +90,9 @@ const THEIRS: &str = "WebinarGeek did not answer as expected";
 
 fn failed(error: &CallbackError, attempt: Option<&Attempt>, request_id: &str) -> Response {
     let (status, title, words) = match error {
-        CallbackError::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "This address is opened in a browser", ASK_AGAIN),
+        CallbackError::MethodNotAllowed => {
+            (StatusCode::METHOD_NOT_ALLOWED, "This address is opened in a browser", ASK_AGAIN)
+        }
         CallbackError::Prefetch => {
             (StatusCode::SERVICE_UNAVAILABLE, "Open this page yourself", "Your browser asked for it ahead. Reload it.")
         }

@@ -102,7 +102,8 @@ impl Connections {
     }
 
     async fn begin_session(&self, request: &Request, invocation: &Invocation) -> Result<Response, ConnectionsError> {
-        let members = Members::parse(request, &["connection_id", "return_to", "expires_in", "confirm_page", "confirm"])?;
+        let members =
+            Members::parse(request, &["connection_id", "return_to", "expires_in", "confirm_page", "confirm"])?;
         let connection_id = match members.text("connection_id")? {
             Some(text) => {
                 ConnectionId::parse(text).map_err(|error| Problem::field("connection_id", error.to_string()))?

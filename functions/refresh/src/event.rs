@@ -17,9 +17,15 @@ pub enum InvalidEvent {
 pub fn shards(event: &Value) -> Result<Vec<u8>, InvalidEvent> {
     let members = event.as_object().ok_or(InvalidEvent::NotAnObject)?;
     let Some(named) = members.get("shards") else { return Ok(all_shards()) };
-    let shard = |value: &Value| value.as_u64().and_then(|shard| u8::try_from(shard).ok()).filter(|shard| *shard < SHARDS);
-    let mut shards: Vec<u8> =
-        named.as_array().ok_or(InvalidEvent::Shards)?.iter().map(shard).collect::<Option<_>>().ok_or(InvalidEvent::Shards)?;
+    let shard =
+        |value: &Value| value.as_u64().and_then(|shard| u8::try_from(shard).ok()).filter(|shard| *shard < SHARDS);
+    let mut shards: Vec<u8> = named
+        .as_array()
+        .ok_or(InvalidEvent::Shards)?
+        .iter()
+        .map(shard)
+        .collect::<Option<_>>()
+        .ok_or(InvalidEvent::Shards)?;
     shards.sort_unstable();
     shards.dedup();
     Ok(shards)
@@ -43,7 +49,14 @@ mod tests {
 
     #[test]
     fn what_names_no_shard_is_refused() {
-        for bad in [json!([]), json!(null), json!({"shards": 3}), json!({"shards": [16]}), json!({"shards": [-1]}), json!({"shards": ["0"]})] {
+        for bad in [
+            json!([]),
+            json!(null),
+            json!({"shards": 3}),
+            json!({"shards": [16]}),
+            json!({"shards": [-1]}),
+            json!({"shards": ["0"]}),
+        ] {
             assert!(shards(&bad).is_err(), "{bad}");
         }
     }

@@ -84,7 +84,8 @@ impl Refresh {
     pub async fn run(&self, mut shards: Vec<u8>, deadline: Timestamp) -> Summary {
         // 1.
         self.shuffle(&mut shards);
-        let run = std::sync::Mutex::new(Run { summary: Summary { finished: true, ..Summary::default() }, ..Run::default() });
+        let run =
+            std::sync::Mutex::new(Run { summary: Summary { finished: true, ..Summary::default() }, ..Run::default() });
         let locked = || run.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         let sweep = self.rows(shards, self.clock.now());
         let refreshes = sweep.map(|met| {

@@ -208,7 +208,9 @@ impl Token {
             TokenError::NotFound => Problem::new(Code::NotFound, "there is no such connection"),
             TokenError::ReauthRequired(id) => Problem::new(
                 Code::ReauthRequired,
-                format!("send the customer through a new connect session: POST /v1/connect-sessions with connection_id {id}"),
+                format!(
+                    "send the customer through a new connect session: POST /v1/connect-sessions with connection_id {id}"
+                ),
             ),
             TokenError::Wait { until } => {
                 Problem::new(Code::Unavailable, "a new token is on its way").retry_after(seconds_until(until))

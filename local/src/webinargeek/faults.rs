@@ -99,7 +99,8 @@ impl Fault {
                 StatusCode::GATEWAY_TIMEOUT.into_response()
             }
             Answer::Break => {
-                let broken = stream::iter([Ok(Bytes::from_static(b"{\"access_")), Err(std::io::Error::other("broken"))]);
+                let broken =
+                    stream::iter([Ok(Bytes::from_static(b"{\"access_")), Err(std::io::Error::other("broken"))]);
                 ok("application/json", Body::from_stream(broken))
             }
             Answer::Html => ok("text/html", Body::from("<!doctype html><title>Maintenance</title>")),

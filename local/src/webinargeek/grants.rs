@@ -93,23 +93,30 @@ impl Grants {
         let challenge = verifier.map(digest::sha256);
         let sql = "UPDATE codes SET used = 1 WHERE code = ?1 AND used = 0 AND client_id = ?2 AND redirect_uri = ?3
                    AND challenge IS ?4 AND created_at > ?5 RETURNING scope";
-        let scope: String = self.row(
-            sql,
-            params![code, client_id, redirect_uri, challenge, (now - CODE_LIFETIME).unix()],
-            |row| row.get(0),
-        )?;
+        let scope: String =
+            self.row(sql, params![code, client_id, redirect_uri, challenge, (now - CODE_LIFETIME).unix()], |row| {
+                row.get(0)
+            })?;
         Some(self.issue(fresh, None, client_id, scope, now))
     }
 
     /// The next pair of a refresh token that is not revoked. Its age does not matter.
-    pub fn refresh(&self, refresh_token: &str, client_id: &str, fresh: (String, String), now: Timestamp) -> Option<Pair> {
+    pub fn refresh(
+        &self,
+        refresh_token: &str,
+        client_id: &str,
+        fresh: (String, String),
+        now: Timestamp,
+    ) -> Option<Pair> {
         let sql = "SELECT scope FROM tokens WHERE refresh = ?1 AND client_id = ?2 AND revoked = 0";
         let scope: String = self.row(sql, params![refresh_token, client_id], |row| row.get(0))?;
         match self.rotation {
             Rotation::Strict => {
                 // Of two that come at once, one is first.
-                let revoked =
-                    self.execute("UPDATE tokens SET revoked = 1 WHERE refresh = ?1 AND revoked = 0", params![refresh_token]);
+                let revoked = self.execute(
+                    "UPDATE tokens SET revoked = 1 WHERE refresh = ?1 AND revoked = 0",
+                    params![refresh_token],
+                );
                 (revoked == 1).then(|| self.issue(fresh, None, client_id, scope, now))
             }
             Rotation::Grace => Some(self.issue(fresh, Some(refresh_token), client_id, scope, now)),

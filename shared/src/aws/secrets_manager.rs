@@ -62,7 +62,8 @@ mod tests {
 
     #[test]
     fn a_secret_is_a_text_or_a_list_in_order_of_preference() {
-        let read = |text| parse(text).map(|list| list.iter().map(|secret| secret.expose().to_owned()).collect::<Vec<_>>());
+        let read =
+            |text| parse(text).map(|list| list.iter().map(|secret| secret.expose().to_owned()).collect::<Vec<_>>());
         assert_eq!(read("s3cret\n").unwrap(), ["s3cret"]);
         assert_eq!(read(r#"["new", "old"]"#).unwrap(), ["new", "old"]);
         assert_eq!(read(r#"{"not": "a list"}"#).unwrap(), [r#"{"not": "a list"}"#]);

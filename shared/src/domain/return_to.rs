@@ -115,7 +115,8 @@ mod tests {
 
     #[test]
     fn the_result_is_appended_to_the_query_that_is_there() {
-        let return_to = ReturnTo::parse("https://app.example.com/done?tab=1", &only("https://app.example.com")).unwrap();
+        let return_to =
+            ReturnTo::parse("https://app.example.com/done?tab=1", &only("https://app.example.com")).unwrap();
         assert_eq!(
             return_to.with_result("a:b", "connected"),
             "https://app.example.com/done?tab=1&connection_id=a%3Ab&status=connected"

@@ -6,7 +6,9 @@ use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::StatusCode;
-use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS};
+use http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+};
 use maud::{DOCTYPE, PreEscaped, html};
 
 use super::Response;
@@ -41,8 +43,14 @@ pub struct Page<'a> {
 #[derive(Clone, Debug)]
 pub enum Action {
     /// A button that POSTs.
-    Post { to: String, label: &'static str },
-    Link { to: String, label: &'static str },
+    Post {
+        to: String,
+        label: &'static str,
+    },
+    Link {
+        to: String,
+        label: &'static str,
+    },
 }
 
 impl Page<'_> {

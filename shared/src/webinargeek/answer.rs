@@ -116,7 +116,16 @@ mod tests {
 
     #[test]
     fn a_success_that_cannot_be_read_is_an_unknown_outcome_and_not_a_refusal() {
-        for body in ["", "<html>", "[]", "null", "{}", r#"{"access_token":""}"#, r#"{"access_token":7}"#, "{\"access_token\":\"a\""] {
+        for body in [
+            "",
+            "<html>",
+            "[]",
+            "null",
+            "{}",
+            r#"{"access_token":""}"#,
+            r#"{"access_token":7}"#,
+            "{\"access_token\":\"a\"",
+        ] {
             assert!(matches!(read(200, body), Err(ProviderError::Unknown(_))), "{body}");
         }
     }

@@ -45,10 +45,8 @@ pub fn begin(attempt: &Attempt) -> Write {
 
 /// Takes an attempt for one invocation, before its code is sent.
 pub fn take(state_hash: &StateHash, binding: &Binding, now: Timestamp, me: &str) -> Write {
-    let ours = Test::All(vec![
-        Test::Equals("phase", Phase::Exchanging.as_str().into()),
-        Test::Equals("taken_by", me.into()),
-    ]);
+    let ours =
+        Test::All(vec![Test::Equals("phase", Phase::Exchanging.as_str().into()), Test::Equals("taken_by", me.into())]);
     Write {
         name: "take attempt",
         key: state_hash.key(),
@@ -59,10 +57,7 @@ pub fn take(state_hash: &StateHash, binding: &Binding, now: Timestamp, me: &str)
             // Login CSRF: a state that another browser started.
             clause("this browser started it", Test::Equals("binding", binding.0.clone().into())),
             // Replay, reload, double click. The second half makes the SDK's own retry after a lost answer harmless.
-            clause(
-                "nobody has taken it",
-                Test::Any(vec![Test::Equals("phase", Phase::Pending.as_str().into()), ours]),
-            ),
+            clause("nobody has taken it", Test::Any(vec![Test::Equals("phase", Phase::Pending.as_str().into()), ours])),
         ],
         changes: vec![
             Change::Set("phase", Phase::Exchanging.as_str().into()),
@@ -78,7 +73,11 @@ pub fn give_back(state_hash: &StateHash, me: &str) -> Write {
         name: "give attempt back",
         key: state_hash.key(),
         clauses: taken_by(me),
-        changes: vec![Change::Set("phase", Phase::Pending.as_str().into()), Change::Remove("taken_by"), Change::Remove("taken_at")],
+        changes: vec![
+            Change::Set("phase", Phase::Pending.as_str().into()),
+            Change::Remove("taken_by"),
+            Change::Remove("taken_at"),
+        ],
     }
 }
 

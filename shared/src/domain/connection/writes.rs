@@ -86,10 +86,7 @@ pub fn acquire(id: &ConnectionId, need: &Need, me: &str, now: Timestamp) -> Writ
                 Test::Any(vec![
                     Test::Absent("lease_until"),
                     Test::Below("lease_until", (now - UNSETTLED_GRACE).unix()),
-                    Test::All(vec![
-                        Test::Below("lease_until", now.unix()),
-                        Test::AtMost("expires_at", now.unix()),
-                    ]),
+                    Test::All(vec![Test::Below("lease_until", now.unix()), Test::AtMost("expires_at", now.unix())]),
                 ]),
             ),
             clause(
@@ -210,7 +207,13 @@ fn ours(old: TokenSet, me: &str) -> Vec<Clause> {
 }
 
 /// Ends a connection whose refresh token the provider has refused, and refused again.
-pub fn give_up(connection: &Connection, me: &str, confirm_after: Duration, reason: &'static str, now: Timestamp) -> Write {
+pub fn give_up(
+    connection: &Connection,
+    me: &str,
+    confirm_after: Duration,
+    reason: &'static str,
+    now: Timestamp,
+) -> Write {
     let mut clauses = ours(connection.pair.token_set, me);
     clauses.push(clause("the connection is active", status_is(Status::Active)));
     clauses.push(clause(
@@ -272,7 +275,10 @@ pub fn connect(grant: &NewGrant, seen: Option<TokenSet>) -> Write {
     match &grant.session {
         Some(session) => {
             // A leaked link must not let a stranger finish after the customer.
-            clauses.push(clause("the session has not made a connection", Test::Differs("session", session.as_str().into())));
+            clauses.push(clause(
+                "the session has not made a connection",
+                Test::Differs("session", session.as_str().into()),
+            ));
             changes.push(Change::Set("session", session.as_str().into()));
         }
         None => changes.push(Change::Remove("session")),

@@ -1,0 +1,133 @@
+//! A Lambda Runtime API that drives one function at a time, as Lambda does.
+
+use std::collections::HashMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::process::Stdio;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{Path as Segment, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::serve::ListenerExt;
+use serde_json::Value;
+use shared::ports::Clock;
+use shared::system::SystemClock;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::net::TcpListener;
+use tokio::process::{Child, Command};
+use tokio::sync::{mpsc, oneshot};
+
+/// What an invocation came to: the function's answer, or the error that it reported.
+pub type Answer = Result<Value, Value>;
+
+struct Api {
+    events: tokio::sync::Mutex<mpsc::UnboundedReceiver<(String, Value)>>,
+    waiting: Mutex<HashMap<String, oneshot::Sender<Answer>>>,
+}
+
+/// A built function that runs.
+pub struct Function {
+    api: Arc<Api>,
+    events: mpsc::UnboundedSender<(String, Value)>,
+    log: Arc<Mutex<Vec<String>>>,
+    _process: Child,
+}
+
+impl Function {
+    pub async fn start(binary: &Path, variables: &[(&str, String)]) -> Self {
+        let (events, receiver) = mpsc::unbounded_channel();
+        let api = Arc::new(Api { events: tokio::sync::Mutex::new(receiver), waiting: Mutex::default() });
+        let address = serve(api.clone()).await;
+        let mut process = Command::new(binary)
+            .env_clear()
+            .envs([
+                ("AWS_LAMBDA_RUNTIME_API", address.to_string().as_str()),
+                ("AWS_LAMBDA_FUNCTION_NAME", "function"),
+                ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
+                ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128"),
+                ("AWS_LAMBDA_LOG_GROUP_NAME", "log-group"),
+                ("AWS_LAMBDA_LOG_STREAM_NAME", "log-stream"),
+                ("AWS_REGION", "eu-west-1"),
+                ("AWS_ACCESS_KEY_ID", "local"),
+                ("AWS_SECRET_ACCESS_KEY", "local"),
+            ])
+            .envs(variables.iter().map(|(name, value)| (*name, value.as_str())))
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap_or_else(|error| panic!("{}: {error}", binary.display()));
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        let written = log.clone();
+        tokio::spawn(async move {
+            while let Ok(Some(line)) = lines.next_line().await {
+                written.lock().unwrap().push(line);
+            }
+        });
+        Self { api, events, log, _process: process }
+    }
+
+    pub async fn invoke(&self, request_id: &str, event: Value) -> Answer {
+        let (sender, receiver) = oneshot::channel();
+        self.api.waiting.lock().unwrap().insert(request_id.to_owned(), sender);
+        self.events.send((request_id.to_owned(), event)).unwrap();
+        receiver.await.expect("the function answers every invocation")
+    }
+
+    /// What it has written so far, a JSON object a line.
+    pub fn log(&self) -> Vec<Value> {
+        let lines = self.log.lock().unwrap();
+        lines.iter().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("no JSON: {line}"))).collect()
+    }
+}
+
+async fn serve(api: Arc<Api>) -> SocketAddr {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    // Without it, each small answer waits for an acknowledgement of the one before.
+    let listener = listener.tap_io(|stream| stream.set_nodelay(true).unwrap());
+    let router = Router::new()
+        .route("/2018-06-01/runtime/invocation/next", get(next))
+        .route("/2018-06-01/runtime/invocation/{id}/response", post(response))
+        .route("/2018-06-01/runtime/invocation/{id}/error", post(error))
+        .with_state(api);
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    address
+}
+
+async fn next(State(api): State<Arc<Api>>) -> Response {
+    let (id, event) = match api.events.lock().await.recv().await {
+        Some(next) => next,
+        None => std::future::pending().await,
+    };
+    let deadline = (SystemClock.now() + Duration::from_secs(60)).unix() * 1000;
+    let headers = [
+        ("lambda-runtime-aws-request-id", id),
+        ("lambda-runtime-deadline-ms", deadline.to_string()),
+        ("lambda-runtime-invoked-function-arn", "arn:aws:lambda:eu-west-1:000000000000:function:function".to_owned()),
+        ("content-type", "application/json".to_owned()),
+    ];
+    (headers, event.to_string()).into_response()
+}
+
+async fn response(State(api): State<Arc<Api>>, Segment(id): Segment<String>, body: Bytes) -> StatusCode {
+    api.answer(&id, Ok(serde_json::from_slice(&body).unwrap()))
+}
+
+async fn error(State(api): State<Arc<Api>>, Segment(id): Segment<String>, body: Bytes) -> StatusCode {
+    api.answer(&id, Err(serde_json::from_slice(&body).unwrap()))
+}
+
+impl Api {
+    fn answer(&self, id: &str, answer: Answer) -> StatusCode {
+        if let Some(waiting) = self.waiting.lock().unwrap().remove(id) {
+            let _ = waiting.send(answer);
+        }
+        StatusCode::ACCEPTED
+    }
+}

@@ -1,0 +1,163 @@
+//! `cargo dev`, the very binary, over HTTP.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::json;
+use tests::laptop::{Folder, Laptop, is_live};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_laptop");
+
+#[tokio::test]
+async fn the_page_leads_to_a_connection_and_curl_to_a_live_token() {
+    let laptop = Laptop::start(BINARY, &[]).await;
+    let home = laptop.get("/").await;
+    assert_eq!(home.status(), 200);
+    let home = home.text().await.unwrap();
+    assert!(home.contains("<a href=\"/authorize\">Connect a WebinarGeek account</a>"), "{home}");
+
+    let asked = laptop.get("/authorize").await.text().await.unwrap();
+    assert!(asked.contains("<form method=\"post\" action=\"/authorize\">"), "{asked}");
+    let confirm = laptop.http.post(format!("{}/authorize", laptop.origin)).header("origin", &laptop.origin);
+    let sent = confirm.send().await.unwrap();
+    let consent = sent.headers()["location"].to_str().unwrap().to_owned();
+    let page = laptop.http.get(&consent).send().await.unwrap().text().await.unwrap();
+    assert!(
+        page.contains("name=\"decision\" value=\"approve\"") && page.contains("name=\"decision\" value=\"deny\""),
+        "{page}"
+    );
+    let cookie = sent.headers()["set-cookie"].to_str().unwrap();
+    assert!(cookie.starts_with("wg_") && !cookie.contains("Secure"), "plain http: {cookie}");
+
+    let ended = laptop.approve(sent).await;
+    assert_eq!(ended.status(), 200);
+    let page = ended.text().await.unwrap();
+    let id = page.split("Reference: ").nth(1).and_then(|rest| rest.split('<').next()).unwrap();
+    let token = laptop.json(&format!("/v1/connections/{id}/token")).await;
+    let provider = url::Url::parse(&consent).unwrap().origin().ascii_serialization();
+    assert!(is_live(&provider, token["access_token"].as_str().unwrap()).await, "{token}");
+    assert!(laptop.get("/").await.text().await.unwrap().contains(id), "the page names the connection");
+    assert_eq!(laptop.post("/local/refresh", json!({})).await["due"], 0);
+}
+
+#[tokio::test]
+async fn a_simulated_provider_misbehaves_on_demand() {
+    let laptop = Laptop::start(BINARY, &[("SIMULATED_ROTATION", "strict")]).await;
+    laptop.post("/local/provider", json!({ "answer": "html" })).await;
+    assert_eq!(laptop.connect("t").await.status(), 502);
+    assert_eq!(laptop.connect("t").await.status(), 200);
+    assert_eq!(laptop.json("/local/provider").await["requests"]["authorization_code"], 2);
+    let unknown = laptop.http.post(format!("{}/local/provider", laptop.origin)).body("{\"anwser\":\"html\"}");
+    assert_eq!(unknown.send().await.unwrap().status(), 400);
+}
+
+#[tokio::test]
+async fn another_host_or_site_gets_nothing() {
+    let laptop = Laptop::start(BINARY, &[]).await;
+    for path in ["/v1/connections/t", "/v1/connections/t/token", "/local/provider"] {
+        for (name, value) in [
+            ("host", "evil.example"),
+            ("host", "127.0.0.1.evil.example"),
+            ("origin", "https://evil.example"),
+            ("origin", "null"),
+        ] {
+            let request = laptop.http.get(format!("{}{path}", laptop.origin)).header(name, value);
+            assert_eq!(request.send().await.unwrap().status(), 403, "{path} {name}: {value}");
+        }
+    }
+    let port = laptop.origin.rsplit(':').next().unwrap();
+    let by_name =
+        laptop.http.get(format!("{}/authorize?x=1", laptop.origin)).header("host", format!("localhost:{port}"));
+    let answer = by_name.send().await.unwrap();
+    assert_eq!(answer.headers()["location"], format!("{}/authorize?x=1", laptop.origin).as_str());
+    assert_eq!(laptop.get("/nothing").await.status(), 404);
+}
+
+#[tokio::test]
+async fn sixty_four_parallel_reads_of_an_expired_token_are_one_refresh() {
+    let laptop = Arc::new(Laptop::start(BINARY, &[("SIMULATED_EXPIRES_IN", "2"), ("REFRESH_EVERY", "3600")]).await);
+    laptop.connect("t").await;
+    // The token's end is a moment in real time.
+    while laptop.json("/v1/connections/t").await["expires_at"].as_str().unwrap() > now().as_str() {
+        tokio::task::yield_now().await;
+    }
+    let reads: Vec<_> = (0..64)
+        .map(|_| {
+            let laptop = laptop.clone();
+            tokio::spawn(async move { laptop.get("/v1/connections/t/token").await.status() })
+        })
+        .collect();
+    for read in reads {
+        assert_eq!(read.await.unwrap(), 200);
+    }
+    assert_eq!(laptop.json("/local/provider").await["requests"]["refresh_token"], 1);
+}
+
+fn now() -> String {
+    use shared::ports::Clock;
+    shared::system::SystemClock.now().rfc3339()
+}
+
+#[tokio::test]
+async fn kill_9_at_any_moment_loses_no_connection() {
+    const CONNECTIONS: usize = 8;
+    for refreshes_before_the_kill in [0, 1, 3, 6, 9] {
+        let folder = Folder::new(&format!("kill-{refreshes_before_the_kill}"));
+        let data_dir = folder.0.to_str().unwrap();
+        let variables = [("DATA_DIR", data_dir), ("SIMULATED_EXPIRES_IN", "1"), ("REFRESH_EVERY", "1")];
+        let laptop = Arc::new(Laptop::start(BINARY, &variables).await);
+        for number in 0..CONNECTIONS {
+            assert_eq!(laptop.connect(&format!("t{number}")).await.status(), 200);
+        }
+        laptop.post("/local/provider", json!({ "answer": { "late": 5 }, "times": 1000, "carried_out": true })).await;
+        let readers: Vec<_> = (0..CONNECTIONS)
+            .map(|number| {
+                let (http, url) = (laptop.http.clone(), format!("{}/v1/connections/t{number}/token", laptop.origin));
+                tokio::spawn(async move { while http.get(&url).send().await.is_ok() {} })
+            })
+            .collect();
+        let refreshes =
+            async || laptop.json("/local/provider").await["requests"]["refresh_token"].as_u64().unwrap_or(0);
+        while refreshes().await < refreshes_before_the_kill {}
+        for reader in &readers {
+            reader.abort();
+        }
+        for reader in readers {
+            let _ = reader.await;
+        }
+        Arc::into_inner(laptop).expect("nobody else has it").kill().await;
+
+        // Later than any lease of the process that was killed.
+        let laptop = Laptop::later(&folder.0, Duration::from_secs(60)).await;
+        for number in 0..CONNECTIONS {
+            let answer = laptop.get(&format!("/v1/connections/t{number}/token")).await;
+            assert_eq!(
+                answer.status(),
+                200,
+                "killed after {refreshes_before_the_kill}: {}",
+                answer.text().await.unwrap()
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_problem_with_the_environment_is_told_at_once() {
+    let output = tokio::process::Command::new(BINARY)
+        .env_clear()
+        .envs([
+            ("PORT", "many"),
+            ("SIMULATED_ROTATION", "x"),
+            ("WEBINARGEEK_CLIENT_ID", "id"),
+            ("WEBINARGEEK_TOKEN_URL", "ftp://x"),
+        ])
+        .output()
+        .await
+        .unwrap();
+    assert!(!output.status.success());
+    let message = String::from_utf8(output.stderr).unwrap();
+    for name in ["PORT", "SIMULATED_ROTATION", "WEBINARGEEK_CLIENT_SECRET", "WEBINARGEEK_TOKEN_URL"] {
+        assert!(message.contains(name), "{name} in {message}");
+    }
+    assert_eq!(message.lines().count(), 1, "{message}");
+}
