@@ -108,10 +108,12 @@ async fn a_customer_connects_through_the_built_functions_and_the_token_stays_fre
     assert_eq!(url.host_str(), Some(HOST), "from the request's context");
 
     let authorize = aws.function("authorize").await;
-    let asked = authorize.invoke("r2", event("GET", "/authorize", url.query().unwrap(), json!({}), &[], None)).await.unwrap();
+    let asked =
+        authorize.invoke("r2", event("GET", "/authorize", url.query().unwrap(), json!({}), &[], None)).await.unwrap();
     assert_eq!(asked["statusCode"], 200, "{asked}");
     let origin = json!({ "origin": format!("https://{HOST}") });
-    let sent = authorize.invoke("r3", event("POST", "/authorize", url.query().unwrap(), origin, &[], None)).await.unwrap();
+    let sent =
+        authorize.invoke("r3", event("POST", "/authorize", url.query().unwrap(), origin, &[], None)).await.unwrap();
     assert_eq!(sent["statusCode"], 303, "{sent}");
     let cookie = sent["cookies"][0].as_str().unwrap().split(';').next().unwrap();
     assert!(cookie.starts_with("__Host-wg_"), "{cookie}");
@@ -123,7 +125,10 @@ async fn a_customer_connects_through_the_built_functions_and_the_token_stays_fre
     let back = Url::parse(back.headers()["location"].to_str().unwrap()).unwrap();
 
     let callback = aws.function("callback").await;
-    let ended = callback.invoke("r4", event("GET", "/callback", back.query().unwrap(), json!({}), &[cookie], None)).await.unwrap();
+    let ended = callback
+        .invoke("r4", event("GET", "/callback", back.query().unwrap(), json!({}), &[cookie], None))
+        .await
+        .unwrap();
     assert_eq!(ended["statusCode"], 200, "{ended}");
 
     let token = aws.function("token").await;
@@ -142,19 +147,27 @@ async fn a_customer_connects_through_the_built_functions_and_the_token_stays_fre
     assert!(is_live(&aws.provider, second["access_token"].as_str().unwrap()).await);
     assert!(!is_live(&aws.provider, &first_token).await);
 
-    let shown = connections.invoke("r8", event("GET", "/v1/connections/tenant", "", json!({}), &[], None)).await.unwrap();
+    let shown =
+        connections.invoke("r8", event("GET", "/v1/connections/tenant", "", json!({}), &[], None)).await.unwrap();
     assert_eq!(body(&shown)["version"], 2);
 
     let state = back.query_pairs().find(|(name, _)| name == "state").unwrap().1.into_owned();
     let code = back.query_pairs().find(|(name, _)| name == "code").unwrap().1.into_owned();
     let secrets = [SECRET, &state, &code, cookie.split('=').nth(1).unwrap(), &first_token, url.query().unwrap()];
-    for (name, function) in
-        [("connections", &connections), ("authorize", &authorize), ("callback", &callback), ("token", &token), ("refresh", &refresh)]
-    {
+    for (name, function) in [
+        ("connections", &connections),
+        ("authorize", &authorize),
+        ("callback", &callback),
+        ("token", &token),
+        ("refresh", &refresh),
+    ] {
         for line in function.log() {
             assert_eq!(line["function"], name, "{line}");
             assert!(line["request_id"].as_str().is_some_and(|id| id.starts_with('r')), "{line}");
-            assert!(line["level"].is_string() && line["message"].is_string() && line["timestamp"].is_string(), "{line}");
+            assert!(
+                line["level"].is_string() && line["message"].is_string() && line["timestamp"].is_string(),
+                "{line}"
+            );
             for secret in secrets {
                 assert!(!line.to_string().contains(secret), "{secret} in {line}");
             }
@@ -169,8 +182,16 @@ async fn a_customer_connects_through_the_built_functions_and_the_token_stays_fre
 async fn api_gateways_own_ways_with_paths_and_queries_change_nothing() {
     let aws = Aws::start().await;
     let token = aws.function("token").await;
-    for path in ["/v1/connections/../token", "/v1/connections/a b/token", "/v1/connections/é/token", "/v1/connections/%2e/token"] {
-        let answer = token.invoke(path, event("GET", path, "", json!({}), &[], None)).await.unwrap();
+    for (number, path) in [
+        "/v1/connections/../token",
+        "/v1/connections/a b/token",
+        "/v1/connections/é/token",
+        "/v1/connections/%2e/token",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let answer = token.invoke(&format!("r{number}"), event("GET", path, "", json!({}), &[], None)).await.unwrap();
         assert_eq!(answer["statusCode"], 400, "{path}: {answer}");
         assert_eq!(body(&answer)["field"], "id");
     }
@@ -180,7 +201,11 @@ async fn api_gateways_own_ways_with_paths_and_queries_change_nothing() {
     let mut rejected = event("POST", "/v1/connections/t/token", "", encoded, &[], None);
     rejected["body"] = "eyJyZWplY3RlZF92ZXJzaW9uIjoxfQ==".into();
     rejected["isBase64Encoded"] = true.into();
-    assert_eq!(token.invoke("encoded", rejected).await.unwrap()["statusCode"], 404, "read, and the connection is unknown");
+    assert_eq!(
+        token.invoke("encoded", rejected).await.unwrap()["statusCode"],
+        404,
+        "read, and the connection is unknown"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -196,7 +221,17 @@ async fn an_event_that_is_none_is_an_error_of_the_invocation() {
 async fn a_missing_or_wrong_environment_stops_a_function_at_start_with_every_problem_in_one_message() {
     for (name, required) in [
         ("authorize", &["ATTEMPTS_TABLE", "STACK", "WEBINARGEEK_CLIENT_ID"][..]),
-        ("callback", &["ATTEMPTS_TABLE", "CONNECTIONS_TABLE", "KMS_KEY_ID", "CLIENT_SECRET_ARN", "STACK", "WEBINARGEEK_CLIENT_ID"]),
+        (
+            "callback",
+            &[
+                "ATTEMPTS_TABLE",
+                "CONNECTIONS_TABLE",
+                "KMS_KEY_ID",
+                "CLIENT_SECRET_ARN",
+                "STACK",
+                "WEBINARGEEK_CLIENT_ID",
+            ],
+        ),
         ("refresh", &["CONNECTIONS_TABLE", "CLIENT_SECRET_ARN", "STACK", "WEBINARGEEK_CLIENT_ID"]),
         ("token", &["CONNECTIONS_TABLE", "CLIENT_SECRET_ARN", "STACK", "WEBINARGEEK_CLIENT_ID"]),
         ("connections", &["ATTEMPTS_TABLE", "CONNECTIONS_TABLE", "STACK"]),

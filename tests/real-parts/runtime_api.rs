@@ -76,7 +76,9 @@ impl Function {
         let (sender, receiver) = oneshot::channel();
         self.api.waiting.lock().unwrap().insert(request_id.to_owned(), sender);
         self.events.send((request_id.to_owned(), event)).unwrap();
-        receiver.await.expect("the function answers every invocation")
+        // No function runs for longer; one that hangs must not hang the run.
+        let answered = tokio::time::timeout(Duration::from_secs(60), receiver).await;
+        answered.expect("the function answers in time").expect("the function answers every invocation")
     }
 
     /// What it has written so far, a JSON object a line.

@@ -47,7 +47,10 @@ pub async fn hold(client: &Client, key_id: &str) {
     assert!(foreign.make(&id).await.is_err());
     let encrypt = |bytes: usize| client.encrypt().key_id(key_id).plaintext(Blob::new(vec![7; bytes])).send();
     let wrapped = encrypt(4096).await.unwrap().ciphertext_blob.unwrap();
-    assert_eq!(client.decrypt().ciphertext_blob(wrapped).send().await.unwrap().plaintext.unwrap().into_inner().len(), 4096);
+    assert_eq!(
+        client.decrypt().ciphertext_blob(wrapped).send().await.unwrap().plaintext.unwrap().into_inner().len(),
+        4096
+    );
     assert!(encrypt(4097).await.is_err());
 }
 

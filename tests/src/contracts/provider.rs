@@ -78,7 +78,9 @@ impl<'a> Suite<'a> {
         let (verifier, back) = self.decide("approve").await;
         let code = AuthorizationCode::new(parameter(&back, "code").unwrap());
         let other = pkce::code_verifier([7; 32]);
-        assert_invalid_grant(self.adapter.exchange(&code, &self.running.redirect_uri, Some(&other), &self.secret).await);
+        assert_invalid_grant(
+            self.adapter.exchange(&code, &self.running.redirect_uri, Some(&other), &self.secret).await,
+        );
 
         let (other_verifier, other_back) = self.decide("approve").await;
         let other_code = AuthorizationCode::new(parameter(&other_back, "code").unwrap());
@@ -238,7 +240,8 @@ fn form(page: &str, decision: &str) -> Vec<(String, String)> {
         fields.push(("decision".to_owned(), decision.to_owned()));
         return fields;
     }
-    let deletes = |fields: &Vec<(String, String)>| fields.iter().any(|(name, value)| name == "_method" && value == "delete");
+    let deletes =
+        |fields: &Vec<(String, String)>| fields.iter().any(|(name, value)| name == "_method" && value == "delete");
     let form = forms.into_iter().map(fields).find(|fields| deletes(fields) == (decision == "deny"));
     form.unwrap_or_else(|| panic!("no form for {decision}: {page}"))
 }

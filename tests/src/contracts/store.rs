@@ -227,10 +227,19 @@ fn with(mut item: Item, changes: &[(&str, Value)]) -> Item {
 }
 
 fn connections() -> Vec<Option<Item>> {
-    let leased = |until: i64| with(connection(), &[("lease_owner", "rival".into()), ("lease_until", at(until).into()), ("attempts", Value::N(1))]);
+    let leased = |until: i64| {
+        with(
+            connection(),
+            &[("lease_owner", "rival".into()), ("lease_until", at(until).into()), ("attempts", Value::N(1))],
+        )
+    };
     let given_up = with(
         connection(),
-        &[("status", "reauth_required".into()), ("attention", "reauth_required".into()), ("refused_set", bytes(set(1)))],
+        &[
+            ("status", "reauth_required".into()),
+            ("attention", "reauth_required".into()),
+            ("refused_set", bytes(set(1))),
+        ],
     );
     vec![
         None,
@@ -242,7 +251,10 @@ fn connections() -> Vec<Option<Item>> {
         Some(with(leased(-20), &[("expires_at", at(-1).into())])),
         Some(with(leased(20), &[("lease_owner", "me".into()), ("refused_at", at(-100).into())])),
         Some(with(leased(20), &[("lease_owner", "me".into()), ("refused_at", at(-10).into())])),
-        Some(with(connection(), &[("not_before", at(30).into()), ("refresh_at", at(30).into()), ("failures", Value::N(2))])),
+        Some(with(
+            connection(),
+            &[("not_before", at(30).into()), ("refresh_at", at(30).into()), ("failures", Value::N(2))],
+        )),
         Some(with(connection(), &[("not_before", at(0).into()), ("reason", "throttled".into())])),
         Some(with(connection(), &[("refreshed_at", at(-10).into()), ("refresh_at", at(5000).into())])),
         Some(with(connection(), &[("session", session().id.as_str().into())])),
@@ -350,7 +362,8 @@ fn attempt_writes() -> Vec<Write> {
 }
 
 async fn put(client: &Client, table: &str, item: &Item) {
-    let attributes: HashMap<String, AttributeValue> = item.0.iter().map(|(name, value)| (name.clone(), render(value))).collect();
+    let attributes: HashMap<String, AttributeValue> =
+        item.0.iter().map(|(name, value)| (name.clone(), render(value))).collect();
     client.put_item().table_name(table).set_item(Some(attributes)).send().await.unwrap();
 }
 
