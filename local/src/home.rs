@@ -12,7 +12,7 @@ struct Row {
     status: String,
 }
 
-pub async fn page(server: &Server) -> Response {
+pub(crate) async fn page(server: &Server) -> Response {
     let rows = rows(server).await;
     let markup = html! {
         (DOCTYPE)

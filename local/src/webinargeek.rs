@@ -157,14 +157,14 @@ async fn token_info(State(simulation): State<Arc<Simulation>>, headers: HeaderMa
             "application": { "uid": token.client_id },
         }))
         .into_response(),
-        Err(refusal) => refusal,
+        Err(problem) => unauthorized(problem),
     }
 }
 
 async fn me(State(simulation): State<Arc<Simulation>>, headers: HeaderMap) -> Response {
     match simulation.bearer(&headers) {
         Ok(token) => Json(json!({ "id": 1, "scopes": token.scope, "expires_in": token.expires_in })).into_response(),
-        Err(refusal) => refusal,
+        Err(problem) => unauthorized(problem),
     }
 }
 
@@ -242,15 +242,18 @@ impl Simulation {
         Err(OAuthError(StatusCode::UNAUTHORIZED, "invalid_client"))
     }
 
-    fn bearer(&self, headers: &HeaderMap) -> Result<grants::LiveToken, Response> {
+    fn bearer(&self, headers: &HeaderMap) -> Result<grants::LiveToken, &'static str> {
         let access_token = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
-        self.grants.present(access_token.unwrap_or_default(), self.clock.now()).map_err(|problem| {
-            let challenge = format!(
-                "Bearer realm=\"Doorkeeper\", error=\"invalid_token\", error_description=\"The access token {problem}\""
-            );
-            (StatusCode::UNAUTHORIZED, [(WWW_AUTHENTICATE, challenge)]).into_response()
-        })
+        self.grants.present(access_token.unwrap_or_default(), self.clock.now())
     }
+}
+
+/// RFC 6750 section 3.
+fn unauthorized(problem: &str) -> Response {
+    let challenge = format!(
+        "Bearer realm=\"Doorkeeper\", error=\"invalid_token\", error_description=\"The access token {problem}\""
+    );
+    (StatusCode::UNAUTHORIZED, [(WWW_AUTHENTICATE, challenge)]).into_response()
 }
 
 /// A code is good for ten minutes.

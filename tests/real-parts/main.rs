@@ -7,6 +7,8 @@
 //! | `MOTO_SERVER` | the program `moto_server` |
 //! | `BINARIES` | the folder of the built functions |
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod binaries;
 mod doorkeeper;
 mod dynamodb_local;

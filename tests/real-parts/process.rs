@@ -9,17 +9,17 @@ use tokio::process::{Child, Command};
 
 /// A path that `.ci/run` hands over.
 #[expect(clippy::disallowed_methods, reason = "the parts' places are the run's to choose")]
-pub fn part(name: &str) -> PathBuf {
+pub(crate) fn part(name: &str) -> PathBuf {
     PathBuf::from(std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: use .ci/run")))
 }
 
 /// An address that is free now.
-pub async fn free_address() -> SocketAddr {
+pub(crate) async fn free_address() -> SocketAddr {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap().local_addr().unwrap()
 }
 
 /// Starts a server and waits until it accepts connections. It ends with the value.
-pub async fn serve(mut command: Command, address: SocketAddr) -> Child {
+pub(crate) async fn serve(mut command: Command, address: SocketAddr) -> Child {
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).kill_on_drop(true).spawn().unwrap();
     while TcpStream::connect(address).await.is_err() {
         if let Some(status) = child.try_wait().unwrap() {

@@ -23,7 +23,7 @@ use tokio::process::{Child, Command};
 use tokio::sync::{mpsc, oneshot};
 
 /// What an invocation came to: the function's answer, or the error that it reported.
-pub type Answer = Result<Value, Value>;
+pub(crate) type Answer = Result<Value, Value>;
 
 struct Api {
     events: tokio::sync::Mutex<mpsc::UnboundedReceiver<(String, Value)>>,
@@ -31,7 +31,7 @@ struct Api {
 }
 
 /// A built function that runs.
-pub struct Function {
+pub(crate) struct Function {
     api: Arc<Api>,
     events: mpsc::UnboundedSender<(String, Value)>,
     log: Arc<Mutex<Vec<String>>>,
@@ -39,7 +39,7 @@ pub struct Function {
 }
 
 impl Function {
-    pub async fn start(binary: &Path, variables: &[(&str, String)]) -> Self {
+    pub(crate) async fn start(binary: &Path, variables: &[(&str, String)]) -> Self {
         let (events, receiver) = mpsc::unbounded_channel();
         let api = Arc::new(Api { events: tokio::sync::Mutex::new(receiver), waiting: Mutex::default() });
         let address = serve(api.clone()).await;
@@ -72,7 +72,7 @@ impl Function {
         Self { api, events, log, _process: process }
     }
 
-    pub async fn invoke(&self, request_id: &str, event: Value) -> Answer {
+    pub(crate) async fn invoke(&self, request_id: &str, event: Value) -> Answer {
         let (sender, receiver) = oneshot::channel();
         self.api.waiting.lock().unwrap().insert(request_id.to_owned(), sender);
         self.events.send((request_id.to_owned(), event)).unwrap();
@@ -82,7 +82,7 @@ impl Function {
     }
 
     /// What it has written so far, a JSON object a line.
-    pub fn log(&self) -> Vec<Value> {
+    pub(crate) fn log(&self) -> Vec<Value> {
         let lines = self.log.lock().unwrap();
         lines.iter().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("no JSON: {line}"))).collect()
     }

@@ -1,5 +1,7 @@
 //! What the tests stand on: a deployment of the shipped handlers, a browser, a clock that moves when it is told to.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 pub mod browser;
 pub mod clock;
 pub mod contracts;

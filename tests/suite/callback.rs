@@ -94,7 +94,7 @@ async fn what_is_no_answer_of_the_provider_is_refused_without_a_call() {
         "?code=abc".to_owned(),
         format!("?state={state}"),
         format!("?state={state}&code="),
-        format!("?state=&code=abc"),
+        "?state=&code=abc".to_string(),
         format!("?state={state}&code=a&code=b"),
         format!("?state={state}&state={state}&code=a"),
         format!("?state={state}&code=a&error=access_denied"),

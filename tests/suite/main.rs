@@ -1,5 +1,7 @@
 //! Every test that needs nothing more than Rust.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod architecture;
 mod authorize;
 mod callback;

@@ -406,15 +406,18 @@ impl Callback {
             End::Failed { .. } => SessionStatus::Failed,
         };
         let end = end(&attempt.state_hash, me, &how);
-        if let Some(session) = &attempt.session {
-            if self.attempts.write_both(&end, &end_session(session, status)).await? {
-                return Ok(());
-            }
-            // The session is completed already, or long gone: what is left to note is the attempt's own end.
+        if let Some(session) = &attempt.session
+            && self.attempts.write_both(&end, &end_session(session, status)).await?
+        {
+            return Ok(());
         }
+        // The session is completed already, or long gone: what is left to note is the attempt's own end.
         match self.attempts.write(&end).await? {
             Written::Applied(_) => Ok(()),
-            Written::Refused(_) => Ok(tracing::warn!("an attempt was taken over before its outcome could be stored")),
+            Written::Refused(_) => {
+                let _: () = tracing::warn!("an attempt was taken over before its outcome could be stored");
+                Ok(())
+            }
         }
     }
 

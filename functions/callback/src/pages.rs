@@ -10,7 +10,7 @@ use shared::telemetry::Chain;
 use crate::{CallbackError, Ended};
 
 /// A journey that has a `return_to` ends there, whatever its end; all others on a page of our own.
-pub fn reply(ended: Result<Ended, CallbackError>, attempt: Option<&Attempt>, request_id: &str) -> Response {
+pub(crate) fn reply(ended: Result<Ended, CallbackError>, attempt: Option<&Attempt>, request_id: &str) -> Response {
     log(&ended, attempt);
     let status = match &ended {
         Ok(Ended::Connected) => "connected",
@@ -30,7 +30,7 @@ pub fn reply(ended: Result<Ended, CallbackError>, attempt: Option<&Attempt>, req
 }
 
 /// How a failure is stored with its attempt; `None` where the code was certainly not used, and the page may be reloaded.
-pub fn failure(error: &CallbackError) -> Option<Failure> {
+pub(crate) fn failure(error: &CallbackError) -> Option<Failure> {
     match error {
         CallbackError::ErrorResponse | CallbackError::Exchange(_) => Some(Failure::Provider),
         CallbackError::SessionUsed => Some(Failure::SessionUsed),

@@ -44,7 +44,7 @@ mod tests {
     #[test]
     fn named_shards_are_swept_once_each() {
         assert_eq!(shards(&json!({"shards": [7, 0, 7]})).unwrap(), [0, 7]);
-        assert_eq!(shards(&json!({"shards": []})).unwrap(), []);
+        assert!(shards(&json!({"shards": []})).unwrap().is_empty());
     }
 
     #[test]

@@ -6,7 +6,7 @@ use maud::{DOCTYPE, Markup, html};
 
 use super::Parameters;
 
-pub fn consent(request: &Parameters) -> Response {
+pub(super) fn consent(request: &Parameters) -> Response {
     page(html! {
         h1 { "WebinarGeek (simulated)" }
         p { "Allow " b { (request["client_id"]) } " to use your account?" }
@@ -20,7 +20,7 @@ pub fn consent(request: &Parameters) -> Response {
     .into_response()
 }
 
-pub fn error(problem: &str) -> Response {
+pub(super) fn error(problem: &str) -> Response {
     (StatusCode::OK, page(html! { h1 { "An error has occurred" } p { (problem) } })).into_response()
 }
 

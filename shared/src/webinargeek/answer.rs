@@ -15,7 +15,7 @@ use crate::ports::ProviderError;
 /// Ten years: keeps sums of times far from their limits.
 const LONGEST_LIFETIME: u64 = 10 * 365 * 86_400;
 
-pub fn grant(answer: &Answer) -> Result<Grant, ProviderError> {
+pub(super) fn grant(answer: &Answer) -> Result<Grant, ProviderError> {
     if !answer.status.is_success() {
         return Err(error(answer));
     }
@@ -34,7 +34,7 @@ pub fn grant(answer: &Answer) -> Result<Grant, ProviderError> {
     })
 }
 
-pub fn error(answer: &Answer) -> ProviderError {
+pub(super) fn error(answer: &Answer) -> ProviderError {
     let status = answer.status;
     if status.as_u16() == 429 || (status.as_u16() == 503 && answer.retry_after.is_some()) {
         return ProviderError::Throttled { status: status.as_u16(), retry_after: answer.retry_after };

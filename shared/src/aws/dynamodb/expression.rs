@@ -9,7 +9,7 @@ use crate::domain::item::Value;
 use crate::domain::write::{Change, Test, Write};
 
 #[derive(Default)]
-pub struct Expression {
+pub(super) struct Expression {
     pub condition: String,
     pub update: String,
     pub names: HashMap<String, String>,
@@ -17,7 +17,7 @@ pub struct Expression {
 }
 
 impl Expression {
-    pub fn render(write: &Write) -> Self {
+    pub(super) fn render(write: &Write) -> Self {
         let mut expression = Self::default();
         let clauses: Vec<String> = write.clauses.iter().map(|clause| expression.test(&clause.test)).collect();
         expression.condition = clauses.join(" AND ");

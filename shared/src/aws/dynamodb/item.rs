@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use crate::domain::item::{InconsistentItem, Item, Value};
 
 /// A type that we never write makes the row inconsistent.
-pub fn parse(attributes: HashMap<String, AttributeValue>) -> Result<Item, InconsistentItem> {
+pub(super) fn parse(attributes: HashMap<String, AttributeValue>) -> Result<Item, InconsistentItem> {
     let value = |value| match value {
         AttributeValue::S(text) => Ok(Value::S(text)),
         AttributeValue::N(number) => {
@@ -20,7 +20,7 @@ pub fn parse(attributes: HashMap<String, AttributeValue>) -> Result<Item, Incons
     attributes.into_iter().map(|(name, attribute)| Ok((name, value(attribute)?))).collect::<Result<_, _>>().map(Item)
 }
 
-pub fn render(value: &Value) -> AttributeValue {
+pub(super) fn render(value: &Value) -> AttributeValue {
     match value {
         Value::S(text) => AttributeValue::S(text.clone()),
         Value::N(number) => AttributeValue::N(number.to_string()),
