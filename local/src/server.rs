@@ -88,10 +88,9 @@ impl Server {
             return (StatusCode::FORBIDDEN, "this answers on a loopback address only\n").into_response();
         }
         if let Some((function, endpoint)) = self.deployment.route(&request) {
-            let span = tracing::info_span!("invocation", function, request_id, connection = tracing::field::Empty);
             let deadline = self.deployment.clock.now() + REQUEST_TIME;
             let invocation = Invocation { request_id, origin: self.origin_of(request.headers()), deadline };
-            return convert(endpoint.handle(request, &invocation).instrument(span).await);
+            return convert(endpoint.handle(request, &invocation).instrument(invocation.span(function)).await);
         }
         match (request.method(), path) {
             (&Method::GET | &Method::HEAD, "/") => home::page(self).await,

@@ -10,6 +10,8 @@ pub mod query;
 pub mod reply;
 
 use async_trait::async_trait;
+use tracing::Span;
+use tracing::field::Empty;
 
 use crate::domain::time::Timestamp;
 
@@ -31,6 +33,13 @@ pub struct Invocation {
     pub origin: String,
     /// When the process may be stopped.
     pub deadline: Timestamp,
+}
+
+impl Invocation {
+    /// What surrounds every log line of the request. `attempt` and `connection` are recorded as soon as they are known.
+    pub fn span(&self, function: &'static str) -> Span {
+        tracing::info_span!("invocation", function, request_id = self.request_id, attempt = Empty, connection = Empty)
+    }
 }
 
 /// Whether a browser asks ahead of its user (Sec-Purpose, or Purpose in older ones). Such a request must change nothing.

@@ -22,7 +22,7 @@ pub async fn serve_http(function: &'static str, endpoint: impl Endpoint) -> Resu
     let endpoint = &endpoint;
     lambda_http::run(service_fn(move |event: lambda_http::Request| async move {
         let (request, invocation) = read(event);
-        let span = tracing::info_span!("invocation", function, request_id = invocation.request_id);
+        let span = invocation.span(function);
         Ok::<_, lambda_http::Error>(endpoint.handle(request, &invocation).instrument(span).await)
     }))
     .await

@@ -18,6 +18,7 @@ use shared::http::{Invocation, Request, Response};
 use shared::ports::{Clock, ReadConnections};
 use shared::system::SystemEntropy;
 use tokio::net::TcpListener;
+use tracing::Instrument;
 
 use crate::browser::Browser;
 use crate::clock::TestClock;
@@ -185,8 +186,9 @@ impl World {
         };
         let deadline = self.clock.now() + Duration::from_secs(60);
         let invocation = Invocation { request_id, origin: origin.to_owned(), deadline };
-        let (_, endpoint) = self.deployment.route(&request).unwrap_or_else(|| panic!("no route: {}", request.uri()));
-        endpoint.handle(request, &invocation).await
+        let (function, endpoint) =
+            self.deployment.route(&request).unwrap_or_else(|| panic!("no route: {}", request.uri()));
+        endpoint.handle(request, &invocation).instrument(invocation.span(function)).await
     }
 
     pub async fn json(&self, method: Method, target: &str, body: Option<Value>) -> Answer {

@@ -133,10 +133,14 @@ async fn an_attempt_expires_after_ten_minutes_whether_or_not_its_row_is_deleted(
     let world = World::new().await;
     let browser = world.browser();
     let callback = browser.to_callback("/authorize").await;
+    let session = world.session(json!({ "return_to": "https://app.example.com/" })).await;
+    let with_return_to = browser.to_callback(session.text("url")).await;
     world.clock.advance(600);
-    let answer = browser.get(&callback).await;
-    assert_eq!(answer.status(), StatusCode::BAD_REQUEST);
-    assert!(answer.body().contains("too long"), "{}", answer.body());
+    for callback in [callback, with_return_to] {
+        let answer = browser.get(&callback).await;
+        assert_eq!(answer.status(), StatusCode::BAD_REQUEST, "an expired state never redirects");
+        assert!(answer.body().contains("too long"), "{}", answer.body());
+    }
     assert_eq!(exchanges(&world), 0);
 }
 

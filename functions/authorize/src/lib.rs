@@ -156,11 +156,9 @@ impl Authorize {
         let mut response = reply::see_other(&self.authorization_request(&attempt, &state));
         let max_age = ATTEMPT_LIFETIME.as_secs();
         reply::set(&mut response, SET_COOKIE, &cookie::set(&cookie_name, &cookie_value, max_age, https));
-        tracing::info!(
-            attempt = attempt.state_hash.fingerprint(),
-            connection = attempt.connection_id.as_str(),
-            "sent to WebinarGeek"
-        );
+        let span = tracing::Span::current();
+        span.record("attempt", attempt.state_hash.fingerprint()).record("connection", attempt.connection_id.as_str());
+        tracing::info!("sent to WebinarGeek");
         Ok(response)
     }
 

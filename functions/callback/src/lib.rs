@@ -201,14 +201,12 @@ impl Callback {
                 if attempt.binding != binding {
                     return Err(CallbackError::ForeignBrowser);
                 }
+                name_in_log(&attempt);
                 return self.taken_before(taken.insert(attempt)).await;
             }
         };
-        tracing::info!(
-            attempt = attempt.state_hash.fingerprint(),
-            connection = attempt.connection_id.as_str(),
-            "back from WebinarGeek"
-        );
+        name_in_log(attempt);
+        tracing::info!("back from WebinarGeek");
 
         // 4.
         let code = match answer {
@@ -380,7 +378,7 @@ impl Callback {
                 // The customer has connected once more since. The newer grant stays, and ours is not revoked: a provider
                 // may have given both journeys the same token.
                 if stored.granted_at > sent_at {
-                    tracing::info!(connection = id.as_str(), "a newer grant is stored, this one is left to expire");
+                    tracing::info!("a newer grant is stored, this one is left to expire");
                     return Ok(());
                 }
             }
@@ -435,6 +433,11 @@ impl Callback {
         }
         error
     }
+}
+
+fn name_in_log(attempt: &Attempt) {
+    let span = tracing::Span::current();
+    span.record("attempt", attempt.state_hash.fingerprint()).record("connection", attempt.connection_id.as_str());
 }
 
 /// RFC 6749 section 4.1.2.

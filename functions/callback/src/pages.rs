@@ -9,15 +9,18 @@ use shared::telemetry::Chain;
 
 use crate::{CallbackError, Ended};
 
-/// A journey that has a `return_to` ends there, whatever its end; all others on a page of our own.
+/// A journey that has a `return_to` ends there, whatever its end; all others on a page of our own, and so does an attempt
+/// that has expired: an old address in a history or a log must not redirect.
 pub(crate) fn reply(ended: Result<Ended, CallbackError>, attempt: Option<&Attempt>, request_id: &str) -> Response {
-    log(&ended, attempt);
+    log(&ended);
     let status = match &ended {
         Ok(Ended::Connected) => "connected",
         Ok(Ended::Denied) => "denied",
         Err(_) => "failed",
     };
+    let is_expired = matches!(ended, Err(CallbackError::Expired));
     if let Some(attempt) = attempt
+        && !is_expired
         && let Some(return_to) = &attempt.return_to
     {
         return reply::see_other(&return_to.with_result(attempt.connection_id.as_str(), status));
@@ -149,11 +152,9 @@ fn failed(error: &CallbackError, attempt: Option<&Attempt>, request_id: &str) ->
     response
 }
 
-fn log(ended: &Result<Ended, CallbackError>, attempt: Option<&Attempt>) {
-    let fingerprint = attempt.map(|attempt| attempt.state_hash.fingerprint());
-    let connection = attempt.map(|attempt| attempt.connection_id.as_str());
+fn log(ended: &Result<Ended, CallbackError>) {
     match ended {
-        Ok(ended) => tracing::info!(attempt = fingerprint, connection, ?ended, "the journey has ended"),
+        Ok(ended) => tracing::info!(?ended, "the journey has ended"),
         Err(error) => {
             let ours = !matches!(
                 error,
@@ -168,9 +169,9 @@ fn log(ended: &Result<Ended, CallbackError>, attempt: Option<&Attempt>) {
                     | CallbackError::FailedBefore { .. }
             );
             if ours {
-                tracing::error!(attempt = fingerprint, connection, error = %Chain(error), "the journey has failed");
+                tracing::error!(error = %Chain(error), "the journey has failed");
             } else {
-                tracing::info!(attempt = fingerprint, connection, reason = %error, "not a journey's end");
+                tracing::info!(reason = %error, "not a journey's end");
             }
         }
     }

@@ -149,12 +149,14 @@ impl Connections {
             }),
         );
         reply::set(&mut response, LOCATION, &format!("/v1/connect-sessions/{}", session.id.as_str()));
-        tracing::info!(connection = session.connection_id.as_str(), "a connect session was made");
+        tracing::Span::current().record("connection", session.connection_id.as_str());
+        tracing::info!("a connect session was made");
         Ok(response)
     }
 
     async fn show(&self, id: &str) -> Result<Response, ConnectionsError> {
         let id = ConnectionId::parse(id).map_err(|error| Problem::field("id", error.to_string()))?;
+        tracing::Span::current().record("connection", id.as_str());
         let connection = self.connections.read(&id).await?.ok_or(ConnectionsError::NoSuchConnection)?;
         Ok(reply::json(StatusCode::OK, &status(&connection)))
     }

@@ -21,6 +21,7 @@ use shared::domain::time::Timestamp;
 use shared::ports::{Clock, Due, DueCursor, Entropy, ListDue, ProviderError, StoreError};
 use shared::refreshing::{Failure, INVOCATION_BUDGET, Outcome, Refreshing};
 use shared::telemetry::Chain;
+use tracing::Instrument;
 
 mod event;
 pub use event::{InvalidEvent, shards};
@@ -105,9 +106,10 @@ impl Refresh {
                     return locked().deferred(&due);
                 }
                 // 2. A defect that one connection's row uncovers must not take others' pairs along.
-                let refresh = self.refreshing.refresh(&due.id, &Need::Scheduled, deadline);
+                let span = tracing::info_span!("connection", connection = due.id.as_str());
+                let refresh = self.refreshing.refresh(&due.id, &Need::Scheduled, deadline).instrument(span.clone());
                 let outcome = AssertUnwindSafe(refresh).catch_unwind().await;
-                locked().count(&due, outcome.ok());
+                span.in_scope(|| locked().count(&due, outcome.ok()));
             }
         });
         refreshes.buffer_unordered(CONCURRENCY).collect::<()>().await;
@@ -178,8 +180,6 @@ impl Run {
 
     /// `None` is a panic.
     fn count(&mut self, due: &Due, outcome: Option<Outcome>) {
-        let span = tracing::info_span!("refresh", connection = due.id.as_str());
-        let _entered = span.enter();
         match outcome {
             Some(Outcome::Busy { .. } | Outcome::Waiting { .. }) => return self.deferred(due),
             Some(Outcome::NoTime) => {

@@ -94,6 +94,7 @@ impl Token {
             return Err(TokenError::NotFound);
         };
         let id = ConnectionId::parse(id).map_err(|error| Problem::field("id", error.to_string()))?;
+        tracing::Span::current().record("connection", id.as_str());
         let wanted = match *request.method() {
             Method::GET => Wanted { min_ttl: min_ttl(request)?, rejected: 0 },
             Method::POST => {
@@ -107,7 +108,6 @@ impl Token {
             return Err(Problem::field("rejected_version", detail).into());
         }
 
-        tracing::Span::current().record("connection", id.as_str());
         self.token(connection, &wanted, invocation.deadline).await
     }
 

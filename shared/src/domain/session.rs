@@ -70,11 +70,6 @@ pub struct Session {
 }
 
 impl Session {
-    /// A session may start as often as its customer needs, until it has led to a connection.
-    pub fn may_start(&self, now: Timestamp) -> bool {
-        self.status != SessionStatus::Completed && now < self.expires_at
-    }
-
     pub fn from_item(item: &Item) -> Result<Self, InconsistentItem> {
         let key = item.string("pk")?;
         let return_to = match item.optional_string("return_to")? {
