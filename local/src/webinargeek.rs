@@ -69,15 +69,19 @@ impl IntoResponse for OAuthError {
 /// Serves until the process ends.
 pub fn serve(simulation: Arc<Simulation>, listener: TcpListener) -> Result<SocketAddr, StartError> {
     let address = listener.local_addr()?;
-    let router = Router::new()
+    let router = router(simulation);
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    Ok(address)
+}
+
+pub fn router(simulation: Arc<Simulation>) -> Router {
+    Router::new()
         .route("/oauth/authorize", get(consent).post(decide))
         .route("/oauth/token", post(token))
         .route("/oauth/revoke", post(revoke))
         .route("/oauth/token/info", get(token_info))
         .route("/api/me", get(me))
-        .with_state(simulation);
-    tokio::spawn(async move { axum::serve(listener, router).await });
-    Ok(address)
+        .with_state(simulation)
 }
 
 async fn consent(State(simulation): State<Arc<Simulation>>, Query(request): Query<Parameters>) -> Response {

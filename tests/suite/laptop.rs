@@ -1,10 +1,13 @@
 //! `cargo dev`, the very binary, over HTTP.
 
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use local::webinargeek::{self, Faults, Grants, Rotation, Simulation};
 use serde_json::json;
 use tests::laptop::{Folder, Laptop, is_live};
+use tokio::net::TcpListener;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_laptop");
 
@@ -139,6 +142,45 @@ async fn kill_9_at_any_moment_loses_no_connection() {
             );
         }
     }
+}
+
+#[tokio::test]
+async fn any_provider_is_only_a_matter_of_variables() {
+    let free = async || TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let port = free().await.local_addr().unwrap().port().to_string();
+    let listener = free().await;
+    let provider = format!("http://{}/some/where", listener.local_addr().unwrap());
+    let simulation = Arc::new(Simulation {
+        client_id: "an id with spaces & more".to_owned(),
+        client_secret: "a secret: with + and %".to_owned(),
+        redirect_uri: format!("http://127.0.0.1:{port}/callback"),
+        grants: Grants::open(None, Rotation::Strict, Duration::from_secs(600)).unwrap(),
+        faults: Faults::default(),
+        clock: Arc::new(shared::system::SystemClock),
+        entropy: Arc::new(shared::system::SystemEntropy),
+    });
+    let router = axum::Router::new().nest("/some/where", webinargeek::router(simulation.clone()));
+    tokio::spawn(async move { axum::serve(listener, router).await });
+
+    let (authorize, token) = (format!("{provider}/oauth/authorize"), format!("{provider}/oauth/token"));
+    let variables = [
+        ("PORT", port.as_str()),
+        ("WEBINARGEEK_CLIENT_ID", &simulation.client_id),
+        ("WEBINARGEEK_CLIENT_SECRET", &simulation.client_secret),
+        ("WEBINARGEEK_AUTHORIZE_URL", &authorize),
+        ("WEBINARGEEK_TOKEN_URL", &token),
+        ("WEBINARGEEK_SCOPE", "webinars:read"),
+        ("WEBINARGEEK_EXPIRES_IN", "50"),
+    ];
+    // An answer with as little in it as there can be.
+    let bare = json!({ "answer": { "without": ["token_type", "expires_in", "scope", "created_at"] }, "times": 2 });
+    simulation.faults.add(serde_json::from_value(bare).unwrap());
+    let laptop = Laptop::start(BINARY, &variables).await;
+    assert!(laptop.printed.iter().any(|line| line.ends_with(&simulation.redirect_uri)), "{:?}", laptop.printed);
+    assert_eq!(laptop.connect("t").await.status(), 200);
+    let answer = laptop.json("/v1/connections/t/token").await;
+    assert!(is_live(&provider, answer["access_token"].as_str().unwrap()).await, "{answer}");
+    assert_eq!(laptop.get("/local/provider").await.status(), 404, "it is not ours to disturb");
 }
 
 #[tokio::test]
