@@ -14,9 +14,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::domain::connection::writes::{
-    self, CONFIRM_AFTER, LEASE, LONGEST_INVOCATION, Need, Settlement, UNSETTLED_GRACE,
-};
+use crate::domain::connection::writes::{self, CONFIRM_AFTER, LEASE, LONGEST_INVOCATION, Need, Settlement};
 use crate::domain::connection::{Connection, SealedPair, Status};
 use crate::domain::connection_id::ConnectionId;
 use crate::domain::digest;
@@ -33,6 +31,7 @@ use crate::sealing::{self, Place};
 
 mod outcome;
 pub use outcome::{Failure, Outcome};
+use outcome::{adopt, refused_lease};
 
 /// What sealing and one write take, at the end of a lease.
 const COMMIT_BUDGET: Duration = Duration::from_secs(5);
@@ -380,44 +379,6 @@ pub async fn another_secret(source: &dyn ReadClientSecret, refused: &[ClientSecr
     }
 }
 
-/// Why a lease was not to be had, from the row as it stands.
-fn refused_lease(connection: Connection, need: &Need, now: Timestamp) -> Outcome {
-    match connection.status {
-        Status::Disconnecting => return Outcome::Gone,
-        Status::ReauthRequired => return Outcome::ReauthRequired(connection),
-        Status::Active => {}
-    }
-    let wanted = match need {
-        Need::Scheduled => connection.refresh_at <= now,
-        Need::OnDemand { seen } => connection.pair.token_set == *seen,
-        Need::Rejected { version } => connection.version == *version,
-    };
-    if !wanted {
-        return Outcome::Adopted(connection);
-    }
-    if let Some(lease_until) = connection.lease_until {
-        let grace = if connection.access_token_lives(now) { UNSETTLED_GRACE } else { Duration::ZERO };
-        if lease_until + grace >= now {
-            return Outcome::Busy { until: if lease_until >= now { lease_until } else { lease_until + grace } };
-        }
-    }
-    let too_young = match need {
-        Need::Rejected { .. } => Some(connection.refreshed_at + writes::REJECTION_AGE),
-        Need::Scheduled | Need::OnDemand { .. } => None,
-    };
-    let until = connection.not_before.max(too_young).unwrap_or(now);
-    Outcome::Waiting { until, connection }
-}
-
-/// The row holds another pair than the one we began with.
-fn adopt(stored: Connection) -> Outcome {
-    match stored.status {
-        Status::Active => Outcome::Adopted(stored),
-        Status::ReauthRequired => Outcome::ReauthRequired(stored),
-        Status::Disconnecting => Outcome::Gone,
-    }
-}
-
 /// Whether the provider has certainly not rotated the pair. A 503, with or without Retry-After, may come from a front
 /// that had passed the request on.
 fn is_certainly_not_rotated(error: &ProviderError) -> bool {
@@ -428,11 +389,5 @@ fn is_certainly_not_rotated(error: &ProviderError) -> bool {
         | ProviderError::Refused(_) => true,
         ProviderError::Throttled { status, .. } => *status == 429,
         ProviderError::Unknown(_) => false,
-    }
-}
-
-impl From<StoreError> for Outcome {
-    fn from(error: StoreError) -> Self {
-        Outcome::Failed { failure: Failure::Store(error), retry_at: None, connection: None }
     }
 }

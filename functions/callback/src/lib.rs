@@ -22,22 +22,25 @@ use shared::domain::attempt::{Attempt, Binding, CookieName, Failure, Phase, Stat
 use shared::domain::connection::writes::{NewGrant, connect, new_pair};
 use shared::domain::connection::{Connection, SealedPair, Status};
 use shared::domain::digest;
-use shared::domain::item::InconsistentItem;
 use shared::domain::secret::{AuthorizationCode, ClientSecret, State};
 use shared::domain::session::{SessionStatus, end_session};
 use shared::domain::time::Timestamp;
 use shared::domain::token_pair::{Grant, TokenSet};
 use shared::domain::write::Written;
-use shared::http::query::{Query, Repeated};
+use shared::http::query::Query;
 use shared::http::{Endpoint, Invocation, Request, Response, cookie, is_prefetch};
 use shared::ports::{
-    Clock, Entropy, ExchangeCode, KeyError, MakeDataKeys, ProviderError, ReadAttempts, ReadClientSecret,
-    ReadConnections, RevokeToken, SecretError, StoreError, WrappedDataKey, WriteAttempts, WriteConnections,
+    Clock, Entropy, ExchangeCode, MakeDataKeys, ProviderError, ReadAttempts, ReadClientSecret, ReadConnections,
+    RevokeToken, StoreError, WrappedDataKey, WriteAttempts, WriteConnections,
 };
 use shared::refreshing::another_secret;
 use shared::sealing::{self, Place};
 
+mod error;
 mod pages;
+
+pub use error::CallbackError;
+use error::not_granted;
 
 /// How often, and about how far apart, a second request of the same journey looks whether the first has ended.
 const LOOKS: u32 = 30;
@@ -85,58 +88,6 @@ pub struct Callback {
     pub revocation: Arc<dyn RevokeToken>,
     pub clock: Arc<dyn Clock>,
     pub entropy: Arc<dyn Entropy>,
-}
-
-/// Why a request was no journey's end, or the journey led to no connection.
-#[derive(Debug, thiserror::Error)]
-pub enum CallbackError {
-    #[error("not a GET")]
-    MethodNotAllowed,
-    #[error("the browser asks ahead of its user")]
-    Prefetch,
-    #[error(transparent)]
-    Repeated(#[from] Repeated),
-    #[error("there is no state, or not exactly one of code and error")]
-    NotAnAuthorizationResponse,
-    #[error("no attempt has this state")]
-    UnknownState,
-    #[error("another browser started this attempt")]
-    ForeignBrowser,
-    #[error("the attempt has expired")]
-    Expired,
-    #[error("another request sent the code, and how that ended is not known")]
-    OutcomeUnknown,
-    #[error("WebinarGeek reported an error in place of a code")]
-    ErrorResponse,
-    /// The code was not used: the same request may come again.
-    #[error("the code was not used: {0}")]
-    NotExchanged(#[source] ProviderError),
-    #[error("the exchange failed: {0}")]
-    Exchange(#[source] ProviderError),
-    #[error("the session has already made a connection")]
-    SessionUsed,
-    #[error("the connection is being disconnected")]
-    Disconnecting,
-    #[error("the connection was disconnected during the exchange; its new pair is revoked")]
-    Disconnected,
-    /// Nobody knows whether the last try took effect, so the grant is not revoked: it may be the stored one.
-    #[error("the grant could not be stored: {0}")]
-    NotStored(#[source] StoreError),
-    /// An earlier request of this journey failed, with this reference number.
-    #[error("the attempt had failed: {failure:?}, reference {reference}")]
-    FailedBefore { failure: Failure, reference: String },
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    #[error(transparent)]
-    Key(#[from] KeyError),
-    #[error(transparent)]
-    Secret(#[from] SecretError),
-}
-
-impl From<InconsistentItem> for CallbackError {
-    fn from(error: InconsistentItem) -> Self {
-        Self::Store(error.into())
-    }
 }
 
 /// How a journey ended, where that is no error.
@@ -459,17 +410,4 @@ fn binding(request: &Request, state_hash: &StateHash) -> Option<Binding> {
         let name = CookieName::new(state_hash, https);
         cookie::read(request.headers(), &name).map(|value| Binding::new(&name, &value))
     })
-}
-
-/// Whether a failed exchange has left the code unused.
-fn not_granted(error: ProviderError) -> CallbackError {
-    match error {
-        ProviderError::NotSent(_) | ProviderError::InvalidClient | ProviderError::Throttled { status: 429, .. } => {
-            CallbackError::NotExchanged(error)
-        }
-        ProviderError::Throttled { .. }
-        | ProviderError::Unknown(_)
-        | ProviderError::InvalidGrant
-        | ProviderError::Refused(_) => CallbackError::Exchange(error),
-    }
 }

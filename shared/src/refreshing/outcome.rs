@@ -1,6 +1,9 @@
 //! How a refresh ends.
 
-use crate::domain::connection::Connection;
+use std::time::Duration;
+
+use crate::domain::connection::writes::{self, Need, UNSETTLED_GRACE};
+use crate::domain::connection::{Connection, Status};
 use crate::domain::time::Timestamp;
 use crate::domain::token_pair::TokenPair;
 use crate::ports::{KeyError, ProviderError, SecretError, StoreError};
@@ -66,5 +69,49 @@ impl Failure {
             Failure::NoRefreshToken => "no_refresh_token",
             Failure::Frozen => "frozen",
         }
+    }
+}
+
+/// Why a lease was not to be had, from the row as it stands.
+pub(super) fn refused_lease(connection: Connection, need: &Need, now: Timestamp) -> Outcome {
+    match connection.status {
+        Status::Disconnecting => return Outcome::Gone,
+        Status::ReauthRequired => return Outcome::ReauthRequired(connection),
+        Status::Active => {}
+    }
+    let wanted = match need {
+        Need::Scheduled => connection.refresh_at <= now,
+        Need::OnDemand { seen } => connection.pair.token_set == *seen,
+        Need::Rejected { version } => connection.version == *version,
+    };
+    if !wanted {
+        return Outcome::Adopted(connection);
+    }
+    if let Some(lease_until) = connection.lease_until {
+        let grace = if connection.access_token_lives(now) { UNSETTLED_GRACE } else { Duration::ZERO };
+        if lease_until + grace >= now {
+            return Outcome::Busy { until: if lease_until >= now { lease_until } else { lease_until + grace } };
+        }
+    }
+    let too_young = match need {
+        Need::Rejected { .. } => Some(connection.refreshed_at + writes::REJECTION_AGE),
+        Need::Scheduled | Need::OnDemand { .. } => None,
+    };
+    let until = connection.not_before.max(too_young).unwrap_or(now);
+    Outcome::Waiting { until, connection }
+}
+
+/// The row holds another pair than the one we began with.
+pub(super) fn adopt(stored: Connection) -> Outcome {
+    match stored.status {
+        Status::Active => Outcome::Adopted(stored),
+        Status::ReauthRequired => Outcome::ReauthRequired(stored),
+        Status::Disconnecting => Outcome::Gone,
+    }
+}
+
+impl From<StoreError> for Outcome {
+    fn from(error: StoreError) -> Self {
+        Outcome::Failed { failure: Failure::Store(error), retry_at: None, connection: None }
     }
 }

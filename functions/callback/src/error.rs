@@ -1,0 +1,71 @@
+//! Every way in which a journey leads to no connection.
+
+use shared::domain::attempt::Failure;
+use shared::domain::item::InconsistentItem;
+use shared::http::query::Repeated;
+use shared::ports::{KeyError, ProviderError, SecretError, StoreError};
+
+/// Why a request was no journey's end, or the journey led to no connection.
+#[derive(Debug, thiserror::Error)]
+pub enum CallbackError {
+    #[error("not a GET")]
+    MethodNotAllowed,
+    #[error("the browser asks ahead of its user")]
+    Prefetch,
+    #[error(transparent)]
+    Repeated(#[from] Repeated),
+    #[error("there is no state, or not exactly one of code and error")]
+    NotAnAuthorizationResponse,
+    #[error("no attempt has this state")]
+    UnknownState,
+    #[error("another browser started this attempt")]
+    ForeignBrowser,
+    #[error("the attempt has expired")]
+    Expired,
+    #[error("another request sent the code, and how that ended is not known")]
+    OutcomeUnknown,
+    #[error("WebinarGeek reported an error in place of a code")]
+    ErrorResponse,
+    /// The code was not used: the same request may come again.
+    #[error("the code was not used: {0}")]
+    NotExchanged(#[source] ProviderError),
+    #[error("the exchange failed: {0}")]
+    Exchange(#[source] ProviderError),
+    #[error("the session has already made a connection")]
+    SessionUsed,
+    #[error("the connection is being disconnected")]
+    Disconnecting,
+    #[error("the connection was disconnected during the exchange; its new pair is revoked")]
+    Disconnected,
+    /// Nobody knows whether the last try took effect, so the grant is not revoked: it may be the stored one.
+    #[error("the grant could not be stored: {0}")]
+    NotStored(#[source] StoreError),
+    /// An earlier request of this journey failed, with this reference number.
+    #[error("the attempt had failed: {failure:?}, reference {reference}")]
+    FailedBefore { failure: Failure, reference: String },
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+}
+
+impl From<InconsistentItem> for CallbackError {
+    fn from(error: InconsistentItem) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+/// Whether a failed exchange has left the code unused.
+pub(crate) fn not_granted(error: ProviderError) -> CallbackError {
+    match error {
+        ProviderError::NotSent(_) | ProviderError::InvalidClient | ProviderError::Throttled { status: 429, .. } => {
+            CallbackError::NotExchanged(error)
+        }
+        ProviderError::Throttled { .. }
+        | ProviderError::Unknown(_)
+        | ProviderError::InvalidGrant
+        | ProviderError::Refused(_) => CallbackError::Exchange(error),
+    }
+}
