@@ -92,15 +92,15 @@ impl Deployment {
             Arc::new(dynamodb::AttemptsTable::new(services.dynamodb.clone(), authorizing.attempts_table.clone()));
         let connections =
             Arc::new(dynamodb::ConnectionsTable::new(services.dynamodb, refreshing.connections_table.clone()));
-        let provider = Arc::new(WebinarGeek::new(refreshing.provider.clone(), clock.clone()));
+        let provider = Arc::new(WebinarGeek::new(refreshing.token_endpoint.clone(), clock.clone()));
         let client_secret = Arc::new(secrets_manager::SecretsManagerSecret::new(
             services.secrets_manager,
             refreshing.client_secret_arn.clone(),
         ));
         let refreshing = Arc::new(Refreshing {
-            client_id: refreshing.provider.client_id,
+            client_id: refreshing.token_endpoint.client_id,
             refresh_every: refreshing.refresh_every,
-            default_lifetime: refreshing.provider.expires_in,
+            default_lifetime: refreshing.token_endpoint.expires_in,
             connections: connections.clone(),
             connection_writes: connections.clone(),
             keys: Arc::new(kms::DataKeyOpener { client: services.kms.clone(), stack: refreshing.stack.clone() }),

@@ -20,12 +20,12 @@ async fn main() -> std::process::ExitCode {
 }
 
 async fn run() -> Result<(), Box<dyn std::error::Error>> {
+    let settings = Settings::read(&process_environment)?;
     if std::io::stdout().is_terminal() {
         tracing_subscriber::fmt().with_target(false).compact().init();
     } else {
-        shared::telemetry::init();
+        shared::telemetry::init(&settings.stack);
     }
-    let settings = Settings::read(&process_environment)?;
     let running = start(settings, process_environment, Arc::new(SystemClock), Arc::new(SystemEntropy)).await?;
     match &running.server.simulation {
         Some(_) => println!(

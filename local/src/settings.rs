@@ -9,6 +9,7 @@ use crate::webinargeek::Rotation;
 use crate::{keys, tables};
 
 pub struct Settings {
+    pub stack: String,
     pub port: u16,
     /// Where tables, key and the simulated provider's state survive restarts.
     pub data_dir: Option<PathBuf>,
@@ -49,9 +50,11 @@ impl Settings {
             env.return_to_origins();
             env.switch("INSTALL_LINK", true);
             if !is_simulated {
-                env.provider();
+                env.authorization_endpoint();
+                env.token_endpoint();
             }
             Self {
+                stack: env.optional("STACK").unwrap_or_else(|| "local".to_owned()),
                 port,
                 data_dir: env.optional("DATA_DIR").map(PathBuf::from),
                 refresh_every: env.seconds("REFRESH_EVERY", 60),
@@ -73,6 +76,7 @@ impl Settings {
         origin: String,
         simulated_origin: Option<String>,
     ) -> impl Fn(&str) -> Option<String> {
+        let stack = self.stack.clone();
         let refresh_every = self.refresh_every.as_secs().to_string();
         let origin = self.public_origin.clone().unwrap_or(origin);
         move |name| {
@@ -84,7 +88,7 @@ impl Settings {
                 "CLIENT_SECRET_ARN" => Some(keys::SECRET_ARN.to_owned()),
                 "REFRESH_EVERY" => Some(refresh_every.clone()),
                 "PUBLIC_ORIGIN" => Some(origin.clone()),
-                "STACK" => user(name).filter(|text| !text.is_empty()).or(Some("local".to_owned())),
+                "STACK" => Some(stack.clone()),
                 "INSTALL_LINK" => user(name).filter(|text| !text.is_empty()).or(Some("on".to_owned())),
                 "WEBINARGEEK_CLIENT_ID" if simulated_origin.is_some() => Some(SIMULATED_CLIENT_ID.to_owned()),
                 "WEBINARGEEK_AUTHORIZE_URL" => simulated("/oauth/authorize").or_else(|| user(name)),

@@ -18,15 +18,22 @@ pub enum ClientAuthentication {
     Basic,
 }
 
+/// Where a customer's browser is sent (RFC 6749 section 3.1).
 #[derive(Clone, Debug)]
-pub struct Provider {
+pub struct AuthorizationEndpoint {
+    pub url: Url,
     pub client_id: String,
-    pub authorize_url: Url,
-    pub token_url: Url,
-    /// `None` switches revocation off.
-    pub revoke_url: Option<Url>,
     pub scope: Option<String>,
     pub pkce: bool,
+}
+
+/// What exchanges a code, refreshes a pair (RFC 6749 section 3.2) and revokes a token (RFC 7009).
+#[derive(Clone, Debug)]
+pub struct TokenEndpoint {
+    pub url: Url,
+    /// `None` switches revocation off.
+    pub revoke_url: Option<Url>,
+    pub client_id: String,
     pub client_authentication: ClientAuthentication,
     /// The lifetime of an access token whose grant does not say.
     pub expires_in: Duration,
@@ -39,7 +46,7 @@ pub struct RefreshSettings {
     pub stack: String,
     /// Between scheduled runs.
     pub refresh_every: Duration,
-    pub provider: Provider,
+    pub token_endpoint: TokenEndpoint,
 }
 
 impl RefreshSettings {
@@ -49,7 +56,7 @@ impl RefreshSettings {
             client_secret_arn: env.required("CLIENT_SECRET_ARN"),
             stack: env.stack(),
             refresh_every: env.refresh_every(),
-            provider: env.provider(),
+            token_endpoint: env.token_endpoint(),
         }
     }
 }
@@ -169,7 +176,16 @@ impl<'a> Environment<'a> {
         self.seconds("REFRESH_EVERY", 300)
     }
 
-    pub fn provider(&mut self) -> Provider {
+    pub fn authorization_endpoint(&mut self) -> AuthorizationEndpoint {
+        AuthorizationEndpoint {
+            url: self.url("WEBINARGEEK_AUTHORIZE_URL", AUTHORIZE_URL),
+            client_id: self.required("WEBINARGEEK_CLIENT_ID"),
+            scope: self.optional("WEBINARGEEK_SCOPE"),
+            pkce: self.switch("WEBINARGEEK_PKCE", true),
+        }
+    }
+
+    pub fn token_endpoint(&mut self) -> TokenEndpoint {
         let token_url_is_ours = self.optional("WEBINARGEEK_TOKEN_URL").is_none();
         let revoke_url = match (self.lookup)("WEBINARGEEK_REVOKE_URL") {
             Some(text) if text.is_empty() => None,
@@ -185,13 +201,10 @@ impl<'a> Environment<'a> {
                 ClientAuthentication::Post
             }
         };
-        Provider {
-            client_id: self.required("WEBINARGEEK_CLIENT_ID"),
-            authorize_url: self.url("WEBINARGEEK_AUTHORIZE_URL", AUTHORIZE_URL),
-            token_url: self.url("WEBINARGEEK_TOKEN_URL", TOKEN_URL),
+        TokenEndpoint {
+            url: self.url("WEBINARGEEK_TOKEN_URL", TOKEN_URL),
             revoke_url,
-            scope: self.optional("WEBINARGEEK_SCOPE"),
-            pkce: self.switch("WEBINARGEEK_PKCE", true),
+            client_id: self.required("WEBINARGEEK_CLIENT_ID"),
             client_authentication,
             expires_in: self.seconds("WEBINARGEEK_EXPIRES_IN", 7200),
         }
@@ -229,14 +242,16 @@ pub fn process_environment(name: &str) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn provider(pairs: &'static [(&'static str, &'static str)]) -> Result<Provider, ConfigError> {
+    type Endpoints = (AuthorizationEndpoint, TokenEndpoint);
+
+    fn endpoints(pairs: &'static [(&'static str, &'static str)]) -> Result<Endpoints, ConfigError> {
         let lookup = |name: &str| pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
-        Environment::read(&lookup, Environment::provider)
+        Environment::read(&lookup, |env| (env.authorization_endpoint(), env.token_endpoint()))
     }
 
     #[test]
     fn every_problem_is_reported_at_once_and_names_its_variable() {
-        let error = provider(&[
+        let error = endpoints(&[
             ("WEBINARGEEK_TOKEN_URL", "http://provider.example/token"),
             ("WEBINARGEEK_PKCE", "maybe"),
             ("WEBINARGEEK_EXPIRES_IN", "soon"),
@@ -251,23 +266,24 @@ mod tests {
 
     #[test]
     fn the_defaults_are_webinargeeks() {
-        let provider = provider(&[("WEBINARGEEK_CLIENT_ID", "id")]).unwrap();
-        assert_eq!(provider.token_url.as_str(), TOKEN_URL);
-        assert_eq!(provider.authorize_url.as_str(), AUTHORIZE_URL);
-        assert_eq!(provider.revoke_url.unwrap().as_str(), REVOKE_URL);
-        assert!(provider.pkce);
+        let (authorization, token) = endpoints(&[("WEBINARGEEK_CLIENT_ID", "id")]).unwrap();
+        assert_eq!(authorization.url.as_str(), AUTHORIZE_URL);
+        assert_eq!(token.url.as_str(), TOKEN_URL);
+        assert_eq!(token.revoke_url.unwrap().as_str(), REVOKE_URL);
+        assert!(authorization.pkce);
     }
 
     #[test]
     fn another_providers_tokens_are_not_shown_to_webinargeek() {
-        let provider =
-            provider(&[("WEBINARGEEK_CLIENT_ID", "id"), ("WEBINARGEEK_TOKEN_URL", "https://provider.example/token")]);
-        assert!(provider.unwrap().revoke_url.is_none());
+        let (_, token) =
+            endpoints(&[("WEBINARGEEK_CLIENT_ID", "id"), ("WEBINARGEEK_TOKEN_URL", "https://provider.example/token")])
+                .unwrap();
+        assert!(token.revoke_url.is_none());
     }
 
     #[test]
     fn an_empty_revoke_url_switches_revocation_off() {
-        let provider = provider(&[("WEBINARGEEK_CLIENT_ID", "id"), ("WEBINARGEEK_REVOKE_URL", "")]);
-        assert!(provider.unwrap().revoke_url.is_none());
+        let (_, token) = endpoints(&[("WEBINARGEEK_CLIENT_ID", "id"), ("WEBINARGEEK_REVOKE_URL", "")]).unwrap();
+        assert!(token.revoke_url.is_none());
     }
 }

@@ -61,11 +61,11 @@ pub async fn refreshing(settings: RefreshSettings) -> (Arc<Refreshing>, Arc<Conn
     let sdk = aws::sdk_config().await;
     let connections = Arc::new(ConnectionsTable::new(dynamodb::Client::new(&sdk), settings.connections_table));
     let clock = Arc::new(SystemClock);
-    let provider = Arc::new(WebinarGeek::new(settings.provider.clone(), clock.clone()));
+    let provider = Arc::new(WebinarGeek::new(settings.token_endpoint.clone(), clock.clone()));
     let refreshing = Refreshing {
-        client_id: settings.provider.client_id,
+        client_id: settings.token_endpoint.client_id,
         refresh_every: settings.refresh_every,
-        default_lifetime: settings.provider.expires_in,
+        default_lifetime: settings.token_endpoint.expires_in,
         connections: connections.clone(),
         connection_writes: connections.clone(),
         keys: Arc::new(kms::DataKeyOpener { client: kms::Client::new(&sdk), stack: settings.stack.clone() }),

@@ -9,7 +9,7 @@
 //! | [`http`] | query strings, cookies, pages, problems: plain `http` types in, plain `http` types out |
 //! | [`webinargeek`] | the provider's token endpoint |
 //! | [`aws`] | DynamoDB, KMS, Secrets Manager |
-//! | [`config`], [`telemetry`], [`system`], [`lambda`] | the process: its environment, log, clock, randomness, runtime |
+//! | [`config`], [`telemetry`], [`metrics`], [`system`], [`lambda`] | the process: its environment, log, metrics, clock, randomness, runtime |
 //!
 //! Imports run one way: `aws, webinargeek, system, refreshing → ports → domain`, and `http → domain`.
 //! `tests/suite/architecture.rs` holds the rule.
@@ -19,6 +19,7 @@ pub mod config;
 pub mod domain;
 pub mod http;
 pub mod lambda;
+pub mod metrics;
 pub mod ports;
 pub mod refreshing;
 pub mod sealing;

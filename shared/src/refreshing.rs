@@ -42,6 +42,9 @@ pub const INVOCATION_BUDGET: Duration = Duration::from_secs(LEASE.as_secs() + CO
 /// How often a commit is tried while the table cannot be used; the pauses double from 100 ms to 2 s.
 const COMMIT_TRIES: u32 = 20;
 
+/// Why a connection was given up whose provider may have rotated the pair in an answer that never arrived.
+const AMBIGUOUS_ROTATION: &str = "ambiguous_rotation";
+
 pub struct Refreshing {
     pub stack: String,
     pub client_id: String,
@@ -81,7 +84,11 @@ struct Unanswered {
 
 impl Refreshing {
     pub async fn refresh(&self, id: &ConnectionId, need: &Need, deadline: Timestamp) -> Outcome {
-        self.refresh_or_outcome(id, need, deadline).await.unwrap_or_else(|outcome| outcome)
+        let outcome = self.refresh_or_outcome(id, need, deadline).await.unwrap_or_else(|outcome| outcome);
+        if let Outcome::Failed { failure, .. } = &outcome {
+            failure.log();
+        }
+        outcome
     }
 
     async fn refresh_or_outcome(
@@ -265,7 +272,7 @@ impl Refreshing {
         let ambiguous = unknown_before || stored.has_unknown_outcome();
         let (reason, confirm_after) = if ambiguous {
             // Another attempt on this pair has not ended in sight: its answer may still be on its way to the table.
-            ("ambiguous_rotation", LONGEST_INVOCATION + CONFIRM_AFTER)
+            (AMBIGUOUS_ROTATION, LONGEST_INVOCATION + CONFIRM_AFTER)
         } else {
             ("invalid_grant", CONFIRM_AFTER)
         };
@@ -282,6 +289,7 @@ impl Refreshing {
         }
         match self.write(&writes::give_up(&stored, &lease.owner, confirm_after, reason, now)).await? {
             Written::Applied(item) => {
+                log_given_up(reason);
                 Err(Outcome::ReauthRequired(Connection::from_item(&item).map_err(StoreError::from)?))
             }
             Written::Refused(_) => Err(self.found(&lease.connection.id, old).await?),
@@ -364,6 +372,15 @@ impl Refreshing {
     pub async fn open(&self, connection: &Connection) -> Result<TokenPair, Failure> {
         let data_key = self.keys.open(&connection.id, &connection.pair.data_key).await?;
         Ok(sealing::open(&connection.pair.sealed, &data_key, self.place(connection))?)
+    }
+}
+
+fn log_given_up(reason: &str) {
+    const SAID: &str = "the customer must connect again";
+    if reason == AMBIGUOUS_ROTATION {
+        tracing::error!(reauthorizations_needed = 1, ambiguous_rotations = 1, reason, SAID);
+    } else {
+        tracing::error!(reauthorizations_needed = 1, reason, SAID);
     }
 }
 

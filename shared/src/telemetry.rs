@@ -5,20 +5,27 @@ use std::fmt;
 use std::io::Write;
 
 use serde::Serialize;
+use serde_json::{Value, json};
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-use crate::domain::time::Timestamp;
+use crate::metrics;
+use crate::ports::Clock;
+use crate::system::SystemClock;
 
 /// Starts the log of a Lambda function. Without `EnvFilter`, which compiles regular expressions at every start.
-pub fn init() {
+pub fn init(stack: &str) {
     let mut layer = json_subscriber::JsonLayer::stdout();
     layer.with_timer("timestamp", tracing_subscriber::fmt::time::SystemTime);
     layer.with_level("level");
     layer.with_target("target");
     layer.with_flattened_event();
     layer.with_top_level_flattened_span_list();
+    layer.add_static_field("stack", stack.into());
+    layer.add_dynamic_field("_aws", |event, _| {
+        metrics::directive(|name| event.metadata().fields().field(name).is_some(), SystemClock.now())
+    });
     tracing_subscriber::registry().with(LevelFilter::INFO).with(layer).init();
 }
 
@@ -44,20 +51,24 @@ impl fmt::Display for Chain<'_> {
 }
 
 /// The one line at the end of a scheduled run. Written here and not as an event, whose fields cannot be objects.
-pub fn log_summary(function: &str, request_id: &str, summary: &impl Serialize, now: Timestamp) {
-    #[derive(Serialize)]
-    struct Line<'a, S> {
-        timestamp: String,
-        level: &'a str,
-        function: &'a str,
-        request_id: &'a str,
-        message: &'a str,
-        #[serde(flatten)]
-        summary: &'a S,
+pub fn log_summary(stack: &str, function: &str, request_id: &str, summary: &impl Serialize) {
+    let now = SystemClock.now();
+    let mut line = json!({
+        "timestamp": now.rfc3339(),
+        "level": "INFO",
+        "stack": stack,
+        "function": function,
+        "request_id": request_id,
+        "message": "the run has ended",
+    });
+    let summary = serde_json::to_value(summary).expect("numbers and names are JSON");
+    // Null is no number, and no metric.
+    if let Some(directive) = metrics::directive(|name| summary[name].is_number(), now) {
+        line["_aws"] = directive;
     }
-    let timestamp = now.rfc3339();
-    let line = Line { timestamp, level: "INFO", function, request_id, message: "the run has ended", summary };
-    let text = serde_json::to_string(&line).expect("numbers and names are JSON");
+    if let (Value::Object(line), Value::Object(summary)) = (&mut line, summary) {
+        line.extend(summary);
+    }
     // A log that cannot be written is no reason to fail a run that has stored its pairs.
-    writeln!(std::io::stdout().lock(), "{text}").unwrap_or_default();
+    writeln!(std::io::stdout().lock(), "{line}").unwrap_or_default();
 }

@@ -10,7 +10,7 @@ use http::header::{ACCEPT, AUTHORIZATION, RETRY_AFTER};
 use http::{HeaderMap, StatusCode};
 use url::form_urlencoded;
 
-use crate::config::{ClientAuthentication, Provider};
+use crate::config::{ClientAuthentication, TokenEndpoint};
 use crate::domain::secret::{AuthorizationCode, ClientSecret, CodeVerifier, RefreshToken};
 use crate::domain::token_pair::{Grant, TokenPair};
 use crate::ports::{Clock, ExchangeCode, ProviderError, REQUEST_BUDGET, RefreshPair, RevokeToken};
@@ -25,7 +25,7 @@ const BODY_LIMIT: usize = 64 * 1024;
 
 pub struct WebinarGeek {
     http: reqwest::Client,
-    provider: Provider,
+    endpoint: TokenEndpoint,
     clock: Arc<dyn Clock>,
 }
 
@@ -37,12 +37,12 @@ struct Answer {
 }
 
 impl WebinarGeek {
-    pub fn new(provider: Provider, clock: Arc<dyn Clock>) -> Self {
-        Self { http: http_client(), provider, clock }
+    pub fn new(endpoint: TokenEndpoint, clock: Arc<dyn Clock>) -> Self {
+        Self { http: http_client(), endpoint, clock }
     }
 
     async fn token(&self, parameters: &[(&str, &str)], secret: &ClientSecret) -> Result<Grant, ProviderError> {
-        let answer = self.post(self.provider.token_url.as_str(), parameters, secret).await?;
+        let answer = self.post(self.endpoint.url.as_str(), parameters, secret).await?;
         answer::grant(&answer)
     }
 
@@ -52,10 +52,10 @@ impl WebinarGeek {
         parameters: &[(&str, &str)],
         secret: &ClientSecret,
     ) -> Result<Answer, ProviderError> {
-        let client_id = self.provider.client_id.as_str();
+        let client_id = self.endpoint.client_id.as_str();
         let mut form: Vec<(&str, &str)> = parameters.to_vec();
         let mut request = self.http.post(url).header(ACCEPT, "application/json");
-        match self.provider.client_authentication {
+        match self.endpoint.client_authentication {
             ClientAuthentication::Post => form.extend([("client_id", client_id), ("client_secret", secret.expose())]),
             ClientAuthentication::Basic => request = request.header(AUTHORIZATION, basic(client_id, secret)),
         }
@@ -103,7 +103,7 @@ impl RefreshPair for WebinarGeek {
 #[async_trait]
 impl RevokeToken for WebinarGeek {
     async fn revoke(&self, pair: &TokenPair, secret: &ClientSecret) -> Result<bool, ProviderError> {
-        let Some(url) = &self.provider.revoke_url else { return Ok(false) };
+        let Some(url) = &self.endpoint.revoke_url else { return Ok(false) };
         // Revoking the refresh token ends the grant (RFC 7009 section 2.1); the access token is the next best.
         let form = match &pair.refresh_token {
             Some(refresh_token) => [("token", refresh_token.expose()), ("token_type_hint", "refresh_token")],

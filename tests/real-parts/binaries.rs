@@ -246,7 +246,7 @@ async fn a_missing_or_wrong_environment_stops_a_function_at_start_with_every_pro
         for variable in required {
             assert!(message.contains(variable), "{name}, {variable}: {message}");
         }
-        let wrong = if name == "connections" { "PUBLIC_ORIGIN" } else { "WEBINARGEEK_TOKEN_URL" };
+        let wrong = if matches!(name, "authorize" | "connections") { "PUBLIC_ORIGIN" } else { "WEBINARGEEK_TOKEN_URL" };
         assert!(message.contains(wrong), "{name}: {message}");
     }
 }

@@ -78,7 +78,9 @@ async fn another_host_or_site_gets_nothing() {
 
 #[tokio::test]
 async fn sixty_four_parallel_reads_of_an_expired_token_are_one_refresh() {
-    let laptop = Arc::new(Laptop::start(BINARY, &[("SIMULATED_EXPIRES_IN", "2"), ("REFRESH_EVERY", "3600")]).await);
+    let laptop = Arc::new(Laptop::start(BINARY, &[("WEBINARGEEK_EXPIRES_IN", "1"), ("REFRESH_EVERY", "3600")]).await);
+    // Only the first token is short-lived: on a busy machine the last of the reads may come seconds after the first.
+    laptop.post("/local/provider", json!({ "answer": { "without": ["expires_in"] } })).await;
     laptop.connect("t").await;
     // The token's end is a moment in real time.
     while laptop.json("/v1/connections/t").await["expires_at"].as_str().unwrap() > now().as_str() {

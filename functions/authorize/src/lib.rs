@@ -11,7 +11,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use http::header::{ALLOW, ORIGIN, SET_COOKIE};
 use http::{Method, StatusCode};
-use shared::config::{Environment, Provider};
+use shared::config::{AuthorizationEndpoint, Environment};
 use shared::domain::attempt::writes::{ATTEMPT_LIFETIME, begin};
 use shared::domain::attempt::{Attempt, Binding, CookieName, Phase, StateHash};
 use shared::domain::connection_id::ConnectionId;
@@ -27,8 +27,10 @@ use shared::ports::{Clock, Entropy, ReadAttempts, StoreError, WriteAttempts};
 use shared::telemetry::Chain;
 
 pub struct Settings {
+    /// Names the deployment in its log and metrics.
+    pub stack: String,
     pub attempts_table: String,
-    pub provider: Provider,
+    pub authorization_endpoint: AuthorizationEndpoint,
     /// The custom domain, where there is one: browsers that come by another host are sent there.
     pub public_origin: Option<String>,
     /// The integrator's name on the page.
@@ -39,10 +41,10 @@ pub struct Settings {
 
 impl Settings {
     pub fn read(env: &mut Environment) -> Self {
-        env.stack();
         Self {
+            stack: env.stack(),
             attempts_table: env.required("ATTEMPTS_TABLE"),
-            provider: env.provider(),
+            authorization_endpoint: env.authorization_endpoint(),
             public_origin: env.origin("PUBLIC_ORIGIN"),
             display_name: env.optional("DISPLAY_NAME"),
             install_link: env.switch("INSTALL_LINK", false),
@@ -135,7 +137,7 @@ impl Authorize {
         let now = self.clock.now();
         let attempt = Attempt {
             binding: Binding::new(&cookie_name, &cookie_value),
-            code_verifier: self.settings.provider.pkce.then(|| pkce::code_verifier(self.entropy.bytes())),
+            code_verifier: self.settings.authorization_endpoint.pkce.then(|| pkce::code_verifier(self.entropy.bytes())),
             connection_id: match &session {
                 Some(session) => session.connection_id.clone(),
                 None => ConnectionId::minted(self.entropy.bytes()),
@@ -200,11 +202,12 @@ impl Authorize {
 
     /// RFC 6749 section 4.1.1, RFC 7636 section 4.3.
     fn authorization_request(&self, attempt: &Attempt, state: &State) -> String {
-        let mut url = self.settings.provider.authorize_url.clone();
+        let endpoint = &self.settings.authorization_endpoint;
+        let mut url = endpoint.url.clone();
         let mut query = url.query_pairs_mut();
         query
             .append_pair("response_type", "code")
-            .append_pair("client_id", &self.settings.provider.client_id)
+            .append_pair("client_id", &endpoint.client_id)
             .append_pair("redirect_uri", &attempt.redirect_uri)
             .append_pair("state", state.expose());
         if let Some(verifier) = &attempt.code_verifier {
@@ -212,7 +215,7 @@ impl Authorize {
                 .append_pair("code_challenge", &pkce::code_challenge(verifier))
                 .append_pair("code_challenge_method", "S256");
         }
-        if let Some(scope) = &self.settings.provider.scope {
+        if let Some(scope) = &endpoint.scope {
             query.append_pair("scope", scope);
         }
         drop(query);

@@ -7,8 +7,8 @@ use shared::system::{SystemClock, SystemEntropy};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
-    shared::telemetry::init();
     let settings = Environment::read(&process_environment, Settings::read)?;
+    shared::telemetry::init(&settings.stack);
     let sdk = shared::aws::sdk_config().await;
     let attempts = Arc::new(AttemptsTable::new(Client::new(&sdk), settings.attempts_table.clone()));
     let endpoint = Authorize {

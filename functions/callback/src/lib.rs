@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use http::Method;
-use shared::config::{Environment, Provider};
+use shared::config::{Environment, TokenEndpoint};
 use shared::domain::attempt::writes::{End, end, give_back, take};
 use shared::domain::attempt::{Attempt, Binding, CookieName, Failure, Phase, StateHash};
 use shared::domain::connection::writes::{NewGrant, connect, new_pair};
@@ -59,7 +59,7 @@ pub struct Settings {
     pub client_secret_arn: String,
     pub stack: String,
     pub refresh_every: Duration,
-    pub provider: Provider,
+    pub token_endpoint: TokenEndpoint,
 }
 
 impl Settings {
@@ -71,7 +71,7 @@ impl Settings {
             client_secret_arn: env.required("CLIENT_SECRET_ARN"),
             stack: env.stack(),
             refresh_every: env.refresh_every(),
-            provider: env.provider(),
+            token_endpoint: env.token_endpoint(),
         }
     }
 }
@@ -277,14 +277,14 @@ impl Callback {
         let token_set = TokenSet::new(self.entropy.bytes());
         let place = Place { stack: &self.settings.stack, connection: id, token_set };
         let sealed = sealing::seal(&grant.pair, &prepared.data_key.plain, place, self.entropy.bytes());
-        let lifetime = grant.expires_in.unwrap_or(self.settings.provider.expires_in);
+        let lifetime = grant.expires_in.unwrap_or(self.settings.token_endpoint.expires_in);
         let mut seen = prepared.seen;
         let mut pause = Duration::from_millis(100);
         let mut last_error = None;
         for _ in 0..CONNECT_TRIES {
             let new_grant = NewGrant {
                 id: id.clone(),
-                client_id: self.settings.provider.client_id.clone(),
+                client_id: self.settings.token_endpoint.client_id.clone(),
                 grant: attempt.state_hash.as_str().to_owned(),
                 session: attempt.session.as_ref().map(|session| session.as_str().to_owned()),
                 new: new_pair(

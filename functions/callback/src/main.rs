@@ -8,15 +8,15 @@ use shared::webinargeek::WebinarGeek;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
-    shared::telemetry::init();
     let settings = Environment::read(&process_environment, Settings::read)?;
+    shared::telemetry::init(&settings.stack);
     let sdk = shared::aws::sdk_config().await;
     let tables = dynamodb::Client::new(&sdk);
     let attempts = Arc::new(dynamodb::AttemptsTable::new(tables.clone(), settings.attempts_table.clone()));
     let connections = Arc::new(dynamodb::ConnectionsTable::new(tables, settings.connections_table.clone()));
     let secrets = secrets_manager::Client::new(&sdk);
     let clock = Arc::new(SystemClock);
-    let provider = Arc::new(WebinarGeek::new(settings.provider.clone(), clock.clone()));
+    let provider = Arc::new(WebinarGeek::new(settings.token_endpoint.clone(), clock.clone()));
     let endpoint = Callback {
         attempt_reads: attempts.clone(),
         attempts,

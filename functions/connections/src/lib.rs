@@ -33,6 +33,8 @@ const EXPIRES_IN: std::ops::RangeInclusive<i64> = 60..=86_400;
 const EXPIRES_IN_DEFAULT: i64 = 3600;
 
 pub struct Settings {
+    /// Names the deployment in its log and metrics.
+    pub stack: String,
     pub attempts_table: String,
     pub connections_table: String,
     /// The custom domain, where there is one.
@@ -42,8 +44,8 @@ pub struct Settings {
 
 impl Settings {
     pub fn read(env: &mut Environment) -> Self {
-        env.stack();
         Self {
+            stack: env.stack(),
             attempts_table: env.required("ATTEMPTS_TABLE"),
             connections_table: env.required("CONNECTIONS_TABLE"),
             public_origin: env.origin("PUBLIC_ORIGIN"),

@@ -7,8 +7,8 @@ use shared::system::{SystemClock, SystemEntropy};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
-    shared::telemetry::init();
     let settings = Environment::read(&process_environment, Settings::read)?;
+    shared::telemetry::init(&settings.stack);
     let tables = Client::new(&shared::aws::sdk_config().await);
     let endpoint = Connections {
         sessions: Arc::new(AttemptsTable::new(tables.clone(), settings.attempts_table.clone())),

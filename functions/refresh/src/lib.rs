@@ -195,20 +195,16 @@ impl Run {
                 self.expires(connection.expires_at);
             }
             Some(Outcome::Gone) => self.summary.adopted += 1,
-            Some(Outcome::ReauthRequired(connection)) => {
-                self.summary.reauth_required += 1;
-                tracing::error!(reason = connection.reason, "the customer must connect again");
-            }
+            Some(Outcome::ReauthRequired(_)) => self.summary.reauth_required += 1,
             Some(Outcome::Failed { failure, .. }) => {
                 *self.summary.failed.entry(failure.class()).or_default() += 1;
                 self.expires(due.expires_at);
                 self.heed(&failure);
-                tracing::warn!(class = failure.class(), error = %Chain(&failure), "a refresh has failed");
             }
             None => {
                 *self.summary.failed.entry("panic").or_default() += 1;
                 self.expires(due.expires_at);
-                tracing::error!(class = "panic", "a refresh has failed");
+                tracing::error!(refresh_failures = 1, class = "panic", cause = "row", "a refresh has failed");
             }
         }
         self.summary.due += 1;

@@ -8,17 +8,18 @@ use tracing::Instrument;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    shared::telemetry::init();
     let settings = Environment::read(&process_environment, RefreshSettings::read)?;
+    shared::telemetry::init(&settings.stack);
+    let stack = settings.stack.clone();
     let (refreshing, due) = shared::lambda::refreshing(settings).await;
     let sweep = Refresh { refreshing, due, clock: Arc::new(SystemClock), entropy: Arc::new(SystemEntropy) };
-    let sweep = &sweep;
+    let (sweep, stack) = (&sweep, stack.as_str());
     lambda_runtime::run(service_fn(move |event: LambdaEvent<serde_json::Value>| {
         let span = tracing::info_span!("invocation", function = "refresh", request_id = event.context.request_id);
         async move {
             let shards = shards(&event.payload)?;
             let summary = sweep.run(shards, shared::lambda::deadline(&event.context)).await;
-            shared::telemetry::log_summary("refresh", &event.context.request_id, &summary, sweep.clock.now());
+            shared::telemetry::log_summary(stack, "refresh", &event.context.request_id, &summary);
             Ok::<Summary, lambda_runtime::Error>(summary)
         }
         .instrument(span)

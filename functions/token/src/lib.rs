@@ -28,7 +28,6 @@ use shared::http::query::Query;
 use shared::http::{Endpoint, Invocation, Request, Response, path, reply};
 use shared::ports::{Clock, Entropy, ReadConnections};
 use shared::refreshing::{Failure, Outcome, Refreshing};
-use shared::telemetry::Chain;
 
 const MIN_TTL_DEFAULT: u64 = 120;
 const MIN_TTL_LONGEST: u64 = 86_400;
@@ -55,7 +54,8 @@ pub enum TokenError {
     ReauthRequired(ConnectionId),
     #[error("somebody else's refresh has not ended yet, or an earlier failure backs off")]
     Wait { until: Timestamp },
-    #[error("no token that lives: {failure}")]
+    /// Logged where it failed.
+    #[error("no token that lives: {}", .failure.class())]
     Failed { failure: Failure, retry_at: Option<Timestamp> },
 }
 
@@ -149,7 +149,7 @@ impl Token {
         };
         // 4.
         if stored.status == Status::Active && wanted.accepts(&stored, self.clock.now()) {
-            tracing::info!(reason = %Chain(&error), "the stored token is answered");
+            tracing::info!(reason = %error, "the stored token is answered");
             return self.open(stored).await;
         }
         Err(match error {
@@ -186,22 +186,19 @@ impl Token {
         match self.connections.read(id).await {
             Ok(Some(connection)) if connection.status != Status::Disconnecting => Ok(connection),
             Ok(Some(_)) | Ok(None) => Err(TokenError::NotFound),
-            Err(error) => Err(TokenError::Failed { failure: error.into(), retry_at: None }),
+            Err(error) => Err(failed(error.into())),
         }
     }
 
     async fn open(&self, connection: Connection) -> Result<(Connection, TokenPair), TokenError> {
         match self.refreshing.open(&connection).await {
             Ok(pair) => Ok((connection, pair)),
-            Err(failure) => Err(TokenError::Failed { failure, retry_at: None }),
+            Err(failure) => Err(failed(failure)),
         }
     }
 
     fn refusal(&self, error: TokenError) -> Problem {
-        match &error {
-            TokenError::Failed { .. } => tracing::error!(error = %Chain(&error), "no token is answered"),
-            other => tracing::info!(reason = %other, "no token is answered"),
-        }
+        tracing::info!(reason = %error, "no token is answered");
         let seconds_until = |until: Timestamp| self.clock.now().seconds_until(until).clamp(1, 900);
         match error {
             TokenError::Invalid(problem) => problem,
@@ -221,6 +218,12 @@ impl Token {
             }
         }
     }
+}
+
+/// A failure outside of a refresh, which logs its own.
+fn failed(failure: Failure) -> TokenError {
+    failure.log();
+    TokenError::Failed { failure, retry_at: None }
 }
 
 fn explain(failure: &Failure) -> (Code, &'static str) {

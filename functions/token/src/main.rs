@@ -6,8 +6,8 @@ use token::Token;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
-    shared::telemetry::init();
     let settings = Environment::read(&process_environment, RefreshSettings::read)?;
+    shared::telemetry::init(&settings.stack);
     let (refreshing, connections) = shared::lambda::refreshing(settings).await;
     let endpoint = Token { refreshing, connections, clock: Arc::new(SystemClock), entropy: Arc::new(SystemEntropy) };
     shared::lambda::serve_http("token", endpoint).await

@@ -8,6 +8,7 @@ use crate::domain::time::Timestamp;
 use crate::domain::token_pair::TokenPair;
 use crate::ports::{KeyError, ProviderError, SecretError, StoreError};
 use crate::sealing::Unopenable;
+use crate::telemetry::Chain;
 
 /// Every way in which [`super::Refreshing::refresh`] ends.
 #[derive(Debug)]
@@ -69,6 +70,41 @@ impl Failure {
             Failure::NoRefreshToken => "no_refresh_token",
             Failure::Frozen => "frozen",
         }
+    }
+
+    /// Who can mend it: what the alarms tell apart.
+    pub fn cause(&self) -> &'static str {
+        match self {
+            // Our deployment: nothing gets better by itself.
+            Failure::Secret(_) | Failure::Provider(ProviderError::InvalidClient) | Failure::ForeignClient => {
+                "configuration"
+            }
+            Failure::Provider(
+                ProviderError::NotSent(_)
+                | ProviderError::Throttled { .. }
+                | ProviderError::Unknown(_)
+                | ProviderError::Refused(_),
+            ) => "provider",
+            // One customer: they have taken the access away, or never gave the right to refresh.
+            Failure::Provider(ProviderError::InvalidGrant) | Failure::NoRefreshToken => "customer",
+            Failure::Store(StoreError::Unavailable(_)) | Failure::Key(KeyError::Unavailable(_)) | Failure::Frozen => {
+                "aws"
+            }
+            Failure::Store(StoreError::Inconsistent(_))
+            | Failure::Key(KeyError::Refused(_))
+            | Failure::Unopenable(_) => "row",
+        }
+    }
+
+    /// The one line that a failure is told and counted in.
+    pub fn log(&self) {
+        tracing::warn!(
+            refresh_failures = 1,
+            class = self.class(),
+            cause = self.cause(),
+            error = %Chain(self),
+            "a refresh has failed"
+        );
     }
 }
 

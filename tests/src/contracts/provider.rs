@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::header::{COOKIE, LOCATION, SET_COOKIE};
 use local::webinargeek::Rotation;
-use shared::config::{ClientAuthentication, Provider};
+use shared::config::{ClientAuthentication, TokenEndpoint};
 use shared::domain::pkce;
 use shared::domain::secret::{AccessToken, AuthorizationCode, ClientSecret, CodeVerifier, RefreshToken};
 use shared::domain::token_pair::{Grant, TokenPair};
@@ -47,19 +47,16 @@ pub async fn holds(running: &Running) {
 impl<'a> Suite<'a> {
     fn new(running: &'a Running, client_authentication: ClientAuthentication) -> Self {
         let url = |path: &str| Url::parse(&format!("{}{path}", running.origin)).unwrap();
-        let provider = Provider {
-            client_id: running.client_id.clone(),
-            authorize_url: url("/oauth/authorize"),
-            token_url: url("/oauth/token"),
+        let endpoint = TokenEndpoint {
+            url: url("/oauth/token"),
             revoke_url: Some(url("/oauth/revoke")),
-            scope: Some("read".to_owned()),
-            pkce: true,
+            client_id: running.client_id.clone(),
             client_authentication,
             expires_in: std::time::Duration::from_secs(1),
         };
         Self {
             running,
-            adapter: WebinarGeek::new(provider, Arc::new(SystemClock)),
+            adapter: WebinarGeek::new(endpoint, Arc::new(SystemClock)),
             secret: ClientSecret::new(&running.client_secret),
             http: provider_client(),
         }

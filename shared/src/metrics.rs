@@ -1,0 +1,86 @@
+//! What CloudWatch counts: a log line that holds one of these members says so in its member `_aws` (embedded metric
+//! format), and CloudWatch Logs makes metrics of it. No call, no permission, no second line.
+//!
+//! Why no library writes them: `docs/decisions/0005-metrics-are-log-lines.md`.
+
+use serde_json::{Value, json};
+
+use crate::domain::time::Timestamp;
+
+pub const NAMESPACE: &str = "webinargeek-connect";
+
+/// A member of a log line that is a metric. Each distinct name and dimension value costs by the hour in which it reports,
+/// so what is rare is written when it happens, and never as a zero.
+pub struct Metric {
+    pub name: &'static str,
+    /// CloudWatch's word.
+    pub unit: &'static str,
+    /// Beside `stack`; each of them makes a metric of its own.
+    pub by: &'static [&'static str],
+}
+
+pub const METRICS: &[Metric] = &[
+    // Of a run's summary.
+    Metric { name: "due", unit: "Count", by: &[] },
+    Metric { name: "refreshed", unit: "Count", by: &[] },
+    Metric { name: "least_remaining_seconds", unit: "Seconds", by: &[] },
+    // Of one connection, whichever function has met it.
+    Metric { name: "refresh_failures", unit: "Count", by: &["class", "cause"] },
+    Metric { name: "reauthorizations_needed", unit: "Count", by: &[] },
+    Metric { name: "ambiguous_rotations", unit: "Count", by: &[] },
+];
+
+/// The member `_aws` of a line that `has` some members; `None` where none of them is a metric.
+pub fn directive(has: impl Fn(&str) -> bool, now: Timestamp) -> Option<Value> {
+    let directives: Vec<Value> = METRICS.iter().filter(|metric| has(metric.name)).map(Metric::directive).collect();
+    (!directives.is_empty()).then(|| json!({ "Timestamp": now.unix() * 1000, "CloudWatchMetrics": directives }))
+}
+
+impl Metric {
+    pub fn dimensions(&self) -> Vec<Vec<&'static str>> {
+        if self.by.is_empty() {
+            return vec![vec!["stack"]];
+        }
+        self.by.iter().map(|dimension| vec!["stack", dimension]).collect()
+    }
+
+    fn directive(&self) -> Value {
+        json!({
+            "Namespace": NAMESPACE,
+            "Dimensions": self.dimensions(),
+            "Metrics": [{ "Name": self.name, "Unit": self.unit }],
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_says_which_of_its_members_are_metrics_and_by_what() {
+        let has = |name: &str| ["refreshed", "refresh_failures", "message"].contains(&name);
+        let directive = directive(has, Timestamp::from_unix(1_795_495_962)).unwrap();
+        assert_eq!(directive["Timestamp"], 1_795_495_962_000_i64);
+        assert_eq!(
+            directive["CloudWatchMetrics"],
+            json!([
+                {
+                    "Namespace": "webinargeek-connect",
+                    "Dimensions": [["stack"]],
+                    "Metrics": [{ "Name": "refreshed", "Unit": "Count" }],
+                },
+                {
+                    "Namespace": "webinargeek-connect",
+                    "Dimensions": [["stack", "class"], ["stack", "cause"]],
+                    "Metrics": [{ "Name": "refresh_failures", "Unit": "Count" }],
+                },
+            ])
+        );
+    }
+
+    #[test]
+    fn a_line_without_a_metric_is_a_log_line_and_no_more() {
+        assert!(directive(|name| name == "message", Timestamp::from_unix(0)).is_none());
+    }
+}
