@@ -12,8 +12,9 @@ struct Row {
     status: String,
 }
 
-pub(crate) async fn page(server: &Server) -> Response {
-    let rows = rows(server).await;
+/// Connection ids are shown to whoever sits at the laptop, and not through a tunnel.
+pub(crate) async fn page(server: &Server, is_local: bool) -> Response {
+    let rows = if is_local { rows(server).await } else { Vec::new() };
     let markup = html! {
         (DOCTYPE)
         html lang="en" {

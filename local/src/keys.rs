@@ -21,6 +21,7 @@ use serde_json::{Value, json};
 use shared::ports::Entropy;
 use tokio::net::TcpListener;
 
+use crate::server::is_local;
 use crate::{StartError, private_file};
 
 pub const KEY_ARN: &str = "arn:aws:kms:eu-west-1:000000000000:key/00000000-0000-4000-8000-000000000001";
@@ -65,6 +66,9 @@ pub async fn serve(
 }
 
 async fn call(State(keys): State<Arc<Keys>>, headers: HeaderMap, body: Bytes) -> Response {
+    if !is_local(&headers) {
+        return StatusCode::FORBIDDEN.into_response();
+    }
     let target = headers.get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or_default();
     let answer = match serde_json::from_slice::<Value>(&body) {
         Err(_) => Err(AwsError("SerializationException", "the body is not JSON")),

@@ -20,8 +20,8 @@ async fn main() -> std::process::ExitCode {
 }
 
 async fn run() -> Result<(), Box<dyn std::error::Error>> {
-    let settings = Settings::read(&process_environment)?;
-    if std::io::stdout().is_terminal() {
+    let settings = Settings::read(&process_environment, std::io::stdout().is_terminal())?;
+    if settings.log_is_text {
         tracing_subscriber::fmt().with_target(false).compact().init();
     } else {
         shared::telemetry::init(&settings.stack);

@@ -23,6 +23,7 @@ use shared::domain::return_to::is_loopback;
 use shared::http::problem::{Code, Problem};
 use shared::http::{Invocation, Request};
 use shared::ports::Entropy;
+use shared::telemetry::log_summary;
 use tokio::net::TcpListener;
 use tracing::Instrument;
 use url::Url;
@@ -46,7 +47,17 @@ pub struct Server {
     pub public_origin: Option<String>,
     pub simulation: Option<Arc<Simulation>>,
     pub connections: aws_sdk_dynamodb::Client,
+    pub summary_log: SummaryLog,
     pub entropy: Arc<dyn Entropy>,
+}
+
+/// How the end of a scheduled run is told.
+pub enum SummaryLog {
+    /// As in Lambda.
+    Json {
+        stack: String,
+    },
+    Text,
 }
 
 #[derive(Debug, Deserialize)]
@@ -93,7 +104,7 @@ impl Server {
             return convert(endpoint.handle(request, &invocation).instrument(invocation.span(function)).await);
         }
         match (request.method(), path) {
-            (&Method::GET | &Method::HEAD, "/") => home::page(self).await,
+            (&Method::GET | &Method::HEAD, "/") => home::page(self, is_local(request.headers())).await,
             (&Method::POST, "/local/refresh") => self.refresh(request.body(), &request_id).await,
             (&Method::GET, "/local/provider") => {
                 self.provider(|simulation| Json(json!({ "requests": simulation.faults.requests() })).into_response())
@@ -109,10 +120,14 @@ impl Server {
         let span = tracing::info_span!("invocation", function = "refresh", request_id);
         let deadline = self.deployment.clock.now() + RUN_TIME;
         let summary = self.deployment.refresh.run(shards, deadline).instrument(span.clone()).await;
-        let _entered = span.enter();
-        if summary.due > 0 || !summary.finished {
-            let text = serde_json::to_string(&summary).unwrap_or_default();
-            tracing::info!(summary = text, "the run has ended");
+        match &self.summary_log {
+            SummaryLog::Json { stack } => log_summary(stack, "refresh", request_id, &summary),
+            // A person at a terminal need not read every minute that nothing was due.
+            SummaryLog::Text if summary.due > 0 || !summary.finished => {
+                let text = serde_json::to_string(&summary).unwrap_or_default();
+                span.in_scope(|| tracing::info!("the run has ended: {text}"));
+            }
+            SummaryLog::Text => {}
         }
         summary
     }
@@ -135,13 +150,11 @@ impl Server {
         }
     }
 
-    /// What API Gateway would say where the request arrived. A tunnel may pass its own host on, or the laptop's with a
-    /// note.
+    /// What API Gateway would say where the request arrived.
     fn origin_of(&self, headers: &HeaderMap) -> String {
         let host = headers.get(HOST).and_then(|value| value.to_str().ok());
-        let forwarded = headers.keys().any(|name| name.as_str().starts_with("x-forwarded-"));
         match (host, &self.public_origin) {
-            (_, Some(public_origin)) if forwarded || !is_local(headers) => public_origin.clone(),
+            (_, Some(public_origin)) if !is_local(headers) => public_origin.clone(),
             (Some(host), _) => format!("http://{host}"),
             (None, _) => self.origin.clone(),
         }
@@ -154,20 +167,27 @@ fn order(simulation: &Simulation, body: &[u8]) -> Response {
         Ok(Order::Revoke(Revoke { revoke_all: true })) => simulation.grants.revoke_all(),
         Ok(Order::Revoke(Revoke { revoke_all: false })) => {}
         Err(_) => {
-            let shapes =
-                "send {\"answer\": …, \"grant_type\": …, \"carried_out\": …, \"times\": …} or {\"revoke_all\": true}\n";
+            let shapes = "send {\"answer\": …, \"grant_type\": …, \"carried_out\": …, \"times\": …}, where answer is one of \
+                \"hang\", \"break\", \"html\", \"huge\", \"garbage\", {\"late\": milliseconds}, {\"without\": [members]}, \
+                {\"status\": {\"status\": …, \"error\": …, \"retry_after\": …}}; or send {\"revoke_all\": true}\n";
             return (StatusCode::BAD_REQUEST, shapes).into_response();
         }
     }
     Json(json!({})).into_response()
 }
 
-/// Whether a request came by a loopback name, and from no other site: a page that a browser has open elsewhere can send
-/// requests here, by DNS rebinding or plainly.
-fn is_local(headers: &HeaderMap) -> bool {
+/// Whether a request came by a loopback name, from no other site and through no tunnel: a page that a browser has open
+/// elsewhere can send requests here, by DNS rebinding or plainly, and a tunnel may write the laptop's own name into Host.
+pub(crate) fn is_local(headers: &HeaderMap) -> bool {
     let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or_default());
     let loopback = |url: &str| Url::parse(url).is_ok_and(|url| is_loopback(&url));
-    text(HOST).is_some_and(|host| loopback(&format!("http://{host}/"))) && text(ORIGIN).is_none_or(loopback)
+    text(HOST).is_some_and(|host| loopback(&format!("http://{host}/")))
+        && text(ORIGIN).is_none_or(loopback)
+        && !is_forwarded(headers)
+}
+
+fn is_forwarded(headers: &HeaderMap) -> bool {
+    headers.keys().any(|name| name == "forwarded" || name.as_str().starts_with("x-forwarded-"))
 }
 
 fn convert(response: shared::http::Response) -> Response {

@@ -10,6 +10,8 @@ use crate::{keys, tables};
 
 pub struct Settings {
     pub stack: String,
+    /// Readable text in place of JSON: a person looks at it.
+    pub log_is_text: bool,
     pub port: u16,
     /// Where tables, key and the simulated provider's state survive restarts.
     pub data_dir: Option<PathBuf>,
@@ -30,7 +32,7 @@ pub const SIMULATED_CLIENT_ID: &str = "local-client";
 const SIMULATED_CLIENT_SECRET: &str = "local-client-secret";
 
 impl Settings {
-    pub fn read(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+    pub fn read(lookup: &dyn Fn(&str) -> Option<String>, log_is_text: bool) -> Result<Self, ConfigError> {
         Environment::read(lookup, |env| {
             let is_simulated = env.optional("WEBINARGEEK_CLIENT_ID").is_none();
             let rotation = match env.optional("SIMULATED_ROTATION").as_deref() {
@@ -54,6 +56,7 @@ impl Settings {
                 env.token_endpoint();
             }
             Self {
+                log_is_text,
                 stack: env.optional("STACK").unwrap_or_else(|| "local".to_owned()),
                 port,
                 data_dir: env.optional("DATA_DIR").map(PathBuf::from),
@@ -94,7 +97,6 @@ impl Settings {
                 "WEBINARGEEK_AUTHORIZE_URL" => simulated("/oauth/authorize").or_else(|| user(name)),
                 "WEBINARGEEK_TOKEN_URL" => simulated("/oauth/token").or_else(|| user(name)),
                 "WEBINARGEEK_REVOKE_URL" => simulated("/oauth/revoke").or_else(|| user(name)),
-                "WEBINARGEEK_ACCOUNT_URL" => simulated("/api/me").or_else(|| user(name)),
                 _ => user(name),
             }
         }

@@ -10,7 +10,7 @@ use shared::ports::{Clock, Entropy};
 use tokio::net::TcpListener;
 
 use crate::deployment::{Deployment, Services};
-use crate::server::{self, Server};
+use crate::server::{self, Server, SummaryLog};
 use crate::settings::{SIMULATED_CLIENT_ID, Settings};
 use crate::webinargeek::{self, Faults, Grants, Simulation};
 use crate::{StartError, keys, tables};
@@ -67,6 +67,11 @@ pub async fn start(
         public_origin: settings.public_origin.clone(),
         simulation,
         connections: services.dynamodb,
+        summary_log: if settings.log_is_text {
+            SummaryLog::Text
+        } else {
+            SummaryLog::Json { stack: settings.stack.clone() }
+        },
         entropy,
     };
     Ok(Running { server: Arc::new(server), redirect_uri, listener, refresh_every: settings.refresh_every })

@@ -72,7 +72,7 @@ impl fmt::Debug for ConfigError {
     }
 }
 
-/// Reads variables, and remembers what is wrong with them until [`Environment::finish`].
+/// Reads variables, and remembers what is wrong with them.
 pub struct Environment<'a> {
     lookup: &'a dyn Fn(&str) -> Option<String>,
     problems: Vec<String>,
@@ -141,7 +141,7 @@ impl<'a> Environment<'a> {
         }
     }
 
-    /// `https://host[:port]` and nothing behind it.
+    /// A scheme, a host and perhaps a port, and nothing behind them.
     pub fn origin(&mut self, name: &str) -> Option<String> {
         let text = self.optional(name)?;
         match parse_origin(&text) {
@@ -211,7 +211,11 @@ impl<'a> Environment<'a> {
     }
 
     pub fn problem(&mut self, name: &str, problem: &str) {
-        self.problems.push(format!("{name} {problem}"));
+        let problem = format!("{name} {problem}");
+        // Several settings may read the same variable.
+        if !self.problems.contains(&problem) {
+            self.problems.push(problem);
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 //! | module | holds |
 //! |---|---|
 //! | [`domain`] | pure values: ids, secrets, times, attempts, sessions, connections and their conditional writes |
+//! | [`failure`] | the stable names of what can fail |
 //! | [`ports`] | one small trait per capability: what a function may do to the outside world |
 //! | [`refreshing`] | the use case that the schedule and the token route share: lease, open, refresh, seal, commit |
 //! | [`sealing`] | a token pair under a data key, bound to its stack, connection and token set |
@@ -17,6 +18,7 @@
 pub mod aws;
 pub mod config;
 pub mod domain;
+pub mod failure;
 pub mod http;
 pub mod lambda;
 pub mod metrics;

@@ -25,7 +25,7 @@ pub const METRICS: &[Metric] = &[
     Metric { name: "refreshed", unit: "Count", by: &[] },
     Metric { name: "least_remaining_seconds", unit: "Seconds", by: &[] },
     // Of one connection, whichever function has met it.
-    Metric { name: "refresh_failures", unit: "Count", by: &["class", "cause"] },
+    Metric { name: "failures", unit: "Count", by: &["class", "cause"] },
     Metric { name: "reauthorizations_needed", unit: "Count", by: &[] },
     Metric { name: "ambiguous_rotations", unit: "Count", by: &[] },
 ];
@@ -59,7 +59,7 @@ mod tests {
 
     #[test]
     fn a_line_says_which_of_its_members_are_metrics_and_by_what() {
-        let has = |name: &str| ["refreshed", "refresh_failures", "message"].contains(&name);
+        let has = |name: &str| ["refreshed", "failures", "message"].contains(&name);
         let directive = directive(has, Timestamp::from_unix(1_795_495_962)).unwrap();
         assert_eq!(directive["Timestamp"], 1_795_495_962_000_i64);
         assert_eq!(
@@ -73,7 +73,7 @@ mod tests {
                 {
                     "Namespace": "webinargeek-connect",
                     "Dimensions": [["stack", "class"], ["stack", "cause"]],
-                    "Metrics": [{ "Name": "refresh_failures", "Unit": "Count" }],
+                    "Metrics": [{ "Name": "failures", "Unit": "Count" }],
                 },
             ])
         );

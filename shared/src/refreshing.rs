@@ -23,6 +23,7 @@ use crate::domain::secret::{ClientSecret, DataKey};
 use crate::domain::time::Timestamp;
 use crate::domain::token_pair::{Grant, TokenPair, TokenSet};
 use crate::domain::write::{Write, Written};
+use crate::failure::FailureClass;
 use crate::ports::{
     Clock, Entropy, OpenDataKeys, ProviderError, REQUEST_BUDGET, ReadClientSecret, ReadConnections, RefreshPair,
     RevokeToken, StoreError, WriteConnections,
@@ -38,12 +39,6 @@ const COMMIT_BUDGET: Duration = Duration::from_secs(5);
 
 /// Time that an invocation must have left to begin.
 pub const INVOCATION_BUDGET: Duration = Duration::from_secs(LEASE.as_secs() + COMMIT_BUDGET.as_secs());
-
-/// How often a commit is tried while the table cannot be used; the pauses double from 100 ms to 2 s.
-const COMMIT_TRIES: u32 = 20;
-
-/// Why a connection was given up whose provider may have rotated the pair in an answer that never arrived.
-const AMBIGUOUS_ROTATION: &str = "ambiguous_rotation";
 
 pub struct Refreshing {
     pub stack: String,
@@ -272,22 +267,22 @@ impl Refreshing {
         let ambiguous = unknown_before || stored.has_unknown_outcome();
         let (reason, confirm_after) = if ambiguous {
             // Another attempt on this pair has not ended in sight: its answer may still be on its way to the table.
-            (AMBIGUOUS_ROTATION, LONGEST_INVOCATION + CONFIRM_AFTER)
+            (FailureClass::AmbiguousRotation, LONGEST_INVOCATION + CONFIRM_AFTER)
         } else {
-            ("invalid_grant", CONFIRM_AFTER)
+            (FailureClass::InvalidGrant, CONFIRM_AFTER)
         };
         let now = self.clock.now();
         let first_refusal = stored.refused_at.unwrap_or(now);
         if first_refusal > now - confirm_after {
             let settlement = Settlement {
-                reason,
+                reason: reason.as_str(),
                 not_before: first_refusal + confirm_after,
                 known: !unknown_before,
                 refused_at: Some(now),
             };
             return Err(self.settle_as(lease, Failure::Provider(ProviderError::InvalidGrant), settlement).await);
         }
-        match self.write(&writes::give_up(&stored, &lease.owner, confirm_after, reason, now)).await? {
+        match self.write(&writes::give_up(&stored, &lease.owner, confirm_after, reason.as_str(), now)).await? {
             Written::Applied(item) => {
                 log_given_up(reason);
                 Err(Outcome::ReauthRequired(Connection::from_item(&item).map_err(StoreError::from)?))
@@ -301,8 +296,12 @@ impl Refreshing {
         if let Failure::Provider(ProviderError::Throttled { retry_after: Some(asked), .. }) = &failure {
             wait = wait.max(*asked).min(RETRY_AFTER_LONGEST);
         }
-        let settlement =
-            Settlement { reason: failure.class(), not_before: self.clock.now() + wait, known, refused_at: None };
+        let settlement = Settlement {
+            reason: failure.class().as_str(),
+            not_before: self.clock.now() + wait,
+            known,
+            refused_at: None,
+        };
         self.settle_as(lease, failure, settlement).await
     }
 
@@ -344,7 +343,7 @@ impl Refreshing {
     /// Writes as long as the invocation lives: the condition makes a repetition harmless.
     async fn write_until(&self, write: &Write, deadline: Timestamp) -> Result<Written, StoreError> {
         let mut pause = Duration::from_millis(100);
-        for _ in 1..COMMIT_TRIES {
+        loop {
             match self.write(write).await {
                 Err(error @ StoreError::Unavailable(_)) if self.clock.now() < deadline => {
                     tracing::error!(%error, "a new pair could not be stored yet, trying again");
@@ -354,7 +353,6 @@ impl Refreshing {
             self.clock.sleep(pause + self.entropy.jitter(pause)).await;
             pause = (pause * 2).min(Duration::from_secs(2));
         }
-        self.write(write).await
     }
 
     async fn revoke(&self, pair: &TokenPair, secrets: &[ClientSecret]) {
@@ -375,12 +373,12 @@ impl Refreshing {
     }
 }
 
-fn log_given_up(reason: &str) {
-    const SAID: &str = "the customer must connect again";
-    if reason == AMBIGUOUS_ROTATION {
-        tracing::error!(reauthorizations_needed = 1, ambiguous_rotations = 1, reason, SAID);
+fn log_given_up(reason: FailureClass) {
+    let class = reason.as_str();
+    if reason == FailureClass::AmbiguousRotation {
+        tracing::error!(reauthorizations_needed = 1, ambiguous_rotations = 1, class, "the customer must connect again");
     } else {
-        tracing::error!(reauthorizations_needed = 1, reason, SAID);
+        tracing::error!(reauthorizations_needed = 1, class, "the customer must connect again");
     }
 }
 

@@ -24,8 +24,17 @@ impl<'a> Browser<'a> {
         self.send(Method::GET, url, &[]).await
     }
 
+    /// In an invocation that has only so many seconds left.
+    pub async fn get_with_time(&self, url: &str, seconds: u64) -> Response {
+        self.send_within(seconds, Method::GET, url, &[]).await
+    }
+
     /// A request to the product, with this browser's cookies and what it answers with.
     pub async fn send(&self, method: Method, url: &str, headers: &[(&'static str, &str)]) -> Response {
+        self.send_within(60, method, url, headers).await
+    }
+
+    async fn send_within(&self, seconds: u64, method: Method, url: &str, headers: &[(&'static str, &str)]) -> Response {
         let mut request = Request::default();
         *request.method_mut() = method;
         *request.uri_mut() = url.strip_prefix(ORIGIN).unwrap_or(url).parse().unwrap();
@@ -36,7 +45,7 @@ impl<'a> Browser<'a> {
         for (name, value) in headers {
             request.headers_mut().insert(*name, value.parse().unwrap());
         }
-        let response = self.world.send(request).await;
+        let response = self.world.send_within(seconds, ORIGIN, request).await;
         for header in response.headers().get_all(SET_COOKIE) {
             self.keep(header.to_str().unwrap());
         }

@@ -72,11 +72,19 @@ impl Laptop {
             "DATA_DIR" => Some(data_dir.clone()),
             _ => None,
         };
-        let settings = Settings::read(&lookup).unwrap();
+        let settings = Settings::read(&lookup, true).unwrap();
         let running = start(settings, lookup, Arc::new(LaterClock(later)), Arc::new(SystemEntropy)).await.unwrap();
         let origin = running.server.origin.clone();
         tokio::spawn(running.serve());
         Self { origin, printed: Vec::new(), http: provider_client(), process: None }
+    }
+
+    /// Where the simulated provider listens.
+    pub async fn provider(&self) -> String {
+        let session = self.post("/v1/connect-sessions", json!({ "confirm_page": false })).await;
+        let sent = self.http.get(session["url"].as_str().unwrap()).send().await.unwrap();
+        let consent = url::Url::parse(sent.headers()[LOCATION].to_str().unwrap()).unwrap();
+        consent.origin().ascii_serialization()
     }
 
     /// `kill -9`

@@ -179,12 +179,17 @@ impl World {
     }
 
     pub async fn send_to(&self, origin: &str, request: Request) -> Response {
+        self.send_within(60, origin, request).await
+    }
+
+    /// In an invocation that may run for so many seconds.
+    pub async fn send_within(&self, seconds: u64, origin: &str, request: Request) -> Response {
         let request_id = {
             let mut next = self.next_request.lock().unwrap();
             *next += 1;
             format!("request-{next}")
         };
-        let deadline = self.clock.now() + Duration::from_secs(60);
+        let deadline = self.clock.now() + Duration::from_secs(seconds);
         let invocation = Invocation { request_id, origin: origin.to_owned(), deadline };
         let (function, endpoint) =
             self.deployment.route(&request).unwrap_or_else(|| panic!("no route: {}", request.uri()));

@@ -1,7 +1,8 @@
 //! `cargo dev`, the very binary, over HTTP.
 
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use local::webinargeek::{self, Faults, Grants, Rotation, Simulation};
@@ -59,6 +60,9 @@ async fn another_host_or_site_gets_nothing() {
     let laptop = Laptop::start(BINARY, &[]).await;
     for path in ["/v1/connections/t", "/v1/connections/t/token", "/local/provider"] {
         for (name, value) in [
+            // A tunnel that writes the laptop's own name into Host.
+            ("x-forwarded-for", "203.0.113.9"),
+            ("forwarded", "for=203.0.113.9"),
             ("host", "evil.example"),
             ("host", "127.0.0.1.evil.example"),
             ("origin", "https://evil.example"),
@@ -115,10 +119,23 @@ async fn kill_9_at_any_moment_loses_no_connection() {
             assert_eq!(laptop.connect(&format!("t{number}")).await.status(), 200);
         }
         laptop.post("/local/provider", json!({ "answer": { "late": 5 }, "times": 1000, "carried_out": true })).await;
+        let provider = laptop.provider().await;
+        let answered: Arc<Mutex<BTreeMap<usize, i64>>> = Arc::default();
         let readers: Vec<_> = (0..CONNECTIONS)
             .map(|number| {
                 let (http, url) = (laptop.http.clone(), format!("{}/v1/connections/t{number}/token", laptop.origin));
-                tokio::spawn(async move { while http.get(&url).send().await.is_ok() {} })
+                let (provider, answered) = (provider.clone(), answered.clone());
+                tokio::spawn(async move {
+                    while let Ok(answer) = http.get(&url).send().await {
+                        let Ok(answer) = answer.text().await else { break };
+                        let token: serde_json::Value = serde_json::from_str(&answer).unwrap();
+                        let Some(version) = token["version"].as_i64() else { continue };
+                        answered.lock().unwrap().insert(number, version);
+                        // Used, so that the provider ends the pair before it: now only the stored one will do.
+                        let info = http.get(format!("{provider}/oauth/token/info"));
+                        let _ = info.bearer_auth(token["access_token"].as_str().unwrap()).send().await;
+                    }
+                })
             })
             .collect();
         let refreshes =
@@ -135,13 +152,10 @@ async fn kill_9_at_any_moment_loses_no_connection() {
         // Later than any lease of the process that was killed.
         let laptop = Laptop::later(&folder.0, Duration::from_secs(60)).await;
         for number in 0..CONNECTIONS {
-            let answer = laptop.get(&format!("/v1/connections/t{number}/token")).await;
-            assert_eq!(
-                answer.status(),
-                200,
-                "killed after {refreshes_before_the_kill}: {}",
-                answer.text().await.unwrap()
-            );
+            let token = laptop.json(&format!("/v1/connections/t{number}/token")).await;
+            assert!(token["access_token"].is_string(), "killed after {refreshes_before_the_kill}: {token}");
+            let before = answered.lock().unwrap().get(&number).copied().unwrap_or(0);
+            assert!(token["version"].as_i64().unwrap() > before, "{before} had been answered, and it has expired");
         }
     }
 }

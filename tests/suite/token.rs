@@ -212,7 +212,17 @@ async fn a_customer_who_took_the_access_away_must_connect_again_and_only_a_secon
 }
 
 #[tokio::test]
-async fn a_wrong_client_secret_changes_no_status_and_a_right_one_is_found_in_the_list() {
+async fn the_second_secret_of_the_list_is_tried_where_the_first_is_not_accepted() {
+    let list = json!(["not-yet-known-to-the-provider", tests::world::CLIENT_SECRET]).to_string();
+    let world = World::with(Setup { client_secret: list, ..Setup::default() }).await;
+    world.connect("t").await;
+    world.clock.advance(8000);
+    assert_eq!(world.token("t").await.body["version"], 2);
+    assert_eq!(world.refreshes(), 2);
+}
+
+#[tokio::test]
+async fn a_wrong_client_secret_changes_no_status_and_is_said_as_long_as_it_lasts() {
     let world = World::new().await;
     world.connect("t").await;
     world.clock.advance(8000);
@@ -223,6 +233,8 @@ async fn a_wrong_client_secret_changes_no_status_and_a_right_one_is_found_in_the
         let answer = world.token("t").await;
         assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{answer:?}");
         assert_eq!(answer.body["code"], "misconfigured");
+        let backing_off = world.token("t").await;
+        assert_eq!(backing_off.body["code"], "misconfigured", "nothing is on its way: {backing_off:?}");
         assert_eq!(world.stored("t").await.unwrap().status, Status::Active);
         world.clock.advance(400);
     }

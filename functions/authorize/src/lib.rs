@@ -20,11 +20,11 @@ use shared::domain::secret::{CookieValue, SessionToken, State};
 use shared::domain::session::{Session, SessionId, SessionStatus};
 use shared::domain::write::Written;
 use shared::domain::{digest, pkce};
+use shared::failure::FailureClass;
 use shared::http::page::{Action, Page};
 use shared::http::query::{Query, Repeated};
 use shared::http::{Endpoint, Invocation, Request, Response, cookie, is_prefetch, reply};
 use shared::ports::{Clock, Entropy, ReadAttempts, StoreError, WriteAttempts};
-use shared::telemetry::Chain;
 
 pub struct Settings {
     /// Names the deployment in its log and metrics.
@@ -249,8 +249,14 @@ fn refusal(error: &AuthorizeError, request_id: &str) -> Response {
         ),
     };
     match error {
-        AuthorizeError::Store(error) => tracing::error!(error = %Chain(error), "an attempt could not be started"),
-        other => tracing::info!(reason = %other, "not sent to WebinarGeek"),
+        AuthorizeError::Store(error) => FailureClass::from(error).log(error),
+        AuthorizeError::MethodNotAllowed
+        | AuthorizeError::Prefetch
+        | AuthorizeError::Repeated(_)
+        | AuthorizeError::UnknownSession
+        | AuthorizeError::SessionUsed
+        | AuthorizeError::InstallLinkOff
+        | AuthorizeError::ForeignForm => tracing::info!(reason = %error, "not sent to WebinarGeek"),
     }
     let reference = status.is_server_error().then_some(request_id);
     let mut response = Page { title, paragraphs: vec![words], action: None, reference }.reply(status);

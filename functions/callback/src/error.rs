@@ -24,8 +24,10 @@ pub enum CallbackError {
     Expired,
     #[error("another request sent the code, and how that ended is not known")]
     OutcomeUnknown,
-    #[error("WebinarGeek reported an error in place of a code")]
-    ErrorResponse,
+    #[error("WebinarGeek reported an error in place of a code: {0}")]
+    ErrorResponse(&'static str),
+    #[error("the invocation has no time left to send the code and store its pair")]
+    NoTime,
     /// The code was not used: the same request may come again.
     #[error("the code was not used: {0}")]
     NotExchanged(#[source] ProviderError),
@@ -55,6 +57,19 @@ impl From<InconsistentItem> for CallbackError {
     fn from(error: InconsistentItem) -> Self {
         Self::Store(error.into())
     }
+}
+
+/// The codes of RFC 6749 section 4.1.2.1. Any other text is whoever's made the link, and stays out of our log.
+pub(crate) fn known(code: &str) -> &'static str {
+    const CODES: [&str; 6] = [
+        "invalid_request",
+        "unauthorized_client",
+        "unsupported_response_type",
+        "invalid_scope",
+        "server_error",
+        "temporarily_unavailable",
+    ];
+    CODES.into_iter().find(|known| *known == code).unwrap_or("one of its own")
 }
 
 /// Whether a failed exchange has left the code unused.

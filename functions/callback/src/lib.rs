@@ -30,8 +30,8 @@ use shared::domain::write::Written;
 use shared::http::query::Query;
 use shared::http::{Endpoint, Invocation, Request, Response, cookie, is_prefetch};
 use shared::ports::{
-    Clock, Entropy, ExchangeCode, MakeDataKeys, ProviderError, ReadAttempts, ReadClientSecret, ReadConnections,
-    RevokeToken, StoreError, WrappedDataKey, WriteAttempts, WriteConnections,
+    Clock, Entropy, ExchangeCode, MakeDataKeys, ProviderError, REQUEST_BUDGET, ReadAttempts, ReadClientSecret,
+    ReadConnections, RevokeToken, StoreError, WrappedDataKey, WriteAttempts, WriteConnections,
 };
 use shared::refreshing::another_secret;
 use shared::sealing::{self, Place};
@@ -40,7 +40,7 @@ mod error;
 mod pages;
 
 pub use error::CallbackError;
-use error::not_granted;
+use error::{known, not_granted};
 
 /// How often, and about how far apart, a second request of the same journey looks whether the first has ended.
 const LOOKS: u32 = 30;
@@ -49,8 +49,11 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(700);
 /// A code that has been on its way for longer than this is on no way any more: the process that had it has died.
 const LONGEST_EXCHANGE: Duration = Duration::from_secs(60);
 
-/// How often a grant is tried to be stored.
+/// How often a connection may have changed under a grant that is about to be stored.
 const CONNECT_TRIES: u32 = 10;
+
+/// Time that an invocation must have left to send a code: the request, sealing, and a write that is slow.
+const EXCHANGE_BUDGET: Duration = Duration::from_secs(REQUEST_BUDGET.as_secs() + 5);
 
 pub struct Settings {
     pub attempts_table: String,
@@ -101,7 +104,8 @@ pub enum Ended {
 enum Answer {
     Code(AuthorizationCode),
     Denied,
-    Error,
+    /// The error code, where RFC 6749 knows it.
+    Error(&'static str),
 }
 
 /// All that can fail before the code is spent has not failed.
@@ -163,10 +167,14 @@ impl Callback {
         let code = match answer {
             Answer::Code(code) => code,
             Answer::Denied => {
-                self.end(attempt, &me, End::Denied).await?;
-                return Ok(Ended::Denied);
+                return match self.end(attempt, &me, End::Denied).await {
+                    Ok(()) => Ok(Ended::Denied),
+                    Err(error) => Err(self.fail(attempt, &me, error.into(), invocation).await),
+                };
             }
-            Answer::Error => return Err(self.fail(attempt, &me, CallbackError::ErrorResponse, invocation).await),
+            Answer::Error(code) => {
+                return Err(self.fail(attempt, &me, CallbackError::ErrorResponse(code), invocation).await);
+            }
         };
 
         // 5.
@@ -177,7 +185,7 @@ impl Callback {
 
         // 6.
         let sent_at = self.clock.now();
-        let grant = match self.exchange(attempt, &code, &prepared).await {
+        let grant = match self.exchange(attempt, &code, &prepared, invocation.deadline).await {
             Ok(grant) => grant,
             Err(error) => return Err(self.fail(attempt, &me, error, invocation).await),
         };
@@ -246,7 +254,13 @@ impl Callback {
         attempt: &Attempt,
         code: &AuthorizationCode,
         prepared: &Prepared,
+        deadline: Timestamp,
     ) -> Result<Grant, CallbackError> {
+        // A code whose pair could not be stored any more would be a grant lost.
+        let is_too_late = || self.clock.now() + EXCHANGE_BUDGET > deadline;
+        if is_too_late() {
+            return Err(CallbackError::NoTime);
+        }
         let send = |secret| self.provider.exchange(code, &attempt.redirect_uri, attempt.code_verifier.as_ref(), secret);
         let error = match prepared.secrets.first() {
             Some(secret) => match send(secret).await {
@@ -255,7 +269,7 @@ impl Callback {
             },
             None => ProviderError::InvalidClient,
         };
-        if !matches!(error, ProviderError::InvalidClient) {
+        if !matches!(error, ProviderError::InvalidClient) || is_too_late() {
             return Err(not_granted(error));
         }
         // A complete `invalid_client` says that the code was not looked at. The one case in which it is sent again.
@@ -280,8 +294,8 @@ impl Callback {
         let lifetime = grant.expires_in.unwrap_or(self.settings.token_endpoint.expires_in);
         let mut seen = prepared.seen;
         let mut pause = Duration::from_millis(100);
-        let mut last_error = None;
-        for _ in 0..CONNECT_TRIES {
+        let mut refusals = 0;
+        while refusals < CONNECT_TRIES {
             let new_grant = NewGrant {
                 id: id.clone(),
                 client_id: self.settings.token_endpoint.client_id.clone(),
@@ -303,7 +317,6 @@ impl Callback {
                 Ok(Written::Refused(image)) => image,
                 Err(error @ StoreError::Unavailable(_)) if self.clock.now() < deadline => {
                     tracing::error!(%error, "a new grant could not be stored yet, trying again");
-                    last_error = Some(error);
                     self.clock.sleep(pause + self.entropy.jitter(pause)).await;
                     pause = (pause * 2).min(Duration::from_secs(2));
                     continue;
@@ -335,9 +348,9 @@ impl Callback {
             }
             // A refresh has stored another pair since step 5, or the connection has been deleted: try on what is there now.
             seen = stored;
+            refusals += 1;
         }
-        let exhausted = || StoreError::Unavailable("the connection changed at every try".to_owned());
-        Err(CallbackError::NotStored(last_error.unwrap_or_else(exhausted)))
+        Err(CallbackError::NotStored(StoreError::Unavailable("the connection changed at every try".to_owned())))
     }
 
     async fn revoke(&self, grant: &Grant, secrets: &[ClientSecret]) {
@@ -352,6 +365,8 @@ impl Callback {
         let status = match &how {
             End::Connected => SessionStatus::Completed,
             End::Denied => SessionStatus::Denied,
+            // By the journey that this one came after.
+            End::Failed { failure: Failure::SessionUsed, .. } => SessionStatus::Completed,
             End::Failed { .. } => SessionStatus::Failed,
         };
         let end = end(&attempt.state_hash, me, &how);
@@ -364,7 +379,7 @@ impl Callback {
         match self.attempts.write(&end).await? {
             Written::Applied(_) => Ok(()),
             Written::Refused(_) => {
-                let _: () = tracing::warn!("an attempt was taken over before its outcome could be stored");
+                tracing::warn!("an attempt was taken over before its outcome could be stored");
                 Ok(())
             }
         }
@@ -398,7 +413,7 @@ fn authorization_response(query: &Query) -> Result<(State, Answer), CallbackErro
     let answer = match (query.once("code")?, query.once("error")?) {
         (Some(code), None) => Answer::Code(AuthorizationCode::new(code)),
         (None, Some("access_denied")) => Answer::Denied,
-        (None, Some(_)) => Answer::Error,
+        (None, Some(code)) => Answer::Error(known(code)),
         _ => return Err(CallbackError::NotAnAuthorizationResponse),
     };
     Ok((State::new(state), answer))

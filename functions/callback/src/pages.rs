@@ -3,9 +3,9 @@
 use http::StatusCode;
 use http::header::ALLOW;
 use shared::domain::attempt::{Attempt, Failure};
+use shared::failure::FailureClass;
 use shared::http::page::{Action, Page};
 use shared::http::{Response, reply};
-use shared::telemetry::Chain;
 
 use crate::{CallbackError, Ended};
 
@@ -35,7 +35,7 @@ pub(crate) fn reply(ended: Result<Ended, CallbackError>, attempt: Option<&Attemp
 /// How a failure is stored with its attempt; `None` where the code was certainly not used, and the page may be reloaded.
 pub(crate) fn failure(error: &CallbackError) -> Option<Failure> {
     match error {
-        CallbackError::ErrorResponse | CallbackError::Exchange(_) => Some(Failure::Provider),
+        CallbackError::ErrorResponse(_) | CallbackError::Exchange(_) => Some(Failure::Provider),
         CallbackError::SessionUsed => Some(Failure::SessionUsed),
         CallbackError::Disconnected => Some(Failure::Disconnected),
         CallbackError::NotStored(_) => Some(Failure::NotStored),
@@ -48,6 +48,7 @@ pub(crate) fn failure(error: &CallbackError) -> Option<Failure> {
         | CallbackError::ForeignBrowser
         | CallbackError::Expired
         | CallbackError::OutcomeUnknown
+        | CallbackError::NoTime
         | CallbackError::NotExchanged(_)
         | CallbackError::Disconnecting
         | CallbackError::Store(_)
@@ -105,8 +106,8 @@ fn failed(error: &CallbackError, attempt: Option<&Attempt>, request_id: &str) ->
         CallbackError::UnknownState => (StatusCode::BAD_REQUEST, "This link is not known, or no longer", ASK_AGAIN),
         CallbackError::ForeignBrowser => (
             StatusCode::BAD_REQUEST,
-            "This link belongs to another browser",
-            "Open it in the browser in which you started, with cookies allowed; or start again in this one.",
+            "This link is too old, or belongs to another browser",
+            "Start again, and stay in one browser, with cookies allowed. There are ten minutes to come back here.",
         ),
         CallbackError::Expired => (StatusCode::BAD_REQUEST, "This took too long", ASK_AGAIN),
         CallbackError::OutcomeUnknown => (
@@ -126,7 +127,7 @@ fn failed(error: &CallbackError, attempt: Option<&Attempt>, request_id: &str) ->
             (StatusCode::SERVICE_UNAVAILABLE, "The connection was taken away in the meantime", ASK_AGAIN)
         }
         CallbackError::NotExchanged(_) => (StatusCode::BAD_GATEWAY, THEIRS, RELOAD),
-        CallbackError::ErrorResponse
+        CallbackError::ErrorResponse(_)
         | CallbackError::Exchange(_)
         | CallbackError::FailedBefore { failure: Failure::Provider, .. } => (
             StatusCode::BAD_GATEWAY,
@@ -136,7 +137,7 @@ fn failed(error: &CallbackError, attempt: Option<&Attempt>, request_id: &str) ->
         CallbackError::NotStored(_) | CallbackError::FailedBefore { failure: Failure::NotStored, .. } => {
             (StatusCode::SERVICE_UNAVAILABLE, OURS, "Your account may not be connected. Please start again.")
         }
-        CallbackError::Store(_) | CallbackError::Key(_) | CallbackError::Secret(_) => {
+        CallbackError::NoTime | CallbackError::Store(_) | CallbackError::Key(_) | CallbackError::Secret(_) => {
             (StatusCode::SERVICE_UNAVAILABLE, OURS, RELOAD)
         }
     };
@@ -155,24 +156,43 @@ fn failed(error: &CallbackError, attempt: Option<&Attempt>, request_id: &str) ->
 fn log(ended: &Result<Ended, CallbackError>) {
     match ended {
         Ok(ended) => tracing::info!(?ended, "the journey has ended"),
-        Err(error) => {
-            let ours = !matches!(
-                error,
-                CallbackError::MethodNotAllowed
-                    | CallbackError::Prefetch
-                    | CallbackError::Repeated(_)
-                    | CallbackError::NotAnAuthorizationResponse
-                    | CallbackError::UnknownState
-                    | CallbackError::ForeignBrowser
-                    | CallbackError::Expired
-                    | CallbackError::SessionUsed
-                    | CallbackError::FailedBefore { .. }
-            );
-            if ours {
-                tracing::error!(error = %Chain(error), "the journey has failed");
-            } else {
-                tracing::info!(reason = %error, "not a journey's end");
-            }
-        }
+        Err(error) => match told(error) {
+            Told::Failure(class) => class.log(error),
+            Told::Unhappy => tracing::warn!(reason = %error, "the journey has ended without a connection"),
+            Told::Request => tracing::info!(reason = %error, "not a journey's end"),
+        },
+    }
+}
+
+/// What an error is to whoever runs the product.
+enum Told {
+    /// Something to mend, which is counted.
+    Failure(FailureClass),
+    /// A journey that led nowhere.
+    Unhappy,
+    /// Somebody asked for what there is not.
+    Request,
+}
+
+fn told(error: &CallbackError) -> Told {
+    match error {
+        CallbackError::NotExchanged(error) | CallbackError::Exchange(error) => Told::Failure(error.into()),
+        CallbackError::NotStored(error) | CallbackError::Store(error) => Told::Failure(error.into()),
+        CallbackError::Key(error) => Told::Failure(error.into()),
+        CallbackError::Secret(error) => Told::Failure(error.into()),
+        CallbackError::OutcomeUnknown
+        | CallbackError::ErrorResponse(_)
+        | CallbackError::NoTime
+        | CallbackError::Disconnecting
+        | CallbackError::Disconnected => Told::Unhappy,
+        CallbackError::MethodNotAllowed
+        | CallbackError::Prefetch
+        | CallbackError::Repeated(_)
+        | CallbackError::NotAnAuthorizationResponse
+        | CallbackError::UnknownState
+        | CallbackError::ForeignBrowser
+        | CallbackError::Expired
+        | CallbackError::SessionUsed
+        | CallbackError::FailedBefore { .. } => Told::Request,
     }
 }

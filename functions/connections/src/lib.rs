@@ -22,11 +22,11 @@ use shared::domain::return_to::{ReturnTo, ReturnToOrigins};
 use shared::domain::secret::SessionToken;
 use shared::domain::session::{Session, SessionId, SessionStatus};
 use shared::domain::write::Written;
+use shared::failure::FailureClass;
 use shared::http::body::Members;
 use shared::http::problem::{Code, Problem};
 use shared::http::{Endpoint, Invocation, Request, Response, path, reply};
 use shared::ports::{Clock, Entropy, ReadConnections, StoreError, WriteAttempts};
-use shared::telemetry::Chain;
 
 /// Seconds that a link may be good for.
 const EXPIRES_IN: std::ops::RangeInclusive<i64> = 60..=86_400;
@@ -165,7 +165,7 @@ impl Connections {
 }
 
 fn status(connection: &Connection) -> serde_json::Value {
-    // A pair that arrived after the connection had been given up has revived it; the next refresh writes that down.
+    // A pair that arrived after the connection had been given up has revived it; the next read of its token writes that down.
     let status = if connection.was_revived() { Status::Active } else { connection.status };
     let next_refresh_at = (status == Status::Active).then(|| connection.refresh_at.rfc3339());
     json!({
@@ -184,8 +184,10 @@ fn status(connection: &Connection) -> serde_json::Value {
 
 fn refusal(error: ConnectionsError) -> Problem {
     match &error {
-        ConnectionsError::Store(error) => tracing::error!(error = %Chain(error), "a request could not be answered"),
-        other => tracing::info!(reason = %other, "a request was refused"),
+        ConnectionsError::Store(error) => FailureClass::from(error).log(error),
+        ConnectionsError::Invalid(_) | ConnectionsError::NoSuchRoute | ConnectionsError::NoSuchConnection => {
+            tracing::info!(reason = %error, "a request was refused");
+        }
     }
     match error {
         ConnectionsError::Invalid(problem) => problem,

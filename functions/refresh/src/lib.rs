@@ -18,6 +18,7 @@ use serde::Serialize;
 use shared::domain::connection::writes::Need;
 use shared::domain::schedule::SHARDS;
 use shared::domain::time::Timestamp;
+use shared::failure::FailureClass;
 use shared::ports::{Clock, Due, DueCursor, Entropy, ListDue, ProviderError, StoreError};
 use shared::refreshing::{Failure, INVOCATION_BUDGET, Outcome, Refreshing};
 use shared::telemetry::Chain;
@@ -31,6 +32,11 @@ const CONCURRENCY: usize = 10;
 
 /// Each refresh begins up to this much later than it could, so that ten do not arrive at once.
 const SPREAD: Duration = Duration::from_millis(200);
+
+/// Time that a run must have left to ask for another page of rows, and still end with its summary.
+const PAGE_BUDGET: Duration = Duration::from_secs(10);
+
+const DEADLINE_IS_NEAR: &str = "the deadline is near";
 
 /// How many connections must be told to wait, or that the client is unknown, before the run believes that it is meant.
 const ENOUGH: usize = 3;
@@ -51,7 +57,7 @@ pub struct Summary {
     pub adopted: usize,
     /// Left for a later run: somebody else is at it, it backs off, or this run had to stop.
     pub deferred: usize,
-    /// By [`Failure::class`].
+    /// By [`FailureClass`].
     pub failed: BTreeMap<&'static str, usize>,
     /// Found to need the customer.
     pub reauth_required: usize,
@@ -61,6 +67,10 @@ pub struct Summary {
     pub finished: bool,
 }
 
+#[derive(Debug, thiserror::Error)]
+#[error("a defect of ours: the panic's message stands before this line")]
+struct Panicked;
+
 /// What the sweep meets.
 enum Met {
     Due(Due),
@@ -68,6 +78,8 @@ enum Met {
     Later(Timestamp),
     /// A shard that could not be listed to its end.
     Unlisted(StoreError),
+    /// A shard that could not be listed to its end before the run must end.
+    NoTime,
 }
 
 /// The state of the run that its refreshes share.
@@ -88,7 +100,7 @@ impl Refresh {
         let run =
             std::sync::Mutex::new(Run { summary: Summary { finished: true, ..Summary::default() }, ..Run::default() });
         let locked = || run.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let sweep = self.rows(shards, self.clock.now());
+        let sweep = self.rows(shards, self.clock.now(), deadline);
         let refreshes = sweep.map(|met| {
             let locked = &locked;
             async move {
@@ -96,6 +108,7 @@ impl Refresh {
                     Met::Due(due) => due,
                     Met::Later(expires_at) => return locked().expires(expires_at),
                     Met::Unlisted(error) => return locked().not_listed(&error),
+                    Met::NoTime => return locked().stop(DEADLINE_IS_NEAR),
                 };
                 // 3.
                 if locked().stopped.is_some() {
@@ -125,10 +138,14 @@ impl Refresh {
     }
 
     /// Every due row of the shards, and after each shard's last one the first that is not due yet.
-    fn rows(&self, shards: Vec<u8>, now: Timestamp) -> impl Stream<Item = Met> {
+    fn rows(&self, shards: Vec<u8>, now: Timestamp, deadline: Timestamp) -> impl Stream<Item = Met> {
         stream::iter(shards).flat_map(move |shard| {
             let pages = stream::unfold(Some(None), move |after: Option<Option<DueCursor>>| async move {
-                let page = match self.due.list(shard, after?).await {
+                let after = after?;
+                if self.clock.now() + PAGE_BUDGET > deadline {
+                    return Some((vec![Met::NoTime], None));
+                }
+                let page = match self.due.list(shard, after).await {
                     Ok(page) => page,
                     Err(error) => return Some((vec![Met::Unlisted(error)], None)),
                 };
@@ -162,7 +179,7 @@ impl Run {
 
     fn must_stop(&mut self, deadline_is_near: bool) -> bool {
         if deadline_is_near {
-            self.stop("the deadline is near");
+            self.stop(DEADLINE_IS_NEAR);
         }
         self.stopped.is_some()
     }
@@ -183,7 +200,7 @@ impl Run {
         match outcome {
             Some(Outcome::Busy { .. } | Outcome::Waiting { .. }) => return self.deferred(due),
             Some(Outcome::NoTime) => {
-                self.stop("the deadline is near");
+                self.stop(DEADLINE_IS_NEAR);
                 return self.deferred(due);
             }
             Some(Outcome::Refreshed(connection, _)) => {
@@ -197,14 +214,14 @@ impl Run {
             Some(Outcome::Gone) => self.summary.adopted += 1,
             Some(Outcome::ReauthRequired(_)) => self.summary.reauth_required += 1,
             Some(Outcome::Failed { failure, .. }) => {
-                *self.summary.failed.entry(failure.class()).or_default() += 1;
+                *self.summary.failed.entry(failure.class().as_str()).or_default() += 1;
                 self.expires(due.expires_at);
                 self.heed(&failure);
             }
             None => {
-                *self.summary.failed.entry("panic").or_default() += 1;
+                *self.summary.failed.entry(FailureClass::Panic.as_str()).or_default() += 1;
                 self.expires(due.expires_at);
-                tracing::error!(refresh_failures = 1, class = "panic", cause = "row", "a refresh has failed");
+                FailureClass::Panic.log(&Panicked);
             }
         }
         self.summary.due += 1;

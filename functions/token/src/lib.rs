@@ -22,6 +22,7 @@ use shared::domain::connection::{Connection, Status};
 use shared::domain::connection_id::ConnectionId;
 use shared::domain::time::Timestamp;
 use shared::domain::token_pair::TokenPair;
+use shared::failure::FailureClass;
 use shared::http::body::Members;
 use shared::http::problem::{Code, Problem};
 use shared::http::query::Query;
@@ -52,11 +53,11 @@ pub enum TokenError {
     NotFound,
     #[error("the customer must connect again")]
     ReauthRequired(ConnectionId),
-    #[error("somebody else's refresh has not ended yet, or an earlier failure backs off")]
+    #[error("somebody else's refresh has not ended yet")]
     Wait { until: Timestamp },
-    /// Logged where it failed.
-    #[error("no token that lives: {}", .failure.class())]
-    Failed { failure: Failure, retry_at: Option<Timestamp> },
+    /// Now, or before, and it backs off. Its cause stands in the log where it failed.
+    #[error("no token that lives: {}", .class.as_str())]
+    Failed { class: FailureClass, retry_at: Option<Timestamp> },
 }
 
 /// What a caller will take.
@@ -138,11 +139,11 @@ impl Token {
                     Some(changed) => connection = changed,
                     None => break (TokenError::Wait { until }, connection),
                 },
-                Outcome::Waiting { until, connection } => break (TokenError::Wait { until }, connection),
+                Outcome::Waiting { until, connection } => break (backs_off(&connection, until), connection),
                 Outcome::ReauthRequired(_) => return Err(TokenError::ReauthRequired(id)),
                 Outcome::Gone => return Err(TokenError::NotFound),
                 Outcome::Failed { failure, retry_at, connection: stored } => {
-                    break (TokenError::Failed { failure, retry_at }, stored.unwrap_or(connection));
+                    break (TokenError::Failed { class: failure.class(), retry_at }, stored.unwrap_or(connection));
                 }
                 Outcome::NoTime => break (TokenError::Wait { until: self.clock.now() }, connection),
             }
@@ -153,7 +154,7 @@ impl Token {
             return self.open(stored).await;
         }
         Err(match error {
-            TokenError::Failed { failure: Failure::NoRefreshToken, .. } => TokenError::ReauthRequired(id),
+            TokenError::Failed { class: FailureClass::NoRefreshToken, .. } => TokenError::ReauthRequired(id),
             error => error,
         })
     }
@@ -212,8 +213,8 @@ impl Token {
             TokenError::Wait { until } => {
                 Problem::new(Code::Unavailable, "a new token is on its way").retry_after(seconds_until(until))
             }
-            TokenError::Failed { failure, retry_at } => {
-                let (code, detail) = explain(&failure);
+            TokenError::Failed { class, retry_at } => {
+                let (code, detail) = explain(class);
                 Problem::new(code, detail).retry_after(retry_at.map_or(5, seconds_until))
             }
         }
@@ -223,31 +224,37 @@ impl Token {
 /// A failure outside of a refresh, which logs its own.
 fn failed(failure: Failure) -> TokenError {
     failure.log();
-    TokenError::Failed { failure, retry_at: None }
+    TokenError::Failed { class: failure.class(), retry_at: None }
 }
 
-fn explain(failure: &Failure) -> (Code, &'static str) {
-    use shared::ports::{KeyError, ProviderError};
-    match failure {
-        Failure::Store(_) => (Code::Unavailable, "the table could not be used"),
-        Failure::Key(KeyError::Unavailable(_)) => (Code::Unavailable, "the key could not be used"),
-        Failure::Key(KeyError::Refused(_)) | Failure::Unopenable(_) => {
-            (Code::Misconfigured, "the stored tokens do not open with this stack's key")
+/// What the row says of the failure that it waits after; nothing, where it is only too young to be believed rejected.
+fn backs_off(connection: &Connection, until: Timestamp) -> TokenError {
+    match connection.reason.as_deref().and_then(FailureClass::parse) {
+        Some(class) => TokenError::Failed { class, retry_at: Some(until) },
+        None => TokenError::Wait { until },
+    }
+}
+
+fn explain(class: FailureClass) -> (Code, &'static str) {
+    match class {
+        FailureClass::StoreUnavailable => (Code::Unavailable, "the table could not be used"),
+        FailureClass::KeyUnavailable => (Code::Unavailable, "the key could not be used"),
+        FailureClass::Frozen => (Code::Unavailable, "the process stood still for too long"),
+        FailureClass::InconsistentRow => (Code::Misconfigured, "the stored row makes no sense"),
+        FailureClass::Panic => (Code::Misconfigured, "a defect of ours"),
+        FailureClass::Unopenable => (Code::Misconfigured, "the stored tokens do not open with this stack's key"),
+        FailureClass::SecretUnavailable => (Code::Misconfigured, "the client secret could not be read"),
+        FailureClass::InvalidClient => (Code::Misconfigured, "WebinarGeek does not accept the client id and secret"),
+        FailureClass::ForeignClient => (Code::Misconfigured, "the connection belongs to another client id"),
+        FailureClass::Unreachable
+        | FailureClass::Throttled
+        | FailureClass::UnknownOutcome
+        | FailureClass::InvalidGrant
+        | FailureClass::AmbiguousRotation
+        | FailureClass::Refused => {
+            (Code::ProviderUnavailable, "the token has expired, and WebinarGeek has given no new one yet")
         }
-        Failure::Secret(_) => (Code::Misconfigured, "the client secret could not be read"),
-        Failure::Provider(ProviderError::InvalidClient) => {
-            (Code::Misconfigured, "WebinarGeek does not accept the client id and secret")
-        }
-        Failure::ForeignClient => (Code::Misconfigured, "the connection belongs to another client id"),
-        Failure::Provider(
-            ProviderError::NotSent(_)
-            | ProviderError::Throttled { .. }
-            | ProviderError::Unknown(_)
-            | ProviderError::InvalidGrant
-            | ProviderError::Refused(_),
-        ) => (Code::ProviderUnavailable, "the token has expired, and WebinarGeek has given no new one yet"),
-        Failure::NoRefreshToken => (Code::ReauthRequired, "WebinarGeek has granted no refresh token"),
-        Failure::Frozen => (Code::Unavailable, "the process stood still for too long"),
+        FailureClass::NoRefreshToken => (Code::ReauthRequired, "WebinarGeek has granted no refresh token"),
     }
 }
 

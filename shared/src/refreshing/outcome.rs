@@ -6,9 +6,9 @@ use crate::domain::connection::writes::{self, Need, UNSETTLED_GRACE};
 use crate::domain::connection::{Connection, Status};
 use crate::domain::time::Timestamp;
 use crate::domain::token_pair::TokenPair;
+use crate::failure::FailureClass;
 use crate::ports::{KeyError, ProviderError, SecretError, StoreError};
 use crate::sealing::Unopenable;
-use crate::telemetry::Chain;
 
 /// Every way in which [`super::Refreshing::refresh`] ends.
 #[derive(Debug)]
@@ -52,59 +52,21 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// The stable name of the failure: `reason` of a connection, a key of a run's `failed`.
-    pub fn class(&self) -> &'static str {
+    pub fn class(&self) -> FailureClass {
         match self {
-            Failure::Store(StoreError::Unavailable(_)) => "store_unavailable",
-            Failure::Store(StoreError::Inconsistent(_)) => "inconsistent_row",
-            Failure::Key(KeyError::Unavailable(_)) => "key_unavailable",
-            Failure::Key(KeyError::Refused(_)) | Failure::Unopenable(_) => "unopenable",
-            Failure::Secret(_) => "secret_unavailable",
-            Failure::Provider(ProviderError::NotSent(_)) => "unreachable",
-            Failure::Provider(ProviderError::Throttled { .. }) => "throttled",
-            Failure::Provider(ProviderError::Unknown(_)) => "unknown_outcome",
-            Failure::Provider(ProviderError::InvalidGrant) => "invalid_grant",
-            Failure::Provider(ProviderError::InvalidClient) => "invalid_client",
-            Failure::Provider(ProviderError::Refused(_)) => "refused",
-            Failure::ForeignClient => "foreign_client",
-            Failure::NoRefreshToken => "no_refresh_token",
-            Failure::Frozen => "frozen",
+            Failure::Store(error) => error.into(),
+            Failure::Key(error) => error.into(),
+            Failure::Secret(error) => error.into(),
+            Failure::Provider(error) => error.into(),
+            Failure::Unopenable(_) => FailureClass::Unopenable,
+            Failure::ForeignClient => FailureClass::ForeignClient,
+            Failure::NoRefreshToken => FailureClass::NoRefreshToken,
+            Failure::Frozen => FailureClass::Frozen,
         }
     }
 
-    /// Who can mend it: what the alarms tell apart.
-    pub fn cause(&self) -> &'static str {
-        match self {
-            // Our deployment: nothing gets better by itself.
-            Failure::Secret(_) | Failure::Provider(ProviderError::InvalidClient) | Failure::ForeignClient => {
-                "configuration"
-            }
-            Failure::Provider(
-                ProviderError::NotSent(_)
-                | ProviderError::Throttled { .. }
-                | ProviderError::Unknown(_)
-                | ProviderError::Refused(_),
-            ) => "provider",
-            // One customer: they have taken the access away, or never gave the right to refresh.
-            Failure::Provider(ProviderError::InvalidGrant) | Failure::NoRefreshToken => "customer",
-            Failure::Store(StoreError::Unavailable(_)) | Failure::Key(KeyError::Unavailable(_)) | Failure::Frozen => {
-                "aws"
-            }
-            Failure::Store(StoreError::Inconsistent(_))
-            | Failure::Key(KeyError::Refused(_))
-            | Failure::Unopenable(_) => "row",
-        }
-    }
-
-    /// The one line that a failure is told and counted in.
     pub fn log(&self) {
-        tracing::warn!(
-            refresh_failures = 1,
-            class = self.class(),
-            cause = self.cause(),
-            error = %Chain(self),
-            "a refresh has failed"
-        );
+        self.class().log(self);
     }
 }
 

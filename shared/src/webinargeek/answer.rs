@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::Answer;
@@ -20,6 +21,7 @@ pub(super) fn grant(answer: &Answer) -> Result<Grant, ProviderError> {
         return Err(error(answer));
     }
     let members = object(&answer.body)
+        .or_else(|| tokens_alone(&answer.body))
         .ok_or_else(|| ProviderError::Unknown(format!("status {} and no JSON object", answer.status)))?;
     let access_token = text(&members, "access_token")
         .ok_or_else(|| ProviderError::Unknown(format!("status {} and no access_token", answer.status)))?;
@@ -59,7 +61,26 @@ fn known(code: &str) -> &'static str {
 }
 
 fn object(body: &[u8]) -> Option<Map<String, Value>> {
-    serde_json::from_slice(body).ok()
+    serde_json::from_slice(without_byte_order_mark(body)).ok()
+}
+
+/// The tokens of an object that is JSON but for something in a member that nobody needs: half a surrogate pair, a number
+/// beyond all limits.
+fn tokens_alone(body: &[u8]) -> Option<Map<String, Value>> {
+    #[derive(Deserialize)]
+    struct Tokens {
+        access_token: Value,
+        #[serde(default)]
+        refresh_token: Value,
+    }
+    let tokens: Tokens = serde_json::from_slice(without_byte_order_mark(body)).ok()?;
+    let members = [("access_token", tokens.access_token), ("refresh_token", tokens.refresh_token)];
+    Some(members.map(|(name, token)| (name.to_owned(), token)).into_iter().collect())
+}
+
+/// RFC 8259 section 8.1 lets a reader ignore it.
+fn without_byte_order_mark(body: &[u8]) -> &[u8] {
+    body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body)
 }
 
 /// A member that is a text with something in it.
@@ -67,10 +88,11 @@ fn text(members: &Map<String, Value>, name: &str) -> Option<String> {
     members.get(name).and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned)
 }
 
-/// Whole seconds from a number, a fraction, or a text of either.
+/// Whole seconds from a number, a fraction, or a text of either. Less than one is no lifetime: a token that is never fresh
+/// would be refreshed at every read.
 fn seconds(value: &Value) -> Option<Duration> {
     let number = value.as_f64().or_else(|| value.as_str()?.trim().parse().ok())?;
-    (number.is_finite() && number >= 0.0).then(|| Duration::from_secs((number as u64).min(LONGEST_LIFETIME)))
+    (number.is_finite() && number >= 1.0).then(|| Duration::from_secs((number as u64).min(LONGEST_LIFETIME)))
 }
 
 /// A text, or a list of texts, which becomes one text as in RFC 6749 section 3.3.
@@ -99,7 +121,11 @@ mod tests {
             (r#"{"access_token":"a","refresh_token":"r","expires_in":7199.9,"scope":["x","y"]}"#, Some(7199)),
             (r#"{"access_token":"a","refresh_token":"r","expires_in":null,"token_type":7}"#, None),
             (r#"{"access_token":"a","refresh_token":"r","expires_in":-1}"#, None),
+            (r#"{"access_token":"a","refresh_token":"r","expires_in":0}"#, None),
             (r#"{"access_token":"a","refresh_token":"r","expires_in":1e300}"#, Some(LONGEST_LIFETIME)),
+            (r#"{"access_token":"a","refresh_token":"r","expires_in":1e999}"#, None),
+            (r#"{"access_token":"a","refresh_token":"r","note":"\ud800"}"#, None),
+            ("\u{feff}{\"access_token\":\"a\",\"refresh_token\":\"r\",\"expires_in\":60}", Some(60)),
             (r#"{"access_token":"a","refresh_token":"r","expires_in":{}}"#, None),
         ] {
             let grant = read(200, body).unwrap();
