@@ -154,20 +154,31 @@ impl Deployment {
         })
     }
 
-    /// The function that API Gateway would give the request to, by its name; `None` where there is no route.
+    /// The function that API Gateway would give the request to, with its name; `None` where there is no route.
     pub fn route(&self, request: &Request) -> Option<(&'static str, &dyn Endpoint)> {
-        let path = request.uri().path();
-        let is_token = matches!(*request.method(), Method::GET | Method::POST)
-            && path
-                .strip_prefix("/v1/connections/")
-                .and_then(|rest| rest.split_once('/'))
-                .is_some_and(|(_, rest)| rest == "token");
-        match path {
-            "/authorize" => Some(("authorize", &self.authorize)),
-            "/callback" => Some(("callback", &self.callback)),
-            _ if is_token => Some(("token", &self.token)),
-            _ if path.starts_with("/v1/") => Some(("connections", &self.connections)),
-            _ => None,
-        }
+        let function = function_of(request.method(), request.uri().path())?;
+        let endpoint: &dyn Endpoint = match function {
+            "authorize" => &self.authorize,
+            "callback" => &self.callback,
+            "token" => &self.token,
+            _ => &self.connections,
+        };
+        Some((function, endpoint))
+    }
+}
+
+/// The routes of template.yaml.
+pub fn function_of(method: &Method, path: &str) -> Option<&'static str> {
+    let is_token = matches!(*method, Method::GET | Method::POST)
+        && path
+            .strip_prefix("/v1/connections/")
+            .and_then(|rest| rest.split_once('/'))
+            .is_some_and(|(_, rest)| rest == "token");
+    match path {
+        "/authorize" => Some("authorize"),
+        "/callback" => Some("callback"),
+        _ if is_token => Some("token"),
+        _ if path.starts_with("/v1/") => Some("connections"),
+        _ => None,
     }
 }

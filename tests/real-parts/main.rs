@@ -5,13 +5,21 @@
 //! |---|---|
 //! | `DYNAMODB_LOCAL` | the folder of DynamoDBLocal.jar |
 //! | `MOTO_SERVER` | the program `moto_server` |
-//! | `BINARIES` | the folder of the built functions |
+//! | `PYTHON` | a Python that has aws-sam-translator |
+//! | `NODE_MODULES_PARENT` | the folder whose `node_modules` holds the simulator of IAM |
+//! | `SAM_BUILD` | the folder of the functions that `sam build` has made |
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod binaries;
 mod doorkeeper;
 mod dynamodb_local;
+mod gateway;
+mod iam;
 mod moto;
 mod process;
+mod recorder;
+mod rehearsal;
 mod runtime_api;
+mod stack;
+mod template;

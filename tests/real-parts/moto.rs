@@ -1,17 +1,25 @@
 //! The keys' contract on moto.
 
+use std::net::SocketAddr;
+
 use local::deployment::Services;
 use tests::contracts;
-use tokio::process::Command;
+use tokio::process::{Child, Command};
 
 use crate::process::{free_address, part, serve};
 
-#[tokio::test(flavor = "multi_thread")]
-async fn moto_holds_the_keys_contract() {
+/// With the account that the stack is rehearsed in.
+pub(crate) async fn start() -> (Child, SocketAddr) {
     let address = free_address().await;
     let mut command = Command::new(part("MOTO_SERVER"));
+    command.env("MOTO_ACCOUNT_ID", "111122223333");
     command.args(["--host", "127.0.0.1", "--port", &address.port().to_string()]).stderr(std::process::Stdio::null());
-    let _server = serve(command, address).await;
+    (serve(command, address).await, address)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn moto_holds_the_keys_contract() {
+    let (_server, address) = start().await;
     let client = Services::at(address, address).kms;
     let key = client.create_key().send().await.unwrap().key_metadata.unwrap();
     contracts::keys::hold(&client, &key.key_id).await;

@@ -13,6 +13,11 @@ pub(crate) fn part(name: &str) -> PathBuf {
     PathBuf::from(std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: use .ci/run")))
 }
 
+/// A function as `sam build` has made it.
+pub(crate) fn built(function: &str) -> PathBuf {
+    part("SAM_BUILD").join(crate::stack::logical_id(function)).join("bootstrap")
+}
+
 /// An address that is free now.
 pub(crate) async fn free_address() -> SocketAddr {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap().local_addr().unwrap()

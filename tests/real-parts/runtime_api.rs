@@ -35,6 +35,8 @@ pub(crate) struct Function {
     api: Arc<Api>,
     events: mpsc::UnboundedSender<(String, Value)>,
     log: Arc<Mutex<Vec<String>>>,
+    /// `CallbackFunction` is `callback`.
+    name: String,
     _process: Child,
 }
 
@@ -69,7 +71,13 @@ impl Function {
                 written.lock().unwrap().push(line);
             }
         });
-        Self { api, events, log, _process: process }
+        let folder = binary.parent().unwrap().file_name().unwrap().to_str().unwrap();
+        let name = folder.trim_end_matches("Function").to_lowercase();
+        Self { api, events, log, name, _process: process }
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
     }
 
     pub(crate) async fn invoke(&self, request_id: &str, event: Value) -> Answer {

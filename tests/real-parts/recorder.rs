@@ -1,0 +1,118 @@
+//! What a function asks of AWS: a proxy before each engine that notes every call, and says what IAM is asked for it.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+
+#[derive(Clone, Debug)]
+pub(crate) struct Call {
+    pub function: &'static str,
+    /// `DynamoDB_20120810.GetItem`
+    pub target: String,
+    pub input: Value,
+    pub output: Value,
+}
+
+pub(crate) type Calls = Arc<Mutex<Vec<Call>>>;
+
+#[derive(Clone)]
+struct Proxy {
+    function: &'static str,
+    engine: SocketAddr,
+    calls: Calls,
+    http: reqwest::Client,
+}
+
+/// Where the function finds the engine.
+pub(crate) async fn record(function: &'static str, engine: SocketAddr, calls: Calls) -> SocketAddr {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let proxy = Proxy { function, engine, calls, http: tests::browser::provider_client() };
+    let router = Router::new().fallback(pass_on).with_state(proxy);
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    address
+}
+
+async fn pass_on(State(proxy): State<Proxy>, uri: Uri, mut headers: HeaderMap, body: Bytes) -> Response {
+    let target = headers["x-amz-target"].to_str().unwrap().to_owned();
+    headers.remove("host");
+    let request = proxy.http.post(format!("http://{}{uri}", proxy.engine)).headers(headers).body(body.clone());
+    let response = request.send().await.unwrap();
+    let status = StatusCode::from_u16(response.status().as_u16()).unwrap();
+    let mut kept = HeaderMap::new();
+    for name in ["content-type", "x-amzn-requestid"] {
+        if let Some(value) = response.headers().get(name) {
+            kept.insert(name, value.clone());
+        }
+    }
+    let answer = response.bytes().await.unwrap();
+    let json = |bytes: &Bytes| serde_json::from_slice(bytes).unwrap_or(Value::Null);
+    let call = Call { function: proxy.function, target, input: json(&body), output: json(&answer) };
+    proxy.calls.lock().unwrap().push(call);
+    (status, kept, answer).into_response()
+}
+
+/// An action on a resource, with the context that AWS would see.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Asked {
+    pub action: String,
+    pub resource: String,
+    pub context: Value,
+}
+
+impl Call {
+    /// What IAM decides about this call: a transaction is asked for item by item.
+    pub(crate) fn asks(&self) -> Vec<Asked> {
+        let (service, operation) = self.target.split_once('.').unwrap();
+        match (service, operation) {
+            ("DynamoDB_20120810", "TransactWriteItems") => {
+                let items = self.input["TransactItems"].as_array().unwrap().iter();
+                items
+                    .flat_map(|item| item.as_object().unwrap())
+                    .map(|(kind, item)| on_item(&format!("{kind}Item"), item))
+                    .collect()
+            }
+            ("DynamoDB_20120810", "Query") => {
+                let index = self.input["IndexName"].as_str().unwrap();
+                let resource = format!("{}/index/{index}", table_arn(&self.input));
+                vec![Asked { action: "dynamodb:Query".to_owned(), resource, context: json!({}) }]
+            }
+            ("DynamoDB_20120810", _) => vec![on_item(operation, &self.input)],
+            ("TrentService", _) => {
+                let pairs = self.input["EncryptionContext"].as_object().unwrap();
+                let mut context = json!({ "kms:EncryptionContextKeys": pairs.keys().collect::<Vec<_>>() });
+                for (key, value) in pairs {
+                    context[format!("kms:EncryptionContext:{key}")] = value.clone();
+                }
+                // The key that was used: a ciphertext names its own.
+                let resource = self.output["KeyId"].as_str().unwrap_or_else(|| panic!("no key: {self:?}")).to_owned();
+                vec![Asked { action: format!("kms:{operation}"), resource, context }]
+            }
+            ("secretsmanager", _) => {
+                let resource = self.input["SecretId"].as_str().unwrap().to_owned();
+                vec![Asked { action: format!("secretsmanager:{operation}"), resource, context: json!({}) }]
+            }
+            _ => panic!("a call to a service that nobody has thought of: {}", self.target),
+        }
+    }
+}
+
+fn on_item(operation: &str, input: &Value) -> Asked {
+    let key = input["Key"].as_object().unwrap().values().next().unwrap();
+    Asked {
+        action: format!("dynamodb:{operation}"),
+        resource: table_arn(input),
+        context: json!({ "dynamodb:LeadingKeys": [key["S"]] }),
+    }
+}
+
+fn table_arn(input: &Value) -> String {
+    format!("arn:aws:dynamodb:eu-west-1:111122223333:table/{}", input["TableName"].as_str().unwrap())
+}

@@ -1,0 +1,479 @@
+//! The deployment, rehearsed: the template's own tables, key, environment and policies, and the functions that `sam build`
+//! has made, with the events that API Gateway and the Scheduler send.
+
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use local::deployment::Services;
+use local::webinargeek::{Faults, Grants, Rotation, Simulation};
+use local::{tables, webinargeek};
+use serde_json::{Value, json};
+use shared::metrics::METRICS;
+use shared::system::{SystemClock, SystemEntropy};
+use tests::laptop::is_live;
+use tokio::net::TcpListener;
+use tokio::process::Child;
+use url::Url;
+
+use crate::gateway::{Request, body};
+use crate::iam::{Question, decide};
+use crate::moto;
+use crate::process::built;
+use crate::recorder::{Asked, Calls, record};
+use crate::runtime_api::Function;
+use crate::stack::{FUNCTIONS, Stack};
+
+const SECRET: &str = "canary-client-secret";
+
+struct Rehearsal {
+    stack: Stack,
+    services: Services,
+    endpoints: [(&'static str, std::net::SocketAddr); 3],
+    simulation: Arc<Simulation>,
+    provider: String,
+    calls: Calls,
+    requests: AtomicUsize,
+    http: reqwest::Client,
+    _moto: Child,
+}
+
+impl Rehearsal {
+    async fn begin() -> Self {
+        let stack = Stack::with(&[]).await;
+        let tables_at = tables::serve(None).await.unwrap();
+        let (moto, moto_at) = moto::start().await;
+        let services = Services::at(tables_at, moto_at);
+
+        // What CloudFormation would make, on engines that give their own names.
+        for table in ["ConnectionsTable", "AttemptsTable"] {
+            create_table(tables_at, &stack, table).await;
+        }
+        let key = stack.properties("SealingKey");
+        let made = services.kms.create_key().policy(key["KeyPolicy"].to_string()).send().await.unwrap();
+        let key_arn = made.key_metadata.unwrap().arn.unwrap();
+        let secret = stack.properties("Secret")["SecretString"].as_str().unwrap();
+        let made = services.secrets_manager.create_secret().name("client-secret").secret_string(secret).send().await;
+        let secret_arn = made.unwrap().arn.unwrap();
+        let (sealing_key, client_secret) = (stack.arn("SealingKey").to_owned(), stack.arn("Secret").to_owned());
+        let stack = stack.renamed(&sealing_key, &key_arn).renamed(&client_secret, &secret_arn);
+
+        let simulation = Arc::new(Simulation {
+            client_id: "client-one".to_owned(),
+            client_secret: SECRET.to_owned(),
+            redirect_uri: stack.output("RedirectUri").to_owned(),
+            grants: Grants::open(None, Rotation::Strict, Duration::from_secs(7200)).unwrap(),
+            faults: Faults::default(),
+            clock: Arc::new(SystemClock),
+            entropy: Arc::new(SystemEntropy),
+        });
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let provider = format!("http://{}", webinargeek::serve(simulation.clone(), listener).unwrap());
+        Self {
+            stack,
+            services,
+            endpoints: [
+                ("AWS_ENDPOINT_URL_DYNAMODB", tables_at),
+                ("AWS_ENDPOINT_URL_KMS", moto_at),
+                ("AWS_ENDPOINT_URL_SECRETS_MANAGER", moto_at),
+            ],
+            simulation,
+            provider,
+            calls: Calls::default(),
+            requests: AtomicUsize::new(0),
+            http: tests::browser::provider_client(),
+            _moto: moto,
+        }
+    }
+
+    /// The built function, with the template's environment. Only the provider is elsewhere, and AWS behind the recorder.
+    async fn function(&self, name: &'static str) -> Function {
+        let mut variables = self.stack.environment(name);
+        for (variable, path) in [
+            ("WEBINARGEEK_AUTHORIZE_URL", "/oauth/authorize"),
+            ("WEBINARGEEK_TOKEN_URL", "/oauth/token"),
+            ("WEBINARGEEK_REVOKE_URL", "/oauth/revoke"),
+        ] {
+            if let Some(url) = variables.get_mut(variable) {
+                *url = format!("{}{path}", self.provider);
+            }
+        }
+        for (variable, engine) in self.endpoints {
+            let at = record(name, engine, self.calls.clone()).await;
+            variables.insert(variable.to_owned(), format!("http://{at}"));
+        }
+        let variables: Vec<(&str, String)> =
+            variables.iter().map(|(key, value)| (key.as_str(), value.clone())).collect();
+        Function::start(&built(name), &variables).await
+    }
+
+    fn host(&self) -> &str {
+        self.stack.output("ApiOrigin").trim_start_matches("https://")
+    }
+
+    /// A request through the API: to the function that its route names.
+    async fn send(&self, function: &Function, request: Request<'_>) -> Value {
+        let routed = self.stack.route(request.method, request.path);
+        assert_eq!(routed, Some(function.name()), "{} {}", request.method, request.path);
+        self.invoke(function, request.event(self.host())).await
+    }
+
+    async fn invoke(&self, function: &Function, event: Value) -> Value {
+        let id = format!("r{}", self.requests.fetch_add(1, Ordering::SeqCst));
+        function.invoke(&id, event).await.unwrap()
+    }
+
+    fn fault(&self, fault: Value) {
+        self.simulation.faults.add(serde_json::from_value(fault).unwrap());
+    }
+
+    /// As if time had passed, or another process had died: attributes of a connection, set to numbers.
+    async fn set(&self, id: &str, numbers: &[(&str, i64)]) {
+        let mut update = self
+            .services
+            .dynamodb
+            .update_item()
+            .table_name(self.stack.environment("refresh")["CONNECTIONS_TABLE"].as_str())
+            .key("id", AttributeValue::S(id.to_owned()));
+        let names: Vec<String> = numbers.iter().map(|(name, _)| format!("#{name} = :{name}")).collect();
+        for (name, number) in numbers {
+            update = update
+                .expression_attribute_names(format!("#{name}"), *name)
+                .expression_attribute_values(format!(":{name}"), AttributeValue::N(number.to_string()));
+        }
+        update.update_expression(format!("SET {}", names.join(", "))).send().await.unwrap();
+    }
+}
+
+/// DynamoDB's own request, made of the template's properties.
+async fn create_table(engine: std::net::SocketAddr, stack: &Stack, id: &str) {
+    let properties = stack.properties(id);
+    let mut request = json!({ "TableName": stack.resource(id)["physical_id"] });
+    for name in ["AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "BillingMode"] {
+        if let Some(value) = properties.get(name) {
+            request[name] = value.clone();
+        }
+    }
+    let request = tests::browser::provider_client()
+        .post(format!("http://{engine}/"))
+        .header("x-amz-target", "DynamoDB_20120810.CreateTable")
+        .header("content-type", "application/x-amz-json-1.0")
+        .header("authorization", "AWS4-HMAC-SHA256 Credential=local/20261124/eu-west-1/dynamodb/aws4_request, SignedHeaders=host, Signature=00")
+        .header("x-amz-date", "20261124T000000Z")
+        .body(request.to_string());
+    let response = request.send().await.unwrap();
+    let (status, text) = (response.status(), response.text().await.unwrap());
+    assert!(status.is_success(), "{id}: {text}");
+}
+
+const TOKEN: &str = "/v1/connections/tenant/token";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_customer_connects_through_the_stack_and_its_policies_allow_just_what_that_takes() {
+    let aws = Rehearsal::begin().await;
+    let (connections, authorize) = (aws.function("connections").await, aws.function("authorize").await);
+    let (callback, token, refresh) =
+        (aws.function("callback").await, aws.function("token").await, aws.function("refresh").await);
+
+    // The integrator's backend makes a link.
+    let begin = Request::new("POST", "/v1/connect-sessions").json(json!({ "connection_id": "tenant" }));
+    let session = aws.send(&connections, begin).await;
+    assert_eq!(session["statusCode"], 201, "{session}");
+    let link = Url::parse(body(&session)["url"].as_str().unwrap()).unwrap();
+    assert_eq!(link.host_str(), Some(aws.host()), "from the request's context");
+
+    // The customer follows it, and is sent to WebinarGeek.
+    let target = format!("/authorize?{}", link.query().unwrap());
+    let asked = aws.send(&authorize, Request::new("GET", &target)).await;
+    assert_eq!(asked["statusCode"], 200, "{asked}");
+    let sent = Request::new("POST", &target).header("origin", aws.stack.output("ApiOrigin"));
+    let sent = aws.send(&authorize, sent).await;
+    assert_eq!(sent["statusCode"], 303, "{sent}");
+    let cookie = sent["cookies"][0].as_str().unwrap().split(';').next().unwrap();
+    assert!(cookie.starts_with("__Host-wg_"), "{cookie}");
+    let consent = Url::parse(sent["headers"]["location"].as_str().unwrap()).unwrap();
+    let mut form: Vec<(String, String)> = consent.query_pairs().into_owned().collect();
+    form.push(("decision".to_owned(), "approve".to_owned()));
+    let back = aws.http.post(format!("{}/oauth/authorize", aws.provider)).form(&form).send().await.unwrap();
+    let back = Url::parse(back.headers()["location"].to_str().unwrap()).unwrap();
+
+    // And comes back, twice at once: the second request waits for the first.
+    aws.fault(json!({ "answer": { "late": 1500 }, "grant_type": "authorization_code" }));
+    let second_callback = aws.function("callback").await;
+    let target = format!("/callback?{}", back.query().unwrap());
+    let (first, second) = tokio::join!(
+        aws.send(&callback, Request::new("GET", &target).cookie(cookie)),
+        aws.send(&second_callback, Request::new("GET", &target).cookie(cookie))
+    );
+    assert_eq!((&first["statusCode"], &second["statusCode"]), (&json!(200), &json!(200)), "{first} {second}");
+    assert_eq!(aws.simulation.faults.requested("authorization_code"), 1);
+
+    // The integrator gets a live token, fresh and refreshed.
+    let read = async || body(&aws.send(&token, Request::new("GET", TOKEN)).await);
+    let first = read().await;
+    let first_token = first["access_token"].as_str().unwrap().to_owned();
+    assert!(is_live(&aws.provider, &first_token).await, "{first}");
+    aws.set("tenant", &[("expires_at", 1)]).await;
+    let second = read().await;
+    assert_eq!(second["version"], 2, "{second}");
+
+    // The schedule refreshes, and tells what it has done.
+    let scheduled =
+        json!({ "version": "0", "source": "aws.scheduler", "detail-type": "Scheduled Event", "detail": {} });
+    aws.set("tenant", &[("refresh_at", 1)]).await;
+    let summary = aws.invoke(&refresh, scheduled.clone()).await;
+    assert_eq!((&summary["due"], &summary["refreshed"], &summary["finished"]), (&json!(1), &json!(1), &json!(true)));
+    let third = read().await;
+    assert_eq!(third["version"], 3, "{third}");
+    assert!(is_live(&aws.provider, third["access_token"].as_str().unwrap()).await);
+    assert!(!is_live(&aws.provider, &first_token).await);
+    let shown = aws.send(&connections, Request::new("GET", "/v1/connections/tenant")).await;
+    assert_eq!(body(&shown)["version"], 3);
+
+    // The customer takes the access away: refused, refused again, and given up, where an answer may have been lost.
+    aws.simulation.grants.revoke_all();
+    aws.set("tenant", &[("refresh_at", 1)]).await;
+    let refused = aws.invoke(&refresh, scheduled.clone()).await;
+    assert_eq!(refused["failed"], json!({ "invalid_grant": 1 }), "{refused}");
+    aws.set("tenant", &[("refresh_at", 1), ("not_before", 1), ("refused_at", 1), ("attempts", 9)]).await;
+    let given_up = aws.invoke(&refresh, scheduled.clone()).await;
+    assert_eq!(given_up["reauth_required"], 1, "{given_up}");
+
+    let state = back.query_pairs().find(|(name, _)| name == "state").unwrap().1.into_owned();
+    let code = back.query_pairs().find(|(name, _)| name == "code").unwrap().1.into_owned();
+    let secrets = [SECRET, &state, &code, cookie.split('=').nth(1).unwrap(), &first_token, link.query().unwrap()];
+    let functions = [&connections, &authorize, &callback, &second_callback, &token, &refresh];
+    the_logs_tell_it_and_no_secret(&functions, &secrets);
+    every_metric_has_been_written(&functions);
+    the_policies_allow_every_call_and_nothing_unused(&aws).await;
+}
+
+fn the_logs_tell_it_and_no_secret(functions: &[&Function], secrets: &[&str]) {
+    for function in functions {
+        for line in function.log() {
+            assert_eq!(line["function"], function.name(), "{line}");
+            assert!(line["request_id"].as_str().is_some_and(|id| id.starts_with('r')), "{line}");
+            let texts = ["level", "message", "timestamp", "stack"].map(|member| line[member].is_string());
+            assert_eq!(texts, [true; 4], "{line}");
+            for secret in secrets {
+                assert!(!line.to_string().contains(secret), "{secret} in {line}");
+            }
+        }
+    }
+    let callback = functions.iter().find(|function| function.name() == "callback").unwrap().log();
+    assert!(callback.iter().any(|line| line["connection"] == "tenant" && line["attempt"].is_string()));
+}
+
+/// What the alarms watch is what the code writes: `template.rs` holds the alarms against the same list.
+fn every_metric_has_been_written(functions: &[&Function]) {
+    let mut written = BTreeSet::new();
+    for line in functions.iter().flat_map(|function| function.log()) {
+        for directive in line["_aws"]["CloudWatchMetrics"].as_array().into_iter().flatten() {
+            assert!(line["_aws"]["Timestamp"].is_number(), "{line}");
+            for metric in directive["Metrics"].as_array().unwrap() {
+                let name = metric["Name"].as_str().unwrap();
+                assert!(line[name].is_number(), "{name} in {line}");
+                for dimension in
+                    directive["Dimensions"].as_array().unwrap().iter().flat_map(|it| it.as_array().unwrap())
+                {
+                    assert!(line[dimension.as_str().unwrap()].is_string(), "{dimension} in {line}");
+                }
+                written.insert(name.to_owned());
+            }
+        }
+    }
+    let all: BTreeSet<String> = METRICS.iter().map(|metric| metric.name.to_owned()).collect();
+    assert_eq!(written, all);
+}
+
+/// Statements about calls that our code does not make itself: the platform does, in its name.
+const OF_THE_PLATFORM: [&str; 3] = ["Log", "Trace", "ReportFailedRun"];
+
+async fn the_policies_allow_every_call_and_nothing_unused(aws: &Rehearsal) {
+    let mut asked: Vec<(&str, Asked)> = Vec::new();
+    for call in aws.calls.lock().unwrap().iter() {
+        for one in call.asks() {
+            if !asked.contains(&(call.function, one.clone())) {
+                asked.push((call.function, one));
+            }
+        }
+    }
+
+    // Every call is allowed.
+    let questions: Vec<Question> =
+        asked.iter().map(|(function, one)| Question::of(&aws.stack, function, one.clone())).collect();
+    for ((function, one), allowed) in asked.iter().zip(decide(&questions).await) {
+        assert!(allowed, "{function}: {one:?}");
+    }
+
+    // Every allowed action is a call of somebody's: each statement, with one of its actions, allows one of the calls.
+    for function in FUNCTIONS {
+        for policy in aws.stack.policies(function) {
+            for statement in policy["Statement"].as_array().unwrap() {
+                if OF_THE_PLATFORM.contains(&statement["Sid"].as_str().unwrap()) {
+                    continue;
+                }
+                let actions = match &statement["Action"] {
+                    Value::Array(several) => several.clone(),
+                    one => vec![one.clone()],
+                };
+                for action in actions {
+                    let alone = json!({ "Version": "2012-10-17", "Statement": [statement] });
+                    let calls = asked.iter().filter(|(its, one)| *its == function && action == one.action.as_str());
+                    let questions: Vec<Question> = calls
+                        .map(|(_, one)| Question {
+                            policies: vec![alone.clone()],
+                            ..Question::of(&aws.stack, function, one.clone())
+                        })
+                        .collect();
+                    let used = decide(&questions).await.contains(&true);
+                    assert!(used, "{function} may {action} by {}, and never does", statement["Sid"]);
+                }
+            }
+        }
+    }
+
+    nobody_may_do_more(aws, &asked).await;
+}
+
+/// The denials that the design rests on, by name.
+async fn nobody_may_do_more(aws: &Rehearsal, asked: &[(&str, Asked)]) {
+    let one = |function: &str, action: &str| {
+        let found = asked.iter().find(|(its, one)| *its == function && one.action == action);
+        found.unwrap_or_else(|| panic!("{function} has not called {action}")).1.clone()
+    };
+    let decrypt = one("refresh", "kms:Decrypt");
+    let generate = one("callback", "kms:GenerateDataKey");
+    let connection = one("token", "dynamodb:GetItem");
+    let session = one("authorize", "dynamodb:GetItem");
+    let renamed = |asked: &Asked, action: &str| Asked { action: action.to_owned(), ..asked.clone() };
+    let context = |asked: &Asked, key: &str, value: Value| {
+        let mut changed = asked.clone();
+        changed.context[key] = value;
+        changed
+    };
+    let state = context(&session, "dynamodb:LeadingKeys", json!(["state#x"]));
+    let mut denied = vec![
+        ("authorize reads a connection", "authorize", connection.clone()),
+        ("authorize writes a connection", "authorize", renamed(&connection, "dynamodb:UpdateItem")),
+        ("authorize reads an attempt, and with it a code verifier", "authorize", state.clone()),
+        ("callback opens a data key", "callback", decrypt.clone()),
+        ("callback reads a session", "callback", session.clone()),
+        ("refresh makes a data key", "refresh", generate.clone()),
+        ("refresh reads an attempt", "refresh", state.clone()),
+        ("token makes a data key", "token", generate.clone()),
+        ("token lists who is due", "token", one("refresh", "dynamodb:Query")),
+        ("connections opens a data key", "connections", decrypt.clone()),
+        ("connections writes a connection", "connections", renamed(&connection, "dynamodb:UpdateItem")),
+        ("connections begins an attempt", "connections", renamed(&state, "dynamodb:UpdateItem")),
+        (
+            "token opens another stack's data key",
+            "token",
+            context(&decrypt, "kms:EncryptionContext:stack", json!("another")),
+        ),
+        (
+            "token opens a data key with one more context key",
+            "token",
+            context(&decrypt, "kms:EncryptionContextKeys", json!(["service", "stack", "connection", "more"])),
+        ),
+    ];
+    for function in FUNCTIONS {
+        denied.push(("encrypts", function, renamed(&generate, "kms:Encrypt")));
+        denied.push(("deletes a connection", function, renamed(&connection, "dynamodb:DeleteItem")));
+        let scan = Asked { context: json!({}), ..renamed(&connection, "dynamodb:Scan") };
+        denied.push(("scans the connections", function, scan));
+    }
+    for action in ["kms:Decrypt", "kms:GenerateDataKey"] {
+        denied.push(("authorize uses the sealing key", "authorize", renamed(&decrypt, action)));
+        denied.push(("connections uses the sealing key", "connections", renamed(&decrypt, action)));
+    }
+    let questions: Vec<Question> =
+        denied.iter().map(|(_, function, one)| Question::of(&aws.stack, function, one.clone())).collect();
+    for ((what, function, _), allowed) in denied.iter().zip(decide(&questions).await) {
+        assert!(!allowed, "{function}: {what}");
+    }
+
+    // The tables' key: for everybody who may use a table, through DynamoDB and in no other way.
+    let through = |service: &str, account: &str| {
+        let asked = Asked {
+            action: "kms:Decrypt".to_owned(),
+            resource: aws.stack.arn("TableKey").to_owned(),
+            context: json!({ "kms:ViaService": service, "kms:CallerAccount": account }),
+        };
+        Question::of(&aws.stack, "authorize", asked)
+    };
+    let questions = [
+        through("dynamodb.eu-west-1.amazonaws.com", "111122223333"),
+        through("dynamodb.eu-west-1.amazonaws.com", "999999999999"),
+        through("secretsmanager.eu-west-1.amazonaws.com", "111122223333"),
+    ];
+    assert_eq!(decide(&questions).await, [true, false, false]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stack_without_its_secret_says_so_and_counts_it() {
+    let aws = Rehearsal::begin().await;
+    aws.services
+        .secrets_manager
+        .delete_secret()
+        .secret_id("client-secret")
+        .force_delete_without_recovery(true)
+        .send()
+        .await
+        .unwrap();
+    let connections = aws.function("connections").await;
+    let begin = Request::new("POST", "/v1/connect-sessions").json(json!({ "confirm_page": false }));
+    let link = Url::parse(body(&aws.send(&connections, begin).await)["url"].as_str().unwrap()).unwrap();
+    let target = format!("/authorize?{}", link.query().unwrap());
+    let sent = aws.send(&aws.function("authorize").await, Request::new("GET", &target)).await;
+    let cookie = sent["cookies"][0].as_str().unwrap().split(';').next().unwrap();
+    let consent = Url::parse(sent["headers"]["location"].as_str().unwrap()).unwrap();
+    let state = consent.query_pairs().find(|(name, _)| name == "state").unwrap().1.into_owned();
+    let target = format!("/callback?code=abc&state={state}");
+    let callback = aws.function("callback").await;
+    for _ in 0..2 {
+        let page = aws.send(&callback, Request::new("GET", &target).cookie(cookie)).await;
+        assert_eq!(page["statusCode"], 503, "{page}");
+        assert!(page["body"].as_str().unwrap().contains("Nothing has been used up"), "{page}");
+    }
+    let counted = callback.log().into_iter().filter(|line| line["failures"] == 1 && line["cause"] == "configuration");
+    assert_eq!(counted.count(), 2, "{:?}", callback.log());
+    assert_eq!(aws.simulation.faults.requested("authorization_code"), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_function_without_permission_says_which_action_on_which_resource_was_refused() {
+    let refusal = "User: arn:aws:sts::111122223333:assumed-role/token/token is not authorized to perform: dynamodb:GetItem on \
+                   resource: arn:aws:dynamodb:eu-west-1:111122223333:table/connections because no identity-based policy allows the \
+                   dynamodb:GetItem action";
+    let denies = axum::Router::new().fallback(move || async move {
+        let body =
+            json!({ "__type": "com.amazon.coral.service#AccessDeniedException", "Message": refusal }).to_string();
+        (http::StatusCode::BAD_REQUEST, [("content-type", "application/x-amz-json-1.0")], body)
+    });
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let at = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, denies).await });
+    let stack = Stack::with(&[]).await;
+    for (function, request) in [
+        ("token", Request::new("GET", TOKEN)),
+        ("connections", Request::new("GET", "/v1/connections/tenant")),
+        ("authorize", Request::new("GET", "/authorize?session=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaA")),
+    ] {
+        let mut variables = stack.environment(function);
+        variables.insert("AWS_ENDPOINT_URL".to_owned(), at.clone());
+        let variables: Vec<(&str, String)> =
+            variables.iter().map(|(key, value)| (key.as_str(), value.clone())).collect();
+        let started = Function::start(&built(function), &variables).await;
+        let answer = started.invoke("r1", request.event("connect.example.com")).await.unwrap();
+        assert_eq!(answer["statusCode"], 503, "{function}: {answer}");
+        assert!(!answer["body"].as_str().unwrap().contains("arn:"), "the caller need not know: {answer}");
+        let line = started.log().into_iter().find(|line| line["failures"] == 1).unwrap();
+        let error = line["error"].as_str().unwrap();
+        assert!(error.contains("dynamodb:GetItem on resource: arn:aws:dynamodb:"), "{function}: {line}");
+        assert_eq!(line["cause"], "aws", "{line}");
+    }
+}
