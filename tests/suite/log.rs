@@ -1,26 +1,25 @@
 //! What the log says, and what it never says.
 
+use std::cell::RefCell;
 use std::io::Write;
-use std::sync::{Arc, Mutex};
+use std::sync::Once;
 
 use serde_json::json;
 use tests::world::{CLIENT_SECRET, World};
 use tracing_subscriber::filter::LevelFilter;
-use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
-#[derive(Clone, Default)]
-struct Captured(Arc<Mutex<Vec<u8>>>);
-
-impl Captured {
-    fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-    }
+thread_local! {
+    /// What this thread's test has logged; the handlers run on its own thread.
+    static CAPTURED: RefCell<Option<Vec<u8>>> = const { RefCell::new(None) };
 }
 
-impl Write for Captured {
+struct OfThisThread;
+
+impl Write for OfThisThread {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
+        CAPTURED.with_borrow_mut(|captured| captured.iter_mut().for_each(|lines| lines.extend_from_slice(bytes)));
         Ok(bytes.len())
     }
 
@@ -29,20 +28,24 @@ impl Write for Captured {
     }
 }
 
-impl<'a> MakeWriter<'a> for Captured {
-    type Writer = Self;
+/// One subscriber for the whole process: with one for each test, a line was lost when another test's ended at that moment,
+/// because tracing then rebuilds what it keeps of who is interested.
+fn capture() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let layer = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(|| OfThisThread);
+        tracing_subscriber::registry().with(LevelFilter::INFO).with(layer).init();
+    });
+    CAPTURED.set(Some(Vec::new()));
+}
 
-    fn make_writer(&'a self) -> Self {
-        self.clone()
-    }
+fn captured() -> String {
+    String::from_utf8(CAPTURED.take().unwrap()).unwrap()
 }
 
 #[tokio::test]
 async fn no_journey_and_no_failure_puts_a_secret_into_the_log() {
-    let captured = Captured::default();
-    let layer = tracing_subscriber::fmt::layer().with_writer(captured.clone());
-    let _guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(LevelFilter::INFO).with(layer));
-
+    capture();
     let world = World::new().await;
     let session = world.session(json!({ "connection_id": "t" })).await;
     let browser = world.browser();
@@ -70,7 +73,7 @@ async fn no_journey_and_no_failure_puts_a_secret_into_the_log() {
     world.browser().get("/callback?code=canary&state=canary&canary=canary&canary=canary").await;
     world.get("/v1/connections/t/token?canary=1").await;
 
-    let log = captured.text();
+    let log = captured();
     assert!(log.contains("sent to WebinarGeek") && log.contains("unknown"), "the log is captured: {log}");
     for secret in secrets {
         assert!(!log.contains(&secret), "{secret} in {log}");
@@ -79,12 +82,10 @@ async fn no_journey_and_no_failure_puts_a_secret_into_the_log() {
 
 #[tokio::test]
 async fn a_journey_can_be_followed_by_its_attempt_and_connection() {
-    let captured = Captured::default();
-    let layer = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(captured.clone());
-    let _guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(LevelFilter::INFO).with(layer));
+    capture();
     let world = World::new().await;
     world.connect("tenant-7").await;
-    let log = captured.text();
+    let log = captured();
     assert!(log.matches("connection=\"tenant-7\"").count() >= 3, "{log}");
     let attempt = log.split("attempt=\"").nth(1).unwrap().split('"').next().unwrap();
     assert_eq!(attempt.len(), 8);
