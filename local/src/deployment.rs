@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use authorize::Authorize;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
 use callback::Callback;
@@ -11,10 +12,14 @@ use http::Method;
 use refresh::Refresh;
 use shared::aws::{dynamodb, kms, secrets_manager, timeouts};
 use shared::config::{ConfigError, Environment, RefreshSettings};
+use shared::disconnecting::Disconnecting;
+use shared::domain::escrowed::Escrowed;
 use shared::domain::return_to::ReturnToOrigins;
+use shared::fleet::Fleet;
 use shared::http::{Endpoint, Request};
-use shared::ports::{Clock, Entropy};
+use shared::ports::{Clock, Entropy, Escrow, EscrowError};
 use shared::refreshing::Refreshing;
+use shared::storing::Storing;
 use shared::webinargeek::WebinarGeek;
 use token::Token;
 
@@ -24,6 +29,17 @@ pub struct Services {
     pub dynamodb: dynamodb::Client,
     pub kms: kms::Client,
     pub secrets_manager: secrets_manager::Client,
+    pub escrow: Arc<dyn Escrow>,
+}
+
+/// There is no queue on a laptop: the engine lives and dies with the process that writes to it.
+struct NoQueue;
+
+#[async_trait]
+impl Escrow for NoQueue {
+    async fn put(&self, _: &Escrowed) -> Result<(), EscrowError> {
+        Err(EscrowError("a laptop has none".to_owned()))
+    }
 }
 
 impl Services {
@@ -56,6 +72,7 @@ impl Services {
             dynamodb: dynamodb::Client::from_conf(dynamodb),
             kms: kms::Client::from_conf(kms),
             secrets_manager: secrets_manager::Client::from_conf(secrets_manager),
+            escrow: Arc::new(NoQueue),
         }
     }
 }
@@ -97,7 +114,15 @@ impl Deployment {
             services.secrets_manager,
             refreshing.client_secret_arn.clone(),
         ));
+        let storing = || Storing {
+            connections: connections.clone(),
+            escrow: services.escrow.clone(),
+            clock: clock.clone(),
+            entropy: entropy.clone(),
+        };
         let refreshing = Arc::new(Refreshing {
+            storing: storing(),
+            fleet: Arc::new(Fleet::new(connections.clone(), connections.clone(), clock.clone())),
             client_id: refreshing.token_endpoint.client_id,
             refresh_every: refreshing.refresh_every,
             default_lifetime: refreshing.token_endpoint.expires_in,
@@ -123,7 +148,7 @@ impl Deployment {
                 attempt_reads: attempts.clone(),
                 attempts: attempts.clone(),
                 connection_reads: connections.clone(),
-                connections: connections.clone(),
+                storing: storing(),
                 keys: Arc::new(kms::DataKeyMaker {
                     client: services.kms,
                     key_id: calling_back.kms_key_id.clone(),
@@ -149,7 +174,13 @@ impl Deployment {
                 clock: clock.clone(),
                 entropy: entropy.clone(),
             },
-            refresh: Refresh { refreshing, due: connections, clock: clock.clone(), entropy },
+            refresh: Refresh {
+                disconnecting: Arc::new(Disconnecting::beside(&refreshing)),
+                refreshing,
+                due: connections.clone(),
+                clock: clock.clone(),
+                entropy: entropy.clone(),
+            },
             clock,
         })
     }

@@ -9,6 +9,7 @@ use aws_config::{BehaviorVersion, SdkConfig};
 pub mod dynamodb;
 pub mod kms;
 pub mod secrets_manager;
+pub mod sqs;
 
 /// The settings of all clients, from the process's environment.
 pub async fn sdk_config() -> SdkConfig {

@@ -42,6 +42,7 @@ pub struct TokenEndpoint {
 /// What every function needs that refreshes.
 pub struct RefreshSettings {
     pub connections_table: String,
+    pub escrow_queue_url: String,
     pub client_secret_arn: String,
     pub stack: String,
     /// Between scheduled runs.
@@ -53,6 +54,7 @@ impl RefreshSettings {
     pub fn read(env: &mut Environment) -> Self {
         Self {
             connections_table: env.required("CONNECTIONS_TABLE"),
+            escrow_queue_url: env.required("ESCROW_QUEUE_URL"),
             client_secret_arn: env.required("CLIENT_SECRET_ARN"),
             stack: env.stack(),
             refresh_every: env.refresh_every(),

@@ -4,6 +4,8 @@ pub mod attempt;
 pub mod connection;
 pub mod connection_id;
 pub mod digest;
+pub mod escrowed;
+pub mod fleet;
 pub mod item;
 pub mod pkce;
 pub mod return_to;

@@ -9,11 +9,14 @@ use tracing::Instrument;
 
 use crate::aws::dynamodb::{self, ConnectionsTable};
 use crate::aws::secrets_manager::SecretsManagerSecret;
+use crate::aws::sqs::{self, EscrowQueue};
 use crate::aws::{self, kms, secrets_manager};
 use crate::config::RefreshSettings;
 use crate::domain::time::Timestamp;
+use crate::fleet::Fleet;
 use crate::http::{Endpoint, Invocation, Request, path};
 use crate::refreshing::Refreshing;
+use crate::storing::Storing;
 use crate::system::{SystemClock, SystemEntropy};
 use crate::webinargeek::WebinarGeek;
 
@@ -60,9 +63,17 @@ fn read(event: lambda_http::Request) -> (Request, Invocation) {
 pub async fn refreshing(settings: RefreshSettings) -> (Arc<Refreshing>, Arc<ConnectionsTable>) {
     let sdk = aws::sdk_config().await;
     let connections = Arc::new(ConnectionsTable::new(dynamodb::Client::new(&sdk), settings.connections_table));
-    let clock = Arc::new(SystemClock);
+    let (clock, entropy) = (Arc::new(SystemClock), Arc::new(SystemEntropy));
     let provider = Arc::new(WebinarGeek::new(settings.token_endpoint.clone(), clock.clone()));
+    let escrow = EscrowQueue { client: sqs::Client::new(&sdk), url: settings.escrow_queue_url };
     let refreshing = Refreshing {
+        storing: Storing {
+            connections: connections.clone(),
+            escrow: Arc::new(escrow),
+            clock: clock.clone(),
+            entropy: entropy.clone(),
+        },
+        fleet: Arc::new(Fleet::new(connections.clone(), connections.clone(), clock.clone())),
         client_id: settings.token_endpoint.client_id,
         refresh_every: settings.refresh_every,
         default_lifetime: settings.token_endpoint.expires_in,
@@ -76,7 +87,7 @@ pub async fn refreshing(settings: RefreshSettings) -> (Arc<Refreshing>, Arc<Conn
         provider: provider.clone(),
         revocation: provider,
         clock,
-        entropy: Arc::new(SystemEntropy),
+        entropy,
         stack: settings.stack,
     };
     (Arc::new(refreshing), connections)

@@ -17,14 +17,17 @@
 
 pub mod aws;
 pub mod config;
+pub mod disconnecting;
 pub mod domain;
 pub mod failure;
+pub mod fleet;
 pub mod http;
 pub mod lambda;
 pub mod metrics;
 pub mod ports;
 pub mod refreshing;
 pub mod sealing;
+pub mod storing;
 pub mod system;
 pub mod telemetry;
 pub mod webinargeek;

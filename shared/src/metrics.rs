@@ -28,6 +28,8 @@ pub const METRICS: &[Metric] = &[
     Metric { name: "failures", unit: "Count", by: &["class", "cause"] },
     Metric { name: "reauthorizations_needed", unit: "Count", by: &[] },
     Metric { name: "ambiguous_rotations", unit: "Count", by: &[] },
+    Metric { name: "pairs_in_escrow", unit: "Count", by: &[] },
+    Metric { name: "marking_frozen", unit: "Count", by: &[] },
 ];
 
 /// The member `_aws` of a line that `has` some members; `None` where none of them is a metric.

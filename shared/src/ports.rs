@@ -9,6 +9,7 @@ use async_trait::async_trait;
 
 use crate::domain::connection::Connection;
 use crate::domain::connection_id::ConnectionId;
+use crate::domain::escrowed::Escrowed;
 use crate::domain::item::{InconsistentItem, Item};
 use crate::domain::secret::{AuthorizationCode, ClientSecret, CodeVerifier, DataKey, RefreshToken};
 use crate::domain::time::Timestamp;
@@ -48,6 +49,22 @@ pub trait ReadConnections: Send + Sync {
 #[async_trait]
 pub trait WriteConnections: Send + Sync {
     async fn write(&self, write: &Write) -> Result<Written, StoreError>;
+}
+
+/// Reads rows of the fleet, strongly consistent (`dynamodb:GetItem`): see [`crate::domain::fleet`].
+#[async_trait]
+pub trait ReadFleet: Send + Sync {
+    async fn read(&self, key: &'static str) -> Result<Option<Item>, StoreError>;
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("the queue could not be used: {0}")]
+pub struct EscrowError(pub String);
+
+/// Keeps what the table could not take until it can (`sqs:SendMessage`).
+#[async_trait]
+pub trait Escrow: Send + Sync {
+    async fn put(&self, escrowed: &Escrowed) -> Result<(), EscrowError>;
 }
 
 /// A row of the `due` index.

@@ -1,35 +1,48 @@
 //! Time that stands still until a test moves it.
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use shared::domain::time::Timestamp;
 use shared::ports::Clock;
 
-pub struct TestClock(AtomicI64);
+pub struct TestClock {
+    milliseconds: AtomicI64,
+    /// Whether waiting takes time.
+    waiting_counts: AtomicBool,
+}
 
 impl Default for TestClock {
     fn default() -> Self {
-        Self(AtomicI64::new(1_800_000_000))
+        Self { milliseconds: AtomicI64::new(1_800_000_000_000), waiting_counts: AtomicBool::new(false) }
     }
 }
 
 impl TestClock {
     pub fn advance(&self, seconds: i64) {
-        self.0.fetch_add(seconds, Ordering::SeqCst);
+        self.milliseconds.fetch_add(seconds * 1000, Ordering::SeqCst);
+    }
+
+    /// From now on, whoever waits ages everybody: what is tried until a deadline comes to its end.
+    pub fn waiting_counts(&self, counts: bool) {
+        self.waiting_counts.store(counts, Ordering::SeqCst);
     }
 }
 
 #[async_trait]
 impl Clock for TestClock {
     fn now(&self) -> Timestamp {
-        Timestamp::from_unix(self.0.load(Ordering::SeqCst))
+        Timestamp::from_unix(self.milliseconds.load(Ordering::SeqCst) / 1000)
     }
 
-    /// Lets everybody else have a turn. The time stays where it is: of many that wait, none may age the others.
+    /// Lets everybody else have a turn. The time stays where it is, unless it is said otherwise: of many that wait, none may
+    /// age the others.
     #[expect(clippy::disallowed_methods, reason = "engines on other threads need a moment of real time")]
-    async fn sleep(&self, _: Duration) {
+    async fn sleep(&self, duration: Duration) {
+        if self.waiting_counts.load(Ordering::SeqCst) {
+            self.milliseconds.fetch_add(duration.as_millis() as i64, Ordering::SeqCst);
+        }
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
 }

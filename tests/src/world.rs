@@ -1,12 +1,15 @@
 //! A deployment in memory: the shipped handlers, the real adapters, embedded engines, a simulated provider.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::Ipv4Addr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use aws_sdk_dynamodb::config::interceptors::BeforeTransmitInterceptorContextRef;
 use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents};
+use aws_sdk_dynamodb::types::AttributeValue;
 use http::{Method, StatusCode};
 use local::deployment::{Deployment, Services};
 use local::webinargeek::{Fault, Faults, Grants, Rotation, Simulation};
@@ -14,8 +17,9 @@ use local::{keys, tables, webinargeek};
 use serde_json::Value;
 use shared::domain::connection::Connection;
 use shared::domain::connection_id::ConnectionId;
+use shared::domain::escrowed::Escrowed;
 use shared::http::{Invocation, Request, Response};
-use shared::ports::{Clock, ReadConnections};
+use shared::ports::{Clock, Escrow, EscrowError, ReadConnections};
 use shared::system::SystemEntropy;
 use tokio::net::TcpListener;
 use tracing::Instrument;
@@ -27,14 +31,32 @@ pub const ORIGIN: &str = "https://connect.example.com";
 pub const CLIENT_SECRET: &str = "canary-client-secret";
 pub const TABLE: &str = tables::CONNECTIONS;
 
-/// Calls to the AWS services by operation, repeated ones included.
+/// Calls to the AWS services by operation, repeated ones included; and whether pairs can be stored.
 #[derive(Clone, Debug, Default)]
-pub struct Calls(Arc<Mutex<BTreeMap<String, usize>>>);
+pub struct Calls(Arc<Mutex<BTreeMap<String, usize>>>, Arc<AtomicBool>);
 
 impl Calls {
     /// The calls since the last time, by operation.
     pub fn take(&self) -> BTreeMap<String, usize> {
         std::mem::take(&mut *self.0.lock().unwrap())
+    }
+}
+
+/// The queue of pairs that the table could not take.
+#[derive(Clone, Default)]
+pub struct EscrowInMemory(Arc<Mutex<Vec<Escrowed>>>);
+
+impl EscrowInMemory {
+    pub fn take(&self) -> Vec<Escrowed> {
+        std::mem::take(&mut *self.0.lock().unwrap())
+    }
+}
+
+#[async_trait]
+impl Escrow for EscrowInMemory {
+    async fn put(&self, escrowed: &Escrowed) -> Result<(), EscrowError> {
+        self.0.lock().unwrap().push(escrowed.clone());
+        Ok(())
     }
 }
 
@@ -52,7 +74,9 @@ impl Intercept for Calls {
         let target = context.request().headers().get("x-amz-target").unwrap_or_default();
         let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
         *self.0.lock().unwrap().entry(operation).or_default() += 1;
-        Ok(())
+        let body = context.request().body().bytes().unwrap_or_default();
+        let stores_a_pair = body.windows(10).any(|part| part == b"#sealed = ");
+        if stores_a_pair && self.1.load(Ordering::SeqCst) { Err("the table is down".into()) } else { Ok(()) }
     }
 }
 
@@ -97,6 +121,8 @@ pub struct World {
     pub provider_origin: String,
     pub services: Services,
     pub calls: Calls,
+    pub escrow: EscrowInMemory,
+    variables: Vec<(&'static str, String)>,
     next_request: Mutex<u64>,
 }
 
@@ -141,31 +167,35 @@ impl World {
         tables::create(&services.dynamodb).await.unwrap();
         calls.take();
 
-        let variables = setup.variables;
-        let lookup = |name: &str| {
-            let set = variables.iter().find(|(key, _)| *key == name).map(|(_, value)| value.clone());
-            set.or_else(|| match name {
-                "ATTEMPTS_TABLE" => Some(tables::ATTEMPTS.to_owned()),
-                "CONNECTIONS_TABLE" => Some(tables::CONNECTIONS.to_owned()),
-                "KMS_KEY_ID" => Some(keys::KEY_ARN.to_owned()),
-                "CLIENT_SECRET_ARN" => Some(keys::SECRET_ARN.to_owned()),
-                "STACK" => Some("tests".to_owned()),
-                "WEBINARGEEK_CLIENT_ID" => Some("client-one".to_owned()),
-                "WEBINARGEEK_AUTHORIZE_URL" => Some(format!("{provider_origin}/oauth/authorize")),
-                "WEBINARGEEK_TOKEN_URL" => Some(format!("{provider_origin}/oauth/token")),
-                "WEBINARGEEK_REVOKE_URL" => Some(format!("{provider_origin}/oauth/revoke")),
-                _ => None,
-            })
-        };
-        let deployment = Deployment::new(&lookup, services.clone(), clock.clone(), entropy).unwrap();
-        Self {
+        let escrow = EscrowInMemory::default();
+        let services = Services { escrow: Arc::new(escrow.clone()), ..services };
+        let world = Self {
+            deployment: Arc::new(deploy(&setup.variables, &provider_origin, &services, &clock)),
             clock,
-            deployment: Arc::new(deployment),
             simulation,
             provider_origin,
             services,
             calls,
+            escrow,
+            variables: setup.variables,
             next_request: Mutex::new(0),
+        };
+        world.calls.take();
+        world
+    }
+
+    /// Another process of the same deployment.
+    pub fn another(&self) -> Self {
+        Self {
+            clock: self.clock.clone(),
+            deployment: Arc::new(deploy(&self.variables, &self.provider_origin, &self.services, &self.clock)),
+            simulation: self.simulation.clone(),
+            provider_origin: self.provider_origin.clone(),
+            services: self.services.clone(),
+            calls: self.calls.clone(),
+            escrow: self.escrow.clone(),
+            variables: self.variables.clone(),
+            next_request: Mutex::new(1000),
         }
     }
 
@@ -249,6 +279,31 @@ impl World {
         table.read(&ConnectionId::parse(id).unwrap()).await.unwrap()
     }
 
+    /// From now on the table refuses every new pair, and waiting takes time.
+    pub fn no_pair_can_be_stored(&self) {
+        self.calls.1.store(true, Ordering::SeqCst);
+        self.clock.waiting_counts(true);
+    }
+
+    pub fn pairs_can_be_stored(&self) {
+        self.calls.1.store(false, Ordering::SeqCst);
+        self.clock.waiting_counts(false);
+    }
+
+    /// The row as the engine has it.
+    pub async fn row(&self, id: &str) -> Option<HashMap<String, AttributeValue>> {
+        let key = AttributeValue::S(id.to_owned());
+        self.services.dynamodb.get_item().table_name(TABLE).key("id", key).send().await.unwrap().item
+    }
+
+    /// Sets an attribute of a row, whatever it means.
+    pub async fn set(&self, id: &str, attribute: &str, value: AttributeValue) {
+        let update = self.services.dynamodb.update_item().table_name(TABLE).key("id", AttributeValue::S(id.to_owned()));
+        let update =
+            update.update_expression("SET #attribute = :value").expression_attribute_names("#attribute", attribute);
+        update.expression_attribute_values(":value", value).send().await.unwrap();
+    }
+
     pub fn fault(&self, fault: Value) {
         let fault: Fault = serde_json::from_value(fault).unwrap();
         self.simulation.faults.add(fault);
@@ -264,6 +319,32 @@ impl World {
     }
 }
 
+/// The functions with their environment.
+fn deploy(
+    variables: &[(&'static str, String)],
+    provider_origin: &str,
+    services: &Services,
+    clock: &Arc<TestClock>,
+) -> Deployment {
+    let lookup = |name: &str| {
+        let set = variables.iter().find(|(key, _)| *key == name).map(|(_, value)| value.clone());
+        set.or_else(|| match name {
+            "ATTEMPTS_TABLE" => Some(tables::ATTEMPTS.to_owned()),
+            "CONNECTIONS_TABLE" => Some(tables::CONNECTIONS.to_owned()),
+            "ESCROW_QUEUE_URL" => Some("http://127.0.0.1:9/".to_owned()),
+            "KMS_KEY_ID" => Some(keys::KEY_ARN.to_owned()),
+            "CLIENT_SECRET_ARN" => Some(keys::SECRET_ARN.to_owned()),
+            "STACK" => Some("tests".to_owned()),
+            "WEBINARGEEK_CLIENT_ID" => Some("client-one".to_owned()),
+            "WEBINARGEEK_AUTHORIZE_URL" => Some(format!("{provider_origin}/oauth/authorize")),
+            "WEBINARGEEK_TOKEN_URL" => Some(format!("{provider_origin}/oauth/token")),
+            "WEBINARGEEK_REVOKE_URL" => Some(format!("{provider_origin}/oauth/revoke")),
+            _ => None,
+        })
+    };
+    Deployment::new(&lookup, services.clone(), clock.clone(), Arc::new(SystemEntropy)).unwrap()
+}
+
 fn counted(services: Services, calls: &Calls) -> Services {
     let dynamodb = services.dynamodb.config().to_builder().interceptor(calls.clone()).build();
     let kms = services.kms.config().to_builder().interceptor(calls.clone()).build();
@@ -272,5 +353,6 @@ fn counted(services: Services, calls: &Calls) -> Services {
         dynamodb: aws_sdk_dynamodb::Client::from_conf(dynamodb),
         kms: aws_sdk_kms::Client::from_conf(kms),
         secrets_manager: aws_sdk_secretsmanager::Client::from_conf(secrets_manager),
+        escrow: services.escrow,
     }
 }

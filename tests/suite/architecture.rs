@@ -32,7 +32,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("sealing", &["domain"]),
     ("http", &["http", "domain"]),
     ("failure", &["ports", "telemetry"]),
-    ("refreshing", &["refreshing", "sealing", "failure", "ports", "domain"]),
+    ("fleet", &["ports", "domain"]),
+    ("storing", &["ports", "domain"]),
+    ("refreshing", &["refreshing", "fleet", "storing", "sealing", "failure", "ports", "domain"]),
+    ("disconnecting", &["refreshing", "sealing", "ports", "domain"]),
     ("aws", &["aws", "ports", "domain", "telemetry"]),
     ("webinargeek", &["webinargeek", "config", "ports", "domain", "telemetry"]),
     ("system", &["ports", "domain"]),
@@ -40,7 +43,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("telemetry", &["domain", "metrics", "ports", "system"]),
     ("metrics", &["domain"]),
     // Where everything meets.
-    ("lambda", &["aws", "config", "domain", "http", "lambda", "refreshing", "system", "webinargeek"]),
+    (
+        "lambda",
+        &["aws", "config", "domain", "fleet", "http", "lambda", "refreshing", "storing", "system", "webinargeek"],
+    ),
     ("lib", &[]),
 ];
 

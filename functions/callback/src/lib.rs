@@ -19,9 +19,11 @@ use http::Method;
 use shared::config::{Environment, TokenEndpoint};
 use shared::domain::attempt::writes::{End, end, give_back, take};
 use shared::domain::attempt::{Attempt, Binding, CookieName, Failure, Phase, StateHash};
-use shared::domain::connection::writes::{NewGrant, connect, new_pair};
+use shared::domain::connection::connecting::{NewGrant, Refused, connect};
+use shared::domain::connection::writes::new_pair;
 use shared::domain::connection::{Connection, SealedPair, Status};
 use shared::domain::digest;
+use shared::domain::escrowed::Escrowed;
 use shared::domain::secret::{AuthorizationCode, ClientSecret, State};
 use shared::domain::session::{SessionStatus, end_session};
 use shared::domain::time::Timestamp;
@@ -31,10 +33,11 @@ use shared::http::query::Query;
 use shared::http::{Endpoint, Invocation, Request, Response, cookie, is_prefetch};
 use shared::ports::{
     Clock, Entropy, ExchangeCode, MakeDataKeys, ProviderError, REQUEST_BUDGET, ReadAttempts, ReadClientSecret,
-    ReadConnections, RevokeToken, StoreError, WrappedDataKey, WriteAttempts, WriteConnections,
+    ReadConnections, RevokeToken, StoreError, WrappedDataKey, WriteAttempts,
 };
 use shared::refreshing::another_secret;
 use shared::sealing::{self, Place};
+use shared::storing::Storing;
 
 mod error;
 mod pages;
@@ -58,6 +61,7 @@ const EXCHANGE_BUDGET: Duration = Duration::from_secs(REQUEST_BUDGET.as_secs() +
 pub struct Settings {
     pub attempts_table: String,
     pub connections_table: String,
+    pub escrow_queue_url: String,
     pub kms_key_id: String,
     pub client_secret_arn: String,
     pub stack: String,
@@ -70,6 +74,7 @@ impl Settings {
         Self {
             attempts_table: env.required("ATTEMPTS_TABLE"),
             connections_table: env.required("CONNECTIONS_TABLE"),
+            escrow_queue_url: env.required("ESCROW_QUEUE_URL"),
             kms_key_id: env.required("KMS_KEY_ID"),
             client_secret_arn: env.required("CLIENT_SECRET_ARN"),
             stack: env.stack(),
@@ -84,7 +89,7 @@ pub struct Callback {
     pub attempt_reads: Arc<dyn ReadAttempts>,
     pub attempts: Arc<dyn WriteAttempts>,
     pub connection_reads: Arc<dyn ReadConnections>,
-    pub connections: Arc<dyn WriteConnections>,
+    pub storing: Storing,
     pub keys: Arc<dyn MakeDataKeys>,
     pub client_secret: Arc<dyn ReadClientSecret>,
     pub provider: Arc<dyn ExchangeCode>,
@@ -293,13 +298,12 @@ impl Callback {
         let sealed = sealing::seal(&grant.pair, &prepared.data_key.plain, place, self.entropy.bytes());
         let lifetime = grant.expires_in.unwrap_or(self.settings.token_endpoint.expires_in);
         let mut seen = prepared.seen;
-        let mut pause = Duration::from_millis(100);
-        let mut refusals = 0;
-        while refusals < CONNECT_TRIES {
+        for _ in 0..CONNECT_TRIES {
             let new_grant = NewGrant {
                 id: id.clone(),
                 client_id: self.settings.token_endpoint.client_id.clone(),
                 grant: attempt.state_hash.as_str().to_owned(),
+                begun_at: attempt.created_at,
                 session: attempt.session.as_ref().map(|session| session.as_str().to_owned()),
                 new: new_pair(
                     id,
@@ -311,44 +315,28 @@ impl Callback {
                     self.settings.refresh_every,
                 ),
             };
-            let write = connect(&new_grant, seen.as_ref().map(|seen| seen.pair.token_set));
-            let stored = match self.connections.write(&write).await {
+            let predecessor = seen.as_ref().map(|seen| seen.pair.token_set);
+            let write = connect(&new_grant, predecessor);
+            let escrowed = || Escrowed::Granted { grant: new_grant.clone(), predecessor };
+            let image = match self.storing.store(&write, escrowed, deadline).await {
                 Ok(Written::Applied(_)) => return Ok(()),
                 Ok(Written::Refused(image)) => image,
-                Err(error @ StoreError::Unavailable(_)) if self.clock.now() < deadline => {
-                    tracing::error!(%error, "a new grant could not be stored yet, trying again");
-                    self.clock.sleep(pause + self.entropy.jitter(pause)).await;
-                    pause = (pause * 2).min(Duration::from_secs(2));
-                    continue;
-                }
                 Err(error) => return Err(CallbackError::NotStored(error)),
             };
-            let stored = match stored.map(|item| Connection::from_item(&item)).transpose() {
-                Ok(stored) => stored,
-                Err(error) => return Err(CallbackError::NotStored(error.into())),
-            };
-            if let Some(stored) = &stored {
-                // Our own write, repeated after its acknowledgement was lost.
-                if stored.grant == new_grant.grant {
-                    return Ok(());
-                }
-                if new_grant.session.is_some() && stored.session == new_grant.session {
-                    return Err(CallbackError::SessionUsed);
-                }
-                if stored.status == Status::Disconnecting {
+            match new_grant.refused(image.as_ref()).map_err(|error| CallbackError::NotStored(error.into()))? {
+                Refused::Ours => return Ok(()),
+                Refused::SessionUsed => return Err(CallbackError::SessionUsed),
+                Refused::Disconnected => {
                     self.revoke(&grant, &prepared.secrets).await;
                     return Err(CallbackError::Disconnected);
                 }
-                // The customer has connected once more since. The newer grant stays, and ours is not revoked: a provider
-                // may have given both journeys the same token.
-                if stored.granted_at > sent_at {
+                // The newer grant stays, and ours is not revoked: a provider may have given both journeys the same token.
+                Refused::Newer => {
                     tracing::info!("a newer grant is stored, this one is left to expire");
                     return Ok(());
                 }
+                Refused::Again(stored) => seen = stored.map(|stored| *stored),
             }
-            // A refresh has stored another pair since step 5, or the connection has been deleted: try on what is there now.
-            seen = stored;
-            refusals += 1;
         }
         Err(CallbackError::NotStored(StoreError::Unavailable("the connection changed at every try".to_owned())))
     }

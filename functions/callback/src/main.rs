@@ -1,8 +1,9 @@
 use std::sync::Arc;
 
 use callback::{Callback, Settings};
-use shared::aws::{dynamodb, kms, secrets_manager};
+use shared::aws::{dynamodb, kms, secrets_manager, sqs};
 use shared::config::{Environment, process_environment};
+use shared::storing::Storing;
 use shared::system::{SystemClock, SystemEntropy};
 use shared::webinargeek::WebinarGeek;
 
@@ -15,13 +16,21 @@ async fn main() -> Result<(), lambda_http::Error> {
     let attempts = Arc::new(dynamodb::AttemptsTable::new(tables.clone(), settings.attempts_table.clone()));
     let connections = Arc::new(dynamodb::ConnectionsTable::new(tables, settings.connections_table.clone()));
     let secrets = secrets_manager::Client::new(&sdk);
-    let clock = Arc::new(SystemClock);
+    let (clock, entropy) = (Arc::new(SystemClock), Arc::new(SystemEntropy));
     let provider = Arc::new(WebinarGeek::new(settings.token_endpoint.clone(), clock.clone()));
     let endpoint = Callback {
         attempt_reads: attempts.clone(),
         attempts,
         connection_reads: connections.clone(),
-        connections,
+        storing: Storing {
+            connections,
+            escrow: Arc::new(sqs::EscrowQueue {
+                client: sqs::Client::new(&sdk),
+                url: settings.escrow_queue_url.clone(),
+            }),
+            clock: clock.clone(),
+            entropy: entropy.clone(),
+        },
         keys: Arc::new(kms::DataKeyMaker {
             client: kms::Client::new(&sdk),
             key_id: settings.kms_key_id.clone(),
@@ -34,7 +43,7 @@ async fn main() -> Result<(), lambda_http::Error> {
         provider: provider.clone(),
         revocation: provider,
         clock,
-        entropy: Arc::new(SystemEntropy),
+        entropy,
         settings,
     };
     shared::lambda::serve_http("callback", endpoint).await

@@ -1,6 +1,8 @@
-//! The scheduled event: any JSON object. `{"shards": [0, 7]}` limits the run.
+//! What the function is invoked with: the scheduled event, any JSON object (`{"shards": [0, 7]}` limits the run); or
+//! messages of the escrow queue, as SQS's event source mapping hands them over.
 
 use serde_json::Value;
+use shared::domain::escrowed::{Escrowed, InvalidEscrow};
 use shared::domain::schedule::SHARDS;
 
 use crate::all_shards;
@@ -11,6 +13,30 @@ pub enum InvalidEvent {
     NotAnObject,
     #[error("`shards` is not a list of numbers from 0 to {}", SHARDS - 1)]
     Shards,
+}
+
+pub enum Event {
+    Run(Vec<u8>),
+    Replay(Vec<Message>),
+}
+
+pub struct Message {
+    pub id: String,
+    pub escrowed: Result<Escrowed, InvalidEscrow>,
+}
+
+impl Event {
+    pub fn parse(event: &Value) -> Result<Self, InvalidEvent> {
+        let Some(records) = event.get("Records").and_then(Value::as_array) else {
+            return shards(event).map(Self::Run);
+        };
+        let text = |record: &Value, member: &str| record[member].as_str().unwrap_or_default().to_owned();
+        let messages = records.iter().map(|record| Message {
+            id: text(record, "messageId"),
+            escrowed: Escrowed::from_json(&text(record, "body")),
+        });
+        Ok(Self::Replay(messages.collect()))
+    }
 }
 
 /// The shards that the event names, each once; all of them where it names none.

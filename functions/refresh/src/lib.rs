@@ -6,6 +6,9 @@
 //! 3. a provider that asks to wait, or that does not know us, ends the run's refreshing; so does the approaching deadline
 //! 4. the summary, which is the run's answer and its one line in the log
 //!
+//! A connection that is being taken away is due too, and driven on. Pairs in escrow come from their queue, and are stored:
+//! [`Refresh::replay`].
+//!
 //! A run may overlap another, or be repeated: leases and due times make every run idempotent.
 
 use std::collections::BTreeMap;
@@ -15,8 +18,11 @@ use std::time::Duration;
 
 use futures_util::{FutureExt, Stream, StreamExt, stream};
 use serde::Serialize;
+use shared::disconnecting::Disconnecting;
 use shared::domain::connection::writes::Need;
-use shared::domain::schedule::SHARDS;
+use shared::domain::connection_id::ConnectionId;
+use shared::domain::fleet::Tally;
+use shared::domain::schedule::{RETRY_AFTER_LONGEST, SHARDS};
 use shared::domain::time::Timestamp;
 use shared::failure::FailureClass;
 use shared::ports::{Clock, Due, DueCursor, Entropy, ListDue, ProviderError, StoreError};
@@ -25,7 +31,7 @@ use shared::telemetry::Chain;
 use tracing::Instrument;
 
 mod event;
-pub use event::{InvalidEvent, shards};
+pub use event::{Event, InvalidEvent, Message, shards};
 
 /// Refreshes in flight. Each holds one request to the provider.
 const CONCURRENCY: usize = 10;
@@ -43,6 +49,7 @@ const ENOUGH: usize = 3;
 
 pub struct Refresh {
     pub refreshing: Arc<Refreshing>,
+    pub disconnecting: Arc<Disconnecting>,
     pub due: Arc<dyn ListDue>,
     pub clock: Arc<dyn Clock>,
     pub entropy: Arc<dyn Entropy>,
@@ -71,6 +78,18 @@ pub struct Summary {
 #[error("a defect of ours: the panic's message stands before this line")]
 struct Panicked;
 
+#[derive(Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NotReplayed {
+    pub batch_item_failures: Vec<ItemIdentifier>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ItemIdentifier {
+    pub item_identifier: String,
+}
+
 /// What the sweep meets.
 enum Met {
     Due(Due),
@@ -88,6 +107,8 @@ struct Run {
     summary: Summary,
     earliest_expiry: Option<Timestamp>,
     throttled: usize,
+    /// How long the provider has asked three connections or more to wait.
+    pause: Option<Duration>,
     unknown_client: usize,
     /// Why nothing more is sent.
     stopped: Option<&'static str>,
@@ -120,7 +141,7 @@ impl Refresh {
                 }
                 // 2. A defect that one connection's row uncovers must not take others' pairs along.
                 let span = tracing::info_span!("connection", connection = due.id.as_str());
-                let refresh = self.refreshing.refresh(&due.id, &Need::Scheduled, deadline).instrument(span.clone());
+                let refresh = self.refresh(&due.id, deadline).instrument(span.clone());
                 let outcome = AssertUnwindSafe(refresh).catch_unwind().await;
                 span.in_scope(|| locked().count(&due, outcome.ok()));
             }
@@ -130,11 +151,63 @@ impl Refresh {
         // 4.
         let mut run = run.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
         let now = self.clock.now();
+        if run.summary.refreshed > 0 {
+            let refreshed = i64::try_from(run.summary.refreshed).unwrap_or(i64::MAX);
+            self.refreshing.fleet.count(Tally { refused: 0, refreshed }).await;
+        }
+        if let Some(pause) = run.pause {
+            self.refreshing.fleet.pause(now + pause.min(RETRY_AFTER_LONGEST)).await;
+        }
         run.summary.least_remaining_seconds = run.earliest_expiry.map(|expiry| now.seconds_until(expiry));
         if let Some(reason) = run.stopped {
             tracing::warn!(reason, "the run has stopped before its end");
         }
         run.summary
+    }
+
+    /// Stores pairs from escrow. The answer names the messages that must come again (SQS's partial batch response).
+    pub async fn replay(&self, messages: Vec<Message>) -> NotReplayed {
+        let mut not_replayed = NotReplayed::default();
+        for message in messages {
+            let done = match message.escrowed {
+                // Nobody can make sense of it; in the dead-letter queue a person can look at it.
+                Err(error) => {
+                    tracing::error!(%error, "a message of the queue is no pair in escrow");
+                    false
+                }
+                Ok(escrowed) => {
+                    let span = tracing::info_span!("connection", connection = escrowed.id().as_str());
+                    match self.refreshing.replay(escrowed).instrument(span.clone()).await {
+                        Ok(replayed) => {
+                            span.in_scope(|| tracing::info!(?replayed, "a pair has come out of escrow"));
+                            true
+                        }
+                        Err(failure) => {
+                            span.in_scope(|| failure.log());
+                            false
+                        }
+                    }
+                }
+            };
+            if !done {
+                not_replayed.batch_item_failures.push(ItemIdentifier { item_identifier: message.id });
+            }
+        }
+        not_replayed
+    }
+
+    async fn refresh(&self, id: &ConnectionId, deadline: Timestamp) -> Outcome {
+        match self.refreshing.refresh(id, &Need::Scheduled, deadline).await {
+            Outcome::Disconnecting => match self.disconnecting.drive(id, deadline).await {
+                Ok(_) => Outcome::Disconnecting,
+                Err(error) => {
+                    let failure = Failure::Store(error);
+                    failure.log();
+                    Outcome::Failed { failure, retry_at: None, connection: None }
+                }
+            },
+            outcome => outcome,
+        }
     }
 
     /// Every due row of the shards, and after each shard's last one the first that is not due yet.
@@ -211,7 +284,12 @@ impl Run {
                 self.summary.adopted += 1;
                 self.expires(connection.expires_at);
             }
-            Some(Outcome::Gone) => self.summary.adopted += 1,
+            Some(Outcome::Gone | Outcome::Disconnecting) => self.summary.adopted += 1,
+            Some(Outcome::Paused { until }) => {
+                tracing::info!(until = until.rfc3339(), "the provider has asked everybody to wait");
+                self.stop("WebinarGeek asked us to wait");
+                return self.deferred(due);
+            }
             Some(Outcome::ReauthRequired(_)) => self.summary.reauth_required += 1,
             Some(Outcome::Failed { failure, .. }) => {
                 *self.summary.failed.entry(failure.class().as_str()).or_default() += 1;
@@ -230,8 +308,11 @@ impl Run {
     /// What one connection's failure says about all others.
     fn heed(&mut self, failure: &Failure) {
         match failure {
-            Failure::Provider(ProviderError::Throttled { status, .. }) => {
+            Failure::Provider(ProviderError::Throttled { status, retry_after }) => {
                 self.throttled += 1;
+                if self.throttled >= ENOUGH {
+                    self.pause = self.pause.max(*retry_after);
+                }
                 if *status == 503 || self.throttled >= ENOUGH {
                     self.stop("WebinarGeek asked us to wait");
                 }

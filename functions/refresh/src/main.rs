@@ -1,8 +1,9 @@
 use std::sync::Arc;
 
 use lambda_runtime::{LambdaEvent, service_fn};
-use refresh::{Refresh, Summary, shards};
+use refresh::{Event, Refresh};
 use shared::config::{Environment, RefreshSettings, process_environment};
+use shared::disconnecting::Disconnecting;
 use shared::system::{SystemClock, SystemEntropy};
 use tracing::Instrument;
 
@@ -12,15 +13,21 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     shared::telemetry::init(&settings.stack);
     let stack = settings.stack.clone();
     let (refreshing, due) = shared::lambda::refreshing(settings).await;
-    let sweep = Refresh { refreshing, due, clock: Arc::new(SystemClock), entropy: Arc::new(SystemEntropy) };
+    let disconnecting = Arc::new(Disconnecting::beside(&refreshing));
+    let (clock, entropy) = (Arc::new(SystemClock), Arc::new(SystemEntropy));
+    let sweep = Refresh { refreshing, disconnecting, due, clock, entropy };
     let (sweep, stack) = (&sweep, stack.as_str());
     lambda_runtime::run(service_fn(move |event: LambdaEvent<serde_json::Value>| {
         let span = tracing::info_span!("invocation", function = "refresh", request_id = event.context.request_id);
         async move {
-            let shards = shards(&event.payload)?;
-            let summary = sweep.run(shards, shared::lambda::deadline(&event.context)).await;
-            shared::telemetry::log_summary(stack, "refresh", &event.context.request_id, &summary);
-            Ok::<Summary, lambda_runtime::Error>(summary)
+            match Event::parse(&event.payload)? {
+                Event::Run(shards) => {
+                    let summary = sweep.run(shards, shared::lambda::deadline(&event.context)).await;
+                    shared::telemetry::log_summary(stack, "refresh", &event.context.request_id, &summary);
+                    Ok::<_, lambda_runtime::Error>(serde_json::to_value(summary)?)
+                }
+                Event::Replay(messages) => Ok(serde_json::to_value(sweep.replay(messages).await)?),
+            }
         }
         .instrument(span)
     }))

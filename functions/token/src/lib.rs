@@ -139,9 +139,14 @@ impl Token {
                     Some(changed) => connection = changed,
                     None => break (TokenError::Wait { until }, connection),
                 },
-                Outcome::Waiting { until, connection } => break (backs_off(&connection, until), connection),
+                Outcome::Waiting { until, connection } => {
+                    let class = connection.reason.as_deref().and_then(FailureClass::parse);
+                    let error = class.map_or(TokenError::Wait { until }, |class| backs_off(class, until));
+                    break (error, connection);
+                }
                 Outcome::ReauthRequired(_) => return Err(TokenError::ReauthRequired(id)),
-                Outcome::Gone => return Err(TokenError::NotFound),
+                Outcome::Paused { until } => break (backs_off(FailureClass::Throttled, until), connection),
+                Outcome::Gone | Outcome::Disconnecting => return Err(TokenError::NotFound),
                 Outcome::Failed { failure, retry_at, connection: stored } => {
                     break (TokenError::Failed { class: failure.class(), retry_at }, stored.unwrap_or(connection));
                 }
@@ -227,12 +232,9 @@ fn failed(failure: Failure) -> TokenError {
     TokenError::Failed { class: failure.class(), retry_at: None }
 }
 
-/// What the row says of the failure that it waits after; nothing, where it is only too young to be believed rejected.
-fn backs_off(connection: &Connection, until: Timestamp) -> TokenError {
-    match connection.reason.as_deref().and_then(FailureClass::parse) {
-        Some(class) => TokenError::Failed { class, retry_at: Some(until) },
-        None => TokenError::Wait { until },
-    }
+/// An earlier failure is waited after.
+fn backs_off(class: FailureClass, until: Timestamp) -> TokenError {
+    TokenError::Failed { class, retry_at: Some(until) }
 }
 
 fn explain(class: FailureClass) -> (Code, &'static str) {

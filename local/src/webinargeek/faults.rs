@@ -65,6 +65,11 @@ impl Faults {
         locked(&self.waiting).push_back(fault);
     }
 
+    /// From now on everything is right.
+    pub fn clear(&self) {
+        locked(&self.waiting).clear();
+    }
+
     pub fn count(&self, request: &str) {
         *locked(&self.requests).entry(request.to_owned()).or_default() += 1;
     }

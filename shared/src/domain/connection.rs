@@ -7,6 +7,8 @@ use super::item::{InconsistentItem, Item};
 use super::time::Timestamp;
 use super::token_pair::TokenSet;
 
+pub mod connecting;
+pub mod disconnecting;
 pub mod writes;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,6 +75,8 @@ pub struct Connection {
     pub reason: Option<String>,
     /// When the provider first answered `invalid_grant` to this token set.
     pub refused_at: Option<Timestamp>,
+    /// The window in which it was last counted as refused.
+    pub refused_window: Option<i64>,
     /// The token set that was given up.
     pub refused_set: Option<TokenSet>,
     /// The attempt that made the newest grant.
@@ -80,10 +84,23 @@ pub struct Connection {
     pub granted_at: Timestamp,
     /// The connect session that the newest grant completed.
     pub session: Option<String>,
+    /// Since when it is being taken away.
+    pub disconnecting_at: Option<Timestamp>,
+}
+
+/// When a connection was taken away whose row is only a tombstone: no pair, no secret, and a version that goes on growing
+/// if its customer comes back.
+pub fn disconnected_at(item: &Item) -> Result<Option<Timestamp>, InconsistentItem> {
+    item.optional_time("disconnected_at")
 }
 
 impl Connection {
-    pub fn from_item(item: &Item) -> Result<Self, InconsistentItem> {
+    /// The connection of a row; `None` where the row is a tombstone.
+    pub fn stored(item: &Item) -> Result<Option<Self>, InconsistentItem> {
+        if disconnected_at(item)?.is_some() { Ok(None) } else { Self::from_item(item).map(Some) }
+    }
+
+    fn from_item(item: &Item) -> Result<Self, InconsistentItem> {
         let bad = |attribute| InconsistentItem { attribute };
         let token_set = |attribute| -> Result<Option<TokenSet>, InconsistentItem> {
             item.optional_bytes(attribute)?.map(|bytes| TokenSet::parse(bytes).ok_or(bad(attribute))).transpose()
@@ -113,10 +130,12 @@ impl Connection {
             not_before: item.optional_time("not_before")?,
             reason: item.optional_string("reason")?.map(str::to_owned),
             refused_at: item.optional_time("refused_at")?,
+            refused_window: item.optional_number("refused_window")?,
             refused_set: token_set("refused_set")?,
             grant: item.string("grant")?.to_owned(),
             granted_at: item.time("granted_at")?,
             session: item.optional_string("session")?.map(str::to_owned),
+            disconnecting_at: item.optional_time("disconnecting_at")?,
         })
     }
 

@@ -21,10 +21,14 @@ pub enum Outcome {
     Busy { until: Timestamp },
     /// An earlier failure backs off.
     Waiting { until: Timestamp, connection: Connection },
+    /// The provider has asked everybody to wait.
+    Paused { until: Timestamp },
     /// Only the customer can help.
     ReauthRequired(Connection),
-    /// There is no such connection, or it is being taken away.
+    /// There is no such connection.
     Gone,
+    /// It is being taken away.
+    Disconnecting,
     /// Nothing was changed but the note that it failed.
     Failed { failure: Failure, retry_at: Option<Timestamp>, connection: Option<Connection> },
     /// The invocation could not have finished what it began.
@@ -73,7 +77,7 @@ impl Failure {
 /// Why a lease was not to be had, from the row as it stands.
 pub(super) fn refused_lease(connection: Connection, need: &Need, now: Timestamp) -> Outcome {
     match connection.status {
-        Status::Disconnecting => return Outcome::Gone,
+        Status::Disconnecting => return Outcome::Disconnecting,
         Status::ReauthRequired => return Outcome::ReauthRequired(connection),
         Status::Active => {}
     }
@@ -104,7 +108,7 @@ pub(super) fn adopt(stored: Connection) -> Outcome {
     match stored.status {
         Status::Active => Outcome::Adopted(stored),
         Status::ReauthRequired => Outcome::ReauthRequired(stored),
-        Status::Disconnecting => Outcome::Gone,
+        Status::Disconnecting => Outcome::Disconnecting,
     }
 }
 

@@ -13,10 +13,13 @@ use local::tables;
 use shared::aws::dynamodb::{AttemptsTable, ConnectionsTable};
 use shared::domain::attempt::writes::{self as attempts, End};
 use shared::domain::attempt::{Attempt, Binding, CookieName, Failure, Phase, StateHash};
-use shared::domain::connection::writes::{self, Need, NewGrant, Settlement};
+use shared::domain::connection::connecting::{NewGrant, connect};
+use shared::domain::connection::disconnecting::{Revocation, acquire_revocation, bury, disconnect, hasten};
+use shared::domain::connection::writes::{self, Need, Settlement};
 use shared::domain::connection::{Connection, SealedPair};
 use shared::domain::connection_id::ConnectionId;
 use shared::domain::digest;
+use shared::domain::fleet::{self, Tally};
 use shared::domain::item::{Item, Value};
 use shared::domain::pkce;
 use shared::domain::schedule;
@@ -33,6 +36,7 @@ pub async fn holds(client: &Client) {
     tables::create(client).await.unwrap();
     tables::create(client).await.unwrap();
     every_write_on_every_kind_of_connection(client).await;
+    every_write_on_every_kind_of_fleet_row(client).await;
     every_write_on_every_kind_of_attempt(client).await;
     two_writes_are_both_done_or_neither(client).await;
     of_many_that_want_the_lease_one_gets_it(client).await;
@@ -56,6 +60,24 @@ async fn every_write_on_every_kind_of_connection(client: &Client) {
     }
     clear(client, tables::CONNECTIONS, "id", "t").await;
     assert!(applied > 50 && refused > 50, "{applied} applied, {refused} refused: the rows are too much alike");
+}
+
+async fn every_write_on_every_kind_of_fleet_row(client: &Client) {
+    let table = ConnectionsTable::new(client.clone(), tables::CONNECTIONS.to_owned());
+    let tally = Tally { refused: 1, refreshed: 7 };
+    let rows = [None, Some(tally.begin(8)), Some(tally.begin(6)), Some(fleet::pause(at(60)))];
+    for row in rows {
+        for write in [tally.count(8), tally.begin(8), fleet::pause(at(30)), fleet::pause(at(90))] {
+            clear(client, tables::CONNECTIONS, "id", &write.key).await;
+            let image = row.as_ref().filter(|row| row.key == write.key).map(|row| row.apply(None));
+            let image = image.map(|image| with(image, &[("id", write.key.as_str().into())]));
+            if let Some(image) = &image {
+                put(client, tables::CONNECTIONS, image).await;
+            }
+            check(&write, image.as_ref(), table.write(&write).await.unwrap());
+            clear(client, tables::CONNECTIONS, "id", &write.key).await;
+        }
+    }
 }
 
 async fn every_write_on_every_kind_of_attempt(client: &Client) {
@@ -89,7 +111,8 @@ fn check(write: &Write, image: Option<&Item>, written: Written) -> bool {
         Written::Applied(item) => {
             assert!(failing.is_empty(), "{} was applied although {failing:?}; {image:?}", write.name);
             let mut expected = write.apply(image);
-            let key = if write.key.contains('#') { "pk" } else { "id" };
+            // The fleet's rows begin with it; an attempt's kind ends with it.
+            let key = if write.key.find('#').unwrap_or(0) > 0 { "pk" } else { "id" };
             expected.0.insert(key.to_owned(), write.key.clone().into());
             assert!(item == expected, "{}: {item:?} is not {expected:?}", write.name);
             true
@@ -259,13 +282,23 @@ fn connections() -> Vec<Option<Item>> {
         Some(with(connection(), &[("refreshed_at", at(-10).into()), ("refresh_at", at(5000).into())])),
         Some(with(connection(), &[("session", session().id.as_str().into())])),
         Some(with(connection(), &[("status", "disconnecting".into())])),
+        Some(with(connection(), &[("status", "disconnecting".into()), ("token_set", bytes(set(2)))])),
+        Some(with(leased(-20), &[("status", "disconnecting".into()), ("not_before", at(9).into())])),
+        Some(
+            bury(&Connection::stored(&connection()).unwrap().unwrap(), Revocation::Off, at(-100))
+                .apply(Some(&connection())),
+        ),
+        Some(
+            bury(&Connection::stored(&connection()).unwrap().unwrap(), Revocation::Off, at(-10))
+                .apply(Some(&connection())),
+        ),
         Some(given_up.clone()),
         Some(with(given_up, &[("token_set", bytes(set(2)))])),
     ]
 }
 
 fn connection_writes() -> Vec<Write> {
-    let image = Connection::from_item(&connection()).unwrap();
+    let image = Connection::stored(&connection()).unwrap().unwrap();
     let new = |scope: Option<&str>| {
         let pair = SealedPair { token_set: set(2), sealed: vec![7], data_key: vec![8] };
         let times = (at(0), at(7200));
@@ -275,10 +308,17 @@ fn connection_writes() -> Vec<Write> {
         id: id(),
         client_id: "client-one".to_owned(),
         grant: "new".to_owned(),
+        begun_at: at(-60),
         session,
         new: new(scope),
     };
-    let settlement = |known, refused_at| Settlement { reason: "throttled", not_before: at(60), known, refused_at };
+    let settlement = |known: bool, refused_at| Settlement {
+        reason: "throttled",
+        needs_a_person: !known,
+        not_before: at(60),
+        known,
+        refused_at,
+    };
     let session = Some(session().id.as_str().to_owned());
     let mut revived = image.clone();
     revived.pair.token_set = set(2);
@@ -293,10 +333,15 @@ fn connection_writes() -> Vec<Write> {
         writes::settle(&id(), set(1), "me", &settlement(true, None)),
         writes::settle(&id(), set(1), "me", &settlement(false, Some(at(0)))),
         writes::give_up(&image, "me", Duration::from_secs(60), "invalid_grant", at(0)),
-        writes::connect(&grant(Some("read"), None), None),
-        writes::connect(&grant(None, session.clone()), None),
-        writes::connect(&grant(Some("read"), None), Some(set(1))),
-        writes::connect(&grant(None, session), Some(set(1))),
+        writes::quarantine(&id(), "inconsistent_row", at(300)),
+        connect(&grant(Some("read"), None), None),
+        connect(&grant(None, session.clone()), None),
+        connect(&grant(Some("read"), None), Some(set(1))),
+        connect(&grant(None, session), Some(set(1))),
+        disconnect(&id(), at(0)),
+        acquire_revocation(&id(), "me", at(0)),
+        hasten(&revived, at(0)),
+        bury(&image, Revocation::Done, at(0)),
     ]
 }
 

@@ -9,7 +9,7 @@ use crate::domain::connection::Connection;
 use crate::domain::connection_id::ConnectionId;
 use crate::domain::item::{InconsistentItem, Item};
 use crate::domain::write::{Write, Written};
-use crate::ports::{Due, DueCursor, DuePage, ListDue, ReadConnections, StoreError, WriteConnections};
+use crate::ports::{Due, DueCursor, DuePage, ListDue, ReadConnections, ReadFleet, StoreError, WriteConnections};
 
 const PAGE: i32 = 100;
 
@@ -25,8 +25,17 @@ impl ConnectionsTable {
 #[async_trait]
 impl ReadConnections for ConnectionsTable {
     async fn read(&self, id: &ConnectionId) -> Result<Option<Connection>, StoreError> {
-        let item = self.0.read(id.as_str()).await?;
-        Ok(item.map(|item| Connection::from_item(&item)).transpose()?)
+        match self.0.read(id.as_str()).await? {
+            Some(item) => Ok(Connection::stored(&item)?),
+            None => Ok(None),
+        }
+    }
+}
+
+#[async_trait]
+impl ReadFleet for ConnectionsTable {
+    async fn read(&self, key: &'static str) -> Result<Option<Item>, StoreError> {
+        self.0.read(key).await
     }
 }
 

@@ -32,11 +32,8 @@ impl Expression {
                     let (name, value) = (expression.name(name), expression.value(value));
                     set.push(format!("{name} = if_not_exists({name}, {value})"));
                 }
-                Change::Increment(name) => {
-                    let name = expression.name(name);
-                    let (zero, one) = (expression.value(&Value::N(0)), expression.value(&Value::N(1)));
-                    set.push(format!("{name} = if_not_exists({name}, {zero}) + {one}"));
-                }
+                Change::Increment(name) => set.push(expression.sum(name, 1)),
+                Change::Add(name, number) => set.push(expression.sum(name, *number)),
                 Change::Remove(name) => remove.push(expression.name(name)),
             }
         }
@@ -63,6 +60,12 @@ impl Expression {
             Test::Any(tests) => self.joined(tests, " OR "),
             Test::All(tests) => self.joined(tests, " AND "),
         }
+    }
+
+    fn sum(&mut self, name: &str, number: i64) -> String {
+        let name = self.name(name);
+        let (zero, number) = (self.value(&Value::N(0)), self.value(&Value::N(number)));
+        format!("{name} = if_not_exists({name}, {zero}) + {number}")
     }
 
     fn joined(&mut self, tests: &[Test], by: &str) -> String {

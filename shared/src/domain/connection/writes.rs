@@ -9,11 +9,14 @@
 //!      ├──► settle   a failure: back off, release the lease
 //!      └──► give_up  the second invalid_grant: the customer must connect again
 //! ```
+//!
+//! [`super::connecting`] holds the callback's, [`super::disconnecting`] those that take a connection away.
 
 use std::time::Duration;
 
 use super::{Connection, SealedPair, Status};
 use crate::domain::connection_id::ConnectionId;
+use crate::domain::fleet;
 use crate::domain::item::Value;
 use crate::domain::schedule::{self, shard};
 use crate::domain::time::Timestamp;
@@ -48,19 +51,30 @@ pub enum Need {
     Rejected { version: i64 },
 }
 
-fn token_set_is(set: TokenSet) -> Test {
+pub(super) fn token_set_is(set: TokenSet) -> Test {
     Test::Equals("token_set", Value::B(set.as_bytes().to_vec()))
 }
 
-fn status_is(status: Status) -> Test {
+pub(super) fn status_is(status: Status) -> Test {
     Test::Equals("status", status.as_str().into())
 }
 
 /// What goes when a new pair is stored: the old one's lease, journal and failures.
 fn forget_old_pair() -> impl Iterator<Item = Change> {
-    ["lease_owner", "lease_until", "attempts", "answered", "failures", "not_before", "reason", "refused_at"]
-        .into_iter()
-        .map(Change::Remove)
+    const OF_THE_OLD_PAIR: [&str; 10] = [
+        "lease_owner",
+        "lease_until",
+        "attempts",
+        "answered",
+        "failures",
+        "not_before",
+        "reason",
+        "refused_at",
+        "refused_window",
+        // A row that needed a person needs none any more.
+        "attention",
+    ];
+    OF_THE_OLD_PAIR.into_iter().map(Change::Remove)
 }
 
 /// Lease, read and journal in one call.
@@ -102,7 +116,11 @@ pub fn acquire(id: &ConnectionId, need: &Need, me: &str, now: Timestamp) -> Writ
     }
 }
 
+/// `attention` of a row that a person must look at.
+pub const QUARANTINED: &str = "quarantined";
+
 /// A grant about to be stored.
+#[derive(Clone)]
 pub struct NewPair {
     pub pair: SealedPair,
     pub token_type: String,
@@ -114,7 +132,7 @@ pub struct NewPair {
 }
 
 impl NewPair {
-    fn changes(&self) -> Vec<Change> {
+    pub(super) fn changes(&self) -> Vec<Change> {
         let lifetime = self.granted_at.seconds_until(self.expires_at).max(0);
         let mut changes = vec![
             Change::Set("token_set", self.pair.token_set.as_bytes().to_vec().into()),
@@ -171,6 +189,8 @@ pub fn revive(connection: &Connection) -> Write {
 /// How a refresh that stored nothing ended.
 pub struct Settlement {
     pub reason: &'static str,
+    /// The row is kept as it is until a person has looked at it.
+    pub needs_a_person: bool,
     pub not_before: Timestamp,
     /// It is certain that the provider has not rotated the pair.
     pub known: bool,
@@ -194,8 +214,30 @@ pub fn settle(id: &ConnectionId, old: TokenSet, me: &str, settlement: &Settlemen
     }
     if let Some(refused_at) = settlement.refused_at {
         changes.push(Change::SetIfAbsent("refused_at", refused_at.into()));
+        changes.push(Change::Set("refused_window", fleet::window(refused_at).into()));
+    }
+    if settlement.needs_a_person {
+        changes.push(Change::Set("attention", QUARANTINED.into()));
     }
     Write { name: "settle", key: id.as_str().to_owned(), clauses: ours(old, me), changes }
+}
+
+/// Puts off a row that makes no sense, which nobody could lease or settle. It stays as it is, and due: a wrong deployment
+/// that makes every row unreadable must not empty the schedule.
+pub fn quarantine(id: &ConnectionId, reason: &'static str, not_before: Timestamp) -> Write {
+    Write {
+        name: "quarantine",
+        key: id.as_str().to_owned(),
+        clauses: vec![clause("the connection is active", status_is(Status::Active))],
+        changes: vec![
+            Change::Set("attention", QUARANTINED.into()),
+            Change::Set("reason", reason.into()),
+            Change::Set("not_before", not_before.into()),
+            Change::Set("refresh_at", not_before.into()),
+            Change::Remove("lease_owner"),
+            Change::Remove("lease_until"),
+        ],
+    }
 }
 
 /// Nobody has stored a pair since, and nobody else may be about to.
@@ -234,60 +276,6 @@ pub fn give_up(
             Change::Remove("lease_until"),
         ],
     }
-}
-
-/// A grant that a customer has just given.
-pub struct NewGrant {
-    pub id: ConnectionId,
-    pub client_id: String,
-    /// The attempt that made it.
-    pub grant: String,
-    pub session: Option<String>,
-    pub new: NewPair,
-}
-
-/// Stores a customer's new grant over what the callback saw before it sent the code: nothing, or a pair.
-///
-/// On the predecessor, like every other commit: without that, a write repeated by the SDK after a lost acknowledgement
-/// would put a spent pair over its successor.
-pub fn connect(grant: &NewGrant, seen: Option<TokenSet>) -> Write {
-    let mut clauses = match seen {
-        None => vec![clause("there is no connection yet", Test::Absent("id"))],
-        Some(seen) => vec![
-            clause("the stored pair is the predecessor", token_set_is(seen)),
-            clause(
-                "the connection is not being disconnected",
-                Test::Any(vec![status_is(Status::Active), status_is(Status::ReauthRequired)]),
-            ),
-        ],
-    };
-    let mut changes = grant.new.changes();
-    changes.extend([
-        Change::Set("status", Status::Active.as_str().into()),
-        Change::Set("shard", i64::from(shard(&grant.id)).into()),
-        Change::Set("client_id", grant.client_id.as_str().into()),
-        Change::Set("grant", grant.grant.as_str().into()),
-        Change::Set("granted_at", grant.new.granted_at.into()),
-        Change::SetIfAbsent("created_at", grant.new.granted_at.into()),
-        Change::Remove("attention"),
-        Change::Remove("refused_set"),
-    ]);
-    match &grant.session {
-        Some(session) => {
-            // A leaked link must not let a stranger finish after the customer.
-            clauses.push(clause(
-                "the session has not made a connection",
-                Test::Differs("session", session.as_str().into()),
-            ));
-            changes.push(Change::Set("session", session.as_str().into()));
-        }
-        None => changes.push(Change::Remove("session")),
-    }
-    if grant.new.scope.is_none() {
-        // The scope of the grant that went would be a false one.
-        changes.push(Change::Remove("scope"));
-    }
-    Write { name: "connect", key: grant.id.as_str().to_owned(), clauses, changes }
 }
 
 /// When a pair that is granted now will be due, as the given version.

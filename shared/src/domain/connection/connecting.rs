@@ -1,0 +1,106 @@
+//! A customer's new grant, and the one write that stores it.
+
+use super::writes::{NewPair, status_is, token_set_is};
+use super::{Connection, Status, disconnected_at};
+use crate::domain::connection_id::ConnectionId;
+use crate::domain::item::{InconsistentItem, Item};
+use crate::domain::schedule::shard;
+use crate::domain::time::Timestamp;
+use crate::domain::token_pair::TokenSet;
+use crate::domain::write::{Change, Test, Write, clause};
+
+/// A grant that a customer has just given.
+#[derive(Clone)]
+pub struct NewGrant {
+    pub id: ConnectionId,
+    pub client_id: String,
+    /// The attempt that made it.
+    pub grant: String,
+    /// When that attempt began.
+    pub begun_at: Timestamp,
+    pub session: Option<String>,
+    pub new: NewPair,
+}
+
+/// What a refused [`connect`] says.
+pub enum Refused {
+    /// Our own write, repeated after its acknowledgement was lost.
+    Ours,
+    SessionUsed,
+    /// The connection is being taken away, or was since the attempt began.
+    Disconnected,
+    /// The customer has connected once more since.
+    Newer,
+    /// A refresh has stored another pair, or there is no connection any more: try on what is there now.
+    Again(Option<Box<Connection>>),
+}
+
+impl NewGrant {
+    pub fn refused(&self, image: Option<&Item>) -> Result<Refused, InconsistentItem> {
+        let Some(item) = image else { return Ok(Refused::Again(None)) };
+        let Some(stored) = Connection::stored(item)? else {
+            let is_later = disconnected_at(item)?.is_some_and(|at| at >= self.begun_at);
+            return Ok(if is_later { Refused::Disconnected } else { Refused::Again(None) });
+        };
+        Ok(if stored.grant == self.grant {
+            Refused::Ours
+        } else if self.session.is_some() && stored.session == self.session {
+            Refused::SessionUsed
+        } else if stored.status == Status::Disconnecting {
+            Refused::Disconnected
+        } else if stored.granted_at > self.new.granted_at {
+            Refused::Newer
+        } else {
+            Refused::Again(Some(Box::new(stored)))
+        })
+    }
+}
+
+/// Stores a customer's new grant over what the callback saw before it sent the code: nothing, or a pair.
+///
+/// On the predecessor, like every other commit: without that, a write repeated by the SDK after a lost acknowledgement
+/// would put a spent pair over its successor.
+pub fn connect(grant: &NewGrant, seen: Option<TokenSet>) -> Write {
+    let mut clauses = match seen {
+        None => vec![clause(
+            "there is no connection, or it was taken away before this journey began",
+            Test::Any(vec![Test::Absent("id"), Test::Below("disconnected_at", grant.begun_at.unix())]),
+        )],
+        Some(seen) => vec![
+            clause("the stored pair is the predecessor", token_set_is(seen)),
+            clause(
+                "the connection is not being disconnected",
+                Test::Any(vec![status_is(Status::Active), status_is(Status::ReauthRequired)]),
+            ),
+        ],
+    };
+    let mut changes = grant.new.changes();
+    changes.extend([
+        Change::Set("status", Status::Active.as_str().into()),
+        Change::Set("shard", i64::from(shard(&grant.id)).into()),
+        Change::Set("client_id", grant.client_id.as_str().into()),
+        Change::Set("grant", grant.grant.as_str().into()),
+        Change::Set("granted_at", grant.new.granted_at.into()),
+        Change::SetIfAbsent("created_at", grant.new.granted_at.into()),
+        Change::Remove("refused_set"),
+        // Of a tombstone.
+        Change::Remove("disconnected_at"),
+        Change::Remove("revocation"),
+    ]);
+    match &grant.session {
+        Some(session) => {
+            // A leaked link must not let a stranger finish after the customer.
+            clauses.push(clause(
+                "the session has not made a connection",
+                Test::Differs("session", session.as_str().into()),
+            ));
+            changes.push(Change::Set("session", session.as_str().into()));
+        }
+        None => changes.push(Change::Remove("session")),
+    }
+    if grant.new.scope.is_none() {
+        // The scope of the grant that went would be a false one.
+        changes.push(Change::Remove("scope"));
+    }
+    Write { name: "connect", key: grant.id.as_str().to_owned(), clauses, changes }
+}

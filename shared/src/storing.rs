@@ -1,0 +1,63 @@
+//! Storing a pair that exists nowhere else: tried as long as the invocation lives, and kept in a queue meanwhile.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::domain::escrowed::Escrowed;
+use crate::domain::time::Timestamp;
+use crate::domain::write::{Write, Written};
+use crate::ports::{Clock, Entropy, Escrow, StoreError, WriteConnections};
+
+/// Failures in a row after which the pair goes into the queue: the process may not live long enough to try for ever.
+const FAILURES_BEFORE_ESCROW: u32 = 2;
+
+pub struct Storing {
+    pub connections: Arc<dyn WriteConnections>,
+    pub escrow: Arc<dyn Escrow>,
+    pub clock: Arc<dyn Clock>,
+    pub entropy: Arc<dyn Entropy>,
+}
+
+impl Storing {
+    /// The condition makes a repetition harmless, and so is the copy in the queue if the table comes back before.
+    pub async fn store(
+        &self,
+        write: &Write,
+        escrowed: impl Fn() -> Escrowed,
+        deadline: Timestamp,
+    ) -> Result<Written, StoreError> {
+        let mut pause = Duration::from_millis(100);
+        let mut failures = 0;
+        let mut is_in_escrow = false;
+        loop {
+            let error = match self.connections.write(write).await {
+                Err(error @ StoreError::Unavailable(_)) => error,
+                done => return done,
+            };
+            failures += 1;
+            tracing::error!(%error, failures, "a new pair could not be stored yet");
+            let is_last = self.clock.now() >= deadline;
+            if !is_in_escrow && (failures >= FAILURES_BEFORE_ESCROW || is_last) {
+                is_in_escrow = self.put(&escrowed()).await;
+            }
+            if is_last {
+                return Err(error);
+            }
+            self.clock.sleep(pause + self.entropy.jitter(pause)).await;
+            pause = (pause * 2).min(Duration::from_secs(2));
+        }
+    }
+
+    async fn put(&self, escrowed: &Escrowed) -> bool {
+        match self.escrow.put(escrowed).await {
+            Ok(()) => {
+                tracing::error!(pairs_in_escrow = 1, "a sealed pair waits in the queue until the table takes it");
+                true
+            }
+            Err(error) => {
+                tracing::error!(%error, "a sealed pair could be put neither into the table nor into the queue");
+                false
+            }
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! A pair that the table cannot take.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use serde_json::json;
+use shared::disconnecting::Disconnection;
+use shared::domain::connection::Status;
+use shared::domain::connection_id::ConnectionId;
+use shared::ports::Clock;
+use shared::refreshing::Replayed;
+use tests::world::{Setup, World};
+
+#[tokio::test]
+async fn a_refreshed_pair_waits_in_the_queue_until_the_table_takes_it() {
+    let world = World::with(Setup::strict()).await;
+    world.connect("t").await;
+    world.clock.advance(8000);
+    world.no_pair_can_be_stored();
+    let answer = world.token("t").await;
+    assert_eq!((answer.status.as_u16(), &answer.body["code"]), (503, &json!("unavailable")), "{answer:?}");
+    assert_eq!(world.refreshes(), 1);
+
+    let mut escrowed = world.escrow.take();
+    assert_eq!(escrowed.len(), 1, "once, however often the table is tried");
+    assert!(!escrowed[0].to_json().contains(answer.body["request_id"].as_str().unwrap()));
+    world.pairs_can_be_stored();
+    let pair = escrowed.remove(0);
+    assert_eq!(world.deployment.refresh.refreshing.replay(pair.clone()).await.unwrap(), Replayed::Stored);
+    assert_eq!(world.deployment.refresh.refreshing.replay(pair).await.unwrap(), Replayed::Stored, "delivered twice");
+
+    let token = world.token("t").await;
+    assert_eq!(token.body["version"], 2);
+    assert!(world.is_live(token.text("access_token")), "the only live pair of a provider that rotates at once");
+    assert_eq!(world.refreshes(), 1);
+}
+
+#[tokio::test]
+async fn a_customers_grant_waits_there_too_and_the_reload_finds_it() {
+    let world = World::new().await;
+    let session = world.session(json!({ "connection_id": "t" })).await;
+    let browser = world.browser();
+    let callback = browser.to_callback(session.text("url")).await;
+    world.no_pair_can_be_stored();
+    assert_eq!(browser.get(&callback).await.status(), 503);
+    world.pairs_can_be_stored();
+    let pair = world.escrow.take().remove(0);
+    assert_eq!(world.deployment.refresh.refreshing.replay(pair).await.unwrap(), Replayed::Stored);
+    assert!(world.is_live(world.token("t").await.text("access_token")));
+}
+
+#[tokio::test]
+async fn a_pair_of_a_connection_that_was_taken_away_meanwhile_is_revoked() {
+    let world = World::with(Setup::strict()).await;
+    world.connect("t").await;
+    world.clock.advance(8000);
+    world.no_pair_can_be_stored();
+    world.token("t").await;
+    world.pairs_can_be_stored();
+    let pair = world.escrow.take().remove(0);
+    world.clock.advance(36);
+    let deadline = world.clock.now() + Duration::from_secs(60);
+    let id = ConnectionId::parse("t").unwrap();
+    let ended = world.deployment.refresh.disconnecting.disconnect(&id, deadline).await.unwrap();
+    assert!(matches!(ended, Disconnection::Ended(_)), "{ended:?}");
+    let revoked = world.simulation.faults.requested("revoke");
+    assert_eq!(world.deployment.refresh.refreshing.replay(pair).await.unwrap(), Replayed::Revoked);
+    assert_eq!(world.simulation.faults.requested("revoke"), revoked + 1);
+    assert!(world.stored("t").await.is_none());
+}
+
+#[tokio::test]
+async fn a_pair_that_was_overtaken_is_left_to_expire() {
+    let world = Arc::new(World::new().await);
+    world.connect("t").await;
+    world.clock.advance(8000);
+    world.no_pair_can_be_stored();
+    world.token("t").await;
+    world.pairs_can_be_stored();
+    let pair = world.escrow.take().remove(0);
+    world.clock.advance(1);
+    world.connect("t").await;
+    let now = world.token("t").await.body;
+    assert_eq!(world.deployment.refresh.refreshing.replay(pair).await.unwrap(), Replayed::Superseded);
+    assert_eq!(world.token("t").await.body, now);
+}
+
+#[tokio::test]
+async fn a_row_that_makes_no_sense_is_put_off_shown_to_a_person_and_never_touched() {
+    let world = World::new().await;
+    world.connect("t").await;
+    world.connect("u").await;
+    world.clock.advance(6000);
+    world.set("t", "lifetime", AttributeValue::S("long".to_owned())).await;
+    let first = world.sweep().await;
+    assert_eq!((&first["refreshed"], &first["failed"]), (&json!(1), &json!({ "inconsistent_row": 1 })), "{first}");
+    let row = world.row("t").await.unwrap();
+    assert_eq!(row["attention"].as_s().unwrap(), "quarantined");
+    assert!(row.contains_key("sealed") && row.contains_key("shard"));
+    assert_eq!(world.sweep().await["due"], 0, "not at the head of the index for ever");
+
+    world.set("t", "lifetime", AttributeValue::N("7200".to_owned())).await;
+    world.clock.advance(301);
+    assert_eq!(world.sweep().await["refreshed"], 1, "mended, it goes on by itself");
+    assert!(!world.row("t").await.unwrap().contains_key("attention"));
+}
+
+#[tokio::test]
+async fn a_pair_that_does_not_open_is_shown_to_a_person_and_kept() {
+    let world = World::new().await;
+    world.connect("t").await;
+    let sealed = world.row("t").await.unwrap()["sealed"].clone();
+    world.clock.advance(6000);
+    world.set("t", "sealed", AttributeValue::B(aws_sdk_dynamodb::primitives::Blob::new(vec![1; 64]))).await;
+    assert_eq!(world.sweep().await["failed"], json!({ "unopenable": 1 }));
+    assert_eq!(world.row("t").await.unwrap()["attention"].as_s().unwrap(), "quarantined");
+    assert_eq!(world.stored("t").await.unwrap().status, Status::Active);
+    assert_eq!(world.refreshes(), 0, "nothing was sent");
+    world.set("t", "sealed", sealed).await;
+    world.clock.advance(301);
+    assert_eq!(world.sweep().await["refreshed"], 1);
+}

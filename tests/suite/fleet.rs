@@ -1,0 +1,106 @@
+//! What one connection's failure says about all others.
+
+use serde_json::{Value, json};
+use shared::domain::connection::Status;
+use tests::world::World;
+
+fn refusing(times: u32) -> Value {
+    let refused = json!({ "status": { "status": 400, "error": "invalid_grant", "retry_after": null } });
+    json!({ "answer": refused, "times": times, "grant_type": "refresh_token" })
+}
+
+async fn world_of(connections: usize) -> World {
+    let world = World::new().await;
+    for number in 0..connections {
+        world.connect(&format!("t{number}")).await;
+    }
+    world.clock.advance(6000);
+    world
+}
+
+#[tokio::test]
+async fn a_provider_that_refuses_everybody_for_half_an_hour_costs_nobody_the_connection() {
+    let world = world_of(20).await;
+    world.fault(refusing(100_000));
+    for _ in 0..6 {
+        world.sweep().await;
+        world.clock.advance(300);
+    }
+    for number in 0..20 {
+        assert_eq!(world.stored(&format!("t{number}")).await.unwrap().status, Status::Active);
+    }
+    world.simulation.faults.clear();
+    let mut refreshed = 0;
+    for _ in 0..2 {
+        refreshed += world.sweep().await["refreshed"].as_u64().unwrap();
+        world.clock.advance(300);
+    }
+    assert_eq!(refreshed, 20, "all fresh within ten minutes");
+}
+
+#[tokio::test]
+async fn a_fleet_of_one_does_not_freeze() {
+    let world = world_of(1).await;
+    world.simulation.grants.revoke_all();
+    world.sweep().await;
+    world.clock.advance(61);
+    assert_eq!(world.sweep().await["reauth_required"], 1);
+}
+
+#[tokio::test]
+async fn some_customers_who_leave_are_given_up_while_the_others_are_refreshed() {
+    let world = world_of(30).await;
+    world.fault(refusing(5));
+    let first = world.sweep().await;
+    assert_eq!((&first["refreshed"], &first["failed"]), (&json!(25), &json!({ "invalid_grant": 5 })));
+    world.clock.advance(61);
+    world.fault(refusing(5));
+    assert_eq!(world.sweep().await["reauth_required"], 5, "five of thirty are fewer than a fifth");
+}
+
+#[tokio::test]
+async fn a_fleet_that_really_was_refused_is_given_up_after_a_day() {
+    let world = world_of(6).await;
+    world.simulation.grants.revoke_all();
+    for _ in 0..288 {
+        world.sweep().await;
+        world.clock.advance(300);
+    }
+    assert_eq!(world.stored("t0").await.unwrap().status, Status::Active, "still frozen");
+    for _ in 0..2 {
+        world.sweep().await;
+        world.clock.advance(300);
+    }
+    for number in 0..6 {
+        assert_eq!(world.stored(&format!("t{number}")).await.unwrap().status, Status::ReauthRequired);
+    }
+}
+
+#[tokio::test]
+async fn a_pause_that_the_provider_asks_one_worker_for_holds_for_all() {
+    let world = world_of(2).await;
+    let unavailable = json!({ "status": { "status": 503, "error": null, "retry_after": "120" } });
+    world.fault(json!({ "answer": unavailable, "grant_type": "refresh_token" }));
+    world.sweep().await;
+    let asked = world.refreshes();
+
+    // Another process, which has not heard it itself.
+    let other = world.another();
+    let sweep = other.sweep().await;
+    assert_eq!((&sweep["refreshed"], &sweep["finished"]), (&json!(0), &json!(false)), "{sweep}");
+    assert_eq!(other.get("/v1/connections/t0/token?min_ttl=3000").await.body["version"], 1, "a token that lives");
+    assert_eq!(world.refreshes(), asked);
+
+    world.clock.advance(121);
+    assert_eq!(other.sweep().await["refreshed"], 2);
+}
+
+#[tokio::test]
+async fn a_pause_is_for_a_quarter_of_an_hour_at_most() {
+    let world = world_of(1).await;
+    let unavailable = json!({ "status": { "status": 503, "error": null, "retry_after": "86400" } });
+    world.fault(json!({ "answer": unavailable, "grant_type": "refresh_token" }));
+    world.sweep().await;
+    world.clock.advance(901);
+    assert_eq!(world.sweep().await["refreshed"], 1);
+}
