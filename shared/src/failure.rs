@@ -23,12 +23,13 @@ pub enum FailureClass {
     Refused,
     ForeignClient,
     NoRefreshToken,
+    PairInEscrow,
     Frozen,
     Panic,
 }
 
 impl FailureClass {
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::StoreUnavailable,
         Self::InconsistentRow,
         Self::KeyUnavailable,
@@ -43,6 +44,7 @@ impl FailureClass {
         Self::Refused,
         Self::ForeignClient,
         Self::NoRefreshToken,
+        Self::PairInEscrow,
         Self::Frozen,
         Self::Panic,
     ];
@@ -63,6 +65,7 @@ impl FailureClass {
             Self::Refused => "refused",
             Self::ForeignClient => "foreign_client",
             Self::NoRefreshToken => "no_refresh_token",
+            Self::PairInEscrow => "pair_in_escrow",
             Self::Frozen => "frozen",
             Self::Panic => "panic",
         }
@@ -80,7 +83,7 @@ impl FailureClass {
             Self::Unreachable | Self::Throttled | Self::UnknownOutcome | Self::Refused => "provider",
             // One customer, who has taken the access away, or never gave the right to refresh.
             Self::InvalidGrant | Self::AmbiguousRotation | Self::NoRefreshToken => "customer",
-            Self::StoreUnavailable | Self::KeyUnavailable | Self::Frozen => "aws",
+            Self::StoreUnavailable | Self::KeyUnavailable | Self::PairInEscrow | Self::Frozen => "aws",
             // One row, which is kept as it is until somebody has looked at it.
             Self::InconsistentRow | Self::Unopenable | Self::Panic => "row",
         }

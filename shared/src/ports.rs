@@ -65,6 +65,8 @@ pub struct EscrowError(pub String);
 #[async_trait]
 pub trait Escrow: Send + Sync {
     async fn put(&self, escrowed: &Escrowed) -> Result<(), EscrowError>;
+    /// Whether nothing waits in it, about (`sqs:GetQueueAttributes`).
+    async fn is_empty(&self) -> Result<bool, EscrowError>;
 }
 
 /// A row of the `due` index.

@@ -46,6 +46,9 @@ const COMMIT_BUDGET: Duration = Duration::from_secs(5);
 /// Time that an invocation must have left to begin.
 pub const INVOCATION_BUDGET: Duration = Duration::from_secs(LEASE.as_secs() + COMMIT_BUDGET.as_secs());
 
+/// How long after its access token's end a connection waits for a pair that may be in the queue.
+const ESCROW_PATIENCE: Duration = Duration::from_secs(1800);
+
 pub struct Refreshing {
     pub stack: String,
     pub client_id: String,
@@ -163,11 +166,29 @@ impl Refreshing {
         if pair.refresh_token.is_none() {
             return Err(Failure::NoRefreshToken);
         }
+        if connection.has_unknown_outcome() && self.may_be_in_escrow(connection).await {
+            return Err(Failure::PairInEscrow);
+        }
         let secrets = self.client_secret.current().await?;
         if self.clock.now() > lease.until - (REQUEST_BUDGET + COMMIT_BUDGET) {
             return Err(Failure::Frozen);
         }
         Ok(Prepared { pair, data_key, secrets })
+    }
+
+    /// An earlier lease ended out of sight, and perhaps its pair waits in the queue: then sending the refresh token again
+    /// would be a reuse, for which a strict provider ends them all. The queue is not waited for for ever.
+    async fn may_be_in_escrow(&self, connection: &Connection) -> bool {
+        if self.clock.now() > connection.expires_at + ESCROW_PATIENCE {
+            return false;
+        }
+        match self.storing.escrow.is_empty().await {
+            Ok(is_empty) => !is_empty,
+            Err(error) => {
+                tracing::warn!(%error, "whether pairs wait in the queue could not be read");
+                false
+            }
+        }
     }
 
     /// Sends the refresh token: once, and once more where that is right. Returns the moment before the last request, from

@@ -1,4 +1,4 @@
-//! Storing a pair that exists nowhere else: tried as long as the invocation lives, and kept in a queue meanwhile.
+//! Storing a pair that exists nowhere else: tried as long as the invocation lives, or until it is safe in a queue.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,6 +10,9 @@ use crate::ports::{Clock, Entropy, Escrow, StoreError, WriteConnections};
 
 /// Failures in a row after which the pair goes into the queue: the process may not live long enough to try for ever.
 const FAILURES_BEFORE_ESCROW: u32 = 2;
+
+/// How long the table is tried once the pair is safe: whoever takes it from the queue goes on.
+const TRIED_WHILE_IN_ESCROW: Duration = Duration::from_secs(5);
 
 pub struct Storing {
     pub connections: Arc<dyn WriteConnections>,
@@ -28,6 +31,7 @@ impl Storing {
     ) -> Result<Written, StoreError> {
         let mut pause = Duration::from_millis(100);
         let mut failures = 0;
+        let mut deadline = deadline;
         let mut is_in_escrow = false;
         loop {
             let error = match self.connections.write(write).await {
@@ -39,6 +43,9 @@ impl Storing {
             let is_last = self.clock.now() >= deadline;
             if !is_in_escrow && (failures >= FAILURES_BEFORE_ESCROW || is_last) {
                 is_in_escrow = self.put(&escrowed()).await;
+                if is_in_escrow {
+                    deadline = deadline.min(self.clock.now() + TRIED_WHILE_IN_ESCROW);
+                }
             }
             if is_last {
                 return Err(error);

@@ -21,6 +21,7 @@ async fn start(function: &str) -> Function {
     tables::create(&Services::at(tables_at, keys_at).dynamodb).await.unwrap();
     let variables = [
         ("CONNECTIONS_TABLE", tables::CONNECTIONS.to_owned()),
+        ("ESCROW_QUEUE_URL", "http://127.0.0.1:9/".to_owned()),
         ("CLIENT_SECRET_ARN", keys::SECRET_ARN.to_owned()),
         ("STACK", "binaries".to_owned()),
         ("WEBINARGEEK_CLIENT_ID", "client-one".to_owned()),

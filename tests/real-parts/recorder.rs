@@ -1,6 +1,7 @@
 //! What a function asks of AWS: a proxy before each engine that notes every call, and says what IAM is asked for it.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
@@ -20,7 +21,22 @@ pub(crate) struct Call {
     pub output: Value,
 }
 
-pub(crate) type Calls = Arc<Mutex<Vec<Call>>>;
+#[derive(Clone, Default)]
+pub(crate) struct Calls {
+    noted: Arc<Mutex<Vec<Call>>>,
+    /// Whether every write of a pair fails.
+    pairs_fail: Arc<AtomicBool>,
+}
+
+impl Calls {
+    pub(crate) fn all(&self) -> Vec<Call> {
+        self.noted.lock().unwrap().clone()
+    }
+
+    pub(crate) fn fail_to_store_pairs(&self, fail: bool) {
+        self.pairs_fail.store(fail, Ordering::SeqCst);
+    }
+}
 
 #[derive(Clone)]
 struct Proxy {
@@ -42,6 +58,10 @@ pub(crate) async fn record(function: &'static str, engine: SocketAddr, calls: Ca
 
 async fn pass_on(State(proxy): State<Proxy>, uri: Uri, mut headers: HeaderMap, body: Bytes) -> Response {
     let target = headers["x-amz-target"].to_str().unwrap().to_owned();
+    let stores_a_pair = body.windows(10).any(|part| part == b"#sealed = ");
+    if stores_a_pair && proxy.calls.pairs_fail.load(Ordering::SeqCst) {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    }
     headers.remove("host");
     let request = proxy.http.post(format!("http://{}{uri}", proxy.engine)).headers(headers).body(body.clone());
     let response = request.send().await.unwrap();
@@ -55,7 +75,7 @@ async fn pass_on(State(proxy): State<Proxy>, uri: Uri, mut headers: HeaderMap, b
     let answer = response.bytes().await.unwrap();
     let json = |bytes: &Bytes| serde_json::from_slice(bytes).unwrap_or(Value::Null);
     let call = Call { function: proxy.function, target, input: json(&body), output: json(&answer) };
-    proxy.calls.lock().unwrap().push(call);
+    proxy.calls.noted.lock().unwrap().push(call);
     (status, kept, answer).into_response()
 }
 
@@ -94,6 +114,11 @@ impl Call {
                 // The key that was used: a ciphertext names its own.
                 let resource = self.output["KeyId"].as_str().unwrap_or_else(|| panic!("no key: {self:?}")).to_owned();
                 vec![Asked { action: format!("kms:{operation}"), resource, context }]
+            }
+            ("AmazonSQS", _) => {
+                let queue = self.input["QueueUrl"].as_str().unwrap().rsplit('/').next().unwrap();
+                let resource = format!("arn:aws:sqs:eu-west-1:111122223333:{queue}");
+                vec![Asked { action: format!("sqs:{operation}"), resource, context: json!({}) }]
             }
             ("secretsmanager", _) => {
                 let resource = self.input["SecretId"].as_str().unwrap().to_owned();

@@ -12,7 +12,9 @@ use local::deployment::Services;
 use local::webinargeek::{Faults, Grants, Rotation, Simulation};
 use local::{tables, webinargeek};
 use serde_json::{Value, json};
+use shared::domain::fleet;
 use shared::metrics::METRICS;
+use shared::ports::Clock;
 use shared::system::{SystemClock, SystemEntropy};
 use tests::laptop::is_live;
 use tokio::net::TcpListener;
@@ -32,7 +34,8 @@ const SECRET: &str = "canary-client-secret";
 struct Rehearsal {
     stack: Stack,
     services: Services,
-    endpoints: [(&'static str, std::net::SocketAddr); 3],
+    endpoints: [(&'static str, std::net::SocketAddr); 4],
+    escrow: aws_sdk_sqs::Client,
     simulation: Arc<Simulation>,
     provider: String,
     calls: Calls,
@@ -58,6 +61,9 @@ impl Rehearsal {
         let secret = stack.properties("Secret")["SecretString"].as_str().unwrap();
         let made = services.secrets_manager.create_secret().name("client-secret").secret_string(secret).send().await;
         let secret_arn = made.unwrap().arn.unwrap();
+        let escrow = queues(moto_at);
+        let name = stack.arn("Escrow").rsplit(':').next().unwrap();
+        escrow.create_queue().queue_name(name).send().await.unwrap();
         let (sealing_key, client_secret) = (stack.arn("SealingKey").to_owned(), stack.arn("Secret").to_owned());
         let stack = stack.renamed(&sealing_key, &key_arn).renamed(&client_secret, &secret_arn);
 
@@ -79,7 +85,9 @@ impl Rehearsal {
                 ("AWS_ENDPOINT_URL_DYNAMODB", tables_at),
                 ("AWS_ENDPOINT_URL_KMS", moto_at),
                 ("AWS_ENDPOINT_URL_SECRETS_MANAGER", moto_at),
+                ("AWS_ENDPOINT_URL_SQS", moto_at),
             ],
+            escrow,
             simulation,
             provider,
             calls: Calls::default(),
@@ -121,6 +129,71 @@ impl Rehearsal {
         self.invoke(function, request.event(self.host())).await
     }
 
+    /// A customer's way to the callback, which is not visited.
+    async fn to_callback(&self, connections: &Function, authorize: &Function, id: &str) -> Journey {
+        // The integrator's backend makes a link.
+        let begin = Request::new("POST", "/v1/connect-sessions").json(json!({ "connection_id": id }));
+        let session = self.send(connections, begin).await;
+        assert_eq!(session["statusCode"], 201, "{session}");
+        let link = Url::parse(body(&session)["url"].as_str().unwrap()).unwrap();
+        assert_eq!(link.host_str(), Some(self.host()), "from the request's context");
+
+        // The customer follows it, is asked, and is sent to WebinarGeek.
+        let target = format!("/authorize?{}", link.query().unwrap());
+        let asked = self.send(authorize, Request::new("GET", &target)).await;
+        assert_eq!(asked["statusCode"], 200, "{asked}");
+        let sent = Request::new("POST", &target).header("origin", self.stack.output("ApiOrigin"));
+        let sent = self.send(authorize, sent).await;
+        assert_eq!(sent["statusCode"], 303, "{sent}");
+        let cookie = sent["cookies"][0].as_str().unwrap().split(';').next().unwrap().to_owned();
+        assert!(cookie.starts_with("__Host-wg_"), "{cookie}");
+        let consent = Url::parse(sent["headers"]["location"].as_str().unwrap()).unwrap();
+        let mut form: Vec<(String, String)> = consent.query_pairs().into_owned().collect();
+        form.push(("decision".to_owned(), "approve".to_owned()));
+        let back = self.http.post(format!("{}/oauth/authorize", self.provider)).form(&form).send().await.unwrap();
+        let back = Url::parse(back.headers()["location"].to_str().unwrap()).unwrap();
+        Journey { target: format!("/callback?{}", back.query().unwrap()), cookie, link, back }
+    }
+
+    /// As if a hundred other connections had been refused, or not.
+    async fn everybody_is_refused(&self, refused: bool) {
+        let window = fleet::window(SystemClock.now());
+        for window in [window, window + 1] {
+            let mut row =
+                std::collections::HashMap::from([("id".to_owned(), AttributeValue::S(fleet::key(window).to_owned()))]);
+            for (name, number) in [("window", window), ("refused", if refused { 100 } else { 0 }), ("refreshed", 0)] {
+                row.insert(name.to_owned(), AttributeValue::N(number.to_string()));
+            }
+            let table = self.stack.environment("refresh")["CONNECTIONS_TABLE"].clone();
+            self.services.dynamodb.put_item().table_name(table).set_item(Some(row)).send().await.unwrap();
+        }
+    }
+
+    /// What waits in the queue, as SQS's event source mapping hands it over.
+    async fn escrowed(&self) -> Value {
+        let url = self.stack.resource("Escrow")["physical_id"].as_str().unwrap();
+        let mut records = Vec::new();
+        loop {
+            let received =
+                self.escrow.receive_message().queue_url(url).max_number_of_messages(10).send().await.unwrap();
+            let messages = received.messages.unwrap_or_default();
+            if messages.is_empty() {
+                return json!({ "Records": records });
+            }
+            records.extend(messages.into_iter().map(|message| {
+                json!({
+                    "messageId": message.message_id,
+                    "receiptHandle": message.receipt_handle,
+                    "body": message.body,
+                    "attributes": { "ApproximateReceiveCount": "1" },
+                    "eventSource": "aws:sqs",
+                    "eventSourceARN": self.stack.arn("Escrow"),
+                    "awsRegion": "eu-west-1",
+                })
+            }));
+        }
+    }
+
     async fn invoke(&self, function: &Function, event: Value) -> Value {
         let id = format!("r{}", self.requests.fetch_add(1, Ordering::SeqCst));
         function.invoke(&id, event).await.unwrap()
@@ -145,6 +218,36 @@ impl Rehearsal {
                 .expression_attribute_values(format!(":{name}"), AttributeValue::N(number.to_string()));
         }
         update.update_expression(format!("SET {}", names.join(", "))).send().await.unwrap();
+    }
+}
+
+fn queues(engine: std::net::SocketAddr) -> aws_sdk_sqs::Client {
+    let credentials = aws_sdk_sqs::config::Credentials::new("local", "local", None, None, "local");
+    let config = aws_sdk_sqs::Config::builder()
+        .behavior_version(aws_sdk_sqs::config::BehaviorVersion::latest())
+        .region(aws_sdk_sqs::config::Region::new("eu-west-1"))
+        .credentials_provider(credentials)
+        .endpoint_url(format!("http://{engine}"))
+        .build();
+    aws_sdk_sqs::Client::from_conf(config)
+}
+
+struct Journey {
+    target: String,
+    cookie: String,
+    link: Url,
+    back: Url,
+}
+
+impl Journey {
+    fn request(&self) -> Request<'_> {
+        Request::new("GET", &self.target).cookie(&self.cookie)
+    }
+
+    fn secrets(&self) -> Vec<String> {
+        let mut secrets: Vec<String> = self.back.query_pairs().map(|(_, value)| value.into_owned()).collect();
+        secrets.extend([self.cookie.split('=').nth(1).unwrap().to_owned(), self.link.query().unwrap().to_owned()]);
+        secrets
     }
 }
 
@@ -178,36 +281,13 @@ async fn a_customer_connects_through_the_stack_and_its_policies_allow_just_what_
     let (callback, token, refresh) =
         (aws.function("callback").await, aws.function("token").await, aws.function("refresh").await);
 
-    // The integrator's backend makes a link.
-    let begin = Request::new("POST", "/v1/connect-sessions").json(json!({ "connection_id": "tenant" }));
-    let session = aws.send(&connections, begin).await;
-    assert_eq!(session["statusCode"], 201, "{session}");
-    let link = Url::parse(body(&session)["url"].as_str().unwrap()).unwrap();
-    assert_eq!(link.host_str(), Some(aws.host()), "from the request's context");
-
-    // The customer follows it, and is sent to WebinarGeek.
-    let target = format!("/authorize?{}", link.query().unwrap());
-    let asked = aws.send(&authorize, Request::new("GET", &target)).await;
-    assert_eq!(asked["statusCode"], 200, "{asked}");
-    let sent = Request::new("POST", &target).header("origin", aws.stack.output("ApiOrigin"));
-    let sent = aws.send(&authorize, sent).await;
-    assert_eq!(sent["statusCode"], 303, "{sent}");
-    let cookie = sent["cookies"][0].as_str().unwrap().split(';').next().unwrap();
-    assert!(cookie.starts_with("__Host-wg_"), "{cookie}");
-    let consent = Url::parse(sent["headers"]["location"].as_str().unwrap()).unwrap();
-    let mut form: Vec<(String, String)> = consent.query_pairs().into_owned().collect();
-    form.push(("decision".to_owned(), "approve".to_owned()));
-    let back = aws.http.post(format!("{}/oauth/authorize", aws.provider)).form(&form).send().await.unwrap();
-    let back = Url::parse(back.headers()["location"].to_str().unwrap()).unwrap();
+    let journey = aws.to_callback(&connections, &authorize, "tenant").await;
 
     // And comes back, twice at once: the second request waits for the first.
     aws.fault(json!({ "answer": { "late": 1500 }, "grant_type": "authorization_code" }));
     let second_callback = aws.function("callback").await;
-    let target = format!("/callback?{}", back.query().unwrap());
-    let (first, second) = tokio::join!(
-        aws.send(&callback, Request::new("GET", &target).cookie(cookie)),
-        aws.send(&second_callback, Request::new("GET", &target).cookie(cookie))
-    );
+    let (first, second) =
+        tokio::join!(aws.send(&callback, journey.request()), aws.send(&second_callback, journey.request()));
     assert_eq!((&first["statusCode"], &second["statusCode"]), (&json!(200), &json!(200)), "{first} {second}");
     assert_eq!(aws.simulation.faults.requested("authorization_code"), 1);
 
@@ -233,25 +313,72 @@ async fn a_customer_connects_through_the_stack_and_its_policies_allow_just_what_
     let shown = aws.send(&connections, Request::new("GET", "/v1/connections/tenant")).await;
     assert_eq!(body(&shown)["version"], 3);
 
+    // The table is down after the provider's answer: each pair waits in the queue, and is stored from there.
+    let pair_is_lost_sight_of = [("expires_at", 1), ("lease_until", 1), ("not_before", 1), ("refresh_at", 1)];
+    let granted = aws.to_callback(&connections, &authorize, "granted").await;
+    let swept = aws.to_callback(&connections, &authorize, "swept").await;
+    assert_eq!(aws.send(&callback, swept.request()).await["statusCode"], 200);
+    aws.set("swept", &[("refresh_at", 1)]).await;
+    aws.set("tenant", &[("expires_at", 1)]).await;
+    aws.calls.fail_to_store_pairs(true);
+    let (callback_answer, token_answer, summary) = tokio::join!(
+        aws.send(&callback, granted.request()),
+        aws.send(&token, Request::new("GET", TOKEN)),
+        aws.invoke(&refresh, scheduled.clone())
+    );
+    assert_eq!(callback_answer["statusCode"], 503, "{callback_answer}");
+    assert_eq!(token_answer["statusCode"], 503, "{token_answer}");
+    assert_eq!(summary["failed"], json!({ "store_unavailable": 1 }), "{summary}");
+    aws.calls.fail_to_store_pairs(false);
+    // Nobody sends a refresh token again while its successor may be there.
+    let refreshes = aws.simulation.faults.requested("refresh_token");
+    aws.set("tenant", &pair_is_lost_sight_of).await;
+    assert_eq!(aws.invoke(&refresh, scheduled.clone()).await["failed"], json!({ "pair_in_escrow": 1 }));
+    aws.set("tenant", &pair_is_lost_sight_of).await;
+    assert_eq!(aws.send(&token, Request::new("GET", TOKEN)).await["statusCode"], 503);
+    assert_eq!(aws.simulation.faults.requested("refresh_token"), refreshes);
+    let escrowed = aws.escrowed().await;
+    assert_eq!(escrowed["Records"].as_array().unwrap().len(), 3, "{escrowed}");
+    for secret in granted.secrets() {
+        assert!(!escrowed.to_string().contains(&secret), "{escrowed}");
+    }
+    assert_eq!(aws.invoke(&refresh, escrowed.clone()).await, json!({ "batchItemFailures": [] }));
+    assert_eq!(aws.invoke(&refresh, escrowed).await, json!({ "batchItemFailures": [] }), "delivered twice");
+    let garbage = json!({ "Records": [{ "messageId": "m1", "body": "{}", "eventSource": "aws:sqs" }] });
+    let failed = json!({ "batchItemFailures": [{ "itemIdentifier": "m1" }] });
+    assert_eq!(aws.invoke(&refresh, garbage).await, failed);
+    for id in ["tenant", "granted", "swept"] {
+        let answer = aws.send(&token, Request::new("GET", &format!("/v1/connections/{id}/token"))).await;
+        assert_eq!(answer["statusCode"], 200, "{id}: {answer}");
+        assert!(is_live(&aws.provider, body(&answer)["access_token"].as_str().unwrap()).await, "{id}: {answer}");
+    }
+
     // The customer takes the access away: refused, refused again, and given up, where an answer may have been lost.
     aws.simulation.grants.revoke_all();
     aws.set("tenant", &[("refresh_at", 1)]).await;
     let refused = aws.invoke(&refresh, scheduled.clone()).await;
     assert_eq!(refused["failed"], json!({ "invalid_grant": 1 }), "{refused}");
-    aws.set("tenant", &[("refresh_at", 1), ("not_before", 1), ("refused_at", 1), ("attempts", 9)]).await;
+    let confirmed = SystemClock.now() - Duration::from_secs(3600);
+    let confirmed =
+        [("refresh_at", 1), ("not_before", 1), ("refused_at", confirmed.unix()), ("attempts", 9), ("expires_at", 1)];
+    aws.set("tenant", &confirmed).await;
+    aws.everybody_is_refused(true).await;
+    let frozen = aws.invoke(&refresh, scheduled.clone()).await;
+    assert_eq!(frozen["failed"], json!({ "invalid_grant": 1 }), "{frozen}");
+    aws.everybody_is_refused(false).await;
+    aws.set("tenant", &confirmed).await;
     let given_up = aws.invoke(&refresh, scheduled.clone()).await;
     assert_eq!(given_up["reauth_required"], 1, "{given_up}");
 
-    let state = back.query_pairs().find(|(name, _)| name == "state").unwrap().1.into_owned();
-    let code = back.query_pairs().find(|(name, _)| name == "code").unwrap().1.into_owned();
-    let secrets = [SECRET, &state, &code, cookie.split('=').nth(1).unwrap(), &first_token, link.query().unwrap()];
+    let mut secrets = journey.secrets();
+    secrets.extend([SECRET.to_owned(), first_token]);
     let functions = [&connections, &authorize, &callback, &second_callback, &token, &refresh];
     the_logs_tell_it_and_no_secret(&functions, &secrets);
     every_metric_has_been_written(&functions);
     the_policies_allow_every_call_and_nothing_unused(&aws).await;
 }
 
-fn the_logs_tell_it_and_no_secret(functions: &[&Function], secrets: &[&str]) {
+fn the_logs_tell_it_and_no_secret(functions: &[&Function], secrets: &[String]) {
     for function in functions {
         for line in function.log() {
             assert_eq!(line["function"], function.name(), "{line}");
@@ -290,11 +417,11 @@ fn every_metric_has_been_written(functions: &[&Function]) {
 }
 
 /// Statements about calls that our code does not make itself: the platform does, in its name.
-const OF_THE_PLATFORM: [&str; 3] = ["Log", "Trace", "ReportFailedRun"];
+const OF_THE_PLATFORM: [&str; 4] = ["Log", "Trace", "ReportFailedRun", "TakeFromEscrow"];
 
 async fn the_policies_allow_every_call_and_nothing_unused(aws: &Rehearsal) {
     let mut asked: Vec<(&str, Asked)> = Vec::new();
-    for call in aws.calls.lock().unwrap().iter() {
+    for call in aws.calls.all() {
         for one in call.asks() {
             if !asked.contains(&(call.function, one.clone())) {
                 asked.push((call.function, one));

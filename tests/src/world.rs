@@ -58,6 +58,10 @@ impl Escrow for EscrowInMemory {
         self.0.lock().unwrap().push(escrowed.clone());
         Ok(())
     }
+
+    async fn is_empty(&self) -> Result<bool, EscrowError> {
+        Ok(self.0.lock().unwrap().is_empty())
+    }
 }
 
 impl Intercept for Calls {

@@ -37,6 +37,23 @@ async fn a_refreshed_pair_waits_in_the_queue_until_the_table_takes_it() {
 }
 
 #[tokio::test]
+async fn while_a_pair_may_be_in_the_queue_the_old_refresh_token_is_not_sent_again() {
+    let world = World::with(Setup::strict()).await;
+    world.connect("t").await;
+    world.clock.advance(7300);
+    world.no_pair_can_be_stored();
+    world.token("t").await;
+    world.pairs_can_be_stored();
+    world.clock.advance(200);
+    let waiting = world.token("t").await;
+    assert_eq!((waiting.status.as_u16(), &waiting.body["code"]), (503, &json!("unavailable")), "{waiting:?}");
+    assert_eq!(world.refreshes(), 1, "a strict provider would end the new pair too");
+    let pair = world.escrow.take().remove(0);
+    world.deployment.refresh.refreshing.replay(pair).await.unwrap();
+    assert!(world.is_live(world.token("t").await.text("access_token")));
+}
+
+#[tokio::test]
 async fn a_customers_grant_waits_there_too_and_the_reload_finds_it() {
     let world = World::new().await;
     let session = world.session(json!({ "connection_id": "t" })).await;

@@ -7,7 +7,7 @@ use crate::domain::escrowed::Escrowed;
 use crate::ports::{Escrow, EscrowError};
 use crate::telemetry::Chain;
 
-/// `sqs:SendMessage` on one queue.
+/// `sqs:SendMessage` and `sqs:GetQueueAttributes` on one queue.
 pub struct EscrowQueue {
     pub client: Client,
     pub url: String,
@@ -18,5 +18,15 @@ impl Escrow for EscrowQueue {
     async fn put(&self, escrowed: &Escrowed) -> Result<(), EscrowError> {
         let message = self.client.send_message().queue_url(&self.url).message_body(escrowed.to_json());
         message.send().await.map(|_| ()).map_err(|error| EscrowError(Chain(&error).to_string()))
+    }
+
+    async fn is_empty(&self) -> Result<bool, EscrowError> {
+        use aws_sdk_sqs::types::QueueAttributeName::{
+            ApproximateNumberOfMessages as Waiting, ApproximateNumberOfMessagesNotVisible as InHands,
+        };
+        let request = self.client.get_queue_attributes().queue_url(&self.url);
+        let answer = request.attribute_names(Waiting).attribute_names(InHands).send().await;
+        let attributes = answer.map_err(|error| EscrowError(Chain(&error).to_string()))?.attributes.unwrap_or_default();
+        Ok(attributes.values().all(|number| number == "0"))
     }
 }

@@ -51,6 +51,8 @@ pub enum Failure {
     ForeignClient,
     #[error("WebinarGeek has granted no refresh token to this connection")]
     NoRefreshToken,
+    #[error("an earlier pair may wait in the queue: nothing was sent")]
+    PairInEscrow,
     #[error("the process stood still until its lease was nearly over: nothing was sent")]
     Frozen,
 }
@@ -65,6 +67,7 @@ impl Failure {
             Failure::Unopenable(_) => FailureClass::Unopenable,
             Failure::ForeignClient => FailureClass::ForeignClient,
             Failure::NoRefreshToken => FailureClass::NoRefreshToken,
+            Failure::PairInEscrow => FailureClass::PairInEscrow,
             Failure::Frozen => FailureClass::Frozen,
         }
     }
