@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::Ipv4Addr;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -31,14 +30,20 @@ pub const ORIGIN: &str = "https://connect.example.com";
 pub const CLIENT_SECRET: &str = "canary-client-secret";
 pub const TABLE: &str = tables::CONNECTIONS;
 
-/// Calls to the AWS services by operation, repeated ones included; and whether pairs can be stored.
+/// Calls to the AWS services by operation, repeated ones included; and which of them fail.
 #[derive(Clone, Debug, Default)]
-pub struct Calls(Arc<Mutex<BTreeMap<String, usize>>>, Arc<AtomicBool>);
+pub struct Calls {
+    counts: Arc<Mutex<BTreeMap<String, usize>>>,
+    down: Arc<Mutex<Vec<&'static str>>>,
+}
+
+/// As an operation that fails: every update that stores a pair.
+pub const STORING_A_PAIR: &str = "storing a pair";
 
 impl Calls {
     /// The calls since the last time, by operation.
     pub fn take(&self) -> BTreeMap<String, usize> {
-        std::mem::take(&mut *self.0.lock().unwrap())
+        std::mem::take(&mut *self.counts.lock().unwrap())
     }
 }
 
@@ -77,10 +82,12 @@ impl Intercept for Calls {
     ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         let target = context.request().headers().get("x-amz-target").unwrap_or_default();
         let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
-        *self.0.lock().unwrap().entry(operation).or_default() += 1;
         let body = context.request().body().bytes().unwrap_or_default();
         let stores_a_pair = body.windows(10).any(|part| part == b"#sealed = ");
-        if stores_a_pair && self.1.load(Ordering::SeqCst) { Err("the table is down".into()) } else { Ok(()) }
+        let is_down = |down: &&str| **down == *operation || (**down == *STORING_A_PAIR && stores_a_pair);
+        let fails = self.down.lock().unwrap().iter().any(is_down);
+        *self.counts.lock().unwrap().entry(operation).or_default() += 1;
+        if fails { Err("the service is down".into()) } else { Ok(()) }
     }
 }
 
@@ -283,15 +290,10 @@ impl World {
         table.read(&ConnectionId::parse(id).unwrap()).await.unwrap()
     }
 
-    /// From now on the table refuses every new pair, and waiting takes time.
-    pub fn no_pair_can_be_stored(&self) {
-        self.calls.1.store(true, Ordering::SeqCst);
-        self.clock.waiting_counts(true);
-    }
-
-    pub fn pairs_can_be_stored(&self) {
-        self.calls.1.store(false, Ordering::SeqCst);
-        self.clock.waiting_counts(false);
+    /// From now on these operations fail, and waiting takes time.
+    pub fn outage_of(&self, operations: &[&'static str]) {
+        *self.calls.down.lock().unwrap() = operations.to_vec();
+        self.clock.waiting_counts(!operations.is_empty());
     }
 
     /// The row as the engine has it.

@@ -10,14 +10,14 @@ use shared::domain::connection::Status;
 use shared::domain::connection_id::ConnectionId;
 use shared::ports::Clock;
 use shared::refreshing::Replayed;
-use tests::world::{Setup, World};
+use tests::world::{STORING_A_PAIR, Setup, World};
 
 #[tokio::test]
 async fn a_refreshed_pair_waits_in_the_queue_until_the_table_takes_it() {
     let world = World::with(Setup::strict()).await;
     world.connect("t").await;
     world.clock.advance(8000);
-    world.no_pair_can_be_stored();
+    world.outage_of(&[STORING_A_PAIR]);
     let answer = world.token("t").await;
     assert_eq!((answer.status.as_u16(), &answer.body["code"]), (503, &json!("unavailable")), "{answer:?}");
     assert_eq!(world.refreshes(), 1);
@@ -25,7 +25,7 @@ async fn a_refreshed_pair_waits_in_the_queue_until_the_table_takes_it() {
     let mut escrowed = world.escrow.take();
     assert_eq!(escrowed.len(), 1, "once, however often the table is tried");
     assert!(!escrowed[0].to_json().contains(answer.body["request_id"].as_str().unwrap()));
-    world.pairs_can_be_stored();
+    world.outage_of(&[]);
     let pair = escrowed.remove(0);
     assert_eq!(world.deployment.refresh.refreshing.replay(pair.clone()).await.unwrap(), Replayed::Stored);
     assert_eq!(world.deployment.refresh.refreshing.replay(pair).await.unwrap(), Replayed::Stored, "delivered twice");
@@ -41,9 +41,9 @@ async fn while_a_pair_may_be_in_the_queue_the_old_refresh_token_is_not_sent_agai
     let world = World::with(Setup::strict()).await;
     world.connect("t").await;
     world.clock.advance(7300);
-    world.no_pair_can_be_stored();
+    world.outage_of(&[STORING_A_PAIR]);
     world.token("t").await;
-    world.pairs_can_be_stored();
+    world.outage_of(&[]);
     world.clock.advance(200);
     let waiting = world.token("t").await;
     assert_eq!((waiting.status.as_u16(), &waiting.body["code"]), (503, &json!("unavailable")), "{waiting:?}");
@@ -59,9 +59,9 @@ async fn a_customers_grant_waits_there_too_and_the_reload_finds_it() {
     let session = world.session(json!({ "connection_id": "t" })).await;
     let browser = world.browser();
     let callback = browser.to_callback(session.text("url")).await;
-    world.no_pair_can_be_stored();
+    world.outage_of(&[STORING_A_PAIR]);
     assert_eq!(browser.get(&callback).await.status(), 503);
-    world.pairs_can_be_stored();
+    world.outage_of(&[]);
     let pair = world.escrow.take().remove(0);
     assert_eq!(world.deployment.refresh.refreshing.replay(pair).await.unwrap(), Replayed::Stored);
     assert!(world.is_live(world.token("t").await.text("access_token")));
@@ -72,9 +72,9 @@ async fn a_pair_of_a_connection_that_was_taken_away_meanwhile_is_revoked() {
     let world = World::with(Setup::strict()).await;
     world.connect("t").await;
     world.clock.advance(8000);
-    world.no_pair_can_be_stored();
+    world.outage_of(&[STORING_A_PAIR]);
     world.token("t").await;
-    world.pairs_can_be_stored();
+    world.outage_of(&[]);
     let pair = world.escrow.take().remove(0);
     world.clock.advance(36);
     let deadline = world.clock.now() + Duration::from_secs(60);
@@ -92,9 +92,9 @@ async fn a_pair_that_was_overtaken_is_left_to_expire() {
     let world = Arc::new(World::new().await);
     world.connect("t").await;
     world.clock.advance(8000);
-    world.no_pair_can_be_stored();
+    world.outage_of(&[STORING_A_PAIR]);
     world.token("t").await;
-    world.pairs_can_be_stored();
+    world.outage_of(&[]);
     let pair = world.escrow.take().remove(0);
     world.clock.advance(1);
     world.connect("t").await;

@@ -14,5 +14,7 @@ mod fleet;
 mod journey;
 mod laptop;
 mod log;
+mod outage;
 mod refresh;
+mod sealing;
 mod token;

@@ -1,0 +1,76 @@
+//! AWS is unwell for ten minutes: no refresh token is spent without a durable place for its successor.
+
+use shared::ports::Clock;
+use tests::world::{STORING_A_PAIR, Setup, World};
+
+/// Ten minutes of sweeps and reads, with some operations down; then everything is well again.
+async fn ten_minutes_without(operations: &[&'static str]) -> World {
+    let world = World::with(Setup::strict()).await;
+    for id in ["a", "b", "c"] {
+        world.connect(id).await;
+    }
+    world.clock.advance(7000);
+    world.outage_of(operations);
+    let begin = world.clock.now();
+    while begin.seconds_until(world.clock.now()) < 600 {
+        world.sweep().await;
+        world.token("a").await;
+        world.clock.advance(60);
+    }
+    world.outage_of(&[]);
+    world
+}
+
+async fn all_live_within_ten_minutes(world: &World) {
+    for pair in world.escrow.take() {
+        world.deployment.refresh.refreshing.replay(pair).await.unwrap();
+    }
+    for _ in 0..10 {
+        world.clock.advance(60);
+        world.sweep().await;
+    }
+    for id in ["a", "b", "c"] {
+        let token = world.token(id).await;
+        assert_eq!(token.status, 200, "{id}: {token:?}");
+        assert!(world.is_live(token.text("access_token")), "{id}");
+    }
+}
+
+#[tokio::test]
+async fn without_the_table_the_key_or_the_secret_nothing_is_sent() {
+    for operations in [
+        &["Decrypt"][..],
+        &["GetSecretValue"],
+        &["UpdateItem"],
+        &["Query", "GetItem", "UpdateItem"],
+        &["Decrypt", "GetSecretValue", "Query", "GetItem", "UpdateItem"],
+    ] {
+        let world = ten_minutes_without(operations).await;
+        // The secret is kept by the process that has read it for the journeys: it goes on without.
+        let expected = if operations == ["GetSecretValue"] { 3 } else { 0 };
+        assert_eq!(world.refreshes(), expected, "{operations:?}");
+        all_live_within_ten_minutes(&world).await;
+    }
+}
+
+#[tokio::test]
+async fn without_a_table_for_the_new_pair_each_one_is_spent_once_and_kept_in_the_queue() {
+    let world = ten_minutes_without(&[STORING_A_PAIR]).await;
+    assert_eq!(world.refreshes(), 3, "once each: while a pair may be in the queue nothing is sent");
+    all_live_within_ten_minutes(&world).await;
+    assert_eq!(world.refreshes(), 3, "and the queue had the live ones");
+}
+
+#[tokio::test]
+async fn a_process_that_has_never_read_the_secret_sends_nothing_without_it() {
+    let world = World::with(Setup::strict()).await;
+    world.connect("t").await;
+    world.clock.advance(7000);
+    let fresh = world.another();
+    fresh.outage_of(&["GetSecretValue"]);
+    fresh.sweep().await;
+    assert_eq!(world.refreshes(), 0);
+    fresh.outage_of(&[]);
+    fresh.clock.advance(60);
+    assert_eq!(fresh.sweep().await["refreshed"], 1);
+}
