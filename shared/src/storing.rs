@@ -8,8 +8,8 @@ use crate::domain::time::Timestamp;
 use crate::domain::write::{Write, Written};
 use crate::ports::{Clock, Entropy, Escrow, StoreError, WriteConnections};
 
-/// Failures in a row after which the pair goes into the queue: the process may not live long enough to try for ever.
-const FAILURES_BEFORE_ESCROW: u32 = 2;
+/// After so many the pair goes into the queue: the process may not live long enough to try for ever.
+const TRIES_BEFORE_ESCROW: u32 = 2;
 
 /// How long the table is tried once the pair is safe: whoever takes it from the queue goes on.
 const TRIED_WHILE_IN_ESCROW: Duration = Duration::from_secs(5);
@@ -30,7 +30,7 @@ impl Storing {
         deadline: Timestamp,
     ) -> Result<Written, StoreError> {
         let mut pause = Duration::from_millis(100);
-        let mut failures = 0;
+        let mut tries = 0;
         let mut deadline = deadline;
         let mut is_in_escrow = false;
         loop {
@@ -38,10 +38,10 @@ impl Storing {
                 Err(error @ StoreError::Unavailable(_)) => error,
                 done => return done,
             };
-            failures += 1;
-            tracing::error!(%error, failures, "a new pair could not be stored yet");
+            tries += 1;
+            tracing::error!(%error, tries, "a new pair could not be stored yet");
             let is_last = self.clock.now() >= deadline;
-            if !is_in_escrow && (failures >= FAILURES_BEFORE_ESCROW || is_last) {
+            if !is_in_escrow && (tries >= TRIES_BEFORE_ESCROW || is_last) {
                 is_in_escrow = self.put(&escrowed()).await;
                 if is_in_escrow {
                     deadline = deadline.min(self.clock.now() + TRIED_WHILE_IN_ESCROW);

@@ -89,6 +89,20 @@ impl Function {
         answered.expect("the function answers in time").expect("the function answers every invocation")
     }
 
+    /// A line that it has written, or is about to: its output comes another way than its answer.
+    pub(crate) async fn logged(&self, is_it: impl Fn(&Value) -> bool) -> Value {
+        let found = async {
+            loop {
+                if let Some(line) = self.log().into_iter().find(|line| is_it(line)) {
+                    return line;
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        let found = tokio::time::timeout(Duration::from_secs(20), found).await;
+        found.unwrap_or_else(|_| panic!("no such line: {:#?}", self.log()))
+    }
+
     /// What it has written so far, a JSON object a line.
     pub(crate) fn log(&self) -> Vec<Value> {
         let lines = self.log.lock().unwrap();

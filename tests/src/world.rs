@@ -18,7 +18,7 @@ use shared::domain::connection::Connection;
 use shared::domain::connection_id::ConnectionId;
 use shared::domain::escrowed::Escrowed;
 use shared::http::{Invocation, Request, Response};
-use shared::ports::{Clock, Escrow, EscrowError, ReadConnections};
+use shared::ports::{Clock, Entropy, Escrow, EscrowError, ReadConnections};
 use shared::system::SystemEntropy;
 use tokio::net::TcpListener;
 use tracing::Instrument;
@@ -98,6 +98,7 @@ pub struct Setup {
     /// Of the functions' environment.
     pub variables: Vec<(&'static str, String)>,
     pub client_secret: String,
+    pub entropy: Arc<dyn Entropy>,
 }
 
 impl Default for Setup {
@@ -110,6 +111,7 @@ impl Default for Setup {
                 ("INSTALL_LINK", "on".to_owned()),
             ],
             client_secret: CLIENT_SECRET.to_owned(),
+            entropy: Arc::new(SystemEntropy),
         }
     }
 }
@@ -133,6 +135,7 @@ pub struct World {
     pub services: Services,
     pub calls: Calls,
     pub escrow: EscrowInMemory,
+    entropy: Arc<dyn Entropy>,
     variables: Vec<(&'static str, String)>,
     next_request: Mutex<u64>,
 }
@@ -158,7 +161,7 @@ impl World {
 
     pub async fn with(setup: Setup) -> Self {
         let clock = Arc::new(TestClock::default());
-        let entropy = Arc::new(SystemEntropy);
+        let entropy = setup.entropy;
         let simulation = Arc::new(Simulation {
             client_id: "client-one".to_owned(),
             client_secret: CLIENT_SECRET.to_owned(),
@@ -181,13 +184,14 @@ impl World {
         let escrow = EscrowInMemory::default();
         let services = Services { escrow: Arc::new(escrow.clone()), ..services };
         let world = Self {
-            deployment: Arc::new(deploy(&setup.variables, &provider_origin, &services, &clock)),
+            deployment: Arc::new(deploy(&setup.variables, &provider_origin, &services, &clock, &entropy)),
             clock,
             simulation,
             provider_origin,
             services,
             calls,
             escrow,
+            entropy,
             variables: setup.variables,
             next_request: Mutex::new(0),
         };
@@ -199,12 +203,19 @@ impl World {
     pub fn another(&self) -> Self {
         Self {
             clock: self.clock.clone(),
-            deployment: Arc::new(deploy(&self.variables, &self.provider_origin, &self.services, &self.clock)),
+            deployment: Arc::new(deploy(
+                &self.variables,
+                &self.provider_origin,
+                &self.services,
+                &self.clock,
+                &self.entropy,
+            )),
             simulation: self.simulation.clone(),
             provider_origin: self.provider_origin.clone(),
             services: self.services.clone(),
             calls: self.calls.clone(),
             escrow: self.escrow.clone(),
+            entropy: self.entropy.clone(),
             variables: self.variables.clone(),
             next_request: Mutex::new(1000),
         }
@@ -331,6 +342,7 @@ fn deploy(
     provider_origin: &str,
     services: &Services,
     clock: &Arc<TestClock>,
+    entropy: &Arc<dyn Entropy>,
 ) -> Deployment {
     let lookup = |name: &str| {
         let set = variables.iter().find(|(key, _)| *key == name).map(|(_, value)| value.clone());
@@ -348,7 +360,7 @@ fn deploy(
             _ => None,
         })
     };
-    Deployment::new(&lookup, services.clone(), clock.clone(), Arc::new(SystemEntropy)).unwrap()
+    Deployment::new(&lookup, services.clone(), clock.clone(), entropy.clone()).unwrap()
 }
 
 fn counted(services: Services, calls: &Calls) -> Services {

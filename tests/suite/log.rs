@@ -30,7 +30,7 @@ impl Write for OfThisThread {
 
 /// One subscriber for the whole process: with one for each test, a line was lost when another test's ended at that moment,
 /// because tracing then rebuilds what it keeps of who is interested.
-fn capture() {
+pub(crate) fn capture() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let layer = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(|| OfThisThread);
@@ -39,7 +39,8 @@ fn capture() {
     CAPTURED.set(Some(Vec::new()));
 }
 
-fn captured() -> String {
+/// What was logged since, and nothing from now on.
+pub(crate) fn captured() -> String {
     String::from_utf8(CAPTURED.take().unwrap()).unwrap()
 }
 

@@ -6,6 +6,7 @@ mod architecture;
 mod authorize;
 mod callback;
 mod calls;
+mod canaries;
 mod connections;
 mod contracts;
 mod disconnecting;

@@ -125,7 +125,7 @@ impl Authorize {
                 return Err(AuthorizeError::ForeignForm);
             }
         } else if session.as_ref().is_none_or(|session| session.confirm_page) {
-            return Ok(self.confirmation(target));
+            return Ok(self.confirmation(query.once("session")?));
         }
 
         // 4.
@@ -177,7 +177,9 @@ impl Authorize {
         Ok(session)
     }
 
-    fn confirmation(&self, target: &str) -> Response {
+    /// Whatever else the link holds is not repeated.
+    fn confirmation(&self, session: Option<&str>) -> Response {
+        let target = session.map_or("/authorize".to_owned(), |token| format!("/authorize?session={token}"));
         let name = self.settings.display_name.as_deref().unwrap_or("The application that sent you here");
         let page = Page {
             title: "Connect your WebinarGeek account",
@@ -186,7 +188,7 @@ impl Authorize {
                 "WebinarGeek will ask you to approve. Continue only if you have just asked for this yourself."
                     .to_owned(),
             ],
-            action: Some(Action::Post { to: target.to_owned(), label: "Continue" }),
+            action: Some(Action::Post { to: target, label: "Continue" }),
             reference: None,
         };
         page.reply(StatusCode::OK)
