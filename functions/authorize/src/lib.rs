@@ -143,7 +143,7 @@ impl Authorize {
                 None => ConnectionId::minted(self.entropy.bytes()),
             },
             redirect_uri: format!("{origin}/callback"),
-            session: session.as_ref().map(|session| session.id.clone()),
+            session: session.as_ref().map(Session::mark),
             return_to: session.and_then(|session| session.return_to),
             created_at: now,
             expires_at: now + ATTEMPT_LIFETIME,

@@ -247,7 +247,7 @@ impl Callback {
             if seen.status == Status::Disconnecting {
                 return Err(CallbackError::Disconnecting);
             }
-            if attempt.session.is_some() && seen.session.as_deref() == attempt.session.as_ref().map(|id| id.as_str()) {
+            if attempt.session.as_ref().is_some_and(|session| session.is_used(seen.session.as_ref())) {
                 return Err(CallbackError::SessionUsed);
             }
         }
@@ -304,7 +304,7 @@ impl Callback {
                 client_id: self.settings.token_endpoint.client_id.clone(),
                 grant: attempt.state_hash.as_str().to_owned(),
                 begun_at: attempt.created_at,
-                session: attempt.session.as_ref().map(|session| session.as_str().to_owned()),
+                session: attempt.session.clone(),
                 new: new_pair(
                     id,
                     seen.as_ref().map_or(1, |seen| seen.version + 1),
@@ -359,7 +359,7 @@ impl Callback {
         };
         let end = end(&attempt.state_hash, me, &how);
         if let Some(session) = &attempt.session
-            && self.attempts.write_both(&end, &end_session(session, status)).await?
+            && self.attempts.write_both(&end, &end_session(&session.id, status)).await?
         {
             return Ok(());
         }

@@ -127,13 +127,15 @@ impl Connections {
         }
 
         let token = SessionToken::new(digest::base64url(self.entropy.bytes::<32>()));
+        let now = self.clock.now();
         let session = Session {
             id: SessionId::of(&token).expect("a token of ours is one"),
             connection_id,
             return_to,
             confirm_page,
             status: SessionStatus::Pending,
-            expires_at: self.clock.now() + Duration::from_secs(expires_in as u64),
+            begun_at: now,
+            expires_at: now + Duration::from_secs(expires_in as u64),
         };
         match self.sessions.write(&session.begin()).await? {
             Written::Applied(_) => {}

@@ -5,7 +5,7 @@ use super::digest;
 use super::item::{InconsistentItem, Item};
 use super::return_to::ReturnTo;
 use super::secret::{CodeVerifier, CookieValue, State};
-use super::session::SessionId;
+use super::session::SessionMark;
 use super::time::Timestamp;
 
 pub mod writes;
@@ -130,7 +130,7 @@ pub struct Attempt {
     pub connection_id: ConnectionId,
     pub redirect_uri: String,
     pub return_to: Option<ReturnTo>,
-    pub session: Option<SessionId>,
+    pub session: Option<SessionMark>,
     pub created_at: Timestamp,
     pub expires_at: Timestamp,
     pub phase: Phase,
@@ -159,7 +159,7 @@ impl Attempt {
             connection_id: ConnectionId::parse(item.string("connection_id")?).map_err(|_| bad("connection_id"))?,
             redirect_uri: item.string("redirect_uri")?.to_owned(),
             return_to,
-            session: item.optional_string("session")?.map(|id| SessionId::stored(id.to_owned())),
+            session: SessionMark::from_item(item)?,
             created_at: item.time("created_at")?,
             expires_at: item.time("expires_at")?,
             phase: Phase::parse(item.string("phase")?).ok_or(bad("phase"))?,

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::connection_id::ConnectionId;
 use super::item::{InconsistentItem, Item};
+use super::session::SessionMark;
 use super::time::Timestamp;
 use super::token_pair::TokenSet;
 
@@ -83,7 +84,7 @@ pub struct Connection {
     pub grant: String,
     pub granted_at: Timestamp,
     /// The connect session that the newest grant completed.
-    pub session: Option<String>,
+    pub session: Option<SessionMark>,
     /// Since when it is being taken away.
     pub disconnecting_at: Option<Timestamp>,
 }
@@ -134,7 +135,7 @@ impl Connection {
             refused_set: token_set("refused_set")?,
             grant: item.string("grant")?.to_owned(),
             granted_at: item.time("granted_at")?,
-            session: item.optional_string("session")?.map(str::to_owned),
+            session: SessionMark::from_item(item)?,
             disconnecting_at: item.optional_time("disconnecting_at")?,
         })
     }

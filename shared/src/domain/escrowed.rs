@@ -9,6 +9,7 @@ use super::connection::SealedPair;
 use super::connection::connecting::{NewGrant, connect};
 use super::connection::writes::{NewPair, commit};
 use super::connection_id::ConnectionId;
+use super::session::{SessionId, SessionMark};
 use super::time::Timestamp;
 use super::token_pair::TokenSet;
 use super::write::Write;
@@ -68,7 +69,10 @@ impl Escrowed {
                 client_id: grant.client_id.clone(),
                 grant: grant.grant.clone(),
                 begun_at: grant.begun_at.unix(),
-                session: grant.session.clone(),
+                session: grant.session.as_ref().map(|session| {
+                    let SessionMark { id, begun_at } = session;
+                    (id.as_str().to_owned(), begun_at.unix())
+                }),
             }),
         };
         serde_json::to_string(&message).expect("texts and numbers are JSON")
@@ -100,7 +104,10 @@ impl Escrowed {
                     client_id: grant.client_id,
                     grant: grant.grant,
                     begun_at: Timestamp::from_unix(grant.begun_at),
-                    session: grant.session,
+                    session: grant.session.map(|(id, begun_at)| SessionMark {
+                        id: SessionId::named(id),
+                        begun_at: Timestamp::from_unix(begun_at),
+                    }),
                     new,
                 },
                 predecessor,
@@ -129,7 +136,7 @@ struct GrantMessage {
     client_id: String,
     grant: String,
     begun_at: i64,
-    session: Option<String>,
+    session: Option<(String, i64)>,
 }
 
 #[cfg(test)]
@@ -155,7 +162,10 @@ mod tests {
             client_id: "client".to_owned(),
             grant: "attempt".to_owned(),
             begun_at: Timestamp::from_unix(50),
-            session: Some("session".to_owned()),
+            session: Some(SessionMark {
+                id: SessionId::named("session".to_owned()),
+                begun_at: Timestamp::from_unix(40),
+            }),
             new: new_pair(),
         };
         for escrowed in [

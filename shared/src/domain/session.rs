@@ -6,7 +6,7 @@ use super::item::{InconsistentItem, Item, Value};
 use super::return_to::ReturnTo;
 use super::secret::SessionToken;
 use super::time::Timestamp;
-use super::write::{Change, Test, Write, clause};
+use super::write::{Change, Clause, Test, Write, clause};
 use std::time::Duration;
 
 /// How long a session's row outlives its link, so that its status can still be asked for.
@@ -22,7 +22,8 @@ impl SessionId {
         digest::is_base64url_of_32_bytes(token.expose()).then(|| Self(digest::sha256(token.expose())))
     }
 
-    pub(super) fn stored(id: String) -> Self {
+    /// Of a session that was made before.
+    pub(super) fn named(id: String) -> Self {
         Self(id)
     }
 
@@ -32,6 +33,49 @@ impl SessionId {
 
     pub fn key(&self) -> String {
         format!("session#{}", self.0)
+    }
+}
+
+/// A session as its attempts and its connection remember it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionMark {
+    pub id: SessionId,
+    pub begun_at: Timestamp,
+}
+
+impl SessionMark {
+    /// In a row of another kind; `None` where it has none.
+    pub(super) fn from_item(item: &Item) -> Result<Option<Self>, InconsistentItem> {
+        match item.optional_string("session")? {
+            None => Ok(None),
+            Some(id) => {
+                Ok(Some(Self { id: SessionId::named(id.to_owned()), begun_at: item.time("session_begun_at")? }))
+            }
+        }
+    }
+
+    pub(super) fn changes(&self) -> [Change; 2] {
+        [Change::Set("session", self.id.0.as_str().into()), Change::Set("session_begun_at", self.begun_at.into())]
+    }
+
+    /// The clauses of a grant's write: its session has made no connection yet, and no later one has. A connection
+    /// remembers one session only; without the second clause, whoever still holds an earlier link could take it over.
+    pub(super) fn is_unused(&self) -> [Clause; 2] {
+        [
+            clause("the session has not made a connection", Test::Differs("session", self.id.0.as_str().into())),
+            clause(
+                "no later session has made the connection",
+                Test::Any(vec![
+                    Test::Absent("session_begun_at"),
+                    Test::AtMost("session_begun_at", self.begun_at.unix()),
+                ]),
+            ),
+        ]
+    }
+
+    /// Whether a connection that remembers `newest` leaves nothing for this session to do.
+    pub fn is_used(&self, newest: Option<&SessionMark>) -> bool {
+        newest.is_some_and(|newest| newest.id == self.id || newest.begun_at > self.begun_at)
     }
 }
 
@@ -66,6 +110,7 @@ pub struct Session {
     /// Whether the browser is asked before it is sent to the provider.
     pub confirm_page: bool,
     pub status: SessionStatus,
+    pub begun_at: Timestamp,
     pub expires_at: Timestamp,
 }
 
@@ -83,8 +128,13 @@ impl Session {
             return_to,
             confirm_page: item.number("confirm_page")? != 0,
             status: SessionStatus::parse(item.string("status")?).ok_or(InconsistentItem { attribute: "status" })?,
+            begun_at: item.time("begun_at")?,
             expires_at: item.time("expires_at")?,
         })
+    }
+
+    pub fn mark(&self) -> SessionMark {
+        SessionMark { id: self.id.clone(), begun_at: self.begun_at }
     }
 
     /// Stores a new session.
@@ -93,6 +143,7 @@ impl Session {
             Change::Set("connection_id", self.connection_id.as_str().into()),
             Change::Set("confirm_page", Value::N(self.confirm_page.into())),
             Change::Set("status", self.status.as_str().into()),
+            Change::Set("begun_at", self.begun_at.into()),
             Change::Set("expires_at", self.expires_at.into()),
             Change::Set("ttl", (self.expires_at + KEPT_AFTER_EXPIRY).into()),
         ];

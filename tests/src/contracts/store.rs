@@ -24,7 +24,7 @@ use shared::domain::item::{Item, Value};
 use shared::domain::pkce;
 use shared::domain::schedule;
 use shared::domain::secret::{CookieValue, SessionToken, State};
-use shared::domain::session::{Session, SessionId, SessionStatus, end_session};
+use shared::domain::session::{Session, SessionId, SessionMark, SessionStatus, end_session};
 use shared::domain::time::Timestamp;
 use shared::domain::token_pair::TokenSet;
 use shared::domain::write::{Write, Written};
@@ -280,7 +280,8 @@ fn connections() -> Vec<Option<Item>> {
         )),
         Some(with(connection(), &[("not_before", at(0).into()), ("reason", "throttled".into())])),
         Some(with(connection(), &[("refreshed_at", at(-10).into()), ("refresh_at", at(5000).into())])),
-        Some(with(connection(), &[("session", session().id.as_str().into())])),
+        Some(with(connection(), &[("session", session().id.as_str().into()), ("session_begun_at", at(-60).into())])),
+        Some(with(connection(), &[("session", "later".into()), ("session_begun_at", at(60).into())])),
         Some(with(connection(), &[("status", "disconnecting".into())])),
         Some(with(connection(), &[("status", "disconnecting".into()), ("token_set", bytes(set(2)))])),
         Some(with(leased(-20), &[("status", "disconnecting".into()), ("not_before", at(9).into())])),
@@ -304,7 +305,7 @@ fn connection_writes() -> Vec<Write> {
         let times = (at(0), at(7200));
         writes::new_pair(&id(), 4, pair, "Bearer".to_owned(), scope.map(str::to_owned), times, Duration::from_secs(300))
     };
-    let grant = |scope: Option<&str>, session: Option<String>| NewGrant {
+    let grant = |scope: Option<&str>, session: Option<SessionMark>| NewGrant {
         id: id(),
         client_id: "client-one".to_owned(),
         grant: "new".to_owned(),
@@ -319,7 +320,7 @@ fn connection_writes() -> Vec<Write> {
         known,
         refused_at,
     };
-    let session = Some(session().id.as_str().to_owned());
+    let session = Some(session().mark());
     let mut revived = image.clone();
     revived.pair.token_set = set(2);
     vec![
@@ -352,6 +353,7 @@ fn session() -> Session {
         return_to: None,
         confirm_page: true,
         status: SessionStatus::Pending,
+        begun_at: at(-60),
         expires_at: at(600),
     }
 }
@@ -365,7 +367,7 @@ fn attempt() -> Attempt {
         connection_id: id(),
         redirect_uri: "https://connect.example.com/callback".to_owned(),
         return_to: None,
-        session: Some(session().id),
+        session: Some(session().mark()),
         created_at: at(0),
         expires_at: at(600),
         phase: Phase::Pending,

@@ -33,7 +33,7 @@ pub fn begin(attempt: &Attempt) -> Write {
         changes.push(Change::Set("return_to", return_to.as_str().into()));
     }
     if let Some(session) = &attempt.session {
-        changes.push(Change::Set("session", session.as_str().into()));
+        changes.extend(session.changes());
     }
     Write {
         name: "begin attempt",

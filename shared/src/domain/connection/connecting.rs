@@ -5,6 +5,7 @@ use super::{Connection, Status, disconnected_at};
 use crate::domain::connection_id::ConnectionId;
 use crate::domain::item::{InconsistentItem, Item};
 use crate::domain::schedule::shard;
+use crate::domain::session::SessionMark;
 use crate::domain::time::Timestamp;
 use crate::domain::token_pair::TokenSet;
 use crate::domain::write::{Change, Test, Write, clause};
@@ -18,7 +19,7 @@ pub struct NewGrant {
     pub grant: String,
     /// When that attempt began.
     pub begun_at: Timestamp,
-    pub session: Option<String>,
+    pub session: Option<SessionMark>,
     pub new: NewPair,
 }
 
@@ -44,7 +45,7 @@ impl NewGrant {
         };
         Ok(if stored.grant == self.grant {
             Refused::Ours
-        } else if self.session.is_some() && stored.session == self.session {
+        } else if self.session.as_ref().is_some_and(|session| session.is_used(stored.session.as_ref())) {
             Refused::SessionUsed
         } else if stored.status == Status::Disconnecting {
             Refused::Disconnected
@@ -90,13 +91,10 @@ pub fn connect(grant: &NewGrant, seen: Option<TokenSet>) -> Write {
     match &grant.session {
         Some(session) => {
             // A leaked link must not let a stranger finish after the customer.
-            clauses.push(clause(
-                "the session has not made a connection",
-                Test::Differs("session", session.as_str().into()),
-            ));
-            changes.push(Change::Set("session", session.as_str().into()));
+            clauses.extend(session.is_unused());
+            changes.extend(session.changes());
         }
-        None => changes.push(Change::Remove("session")),
+        None => changes.extend([Change::Remove("session"), Change::Remove("session_begun_at")]),
     }
     if grant.new.scope.is_none() {
         // The scope of the grant that went would be a false one.

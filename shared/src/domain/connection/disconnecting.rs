@@ -94,7 +94,7 @@ impl Revocation {
 
 /// Leaves a tombstone: no pair, no secret, in no index.
 pub fn bury(connection: &Connection, revocation: Revocation, now: Timestamp) -> Write {
-    const OF_THE_LIVING: [&str; 24] = [
+    const OF_THE_LIVING: [&str; 25] = [
         "token_set",
         "sealed",
         "data_key",
@@ -119,6 +119,7 @@ pub fn bury(connection: &Connection, revocation: Revocation, now: Timestamp) -> 
         "grant",
         "granted_at",
         "session",
+        "session_begun_at",
     ];
     let mut changes = vec![
         Change::Set("status", "disconnected".into()),
