@@ -6,4 +6,6 @@ pub mod browser;
 pub mod clock;
 pub mod contracts;
 pub mod laptop;
+pub mod proof;
+pub mod random;
 pub mod world;

@@ -66,8 +66,12 @@ impl Expression {
     }
 
     fn joined(&mut self, tests: &[Test], by: &str) -> String {
-        let tests: Vec<String> = tests.iter().map(|test| self.test(test)).collect();
-        format!("({})", tests.join(by))
+        let mut tests: Vec<String> = tests.iter().map(|test| self.test(test)).collect();
+        match tests.len() {
+            // DynamoDB refuses an expression with redundant parentheses.
+            1 => tests.remove(0),
+            _ => format!("({})", tests.join(by)),
+        }
     }
 
     /// Every name goes through a placeholder: `status` and `session` are reserved words.
