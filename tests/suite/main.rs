@@ -11,5 +11,6 @@ mod contracts;
 mod journey;
 mod laptop;
 mod log;
+mod races;
 mod refresh;
 mod token;

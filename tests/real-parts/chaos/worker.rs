@@ -84,31 +84,36 @@ impl<'a> Worker<'a> {
         let (hurt, kill) = (self.random.percent(80), self.random.percent(50));
         let frozen = Duration::from_millis(self.random.below(FROZEN));
         let mut answer = Box::pin(self.fleet.invoke(&self.function, event));
-        if hurt {
-            tokio::select! {
-                biased;
-                answered = &mut answer => return answered,
-                () = SystemClock.sleep(moment) => {}
-            }
-            if kill {
-                self.function.kill();
-                self.fleet.tally.count("kills");
-                self.fleet.tally.count(&format!("kills.{}", self.name));
-            } else {
-                self.function.freeze().await;
-                self.fleet.tally.count("freezes");
-                self.fleet.tally.count(&format!("freezes.{}", self.name));
-                // To everybody else the frozen process has lost its lease.
-                self.fleet.age_leases().await;
-                SystemClock.sleep(frozen).await;
-                self.function.thaw().await;
-            }
+        if !hurt {
+            return answer.await;
         }
-        let answered = answer.await;
-        if answered.is_none() {
+        tokio::select! {
+            biased;
+            answered = &mut answer => return answered,
+            () = SystemClock.sleep(moment) => {}
+        }
+        if !kill {
+            self.function.freeze().await;
+            self.count("freezes");
+            // To everybody else the frozen process has lost its lease.
             self.fleet.age_leases().await;
-            self.function = self.fleet.start(self.name).await;
+            SystemClock.sleep(frozen).await;
+            self.function.thaw().await;
+            return answer.await;
         }
+        self.function.kill();
+        let answered = answer.await;
+        // Or the answer was on its way already.
+        if answered.is_none() {
+            self.count("kills");
+        }
+        self.fleet.age_leases().await;
+        self.function = self.fleet.start(self.name).await;
         answered
+    }
+
+    fn count(&self, injury: &str) {
+        self.fleet.tally.count(injury);
+        self.fleet.tally.count(&format!("{injury}.{}", self.name));
     }
 }
