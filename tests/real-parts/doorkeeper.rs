@@ -1,24 +1,32 @@
 //! The provider's contract on Doorkeeper, in both of its rotation classes.
 
+use std::net::SocketAddr;
+
 use local::webinargeek::Rotation;
 use tests::contracts;
-use tokio::process::Command;
+use tokio::process::{Child, Command};
 
 use crate::process::{free_address, serve};
 
-async fn holds(rotation: Rotation, name: &str, consent: &str) {
+pub(crate) const REDIRECT_URI: &str = "http://127.0.0.1:7777/callback";
+
+/// `rotation` is grace or strict, `consent` on or off.
+pub(crate) async fn start(rotation: &str, consent: &str) -> (Child, SocketAddr) {
     let address = free_address().await;
-    let redirect_uri = "http://127.0.0.1:7777/callback".to_owned();
     let mut command = Command::new("puma");
     command.args(["-t", "1:1", "-b", &format!("tcp://{address}"), "-e", "production"]);
     command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/real-parts/doorkeeper.ru"));
-    command.envs([("ROTATION", name), ("CONSENT", consent), ("REDIRECT_URI", &redirect_uri)]);
-    let _server = serve(command, address).await;
+    command.envs([("ROTATION", rotation), ("CONSENT", consent), ("REDIRECT_URI", REDIRECT_URI)]);
+    (serve(command, address).await, address)
+}
+
+async fn holds(rotation: Rotation, name: &str, consent: &str) {
+    let (_server, address) = start(name, consent).await;
     let running = contracts::provider::Running {
         origin: format!("http://{address}"),
         client_id: "client-one".to_owned(),
         client_secret: "s3cret".to_owned(),
-        redirect_uri,
+        redirect_uri: REDIRECT_URI.to_owned(),
         rotation,
     };
     contracts::provider::holds(&running).await;

@@ -1,21 +1,37 @@
-//! The store's contract on AWS's own engine.
+//! The store's contract, and the model against the engine, on AWS's own engine.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
+use aws_sdk_dynamodb::Client;
 use local::deployment::Services;
 use tests::contracts;
-use tokio::process::Command;
+use tests::proof::Proof;
+use tokio::process::{Child, Command};
 
 use crate::process::{free_address, part, serve};
 
-#[tokio::test(flavor = "multi_thread")]
-async fn dynamodb_local_holds_the_stores_contract() {
+async fn start() -> (Child, Client) {
     let folder = part("DYNAMODB_LOCAL");
     let address = free_address().await;
     let mut command = Command::new("java");
     command.current_dir(&folder).arg("-Djava.library.path=./DynamoDBLocal_lib");
     command.args(["-jar", "DynamoDBLocal.jar", "-inMemory", "-disableTelemetry", "-port", &address.port().to_string()]);
-    let _server = serve(command, address).await;
+    let server = serve(command, address).await;
     let nowhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 9));
-    contracts::store::holds(&Services::at(address, nowhere).dynamodb).await;
+    (server, Services::at(address, nowhere).dynamodb)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dynamodb_local_holds_the_stores_contract() {
+    let (_server, client) = start().await;
+    contracts::store::holds(&client).await;
+}
+
+/// `PROOF=long`: 10,000 sequences.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_conditions_model_and_dynamodb_local_agree_on_random_sequences() {
+    let (_server, client) = start().await;
+    let proof = Proof::asked();
+    let tried = contracts::sequences::agree(&client, proof.seed, proof.length(250, 10_000)).await;
+    println!("{} writes, applied and refused: {:?}", tried.writes(), tried.0);
 }

@@ -12,6 +12,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod binaries;
+mod chaos;
 mod doorkeeper;
 mod dynamodb_local;
 mod gateway;

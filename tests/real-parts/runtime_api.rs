@@ -21,6 +21,7 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
 
 /// What an invocation came to: the function's answer, or the error that it reported.
 pub(crate) type Answer = Result<Value, Value>;
@@ -37,14 +38,22 @@ pub(crate) struct Function {
     log: Arc<Mutex<Vec<String>>>,
     /// `CallbackFunction` is `callback`.
     name: String,
-    _process: Child,
+    process: Mutex<Child>,
+    server: JoinHandle<()>,
+}
+
+/// A chaos run starts thousands.
+impl Drop for Function {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
 }
 
 impl Function {
     pub(crate) async fn start(binary: &Path, variables: &[(&str, String)]) -> Self {
         let (events, receiver) = mpsc::unbounded_channel();
         let api = Arc::new(Api { events: tokio::sync::Mutex::new(receiver), waiting: Mutex::default() });
-        let address = serve(api.clone()).await;
+        let (address, server) = serve(api.clone()).await;
         let mut process = Command::new(binary)
             .env_clear()
             .envs([
@@ -73,7 +82,7 @@ impl Function {
         });
         let folder = binary.parent().unwrap().file_name().unwrap().to_str().unwrap();
         let name = folder.trim_end_matches("Function").to_lowercase();
-        Self { api, events, log, name, _process: process }
+        Self { api, events, log, name, process: Mutex::new(process), server }
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -81,12 +90,38 @@ impl Function {
     }
 
     pub(crate) async fn invoke(&self, request_id: &str, event: Value) -> Answer {
+        self.invoke_mortal(request_id, event).await.expect("the function answers every invocation")
+    }
+
+    /// `None` where the process is killed before it answers.
+    pub(crate) async fn invoke_mortal(&self, request_id: &str, event: Value) -> Option<Answer> {
         let (sender, receiver) = oneshot::channel();
         self.api.waiting.lock().unwrap().insert(request_id.to_owned(), sender);
         self.events.send((request_id.to_owned(), event)).unwrap();
         // No function runs for longer; one that hangs must not hang the run.
         let answered = tokio::time::timeout(Duration::from_secs(60), receiver).await;
-        answered.expect("the function answers in time").expect("the function answers every invocation")
+        answered.unwrap_or_else(|_| panic!("{} has not answered in time: {:#?}", self.name, self.log())).ok()
+    }
+
+    /// SIGKILL: nothing of it runs on. Whoever waits for an answer gets none.
+    pub(crate) fn kill(&self) {
+        self.process.lock().unwrap().start_kill().unwrap();
+        self.api.waiting.lock().unwrap().clear();
+    }
+
+    /// SIGSTOP, until it is thawed.
+    pub(crate) async fn freeze(&self) {
+        self.signal("STOP").await;
+    }
+
+    pub(crate) async fn thaw(&self) {
+        self.signal("CONT").await;
+    }
+
+    async fn signal(&self, signal: &str) {
+        let id = self.process.lock().unwrap().id().expect("it runs");
+        let sent = Command::new("kill").args(["-s", signal, &id.to_string()]).status().await.unwrap();
+        assert!(sent.success(), "SIG{signal}");
     }
 
     /// A line that it has written, or is about to: its output comes another way than its answer.
@@ -110,7 +145,7 @@ impl Function {
     }
 }
 
-async fn serve(api: Arc<Api>) -> SocketAddr {
+async fn serve(api: Arc<Api>) -> (SocketAddr, JoinHandle<()>) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let address = listener.local_addr().unwrap();
     // Without it, each small answer waits for an acknowledgement of the one before.
@@ -120,8 +155,7 @@ async fn serve(api: Arc<Api>) -> SocketAddr {
         .route("/2018-06-01/runtime/invocation/{id}/response", post(response))
         .route("/2018-06-01/runtime/invocation/{id}/error", post(error))
         .with_state(api);
-    tokio::spawn(async move { axum::serve(listener, router).await });
-    address
+    (address, tokio::spawn(async move { axum::serve(listener, router).await.unwrap() }))
 }
 
 async fn next(State(api): State<Arc<Api>>) -> Response {

@@ -2,4 +2,5 @@
 
 pub mod keys;
 pub mod provider;
+pub mod sequences;
 pub mod store;

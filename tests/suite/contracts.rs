@@ -10,6 +10,7 @@ use local::{keys, tables, webinargeek};
 use shared::ports::ReadClientSecret;
 use shared::system::{SystemClock, SystemEntropy};
 use tests::contracts;
+use tests::proof::Proof;
 use tokio::net::TcpListener;
 
 async fn services() -> Services {
@@ -21,6 +22,29 @@ async fn services() -> Services {
 #[tokio::test]
 async fn the_embedded_tables_hold_the_stores_contract() {
     contracts::store::holds(&services().await.dynamodb).await;
+}
+
+/// `PROOF=long`: 100,000 sequences.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_conditions_model_and_the_embedded_engine_agree_on_random_sequences() {
+    let proof = Proof::asked();
+    let tried = contracts::sequences::agree(&services().await.dynamodb, proof.seed, proof.length(250, 100_000)).await;
+    for name in names_of_all_writes() {
+        let (applied, refused) = tried.0.get(&*name).copied().unwrap_or_default();
+        assert!(applied > 0 && refused > 0, "{name}: {applied} applied, {refused} refused: it was not really tried");
+    }
+    println!("{} writes, applied and refused: {:?}", tried.writes(), tried.0);
+}
+
+/// As they stand in the sources: a write that is added there must be added to the sequences too.
+fn names_of_all_writes() -> Vec<String> {
+    let domain = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/src/domain");
+    let files = ["attempt/writes.rs", "connection/writes.rs", "session.rs"];
+    let sources = files.map(|file| std::fs::read_to_string(format!("{domain}/{file}")).unwrap()).concat();
+    let names = sources.split("name: \"").skip(1).map(|rest| rest.split('"').next().unwrap().to_owned());
+    let names: Vec<String> = names.collect();
+    assert!(names.len() >= 12, "{names:?}");
+    names
 }
 
 #[tokio::test]

@@ -16,6 +16,7 @@ mod journey;
 mod laptop;
 mod log;
 mod outage;
+mod races;
 mod refresh;
 mod sealing;
 mod token;

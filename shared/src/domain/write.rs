@@ -48,8 +48,6 @@ pub enum Test {
 pub enum Change {
     Set(&'static str, Value),
     SetIfAbsent(&'static str, Value),
-    /// Adds one; absent counts as zero.
-    Increment(&'static str),
     /// Adds a number; absent counts as zero.
     Add(&'static str, i64),
     Remove(&'static str),
@@ -81,20 +79,18 @@ impl Write {
                 Change::SetIfAbsent(attribute, value) => {
                     item.0.entry((*attribute).to_owned()).or_insert_with(|| value.clone());
                 }
-                Change::Increment(attribute) => add(&mut item, attribute, 1),
-                Change::Add(attribute, number) => add(&mut item, attribute, *number),
+                Change::Add(attribute, number) => {
+                    let entry = item.0.entry((*attribute).to_owned()).or_insert(Value::N(0));
+                    if let Value::N(stored) = entry {
+                        *stored += number;
+                    }
+                }
                 Change::Remove(attribute) => {
                     item.0.remove(*attribute);
                 }
             }
         }
         item
-    }
-}
-
-fn add(item: &mut Item, attribute: &str, number: i64) {
-    if let Value::N(stored) = item.0.entry(attribute.to_owned()).or_insert(Value::N(0)) {
-        *stored += number;
     }
 }
 

@@ -26,7 +26,7 @@ impl AttemptsTable {
             .condition_expression(expression.condition)
             .update_expression(expression.update)
             .set_expression_attribute_names(Some(expression.names))
-            .set_expression_attribute_values(Some(expression.values))
+            .set_expression_attribute_values(Some(expression.values).filter(|values| !values.is_empty()))
             .build()
             .map_err(unavailable)?;
         Ok(TransactWriteItem::builder().update(update).build())

@@ -32,8 +32,11 @@ impl Expression {
                     let (name, value) = (expression.name(name), expression.value(value));
                     set.push(format!("{name} = if_not_exists({name}, {value})"));
                 }
-                Change::Increment(name) => set.push(expression.sum(name, 1)),
-                Change::Add(name, number) => set.push(expression.sum(name, *number)),
+                Change::Add(name, number) => {
+                    let name = expression.name(name);
+                    let (zero, number) = (expression.value(&Value::N(0)), expression.value(&Value::N(*number)));
+                    set.push(format!("{name} = if_not_exists({name}, {zero}) + {number}"));
+                }
                 Change::Remove(name) => remove.push(expression.name(name)),
             }
         }
@@ -62,15 +65,13 @@ impl Expression {
         }
     }
 
-    fn sum(&mut self, name: &str, number: i64) -> String {
-        let name = self.name(name);
-        let (zero, number) = (self.value(&Value::N(0)), self.value(&Value::N(number)));
-        format!("{name} = if_not_exists({name}, {zero}) + {number}")
-    }
-
     fn joined(&mut self, tests: &[Test], by: &str) -> String {
-        let tests: Vec<String> = tests.iter().map(|test| self.test(test)).collect();
-        format!("({})", tests.join(by))
+        let mut tests: Vec<String> = tests.iter().map(|test| self.test(test)).collect();
+        match tests.len() {
+            // DynamoDB refuses an expression with redundant parentheses.
+            1 => tests.remove(0),
+            _ => format!("({})", tests.join(by)),
+        }
     }
 
     /// Every name goes through a placeholder: `status` and `session` are reserved words.

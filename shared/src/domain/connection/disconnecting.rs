@@ -54,7 +54,7 @@ pub fn acquire_revocation(id: &ConnectionId, me: &str, now: Timestamp) -> Write 
         changes: vec![
             Change::Set("lease_owner", me.into()),
             Change::Set("lease_until", (now + LEASE).into()),
-            Change::Increment("attempts"),
+            Change::Add("attempts", 1),
         ],
     }
 }

@@ -111,7 +111,7 @@ pub fn acquire(id: &ConnectionId, need: &Need, me: &str, now: Timestamp) -> Writ
         changes: vec![
             Change::Set("lease_owner", me.into()),
             Change::Set("lease_until", (now + LEASE).into()),
-            Change::Increment("attempts"),
+            Change::Add("attempts", 1),
         ],
     }
 }
@@ -143,7 +143,7 @@ impl NewPair {
             Change::Set("lifetime", lifetime.into()),
             Change::Set("refreshed_at", self.granted_at.into()),
             Change::Set("refresh_at", self.refresh_at.into()),
-            Change::Increment("version"),
+            Change::Add("version", 1),
         ];
         if let Some(scope) = &self.scope {
             changes.push(Change::Set("scope", scope.as_str().into()));
@@ -205,12 +205,12 @@ pub fn settle(id: &ConnectionId, old: TokenSet, me: &str, settlement: &Settlemen
         Change::Set("not_before", settlement.not_before.into()),
         // Without this, rows that wait would fill the head of the index and hide the ones that are due.
         Change::Set("refresh_at", settlement.not_before.into()),
-        Change::Increment("failures"),
+        Change::Add("failures", 1),
         Change::Remove("lease_owner"),
         Change::Remove("lease_until"),
     ];
     if settlement.known {
-        changes.push(Change::Increment("answered"));
+        changes.push(Change::Add("answered", 1));
     }
     if let Some(refused_at) = settlement.refused_at {
         changes.push(Change::SetIfAbsent("refused_at", refused_at.into()));

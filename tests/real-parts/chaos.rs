@@ -1,0 +1,149 @@
+//! No connection is lost, whatever happens to the processes and to the network.
+//!
+//! The built functions refresh and connect the same few connections, on demand, by the schedule and by customers who come
+//! again. They are killed with SIGKILL and frozen with SIGSTOP for longer than their leases, at random moments, while the
+//! network to the provider breaks two requests in five. After each round the faults stop, and every connection must
+//! yield a token that the provider accepts.
+//!
+//! ```text
+//! cargo test -p tests --features real-parts --test real-parts chaos -- --nocapture              about a minute
+//! PROOF=long cargo test … chaos::doorkeeper -- --nocapture                                      10,000 kills and freezes
+//! ```
+//!
+//! `SEED` chooses who is hurt when; the machine's own timing adds to it, so a seed repeats a run only nearly.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use local::webinargeek;
+use local::webinargeek::{Faults, Grants, Rotation, Simulation};
+use serde_json::Value;
+use shared::domain::connection_id::ConnectionId;
+use shared::ports::Clock;
+use shared::system::{SystemClock, SystemEntropy};
+use tests::laptop::is_live;
+use tests::proof::Proof;
+use tokio::net::TcpListener;
+
+use crate::doorkeeper::{self, REDIRECT_URI};
+use crate::gateway::body;
+use crate::runtime_api::Function;
+
+mod fleet;
+mod journey;
+mod network;
+mod tally;
+mod worker;
+
+use fleet::{Fleet, read_token};
+use journey::{Provider, back_with_a_code};
+use worker::Worker;
+
+/// Few, so that the functions meet on the same one.
+const CONNECTIONS: usize = 6;
+
+const WORKERS: [&str; 6] = ["token", "token", "token", "refresh", "refresh", "callback"];
+
+/// Operations of each worker between two looks at every connection.
+const OPERATIONS: u64 = 8;
+
+/// The client secret of doorkeeper.ru.
+const SECRET: &str = "s3cret";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn doorkeeper_loses_no_connection_to_kills_freezes_and_a_broken_network() {
+    let proof = Proof::asked();
+    let (_server, address) = doorkeeper::start("grace", "off").await;
+    none_is_lost(Provider::Doorkeeper, address, proof, proof.length(150, 10_000)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_simulated_provider_loses_no_connection_to_kills_freezes_and_a_broken_network() {
+    let proof = Proof::asked();
+    let rotation = Rotation::Grace;
+    let address = simulated(rotation).await;
+    none_is_lost(Provider::Simulated, address, proof, proof.length(150, 10_000)).await;
+}
+
+async fn none_is_lost(provider: Provider, address: SocketAddr, proof: Proof, injuries: u64) {
+    let began = SystemClock.now();
+    let fleet = Fleet::new(address, SECRET, CONNECTIONS, &proof).await;
+    let callback = fleet.start("callback").await;
+    for id in &fleet.ids {
+        let event = back_with_a_code(&fleet, provider, id).await;
+        let page = fleet.invoke(&callback, event).await.unwrap().unwrap();
+        assert_eq!(page["statusCode"], 200, "{page}");
+    }
+    let mut workers = Vec::new();
+    for (number, name) in WORKERS.into_iter().enumerate() {
+        workers.push(Worker::start(&fleet, name, provider, proof.random(number as u64)).await);
+    }
+    let mut losses = Vec::new();
+    while fleet.tally.injuries() < injuries && losses.is_empty() {
+        let uses_tokens = fleet.tally.of("rounds").is_multiple_of(2);
+        fleet.tally.count("rounds");
+        fleet.network.breaks(!uses_tokens);
+        let [a, b, c, d, e, f] = &mut workers[..] else { unreachable!("six workers") };
+        tokio::join!(
+            a.round(OPERATIONS, uses_tokens),
+            b.round(OPERATIONS, uses_tokens),
+            c.round(OPERATIONS, uses_tokens),
+            d.round(OPERATIONS, uses_tokens),
+            e.round(OPERATIONS, uses_tokens),
+            f.round(OPERATIONS, uses_tokens),
+        );
+        fleet.network.heals();
+        losses = look(&fleet).await;
+    }
+    let mut figures = fleet.tally.json();
+    let mut versions = 0;
+    for id in &fleet.ids {
+        versions += fleet.stored(id).await.map_or(0, |stored| stored.version);
+    }
+    figures["pairs_stored"] = versions.into();
+    figures["losses"] = losses.len().into();
+    figures["seed"] = proof.seed.into();
+    figures["seconds"] = began.seconds_until(SystemClock.now()).into();
+    println!("{figures}");
+    assert!(losses.is_empty(), "lost: {losses:#?}");
+    assert_eq!(fleet.network.most_sends_of_a_code(), 1, "a code is sent once, ever");
+    assert!(fleet.tally.of("kills") > 0 && fleet.tally.of("freezes") > 0 && fleet.tally.of("network_faults") > 0);
+}
+
+/// In peace, every connection yields a token that the provider accepts. Those that do not, and what they say.
+async fn look(fleet: &Fleet) -> Vec<(ConnectionId, Value)> {
+    let token = fleet.start("token").await;
+    let mut losses = Vec::new();
+    for id in &fleet.ids {
+        if let Err(answer) = yields_a_live_token(fleet, &token, id).await {
+            losses.push((id.clone(), answer));
+        }
+    }
+    losses
+}
+
+async fn yields_a_live_token(fleet: &Fleet, token: &Function, id: &ConnectionId) -> Result<(), Value> {
+    fleet.age_leases().await;
+    fleet.age(id).await;
+    let answer = fleet.invoke(token, read_token(id)).await.unwrap().unwrap();
+    if answer["statusCode"] != 200 {
+        return Err(answer);
+    }
+    let access_token = body(&answer)["access_token"].as_str().unwrap().to_owned();
+    if is_live(&fleet.provider, &access_token).await { Ok(()) } else { Err("the provider does not accept it".into()) }
+}
+
+async fn simulated(rotation: Rotation) -> SocketAddr {
+    let simulation = Simulation {
+        client_id: "client-one".to_owned(),
+        client_secret: SECRET.to_owned(),
+        redirect_uri: REDIRECT_URI.to_owned(),
+        grants: Grants::open(None, rotation, Duration::from_secs(7200)).unwrap(),
+        faults: Faults::default(),
+        clock: Arc::new(SystemClock),
+        entropy: Arc::new(SystemEntropy),
+    };
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    webinargeek::serve(Arc::new(simulation), listener).unwrap()
+}

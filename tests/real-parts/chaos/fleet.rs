@@ -1,0 +1,114 @@
+//! What the functions stand on while they are killed: engines, a provider, the rows, and how time is made to pass.
+//!
+//! A freeze longer than the lease would take 35 s and more of real time, so the rows are aged instead: to everybody else,
+//! the frozen process's lease and its grace are over. Its own clock does not say so when it wakes up. That is worse than
+//! the truth: it goes on, where a later clock would have stopped it. And the binary that ships needs no clock of ours.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use local::deployment::Services;
+use local::{keys, tables};
+use serde_json::Value;
+use shared::aws::dynamodb::{AttemptsTable, ConnectionsTable};
+use shared::domain::connection::Connection;
+use shared::domain::connection_id::ConnectionId;
+use shared::ports::ReadConnections;
+use shared::system::SystemEntropy;
+use tests::proof::Proof;
+
+use super::network::Network;
+use super::tally::Tally;
+use crate::gateway::Request;
+use crate::process::built;
+use crate::runtime_api::{Answer, Function};
+
+pub(super) const HOST: &str = "connect.example.com";
+
+pub(super) struct Fleet {
+    pub tally: Arc<Tally>,
+    pub network: Arc<Network>,
+    pub provider: String,
+    pub ids: Vec<ConnectionId>,
+    pub attempts: AttemptsTable,
+    services: Services,
+    connections: ConnectionsTable,
+    variables: Vec<(&'static str, String)>,
+    requests: AtomicU64,
+}
+
+impl Fleet {
+    pub(super) async fn new(provider: SocketAddr, client_secret: &str, connections: usize, proof: &Proof) -> Self {
+        let tables_at = tables::serve(None).await.unwrap();
+        let keys_at = keys::serve(None, client_secret.to_owned(), Arc::new(SystemEntropy)).await.unwrap();
+        let services = Services::at(tables_at, keys_at);
+        tables::create(&services.dynamodb).await.unwrap();
+        let tally = Arc::new(Tally::default());
+        let network = Network::before(provider, proof.random(1000), tally.clone()).await;
+        Self {
+            tally,
+            provider: format!("http://{provider}"),
+            ids: (0..connections).map(|number| ConnectionId::parse(&format!("tenant-{number}")).unwrap()).collect(),
+            attempts: AttemptsTable::new(services.dynamodb.clone(), tables::ATTEMPTS.to_owned()),
+            connections: ConnectionsTable::new(services.dynamodb.clone(), tables::CONNECTIONS.to_owned()),
+            variables: vec![
+                ("ATTEMPTS_TABLE", tables::ATTEMPTS.to_owned()),
+                ("CONNECTIONS_TABLE", tables::CONNECTIONS.to_owned()),
+                ("KMS_KEY_ID", keys::KEY_ARN.to_owned()),
+                ("CLIENT_SECRET_ARN", keys::SECRET_ARN.to_owned()),
+                ("STACK", "chaos".to_owned()),
+                ("WEBINARGEEK_CLIENT_ID", "client-one".to_owned()),
+                ("WEBINARGEEK_TOKEN_URL", format!("http://{}/oauth/token", network.address)),
+                ("WEBINARGEEK_REVOKE_URL", format!("http://{}/oauth/revoke", network.address)),
+                ("AWS_ENDPOINT_URL_DYNAMODB", format!("http://{tables_at}")),
+                ("AWS_ENDPOINT_URL", format!("http://{keys_at}")),
+            ],
+            network,
+            services,
+            requests: AtomicU64::new(0),
+        }
+    }
+
+    pub(super) async fn start(&self, function: &str) -> Function {
+        self.tally.count("processes");
+        Function::start(&built(function), &self.variables).await
+    }
+
+    /// `None` where the function is killed meanwhile.
+    pub(super) async fn invoke(&self, function: &Function, event: Value) -> Option<Answer> {
+        let request_id = format!("r{}", self.requests.fetch_add(1, Ordering::SeqCst));
+        function.invoke_mortal(&request_id, event).await
+    }
+
+    pub(super) async fn stored(&self, id: &ConnectionId) -> Option<Connection> {
+        self.connections.read(id).await.unwrap()
+    }
+
+    /// As if the access token had come to its end, and every wait too.
+    pub(super) async fn age(&self, id: &ConnectionId) {
+        self.update(id, "SET expires_at = :past, refresh_at = :past, not_before = :past", "attribute_exists(id)").await;
+    }
+
+    /// As if whoever holds a lease had died, or slept, a while ago.
+    pub(super) async fn age_leases(&self) {
+        for id in &self.ids {
+            self.update(id, "SET lease_until = :past", "attribute_exists(lease_until)").await;
+        }
+    }
+
+    async fn update(&self, id: &ConnectionId, update: &str, condition: &str) {
+        let request = self.services.dynamodb.update_item().table_name(tables::CONNECTIONS);
+        let request = request.key("id", AttributeValue::S(id.as_str().to_owned()));
+        let request = request.update_expression(update).condition_expression(condition);
+        let done = request.expression_attribute_values(":past", AttributeValue::N("1".to_owned())).send().await;
+        if let Err(error) = done {
+            assert!(error.into_service_error().is_conditional_check_failed_exception(), "{id}");
+        }
+    }
+}
+
+pub(super) fn read_token(id: &ConnectionId) -> Value {
+    Request::new("GET", &format!("/v1/connections/{id}/token")).event(HOST)
+}

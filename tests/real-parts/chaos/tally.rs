@@ -1,0 +1,28 @@
+//! What a chaos run has done, and what it has cost.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
+use serde_json::{Value, json};
+
+#[derive(Default)]
+pub(super) struct Tally(Mutex<BTreeMap<String, u64>>);
+
+impl Tally {
+    pub(super) fn count(&self, what: &str) {
+        *self.0.lock().unwrap().entry(what.to_owned()).or_default() += 1;
+    }
+
+    pub(super) fn of(&self, what: &str) -> u64 {
+        self.0.lock().unwrap().get(what).copied().unwrap_or_default()
+    }
+
+    /// Kills and freezes that met a function at work.
+    pub(super) fn injuries(&self) -> u64 {
+        self.of("kills") + self.of("freezes")
+    }
+
+    pub(super) fn json(&self) -> Value {
+        json!(*self.0.lock().unwrap())
+    }
+}

@@ -1,0 +1,119 @@
+//! One function's process: it is invoked, killed, frozen, and started again.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use shared::domain::connection_id::ConnectionId;
+use shared::ports::Clock;
+use shared::system::SystemClock;
+use tests::laptop::is_live;
+use tests::random::Random;
+
+use super::fleet::{Fleet, read_token};
+use super::journey::{Provider, back_with_a_code};
+use crate::gateway::body;
+use crate::runtime_api::{Answer, Function};
+
+/// How long a function is left alone before it is hurt, and how long it stays frozen, in milliseconds: the time that its
+/// work takes, so that every step of it is hit.
+const MOMENT: u64 = 120;
+const FROZEN: u64 = 150;
+
+pub(super) struct Worker<'a> {
+    fleet: &'a Fleet,
+    name: &'static str,
+    provider: Provider,
+    function: Function,
+    random: Random,
+}
+
+impl<'a> Worker<'a> {
+    pub(super) async fn start(fleet: &'a Fleet, name: &'static str, provider: Provider, random: Random) -> Self {
+        Self { fleet, name, provider, function: fleet.start(name).await, random }
+    }
+
+    /// Works, and is hurt, a few times. Where tokens are used, the first use ends the pair before.
+    pub(super) async fn round(&mut self, operations: u64, uses_tokens: bool) {
+        for _ in 0..operations {
+            let id = self.random.pick(&self.fleet.ids).clone();
+            match self.name {
+                "token" => self.reads_a_token(&id, uses_tokens).await,
+                "refresh" => self.sweeps(&id).await,
+                "callback" => self.reconnects(&id).await,
+                other => panic!("nobody drives {other}"),
+            }
+        }
+    }
+
+    async fn reads_a_token(&mut self, id: &ConnectionId, uses_tokens: bool) {
+        self.fleet.age(id).await;
+        if let Some(Ok(answer)) = self.invoke(read_token(id)).await
+            && answer["statusCode"] == 200
+        {
+            self.fleet.tally.count("tokens_released");
+            // A rival may have used a newer one meanwhile, and this one has ended with that.
+            let token = body(&answer)["access_token"].as_str().unwrap().to_owned();
+            if uses_tokens && is_live(&self.fleet.provider, &token).await {
+                self.fleet.tally.count("tokens_used");
+            }
+        }
+    }
+
+    async fn sweeps(&mut self, id: &ConnectionId) {
+        let another = self.random.pick(&self.fleet.ids).clone();
+        for id in [id, &another] {
+            self.fleet.age(id).await;
+        }
+        let event =
+            json!({ "version": "0", "source": "aws.scheduler", "detail-type": "Scheduled Event", "detail": {} });
+        self.invoke(event).await;
+    }
+
+    async fn reconnects(&mut self, id: &ConnectionId) {
+        let event = back_with_a_code(self.fleet, self.provider, id).await;
+        if let Some(Ok(answer)) = self.invoke(event).await
+            && answer["statusCode"] == 200
+        {
+            self.fleet.tally.count("reconnected");
+        }
+    }
+
+    /// With a kill, a freeze or nothing, at a random moment. What only meets an idle function is not counted.
+    async fn invoke(&mut self, event: Value) -> Option<Answer> {
+        let moment = Duration::from_millis(self.random.below(MOMENT));
+        let (hurt, kill) = (self.random.percent(80), self.random.percent(50));
+        let frozen = Duration::from_millis(self.random.below(FROZEN));
+        let mut answer = Box::pin(self.fleet.invoke(&self.function, event));
+        if !hurt {
+            return answer.await;
+        }
+        tokio::select! {
+            biased;
+            answered = &mut answer => return answered,
+            () = SystemClock.sleep(moment) => {}
+        }
+        if !kill {
+            self.function.freeze().await;
+            self.count("freezes");
+            // To everybody else the frozen process has lost its lease.
+            self.fleet.age_leases().await;
+            SystemClock.sleep(frozen).await;
+            self.function.thaw().await;
+            return answer.await;
+        }
+        self.function.kill();
+        let answered = answer.await;
+        // Or the answer was on its way already.
+        if answered.is_none() {
+            self.count("kills");
+        }
+        self.fleet.age_leases().await;
+        self.function = self.fleet.start(self.name).await;
+        answered
+    }
+
+    fn count(&self, injury: &str) {
+        self.fleet.tally.count(injury);
+        self.fleet.tally.count(&format!("{injury}.{}", self.name));
+    }
+}

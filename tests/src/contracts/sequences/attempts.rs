@@ -1,0 +1,120 @@
+//! Every write of an attempt and of its session, with random owners, bindings and times.
+
+use std::time::Duration;
+
+use shared::domain::attempt::writes::{self, End};
+use shared::domain::attempt::{Attempt, Binding, CookieName, Failure, Phase, StateHash};
+use shared::domain::connection_id::ConnectionId;
+use shared::domain::secret::{CookieValue, SessionToken, State};
+use shared::domain::session::{Session, SessionId, SessionStatus, end_session};
+use shared::domain::time::Timestamp;
+use shared::domain::write::{Change, Write};
+use shared::domain::{digest, pkce};
+
+use super::NOW;
+use crate::random::Random;
+
+/// One attempt and one session, whose writes a sequence mixes.
+pub(super) struct Journey {
+    state_hash: StateHash,
+    session_id: SessionId,
+}
+
+impl Journey {
+    pub(super) fn new(seed: u64) -> Self {
+        let named = |kind: u8| {
+            let mut bytes = [kind; 32];
+            bytes[..8].copy_from_slice(&seed.to_be_bytes());
+            digest::base64url(bytes)
+        };
+        Self {
+            state_hash: StateHash::of(&State::new(named(1))).unwrap(),
+            session_id: SessionId::of(&SessionToken::new(named(2))).unwrap(),
+        }
+    }
+
+    pub(super) fn state_key(&self) -> String {
+        self.state_hash.key()
+    }
+
+    pub(super) fn session_key(&self) -> String {
+        self.session_id.key()
+    }
+
+    /// A row as it may stand at any moment of an attempt's life, so that a sequence need not live through all of it.
+    pub(super) fn standing(&self, random: &mut Random) -> Write {
+        let mut write = writes::begin(&self.attempt(random));
+        write.name = "a row that stands";
+        write.changes.retain(|change| !matches!(change, Change::Set("phase", _)));
+        write.changes.push(Change::Set("phase", (*random.pick(&["pending", "exchanging"])).into()));
+        write.changes.push(Change::Set("taken_by", (*random.pick(&["me", "rival"])).into()));
+        write
+    }
+
+    pub(super) fn of_state(&self, random: &mut Random) -> Write {
+        let me = *random.pick(&["me", "rival"]);
+        match random.below(4) {
+            0 => writes::begin(&self.attempt(random)),
+            1 => writes::take(&self.state_hash, &self.binding(random), time(random), me),
+            2 => writes::give_back(&self.state_hash, me),
+            _ => writes::end(&self.state_hash, me, &end(random)),
+        }
+    }
+
+    pub(super) fn of_session(&self, random: &mut Random) -> Write {
+        if random.percent(40) {
+            return self.session(random).begin();
+        }
+        let ends = [SessionStatus::Pending, SessionStatus::Completed, SessionStatus::Denied, SessionStatus::Failed];
+        end_session(&self.session_id, *random.pick(&ends))
+    }
+
+    fn binding(&self, random: &mut Random) -> Binding {
+        let name = CookieName::new(&self.state_hash, true);
+        Binding::new(&name, &CookieValue::new(*random.pick(&["cookie", "another"])))
+    }
+
+    fn attempt(&self, random: &mut Random) -> Attempt {
+        let created_at = time(random);
+        Attempt {
+            state_hash: self.state_hash.clone(),
+            binding: self.binding(random),
+            code_verifier: random.percent(50).then(|| pkce::code_verifier([random.below(256) as u8; 32])),
+            connection_id: ConnectionId::parse("t").unwrap(),
+            redirect_uri: "https://connect.example.com/callback".to_owned(),
+            return_to: None,
+            session: random.percent(50).then(|| self.session(random).mark()),
+            created_at,
+            expires_at: created_at + writes::ATTEMPT_LIFETIME,
+            phase: Phase::Pending,
+            failure: None,
+            taken_at: None,
+        }
+    }
+
+    fn session(&self, random: &mut Random) -> Session {
+        Session {
+            id: self.session_id.clone(),
+            connection_id: ConnectionId::parse("t").unwrap(),
+            return_to: None,
+            confirm_page: random.percent(50),
+            status: SessionStatus::Pending,
+            begun_at: time(random),
+            expires_at: time(random) + Duration::from_secs(600),
+        }
+    }
+}
+
+/// An attempt lives ten minutes: at, before and behind its end.
+fn time(random: &mut Random) -> Timestamp {
+    Timestamp::from_unix(NOW + random.pick(&[0, -1, 1, 599, 600, 601, 1200]))
+}
+
+fn end(random: &mut Random) -> End {
+    let failures = [Failure::Provider, Failure::SessionUsed, Failure::Disconnected, Failure::NotStored];
+    match random.below(3) {
+        0 => End::Connected,
+        1 => End::Denied,
+        _ => End::Failed { failure: *random.pick(&failures), reference: "reference".to_owned() },
+    }
+}

@@ -1,0 +1,91 @@
+//! Writes that the protocol does not have: every kind of test and change, over every type of value.
+//!
+//! Left out is what no engine accepts and no write of ours may hold: an attribute changed twice, a sum with a text,
+//! an empty list of tests, a key attribute changed.
+
+use shared::domain::item::Value;
+use shared::domain::write::{Change, Clause, Test, Write, clause};
+
+use super::{NOW, Row};
+use crate::random::Random;
+
+/// What the protocol, or an index, needs to be a number wherever it is present.
+const NUMBERS: [&str; 6] = ["version", "attempts", "answered", "failures", "refresh_at", "shard"];
+
+/// What may hold anything: names that the protocol's writes compare and change too, reserved words among them.
+const ANYTHING: [&str; 16] = [
+    "status",
+    "token_set",
+    "lease_owner",
+    "lease_until",
+    "expires_at",
+    "not_before",
+    "refused_at",
+    "refreshed_at",
+    "session",
+    "scope",
+    "grant",
+    "phase",
+    "taken_by",
+    "binding",
+    "comment",
+    "size",
+];
+
+pub(super) fn write(random: &mut Random, row: &Row) -> Write {
+    let clauses: Vec<Clause> =
+        (0..random.between(1, 3)).map(|_| clause("made up", test(random, row.key_name, 2))).collect();
+    let mut names: Vec<&'static str> = NUMBERS.into_iter().chain(ANYTHING).collect();
+    let changes = (0..random.between(1, 6)).map(|_| {
+        let name = names.swap_remove(random.below(names.len() as u64) as usize);
+        change(random, name)
+    });
+    Write { name: "made up", key: row.key.clone(), changes: changes.collect(), clauses }
+}
+
+fn change(random: &mut Random, name: &'static str) -> Change {
+    let is_number = NUMBERS.contains(&name);
+    let value = if is_number { Value::N(random.below(30) as i64) } else { value(random) };
+    match random.below(if is_number { 4 } else { 3 }) {
+        0 => Change::Set(name, value),
+        1 => Change::SetIfAbsent(name, value),
+        2 => Change::Remove(name),
+        _ => Change::Add(name, random.between(1, 9) as i64),
+    }
+}
+
+fn test(random: &mut Random, key_name: &'static str, depth: u32) -> Test {
+    let name = match random.below(10) {
+        0 => key_name,
+        1..4 => *random.pick(&NUMBERS),
+        _ => *random.pick(&ANYTHING),
+    };
+    match random.below(if depth > 0 { 9 } else { 7 }) {
+        0 => Test::Exists(name),
+        1 => Test::Absent(name),
+        2 => Test::Equals(name, value(random)),
+        3 => Test::Differs(name, value(random)),
+        4 => Test::Below(name, number(random)),
+        5 => Test::AtMost(name, number(random)),
+        6 => Test::Above(name, number(random)),
+        7 => Test::Any(tests(random, key_name, depth)),
+        _ => Test::All(tests(random, key_name, depth)),
+    }
+}
+
+fn tests(random: &mut Random, key_name: &'static str, depth: u32) -> Vec<Test> {
+    (0..random.between(1, 3)).map(|_| test(random, key_name, depth - 1)).collect()
+}
+
+/// From small sets, so that two of them are often equal, or nearly.
+fn value(random: &mut Random) -> Value {
+    match random.below(3) {
+        0 => Value::S((*random.pick(&["", "active", "me", "reauth_required", "é\u{1F511}", "pending"])).to_owned()),
+        1 => Value::N(number(random)),
+        _ => Value::B(random.pick(&[&[][..], &[0], &[1; 16], b"me", &[255, 254]]).to_vec()),
+    }
+}
+
+fn number(random: &mut Random) -> i64 {
+    *random.pick(&[0, -1, 1, 2, NOW, NOW - 1, NOW + 1, i64::MAX, i64::MAX - 1, i64::MIN, i64::MIN + 1])
+}
