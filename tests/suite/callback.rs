@@ -351,6 +351,24 @@ async fn a_link_that_was_passed_on_lets_nobody_finish_after_its_owner() {
     assert_eq!(world.token("t").await.body, token);
 }
 
+/// Found by the simulator: the connection remembers its last session only.
+#[tokio::test]
+async fn a_link_that_was_passed_on_takes_nothing_over_after_its_owner_has_connected_again_through_another() {
+    let world = World::new().await;
+    let first = world.session(json!({ "connection_id": "t" })).await;
+    let second = world.session(json!({ "connection_id": "t" })).await;
+    let (owner, stranger) = (world.browser(), world.browser());
+    let strangers = stranger.to_callback(first.text("url")).await;
+    owner.journey(first.text("url"), "approve").await;
+    owner.journey(second.text("url"), "approve").await;
+    let token = world.token("t").await.body;
+
+    let page = stranger.get(&strangers).await;
+    assert!(page.body().contains("has been used"), "{}", page.body());
+    assert_eq!(exchanges(&world), 2, "the stranger's code was not even sent");
+    assert_eq!(world.token("t").await.body, token);
+}
+
 #[tokio::test]
 async fn a_customer_may_connect_again_over_a_connection_that_is_there() {
     let world = World::new().await;

@@ -22,17 +22,17 @@ async fn authorize_is_one_call_and_two_with_a_session() {
 }
 
 #[tokio::test]
-async fn callback_is_five_calls_beside_the_first_read_of_the_secret() {
+async fn callback_is_five_calls_and_six_with_a_session_beside_the_first_read_of_the_secret() {
     let world = World::new().await;
     let session = world.session(json!({})).await;
-    for url in ["/authorize", session.text("url")] {
+    for (url, expected) in [("/authorize", 5), (session.text("url"), 6)] {
         let browser = world.browser();
         let callback = browser.to_callback(url).await;
         world.calls.take();
         browser.get(&callback).await;
         let mut calls = world.calls.take();
         calls.remove("GetSecretValue");
-        assert_eq!(total(&calls), 5, "{calls:?}");
+        assert_eq!(total(&calls), expected, "{calls:?}");
     }
 }
 

@@ -4,7 +4,8 @@
 //! 2. **take** the attempt: for the browser that started it, once, before it expires
 //! 3. taken before? show how that ended; wait for it, if another request is at it
 //! 4. the customer declined, or WebinarGeek reported an error: store that
-//! 5. everything that can fail, before the code is spent: what the connection holds now, a data key, the client secret
+//! 5. everything that can fail, before the code is spent: what the connection and the session hold now, a data key, the
+//!    client secret
 //! 6. send the code: once, ever (RFC 6749 section 4.1.2: a replay may revoke what it issued)
 //! 7. seal, and **connect**: store the pair over what was seen in step 5
 //! 8. store how the attempt and its session ended
@@ -23,7 +24,7 @@ use shared::domain::connection::writes::{NewGrant, connect, new_pair};
 use shared::domain::connection::{Connection, SealedPair, Status};
 use shared::domain::digest;
 use shared::domain::secret::{AuthorizationCode, ClientSecret, State};
-use shared::domain::session::{SessionStatus, end_session};
+use shared::domain::session::{Session, SessionId, SessionStatus, end_session};
 use shared::domain::time::Timestamp;
 use shared::domain::token_pair::{Grant, TokenSet};
 use shared::domain::write::Written;
@@ -235,8 +236,12 @@ impl Callback {
 
     async fn prepare(&self, attempt: &Attempt) -> Result<Prepared, CallbackError> {
         let id = &attempt.connection_id;
-        let (seen, data_key, secrets) =
-            tokio::join!(self.connection_reads.read(id), self.keys.make(id), self.client_secret.current());
+        let (seen, session_is_used, data_key, secrets) = tokio::join!(
+            self.connection_reads.read(id),
+            self.is_used(attempt.session.as_ref()),
+            self.keys.make(id),
+            self.client_secret.current()
+        );
         let seen = seen?;
         if let Some(seen) = &seen {
             if seen.status == Status::Disconnecting {
@@ -246,7 +251,20 @@ impl Callback {
                 return Err(CallbackError::SessionUsed);
             }
         }
+        if session_is_used? {
+            return Err(CallbackError::SessionUsed);
+        }
         Ok(Prepared { seen, data_key: data_key?, secrets: secrets? })
+    }
+
+    /// Whether a journey of the session has made a connection. The connection itself tells only until the next session
+    /// makes another: after that, whoever still has the first link must not take the connection over.
+    async fn is_used(&self, session: Option<&SessionId>) -> Result<bool, StoreError> {
+        let Some(session) = session else { return Ok(false) };
+        match self.attempt_reads.read(&session.key()).await? {
+            Some(item) => Ok(Session::from_item(&item)?.status == SessionStatus::Completed),
+            None => Ok(false),
+        }
     }
 
     async fn exchange(

@@ -129,7 +129,10 @@ pub struct Ledger {
     /// Rotated, and the successor not stored: since when.
     open: HashMap<String, u64>,
     pub grants: HashSet<String>,
+    /// By session: the grant that it made first.
     sessions: HashMap<String, String>,
+    /// Sessions whose row says that they are completed: since when.
+    completed: HashMap<String, u64>,
     pub disconnected: HashMap<String, u64>,
     /// When a connection last changed otherwise than by its schedule.
     pub disturbed: HashMap<String, u64>,

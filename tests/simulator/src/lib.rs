@@ -12,16 +12,19 @@
 //! | [`scenario`] | sweeps, readers, customers; the end of a run and its judgement |
 //! | [`invariants`] | what must hold after every step |
 //! | [`mutant`] | protocols that are wrong in one place |
+//! | [`campaign`], [`mutation`] | many seeds; every mutant |
 //! | [`history`] | what happened, as a picture |
 //!
 //! `docs/simulator.md` tells how to add a worker, a port, a fault, an invariant.
 
 pub mod call;
+pub mod campaign;
 pub mod chooser;
 pub mod history;
 pub mod invariants;
 pub mod keys;
 pub mod mutant;
+pub mod mutation;
 pub mod ports;
 pub mod provider;
 pub mod random;

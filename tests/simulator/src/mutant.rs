@@ -121,6 +121,11 @@ impl Mutant {
     }
 }
 
+/// What a write's condition asks of which attributes.
+pub fn shape_of(write: &Write) -> String {
+    write.clauses.iter().map(|clause| shape(&clause.test)).collect::<Vec<_>>().join("; ")
+}
+
 /// What a clause asks of which attributes, without the values: tells apart the clauses that share a name.
 fn shape(test: &Test) -> String {
     let list = |tests: &[Test], joint: &str| tests.iter().map(shape).collect::<Vec<_>>().join(joint);

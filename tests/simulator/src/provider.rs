@@ -132,7 +132,7 @@ impl Provider {
         Ok(self.issue(self.families, None, None, now))
     }
 
-    /// `rotate` is false where the answer shall leave out the refresh token: then the old one stays.
+    /// `rotate` is false where the answer shall leave out the refresh token: then the old one stays, if it is the newest.
     pub fn refresh(&mut self, token: &str, rotate: bool, now: u64) -> Result<Grant, InvalidGrant> {
         let known = self.refresh_tokens.get_mut(token).ok_or(InvalidGrant)?;
         let family = known.family;
@@ -146,7 +146,7 @@ impl Provider {
             self.revoke_family(family);
             return Err(InvalidGrant);
         }
-        if self.class == Class::P0 || !rotate {
+        if self.class == Class::P0 || (!rotate && known.rotated_at.is_none()) {
             return Ok(self.issue(family, Some(token), Some(token), now));
         }
         known.rotated_at.get_or_insert(now);
@@ -235,10 +235,5 @@ impl Provider {
                     Class::P4 => token.rotated_at.is_none(),
                 }
         })
-    }
-
-    /// The pairs that were made from a refresh token.
-    pub fn made_from<'a>(&'a self, refresh: &'a str) -> impl Iterator<Item = (&'a String, &'a Access)> {
-        self.access_tokens.iter().filter(move |(_, access)| access.parent.as_deref() == Some(refresh))
     }
 }

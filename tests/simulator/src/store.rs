@@ -32,27 +32,23 @@ impl Store {
         }
     }
 
-    pub fn write(&mut self, table: Table, write: &Write, mutant: Option<&Mutant>) -> Written {
+    /// Beside the answer, the row that an applied write has replaced.
+    pub fn write(&mut self, table: Table, write: &Write, mutant: Option<&Mutant>) -> (Written, Option<Item>) {
         let (rows, key) = self.table(table);
         let image = rows.get(&write.key);
         if !holds(write, image, mutant) {
-            return Written::Refused(image.cloned());
+            return (Written::Refused(image.cloned()), None);
         }
         let mut item = write.apply(image);
-        item.0.entry(key.to_owned()).or_insert_with(|| write.key.clone().into());
-        rows.insert(write.key.clone(), item.clone());
-        Written::Applied(item)
+        if image.is_none() {
+            item.0.insert(key.to_owned(), write.key.clone().into());
+        }
+        let old = rows.insert(write.key.clone(), item.clone());
+        (Written::Applied(item), old)
     }
 
-    /// Both or neither.
-    pub fn write_both(&mut self, table: Table, first: &Write, second: &Write, mutant: Option<&Mutant>) -> bool {
-        let holds = |write: &Write| holds(write, self.read(table, &write.key), mutant);
-        if !(holds(first) && holds(second)) {
-            return false;
-        }
-        self.write(table, first, mutant);
-        self.write(table, second, mutant);
-        true
+    pub fn would_apply(&self, table: Table, write: &Write, mutant: Option<&Mutant>) -> bool {
+        holds(write, self.read(table, &write.key), mutant)
     }
 
     /// The sparse index: rows that have a shard, the earliest due first.

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::Waker;
 
 use shared::domain::time::Timestamp;
+use shared::domain::write::Write;
 
 use crate::call::{Answer, Refusal, Request, Service};
 use crate::chooser::{Chooser, Fate, Weather};
@@ -101,6 +102,9 @@ pub struct World {
     calls: HashMap<CallId, Call>,
     /// Who asked for which connection's lease, under which name.
     owners: HashMap<(ProcessId, String), String>,
+    /// One of each conditional write that was asked for, by name and number of clauses: what the mutants are made from.
+    pub writes: HashMap<(&'static str, String), Write>,
+    pub collects_writes: bool,
     seed: u64,
 }
 
@@ -133,6 +137,8 @@ impl World {
             sequence: 0,
             calls: HashMap::new(),
             owners: HashMap::new(),
+            writes: HashMap::new(),
+            collects_writes: false,
             provider,
             seed,
         }
@@ -191,6 +197,7 @@ impl World {
     pub fn register(&mut self, process: ProcessId, mut request: Request, waker: Waker) -> CallId {
         self.reorder_request(process, &mut request);
         self.check_before_sending(process, &request);
+        self.collect(&request);
         let weather = self.weather(&request);
         let fate = self.chooser.fate(&request, weather);
         self.ledger.met(fate);
@@ -245,6 +252,19 @@ impl World {
         let steps = count + self.reorder_steps(id, &request, effect.0);
         self.await_answer(id, process, request, fate, steps, waker);
         id
+    }
+
+    fn collect(&mut self, request: &Request) {
+        let writes: &[&Write] = match request {
+            _ if !self.collects_writes => return,
+            Request::Write { write, .. } => &[write],
+            Request::WriteBoth(first, second) => &[first, second],
+            _ => return,
+        };
+        for write in writes {
+            let shape = crate::mutant::shape_of(write);
+            self.writes.entry((write.name, shape)).or_insert_with(|| (*write).clone());
+        }
     }
 
     fn await_answer(&mut self, id: CallId, process: ProcessId, request: Request, fate: Fate, steps: u8, waker: Waker) {

@@ -57,6 +57,13 @@ impl Ledger {
 }
 
 impl Ledger {
+    /// Whether something else than a refresh that went well may have ended the tokens of a connection: a new grant, or a
+    /// rotation whose pair has not arrived.
+    pub fn is_disturbed(&self, id: &str, since: u64) -> bool {
+        self.disturbed.get(id).is_some_and(|at| *at >= since)
+            || self.current.get(id).is_some_and(|stored| self.open.contains_key(&stored.refresh))
+    }
+
     /// An access token is shown to an integrator, who had asked at that moment.
     pub fn released(&mut self, now: u64, asked_at: u64, id: &str, access: &str) {
         self.counts.released += 1;

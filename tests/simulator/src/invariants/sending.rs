@@ -14,6 +14,8 @@ pub struct Sending<'a> {
     pub rotated_first: bool,
     pub fate: Fate,
     pub sender_lives: bool,
+    /// How long its process will go on standing still, in milliseconds.
+    pub frozen_for: u64,
 }
 
 impl Ledger {
@@ -72,6 +74,9 @@ impl Ledger {
             }
             Fate::FreezeAfter(time) if *time >= 30_000 => {
                 self.excused_families.insert(*family, "its process was frozen with the answer");
+            }
+            _ if sending.frozen_for >= 30_000 => {
+                self.excused_families.insert(*family, "its process was frozen before the answer");
             }
             _ => {}
         }

@@ -3,7 +3,7 @@
 use shared::domain::attempt::Attempt;
 use shared::domain::connection::{Connection, Status};
 use shared::domain::item::{InconsistentItem, Item};
-use shared::domain::session::Session;
+use shared::domain::session::{Session, SessionStatus};
 use shared::domain::write::Write;
 use shared::sealing::{self, Place};
 
@@ -18,11 +18,11 @@ use crate::world::{ProcessId, World};
 const CONFIRMED_AFTER: u64 = 58_000;
 
 impl Ledger {
-    /// A write was applied. `asked_at` is when its process asked for it.
+    /// A write was applied. `asked_at` is when its process asked for it, `began_at` when that process began.
     #[expect(clippy::too_many_arguments, reason = "one row of facts, from the one place that knows them")]
     pub fn written(
         &mut self,
-        (now, asked_at): (u64, u64),
+        (now, asked_at, began_at): (u64, u64, u64),
         process: ProcessId,
         table: Table,
         write: &Write,
@@ -35,11 +35,11 @@ impl Ledger {
             return;
         }
         if table == Table::Attempts {
-            return self.attempt_written(now, asked_at, write, old);
+            return self.attempt_written(now, asked_at, write, old, new);
         }
         let changed = |name: &str| old.and_then(|old| old.0.get(name)) != new.0.get(name);
         if changed("token_set") {
-            self.pair_stored(now, write, new, provider);
+            self.pair_stored((now, began_at), write, new, provider);
         }
         match write.name {
             "acquire" => self.leased(process, write, new),
@@ -51,7 +51,11 @@ impl Ledger {
         }
     }
 
-    fn attempt_written(&mut self, now: u64, asked_at: u64, write: &Write, old: Option<&Item>) {
+    fn attempt_written(&mut self, now: u64, asked_at: u64, write: &Write, old: Option<&Item>, new: &Item) {
+        if write.name == "end session" && new.string("status").is_ok_and(|status| status == SessionStatus::Completed.as_str()) {
+            let session = write.key.trim_start_matches("session#").to_owned();
+            self.completed.entry(session).or_insert(now);
+        }
         let expires_at = old.and_then(|old| old.number("expires_at").ok());
         if write.name == "take attempt" && expires_at.is_some_and(|expires_at| World::at(expires_at) <= asked_at) {
             self.violate(now, Invariant::OneExchange, || "an attempt was taken after its time".to_owned());
@@ -86,7 +90,7 @@ impl Ledger {
         }
     }
 
-    fn pair_stored(&mut self, now: u64, write: &Write, new: &Item, provider: &Provider) {
+    fn pair_stored(&mut self, (now, began_at): (u64, u64), write: &Write, new: &Item, provider: &Provider) {
         let Some(stored) = open(new) else {
             return self
                 .violate(now, Invariant::RowMakesSense, || format!("\"{}\" stored what does not open", write.name));
@@ -110,7 +114,7 @@ impl Ledger {
         } else {
             self.counts.connects += 1;
             self.disturbed.insert(write.key.clone(), now);
-            self.grant_stored(now, new);
+            self.grant_stored(now, began_at, new);
         }
         if let Some(before) = before {
             self.forget(&before, &stored, write.name == "commit");
@@ -129,11 +133,13 @@ impl Ledger {
         }
     }
 
-    fn grant_stored(&mut self, now: u64, new: &Item) {
+    fn grant_stored(&mut self, now: u64, began_at: u64, new: &Item) {
         let grant = new.string("grant").unwrap_or_default().to_owned();
         if let Ok(session) = new.string("session") {
             let first = self.sessions.entry(session.to_owned()).or_insert_with(|| grant.clone());
-            if *first != grant {
+            // Of two that race, the later one may win the connection; one that comes after the session's end may not.
+            let was_over = self.completed.get(session).is_some_and(|at| *at < began_at);
+            if *first != grant && was_over {
                 self.violate(now, Invariant::OneExchange, || "a session made two connections".to_owned());
             }
         }

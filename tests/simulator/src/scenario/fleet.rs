@@ -157,9 +157,9 @@ impl Scenario {
             ),
         };
         let write = writes::connect(&new, None);
-        if let Written::Applied(item) = world.store.write(Table::Connections, &write, None) {
+        if let (Written::Applied(item), _) = world.store.write(Table::Connections, &write, None) {
             let world = &mut *world;
-            let times = (world.now, world.now);
+            let times = (world.now, world.now, world.now);
             world.ledger.written(times, usize::MAX, Table::Connections, &write, None, &item, &world.provider);
         }
     }

@@ -41,7 +41,8 @@ impl Plan {
             connections: random.between(1, 4) as usize,
             duration: lives * lifetime / 2,
             lifetime,
-            window: 900,
+            // Longer than the longest Retry-After, a lease with its grace, and a sweep: a re-drive falls inside.
+            window: 1800,
             sweep_every: (lifetime / 10).min(300),
             double_sweep: [0.0, 0.3, 1.0][random.below(3) as usize],
             read_every: some(&mut random, 0.7, lifetime / 4),

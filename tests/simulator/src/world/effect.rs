@@ -1,6 +1,6 @@
 //! What a call does when it takes effect, and what the ledger is told of it.
 
-use shared::domain::write::Written;
+use shared::domain::write::{Write, Written};
 
 use super::{Call, CallId, ProcessId, Turn, World};
 use crate::call::{Answer, Refusal, Request, Table};
@@ -30,23 +30,16 @@ impl World {
                 if self.is_put_off(&call.request, call.outcome.is_none()) {
                     return Answer::Written(Written::Applied(write.apply(self.store.read(*table, &write.key))));
                 }
-                let old = self.store.read(*table, &write.key).cloned();
-                let written = self.store.write(*table, write, self.mutant.as_ref());
-                if let Written::Applied(new) = &written {
-                    self.ledger.written(
-                        (now, call.created_at),
-                        call.process,
-                        *table,
-                        write,
-                        old.as_ref(),
-                        new,
-                        &self.provider,
-                    );
-                }
-                Answer::Written(written)
+                Answer::Written(self.write(call, *table, write))
             }
             Request::WriteBoth(first, second) => {
-                Answer::Both(self.store.write_both(Table::Attempts, first, second, self.mutant.as_ref()))
+                let table = Table::Attempts;
+                let both = [first, second].iter().all(|write| self.store.would_apply(table, write, self.mutant.as_ref()));
+                if both {
+                    self.write(call, table, first);
+                    self.write(call, table, second);
+                }
+                Answer::Both(both)
             }
             Request::List { shard } => Answer::Page(self.store.due(*shard)),
             Request::MakeKey { connection } => {
@@ -71,6 +64,15 @@ impl World {
         }
     }
 
+    fn write(&mut self, call: &Call, table: Table, write: &Write) -> Written {
+        let (written, old) = self.store.write(table, write, self.mutant.as_ref());
+        if let Written::Applied(new) = &written {
+            let times = (self.now, call.created_at, self.processes[call.process].started_at);
+            self.ledger.written(times, call.process, table, write, old.as_ref(), new, &self.provider);
+        }
+        written
+    }
+
     fn refresh(&mut self, call: &Call, refresh_token: &str) -> Answer {
         let now = self.now;
         if call.fate == Fate::FalseRefusal {
@@ -90,6 +92,7 @@ impl World {
                 rotated_first: before.flatten().is_none(),
                 fate: call.fate,
                 sender_lives: self.processes[call.process].alive,
+                frozen_for: self.processes[call.process].frozen_until.saturating_sub(now),
             };
             self.ledger.refresh_arrived(now, call.process, &sending);
         }
