@@ -39,7 +39,7 @@ pub enum Fate {
     ServerError,
     /// The provider does it, and answers 200 with HTML.
     Html,
-    /// The provider grants, keeps the refresh token and leaves it out of its answer.
+    /// The provider grants, and leaves a refresh token that it keeps (P0) out of its answer.
     NoRefreshToken,
     /// The provider says `invalid_grant` though it is not true; a moment later it knows better.
     FalseRefusal,

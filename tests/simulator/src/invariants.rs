@@ -115,8 +115,9 @@ pub struct Ledger {
     pub current: HashMap<String, Stored>,
     /// Access tokens that have ever been stored.
     stored: HashSet<String>,
-    /// Refresh tokens whose successor was committed.
-    spent: HashSet<String>,
+    /// Refresh tokens whose successor was committed, each with the processes that had taken the lease over by right when a
+    /// process that had been frozen past its own committed after all: they cannot know.
+    spent: HashMap<String, Vec<ProcessId>>,
     /// On the current pair, by refresh token.
     leases: HashMap<String, Vec<Lease>>,
     /// Who has sent a refresh token.

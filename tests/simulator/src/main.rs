@@ -89,9 +89,9 @@ fn replay(arguments: &Arguments) -> bool {
     let is_stormy = arguments.option("--stormy").map_or(seed % 8 == 0, |text| text == "yes");
     let class = arguments.class();
     let plan = if is_stormy { Plan::stormy(seed, class) } else { Plan::drawn(seed, class) };
-    let mutant = arguments.option("--mutant").and_then(|text| {
-        mutation::find(60).into_iter().find(|mutant| mutant.name().contains(text))
-    });
+    let mutant = arguments
+        .option("--mutant")
+        .and_then(|text| mutation::find(60).into_iter().find(|mutant| mutant.name().contains(text)));
     let report = campaign::replay(plan, mutant);
     print!("{}", campaign::explain(&report, arguments.number("--events", 200) as usize));
     report.violation.is_none()

@@ -132,8 +132,8 @@ impl Provider {
         Ok(self.issue(self.families, None, None, now))
     }
 
-    /// `rotate` is false where the answer shall leave out the refresh token: then the old one stays, if it is the newest.
-    pub fn refresh(&mut self, token: &str, rotate: bool, now: u64) -> Result<Grant, InvalidGrant> {
+    /// P0 may leave the refresh token out of its answer; the others have a new one to tell.
+    pub fn refresh(&mut self, token: &str, is_silent: bool, now: u64) -> Result<Grant, InvalidGrant> {
         let known = self.refresh_tokens.get_mut(token).ok_or(InvalidGrant)?;
         let family = known.family;
         let in_time = known.rotated_at.is_none_or(|rotated_at| now < rotated_at + self.window);
@@ -146,8 +146,10 @@ impl Provider {
             self.revoke_family(family);
             return Err(InvalidGrant);
         }
-        if self.class == Class::P0 || (!rotate && known.rotated_at.is_none()) {
-            return Ok(self.issue(family, Some(token), Some(token), now));
+        if self.class == Class::P0 {
+            let mut grant = self.issue(family, Some(token), Some(token), now);
+            grant.pair.refresh_token = grant.pair.refresh_token.filter(|_| !is_silent);
+            return Ok(grant);
         }
         known.rotated_at.get_or_insert(now);
         if self.class == Class::P2 {
@@ -177,12 +179,8 @@ impl Provider {
                 Refresh { family, revoked: false, rotated_at: None, refused: Vec::new(), refused_falsely: false };
             self.refresh_tokens.insert(refresh.clone(), fresh);
         }
-        let kept_and_silent = !rotated && self.class != Class::P0;
         Grant {
-            pair: TokenPair {
-                access_token: AccessToken::new(access),
-                refresh_token: (!kept_and_silent).then(|| RefreshToken::new(refresh)),
-            },
+            pair: TokenPair { access_token: AccessToken::new(access), refresh_token: Some(RefreshToken::new(refresh)) },
             token_type: Some("Bearer".to_owned()),
             expires_in: Some(Duration::from_millis(self.lifetime)),
             scope: Some("read".to_owned()),

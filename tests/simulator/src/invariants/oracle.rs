@@ -57,11 +57,17 @@ impl Ledger {
 }
 
 impl Ledger {
-    /// Whether something else than a refresh that went well may have ended the tokens of a connection: a new grant, or a
-    /// rotation whose pair has not arrived.
-    pub fn is_disturbed(&self, id: &str, since: u64) -> bool {
+    /// Whether something else than a refresh that went well may have ended the tokens of a connection: a new grant, a
+    /// rotation whose pair has not arrived, a family that has ended.
+    pub fn is_disturbed(&self, id: &str, since: u64, provider: &Provider) -> bool {
         self.disturbed.get(id).is_some_and(|at| *at >= since)
-            || self.current.get(id).is_some_and(|stored| self.open.contains_key(&stored.refresh))
+            || self.current.get(id).is_some_and(|stored| {
+                let family = provider.refresh_tokens.get(&stored.refresh).map(|token| token.family);
+                self.open.contains_key(&stored.refresh)
+                    || family.is_some_and(|family| {
+                        provider.class == Class::P4 && self.excused_families.contains_key(&family)
+                    })
+            })
     }
 
     /// An access token is shown to an integrator, who had asked at that moment.

@@ -39,7 +39,7 @@ impl Ledger {
         }
         let changed = |name: &str| old.and_then(|old| old.0.get(name)) != new.0.get(name);
         if changed("token_set") {
-            self.pair_stored((now, began_at), write, new, provider);
+            self.pair_stored((now, began_at), process, write, new, provider);
         }
         match write.name {
             "acquire" => self.leased(process, write, new),
@@ -52,7 +52,9 @@ impl Ledger {
     }
 
     fn attempt_written(&mut self, now: u64, asked_at: u64, write: &Write, old: Option<&Item>, new: &Item) {
-        if write.name == "end session" && new.string("status").is_ok_and(|status| status == SessionStatus::Completed.as_str()) {
+        if write.name == "end session"
+            && new.string("status").is_ok_and(|status| status == SessionStatus::Completed.as_str())
+        {
             let session = write.key.trim_start_matches("session#").to_owned();
             self.completed.entry(session).or_insert(now);
         }
@@ -90,7 +92,14 @@ impl Ledger {
         }
     }
 
-    fn pair_stored(&mut self, (now, began_at): (u64, u64), write: &Write, new: &Item, provider: &Provider) {
+    fn pair_stored(
+        &mut self,
+        (now, began_at): (u64, u64),
+        process: ProcessId,
+        write: &Write,
+        new: &Item,
+        provider: &Provider,
+    ) {
         let Some(stored) = open(new) else {
             return self
                 .violate(now, Invariant::RowMakesSense, || format!("\"{}\" stored what does not open", write.name));
@@ -117,19 +126,22 @@ impl Ledger {
             self.grant_stored(now, began_at, new);
         }
         if let Some(before) = before {
-            self.forget(&before, &stored, write.name == "commit");
+            let by_its_successor = write.name == "commit" && before.refresh != stored.refresh;
+            self.forget(&before, by_its_successor.then_some(process));
         }
         self.holding.values_mut().for_each(|held| held.retain(|(token, _)| Some(token) != made_from.as_ref()));
     }
 
     /// What was known of a pair that another one has replaced.
-    fn forget(&mut self, before: &Stored, stored: &Stored, by_its_successor: bool) {
-        self.leases.remove(&before.refresh);
+    fn forget(&mut self, before: &Stored, successor_by: Option<ProcessId>) {
+        let leases = self.leases.remove(&before.refresh).unwrap_or_default();
         self.senders.remove(&before.refresh);
         self.not_before.remove(&before.refresh);
         self.open.remove(&before.refresh);
-        if by_its_successor && before.refresh != stored.refresh {
-            self.spent.insert(before.refresh.clone());
+        if let Some(process) = successor_by {
+            let until = leases.iter().filter(|lease| lease.process == process).map(|lease| lease.until).max();
+            let took_over = leases.iter().filter(|lease| until.is_some_and(|until| lease.acquired_at > until));
+            self.spent.insert(before.refresh.clone(), took_over.map(|lease| lease.process).collect());
         }
     }
 

@@ -148,7 +148,7 @@ impl Visit {
         cached.refused = true;
         let mut world = ports.world.lock();
         let now = world.now;
-        let was_disturbed = world.ledger.is_disturbed(&self.id, cached.released_at);
+        let was_disturbed = world.ledger.is_disturbed(&self.id, cached.released_at, &world.provider);
         if self.orderly && now < cached.until && used_at < cached.until && !was_disturbed {
             let access = cached.access.clone();
             world.ledger.violate(now, Invariant::CacheHonoured, || {

@@ -34,7 +34,8 @@ impl World {
             }
             Request::WriteBoth(first, second) => {
                 let table = Table::Attempts;
-                let both = [first, second].iter().all(|write| self.store.would_apply(table, write, self.mutant.as_ref()));
+                let both =
+                    [first, second].iter().all(|write| self.store.would_apply(table, write, self.mutant.as_ref()));
                 if both {
                     self.write(call, table, first);
                     self.write(call, table, second);
@@ -83,7 +84,7 @@ impl World {
             return Answer::Grant(Err(Refusal::InvalidGrant));
         }
         let before = self.provider.refresh_tokens.get(refresh_token).map(|token| token.rotated_at);
-        let granted = self.provider.refresh(refresh_token, call.fate != Fate::NoRefreshToken, now);
+        let granted = self.provider.refresh(refresh_token, call.fate == Fate::NoRefreshToken, now);
         if let Some(token) = self.provider.refresh_tokens.get(refresh_token) {
             let sending = Sending {
                 token: refresh_token,
