@@ -17,6 +17,7 @@ mod storing;
 
 pub use oracle::Verdict;
 pub use sending::Sending;
+pub use storing::Times;
 
 /// The promises, by number. A new one is a line here, and a check where its fact becomes known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -43,6 +44,8 @@ pub enum Invariant {
     LossLabelled,
     /// 8. A token that a caller was told to keep lives as long as it was told, where only the schedule refreshes.
     CacheHonoured,
+    /// 8b. A pair is refreshed by whoever has seen it, and not while it is young.
+    NotForNothing,
     /// 9. Whoever is told that the account is connected is.
     ToldTheTruth,
     /// 10. Every row makes sense.
@@ -90,7 +93,13 @@ pub struct Stored {
     pub token_set: TokenSet,
     pub access: String,
     pub refresh: String,
+    /// When it was stored, in milliseconds, and when it was granted, in seconds.
+    pub stored_at: u64,
+    pub granted_at: i64,
 }
+
+/// The youngest pair that anything may ask to refresh: half of the shortest lifetime is left, and a rejection needs a minute.
+const YOUNG: i64 = 59;
 
 /// A lease, from the moment that the table had it.
 struct Lease {

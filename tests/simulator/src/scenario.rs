@@ -10,7 +10,6 @@
 //! When the run has lasted as long as its plan says, the faults stop, sweeps go on, and each connection is judged.
 
 use shared::domain::connection_id::ConnectionId;
-use shared::domain::item::Value;
 use shared::domain::schedule;
 use shared::domain::write::Write;
 
@@ -24,6 +23,7 @@ use crate::scheduler::Scheduler;
 use crate::world::{Shared, Step, Turn, World};
 
 mod customer;
+mod disconnect;
 mod fleet;
 mod plan;
 mod reader;
@@ -32,6 +32,7 @@ pub use fleet::STACK;
 pub use plan::Plan;
 
 use customer::Journey;
+use disconnect::Ambush;
 
 /// Virtual time for which sweeps go on without faults: the longest Retry-After, two refusals six minutes apart, leases.
 const QUIET: u64 = 2_100_000;
@@ -80,6 +81,7 @@ pub struct Scenario {
     journeys: Vec<Journey>,
     cached: reader::Caches,
     quiet: bool,
+    ambushes: Vec<Ambush>,
 }
 
 /// How a run ended.
@@ -104,15 +106,13 @@ impl Scenario {
         let mut world = World::new(plan.seed, provider, chooser);
         world.mutant = mutant;
         world.history = history;
-        let ids: Vec<ConnectionId> =
-            (0..plan.connections).filter_map(|number| ConnectionId::parse(&format!("c{number}")).ok()).collect();
+        let ids = fleet::ids(plan.connections);
         let mut shards: Vec<u8> = ids.iter().map(schedule::shard).collect();
-        shards.sort_unstable();
         shards.dedup();
         let random = Random::new(plan.seed ^ 0x5CE_4A10);
         let scheduler = Scheduler::new(Shared::new(world));
         let cached = reader::Caches::new(plan.connections);
-        Self { scheduler, plan, random, ids, shards, journeys: Vec::new(), cached, quiet: false }
+        Self { scheduler, plan, random, ids, shards, journeys: Vec::new(), cached, quiet: false, ambushes: Vec::new() }
     }
 
     /// The whole run.
@@ -136,8 +136,8 @@ impl Scenario {
             let Plan { read_every, reconnect_every, disconnects, duration, .. } = self.plan;
             self.later(read_every, Actor::Reader(index));
             self.later(reconnect_every, Actor::Customer(index));
-            if disconnects && self.random.chance(0.3) {
-                self.later(Some(duration), Actor::Disconnect(index));
+            if disconnects && self.random.chance(0.5) {
+                self.later(Some(duration / 3), Actor::Disconnect(index));
             }
         }
     }
@@ -166,6 +166,7 @@ impl Scenario {
             match self.scheduler.step() {
                 Turn::Drive(actor) => self.act(Actor::unpack(actor)),
                 Turn::End => return,
+                Turn::Poll(_) if !self.ambushes.is_empty() && !self.quiet => self.strike(),
                 Turn::Poll(_) | Turn::Drop(_) | Turn::Nothing => {}
             }
             let world = self.scheduler.world.lock();
@@ -194,19 +195,8 @@ impl Scenario {
                 self.later(self.plan.reconnect_every, Actor::Customer(index));
             }
             Actor::Return(journey) if !self.quiet => self.come_back(journey),
-            Actor::Disconnect(index) if !self.quiet => self.disconnect(index),
+            Actor::Disconnect(index) if !self.quiet => self.lie_in_wait(index),
             Actor::Reader(_) | Actor::Customer(_) | Actor::Return(_) | Actor::Disconnect(_) => {}
-        }
-    }
-
-    /// The status only, in one stroke: the use case itself is another worker kind.
-    fn disconnect(&mut self, index: usize) {
-        let mut world = self.scheduler.world.lock();
-        let now = world.now;
-        let id = self.ids[index].as_str().to_owned();
-        if let Some(item) = world.store.connections.get_mut(&id) {
-            item.0.insert("status".to_owned(), Value::from("disconnecting"));
-            world.ledger.disconnected.insert(id, now);
         }
     }
 

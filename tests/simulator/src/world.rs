@@ -61,6 +61,8 @@ pub struct Process {
     /// Column of the history.
     pub lane: usize,
     frozen_until: u64,
+    /// When it last saw a connection or the index.
+    looked_at: u64,
     pub entropy: Random,
     /// Another browser than the one that started the journey.
     pub is_foreign: bool,
@@ -99,7 +101,7 @@ pub struct World {
     chooser: Box<dyn Chooser>,
     steps: BTreeMap<(u64, u64), Step>,
     sequence: u64,
-    calls: HashMap<CallId, Call>,
+    calls: HashMap<CallId, Box<Call>>,
     /// Who asked for which connection's lease, under which name.
     owners: HashMap<(ProcessId, String), String>,
     /// One of each conditional write that was asked for, by name and number of clauses: what the mutants are made from.
@@ -168,6 +170,7 @@ impl World {
             started_at: start,
             lane,
             frozen_until: 0,
+            looked_at: 0,
             // Its own stream: what it draws does not depend on how it is interleaved with others.
             entropy: Random::new(self.seed ^ ((id as u64 + 1) << 32)),
             is_foreign: false,
@@ -270,7 +273,8 @@ impl World {
     fn await_answer(&mut self, id: CallId, process: ProcessId, request: Request, fate: Fate, steps: u8, waker: Waker) {
         let (outcome, delivered, is_over) = (None, None, false);
         let created_at = self.now;
-        self.calls.insert(id, Call { process, request, fate, created_at, waker, outcome, delivered, steps, is_over });
+        let call = Call { process, request, fate, created_at, waker, outcome, delivered, steps, is_over };
+        self.calls.insert(id, Box::new(call));
     }
 
     pub fn sleep(&mut self, process: ProcessId, milliseconds: u64, waker: Waker) -> CallId {
@@ -395,6 +399,15 @@ impl World {
         if call.steps == 0 && !is_awaited {
             self.calls.remove(&id);
         }
+    }
+
+    /// Whether a code is on its way to the provider, or its pair on its way to the table.
+    pub fn is_connecting(&self, id: &str) -> bool {
+        self.calls.values().any(|call| match &call.request {
+            Request::Write { write, .. } => write.name == "connect" && write.key == id,
+            Request::Exchange { .. } => !call.is_over,
+            _ => false,
+        })
     }
 
     /// How many calls wait, for the exhaustive search.

@@ -7,7 +7,7 @@ use shared::domain::session::{Session, SessionStatus};
 use shared::domain::write::Write;
 use shared::sealing::{self, Place};
 
-use super::{Invariant, Lease, Ledger, Stored};
+use super::{Invariant, Lease, Ledger, Stored, YOUNG};
 use crate::call::Table;
 use crate::keys;
 use crate::provider::Provider;
@@ -17,12 +17,24 @@ use crate::world::{ProcessId, World};
 /// Seconds between two answers may look one second shorter than between the whole seconds that the table holds.
 const CONFIRMED_AFTER: u64 = 58_000;
 
+/// When things happened, in milliseconds.
+#[derive(Clone, Copy, Debug)]
+pub struct Times {
+    pub now: u64,
+    /// The process asked for the write.
+    pub asked_at: u64,
+    /// The process began.
+    pub began_at: u64,
+    /// The process last looked at the connection, or at the index.
+    pub looked_at: u64,
+}
+
 impl Ledger {
-    /// A write was applied. `asked_at` is when its process asked for it, `began_at` when that process began.
+    /// A write was applied.
     #[expect(clippy::too_many_arguments, reason = "one row of facts, from the one place that knows them")]
     pub fn written(
         &mut self,
-        (now, asked_at, began_at): (u64, u64, u64),
+        Times { now, asked_at, began_at, looked_at }: Times,
         process: ProcessId,
         table: Table,
         write: &Write,
@@ -38,11 +50,11 @@ impl Ledger {
             return self.attempt_written(now, asked_at, write, old, new);
         }
         let changed = |name: &str| old.and_then(|old| old.0.get(name)) != new.0.get(name);
-        if changed("token_set") {
-            self.pair_stored((now, began_at), process, write, new, provider);
+        if changed("token_set") && write.name != "acquire" {
+            self.pair_stored((now, began_at), process, write, old, new, provider);
         }
         match write.name {
-            "acquire" => self.leased(process, write, new),
+            "acquire" => self.leased(now, looked_at, process, write, new),
             "settle" => self.settled(write, new, process),
             _ => {}
         }
@@ -57,6 +69,8 @@ impl Ledger {
         {
             let session = write.key.trim_start_matches("session#").to_owned();
             self.completed.entry(session).or_insert(now);
+        } else if write.name == "end session" && self.completed.contains_key(write.key.trim_start_matches("session#")) {
+            self.violate(now, Invariant::ToldTheTruth, || "a session that was completed says otherwise".to_owned());
         }
         let expires_at = old.and_then(|old| old.number("expires_at").ok());
         if write.name == "take attempt" && expires_at.is_some_and(|expires_at| World::at(expires_at) <= asked_at) {
@@ -64,7 +78,7 @@ impl Ledger {
         }
     }
 
-    fn leased(&mut self, process: ProcessId, write: &Write, new: &Item) {
+    fn leased(&mut self, now: u64, looked_at: u64, process: ProcessId, write: &Write, new: &Item) {
         let Some(current) = self.current.get(&write.key) else { return };
         let (Ok(until), Ok(expires_at), Ok(owner)) =
             (new.number("lease_until"), new.number("expires_at"), new.string("lease_owner"))
@@ -72,6 +86,15 @@ impl Ledger {
             return;
         };
         let acquired_at = until - shared::domain::connection::writes::LEASE.as_secs() as i64;
+        let young = acquired_at - current.granted_at < YOUNG;
+        let is_due = new.number("refresh_at").is_ok_and(|refresh_at| refresh_at <= acquired_at);
+        let unseen = current.stored_at > looked_at && !is_due;
+        if young || unseen {
+            let token = current.refresh.clone();
+            let why = if young { "is young" } else { "was stored since its process looked" };
+            self.violate(now, Invariant::NotForNothing, || format!("{token} is to be refreshed, and {why}"));
+            return;
+        }
         self.leases.entry(current.refresh.clone()).or_default().push(Lease {
             process,
             owner: owner.to_owned(),
@@ -97,10 +120,11 @@ impl Ledger {
         (now, began_at): (u64, u64),
         process: ProcessId,
         write: &Write,
+        old: Option<&Item>,
         new: &Item,
         provider: &Provider,
     ) {
-        let Some(stored) = open(new) else {
+        let Some(stored) = open(now, new) else {
             return self
                 .violate(now, Invariant::RowMakesSense, || format!("\"{}\" stored what does not open", write.name));
         };
@@ -123,7 +147,7 @@ impl Ledger {
         } else {
             self.counts.connects += 1;
             self.disturbed.insert(write.key.clone(), now);
-            self.grant_stored(now, began_at, new);
+            self.grant_stored(now, began_at, old, new);
         }
         if let Some(before) = before {
             let by_its_successor = write.name == "commit" && before.refresh != stored.refresh;
@@ -145,13 +169,14 @@ impl Ledger {
         }
     }
 
-    fn grant_stored(&mut self, now: u64, began_at: u64, new: &Item) {
+    fn grant_stored(&mut self, now: u64, began_at: u64, old: Option<&Item>, new: &Item) {
         let grant = new.string("grant").unwrap_or_default().to_owned();
         if let Ok(session) = new.string("session") {
             let first = self.sessions.entry(session.to_owned()).or_insert_with(|| grant.clone());
-            // Of two that race, the later one may win the connection; one that comes after the session's end may not.
+            // One that comes after the session's end may not take the connection over, and neither may one of two that race.
             let was_over = self.completed.get(session).is_some_and(|at| *at < began_at);
-            if *first != grant && was_over {
+            let is_there = old.is_some_and(|old| old.string("session").is_ok_and(|stored| stored == session));
+            if *first != grant && (was_over || is_there) {
                 self.violate(now, Invariant::OneExchange, || "a session made two connections".to_owned());
             }
         }
@@ -212,7 +237,7 @@ fn makes_sense(table: Table, key: &str, new: &Item) -> bool {
 }
 
 /// The pair in a row, opened as the product opens it.
-fn open(item: &Item) -> Option<Stored> {
+fn open(now: u64, item: &Item) -> Option<Stored> {
     let connection = Connection::from_item(item).ok()?;
     let key = keys::open(connection.id.as_str(), &connection.pair.data_key)?;
     let place = Place { stack: STACK, connection: &connection.id, token_set: connection.pair.token_set };
@@ -221,5 +246,7 @@ fn open(item: &Item) -> Option<Stored> {
         token_set: connection.pair.token_set,
         access: pair.access_token.expose().to_owned(),
         refresh: pair.refresh_token?.expose().to_owned(),
+        stored_at: now,
+        granted_at: connection.refreshed_at.unix(),
     })
 }

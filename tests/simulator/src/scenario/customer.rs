@@ -61,7 +61,7 @@ impl Scenario {
         }
         let browsers = if self.random.chance(0.4) { 2 } else { 1 };
         for _ in 0..browsers {
-            let start = self.now() + self.random.between(1, 3_000);
+            let start = self.now() + self.random.between(1, 1_000);
             self.set_out(index, &token, start);
         }
     }
@@ -74,8 +74,8 @@ impl Scenario {
         self.journeys.push(Journey { id: id.clone(), denies, back: back.clone() });
         // A provider that knows the customer redirects back at once; others take their time, and some too much.
         let at_provider = match self.random.below(10) {
-            0..5 => self.random.between(200, 2_000),
-            5..9 => self.random.between(2_000, 60_000),
+            0..6 => self.random.between(200, 1_000),
+            6..9 => self.random.between(2_000, 60_000),
             _ => self.random.between(540_000, 660_000),
         };
         let mut visits = vec![at_provider];

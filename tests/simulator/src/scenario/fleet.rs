@@ -9,6 +9,8 @@ use refresh::Refresh;
 use shared::config::{AuthorizationEndpoint, ClientAuthentication, TokenEndpoint};
 use shared::domain::connection::SealedPair;
 use shared::domain::connection::writes::{self, LONGEST_INVOCATION, NewGrant};
+use shared::domain::connection_id::ConnectionId;
+use shared::domain::schedule;
 use shared::domain::time::Timestamp;
 use shared::domain::token_pair::TokenSet;
 use shared::domain::write::Written;
@@ -19,12 +21,19 @@ use url::Url;
 
 use super::Scenario;
 use crate::call::Table;
+use crate::invariants::Times;
 use crate::keys;
 use crate::ports::Ports;
 
 pub const STACK: &str = "simulated";
 pub(super) const ORIGIN: &str = "https://connect.example.com";
 const CLIENT_ID: &str = "client";
+
+/// Names that share a shard of the due index, so that a sweep has one to list.
+pub(super) fn ids(count: usize) -> Vec<ConnectionId> {
+    let named = (0..).filter_map(|number| ConnectionId::parse(&format!("c{number}")).ok());
+    named.filter(|id| schedule::shard(id) == 0).take(count).collect()
+}
 
 /// What every use case is told of its deployment.
 #[derive(Clone, Copy)]
@@ -159,7 +168,7 @@ impl Scenario {
         let write = writes::connect(&new, None);
         if let (Written::Applied(item), _) = world.store.write(Table::Connections, &write, None) {
             let world = &mut *world;
-            let times = (world.now, world.now, world.now);
+            let times = Times { now: world.now, asked_at: world.now, began_at: world.now, looked_at: world.now };
             world.ledger.written(times, usize::MAX, Table::Connections, &write, None, &item, &world.provider);
         }
     }

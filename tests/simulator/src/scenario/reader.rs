@@ -63,6 +63,8 @@ struct Visit {
     min_ttl: Option<u64>,
     /// Uses what it has before it asks.
     from_cache: bool,
+    /// Believes that its token was refused, though it was not.
+    is_mistaken: bool,
 }
 
 impl Scenario {
@@ -75,6 +77,7 @@ impl Scenario {
             deployment: self.deployment(),
             min_ttl: (!self.plan.orderly && self.random.chance(0.3)).then(|| self.random.below(self.plan.lifetime)),
             from_cache: !self.quiet && self.random.chance(0.5),
+            is_mistaken: !self.quiet && !self.plan.orderly && self.random.chance(0.05),
         };
         let now = self.now();
         let times = (now, now + INVOCATION.as_millis() as u64);
@@ -87,10 +90,11 @@ impl Visit {
         let cached = self.caches.get(self.index);
         let now = ports.world.lock().now;
         if let Some(cached) = cached.filter(|cached| now < cached.until || cached.refused) {
-            if self.from_cache && !cached.refused {
+            let refused = cached.refused || self.is_mistaken;
+            if self.from_cache && !refused {
                 return self.use_token(&ports, cached).await;
             }
-            if cached.refused && !self.orderly {
+            if refused && !self.orderly {
                 let body = format!("{{\"rejected_version\":{}}}", cached.version).into_bytes();
                 return self.ask(&ports, Method::POST, "", body).await;
             }

@@ -2,10 +2,10 @@
 
 use shared::domain::write::{Write, Written};
 
-use super::{Call, CallId, ProcessId, Turn, World};
+use super::{Call, CallId, Process, ProcessId, Turn, World};
 use crate::call::{Answer, Refusal, Request, Table};
 use crate::chooser::Fate;
-use crate::invariants::Sending;
+use crate::invariants::{Sending, Times};
 use crate::keys;
 
 impl World {
@@ -25,7 +25,10 @@ impl World {
     fn effect(&mut self, call: &Call) -> Answer {
         let now = self.now;
         match &call.request {
-            Request::Read { table, key } => Answer::Item(self.store.read(*table, key).cloned()),
+            Request::Read { table, key } => {
+                self.processes[call.process].looked_at = now;
+                Answer::Item(self.store.read(*table, key).cloned())
+            }
             Request::Write { table, write } => {
                 if self.is_put_off(&call.request, call.outcome.is_none()) {
                     return Answer::Written(Written::Applied(write.apply(self.store.read(*table, &write.key))));
@@ -42,7 +45,10 @@ impl World {
                 }
                 Answer::Both(both)
             }
-            Request::List { shard } => Answer::Page(self.store.due(*shard)),
+            Request::List { shard } => {
+                self.processes[call.process].looked_at = now;
+                Answer::Page(self.store.due(*shard))
+            }
             Request::MakeKey { connection } => {
                 let mut random = [0; 32];
                 self.processes[call.process].entropy.fill(&mut random);
@@ -68,7 +74,8 @@ impl World {
     fn write(&mut self, call: &Call, table: Table, write: &Write) -> Written {
         let (written, old) = self.store.write(table, write, self.mutant.as_ref());
         if let Written::Applied(new) = &written {
-            let times = (self.now, call.created_at, self.processes[call.process].started_at);
+            let Process { started_at: began_at, looked_at, .. } = self.processes[call.process];
+            let times = Times { now: self.now, asked_at: call.created_at, began_at, looked_at };
             self.ledger.written(times, call.process, table, write, old.as_ref(), new, &self.provider);
         }
         written
