@@ -13,6 +13,7 @@
 //! | [`invariants`] | what must hold after every step |
 //! | [`mutant`] | protocols that are wrong in one place |
 //! | [`campaign`], [`mutation`] | many seeds; every mutant |
+//! | [`exhaustive`] | every interleaving of two workers |
 //! | [`history`] | what happened, as a picture |
 //!
 //! `docs/simulator.md` tells how to add a worker, a port, a fault, an invariant.
@@ -20,6 +21,7 @@
 pub mod call;
 pub mod campaign;
 pub mod chooser;
+pub mod exhaustive;
 pub mod history;
 pub mod invariants;
 pub mod keys;

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use simulator::campaign;
+use simulator::exhaustive::{self, Setup};
 use simulator::mutation;
 use simulator::provider::Class;
 use simulator::scenario::Plan;
@@ -120,6 +121,27 @@ fn mutants(seconds: u64, only: &str) -> bool {
     survivors == 0
 }
 
-fn exhaustive(_: usize) -> bool {
-    true
+fn exhaustive(most_faults: usize) -> bool {
+    let mut holds = true;
+    for setup in Setup::all(most_faults) {
+        let began = now();
+        let found = exhaustive::search(setup);
+        println!(
+            "{:?}, second worker after {} s{}, up to {most_faults} faults: {} states, {} interleavings, {} left where one was \
+             before; {} end in an unavoidable loss; {:.1} s",
+            setup.class,
+            setup.second_after,
+            if setup.expired { ", token expired" } else { "" },
+            found.states,
+            found.interleavings,
+            found.pruned,
+            found.lost,
+            began.elapsed().as_secs_f64()
+        );
+        if let Some(violation) = found.violation {
+            println!("{violation}");
+            holds = false;
+        }
+    }
+    holds
 }

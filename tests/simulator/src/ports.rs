@@ -62,6 +62,11 @@ impl Future for Asking<'_> {
 }
 
 impl Ports {
+    /// The process begins with knowledge of the row, as if it had just read it.
+    pub fn looks(&self) {
+        self.world.lock().looks(self.process);
+    }
+
     pub fn ask(&self, request: Request) -> impl Future<Output = Answer> + Send {
         Asking { ports: self, waiting: Some(Waiting::ToAsk(request)) }
     }

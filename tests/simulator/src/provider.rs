@@ -234,4 +234,19 @@ impl Provider {
                 }
         })
     }
+
+    /// What the future depends on, in an order of its own.
+    pub fn hash_tokens(&self, hasher: &mut impl std::hash::Hasher) {
+        use std::hash::Hash;
+        let mut access: Vec<_> = self.access_tokens.iter().collect();
+        access.sort_unstable_by_key(|(name, _)| *name);
+        for (name, token) in access {
+            (name, &token.refresh, &token.parent, &token.previous, token.expires_at, token.revoked).hash(hasher);
+        }
+        let mut refresh: Vec<_> = self.refresh_tokens.iter().collect();
+        refresh.sort_unstable_by_key(|(name, _)| *name);
+        for (name, token) in refresh {
+            (name, token.revoked, token.rotated_at, &token.refused, token.refused_falsely).hash(hasher);
+        }
+    }
 }

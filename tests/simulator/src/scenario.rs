@@ -17,7 +17,7 @@ use crate::chooser::{Chooser, Dice};
 use crate::history::History;
 use crate::invariants::{Counts, Invariant, Verdict, Violation};
 use crate::mutant::Mutant;
-use crate::provider::Provider;
+use crate::provider::{Class, Provider};
 use crate::random::Random;
 use crate::scheduler::Scheduler;
 use crate::world::{Shared, Step, Turn, World};
@@ -28,7 +28,7 @@ mod fleet;
 mod plan;
 mod reader;
 
-pub use fleet::STACK;
+pub use fleet::{Deployment, STACK};
 pub use plan::Plan;
 
 use customer::Journey;
@@ -118,20 +118,38 @@ impl Scenario {
     /// The whole run.
     pub fn run(mut self) -> Report {
         for index in 0..self.ids.len() {
-            self.begin_connected(index);
+            if !self.random.chance(self.plan.unconnected) {
+                self.begin_connected(index);
+            }
         }
         self.begin_actors();
         let end = self.plan.duration * 1000;
         self.play_until(end);
-        self.quieten();
-        let judged_at = self.now() + QUIET;
-        self.play_until(judged_at);
-        self.judge();
+        self.conclude();
         self.report()
     }
 
-    fn begin_actors(&mut self) {
+    pub fn begin_sweeps(&mut self) {
         self.drive(0, Actor::Sweep);
+    }
+
+    /// No more faults, and a while later each connection is judged.
+    pub fn conclude(&mut self) {
+        self.quiet = true;
+        self.scheduler.world.lock().calm = true;
+        // In P4 a pair may die after it was stored, and that shows when it is next refreshed.
+        let until_refreshed = if self.plan.class == Class::P4 { self.plan.lifetime * 1000 } else { 0 };
+        let judged_at = self.now() + QUIET + until_refreshed;
+        self.play_until(judged_at);
+        self.judge();
+    }
+
+    pub fn is_wrong(&self) -> bool {
+        self.scheduler.world.lock().ledger.violation.is_some()
+    }
+
+    fn begin_actors(&mut self) {
+        self.begin_sweeps();
         for index in 0..self.ids.len() {
             let Plan { read_every, reconnect_every, disconnects, duration, .. } = self.plan;
             self.later(read_every, Actor::Reader(index));
@@ -200,11 +218,6 @@ impl Scenario {
         }
     }
 
-    fn quieten(&mut self) {
-        self.quiet = true;
-        self.scheduler.world.lock().calm = true;
-    }
-
     /// Each connection must yield a token that the provider accepts, or say why it cannot.
     fn judge(&mut self) {
         for index in 0..self.ids.len() {
@@ -241,7 +254,7 @@ impl Scenario {
         world.ledger.violate(now, Invariant::NoneLost, || format!("{id} could live, and yields no token"));
     }
 
-    fn report(self) -> Report {
+    pub fn report(self) -> Report {
         let mut world = self.scheduler.world.lock();
         Report {
             seed: self.plan.seed,

@@ -20,6 +20,7 @@ use crate::random::Random;
 use crate::store::Store;
 
 mod effect;
+mod fingerprint;
 mod ordering;
 
 /// Virtual time begins here, in seconds.
@@ -61,6 +62,8 @@ pub struct Process {
     /// Column of the history.
     pub lane: usize,
     frozen_until: u64,
+    /// What it has been told so far, as a hash.
+    heard: u64,
     /// When it last saw a connection or the index.
     looked_at: u64,
     pub entropy: Random,
@@ -98,6 +101,8 @@ pub struct World {
     pub calm: bool,
     /// Whether an invocation is ended at its deadline; the exhaustive search has none that runs so long.
     pub ends_invocations: bool,
+    /// Steps that concern one process alone are taken at once: only what others can see is left to the chooser.
+    pub merges_local_steps: bool,
     chooser: Box<dyn Chooser>,
     steps: BTreeMap<(u64, u64), Step>,
     sequence: u64,
@@ -134,6 +139,7 @@ impl World {
             processes: Vec::new(),
             calm: false,
             ends_invocations: true,
+            merges_local_steps: false,
             chooser,
             steps: BTreeMap::new(),
             sequence: 0,
@@ -170,6 +176,7 @@ impl World {
             started_at: start,
             lane,
             frozen_until: 0,
+            heard: 0,
             looked_at: 0,
             // Its own stream: what it draws does not depend on how it is interleaved with others.
             entropy: Random::new(self.seed ^ ((id as u64 + 1) << 32)),
@@ -231,11 +238,7 @@ impl World {
             }
             Fate::Repeated(late) => steps.extend([effect, deliver, (deliver.0 + late, Step::Effect(id))]),
             Fate::CrashBefore => self.schedule(self.now, Step::Crash(process)),
-            Fate::CrashAfter => {
-                steps.push(effect);
-                // In the queue after the effect, at the same moment.
-                self.sequence += 1;
-            }
+            Fate::CrashAfter => steps.push(effect),
             Fate::FreezeBefore(time) => {
                 self.freeze(process, self.now + time);
                 steps.extend([(effect.0 + time, effect.1), (deliver.0 + time, deliver.1)]);
@@ -250,7 +253,7 @@ impl World {
             self.schedule(time, step);
         }
         if fate == Fate::CrashAfter {
-            self.schedule(effect.0, Step::Crash(process));
+            self.schedule(effect.0 + 1, Step::Crash(process));
         }
         let steps = count + self.reorder_steps(id, &request, effect.0);
         self.await_answer(id, process, request, fate, steps, waker);
@@ -275,6 +278,10 @@ impl World {
         let created_at = self.now;
         let call = Call { process, request, fate, created_at, waker, outcome, delivered, steps, is_over };
         self.calls.insert(id, Box::new(call));
+    }
+
+    pub fn looks(&mut self, process: ProcessId) {
+        self.processes[process].looked_at = self.now;
     }
 
     pub fn sleep(&mut self, process: ProcessId, milliseconds: u64, waker: Waker) -> CallId {
@@ -322,8 +329,8 @@ impl World {
 
     /// Takes the next step.
     pub fn turn(&mut self) -> Turn {
-        let index = self.chooser.next(self.steps.len());
-        let Some(key) = self.steps.keys().nth(index).copied() else { return Turn::End };
+        let chosen = if self.merges_local_steps { self.local_or_chosen() } else { self.chosen() };
+        let Some(key) = chosen else { return Turn::End };
         let Some(step) = self.steps.remove(&key) else { return Turn::End };
         self.now = self.now.max(key.0);
         match step {
@@ -333,6 +340,31 @@ impl World {
             Step::Effect(call) => self.take_effect(call),
             Step::Wake(call) | Step::Deliver(call) => self.deliver(call, step),
         }
+    }
+
+    fn chosen(&mut self) -> Option<(u64, u64)> {
+        let index = self.chooser.next(self.steps.len());
+        self.steps.keys().nth(index).copied()
+    }
+
+    fn local_or_chosen(&mut self) -> Option<(u64, u64)> {
+        let can_come: Vec<_> = self.steps.iter().filter(|(_, step)| self.can_come(step)).collect();
+        let is_local = |step: &Step| matches!(step, Step::Run(_) | Step::Wake(_) | Step::Deliver(_) | Step::Crash(_));
+        let local = can_come.iter().find(|((time, _), step)| *time <= self.now && is_local(step));
+        match local {
+            Some((key, _)) => Some(**key),
+            None => can_come.get(self.chooser.next(can_come.len())).map(|(key, _)| **key),
+        }
+    }
+
+    /// Where time does not order the steps, an answer must still wait for what it tells of.
+    fn can_come(&self, step: &Step) -> bool {
+        let Step::Deliver(id) = step else { return true };
+        self.calls.get(id).is_none_or(|call| match call.fate {
+            Fate::FailBefore | Fate::Throttled { .. } | Fate::ServerError | Fate::LateEffect(_) => true,
+            Fate::Retried => call.steps == 1,
+            _ => call.outcome.is_some(),
+        })
     }
 
     fn crash(&mut self, process: ProcessId) -> Turn {
@@ -384,6 +416,9 @@ impl World {
             };
             self.note(process, || text);
         }
+        if self.merges_local_steps {
+            self.hear(process, &answer);
+        }
         if let Some(call) = self.calls.get_mut(&id) {
             call.delivered = Some(answer);
             call.waker.wake_by_ref();
@@ -407,18 +442,6 @@ impl World {
             Request::Write { write, .. } => write.name == "connect" && write.key == id,
             Request::Exchange { .. } => !call.is_over,
             _ => false,
-        })
-    }
-
-    /// How many calls wait, for the exhaustive search.
-    pub fn pending(&self) -> impl Iterator<Item = (u64, String)> {
-        self.steps.iter().map(|((time, _), step)| match step {
-            Step::Effect(id) | Step::Deliver(id) | Step::Wake(id) => {
-                let call =
-                    self.calls.get(id).map(|call| format!("{} {} {:?}", call.process, call.request.name(), call.fate));
-                (*time, format!("{step:?} {call:?}"))
-            }
-            _ => (*time, format!("{step:?}")),
         })
     }
 

@@ -13,11 +13,13 @@ pub struct Position {
     depth: usize,
     /// Faults that this run has met.
     faults: usize,
+    /// The search is over for this run: it goes on without choices.
+    closed: bool,
 }
 
 impl Position {
     fn choose(&mut self, count: usize) -> usize {
-        if count <= 1 {
+        if count <= 1 || self.closed {
             return 0;
         }
         if self.depth == self.path.len() {
@@ -38,15 +40,19 @@ impl Position {
         self.faults
     }
 
-    /// Forgets what was chosen after this point of the run: it leads to where the search has been.
-    pub fn cut(&mut self) {
-        self.path.truncate(self.depth);
+    /// From here on the run takes the first choice, and the search does not come back for the others.
+    pub fn close(&mut self) {
+        self.closed = true;
+    }
+
+    /// To the beginning of the same path.
+    pub fn rewind(&mut self) {
+        (self.depth, self.faults, self.closed) = (0, 0, false);
     }
 
     /// On to the next path. False when there is none.
     pub fn advance(&mut self) -> bool {
-        self.depth = 0;
-        self.faults = 0;
+        self.rewind();
         while let Some((choice, count)) = self.path.pop() {
             if choice + 1 < count {
                 self.path.push((choice + 1, count));

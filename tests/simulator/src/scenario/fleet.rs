@@ -37,7 +37,7 @@ pub(super) fn ids(count: usize) -> Vec<ConnectionId> {
 
 /// What every use case is told of its deployment.
 #[derive(Clone, Copy)]
-pub(super) struct Deployment {
+pub struct Deployment {
     pub sweep_every: u64,
     pub lifetime: u64,
 }
@@ -48,7 +48,7 @@ fn url(path: &str) -> Url {
 }
 
 impl Deployment {
-    pub(super) fn refreshing(self, ports: &Arc<Ports>) -> Arc<Refreshing> {
+    pub fn refreshing(self, ports: &Arc<Ports>) -> Arc<Refreshing> {
         Arc::new(Refreshing {
             stack: STACK.to_owned(),
             client_id: CLIENT_ID.to_owned(),
@@ -132,7 +132,7 @@ impl Deployment {
 }
 
 impl Scenario {
-    pub(super) fn deployment(&self) -> Deployment {
+    pub fn deployment(&self) -> Deployment {
         Deployment { sweep_every: self.plan.sweep_every, lifetime: self.plan.lifetime }
     }
 

@@ -22,6 +22,8 @@ pub struct Plan {
     pub read_every: Option<u64>,
     pub reconnect_every: Option<u64>,
     pub disconnects: bool,
+    /// That a connection does not exist at the beginning.
+    pub unconnected: f64,
     /// Only the schedule refreshes, so that every cached token must live as long as its caller was told.
     pub orderly: bool,
     pub odds: Odds,
@@ -48,6 +50,7 @@ impl Plan {
             read_every: some(&mut random, 0.7, lifetime / 4),
             reconnect_every: if orderly { None } else { some(&mut random, 0.4, lifetime * 2) },
             disconnects: !orderly && random.chance(0.2),
+            unconnected: 0.0,
             orderly,
             odds: Odds { fault, slow: 0.02, no_refresh_token: if random.chance(0.3) { 0.1 } else { 0.0 } },
         }
@@ -67,6 +70,7 @@ impl Plan {
                 read_every: None,
                 reconnect_every: Some(60),
                 disconnects: true,
+                unconnected: 0.5,
                 orderly: false,
                 odds: Odds { fault: [0.02, 0.1, 0.25][random.below(3) as usize], slow: 0.3, ..drawn.odds },
                 ..drawn
