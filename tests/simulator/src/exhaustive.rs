@@ -129,14 +129,11 @@ pub fn search(setup: Setup) -> Found {
     found
 }
 
-/// The current path once more, with its history.
+/// The current path once more, with its history; the sweeps at its end have little to tell.
 fn picture(setup: Setup, position: &Arc<Mutex<Position>>) -> String {
     let locked = || position.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     locked().rewind();
     let mut scenario = setup.begin(position, History::on());
     while !scenario.is_wrong() && !matches!(scenario.scheduler.step(), Turn::End) {}
-    locked().close();
-    scenario.begin_sweeps();
-    scenario.conclude();
-    scenario.report().history.picture(60)
+    scenario.report().history.picture(100)
 }

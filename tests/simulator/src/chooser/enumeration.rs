@@ -116,7 +116,10 @@ impl Chooser for Enumeration {
             Service::Provider if request.asks_for_tokens() => PROVIDER,
             _ => OTHER,
         };
-        let fate = fates[position.choose(fates.len())];
+        // It stands last.
+        let possible =
+            fates.len() - usize::from(!weather.may_refuse_falsely && fates.last() == Some(&Fate::FalseRefusal));
+        let fate = fates[position.choose(possible)];
         position.faults += usize::from(fate.is_fault());
         fate
     }

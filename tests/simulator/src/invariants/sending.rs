@@ -68,6 +68,11 @@ impl Ledger {
         } else if *rotated {
             self.holding.entry(process).or_default().push(((*token).to_owned(), *family));
         }
+        let senders = self.senders.get(*token).map(Vec::as_slice).unwrap_or_default();
+        if senders.iter().any(|sender| *sender != process) {
+            // Unlawful ones have been reported when the token left them.
+            self.excused_families.insert(*family, "its lease was taken over by right");
+        }
         match fate {
             Fate::FreezeBefore(_) => {
                 self.excused_families.insert(*family, "its process was frozen between the last check and sending");
