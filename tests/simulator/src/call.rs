@@ -1,0 +1,179 @@
+//! What a process asks of the world and what it is told, as values: so a call can wait, be told in a history, be hashed by
+//! the exhaustive search, and be changed by a mutant.
+
+use shared::domain::item::Item;
+use shared::domain::secret::DataKey;
+use shared::domain::token_pair::Grant;
+use shared::domain::write::{Write, Written};
+use shared::ports::{DuePage, ProviderError};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Table {
+    Attempts,
+    Connections,
+}
+
+#[derive(Clone, Debug)]
+pub enum Request {
+    Read {
+        table: Table,
+        key: String,
+    },
+    Write {
+        table: Table,
+        write: Write,
+    },
+    WriteBoth(Write, Write),
+    List {
+        shard: u8,
+    },
+    MakeKey {
+        connection: String,
+    },
+    OpenKey {
+        connection: String,
+        wrapped: Vec<u8>,
+    },
+    Secret,
+    Exchange {
+        code: String,
+        redirect_uri: String,
+        verifier: Option<String>,
+    },
+    Refresh {
+        refresh_token: String,
+    },
+    Revoke {
+        token: String,
+    },
+    /// An integrator's request to the provider's API, which is the first use of a new access token.
+    Use {
+        access_token: String,
+    },
+}
+
+/// Who answers, and so which faults there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Service {
+    Store,
+    Keys,
+    Secrets,
+    Provider,
+    /// The provider's API, called by the integrator: none of our business, and so without faults.
+    Api,
+}
+
+#[derive(Clone, Debug)]
+pub enum Answer {
+    Item(Option<Item>),
+    Written(Written),
+    Both(bool),
+    Page(DuePage),
+    MadeKey {
+        plain: DataKey,
+        wrapped: Vec<u8>,
+    },
+    OpenedKey(Option<DataKey>),
+    Secret,
+    Grant(Result<Grant, Refusal>),
+    Revoked,
+    Used(bool),
+    /// The call failed, and nobody knows more than the service's own error says.
+    Failed(Refusal),
+}
+
+/// [`ProviderError`], which cannot be cloned; the other services fail with `Unavailable` only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Refusal {
+    NotSent,
+    Throttled {
+        status: u16,
+        retry_after: Option<u32>,
+    },
+    Unknown,
+    InvalidGrant,
+    Unavailable,
+    /// A failure of the store that no repetition mends.
+    Nonsense,
+}
+
+impl Request {
+    pub fn service(&self) -> Service {
+        match self {
+            Self::Read { .. } | Self::Write { .. } | Self::WriteBoth(..) | Self::List { .. } => Service::Store,
+            Self::MakeKey { .. } | Self::OpenKey { .. } => Service::Keys,
+            Self::Secret => Service::Secrets,
+            Self::Exchange { .. } | Self::Refresh { .. } | Self::Revoke { .. } => Service::Provider,
+            Self::Use { .. } => Service::Api,
+        }
+    }
+
+    /// Whether a repetition can do harm: only then is the transport's own retry worth trying.
+    pub fn changes(&self) -> bool {
+        matches!(self, Self::Write { .. } | Self::WriteBoth(..))
+    }
+
+    pub fn asks_for_tokens(&self) -> bool {
+        matches!(self, Self::Exchange { .. } | Self::Refresh { .. })
+    }
+
+    /// In a history, and in a table of mutants.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Read { table: Table::Attempts, .. } => "read attempt".to_owned(),
+            Self::Read { table: Table::Connections, key } => format!("read {key}"),
+            Self::Write { table: Table::Attempts, write } => write.name.to_owned(),
+            Self::Write { table: Table::Connections, write } => format!("{} {}", write.name, write.key),
+            Self::WriteBoth(first, second) => format!("{} and {}", first.name, second.name),
+            Self::List { shard } => format!("list shard {shard}"),
+            Self::MakeKey { .. } => "make key".to_owned(),
+            Self::OpenKey { .. } => "open key".to_owned(),
+            Self::Secret => "secret".to_owned(),
+            Self::Exchange { code, .. } => format!("exchange {code}"),
+            Self::Refresh { refresh_token } => format!("refresh {refresh_token}"),
+            Self::Revoke { token } => format!("revoke {token}"),
+            Self::Use { access_token } => format!("use {access_token}"),
+        }
+    }
+}
+
+impl Answer {
+    pub fn name(&self) -> String {
+        match self {
+            Self::Item(None) => "no row".to_owned(),
+            Self::Item(Some(_)) => "row".to_owned(),
+            Self::Written(Written::Applied(_)) => "applied".to_owned(),
+            Self::Written(Written::Refused(None)) => "refused, no row".to_owned(),
+            Self::Written(Written::Refused(Some(_))) => "refused".to_owned(),
+            Self::Both(true) => "both applied".to_owned(),
+            Self::Both(false) => "both refused".to_owned(),
+            Self::Page(page) => format!("{} rows", page.rows.len()),
+            Self::MadeKey { .. } | Self::OpenedKey(Some(_)) => "key".to_owned(),
+            Self::OpenedKey(None) => "no such key".to_owned(),
+            Self::Secret => "secret".to_owned(),
+            Self::Grant(Ok(grant)) => format!(
+                "{} {}",
+                grant.pair.access_token.expose(),
+                grant.pair.refresh_token.as_ref().map_or("without refresh token", |token| token.expose())
+            ),
+            Self::Grant(Err(refusal)) | Self::Failed(refusal) => format!("{refusal:?}"),
+            Self::Revoked => "revoked".to_owned(),
+            Self::Used(true) => "accepted".to_owned(),
+            Self::Used(false) => "401".to_owned(),
+        }
+    }
+}
+
+impl From<Refusal> for ProviderError {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::NotSent => Self::NotSent("simulated".to_owned()),
+            Refusal::Throttled { status, retry_after } => Self::Throttled {
+                status,
+                retry_after: retry_after.map(|seconds| std::time::Duration::from_secs(seconds.into())),
+            },
+            Refusal::Unknown | Refusal::Unavailable | Refusal::Nonsense => Self::Unknown("simulated".to_owned()),
+            Refusal::InvalidGrant => Self::InvalidGrant,
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! Seed after seed, until enough refreshes were stored or something is wrong.
+
+use crate::history::History;
+use crate::invariants::Counts;
+use crate::mutant::Mutant;
+use crate::provider::Class;
+use crate::scenario::{Plan, Report, Scenario};
+
+/// What a campaign has shown.
+pub struct Campaign {
+    pub counts: Counts,
+    pub runs: u64,
+    pub virtual_seconds: u64,
+    /// The first run in which something was wrong.
+    pub failed: Option<(Plan, Report)>,
+}
+
+pub fn run(class: Class, first_seed: u64, refreshes: u64) -> Campaign {
+    let mut campaign = Campaign { counts: Counts::default(), runs: 0, virtual_seconds: 0, failed: None };
+    let mut seed = first_seed;
+    while campaign.counts.refreshes < refreshes {
+        // One in eight is stormy: few refreshes come out of it, and many faults.
+        let plan = if seed.is_multiple_of(8) { Plan::stormy(seed, class) } else { Plan::drawn(seed, class) };
+        let report = Scenario::new(plan, None, History::default()).run();
+        campaign.counts.add(&report.counts);
+        campaign.runs += 1;
+        campaign.virtual_seconds += report.virtual_seconds;
+        if report.violation.is_some() {
+            campaign.failed = Some((plan, report));
+            break;
+        }
+        seed += 1;
+    }
+    campaign
+}
+
+/// The same run, with its history.
+pub fn replay(plan: Plan, mutant: Option<Mutant>) -> Report {
+    Scenario::new(plan, mutant, History::on()).run()
+}
+
+/// What to print of a run in which something is wrong.
+pub fn explain(report: &Report, events: usize) -> String {
+    let mut text = report.history.picture(events);
+    match &report.violation {
+        Some(violation) => {
+            let crate::invariants::Violation { invariant, time, what } = violation;
+            text.push_str(&format!("\nseed {}: {invariant:?} at {} s: {what}\n", report.seed, time / 1000));
+        }
+        None => text.push_str(&format!("\nseed {}: nothing is wrong\n", report.seed)),
+    }
+    text
+}

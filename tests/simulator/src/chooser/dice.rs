@@ -1,0 +1,110 @@
+//! Chance: time orders the steps, latencies and faults are drawn.
+
+use super::{Chooser, Fate, Weather};
+use crate::call::{Request, Service};
+use crate::random::Random;
+
+/// Probabilities, per call.
+#[derive(Clone, Copy, Debug)]
+pub struct Odds {
+    /// That a call meets a fault.
+    pub fault: f64,
+    /// That a call takes long, though not longer than its client waits.
+    pub slow: f64,
+    /// That a grant of the provider leaves out the refresh token, and keeps the old one.
+    pub no_refresh_token: f64,
+}
+
+pub struct Dice {
+    random: Random,
+    odds: Odds,
+}
+
+impl Dice {
+    pub fn new(seed: u64, odds: Odds) -> Self {
+        Self { random: Random::new(seed ^ 0xD1CE), odds }
+    }
+
+    /// Mostly seconds, sometimes longer than a lease, seldom longer than its grace.
+    fn standstill(&mut self) -> u64 {
+        match self.random.below(10) {
+            0..4 => self.random.between(100, 20_000),
+            4..8 => self.random.between(20_000, 60_000),
+            _ => self.random.between(60_000, 250_000),
+        }
+    }
+
+    fn any_service(&mut self) -> Fate {
+        match self.random.below(12) {
+            0..4 => Fate::FailBefore,
+            4..7 => Fate::CrashBefore,
+            7..10 => {
+                let for_long = self.standstill();
+                Fate::FreezeBefore(for_long)
+            }
+            _ => {
+                let for_long = self.standstill();
+                Fate::FreezeAfter(for_long)
+            }
+        }
+    }
+
+    fn store(&mut self) -> Fate {
+        match self.random.below(10) {
+            0..2 => Fate::LostAnswer,
+            2 => Fate::LateEffect(self.random.between(10, 60_000)),
+            3..5 => Fate::Retried,
+            5..7 => Fate::Repeated(self.random.between(10, 90_000)),
+            7..9 => Fate::CrashAfter,
+            _ => self.any_service(),
+        }
+    }
+
+    fn token_endpoint(&mut self, weather: Weather) -> Fate {
+        match self.random.below(16) {
+            0..3 => Fate::LostAnswer,
+            3..5 => Fate::LateEffect(self.random.between(10, 60_000)),
+            5..8 => Fate::CrashAfter,
+            8 => Fate::Throttled { status: 429, retry_after: Some(self.random.between(1, 1200) as u32) },
+            9 => Fate::Throttled { status: 503, retry_after: Some(self.random.between(1, 300) as u32) },
+            10 => Fate::Throttled { status: 429, retry_after: None },
+            11 => Fate::ServerError,
+            12 => Fate::Html,
+            13 if weather.may_refuse_falsely => Fate::FalseRefusal,
+            _ => self.any_service(),
+        }
+    }
+}
+
+impl Chooser for Dice {
+    fn next(&mut self, _: usize) -> usize {
+        0
+    }
+
+    fn fate(&mut self, request: &Request, weather: Weather) -> Fate {
+        if weather.calm || request.service() == Service::Api {
+            return Fate::Succeed;
+        }
+        if self.random.chance(self.odds.fault) {
+            return match request.service() {
+                Service::Store if request.changes() => self.store(),
+                Service::Provider if request.asks_for_tokens() => self.token_endpoint(weather),
+                _ => self.any_service(),
+            };
+        }
+        if request.asks_for_tokens() && self.random.chance(self.odds.no_refresh_token) {
+            return Fate::NoRefreshToken;
+        }
+        Fate::Succeed
+    }
+
+    fn latency(&mut self, service: Service) -> u64 {
+        let slow = self.random.chance(self.odds.slow);
+        let (usual, longest) = match service {
+            Service::Store => (8, 3_500),
+            Service::Keys | Service::Secrets => (12, 3_000),
+            Service::Provider | Service::Api => (200, 6_000),
+        };
+        self.random.between(1, if slow { longest } else { usual })
+    }
+}

@@ -1,0 +1,130 @@
+//! A search through every choice, depth first: each run follows the choices of its path, and then always takes the first
+//! one; [`Position::advance`] goes on to the next path.
+
+use std::sync::{Arc, Mutex};
+
+use super::{Chooser, Fate, Weather};
+use crate::call::{Request, Service};
+
+/// Where the search stands: which choice was taken, of how many.
+#[derive(Debug, Default)]
+pub struct Position {
+    path: Vec<(usize, usize)>,
+    depth: usize,
+    /// Faults that this run has met.
+    faults: usize,
+    /// The search is over for this run: it goes on without choices.
+    closed: bool,
+}
+
+impl Position {
+    fn choose(&mut self, count: usize) -> usize {
+        if count <= 1 || self.closed {
+            return 0;
+        }
+        if self.depth == self.path.len() {
+            self.path.push((0, count));
+        }
+        let (choice, of) = self.path[self.depth];
+        debug_assert_eq!(of, count, "a run did not repeat itself");
+        self.depth += 1;
+        choice
+    }
+
+    /// Whether the choices of the current path that were decided by an earlier run have been followed.
+    pub fn is_new_ground(&self) -> bool {
+        self.depth >= self.path.len()
+    }
+
+    pub fn faults(&self) -> usize {
+        self.faults
+    }
+
+    /// From here on the run takes the first choice, and the search does not come back for the others.
+    pub fn close(&mut self) {
+        self.closed = true;
+    }
+
+    /// To the beginning of the same path.
+    pub fn rewind(&mut self) {
+        (self.depth, self.faults, self.closed) = (0, 0, false);
+    }
+
+    /// On to the next path. False when there is none.
+    pub fn advance(&mut self) -> bool {
+        self.rewind();
+        while let Some((choice, count)) = self.path.pop() {
+            if choice + 1 < count {
+                self.path.push((choice + 1, count));
+                return true;
+            }
+        }
+        false
+    }
+}
+
+pub struct Enumeration {
+    pub position: Arc<Mutex<Position>>,
+    pub most_faults: usize,
+}
+
+impl Enumeration {
+    fn position(&self) -> std::sync::MutexGuard<'_, Position> {
+        self.position.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+/// Longer than a lease and its grace.
+const STANDSTILL: u64 = 200_000;
+
+const STORE: &[Fate] = &[
+    Fate::Succeed,
+    Fate::FailBefore,
+    Fate::LostAnswer,
+    Fate::Retried,
+    Fate::LateEffect(1),
+    Fate::Repeated(1),
+    Fate::CrashBefore,
+    Fate::CrashAfter,
+    Fate::FreezeBefore(STANDSTILL),
+];
+const PROVIDER: &[Fate] = &[
+    Fate::Succeed,
+    Fate::FailBefore,
+    Fate::LostAnswer,
+    Fate::LateEffect(1),
+    Fate::CrashAfter,
+    Fate::FreezeBefore(STANDSTILL),
+    Fate::FreezeAfter(STANDSTILL),
+    Fate::Throttled { status: 429, retry_after: None },
+    Fate::FalseRefusal,
+];
+const OTHER: &[Fate] = &[Fate::Succeed, Fate::FailBefore];
+
+impl Chooser for Enumeration {
+    fn next(&mut self, count: usize) -> usize {
+        self.position().choose(count)
+    }
+
+    fn fate(&mut self, request: &Request, weather: Weather) -> Fate {
+        let mut position = self.position();
+        if weather.calm || position.faults >= self.most_faults || request.service() == Service::Api {
+            return Fate::Succeed;
+        }
+        let fates = match request.service() {
+            Service::Store if request.changes() => STORE,
+            Service::Provider if request.asks_for_tokens() => PROVIDER,
+            _ => OTHER,
+        };
+        // It stands last.
+        let possible =
+            fates.len() - usize::from(!weather.may_refuse_falsely && fates.last() == Some(&Fate::FalseRefusal));
+        let fate = fates[position.choose(possible)];
+        position.faults += usize::from(fate.is_fault());
+        fate
+    }
+
+    fn latency(&mut self, _: Service) -> u64 {
+        0
+    }
+}

@@ -1,0 +1,139 @@
+//! Every interleaving: two workers on one connection, every order of what others can see, and every fault, up to a number.
+//!
+//! A run follows a path of choices; where it comes to a state that was seen before, it is left. A worker more (a disconnect)
+//! is one more line in [`Setup::begin`].
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use shared::domain::connection::writes::{LONGEST_INVOCATION, Need};
+use shared::ports::Clock;
+
+use crate::chooser::{Enumeration, Odds, Position};
+use crate::history::History;
+use crate::ports::Ports;
+use crate::provider::Class;
+use crate::scenario::{Plan, Scenario};
+use crate::world::Turn;
+
+/// What is searched through.
+#[derive(Clone, Copy, Debug)]
+pub struct Setup {
+    pub class: Class,
+    /// Seconds after the first worker's start that the second one starts: at once, or when the lease and its grace are over.
+    pub second_after: u64,
+    /// Whether the access token has expired, so that nobody waits for an unsettled lease.
+    pub expired: bool,
+    pub most_faults: usize,
+}
+
+#[derive(Default)]
+pub struct Found {
+    pub states: u64,
+    /// Runs that came to their end, each an interleaving that differs from all others in what could be seen.
+    pub interleavings: u64,
+    pub pruned: u64,
+    pub lost: u64,
+    /// The picture of the first run in which something is wrong.
+    pub violation: Option<String>,
+}
+
+impl Setup {
+    pub fn all(most_faults: usize) -> Vec<Self> {
+        let mut setups = Vec::new();
+        for class in Class::ALL {
+            for (second_after, expired) in [(0, false), (160, false), (40, true)] {
+                setups.push(Self { class, second_after, expired, most_faults });
+            }
+        }
+        setups
+    }
+
+    fn plan(self) -> Plan {
+        let odds = Odds { fault: 0.0, slow: 0.0, no_refresh_token: 0.0 };
+        let mut plan = Plan::drawn(1, self.class);
+        (plan.connections, plan.lifetime, plan.sweep_every, plan.odds, plan.orderly) = (1, 7200, 300, odds, false);
+        plan
+    }
+
+    fn begin(self, position: &Arc<Mutex<Position>>, history: History) -> Scenario {
+        let chooser = Enumeration { position: position.clone(), most_faults: self.most_faults };
+        let mut scenario = Scenario::with(self.plan(), Box::new(chooser), None, history);
+        scenario.begin_connected(0);
+        let start = if self.expired { 7_201_000 } else { 6_000_000 };
+        let seen = {
+            let mut world = scenario.scheduler.world.lock();
+            world.now = start;
+            world.merges_local_steps = true;
+            world.ends_invocations = false;
+            world.ledger.current[scenario.ids[0].as_str()].token_set
+        };
+        self.worker(&mut scenario, "schedule", start, Need::Scheduled);
+        self.worker(&mut scenario, "on demand", start + self.second_after * 1000, Need::OnDemand { seen });
+        scenario
+    }
+
+    fn worker(self, scenario: &mut Scenario, name: &str, start: u64, need: Need) {
+        let (deployment, id) = (scenario.deployment(), scenario.ids[0].clone());
+        let times = (start, start + LONGEST_INVOCATION.as_millis() as u64);
+        scenario.scheduler.spawn(name.to_owned(), times, move |ports: Ports| async move {
+            let ports = Arc::new(ports);
+            ports.looks();
+            let deadline = Clock::now(&*ports) + Duration::from_secs(600);
+            let outcome = deployment.refreshing(&ports).refresh(&id, &need, deadline).await;
+            ports.world.lock().note(ports.process, || format!("= {outcome:?}").chars().take(30).collect());
+        });
+    }
+}
+
+pub fn search(setup: Setup) -> Found {
+    let position = Arc::new(Mutex::new(Position::default()));
+    let locked = || position.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let mut found = Found::default();
+    let mut seen = HashSet::new();
+    loop {
+        let mut scenario = setup.begin(&position, History::default());
+        let came_to_its_end = loop {
+            if locked().is_new_ground() {
+                let state = (scenario.scheduler.world.lock().fingerprint(), locked().faults());
+                if !seen.insert(state) {
+                    found.pruned += 1;
+                    break false;
+                }
+            }
+            if matches!(scenario.scheduler.step(), Turn::End) {
+                break true;
+            }
+            if scenario.is_wrong() {
+                break true;
+            }
+        };
+        if came_to_its_end {
+            found.interleavings += 1;
+            locked().close();
+            scenario.begin_sweeps();
+            scenario.conclude();
+            let report = scenario.report();
+            found.lost += report.counts.lost;
+            if let Some(violation) = report.violation {
+                found.violation = Some(format!("{}\n{setup:?}: {violation:?}\n", picture(setup, &position)));
+                break;
+            }
+        }
+        if !locked().advance() {
+            break;
+        }
+    }
+    found.states = seen.len() as u64;
+    found
+}
+
+/// The current path once more, with its history; the sweeps at its end have little to tell.
+fn picture(setup: Setup, position: &Arc<Mutex<Position>>) -> String {
+    let locked = || position.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    locked().rewind();
+    let mut scenario = setup.begin(position, History::on());
+    while !scenario.is_wrong() && !matches!(scenario.scheduler.step(), Turn::End) {}
+    scenario.report().history.picture(100)
+}

@@ -1,0 +1,147 @@
+//! The simulator's commands: `docs/simulator.md`.
+
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use simulator::campaign;
+use simulator::exhaustive::{self, Setup};
+use simulator::mutation;
+use simulator::provider::Class;
+use simulator::scenario::Plan;
+
+const USAGE: &str = "\
+simulator run [--provider p0|p1|p2|p3|p4] [--refreshes N] [--seed N]
+simulator replay SEED [--provider …] [--stormy yes] [--mutant TEXT] [--events N]
+simulator mutants [--seconds N] [--only TEXT]
+simulator exhaustive [--faults N]
+simulator all";
+
+/// What follows the command: `--name value` pairs, and words without a name.
+struct Arguments(Vec<String>);
+
+impl Arguments {
+    fn option(&self, name: &str) -> Option<&str> {
+        let at = self.0.iter().position(|word| word == name)?;
+        self.0.get(at + 1).map(String::as_str)
+    }
+
+    fn number(&self, name: &str, default: u64) -> u64 {
+        self.option(name).and_then(|text| text.replace('_', "").parse().ok()).unwrap_or(default)
+    }
+
+    fn class(&self) -> Class {
+        self.option("--provider").and_then(Class::parse).unwrap_or(Class::P1)
+    }
+}
+
+fn main() -> ExitCode {
+    let mut words = std::env::args().skip(1);
+    let command = words.next().unwrap_or_default();
+    let arguments = Arguments(words.collect());
+    let holds = match command.as_str() {
+        "run" => run(arguments.class(), arguments.number("--seed", 0), arguments.number("--refreshes", 1_000_000)),
+        "replay" => replay(&arguments),
+        "mutants" => mutants(arguments.number("--seconds", 10), arguments.option("--only").unwrap_or_default()),
+        "exhaustive" => exhaustive(arguments.number("--faults", 2) as usize),
+        "all" => {
+            let campaigns = Class::ALL.map(|class| run(class, 0, 20_000));
+            campaigns.iter().all(|held| *held) & exhaustive(1) & mutants(10, "")
+        }
+        _ => {
+            eprintln!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    if holds { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+#[expect(clippy::disallowed_methods, reason = "how long a command took, and nothing that is simulated")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+fn run(class: Class, seed: u64, refreshes: u64) -> bool {
+    let began = now();
+    let campaign = campaign::run(class, seed, refreshes);
+    if let Some((plan, _)) = &campaign.failed {
+        print!("{}", campaign::explain(&campaign::replay(*plan, None), 80));
+    }
+    let counts = campaign.counts;
+    println!(
+        "{class:?}: {} refreshes stored ({} sent), {} connects, {} tokens released, in {} runs of {} days; {} faults, {} \
+         crashes; {} lost, {} of them unavoidable; {:.1} s",
+        counts.refreshes,
+        counts.sent,
+        counts.connects,
+        counts.released,
+        campaign.runs,
+        campaign.virtual_seconds / 86_400,
+        counts.faults,
+        counts.crashes,
+        counts.lost,
+        counts.unavoidable,
+        began.elapsed().as_secs_f64()
+    );
+    campaign.failed.is_none()
+}
+
+fn replay(arguments: &Arguments) -> bool {
+    let seed = arguments.0.first().and_then(|text| text.parse().ok()).unwrap_or(0);
+    let is_stormy = arguments.option("--stormy").map_or(seed % 8 == 0, |text| text == "yes");
+    let class = arguments.class();
+    let plan = if is_stormy { Plan::stormy(seed, class) } else { Plan::drawn(seed, class) };
+    let mutant = arguments
+        .option("--mutant")
+        .and_then(|text| mutation::find(60).into_iter().find(|mutant| mutant.name().contains(text)));
+    let report = campaign::replay(plan, mutant);
+    print!("{}", campaign::explain(&report, arguments.number("--events", 200) as usize));
+    report.violation.is_none()
+}
+
+fn mutants(seconds: u64, only: &str) -> bool {
+    let mut survivors = 0;
+    let mutants = mutation::find(60);
+    for mutant in mutants.iter().filter(|mutant| mutant.name().contains(only)) {
+        let began = now();
+        let fall = mutation::hunt(mutant, || began.elapsed() < Duration::from_secs(seconds));
+        let name = fall.mutant.name();
+        let time = began.elapsed().as_secs_f64();
+        match fall.killed_by {
+            Some((plan, violation)) => {
+                let invariant = format!("{:?}", violation.invariant);
+                println!("killed   {time:>5.1} s  {invariant:<20} {:?} seed {:<6} {name}", plan.class, plan.seed);
+            }
+            None => {
+                survivors += 1;
+                println!("SURVIVED {time:>5.1} s  after {} runs {:>13} {name}", fall.runs, "");
+            }
+        }
+    }
+    println!("{} mutants, {survivors} survived", mutants.len());
+    survivors == 0
+}
+
+fn exhaustive(most_faults: usize) -> bool {
+    let mut holds = true;
+    for setup in Setup::all(most_faults) {
+        let began = now();
+        let found = exhaustive::search(setup);
+        println!(
+            "{:?}, second worker after {} s{}, up to {most_faults} faults: {} states, {} interleavings, {} left where one was \
+             before; {} end in an unavoidable loss; {:.1} s",
+            setup.class,
+            setup.second_after,
+            if setup.expired { ", token expired" } else { "" },
+            found.states,
+            found.interleavings,
+            found.pruned,
+            found.lost,
+            began.elapsed().as_secs_f64()
+        );
+        if let Some(violation) = found.violation {
+            println!("{violation}");
+            holds = false;
+        }
+    }
+    holds
+}

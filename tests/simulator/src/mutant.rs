@@ -1,0 +1,171 @@
+//! A protocol that is wrong in one place: a condition without one of its parts, or an order of steps that loses pairs.
+//!
+//! Conditions are values, so nothing is recompiled: the store evaluates a weakened copy of the write.
+
+use shared::domain::write::{Test, Write};
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Mutant {
+    Condition { write: &'static str, clause: &'static str, shape: String, weakening: Weakening },
+    Ordering(Ordering),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Weakening {
+    /// The clause is not there.
+    Removed,
+    /// One of several tests that must all hold is not asked.
+    WithoutPart(usize),
+    /// One of several tests of which one must hold always holds a while too early or too late.
+    Shifted(usize),
+}
+
+/// Orders of steps that the protocol forbids, as habits of the parts around the real code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Ordering {
+    /// The store answers before the pair is durable: the token is released first.
+    ReleaseBeforeStore,
+    /// A commit asks for the lease too.
+    CommitGatedByLease,
+    /// The data key is opened after the provider has answered.
+    DecryptAfterAnswer,
+    /// The transport sends a refresh token twice rather than wait.
+    ResendWithoutWaiting,
+    /// The first `invalid_grant` ends the connection.
+    MarkOnFirstRefusal,
+    /// The transport sends an authorization code again when its answer is late.
+    CodeSentAgain,
+    /// A commit that failed once is not tried again.
+    CommitTriedOnce,
+}
+
+impl Ordering {
+    pub const ALL: [Self; 7] = [
+        Self::ReleaseBeforeStore,
+        Self::CommitGatedByLease,
+        Self::DecryptAfterAnswer,
+        Self::ResendWithoutWaiting,
+        Self::MarkOnFirstRefusal,
+        Self::CodeSentAgain,
+        Self::CommitTriedOnce,
+    ];
+}
+
+/// Longer than every wait that a condition speaks of, but for an attempt's life.
+const SHIFT: i64 = 120;
+
+impl Mutant {
+    /// Every way in which the conditions of a write can be weakened.
+    pub fn of(write: &Write) -> Vec<Self> {
+        let mut mutants = Vec::new();
+        for clause in &write.clauses {
+            let mutant = |weakening| Self::Condition {
+                write: write.name,
+                clause: clause.name,
+                shape: shape(&clause.test),
+                weakening,
+            };
+            mutants.push(mutant(Weakening::Removed));
+            if let Test::All(parts) = &clause.test {
+                mutants.extend((0..parts.len()).map(|part| mutant(Weakening::WithoutPart(part))));
+            }
+            mutants.extend((0..numbers(&clause.test)).map(|number| mutant(Weakening::Shifted(number))));
+        }
+        mutants
+    }
+
+    /// The write as this mutant has it; none where it is not concerned.
+    pub fn weaken(&self, write: &Write) -> Option<Write> {
+        let Self::Condition { write: name, clause: clause_name, shape: expected, weakening } = self else {
+            return None;
+        };
+        if write.name != *name {
+            return None;
+        }
+        let index = (write.clauses.iter())
+            .position(|clause| clause.name == *clause_name && shape(&clause.test) == *expected)?;
+        let mut weakened = write.clone();
+        match weakening {
+            Weakening::Removed => {
+                weakened.clauses.remove(index);
+            }
+            Weakening::WithoutPart(part) => {
+                if let Test::All(parts) = &mut weakened.clauses[index].test {
+                    parts.remove(*part);
+                }
+            }
+            Weakening::Shifted(number) => shift(&mut weakened.clauses[index].test, &mut number.clone()),
+        }
+        Some(weakened)
+    }
+
+    pub fn ordering(mutant: Option<&Self>) -> Option<Ordering> {
+        match mutant {
+            Some(Self::Ordering(ordering)) => Some(*ordering),
+            Some(Self::Condition { .. }) | None => None,
+        }
+    }
+
+    pub fn name(&self) -> String {
+        match self {
+            Self::Ordering(ordering) => format!("{ordering:?}"),
+            Self::Condition { write, clause, shape, weakening } => {
+                let how = match weakening {
+                    Weakening::Removed => "removed".to_owned(),
+                    Weakening::WithoutPart(part) => format!("without part {}", part + 1),
+                    Weakening::Shifted(number) => format!("number {} off by {SHIFT} s", number + 1),
+                };
+                format!("{write}: {clause} [{shape}] {how}")
+            }
+        }
+    }
+}
+
+/// What a write's condition asks of which attributes.
+pub fn shape_of(write: &Write) -> String {
+    write.clauses.iter().map(|clause| shape(&clause.test)).collect::<Vec<_>>().join("; ")
+}
+
+/// What a clause asks of which attributes, without the values: tells apart the clauses that share a name.
+fn shape(test: &Test) -> String {
+    let list = |tests: &[Test], joint: &str| tests.iter().map(shape).collect::<Vec<_>>().join(joint);
+    match test {
+        Test::Exists(name) => format!("{name} exists"),
+        Test::Absent(name) => format!("no {name}"),
+        Test::Equals(name, _) => format!("{name} ="),
+        Test::Differs(name, _) => format!("{name} ≠"),
+        Test::Below(name, _) => format!("{name} <"),
+        Test::AtMost(name, _) => format!("{name} ≤"),
+        Test::Above(name, _) => format!("{name} >"),
+        Test::Any(tests) => format!("({})", list(tests, " or ")),
+        Test::All(tests) => format!("({})", list(tests, " and ")),
+    }
+}
+
+/// Comparisons with a number.
+fn numbers(test: &Test) -> usize {
+    match test {
+        Test::Below(..) | Test::AtMost(..) | Test::Above(..) => 1,
+        Test::Any(tests) | Test::All(tests) => tests.iter().map(numbers).sum(),
+        Test::Exists(_) | Test::Absent(_) | Test::Equals(..) | Test::Differs(..) => 0,
+    }
+}
+
+fn shift(test: &mut Test, skip: &mut usize) {
+    match test {
+        Test::Below(_, limit) | Test::AtMost(_, limit) => {
+            if *skip == 0 {
+                *limit += SHIFT;
+            }
+            *skip = skip.wrapping_sub(1);
+        }
+        Test::Above(_, limit) => {
+            if *skip == 0 {
+                *limit -= SHIFT;
+            }
+            *skip = skip.wrapping_sub(1);
+        }
+        Test::Any(tests) | Test::All(tests) => tests.iter_mut().for_each(|test| shift(test, skip)),
+        Test::Exists(_) | Test::Absent(_) | Test::Equals(..) | Test::Differs(..) => {}
+    }
+}

@@ -1,0 +1,50 @@
+//! Every mutant, until an invariant has killed it.
+//!
+//! The conditions to weaken are those that the code asks for while it runs: none is listed by hand, so none is forgotten.
+
+use std::collections::BTreeMap;
+
+use crate::history::History;
+use crate::invariants::Violation;
+use crate::mutant::{Mutant, Ordering};
+use crate::provider::Class;
+use crate::scenario::{Plan, Scenario};
+
+/// How a mutant ended.
+pub struct Fall {
+    pub mutant: Mutant,
+    pub runs: u64,
+    pub killed_by: Option<(Plan, Violation)>,
+}
+
+/// What every conditional write was seen to ask, over some seeds of each class.
+pub fn find(seeds: u64) -> Vec<Mutant> {
+    let mut found = BTreeMap::new();
+    for seed in 0..seeds {
+        let class = Class::ALL[(seed % 5) as usize];
+        let scenario = Scenario::new(Plan::stormy(seed, class), None, History::default());
+        scenario.scheduler.world.lock().collects_writes = true;
+        let seen = scenario.run().writes;
+        for mutant in seen.iter().flat_map(Mutant::of) {
+            found.insert(mutant, ());
+        }
+    }
+    let orderings = Ordering::ALL.into_iter().map(Mutant::Ordering);
+    found.into_keys().chain(orderings).collect()
+}
+
+/// Stormy runs on every class of provider, until `goes_on` says that it is enough.
+pub fn hunt(mutant: &Mutant, mut goes_on: impl FnMut() -> bool) -> Fall {
+    let mut seed = 0;
+    while goes_on() {
+        // P2 and P4 first: they forgive least.
+        let class = [Class::P2, Class::P4, Class::P1, Class::P2, Class::P0, Class::P3][(seed % 6) as usize];
+        let plan = Plan::stormy(seed, class);
+        let report = Scenario::new(plan, Some(mutant.clone()), History::default()).run();
+        seed += 1;
+        if let Some(violation) = report.violation {
+            return Fall { mutant: mutant.clone(), runs: seed, killed_by: Some((plan, violation)) };
+        }
+    }
+    Fall { mutant: mutant.clone(), runs: seed, killed_by: None }
+}

@@ -1,0 +1,268 @@
+//! A run: a small fleet of connections, everything that happens to it, and what must be true at the end.
+//!
+//! | actor | does |
+//! |---|---|
+//! | sweep | `refresh::Refresh::run`, on schedule, often two at once |
+//! | reader | `token::Token`, then the token at the provider's API; rejects what was refused |
+//! | customer | `authorize::Authorize`, the consent, `callback::Callback`: double clicks, reloads, strangers, late ones |
+//! | disconnect | takes a connection away, as far as the shared code knows it yet: the status |
+//!
+//! When the run has lasted as long as its plan says, the faults stop, sweeps go on, and each connection is judged.
+
+use shared::domain::connection_id::ConnectionId;
+use shared::domain::schedule;
+use shared::domain::write::Write;
+
+use crate::chooser::{Chooser, Dice};
+use crate::history::History;
+use crate::invariants::{Counts, Invariant, Verdict, Violation};
+use crate::mutant::Mutant;
+use crate::provider::{Class, Provider};
+use crate::random::Random;
+use crate::scheduler::Scheduler;
+use crate::world::{Shared, Step, Turn, World};
+
+mod customer;
+mod disconnect;
+mod fleet;
+mod plan;
+mod reader;
+
+pub use fleet::{Deployment, STACK};
+pub use plan::Plan;
+
+use customer::Journey;
+use disconnect::Ambush;
+
+/// Virtual time for which sweeps go on without faults: the longest Retry-After, two refusals six minutes apart, leases.
+const QUIET: u64 = 2_100_000;
+
+/// Whose turn it is. Packed into the number of a [`Step::Drive`].
+#[derive(Clone, Copy, Debug)]
+enum Actor {
+    Sweep,
+    Reader(usize),
+    Customer(usize),
+    /// A browser comes back from the provider, for a journey.
+    Return(usize),
+    Disconnect(usize),
+}
+
+impl Actor {
+    fn pack(self) -> u32 {
+        let (kind, index) = match self {
+            Self::Sweep => (0, 0),
+            Self::Reader(index) => (1, index),
+            Self::Customer(index) => (2, index),
+            Self::Return(index) => (3, index),
+            Self::Disconnect(index) => (4, index),
+        };
+        (kind << 24) | index as u32
+    }
+
+    fn unpack(number: u32) -> Self {
+        let index = (number & 0xFF_FFFF) as usize;
+        match number >> 24 {
+            0 => Self::Sweep,
+            1 => Self::Reader(index),
+            2 => Self::Customer(index),
+            3 => Self::Return(index),
+            _ => Self::Disconnect(index),
+        }
+    }
+}
+
+pub struct Scenario {
+    pub scheduler: Scheduler,
+    pub plan: Plan,
+    random: Random,
+    pub ids: Vec<ConnectionId>,
+    shards: Vec<u8>,
+    journeys: Vec<Journey>,
+    cached: reader::Caches,
+    quiet: bool,
+    ambushes: Vec<Ambush>,
+}
+
+/// How a run ended.
+pub struct Report {
+    pub seed: u64,
+    pub counts: Counts,
+    pub violation: Option<Violation>,
+    pub history: History,
+    /// Every conditional write that was seen, once per name and shape.
+    pub writes: Vec<Write>,
+    pub virtual_seconds: u64,
+}
+
+impl Scenario {
+    pub fn new(plan: Plan, mutant: Option<Mutant>, history: History) -> Self {
+        let dice = Box::new(Dice::new(plan.seed, plan.odds));
+        Self::with(plan, dice, mutant, history)
+    }
+
+    pub fn with(plan: Plan, chooser: Box<dyn Chooser>, mutant: Option<Mutant>, history: History) -> Self {
+        let provider = Provider::new(plan.class, plan.lifetime * 1000, plan.window * 1000);
+        let mut world = World::new(plan.seed, provider, chooser);
+        world.mutant = mutant;
+        world.history = history;
+        let ids = fleet::ids(plan.connections);
+        let mut shards: Vec<u8> = ids.iter().map(schedule::shard).collect();
+        shards.dedup();
+        let random = Random::new(plan.seed ^ 0x5CE_4A10);
+        let scheduler = Scheduler::new(Shared::new(world));
+        let cached = reader::Caches::new(plan.connections);
+        Self { scheduler, plan, random, ids, shards, journeys: Vec::new(), cached, quiet: false, ambushes: Vec::new() }
+    }
+
+    /// The whole run.
+    pub fn run(mut self) -> Report {
+        for index in 0..self.ids.len() {
+            if !self.random.chance(self.plan.unconnected) {
+                self.begin_connected(index);
+            }
+        }
+        self.begin_actors();
+        let end = self.plan.duration * 1000;
+        self.play_until(end);
+        self.conclude();
+        self.report()
+    }
+
+    pub fn begin_sweeps(&mut self) {
+        self.drive(0, Actor::Sweep);
+    }
+
+    /// No more faults, and a while later each connection is judged.
+    pub fn conclude(&mut self) {
+        self.quiet = true;
+        self.scheduler.world.lock().calm = true;
+        // In P4 a pair may die after it was stored, and that shows when it is next refreshed.
+        let until_refreshed = if self.plan.class == Class::P4 { self.plan.lifetime * 1000 } else { 0 };
+        let judged_at = self.now() + QUIET + until_refreshed;
+        self.play_until(judged_at);
+        self.judge();
+    }
+
+    pub fn is_wrong(&self) -> bool {
+        self.scheduler.world.lock().ledger.violation.is_some()
+    }
+
+    fn begin_actors(&mut self) {
+        self.begin_sweeps();
+        for index in 0..self.ids.len() {
+            let Plan { read_every, reconnect_every, disconnects, duration, .. } = self.plan;
+            self.later(read_every, Actor::Reader(index));
+            self.later(reconnect_every, Actor::Customer(index));
+            if disconnects && self.random.chance(0.5) {
+                self.later(Some(duration / 3), Actor::Disconnect(index));
+            }
+        }
+    }
+
+    fn now(&self) -> u64 {
+        self.scheduler.world.lock().now
+    }
+
+    fn drive(&mut self, after: u64, actor: Actor) {
+        let mut world = self.scheduler.world.lock();
+        let time = world.now + after;
+        world.schedule(time, Step::Drive(actor.pack()));
+    }
+
+    /// At a random moment, on average after that many seconds. Never, where there is no such number.
+    fn later(&mut self, seconds: Option<u64>, actor: Actor) {
+        if let Some(seconds) = seconds {
+            let after = self.random.between(1, seconds * 2000);
+            self.drive(after, actor);
+        }
+    }
+
+    /// Takes steps until a moment of virtual time, or until something is wrong.
+    pub fn play_until(&mut self, end: u64) {
+        loop {
+            match self.scheduler.step() {
+                Turn::Drive(actor) => self.act(Actor::unpack(actor)),
+                Turn::End => return,
+                Turn::Poll(_) if !self.ambushes.is_empty() && !self.quiet => self.strike(),
+                Turn::Poll(_) | Turn::Drop(_) | Turn::Nothing => {}
+            }
+            let world = self.scheduler.world.lock();
+            if world.now >= end || world.ledger.violation.is_some() {
+                return;
+            }
+        }
+    }
+
+    fn act(&mut self, actor: Actor) {
+        match actor {
+            Actor::Sweep => {
+                let twice = !self.quiet && self.random.chance(self.plan.double_sweep);
+                self.sweep();
+                if twice {
+                    self.sweep();
+                }
+                self.drive(self.plan.sweep_every * 1000, Actor::Sweep);
+            }
+            Actor::Reader(index) if !self.quiet => {
+                self.read(index);
+                self.later(self.plan.read_every, Actor::Reader(index));
+            }
+            Actor::Customer(index) if !self.quiet => {
+                self.begin_journey(index);
+                self.later(self.plan.reconnect_every, Actor::Customer(index));
+            }
+            Actor::Return(journey) if !self.quiet => self.come_back(journey),
+            Actor::Disconnect(index) if !self.quiet => self.lie_in_wait(index),
+            Actor::Reader(_) | Actor::Customer(_) | Actor::Return(_) | Actor::Disconnect(_) => {}
+        }
+    }
+
+    /// Each connection must yield a token that the provider accepts, or say why it cannot.
+    fn judge(&mut self) {
+        for index in 0..self.ids.len() {
+            let verdict = {
+                let mut world = self.scheduler.world.lock();
+                let world = &mut *world;
+                if world.ledger.violation.is_some() {
+                    return;
+                }
+                match world.store.connections.get(self.ids[index].as_str()) {
+                    Some(item) => world.ledger.judge(world.now, self.ids[index].as_str(), item, &world.provider),
+                    None => Verdict::Gone,
+                }
+            };
+            if verdict == Verdict::Lives {
+                self.must_yield(index);
+            }
+        }
+    }
+
+    fn must_yield(&mut self, index: usize) {
+        let (id, answered) = (self.ids[index].clone(), self.cached.answers());
+        // In P2 a token may die on its way to the API, if a sweep comes between.
+        for _ in 0..3 {
+            self.read(index);
+            let end = self.now() + 60_000;
+            self.play_until(end);
+            if self.cached.answers() > answered {
+                return;
+            }
+        }
+        let mut world = self.scheduler.world.lock();
+        let now = world.now;
+        world.ledger.violate(now, Invariant::NoneLost, || format!("{id} could live, and yields no token"));
+    }
+
+    pub fn report(self) -> Report {
+        let mut world = self.scheduler.world.lock();
+        Report {
+            seed: self.plan.seed,
+            counts: world.ledger.counts,
+            violation: world.ledger.violation.take(),
+            history: std::mem::take(&mut world.history),
+            writes: std::mem::take(&mut world.writes).into_values().collect(),
+            virtual_seconds: world.now / 1000,
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! The customer: a connect session, the way to the provider, and every way back.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use http::header::{COOKIE, LOCATION, SET_COOKIE};
+use http::{Method, StatusCode};
+use shared::domain::attempt::StateHash;
+use shared::domain::attempt::writes::ATTEMPT_LIFETIME;
+use shared::domain::digest;
+use shared::domain::secret::{SessionToken, State};
+use shared::domain::session::{Session, SessionId, SessionStatus};
+use shared::http::{Endpoint, Invocation};
+use shared::ports::Clock;
+use url::Url;
+
+use super::fleet::{Deployment, ORIGIN};
+use super::{Actor, Scenario};
+use crate::call::Table;
+use crate::invariants::Invariant;
+use crate::ports::Ports;
+use crate::world::Step;
+
+const INVOCATION: Duration = Duration::from_secs(60);
+
+/// What the browser knows when it comes back.
+#[derive(Clone)]
+struct Back {
+    state: String,
+    code: String,
+    cookie: String,
+    started_at: u64,
+}
+
+/// A browser on its way.
+pub(super) struct Journey {
+    id: String,
+    /// Comes back with the code, or with a denial.
+    denies: bool,
+    back: Arc<Mutex<Option<Back>>>,
+}
+
+impl Scenario {
+    /// A link is made; sometimes two browsers follow it.
+    pub(super) fn begin_journey(&mut self, index: usize) {
+        let mut token = [0; 32];
+        self.random.fill(&mut token);
+        let token = digest::base64url(token);
+        let Some(session) = SessionId::of(&SessionToken::new(token.clone())) else { return };
+        {
+            let mut world = self.scheduler.world.lock();
+            let session = Session {
+                id: session,
+                connection_id: self.ids[index].clone(),
+                return_to: None,
+                confirm_page: false,
+                status: SessionStatus::Pending,
+                expires_at: world.clock() + Duration::from_secs(3600),
+            };
+            world.store.write(Table::Attempts, &session.begin(), None);
+        }
+        let browsers = if self.random.chance(0.4) { 2 } else { 1 };
+        for _ in 0..browsers {
+            let start = self.now() + self.random.between(1, 1_000);
+            self.set_out(index, &token, start);
+        }
+    }
+
+    fn set_out(&mut self, index: usize, token: &str, start: u64) {
+        let journey = self.journeys.len();
+        let back = Arc::new(Mutex::new(None));
+        let denies = self.random.chance(0.1);
+        let id = self.ids[index].as_str().to_owned();
+        self.journeys.push(Journey { id: id.clone(), denies, back: back.clone() });
+        // A provider that knows the customer redirects back at once; others take their time, and some too much.
+        let at_provider = match self.random.below(10) {
+            0..6 => self.random.between(200, 1_000),
+            6..9 => self.random.between(2_000, 60_000),
+            _ => self.random.between(540_000, 660_000),
+        };
+        let mut visits = vec![at_provider];
+        while self.random.chance(0.5) && visits.len() < 4 {
+            // A double click, a reload, a stranger with the link.
+            let within = if self.random.chance(0.7) { 4_000 } else { 120_000 };
+            visits.push(at_provider + self.random.below(within));
+        }
+        let deployment = self.deployment();
+        let uri = format!("/authorize?session={token}");
+        let times = (start, start + INVOCATION.as_millis() as u64);
+        self.scheduler.spawn(format!("authorize {id}"), times, move |ports| async move {
+            let ports = Arc::new(ports);
+            let request = http::Request::builder().uri(uri).body(Vec::new()).expect("a constant and a token");
+            let response = deployment.authorize(&ports).handle(request, &invocation(&ports)).await;
+            let header = |name| response.headers().get(name).and_then(|value: &http::HeaderValue| value.to_str().ok());
+            let (Some(location), Some(cookie)) = (header(LOCATION), header(SET_COOKIE)) else { return };
+            let Ok(location) = Url::parse(location) else { return };
+            let parameter =
+                |name: &str| location.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned());
+            let mut world = ports.world.lock();
+            let now = world.now;
+            let code = world.provider.issue_code(parameter("code_challenge"), now);
+            let arrived = Back {
+                state: parameter("state").unwrap_or_default(),
+                code,
+                cookie: cookie.split(';').next().unwrap_or_default().to_owned(),
+                started_at: start,
+            };
+            *back.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(arrived);
+            for after in visits {
+                world.schedule(now + after, Step::Drive(Actor::Return(journey).pack()));
+            }
+        });
+    }
+
+    /// A browser comes back: the one that began, or another one that has the address.
+    pub(super) fn come_back(&mut self, journey: usize) {
+        let Journey { id, denies, back } = &self.journeys[journey];
+        let Some(mut back) = back.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone() else { return };
+        let is_foreign = self.random.chance(0.15);
+        if is_foreign {
+            back.cookie = format!("{}=stolen", back.cookie.split('=').next().unwrap_or_default());
+        }
+        let answer = if *denies { "error=access_denied".to_owned() } else { format!("code={}", back.code) };
+        let now = self.now();
+        let (deployment, id) = (self.deployment(), id.clone());
+        let times = (now, now + INVOCATION.as_millis() as u64);
+        let name = format!("{} {id}", if is_foreign { "stranger" } else { "callback" });
+        let process = self.scheduler.spawn(name, times, move |ports| arrive(ports, deployment, id, back, answer));
+        self.scheduler.world.lock().processes[process].is_foreign = is_foreign;
+    }
+}
+
+async fn arrive(ports: Ports, deployment: Deployment, id: String, back: Back, answer: String) {
+    let ports = Arc::new(ports);
+    let request = http::Request::builder()
+        .method(Method::GET)
+        .uri(format!("/callback?state={}&{answer}", back.state))
+        .header(COOKIE, &back.cookie)
+        .body(Vec::new())
+        .expect("base64url and names");
+    let response = deployment.callback(&ports).handle(request, &invocation(&ports)).await;
+    let says_connected = response.status() == StatusCode::OK && response.body().contains("is connected");
+    let mut world = ports.world.lock();
+    world.note(ports.process, || format!("= {}{}", response.status(), if says_connected { ", connected" } else { "" }));
+    if says_connected {
+        let grant = StateHash::of(&State::new(back.state)).map(|hash| hash.as_str().to_owned()).unwrap_or_default();
+        let now = world.now;
+        let is_stored = world.ledger.grants.contains(&grant);
+        // Or the customer has connected once more since: then that grant stays.
+        let is_overtaken = world.ledger.disturbed.get(&id).is_some_and(|at| *at > back.started_at);
+        if !is_stored && !is_overtaken {
+            world.ledger.violate(now, Invariant::ToldTheTruth, || format!("{id} is said to be connected"));
+        }
+    }
+}
+
+fn invocation(ports: &Arc<Ports>) -> Invocation {
+    let deadline = Clock::now(&**ports) + INVOCATION;
+    debug_assert!(INVOCATION < ATTEMPT_LIFETIME);
+    Invocation { request_id: "request".to_owned(), origin: ORIGIN.to_owned(), deadline }
+}

@@ -1,0 +1,186 @@
+//! The real use cases, each given the ports of one process; and the rows that a run begins with.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use authorize::Authorize;
+use callback::Callback;
+use refresh::Refresh;
+use shared::config::{AuthorizationEndpoint, ClientAuthentication, TokenEndpoint};
+use shared::domain::connection::SealedPair;
+use shared::domain::connection::writes::{self, LONGEST_INVOCATION, NewGrant};
+use shared::domain::connection_id::ConnectionId;
+use shared::domain::schedule;
+use shared::domain::time::Timestamp;
+use shared::domain::token_pair::TokenSet;
+use shared::domain::write::Written;
+use shared::refreshing::Refreshing;
+use shared::sealing::{self, Place};
+use token::Token;
+use url::Url;
+
+use super::Scenario;
+use crate::call::Table;
+use crate::invariants::Times;
+use crate::keys;
+use crate::ports::Ports;
+
+pub const STACK: &str = "simulated";
+pub(super) const ORIGIN: &str = "https://connect.example.com";
+const CLIENT_ID: &str = "client";
+
+/// Names that share a shard of the due index, so that a sweep has one to list.
+pub(super) fn ids(count: usize) -> Vec<ConnectionId> {
+    let named = (0..).filter_map(|number| ConnectionId::parse(&format!("c{number}")).ok());
+    named.filter(|id| schedule::shard(id) == 0).take(count).collect()
+}
+
+/// What every use case is told of its deployment.
+#[derive(Clone, Copy)]
+pub struct Deployment {
+    pub sweep_every: u64,
+    pub lifetime: u64,
+}
+
+fn url(path: &str) -> Url {
+    let text = format!("https://provider.example.com{path}");
+    Url::parse(&text).expect("a constant")
+}
+
+impl Deployment {
+    pub fn refreshing(self, ports: &Arc<Ports>) -> Arc<Refreshing> {
+        Arc::new(Refreshing {
+            stack: STACK.to_owned(),
+            client_id: CLIENT_ID.to_owned(),
+            refresh_every: Duration::from_secs(self.sweep_every),
+            default_lifetime: Duration::from_secs(self.lifetime),
+            connections: ports.clone(),
+            connection_writes: ports.clone(),
+            keys: ports.clone(),
+            client_secret: ports.clone(),
+            provider: ports.clone(),
+            revocation: ports.clone(),
+            clock: ports.clone(),
+            entropy: ports.clone(),
+        })
+    }
+
+    pub(super) fn refresh(self, ports: &Arc<Ports>) -> Refresh {
+        Refresh { refreshing: self.refreshing(ports), due: ports.clone(), clock: ports.clone(), entropy: ports.clone() }
+    }
+
+    pub(super) fn token(self, ports: &Arc<Ports>) -> Token {
+        Token {
+            refreshing: self.refreshing(ports),
+            connections: ports.clone(),
+            clock: ports.clone(),
+            entropy: ports.clone(),
+        }
+    }
+
+    pub(super) fn authorize(self, ports: &Arc<Ports>) -> Authorize {
+        Authorize {
+            settings: authorize::Settings {
+                stack: STACK.to_owned(),
+                attempts_table: "attempts".to_owned(),
+                authorization_endpoint: AuthorizationEndpoint {
+                    url: url("/oauth/authorize"),
+                    client_id: CLIENT_ID.to_owned(),
+                    scope: None,
+                    pkce: true,
+                },
+                public_origin: None,
+                display_name: None,
+                install_link: false,
+            },
+            sessions: ports.clone(),
+            attempts: ports.clone(),
+            clock: ports.clone(),
+            entropy: ports.clone(),
+        }
+    }
+
+    pub(super) fn callback(self, ports: &Arc<Ports>) -> Callback {
+        Callback {
+            settings: callback::Settings {
+                attempts_table: "attempts".to_owned(),
+                connections_table: "connections".to_owned(),
+                kms_key_id: "key".to_owned(),
+                client_secret_arn: "secret".to_owned(),
+                stack: STACK.to_owned(),
+                refresh_every: Duration::from_secs(self.sweep_every),
+                token_endpoint: TokenEndpoint {
+                    url: url("/oauth/token"),
+                    revoke_url: Some(url("/oauth/revoke")),
+                    client_id: CLIENT_ID.to_owned(),
+                    client_authentication: ClientAuthentication::Post,
+                    expires_in: Duration::from_secs(self.lifetime),
+                },
+            },
+            attempt_reads: ports.clone(),
+            attempts: ports.clone(),
+            connection_reads: ports.clone(),
+            connections: ports.clone(),
+            keys: ports.clone(),
+            client_secret: ports.clone(),
+            provider: ports.clone(),
+            revocation: ports.clone(),
+            clock: ports.clone(),
+            entropy: ports.clone(),
+        }
+    }
+}
+
+impl Scenario {
+    pub fn deployment(&self) -> Deployment {
+        Deployment { sweep_every: self.plan.sweep_every, lifetime: self.plan.lifetime }
+    }
+
+    /// A connection that exists before the run: its grant is stored by the domain's own write.
+    pub fn begin_connected(&mut self, index: usize) {
+        let mut world = self.scheduler.world.lock();
+        let id = &self.ids[index];
+        let (time, now) = (world.now, world.clock());
+        let code = world.provider.issue_code(None, time);
+        let Ok(grant) = world.provider.exchange(&code, None, time) else { return };
+        let mut random = [0; 32];
+        self.random.fill(&mut random);
+        let (plain, wrapped) = keys::make(id.as_str(), random);
+        let token_set = TokenSet::parse(&random[..16]).expect("sixteen bytes");
+        let place = Place { stack: STACK, connection: id, token_set };
+        let sealed = sealing::seal(&grant.pair, &plain, place, [0; 12]);
+        let expires_at: Timestamp = now + Duration::from_secs(self.plan.lifetime);
+        let new = NewGrant {
+            id: id.clone(),
+            client_id: CLIENT_ID.to_owned(),
+            grant: format!("beginning of {id}"),
+            session: None,
+            new: writes::new_pair(
+                id,
+                1,
+                SealedPair { token_set, sealed, data_key: wrapped },
+                "Bearer".to_owned(),
+                grant.scope,
+                (now, expires_at),
+                Duration::from_secs(self.plan.sweep_every),
+            ),
+        };
+        let write = writes::connect(&new, None);
+        if let (Written::Applied(item), _) = world.store.write(Table::Connections, &write, None) {
+            let world = &mut *world;
+            let times = Times { now: world.now, asked_at: world.now, began_at: world.now, looked_at: world.now };
+            world.ledger.written(times, usize::MAX, Table::Connections, &write, None, &item, &world.provider);
+        }
+    }
+
+    pub(super) fn sweep(&mut self) {
+        let (deployment, shards) = (self.deployment(), self.shards.clone());
+        let now = self.now();
+        let deadline = now + LONGEST_INVOCATION.as_millis() as u64;
+        self.scheduler.spawn("sweep".to_owned(), (now, deadline), move |ports| async move {
+            let ports = Arc::new(ports);
+            let deadline = shared::ports::Clock::now(&*ports) + LONGEST_INVOCATION;
+            deployment.refresh(&ports).run(shards, deadline).await;
+        });
+    }
+}

@@ -1,0 +1,92 @@
+//! What a seed makes of a run: how many connections, how long, how stormy. Each number is drawn, so that a million
+//! refreshes meet many different lives.
+
+use crate::chooser::Odds;
+use crate::provider::Class;
+use crate::random::Random;
+
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    pub seed: u64,
+    pub class: Class,
+    pub connections: usize,
+    /// Seconds, as everything below.
+    pub duration: u64,
+    /// Of an access token.
+    pub lifetime: u64,
+    /// P3.
+    pub window: u64,
+    pub sweep_every: u64,
+    /// That a sweep is invoked twice.
+    pub double_sweep: f64,
+    pub read_every: Option<u64>,
+    pub reconnect_every: Option<u64>,
+    pub disconnects: bool,
+    /// That a connection does not exist at the beginning.
+    pub unconnected: f64,
+    /// Only the schedule refreshes, so that every cached token must live as long as its caller was told.
+    pub orderly: bool,
+    pub odds: Odds,
+}
+
+impl Plan {
+    pub fn drawn(seed: u64, class: Class) -> Self {
+        let mut random = Random::new(seed);
+        let lifetime = [600, 900, 1800, 7200][random.below(4) as usize];
+        let lives = random.between(60, 180);
+        let fault = [0.002, 0.01, 0.03, 0.08][random.below(4) as usize];
+        let orderly = random.chance(0.25);
+        let some = |random: &mut Random, chance: f64, seconds: u64| random.chance(chance).then_some(seconds);
+        Self {
+            seed,
+            class,
+            connections: random.between(1, 4) as usize,
+            duration: lives * lifetime / 2,
+            lifetime,
+            // Longer than the longest Retry-After, a lease with its grace, and a sweep: a re-drive falls inside.
+            window: 1800,
+            sweep_every: (lifetime / 8).min(600),
+            double_sweep: [0.0, 0.3, 1.0][random.below(3) as usize],
+            read_every: some(&mut random, 0.7, lifetime / 4),
+            reconnect_every: if orderly { None } else { some(&mut random, 0.4, lifetime * 2) },
+            disconnects: !orderly && random.chance(0.2),
+            unconnected: 0.0,
+            orderly,
+            odds: Odds { fault, slow: 0.02, no_refresh_token: if random.chance(0.3) { 0.1 } else { 0.0 } },
+        }
+    }
+
+    /// Where much goes wrong at once and rivals meet often: what a mutant must survive. One in three is about customers
+    /// who come, come back, and are taken away.
+    pub fn stormy(seed: u64, class: Class) -> Self {
+        let mut random = Random::new(seed ^ 0x0005_7042);
+        let drawn = Self::drawn(seed, class);
+        if random.chance(0.33) {
+            return Self {
+                connections: 4,
+                lifetime: 1800,
+                duration: 1200,
+                sweep_every: 120,
+                read_every: None,
+                reconnect_every: Some(60),
+                disconnects: true,
+                unconnected: 0.5,
+                orderly: false,
+                odds: Odds { fault: [0.02, 0.1, 0.25][random.below(3) as usize], slow: 0.3, ..drawn.odds },
+                ..drawn
+            };
+        }
+        Self {
+            connections: random.between(1, 2) as usize,
+            lifetime: 600,
+            duration: 5_000,
+            sweep_every: [20, 60][random.below(2) as usize],
+            double_sweep: 0.7,
+            read_every: Some([20, 60, 150][random.below(3) as usize]),
+            reconnect_every: if drawn.orderly { None } else { Some([150, 600][random.below(2) as usize]) },
+            disconnects: !drawn.orderly && random.chance(0.3),
+            odds: Odds { fault: [0.02, 0.06, 0.12, 0.25][random.below(4) as usize], slow: 0.05, ..drawn.odds },
+            ..drawn
+        }
+    }
+}

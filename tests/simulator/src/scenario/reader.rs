@@ -1,0 +1,173 @@
+//! The integrator: asks for a token, uses it at the provider, keeps it as long as it may, and says so when it is refused.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use http::{Method, StatusCode};
+use shared::http::{Endpoint, Invocation};
+use shared::ports::Clock;
+
+use super::Scenario;
+use super::fleet::{Deployment, ORIGIN};
+use crate::call::{Answer, Request as Ask};
+use crate::invariants::Invariant;
+use crate::ports::Ports;
+
+/// The token route's invocation time.
+const INVOCATION: Duration = Duration::from_secs(60);
+
+/// A token in an integrator's hands.
+#[derive(Clone, Debug)]
+struct Cached {
+    access: String,
+    version: i64,
+    until: u64,
+    released_at: u64,
+    refused: bool,
+}
+
+/// What the integrator keeps, by connection.
+#[derive(Clone)]
+pub(super) struct Caches {
+    tokens: Arc<Mutex<Vec<Option<Cached>>>>,
+    /// Tokens that the provider has accepted.
+    answers: Arc<AtomicU64>,
+}
+
+impl Caches {
+    pub(super) fn new(connections: usize) -> Self {
+        Self { tokens: Arc::new(Mutex::new(vec![None; connections])), answers: Arc::default() }
+    }
+
+    pub(super) fn answers(&self) -> u64 {
+        self.answers.load(Ordering::Relaxed)
+    }
+
+    fn get(&self, index: usize) -> Option<Cached> {
+        self.tokens.lock().unwrap_or_else(|poisoned| poisoned.into_inner())[index].clone()
+    }
+
+    fn put(&self, index: usize, cached: Cached) {
+        self.tokens.lock().unwrap_or_else(|poisoned| poisoned.into_inner())[index] = Some(cached);
+    }
+}
+
+/// One visit of the integrator.
+struct Visit {
+    id: String,
+    index: usize,
+    orderly: bool,
+    caches: Caches,
+    deployment: Deployment,
+    min_ttl: Option<u64>,
+    /// Uses what it has before it asks.
+    from_cache: bool,
+    /// Believes that its token was refused, though it was not.
+    is_mistaken: bool,
+}
+
+impl Scenario {
+    pub(super) fn read(&mut self, index: usize) {
+        let visit = Visit {
+            id: self.ids[index].as_str().to_owned(),
+            index,
+            orderly: self.plan.orderly,
+            caches: self.cached.clone(),
+            deployment: self.deployment(),
+            min_ttl: (!self.plan.orderly && self.random.chance(0.3)).then(|| self.random.below(self.plan.lifetime)),
+            from_cache: !self.quiet && self.random.chance(0.5),
+            is_mistaken: !self.quiet && !self.plan.orderly && self.random.chance(0.05),
+        };
+        let now = self.now();
+        let times = (now, now + INVOCATION.as_millis() as u64);
+        self.scheduler.spawn(format!("reader of {}", visit.id), times, |ports| visit.run(ports));
+    }
+}
+
+impl Visit {
+    async fn run(self, ports: Ports) {
+        let cached = self.caches.get(self.index);
+        let now = ports.world.lock().now;
+        if let Some(cached) = cached.filter(|cached| now < cached.until || cached.refused) {
+            let refused = cached.refused || self.is_mistaken;
+            if self.from_cache && !refused {
+                return self.use_token(&ports, cached).await;
+            }
+            if refused && !self.orderly {
+                let body = format!("{{\"rejected_version\":{}}}", cached.version).into_bytes();
+                return self.ask(&ports, Method::POST, "", body).await;
+            }
+        }
+        let query = self.min_ttl.map(|seconds| format!("?min_ttl={seconds}")).unwrap_or_default();
+        self.ask(&ports, Method::GET, &query, Vec::new()).await;
+    }
+
+    async fn ask(&self, ports: &Ports, method: Method, query: &str, body: Vec<u8>) {
+        let request = http::Request::builder()
+            .method(method)
+            .uri(format!("/v1/connections/{}/token{query}", self.id))
+            .header("content-type", "application/json")
+            .body(body)
+            .expect("a path and a number");
+        let ports = Arc::new(ports.clone());
+        let asked_at = ports.world.lock().now;
+        let invocation = Invocation {
+            request_id: "request".to_owned(),
+            origin: ORIGIN.to_owned(),
+            deadline: Clock::now(&*ports) + INVOCATION,
+        };
+        let response = self.deployment.token(&ports).handle(request, &invocation).await;
+        if response.status() != StatusCode::OK {
+            let status = response.status();
+            return ports.world.lock().note(ports.process, || format!("= {status}"));
+        }
+        let body: serde_json::Value = serde_json::from_str(response.body()).unwrap_or_default();
+        let access = body["access_token"].as_str().unwrap_or_default().to_owned();
+        let cached = {
+            let mut world = ports.world.lock();
+            let now = world.now;
+            world.note(ports.process, || format!("= released {access}"));
+            world.ledger.released(now, asked_at, &self.id, &access);
+            let until = world.store.connections.get(&self.id).and_then(|item| cache_until(item, &body));
+            Cached {
+                access,
+                version: body["version"].as_i64().unwrap_or_default(),
+                until: until.unwrap_or(now),
+                released_at: now,
+                refused: false,
+            }
+        };
+        self.caches.put(self.index, cached.clone());
+        self.use_token(&ports, cached).await;
+    }
+
+    async fn use_token(&self, ports: &Ports, mut cached: Cached) {
+        let used_at = ports.world.lock().now;
+        let answer = ports.ask(Ask::Use { access_token: cached.access.clone() }).await;
+        if matches!(answer, Answer::Used(true)) {
+            self.caches.answers.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        cached.refused = true;
+        let mut world = ports.world.lock();
+        let now = world.now;
+        let was_disturbed = world.ledger.is_disturbed(&self.id, cached.released_at, &world.provider);
+        if self.orderly && now < cached.until && used_at < cached.until && !was_disturbed {
+            let access = cached.access.clone();
+            world.ledger.violate(now, Invariant::CacheHonoured, || {
+                format!("{access} was to be kept until {}, and is refused", cached.until)
+            });
+        }
+        drop(world);
+        self.caches.put(self.index, cached);
+    }
+}
+
+/// The time that the caller was told, in the world's milliseconds. The body has it as RFC 3339, the row as a number: the
+/// row's version must be the body's for them to be the same.
+fn cache_until(item: &shared::domain::item::Item, body: &serde_json::Value) -> Option<u64> {
+    let connection = shared::domain::connection::Connection::from_item(item).ok()?;
+    let told = body["cache_until"].as_str()?;
+    (connection.cache_until().rfc3339() == told).then(|| crate::world::World::at(connection.cache_until().unix()))
+}

@@ -1,0 +1,74 @@
+//! The two tables: maps of rows, and the domain's own conditions and changes. No condition is written here a second time.
+
+use std::collections::BTreeMap;
+
+use shared::domain::connection_id::ConnectionId;
+use shared::domain::item::{Item, Value};
+use shared::domain::time::Timestamp;
+use shared::domain::write::{Write, Written};
+use shared::ports::{Due, DuePage};
+
+use crate::call::Table;
+use crate::mutant::Mutant;
+
+#[derive(Default)]
+pub struct Store {
+    pub connections: BTreeMap<String, Item>,
+    pub attempts: BTreeMap<String, Item>,
+}
+
+impl Store {
+    fn table(&mut self, table: Table) -> (&mut BTreeMap<String, Item>, &'static str) {
+        match table {
+            Table::Attempts => (&mut self.attempts, "pk"),
+            Table::Connections => (&mut self.connections, "id"),
+        }
+    }
+
+    pub fn read(&self, table: Table, key: &str) -> Option<&Item> {
+        match table {
+            Table::Attempts => self.attempts.get(key),
+            Table::Connections => self.connections.get(key),
+        }
+    }
+
+    /// Beside the answer, the row that an applied write has replaced.
+    pub fn write(&mut self, table: Table, write: &Write, mutant: Option<&Mutant>) -> (Written, Option<Item>) {
+        let (rows, key) = self.table(table);
+        let image = rows.get(&write.key);
+        if !holds(write, image, mutant) {
+            return (Written::Refused(image.cloned()), None);
+        }
+        let mut item = write.apply(image);
+        if image.is_none() {
+            item.0.insert(key.to_owned(), write.key.clone().into());
+        }
+        let old = rows.insert(write.key.clone(), item.clone());
+        (Written::Applied(item), old)
+    }
+
+    pub fn would_apply(&self, table: Table, write: &Write, mutant: Option<&Mutant>) -> bool {
+        holds(write, self.read(table, &write.key), mutant)
+    }
+
+    /// The sparse index: rows that have a shard, the earliest due first.
+    pub fn due(&self, shard: u8) -> DuePage {
+        let in_shard = |item: &&Item| item.0.get("shard") == Some(&Value::N(shard.into()));
+        let number = |item: &Item, name: &'static str| Timestamp::from_unix(item.number(name).unwrap_or_default());
+        let mut rows: Vec<Due> = (self.connections.iter().filter(|(_, item)| in_shard(item)))
+            .filter_map(|(id, item)| {
+                let id = ConnectionId::parse(id).ok()?;
+                Some(Due { id, refresh_at: number(item, "refresh_at"), expires_at: number(item, "expires_at") })
+            })
+            .collect();
+        rows.sort_by_key(|due| due.refresh_at);
+        DuePage { rows, next: None }
+    }
+}
+
+fn holds(write: &Write, image: Option<&Item>, mutant: Option<&Mutant>) -> bool {
+    match mutant.and_then(|mutant| mutant.weaken(write)) {
+        Some(weakened) => weakened.evaluate(image).is_empty(),
+        None => write.evaluate(image).is_empty(),
+    }
+}

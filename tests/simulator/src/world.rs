@@ -1,0 +1,459 @@
+//! Everything outside the code under test: time, tables, keys, the provider, who is alive, and what comes next.
+//!
+//! A call is registered by a port, gets its fate from the chooser, and is then a few steps in the queue: its effect (none,
+//! one, or two), and the delivery of its answer. [`crate::scheduler`] takes one step after the other.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::task::Waker;
+
+use shared::domain::time::Timestamp;
+use shared::domain::write::Write;
+
+use crate::call::{Answer, Refusal, Request, Service};
+use crate::chooser::{Chooser, Fate, Weather};
+use crate::history::History;
+use crate::invariants::Ledger;
+use crate::mutant::{Mutant, Ordering};
+use crate::provider::{Class, Provider};
+use crate::random::Random;
+use crate::store::Store;
+
+mod effect;
+mod fingerprint;
+mod ordering;
+
+/// Virtual time begins here, in seconds.
+const EPOCH: i64 = 1_800_000_000;
+
+pub type ProcessId = usize;
+pub type CallId = u64;
+
+/// A point at which something happens.
+#[derive(Clone, Copy, Debug)]
+pub enum Step {
+    /// A process begins, or a wait of its ends.
+    Run(ProcessId),
+    Wake(CallId),
+    Effect(CallId),
+    Deliver(CallId),
+    Crash(ProcessId),
+    /// The scenario's turn.
+    Drive(u32),
+}
+
+/// What the scheduler has to do about a step.
+#[derive(Clone, Copy, Debug)]
+pub enum Turn {
+    Poll(ProcessId),
+    Drop(ProcessId),
+    Drive(u32),
+    /// It concerned nobody who lives.
+    Nothing,
+    /// There are no more steps.
+    End,
+}
+
+/// One invocation.
+pub struct Process {
+    pub name: String,
+    pub alive: bool,
+    pub started_at: u64,
+    /// Column of the history.
+    pub lane: usize,
+    frozen_until: u64,
+    /// What it has been told so far, as a hash.
+    heard: u64,
+    /// When it last saw a connection or the index.
+    looked_at: u64,
+    pub entropy: Random,
+    /// Another browser than the one that started the journey.
+    pub is_foreign: bool,
+    /// A mutant's: its data key will not open.
+    key_fails: bool,
+}
+
+struct Call {
+    process: ProcessId,
+    request: Request,
+    fate: Fate,
+    created_at: u64,
+    waker: Waker,
+    /// The outcome of its last effect, on the way to the caller.
+    outcome: Option<Answer>,
+    delivered: Option<Answer>,
+    /// Steps of it that are still in the queue.
+    steps: u8,
+    /// The caller has its answer.
+    is_over: bool,
+}
+
+pub struct World {
+    /// Milliseconds since the beginning.
+    pub now: u64,
+    pub store: Store,
+    pub provider: Provider,
+    pub ledger: Ledger,
+    pub history: History,
+    pub mutant: Option<Mutant>,
+    pub processes: Vec<Process>,
+    /// No more faults.
+    pub calm: bool,
+    /// Whether an invocation is ended at its deadline; the exhaustive search has none that runs so long.
+    pub ends_invocations: bool,
+    /// Steps that concern one process alone are taken at once: only what others can see is left to the chooser.
+    pub merges_local_steps: bool,
+    chooser: Box<dyn Chooser>,
+    steps: BTreeMap<(u64, u64), Step>,
+    sequence: u64,
+    calls: HashMap<CallId, Box<Call>>,
+    /// Who asked for which connection's lease, under which name.
+    owners: HashMap<(ProcessId, String), String>,
+    /// One of each conditional write that was asked for, by name and number of clauses: what the mutants are made from.
+    pub writes: HashMap<(&'static str, String), Write>,
+    pub collects_writes: bool,
+    seed: u64,
+}
+
+#[derive(Clone)]
+pub struct Shared(Arc<Mutex<World>>);
+
+impl Shared {
+    pub fn new(world: World) -> Self {
+        Self(Arc::new(Mutex::new(world)))
+    }
+
+    pub fn lock(&self) -> MutexGuard<'_, World> {
+        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+impl World {
+    pub fn new(seed: u64, provider: Provider, chooser: Box<dyn Chooser>) -> Self {
+        Self {
+            now: 0,
+            store: Store::default(),
+            ledger: Ledger::default(),
+            history: History::default(),
+            mutant: None,
+            processes: Vec::new(),
+            calm: false,
+            ends_invocations: true,
+            merges_local_steps: false,
+            chooser,
+            steps: BTreeMap::new(),
+            sequence: 0,
+            calls: HashMap::new(),
+            owners: HashMap::new(),
+            writes: HashMap::new(),
+            collects_writes: false,
+            provider,
+            seed,
+        }
+    }
+
+    /// What a process reads on its clock.
+    pub fn clock(&self) -> Timestamp {
+        Timestamp::from_unix(EPOCH + (self.now / 1000) as i64)
+    }
+
+    /// Milliseconds of virtual time at a moment that a row speaks of.
+    pub fn at(time: i64) -> u64 {
+        u64::try_from(time - EPOCH).unwrap_or_default() * 1000
+    }
+
+    pub fn schedule(&mut self, time: u64, step: Step) {
+        self.sequence += 1;
+        self.steps.insert((time, self.sequence), step);
+    }
+
+    pub fn spawn(&mut self, name: String, start: u64, deadline: u64) -> ProcessId {
+        let id = self.processes.len();
+        let lane = self.history.open_lane();
+        self.processes.push(Process {
+            name,
+            alive: true,
+            started_at: start,
+            lane,
+            frozen_until: 0,
+            heard: 0,
+            looked_at: 0,
+            // Its own stream: what it draws does not depend on how it is interleaved with others.
+            entropy: Random::new(self.seed ^ ((id as u64 + 1) << 32)),
+            is_foreign: false,
+            key_fails: false,
+        });
+        self.schedule(start, Step::Run(id));
+        if self.ends_invocations {
+            self.schedule(deadline, Step::Crash(id));
+        }
+        id
+    }
+
+    /// The process has come to its end.
+    pub fn finished(&mut self, process: ProcessId) {
+        self.processes[process].alive = false;
+        self.history.close_lane(self.processes[process].lane);
+        self.ledger.process_ended(process);
+    }
+
+    pub fn note(&mut self, process: ProcessId, text: impl FnOnce() -> String) {
+        if self.history.is_on() {
+            let Process { name, lane, .. } = &self.processes[process];
+            self.history.add(self.now, *lane, name, text());
+        }
+    }
+
+    pub fn register(&mut self, process: ProcessId, mut request: Request, waker: Waker) -> CallId {
+        self.reorder_request(process, &mut request);
+        self.check_before_sending(process, &request);
+        self.collect(&request);
+        let weather = self.weather(&request);
+        let fate = self.chooser.fate(&request, weather);
+        self.ledger.met(fate);
+        self.sequence += 1;
+        let id = self.sequence;
+        let service = request.service();
+        let (there, back) = (self.chooser.latency(service), self.chooser.latency(service));
+        let sent_at = self.now.max(self.processes[process].frozen_until);
+        if self.history.is_on() {
+            let told = if fate == Fate::Succeed { String::new() } else { format!("  ✗ {fate:?}") };
+            let text = format!("→ {}{told}", request.name());
+            self.note(process, || text);
+        }
+        let mut steps: Vec<(u64, Step)> = Vec::with_capacity(3);
+        let effect = (sent_at + there, Step::Effect(id));
+        let deliver = (sent_at + there + back, Step::Deliver(id));
+        match fate {
+            Fate::Succeed | Fate::Html | Fate::NoRefreshToken | Fate::FalseRefusal => steps.extend([effect, deliver]),
+            Fate::LostAnswer => steps.extend([effect, deliver]),
+            Fate::FailBefore | Fate::Throttled { .. } | Fate::ServerError => steps.push(deliver),
+            Fate::LateEffect(late) => {
+                let timeout = sent_at + client_timeout(service);
+                steps.extend([(timeout + late, Step::Effect(id)), (timeout, Step::Deliver(id))]);
+            }
+            Fate::Retried => {
+                let again = effect.0 + back + there;
+                steps.extend([effect, (again, Step::Effect(id)), (again + back, Step::Deliver(id))]);
+            }
+            Fate::Repeated(late) => steps.extend([effect, deliver, (deliver.0 + late, Step::Effect(id))]),
+            Fate::CrashBefore => self.schedule(self.now, Step::Crash(process)),
+            Fate::CrashAfter => steps.push(effect),
+            Fate::FreezeBefore(time) => {
+                self.freeze(process, self.now + time);
+                steps.extend([(effect.0 + time, effect.1), (deliver.0 + time, deliver.1)]);
+            }
+            Fate::FreezeAfter(time) => {
+                self.freeze(process, deliver.0 + time);
+                steps.extend([effect, deliver]);
+            }
+        }
+        let count = steps.len() as u8;
+        for (time, step) in steps {
+            self.schedule(time, step);
+        }
+        if fate == Fate::CrashAfter {
+            self.schedule(effect.0 + 1, Step::Crash(process));
+        }
+        let steps = count + self.reorder_steps(id, &request, effect.0);
+        self.await_answer(id, process, request, fate, steps, waker);
+        id
+    }
+
+    fn collect(&mut self, request: &Request) {
+        let writes: &[&Write] = match request {
+            _ if !self.collects_writes => return,
+            Request::Write { write, .. } => &[write],
+            Request::WriteBoth(first, second) => &[first, second],
+            _ => return,
+        };
+        for write in writes {
+            let shape = crate::mutant::shape_of(write);
+            self.writes.entry((write.name, shape)).or_insert_with(|| (*write).clone());
+        }
+    }
+
+    fn await_answer(&mut self, id: CallId, process: ProcessId, request: Request, fate: Fate, steps: u8, waker: Waker) {
+        let (outcome, delivered, is_over) = (None, None, false);
+        let created_at = self.now;
+        let call = Call { process, request, fate, created_at, waker, outcome, delivered, steps, is_over };
+        self.calls.insert(id, Box::new(call));
+    }
+
+    pub fn looks(&mut self, process: ProcessId) {
+        self.processes[process].looked_at = self.now;
+    }
+
+    pub fn sleep(&mut self, process: ProcessId, milliseconds: u64, waker: Waker) -> CallId {
+        self.sequence += 1;
+        let id = self.sequence;
+        self.await_answer(id, process, Request::Secret, Fate::Succeed, 1, waker);
+        self.schedule(self.now + milliseconds, Step::Wake(id));
+        id
+    }
+
+    /// The answer, once it is there.
+    pub fn take_answer(&mut self, call: CallId, waker: &Waker) -> Option<Answer> {
+        let found = self.calls.get_mut(&call)?;
+        let answer = found.delivered.take();
+        match &answer {
+            None => found.waker.clone_from(waker),
+            Some(_) if found.steps == 0 => {
+                self.calls.remove(&call);
+            }
+            Some(_) => found.is_over = true,
+        }
+        answer
+    }
+
+    fn freeze(&mut self, process: ProcessId, until: u64) {
+        self.ledger.process_frozen(process, until - self.now);
+        let frozen = &mut self.processes[process].frozen_until;
+        *frozen = (*frozen).max(until);
+    }
+
+    fn weather(&self, request: &Request) -> Weather {
+        let falsely = match request {
+            Request::Refresh { refresh_token } => {
+                self.provider.refresh_tokens.get(refresh_token).is_some_and(|token| !token.refused_falsely)
+            }
+            _ => false,
+        };
+        Weather { calm: self.calm || self.window_is_closing(), may_refuse_falsely: falsely }
+    }
+
+    /// P3's promise holds where somebody gets through within the window: in its second half there are no faults.
+    fn window_is_closing(&self) -> bool {
+        self.provider.class == Class::P3 && self.ledger.rotated_without_trace(self.now, self.provider.window / 3)
+    }
+
+    /// Takes the next step.
+    pub fn turn(&mut self) -> Turn {
+        let chosen = if self.merges_local_steps { self.local_or_chosen() } else { self.chosen() };
+        let Some(key) = chosen else { return Turn::End };
+        let Some(step) = self.steps.remove(&key) else { return Turn::End };
+        self.now = self.now.max(key.0);
+        match step {
+            Step::Drive(actor) => Turn::Drive(actor),
+            Step::Run(process) => self.runnable(process, step).map_or(Turn::Nothing, Turn::Poll),
+            Step::Crash(process) => self.crash(process),
+            Step::Effect(call) => self.take_effect(call),
+            Step::Wake(call) | Step::Deliver(call) => self.deliver(call, step),
+        }
+    }
+
+    fn chosen(&mut self) -> Option<(u64, u64)> {
+        let index = self.chooser.next(self.steps.len());
+        self.steps.keys().nth(index).copied()
+    }
+
+    fn local_or_chosen(&mut self) -> Option<(u64, u64)> {
+        let can_come: Vec<_> = self.steps.iter().filter(|(_, step)| self.can_come(step)).collect();
+        let is_local = |step: &Step| matches!(step, Step::Run(_) | Step::Wake(_) | Step::Deliver(_) | Step::Crash(_));
+        let local = can_come.iter().find(|((time, _), step)| *time <= self.now && is_local(step));
+        match local {
+            Some((key, _)) => Some(**key),
+            None => can_come.get(self.chooser.next(can_come.len())).map(|(key, _)| **key),
+        }
+    }
+
+    /// Where time does not order the steps, an answer must still wait for what it tells of.
+    fn can_come(&self, step: &Step) -> bool {
+        let Step::Deliver(id) = step else { return true };
+        self.calls.get(id).is_none_or(|call| match call.fate {
+            Fate::FailBefore | Fate::Throttled { .. } | Fate::ServerError | Fate::LateEffect(_) => true,
+            Fate::Retried => call.steps == 1,
+            _ => call.outcome.is_some(),
+        })
+    }
+
+    fn crash(&mut self, process: ProcessId) -> Turn {
+        if !self.processes[process].alive {
+            return Turn::Nothing;
+        }
+        self.note(process, || "✝ the process is gone".to_owned());
+        self.ledger.process_crashed(process, &self.provider);
+        self.finished(process);
+        Turn::Drop(process)
+    }
+
+    fn runnable(&mut self, process: ProcessId, step: Step) -> Option<ProcessId> {
+        let Process { alive, frozen_until, .. } = self.processes[process];
+        if alive && frozen_until > self.now {
+            self.schedule(frozen_until, step);
+            return None;
+        }
+        alive.then_some(process)
+    }
+
+    fn deliver(&mut self, id: CallId, step: Step) -> Turn {
+        let Some(process) = self.calls.get(&id).map(|call| call.process) else { return Turn::Nothing };
+        if !self.processes[process].alive {
+            self.used_up(id);
+            return Turn::Nothing;
+        }
+        if self.runnable(process, step).is_none() {
+            return Turn::Nothing;
+        }
+        self.used_up(id);
+        let Some(call) = self.calls.get_mut(&id) else { return Turn::Nothing };
+        let is_wait = matches!(step, Step::Wake(_));
+        let truth = call.outcome.take();
+        let answer = match call.fate {
+            _ if is_wait => Answer::Secret,
+            Fate::FailBefore if call.request.service() == Service::Provider => Answer::Failed(Refusal::NotSent),
+            Fate::Throttled { status, retry_after } => Answer::Failed(Refusal::Throttled { status, retry_after }),
+            Fate::FailBefore | Fate::LostAnswer | Fate::LateEffect(_) | Fate::ServerError | Fate::Html => {
+                Answer::Failed(Refusal::Unavailable)
+            }
+            _ => truth.unwrap_or(Answer::Failed(Refusal::Unavailable)),
+        };
+        let answer = self.reorder_answer(process, id, answer);
+        if self.history.is_on() && !is_wait {
+            let text = match self.calls.get(&id) {
+                Some(call) => format!("← {}: {}", call.request.name(), answer.name()),
+                None => String::new(),
+            };
+            self.note(process, || text);
+        }
+        if self.merges_local_steps {
+            self.hear(process, &answer);
+        }
+        if let Some(call) = self.calls.get_mut(&id) {
+            call.delivered = Some(answer);
+            call.waker.wake_by_ref();
+        }
+        Turn::Poll(process)
+    }
+
+    /// One step of the call is done. A call that nobody waits for any more goes with its last one.
+    fn used_up(&mut self, id: CallId) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        call.steps = call.steps.saturating_sub(1);
+        let is_awaited = self.processes[call.process].alive && !call.is_over;
+        if call.steps == 0 && !is_awaited {
+            self.calls.remove(&id);
+        }
+    }
+
+    /// Whether a code is on its way to the provider, or its pair on its way to the table.
+    pub fn is_connecting(&self, id: &str) -> bool {
+        self.calls.values().any(|call| match &call.request {
+            Request::Write { write, .. } => write.name == "connect" && write.key == id,
+            Request::Exchange { .. } => !call.is_over,
+            _ => false,
+        })
+    }
+
+    pub fn ordering(&self) -> Option<Ordering> {
+        Mutant::ordering(self.mutant.as_ref())
+    }
+}
+
+/// How long a client waits: the SDK's operation timeout, and the provider's request budget.
+fn client_timeout(service: Service) -> u64 {
+    match service {
+        Service::Store | Service::Keys | Service::Secrets => 8_000,
+        Service::Provider | Service::Api => shared::ports::REQUEST_BUDGET.as_millis() as u64,
+    }
+}

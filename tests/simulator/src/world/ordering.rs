@@ -1,0 +1,82 @@
+//! The mutants that change an order of steps: habits of the parts around the code, never a copy of the code.
+
+use shared::domain::connection::Status;
+use shared::domain::item::Value;
+use shared::domain::write::{Change, Test, clause};
+
+use super::{CallId, ProcessId, Step, World};
+use crate::call::{Answer, Refusal, Request, Table};
+use crate::chooser::Fate;
+use crate::mutant::Ordering;
+
+impl World {
+    pub(super) fn reorder_request(&mut self, process: ProcessId, request: &mut Request) {
+        let Request::Write { table: Table::Connections, write } = request else { return };
+        if write.name == "acquire" {
+            let owner = write.changes.iter().find_map(|change| match change {
+                Change::Set("lease_owner", Value::S(owner)) => Some(owner.clone()),
+                _ => None,
+            });
+            self.owners.insert((process, write.key.clone()), owner.unwrap_or_default());
+        }
+        match self.ordering() {
+            Some(Ordering::CommitGatedByLease) if write.name == "commit" => {
+                let owner = self.owners.get(&(process, write.key.clone())).cloned().unwrap_or_default();
+                write.clauses.push(clause("the lease is ours", Test::Equals("lease_owner", owner.into())));
+            }
+            Some(Ordering::MarkOnFirstRefusal) if write.name == "settle" => {
+                let is_refusal = |change: &Change| matches!(change, Change::SetIfAbsent("refused_at", _));
+                if write.changes.iter().any(is_refusal) {
+                    let status = || Value::from(Status::ReauthRequired.as_str());
+                    let set = self.store.connections.get(&write.key).and_then(|item| item.0.get("token_set")).cloned();
+                    write.changes.extend([
+                        Change::Set("status", status()),
+                        Change::Set("attention", status()),
+                        Change::Set("refused_set", set.unwrap_or_else(status)),
+                        Change::Remove("shard"),
+                    ]);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Effects that the call would not have had.
+    pub(super) fn reorder_steps(&mut self, id: CallId, request: &Request, effect: u64) -> u8 {
+        let again = match (self.ordering(), request) {
+            (Some(Ordering::ReleaseBeforeStore), Request::Write { write, .. }) if write.name == "commit" => 3_000,
+            (Some(Ordering::ResendWithoutWaiting), Request::Refresh { .. }) => 0,
+            (Some(Ordering::CodeSentAgain), Request::Exchange { .. }) => 0,
+            _ => return 0,
+        };
+        self.schedule(effect + again, Step::Effect(id));
+        1
+    }
+
+    /// Whether this effect only seems to happen.
+    pub(super) fn is_put_off(&self, request: &Request, is_first: bool) -> bool {
+        self.ordering() == Some(Ordering::ReleaseBeforeStore)
+            && is_first
+            && matches!(request, Request::Write { write, .. } if write.name == "commit")
+    }
+
+    pub(super) fn reorder_answer(&mut self, process: ProcessId, id: CallId, answer: Answer) -> Answer {
+        let Some(call) = self.calls.get(&id) else { return answer };
+        match (self.ordering(), &call.request) {
+            (Some(Ordering::DecryptAfterAnswer), Request::OpenKey { connection, wrapped }) => {
+                let key = crate::keys::open(connection, wrapped);
+                self.processes[process].key_fails = matches!(call.fate, Fate::FailBefore);
+                Answer::OpenedKey(key)
+            }
+            (Some(Ordering::DecryptAfterAnswer), Request::Refresh { .. }) if self.processes[process].key_fails => {
+                Answer::Failed(Refusal::Unknown)
+            }
+            (Some(Ordering::CommitTriedOnce), Request::Write { write, .. })
+                if write.name == "commit" && matches!(answer, Answer::Failed(_)) =>
+            {
+                Answer::Failed(Refusal::Nonsense)
+            }
+            _ => answer,
+        }
+    }
+}
