@@ -35,6 +35,11 @@ pub enum Request {
         wrapped: Vec<u8>,
     },
     Secret,
+    /// A sealed pair for the queue.
+    Escrow {
+        message: String,
+    },
+    IsQueueEmpty,
     Exchange {
         code: String,
         redirect_uri: String,
@@ -58,6 +63,7 @@ pub enum Service {
     Store,
     Keys,
     Secrets,
+    Queue,
     Provider,
     /// The provider's API, called by the integrator: none of our business, and so without faults.
     Api,
@@ -75,6 +81,8 @@ pub enum Answer {
     },
     OpenedKey(Option<DataKey>),
     Secret,
+    Queued,
+    QueueIsEmpty(bool),
     Grant(Result<Grant, Refusal>),
     Revoked,
     Used(bool),
@@ -103,6 +111,7 @@ impl Request {
             Self::Read { .. } | Self::Write { .. } | Self::WriteBoth(..) | Self::List { .. } => Service::Store,
             Self::MakeKey { .. } | Self::OpenKey { .. } => Service::Keys,
             Self::Secret => Service::Secrets,
+            Self::Escrow { .. } | Self::IsQueueEmpty => Service::Queue,
             Self::Exchange { .. } | Self::Refresh { .. } | Self::Revoke { .. } => Service::Provider,
             Self::Use { .. } => Service::Api,
         }
@@ -111,6 +120,11 @@ impl Request {
     /// Whether a repetition can do harm: only then is the transport's own retry worth trying.
     pub fn changes(&self) -> bool {
         matches!(self, Self::Write { .. } | Self::WriteBoth(..))
+    }
+
+    /// A row that all workers share and that is only read here.
+    pub fn is_of_the_fleet(&self) -> bool {
+        matches!(self, Self::Read { key, .. } if key.starts_with('#'))
     }
 
     pub fn asks_for_tokens(&self) -> bool {
@@ -129,6 +143,8 @@ impl Request {
             Self::MakeKey { .. } => "make key".to_owned(),
             Self::OpenKey { .. } => "open key".to_owned(),
             Self::Secret => "secret".to_owned(),
+            Self::Escrow { .. } => "put into escrow".to_owned(),
+            Self::IsQueueEmpty => "is the queue empty".to_owned(),
             Self::Exchange { code, .. } => format!("exchange {code}"),
             Self::Refresh { refresh_token } => format!("refresh {refresh_token}"),
             Self::Revoke { token } => format!("revoke {token}"),
@@ -151,6 +167,8 @@ impl Answer {
             Self::MadeKey { .. } | Self::OpenedKey(Some(_)) => "key".to_owned(),
             Self::OpenedKey(None) => "no such key".to_owned(),
             Self::Secret => "secret".to_owned(),
+            Self::Queued => "queued".to_owned(),
+            Self::QueueIsEmpty(is_empty) => format!("empty: {is_empty}"),
             Self::Grant(Ok(grant)) => format!(
                 "{} {}",
                 grant.pair.access_token.expose(),

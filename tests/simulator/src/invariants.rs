@@ -11,6 +11,7 @@ use crate::chooser::Fate;
 use crate::provider::Provider;
 use crate::world::ProcessId;
 
+mod disconnecting;
 mod oracle;
 mod sending;
 mod storing;
@@ -50,6 +51,8 @@ pub enum Invariant {
     ToldTheTruth,
     /// 10. Every row makes sense.
     RowMakesSense,
+    /// 11. What all workers share is counted once, in its window, and no pause is shortened.
+    FleetIsCounted,
 }
 
 #[derive(Clone, Debug)]
@@ -144,6 +147,8 @@ pub struct Ledger {
     /// Sessions whose row says that they are completed: since when.
     completed: HashMap<String, u64>,
     pub disconnected: HashMap<String, u64>,
+    /// By attempt: when it began, in seconds.
+    begun: HashMap<String, i64>,
     /// When a connection last changed otherwise than by its schedule.
     pub disturbed: HashMap<String, u64>,
 }

@@ -8,7 +8,7 @@
 //! | [`ports`] | the ports of one process, each call handed to the world |
 //! | [`call`] | a call and its answer, as values |
 //! | [`chooser`] | who decides: chance, or a search through every choice |
-//! | [`store`], [`keys`], [`provider`] | the parts that answer |
+//! | [`store`], [`keys`], [`queue`], [`provider`] | the parts that answer |
 //! | [`scenario`] | sweeps, readers, customers; the end of a run and its judgement |
 //! | [`invariants`] | what must hold after every step |
 //! | [`mutant`] | protocols that are wrong in one place |
@@ -29,6 +29,7 @@ pub mod mutant;
 pub mod mutation;
 pub mod ports;
 pub mod provider;
+pub mod queue;
 pub mod random;
 pub mod scenario;
 pub mod scheduler;

@@ -8,15 +8,16 @@ use std::time::Duration;
 use async_trait::async_trait;
 use shared::domain::connection::Connection;
 use shared::domain::connection_id::ConnectionId;
+use shared::domain::escrowed::Escrowed;
 use shared::domain::item::{InconsistentItem, Item};
 use shared::domain::secret::{AuthorizationCode, ClientSecret, CodeVerifier, DataKey, RefreshToken};
 use shared::domain::time::Timestamp;
 use shared::domain::token_pair::{Grant, TokenPair};
 use shared::domain::write::{Write, Written};
 use shared::ports::{
-    Clock, DueCursor, DuePage, Entropy, ExchangeCode, KeyError, ListDue, MakeDataKeys, OpenDataKeys, ProviderError,
-    ReadAttempts, ReadClientSecret, ReadConnections, RefreshPair, RevokeToken, SecretError, StoreError, WrappedDataKey,
-    WriteAttempts, WriteConnections,
+    Clock, DueCursor, DuePage, Entropy, Escrow, EscrowError, ExchangeCode, KeyError, ListDue, MakeDataKeys,
+    OpenDataKeys, ProviderError, ReadAttempts, ReadClientSecret, ReadConnections, ReadFleet, RefreshPair, RevokeToken,
+    SecretError, StoreError, WrappedDataKey, WriteAttempts, WriteConnections,
 };
 
 use crate::call::{Answer, Refusal, Request, Table};
@@ -114,8 +115,35 @@ impl WriteAttempts for Ports {
 impl ReadConnections for Ports {
     async fn read(&self, id: &ConnectionId) -> Result<Option<Connection>, StoreError> {
         match self.ask(Request::Read { table: Table::Connections, key: id.as_str().to_owned() }).await {
-            Answer::Item(item) => Ok(item.map(|item| Connection::from_item(&item)).transpose()?),
+            Answer::Item(item) => Ok(item.map(|item| Connection::stored(&item)).transpose()?.flatten()),
             answer => Err(store_error(answer)),
+        }
+    }
+}
+
+#[async_trait]
+impl ReadFleet for Ports {
+    async fn read(&self, key: &'static str) -> Result<Option<Item>, StoreError> {
+        match self.ask(Request::Read { table: Table::Connections, key: key.to_owned() }).await {
+            Answer::Item(item) => Ok(item),
+            answer => Err(store_error(answer)),
+        }
+    }
+}
+
+#[async_trait]
+impl Escrow for Ports {
+    async fn put(&self, escrowed: &Escrowed) -> Result<(), EscrowError> {
+        match self.ask(Request::Escrow { message: escrowed.to_json() }).await {
+            Answer::Queued => Ok(()),
+            answer => Err(EscrowError(unexpected(&answer))),
+        }
+    }
+
+    async fn is_empty(&self) -> Result<bool, EscrowError> {
+        match self.ask(Request::IsQueueEmpty).await {
+            Answer::QueueIsEmpty(is_empty) => Ok(is_empty),
+            answer => Err(EscrowError(unexpected(&answer))),
         }
     }
 }

@@ -5,7 +5,8 @@
 //! | sweep | `refresh::Refresh::run`, on schedule, often two at once |
 //! | reader | `token::Token`, then the token at the provider's API; rejects what was refused |
 //! | customer | `authorize::Authorize`, the consent, `callback::Callback`: double clicks, reloads, strangers, late ones |
-//! | disconnect | takes a connection away, as far as the shared code knows it yet: the status |
+//! | disconnect | `disconnecting::Disconnecting`, at the worst moment that can be had |
+//! | replay | `refresh::Refresh::replay`, of what waits in the queue |
 //!
 //! When the run has lasted as long as its plan says, the faults stop, sweeps go on, and each connection is judged.
 
@@ -46,7 +47,12 @@ enum Actor {
     /// A browser comes back from the provider, for a journey.
     Return(usize),
     Disconnect(usize),
+    /// The queue hands over what it has.
+    Replay,
 }
+
+/// [`Actor::Replay`], packed.
+pub const REPLAY: u32 = 5 << 24;
 
 impl Actor {
     fn pack(self) -> u32 {
@@ -56,6 +62,7 @@ impl Actor {
             Self::Customer(index) => (2, index),
             Self::Return(index) => (3, index),
             Self::Disconnect(index) => (4, index),
+            Self::Replay => (REPLAY >> 24, 0),
         };
         (kind << 24) | index as u32
     }
@@ -67,7 +74,8 @@ impl Actor {
             1 => Self::Reader(index),
             2 => Self::Customer(index),
             3 => Self::Return(index),
-            _ => Self::Disconnect(index),
+            4 => Self::Disconnect(index),
+            _ => Self::Replay,
         }
     }
 }
@@ -204,6 +212,7 @@ impl Scenario {
                 }
                 self.drive(self.plan.sweep_every * 1000, Actor::Sweep);
             }
+            Actor::Replay => self.replay(),
             Actor::Reader(index) if !self.quiet => {
                 self.read(index);
                 self.later(self.plan.read_every, Actor::Reader(index));

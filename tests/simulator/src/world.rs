@@ -16,6 +16,7 @@ use crate::history::History;
 use crate::invariants::Ledger;
 use crate::mutant::{Mutant, Ordering};
 use crate::provider::{Class, Provider};
+use crate::queue::Queue;
 use crate::random::Random;
 use crate::store::Store;
 
@@ -92,6 +93,7 @@ pub struct World {
     /// Milliseconds since the beginning.
     pub now: u64,
     pub store: Store,
+    pub queue: Queue,
     pub provider: Provider,
     pub ledger: Ledger,
     pub history: History,
@@ -133,6 +135,7 @@ impl World {
         Self {
             now: 0,
             store: Store::default(),
+            queue: Queue::default(),
             ledger: Ledger::default(),
             history: History::default(),
             mutant: None,
@@ -160,6 +163,11 @@ impl World {
     /// Milliseconds of virtual time at a moment that a row speaks of.
     pub fn at(time: i64) -> u64 {
         u64::try_from(time - EPOCH).unwrap_or_default() * 1000
+    }
+
+    /// The other way round.
+    pub fn time(milliseconds: u64) -> Timestamp {
+        Timestamp::from_unix(EPOCH + (milliseconds / 1000) as i64)
     }
 
     pub fn schedule(&mut self, time: u64, step: Step) {
@@ -349,7 +357,12 @@ impl World {
 
     fn local_or_chosen(&mut self) -> Option<(u64, u64)> {
         let can_come: Vec<_> = self.steps.iter().filter(|(_, step)| self.can_come(step)).collect();
-        let is_local = |step: &Step| matches!(step, Step::Run(_) | Step::Wake(_) | Step::Deliver(_) | Step::Crash(_));
+        let is_local = |step: &Step| match step {
+            Step::Run(_) | Step::Wake(_) | Step::Deliver(_) | Step::Crash(_) => true,
+            // The pause, which nobody writes here.
+            Step::Effect(id) => self.calls.get(id).is_some_and(|call| call.request.is_of_the_fleet()),
+            Step::Drive(_) => false,
+        };
         let local = can_come.iter().find(|((time, _), step)| *time <= self.now && is_local(step));
         match local {
             Some((key, _)) => Some(**key),
@@ -453,7 +466,7 @@ impl World {
 /// How long a client waits: the SDK's operation timeout, and the provider's request budget.
 fn client_timeout(service: Service) -> u64 {
     match service {
-        Service::Store | Service::Keys | Service::Secrets => 8_000,
+        Service::Store | Service::Keys | Service::Secrets | Service::Queue => 8_000,
         Service::Provider | Service::Api => shared::ports::REQUEST_BUDGET.as_millis() as u64,
     }
 }

@@ -102,7 +102,7 @@ impl Chooser for Dice {
         let slow = self.random.chance(self.odds.slow);
         let (usual, longest) = match service {
             Service::Store => (8, 3_500),
-            Service::Keys | Service::Secrets => (12, 3_000),
+            Service::Keys | Service::Secrets | Service::Queue => (12, 3_000),
             Service::Provider | Service::Api => (200, 6_000),
         };
         self.random.between(1, if slow { longest } else { usual })

@@ -108,7 +108,11 @@ impl Chooser for Enumeration {
 
     fn fate(&mut self, request: &Request, weather: Weather) -> Fate {
         let mut position = self.position();
-        if weather.calm || position.faults >= self.most_faults || request.service() == Service::Api {
+        if weather.calm
+            || position.faults >= self.most_faults
+            || request.service() == Service::Api
+            || request.is_of_the_fleet()
+        {
             return Fate::Succeed;
         }
         let fates = match request.service() {

@@ -19,13 +19,20 @@ pub enum Verdict {
 
 impl Ledger {
     pub fn judge(&mut self, now: u64, id: &str, item: &Item, provider: &Provider) -> Verdict {
-        let Ok(connection) = Connection::from_item(item) else {
-            self.violate(now, Invariant::RowMakesSense, || format!("the row of {id} makes no sense"));
-            return Verdict::Gone;
+        let connection = match Connection::stored(item) {
+            Ok(Some(connection)) => connection,
+            Ok(None) => return Verdict::Gone,
+            Err(_) => {
+                self.violate(now, Invariant::RowMakesSense, || format!("the row of {id} makes no sense"));
+                return Verdict::Gone;
+            }
         };
         let Some(stored) = self.current.get(id).cloned() else { return Verdict::Gone };
         match connection.status {
-            Status::Disconnecting => Verdict::Gone,
+            Status::Disconnecting => {
+                self.violate(now, Invariant::DisconnectWins, || format!("{id} is still being taken away"));
+                Verdict::Gone
+            }
             _ if provider.honours(&stored.refresh, now) => Verdict::Lives,
             status => {
                 self.counts.lost += 1;

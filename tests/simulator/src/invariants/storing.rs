@@ -49,13 +49,21 @@ impl Ledger {
         if table == Table::Attempts {
             return self.attempt_written(now, asked_at, write, old, new);
         }
+        if write.key.starts_with('#') {
+            return self.fleet_written(now, asked_at, write, old, new);
+        }
         let changed = |name: &str| old.and_then(|old| old.0.get(name)) != new.0.get(name);
-        if changed("token_set") && write.name != "acquire" {
+        if changed("token_set") && !matches!(write.name, "acquire" | "bury") {
             self.pair_stored((now, began_at), process, write, old, new, provider);
         }
         match write.name {
             "acquire" => self.leased(now, looked_at, process, write, new),
             "settle" => self.settled(write, new, process),
+            "disconnect" => {
+                self.disconnected.insert(write.key.clone(), now);
+            }
+            "acquire revocation" => self.revocation_leased(now, asked_at, write, old),
+            "bury" => self.buried(now, write, new, provider),
             _ => {}
         }
         if changed("status") && old.is_some() {
@@ -71,6 +79,9 @@ impl Ledger {
             self.completed.entry(session).or_insert(now);
         } else if write.name == "end session" && self.completed.contains_key(write.key.trim_start_matches("session#")) {
             self.violate(now, Invariant::ToldTheTruth, || "a session that was completed says otherwise".to_owned());
+        }
+        if let (Some(attempt), Ok(created_at)) = (write.key.strip_prefix("state#"), new.number("created_at")) {
+            self.begun.entry(attempt.to_owned()).or_insert(created_at);
         }
         let expires_at = old.and_then(|old| old.number("expires_at").ok());
         if write.name == "take attempt" && expires_at.is_some_and(|expires_at| World::at(expires_at) <= asked_at) {
@@ -171,6 +182,20 @@ impl Ledger {
 
     fn grant_stored(&mut self, now: u64, began_at: u64, old: Option<&Item>, new: &Item) {
         let grant = new.string("grant").unwrap_or_default().to_owned();
+        let id = new.string("id").unwrap_or_default();
+        self.disconnected.remove(id);
+        let buried_at = old.and_then(|old| old.number("disconnected_at").ok());
+        if let (Some(buried_at), Some(begun)) = (buried_at, self.begun.get(&grant))
+            && *begun <= buried_at
+        {
+            self.violate(now, Invariant::DisconnectWins, || format!("{id} is back by a journey that began before"));
+        }
+        let begun_at = |item: &Item| item.number("session_begun_at").ok();
+        if let (Some(before), Some(after)) = (old.and_then(begun_at), begun_at(new))
+            && after < before
+        {
+            self.violate(now, Invariant::OneExchange, || format!("an earlier session has taken {id} over"));
+        }
         if let Ok(session) = new.string("session") {
             let first = self.sessions.entry(session.to_owned()).or_insert_with(|| grant.clone());
             // One that comes after the session's end may not take the connection over, and neither may one of two that race.
@@ -194,7 +219,8 @@ impl Ledger {
     ) {
         let status = |item: &Item| item.string("status").unwrap_or_default().to_owned();
         let id = new.string("id").unwrap_or_default().to_owned();
-        if old.map(status).as_deref() == Some(Status::Disconnecting.as_str()) {
+        let was_disconnecting = old.map(status).as_deref() == Some(Status::Disconnecting.as_str());
+        if was_disconnecting && status(new) != "disconnected" {
             self.violate(now, Invariant::DisconnectWins, || format!("{id} came back"));
         }
         if status(new) != Status::ReauthRequired.as_str() {
@@ -229,7 +255,8 @@ impl Ledger {
 
 fn makes_sense(table: Table, key: &str, new: &Item) -> bool {
     let parsed: Result<(), InconsistentItem> = match table {
-        Table::Connections => Connection::from_item(new).map(|_| ()),
+        Table::Connections if key.starts_with('#') => Ok(()),
+        Table::Connections => Connection::stored(new).map(|_| ()),
         Table::Attempts if key.starts_with("session#") => Session::from_item(new).map(|_| ()),
         Table::Attempts => Attempt::from_item(new).map(|_| ()),
     };
@@ -238,7 +265,7 @@ fn makes_sense(table: Table, key: &str, new: &Item) -> bool {
 
 /// The pair in a row, opened as the product opens it.
 fn open(now: u64, item: &Item) -> Option<Stored> {
-    let connection = Connection::from_item(item).ok()?;
+    let connection = Connection::stored(item).ok()??;
     let key = keys::open(connection.id.as_str(), &connection.pair.data_key)?;
     let place = Place { stack: STACK, connection: &connection.id, token_set: connection.pair.token_set };
     let pair = sealing::open(&connection.pair.sealed, &key, place).ok()?;

@@ -55,6 +55,7 @@ impl Scenario {
                 return_to: None,
                 confirm_page: false,
                 status: SessionStatus::Pending,
+                begun_at: world.clock(),
                 expires_at: world.clock() + Duration::from_secs(3600),
             };
             world.store.write(Table::Attempts, &session.begin(), None);

@@ -1,10 +1,15 @@
 //! Connections that are taken away, at the worst moment that can be had.
-//!
-//! The status only, in one stroke: the use case itself is another worker kind, and comes with the shared code's.
 
-use shared::domain::item::Value;
+use std::sync::Arc;
+use std::time::Duration;
+
+use shared::ports::Clock;
 
 use super::Scenario;
+use crate::ports::Ports;
+
+/// Of the function that answers `DELETE`, in milliseconds.
+const TIMEOUT: u64 = 60_000;
 
 /// Waits for its moment.
 #[derive(Clone, Copy, Debug)]
@@ -32,24 +37,39 @@ impl Scenario {
     }
 
     pub(super) fn strike(&mut self) {
-        let mut world = self.scheduler.world.lock();
-        let now = world.now;
-        let ids = &self.ids;
-        self.ambushes.retain(|Ambush { index, moment }| {
-            let id = ids[*index].as_str();
-            let Some(item) = world.store.connections.get(id) else { return true };
-            let has = |name: &str| item.0.contains_key(name);
-            let is_now = match moment {
-                Moment::Any => true,
-                Moment::AboutToGiveUp => has("refused_at") && has("lease_owner"),
-                Moment::AboutToConnect => world.is_connecting(id),
-                Moment::AboutToCommit => has("lease_owner"),
-            };
-            if is_now && let Some(item) = world.store.connections.get_mut(id) {
-                item.0.insert("status".to_owned(), Value::from("disconnecting"));
-                world.ledger.disconnected.insert(id.to_owned(), now);
-            }
-            !is_now
+        let mut struck = Vec::new();
+        {
+            let world = self.scheduler.world.lock();
+            let ids = &self.ids;
+            self.ambushes.retain(|Ambush { index, moment }| {
+                let id = ids[*index].as_str();
+                let Some(item) = world.store.connections.get(id) else { return true };
+                let has = |name: &str| item.0.contains_key(name);
+                let is_now = match moment {
+                    Moment::Any => true,
+                    Moment::AboutToGiveUp => has("refused_at") && has("lease_owner"),
+                    Moment::AboutToConnect => world.is_connecting(id),
+                    Moment::AboutToCommit => has("lease_owner"),
+                };
+                if is_now {
+                    struck.push(*index);
+                }
+                !is_now
+            });
+        }
+        for index in struck {
+            self.disconnect(index);
+        }
+    }
+
+    pub(super) fn disconnect(&mut self, index: usize) {
+        let (deployment, id) = (self.deployment(), self.ids[index].clone());
+        let now = self.now();
+        self.scheduler.spawn("disconnect".to_owned(), (now, now + TIMEOUT), move |ports: Ports| async move {
+            let ports = Arc::new(ports);
+            let deadline = Clock::now(&*ports) + Duration::from_millis(TIMEOUT);
+            // What it answers is checked where it takes effect; the schedule goes on with what it leaves.
+            let _ = deployment.disconnecting(&ports).disconnect(&id, deadline).await;
         });
     }
 }

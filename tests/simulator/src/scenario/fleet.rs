@@ -7,23 +7,30 @@ use authorize::Authorize;
 use callback::Callback;
 use refresh::Refresh;
 use shared::config::{AuthorizationEndpoint, ClientAuthentication, TokenEndpoint};
+use shared::disconnecting::Disconnecting;
 use shared::domain::connection::SealedPair;
-use shared::domain::connection::writes::{self, LONGEST_INVOCATION, NewGrant};
+use shared::domain::connection::connecting::{NewGrant, connect};
+use shared::domain::connection::writes::{self, LONGEST_INVOCATION};
 use shared::domain::connection_id::ConnectionId;
+use shared::domain::escrowed::Escrowed;
 use shared::domain::schedule;
 use shared::domain::time::Timestamp;
 use shared::domain::token_pair::TokenSet;
 use shared::domain::write::Written;
+use shared::fleet::Fleet;
 use shared::refreshing::Refreshing;
 use shared::sealing::{self, Place};
+use shared::storing::Storing;
 use token::Token;
 use url::Url;
 
-use super::Scenario;
+use super::{REPLAY, Scenario};
 use crate::call::Table;
 use crate::invariants::Times;
 use crate::keys;
 use crate::ports::Ports;
+use crate::queue::OUT_OF_SIGHT;
+use crate::world::Step;
 
 pub const STACK: &str = "simulated";
 pub(super) const ORIGIN: &str = "https://connect.example.com";
@@ -42,6 +49,10 @@ pub struct Deployment {
     pub lifetime: u64,
 }
 
+fn storing(ports: &Arc<Ports>) -> Storing {
+    Storing { connections: ports.clone(), escrow: ports.clone(), clock: ports.clone(), entropy: ports.clone() }
+}
+
 fn url(path: &str) -> Url {
     let text = format!("https://provider.example.com{path}");
     Url::parse(&text).expect("a constant")
@@ -50,6 +61,8 @@ fn url(path: &str) -> Url {
 impl Deployment {
     pub fn refreshing(self, ports: &Arc<Ports>) -> Arc<Refreshing> {
         Arc::new(Refreshing {
+            storing: storing(ports),
+            fleet: Arc::new(Fleet::new(ports.clone(), ports.clone(), ports.clone())),
             stack: STACK.to_owned(),
             client_id: CLIENT_ID.to_owned(),
             refresh_every: Duration::from_secs(self.sweep_every),
@@ -66,7 +79,17 @@ impl Deployment {
     }
 
     pub(super) fn refresh(self, ports: &Arc<Ports>) -> Refresh {
-        Refresh { refreshing: self.refreshing(ports), due: ports.clone(), clock: ports.clone(), entropy: ports.clone() }
+        Refresh {
+            refreshing: self.refreshing(ports),
+            disconnecting: Arc::new(self.disconnecting(ports)),
+            due: ports.clone(),
+            clock: ports.clone(),
+            entropy: ports.clone(),
+        }
+    }
+
+    pub(super) fn disconnecting(self, ports: &Arc<Ports>) -> Disconnecting {
+        Disconnecting::beside(&self.refreshing(ports))
     }
 
     pub(super) fn token(self, ports: &Arc<Ports>) -> Token {
@@ -105,6 +128,7 @@ impl Deployment {
             settings: callback::Settings {
                 attempts_table: "attempts".to_owned(),
                 connections_table: "connections".to_owned(),
+                escrow_queue_url: "queue".to_owned(),
                 kms_key_id: "key".to_owned(),
                 client_secret_arn: "secret".to_owned(),
                 stack: STACK.to_owned(),
@@ -120,7 +144,7 @@ impl Deployment {
             attempt_reads: ports.clone(),
             attempts: ports.clone(),
             connection_reads: ports.clone(),
-            connections: ports.clone(),
+            storing: storing(ports),
             keys: ports.clone(),
             client_secret: ports.clone(),
             provider: ports.clone(),
@@ -154,6 +178,7 @@ impl Scenario {
             id: id.clone(),
             client_id: CLIENT_ID.to_owned(),
             grant: format!("beginning of {id}"),
+            begun_at: now,
             session: None,
             new: writes::new_pair(
                 id,
@@ -165,12 +190,42 @@ impl Scenario {
                 Duration::from_secs(self.plan.sweep_every),
             ),
         };
-        let write = writes::connect(&new, None);
+        let write = connect(&new, None);
         if let (Written::Applied(item), _) = world.store.write(Table::Connections, &write, None) {
             let world = &mut *world;
             let times = Times { now: world.now, asked_at: world.now, began_at: world.now, looked_at: world.now };
             world.ledger.written(times, usize::MAX, Table::Connections, &write, None, &item, &world.provider);
         }
+    }
+
+    /// What waits in the queue, as Lambda's event source mapping hands it over.
+    pub(super) fn replay(&mut self) {
+        let now = self.now();
+        let messages = {
+            let mut world = self.scheduler.world.lock();
+            let messages = world.queue.take(now);
+            if !messages.is_empty() {
+                // Whatever is not done by then comes again.
+                world.schedule(now + OUT_OF_SIGHT, Step::Drive(REPLAY));
+            }
+            messages
+        };
+        if messages.is_empty() {
+            return;
+        }
+        let deployment = self.deployment();
+        let deadline = now + LONGEST_INVOCATION.as_millis() as u64;
+        self.scheduler.spawn("replay".to_owned(), (now, deadline), move |ports| async move {
+            let ports = Arc::new(ports);
+            let parsed = messages.iter().map(|message| refresh::Message {
+                id: message.id.to_string(),
+                escrowed: Escrowed::from_json(&message.body),
+            });
+            let left = deployment.refresh(&ports).replay(parsed.collect()).await.batch_item_failures;
+            let is_left = |id: u64| left.iter().any(|item| item.item_identifier == id.to_string());
+            let mut world = ports.world.lock();
+            messages.iter().filter(|message| !is_left(message.id)).for_each(|message| world.queue.done(message.id));
+        });
     }
 
     pub(super) fn sweep(&mut self) {

@@ -167,7 +167,7 @@ impl Visit {
 /// The time that the caller was told, in the world's milliseconds. The body has it as RFC 3339, the row as a number: the
 /// row's version must be the body's for them to be the same.
 fn cache_until(item: &shared::domain::item::Item, body: &serde_json::Value) -> Option<u64> {
-    let connection = shared::domain::connection::Connection::from_item(item).ok()?;
+    let connection = shared::domain::connection::Connection::stored(item).ok()??;
     let told = body["cache_until"].as_str()?;
     (connection.cache_until().rfc3339() == told).then(|| crate::world::World::at(connection.cache_until().unix()))
 }

@@ -1,12 +1,14 @@
 //! What a call does when it takes effect, and what the ledger is told of it.
 
+use shared::domain::escrowed::Escrowed;
 use shared::domain::write::{Write, Written};
 
-use super::{Call, CallId, Process, ProcessId, Turn, World};
+use super::{Call, CallId, Process, ProcessId, Step, Turn, World};
 use crate::call::{Answer, Refusal, Request, Table};
 use crate::chooser::Fate;
 use crate::invariants::{Sending, Times};
 use crate::keys;
+use crate::scenario::REPLAY;
 
 impl World {
     pub(super) fn take_effect(&mut self, id: CallId) -> Turn {
@@ -57,6 +59,15 @@ impl World {
             }
             Request::OpenKey { connection, wrapped } => Answer::OpenedKey(keys::open(connection, wrapped)),
             Request::Secret => Answer::Secret,
+            Request::Escrow { message } => {
+                if let Ok(escrowed) = Escrowed::from_json(message) {
+                    self.ledger.escrowed(&escrowed, &self.provider);
+                }
+                self.queue.put(message.clone(), now);
+                self.schedule(now + 1000, Step::Drive(REPLAY));
+                Answer::Queued
+            }
+            Request::IsQueueEmpty => Answer::QueueIsEmpty(self.queue.is_empty()),
             Request::Exchange { code, verifier, .. } => {
                 let granted = self.provider.exchange(code, verifier.as_deref(), now);
                 self.ledger.code_arrived(code, self.provider.code_sent(code));

@@ -1,0 +1,41 @@
+//! The queue of sealed pairs: at least once, and again after a while if nobody has said that it is done.
+
+/// How long a message that was taken is out of sight, in milliseconds: template.yaml's.
+pub const OUT_OF_SIGHT: u64 = 300_000;
+
+#[derive(Clone)]
+pub struct Message {
+    pub id: u64,
+    pub body: String,
+    visible_at: u64,
+}
+
+#[derive(Default)]
+pub struct Queue {
+    messages: Vec<Message>,
+    last: u64,
+}
+
+impl Queue {
+    pub fn put(&mut self, body: String, now: u64) {
+        self.last += 1;
+        self.messages.push(Message { id: self.last, body, visible_at: now });
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.messages.is_empty()
+    }
+
+    pub fn take(&mut self, now: u64) -> Vec<Message> {
+        let visible: Vec<&mut Message> = self.messages.iter_mut().filter(|message| message.visible_at <= now).collect();
+        let taken = visible.into_iter().map(|message| {
+            message.visible_at = now + OUT_OF_SIGHT;
+            message.clone()
+        });
+        taken.collect()
+    }
+
+    pub fn done(&mut self, id: u64) {
+        self.messages.retain(|message| message.id != id);
+    }
+}
