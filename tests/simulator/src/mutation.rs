@@ -17,6 +17,36 @@ pub struct Fall {
     pub killed_by: Option<(Plan, Violation)>,
 }
 
+/// Conditions that another one, or the code before them, makes superfluous: a second line, whose removal changes nothing.
+/// A mutant of these may live; one that dies all the same has found a way that this page does not know.
+pub const EQUIVALENT: &[(&str, &str, &str)] = &[
+    ("take attempt", "the attempt exists", "a row that is not there meets none of the other clauses"),
+    ("end attempt", "this invocation has taken it", "nobody can take an attempt over from the one that has it"),
+    ("end session", "the session exists", "its row outlives every attempt by a day"),
+    (
+        "connect",
+        "the session has not made a connection",
+        "the row that was seen had another session, and any that came since has changed the pair",
+    ),
+    ("settle", "the stored pair is the one that failed", "a new pair takes the lease away, and no owner is used twice"),
+    (
+        "give up",
+        "the stored pair is the one that failed",
+        "a new pair takes the lease away, and no owner is used twice",
+    ),
+    (
+        "give up",
+        "the first refusal is old enough to be confirmed",
+        "the code has asked the same of the row that it read, and only a new pair makes it forget",
+    ),
+];
+
+pub fn is_equivalent(mutant: &Mutant) -> Option<&'static str> {
+    let Mutant::Condition { write, clause, .. } = mutant else { return None };
+    let found = EQUIVALENT.iter().find(|(of_write, of_clause, _)| of_write == write && of_clause == clause);
+    found.map(|(_, _, why)| *why)
+}
+
 /// What every conditional write was seen to ask, over some seeds of each class.
 pub fn find(seeds: u64) -> Vec<Mutant> {
     let mut found = BTreeMap::new();
