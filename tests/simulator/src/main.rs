@@ -87,7 +87,7 @@ fn run(class: Class, seed: u64, refreshes: u64) -> bool {
 
 fn replay(arguments: &Arguments) -> bool {
     let seed = arguments.0.first().and_then(|text| text.parse().ok()).unwrap_or(0);
-    let is_stormy = arguments.option("--stormy").map_or(seed % 8 == 0, |text| text == "yes");
+    let is_stormy = arguments.option("--stormy").map_or_else(|| u64::is_multiple_of(seed, 8), |text| text == "yes");
     let class = arguments.class();
     let plan = if is_stormy { Plan::stormy(seed, class) } else { Plan::drawn(seed, class) };
     let mutant = arguments

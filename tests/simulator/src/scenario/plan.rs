@@ -83,6 +83,21 @@ impl Plan {
                 ..drawn
             };
         }
+        if random.chance(0.25) {
+            // Short lives: where answers get lost, connections end, and what ends them is watched.
+            return Self {
+                connections: 4,
+                lifetime: 600,
+                duration: 1_500,
+                sweep_every: 20,
+                double_sweep: 1.0,
+                read_every: Some(60),
+                reconnect_every: None,
+                mistakes: if drawn.orderly { 0.0 } else { 0.5 },
+                odds: Odds { fault: 0.25, slow: 0.2, ..drawn.odds },
+                ..drawn
+            };
+        }
         Self {
             connections: random.between(1, 2) as usize,
             lifetime: 600,
