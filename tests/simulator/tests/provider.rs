@@ -1,6 +1,8 @@
 //! The models of P1 and P2 against the provider that the contract suite holds against a real Doorkeeper: the same random
 //! sequence of operations, the same answers.
 
+#![expect(clippy::unwrap_used, reason = "test code: a panic is the failure")]
+
 use std::time::Duration;
 
 use local::webinargeek::{Grants, Rotation};
