@@ -63,18 +63,23 @@ pub fn find(seeds: u64) -> Vec<Mutant> {
     found.into_keys().chain(orderings).collect()
 }
 
+/// Seeds that were the first to kill a mutant that is hard to kill. Stale after a change of [`Plan`], and then only useless.
+const PROVEN: [u64; 6] = [1371, 681, 773, 781, 386, 270];
+
 /// Stormy runs on every class of provider, until `goes_on` says that it is enough.
 pub fn hunt(mutant: &Mutant, mut goes_on: impl FnMut() -> bool) -> Fall {
-    let mut seed = 0;
+    let mut seeds = PROVEN.into_iter().chain(0..);
+    let mut runs = 0;
     while goes_on() {
+        let Some(seed) = seeds.next() else { break };
         // P2 and P4 first: they forgive least.
         let class = [Class::P2, Class::P4, Class::P1, Class::P2, Class::P0, Class::P3][(seed % 6) as usize];
         let plan = Plan::stormy(seed, class);
         let report = Scenario::new(plan, Some(mutant.clone()), History::default()).run();
-        seed += 1;
+        runs += 1;
         if let Some(violation) = report.violation {
-            return Fall { mutant: mutant.clone(), runs: seed, killed_by: Some((plan, violation)) };
+            return Fall { mutant: mutant.clone(), runs, killed_by: Some((plan, violation)) };
         }
     }
-    Fall { mutant: mutant.clone(), runs: seed, killed_by: None }
+    Fall { mutant: mutant.clone(), runs, killed_by: None }
 }
