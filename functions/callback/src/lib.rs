@@ -358,8 +358,9 @@ impl Callback {
                     return Err(CallbackError::Disconnected);
                 }
                 // The customer has connected once more since. The newer grant stays, and ours is not revoked: a provider
-                // may have given both journeys the same token.
-                if stored.granted_at > sent_at {
+                // may have given both journeys the same token. Of two grants of one second the names decide, for both alike:
+                // otherwise each would store its pair over the other's, again and again.
+                if (stored.granted_at, &stored.grant) > (sent_at, &new_grant.grant) {
                     tracing::info!("a newer grant is stored, this one is left to expire");
                     return Ok(());
                 }
