@@ -87,7 +87,7 @@ fn run(class: Class, seed: u64, refreshes: u64) -> bool {
 
 fn replay(arguments: &Arguments) -> bool {
     let seed = arguments.0.first().and_then(|text| text.parse().ok()).unwrap_or(0);
-    let is_stormy = arguments.option("--stormy").map_or(seed % 8 == 0, |text| text == "yes");
+    let is_stormy = arguments.option("--stormy").map_or_else(|| u64::is_multiple_of(seed, 8), |text| text == "yes");
     let class = arguments.class();
     let plan = if is_stormy { Plan::stormy(seed, class) } else { Plan::drawn(seed, class) };
     let mutant = arguments
@@ -111,13 +111,16 @@ fn mutants(seconds: u64, only: &str) -> bool {
                 let invariant = format!("{:?}", violation.invariant);
                 println!("killed   {time:>5.1} s  {invariant:<20} {:?} seed {:<6} {name}", plan.class, plan.seed);
             }
+            None if mutation::is_equivalent(mutant).is_some() => {
+                println!("lives    {time:>5.1} s  {name}: {}", mutation::is_equivalent(mutant).unwrap_or_default());
+            }
             None => {
                 survivors += 1;
                 println!("SURVIVED {time:>5.1} s  after {} runs {:>13} {name}", fall.runs, "");
             }
         }
     }
-    println!("{} mutants, {survivors} survived", mutants.len());
+    println!("{} mutants, {survivors} survived that should not have", mutants.len());
     survivors == 0
 }
 

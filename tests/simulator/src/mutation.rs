@@ -17,6 +17,36 @@ pub struct Fall {
     pub killed_by: Option<(Plan, Violation)>,
 }
 
+/// Conditions that another one, or the code before them, makes superfluous: a second line, whose removal changes nothing.
+/// A mutant of these may live; one that dies all the same has found a way that this page does not know.
+pub const EQUIVALENT: &[(&str, &str, &str)] = &[
+    ("take attempt", "the attempt exists", "a row that is not there meets none of the other clauses"),
+    ("end attempt", "this invocation has taken it", "nobody can take an attempt over from the one that has it"),
+    ("end session", "the session exists", "its row outlives every attempt by a day"),
+    (
+        "connect",
+        "the session has not made a connection",
+        "the row that was seen had another session, and any that came since has changed the pair",
+    ),
+    ("settle", "the stored pair is the one that failed", "a new pair takes the lease away, and no owner is used twice"),
+    (
+        "give up",
+        "the stored pair is the one that failed",
+        "a new pair takes the lease away, and no owner is used twice",
+    ),
+    (
+        "give up",
+        "the first refusal is old enough to be confirmed",
+        "the code has asked the same of the row that it read, and only a new pair makes it forget",
+    ),
+];
+
+pub fn is_equivalent(mutant: &Mutant) -> Option<&'static str> {
+    let Mutant::Condition { write, clause, .. } = mutant else { return None };
+    let found = EQUIVALENT.iter().find(|(of_write, of_clause, _)| of_write == write && of_clause == clause);
+    found.map(|(_, _, why)| *why)
+}
+
 /// What every conditional write was seen to ask, over some seeds of each class.
 pub fn find(seeds: u64) -> Vec<Mutant> {
     let mut found = BTreeMap::new();
@@ -33,18 +63,23 @@ pub fn find(seeds: u64) -> Vec<Mutant> {
     found.into_keys().chain(orderings).collect()
 }
 
+/// Seeds that were the first to kill a mutant that is hard to kill. Stale after a change of [`Plan`], and then only useless.
+const PROVEN: [u64; 6] = [1371, 681, 773, 781, 386, 270];
+
 /// Stormy runs on every class of provider, until `goes_on` says that it is enough.
 pub fn hunt(mutant: &Mutant, mut goes_on: impl FnMut() -> bool) -> Fall {
-    let mut seed = 0;
+    let mut seeds = PROVEN.into_iter().chain(0..);
+    let mut runs = 0;
     while goes_on() {
+        let Some(seed) = seeds.next() else { break };
         // P2 and P4 first: they forgive least.
         let class = [Class::P2, Class::P4, Class::P1, Class::P2, Class::P0, Class::P3][(seed % 6) as usize];
         let plan = Plan::stormy(seed, class);
         let report = Scenario::new(plan, Some(mutant.clone()), History::default()).run();
-        seed += 1;
+        runs += 1;
         if let Some(violation) = report.violation {
-            return Fall { mutant: mutant.clone(), runs: seed, killed_by: Some((plan, violation)) };
+            return Fall { mutant: mutant.clone(), runs, killed_by: Some((plan, violation)) };
         }
     }
-    Fall { mutant: mutant.clone(), runs: seed, killed_by: None }
+    Fall { mutant: mutant.clone(), runs, killed_by: None }
 }

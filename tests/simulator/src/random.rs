@@ -13,7 +13,7 @@ impl Random {
         Self((state ^ (state >> 31)) | 1)
     }
 
-    pub fn next(&mut self) -> u64 {
+    pub fn number(&mut self) -> u64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
@@ -22,7 +22,7 @@ impl Random {
 
     /// A number below `limit`, which is not zero.
     pub fn below(&mut self, limit: u64) -> u64 {
-        (self.next() >> 11) % limit
+        (self.number() >> 11) % limit
     }
 
     pub fn between(&mut self, low: u64, high: u64) -> u64 {
@@ -31,12 +31,12 @@ impl Random {
 
     /// True once in `1 / probability` times.
     pub fn chance(&mut self, probability: f64) -> bool {
-        ((self.next() >> 11) as f64) < probability * (1_u64 << 53) as f64
+        ((self.number() >> 11) as f64) < probability * (1_u64 << 53) as f64
     }
 
     pub fn fill(&mut self, bytes: &mut [u8]) {
         for chunk in bytes.chunks_mut(8) {
-            let number = self.next().to_le_bytes();
+            let number = self.number().to_le_bytes();
             chunk.copy_from_slice(&number[..chunk.len()]);
         }
     }

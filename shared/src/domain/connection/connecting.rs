@@ -49,7 +49,9 @@ impl NewGrant {
             Refused::SessionUsed
         } else if stored.status == Status::Disconnecting {
             Refused::Disconnected
-        } else if stored.granted_at > self.new.granted_at {
+        } else if (stored.granted_at, &stored.grant) > (self.new.granted_at, &self.grant) {
+            // Of two grants of one second the names decide, for both alike: otherwise each would store its pair over the
+            // other's, again and again (found by the simulator).
             Refused::Newer
         } else {
             Refused::Again(Some(Box::new(stored)))

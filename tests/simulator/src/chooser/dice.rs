@@ -50,12 +50,13 @@ impl Dice {
     }
 
     fn store(&mut self) -> Fate {
-        match self.random.below(10) {
+        match self.random.below(14) {
             0..2 => Fate::LostAnswer,
-            2 => Fate::LateEffect(self.random.between(10, 60_000)),
-            3..5 => Fate::Retried,
-            5..7 => Fate::Repeated(self.random.between(10, 90_000)),
-            7..9 => Fate::CrashAfter,
+            2..4 => Fate::LateEffect(self.random.between(10, 90_000)),
+            4..6 => Fate::Retried,
+            6..8 => Fate::Repeated(self.random.between(10, 90_000)),
+            8..10 => Fate::CrashAfter,
+            10..12 => Fate::FailBefore,
             _ => self.any_service(),
         }
     }

@@ -50,6 +50,21 @@ impl Ledger {
         }
     }
 
+    /// A new grant has replaced a pair. If that was dead, the customer has mended what somebody had lost.
+    pub(super) fn replaced(&mut self, now: u64, id: &str, refresh: &str, provider: &Provider) {
+        let is_on_its_way = self.holding.values().flatten().any(|(token, _)| token == refresh);
+        if is_on_its_way || provider.honours(refresh, now) || self.disconnected.contains_key(id) {
+            return;
+        }
+        self.counts.lost += 1;
+        match self.excuse_of(refresh, provider) {
+            Some(_) => self.counts.unavoidable += 1,
+            None => self.violate(now, Invariant::NoneLost, || {
+                format!("{id} had been lost: {refresh} was dead, and nobody is to blame but us")
+            }),
+        }
+    }
+
     fn excuse_of(&self, refresh: &str, provider: &Provider) -> Option<super::Excuse> {
         if !provider.class.loses_with_the_answer() {
             return None;

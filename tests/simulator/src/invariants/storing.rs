@@ -159,6 +159,9 @@ impl Ledger {
             self.counts.connects += 1;
             self.disturbed.insert(write.key.clone(), now);
             self.grant_stored(now, began_at, old, new);
+            if let Some(before) = &before {
+                self.replaced(now, &write.key, &before.refresh, provider);
+            }
         }
         if let Some(before) = before {
             let by_its_successor = write.name == "commit" && before.refresh != stored.refresh;

@@ -80,7 +80,7 @@ impl Scenario {
             _ => self.random.between(540_000, 660_000),
         };
         let mut visits = vec![at_provider];
-        while self.random.chance(0.5) && visits.len() < 4 {
+        while self.random.chance(self.plan.reloads) && visits.len() < 6 {
             // A double click, a reload, a stranger with the link.
             let within = if self.random.chance(0.7) { 4_000 } else { 120_000 };
             visits.push(at_provider + self.random.below(within));

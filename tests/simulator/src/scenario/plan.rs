@@ -21,6 +21,10 @@ pub struct Plan {
     pub double_sweep: f64,
     pub read_every: Option<u64>,
     pub reconnect_every: Option<u64>,
+    /// That a browser comes back once more.
+    pub reloads: f64,
+    /// That an integrator believes a token refused that was not.
+    pub mistakes: f64,
     pub disconnects: bool,
     /// That a connection does not exist at the beginning.
     pub unconnected: f64,
@@ -51,6 +55,8 @@ impl Plan {
             reconnect_every: if orderly { None } else { some(&mut random, 0.4, lifetime * 2) },
             disconnects: !orderly && random.chance(0.2),
             unconnected: 0.0,
+            reloads: 0.5,
+            mistakes: if orderly { 0.0 } else { 0.05 },
             orderly,
             odds: Odds { fault, slow: 0.02, no_refresh_token: if random.chance(0.3) { 0.1 } else { 0.0 } },
         }
@@ -69,10 +75,26 @@ impl Plan {
                 sweep_every: 120,
                 read_every: None,
                 reconnect_every: Some(60),
-                disconnects: true,
+                disconnects: random.chance(0.5),
                 unconnected: 0.5,
+                reloads: 0.85,
                 orderly: false,
                 odds: Odds { fault: [0.02, 0.1, 0.25][random.below(3) as usize], slow: 0.3, ..drawn.odds },
+                ..drawn
+            };
+        }
+        if random.chance(0.25) {
+            // Short lives: where answers get lost, connections end, and what ends them is watched.
+            return Self {
+                connections: 4,
+                lifetime: 600,
+                duration: 1_500,
+                sweep_every: 20,
+                double_sweep: 1.0,
+                read_every: Some(60),
+                reconnect_every: None,
+                mistakes: if drawn.orderly { 0.0 } else { 0.5 },
+                odds: Odds { fault: 0.25, slow: 0.2, ..drawn.odds },
                 ..drawn
             };
         }
@@ -83,8 +105,9 @@ impl Plan {
             sweep_every: [20, 60][random.below(2) as usize],
             double_sweep: 0.7,
             read_every: Some([20, 60, 150][random.below(3) as usize]),
-            reconnect_every: if drawn.orderly { None } else { Some([150, 600][random.below(2) as usize]) },
+            reconnect_every: [None, Some(150), Some(600)][random.below(3) as usize].filter(|_| !drawn.orderly),
             disconnects: !drawn.orderly && random.chance(0.3),
+            mistakes: if drawn.orderly { 0.0 } else { 0.3 },
             odds: Odds { fault: [0.02, 0.06, 0.12, 0.25][random.below(4) as usize], slow: 0.05, ..drawn.odds },
             ..drawn
         }

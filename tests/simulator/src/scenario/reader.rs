@@ -77,7 +77,7 @@ impl Scenario {
             deployment: self.deployment(),
             min_ttl: (!self.plan.orderly && self.random.chance(0.3)).then(|| self.random.below(self.plan.lifetime)),
             from_cache: !self.quiet && self.random.chance(0.5),
-            is_mistaken: !self.quiet && !self.plan.orderly && self.random.chance(0.05),
+            is_mistaken: !self.quiet && self.random.chance(self.plan.mistakes),
         };
         let now = self.now();
         let times = (now, now + INVOCATION.as_millis() as u64);

@@ -1,0 +1,72 @@
+//! Short forms of the simulator's commands.
+
+use simulator::campaign;
+use simulator::exhaustive::{Setup, search};
+use simulator::mutant::{Mutant, Ordering};
+use simulator::mutation;
+use simulator::provider::Class;
+
+/// Runs of a thousand refreshes, with a fault possible at every call.
+fn none_is_lost(class: Class) -> campaign::Campaign {
+    let campaign = campaign::run(class, 0, 1000);
+    if let Some((plan, _)) = &campaign.failed {
+        panic!("{}", campaign::explain(&campaign::replay(*plan, None), 80));
+    }
+    assert_eq!(campaign.counts.lost, campaign.counts.unavoidable);
+    assert!(campaign.counts.faults > 100 && campaign.counts.crashes > 20, "nothing went wrong");
+    campaign
+}
+
+#[test]
+fn no_connection_is_lost_where_the_provider_makes_that_possible() {
+    for class in [Class::P0, Class::P1, Class::P3] {
+        assert_eq!(none_is_lost(class).counts.lost, 0, "{class:?}");
+    }
+}
+
+#[test]
+fn every_loss_at_a_provider_that_forgets_at_once_is_unavoidable_and_says_so() {
+    for class in [Class::P2, Class::P4] {
+        assert!(none_is_lost(class).counts.lost > 0, "{class:?}: the oracle had nothing to decide");
+    }
+}
+
+#[test]
+fn every_interleaving_of_two_workers_with_one_fault_keeps_every_promise() {
+    for setup in Setup::all(1).into_iter().filter(|setup| matches!(setup.class, Class::P1 | Class::P4)) {
+        let found = search(setup);
+        assert!(found.violation.is_none(), "{}", found.violation.unwrap_or_default());
+        assert!(found.interleavings > 100, "{} interleavings", found.interleavings);
+    }
+}
+
+#[test]
+fn every_order_of_steps_that_the_protocol_forbids_is_found_out() {
+    for ordering in Ordering::ALL {
+        let mut runs = 0;
+        let fall = mutation::hunt(&Mutant::Ordering(ordering), || {
+            runs += 1;
+            runs < 250
+        });
+        assert!(fall.killed_by.is_some(), "{ordering:?} survived");
+    }
+}
+
+#[test]
+fn a_seed_is_a_history() {
+    let picture = |seed| {
+        let plan = simulator::scenario::Plan::stormy(seed, Class::P2);
+        campaign::replay(plan, None).history.picture(10_000)
+    };
+    assert_eq!(picture(3), picture(3));
+    assert_ne!(picture(3), picture(4));
+}
+
+/// Two journeys whose codes were sent in the same second, and a `connect` that the transport repeats: each saw the other's
+/// grant as no newer than its own, and stored its pair over it a second time.
+#[test]
+fn two_grants_of_the_same_second_do_not_replace_each_other_in_turns() {
+    let plan = simulator::scenario::Plan::stormy(2776, Class::P1);
+    let report = campaign::replay(plan, None);
+    assert!(report.violation.is_none(), "{}", campaign::explain(&report, 80));
+}
