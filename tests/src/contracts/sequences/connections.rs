@@ -18,15 +18,16 @@ const SECONDS: [i64; 17] = [0, -1, 1, -34, -35, -36, 36, -59, -60, -61, 61, -119
 
 pub(super) fn write(random: &mut Random, id: &ConnectionId) -> Write {
     let (owner, now) = (owner(random), time(random));
-    match random.below(10) {
+    // `give up` has the most clauses, and is drawn the most often.
+    match random.below(12) {
         0 => writes::acquire(id, &Need::Scheduled, owner, now),
         1 => writes::acquire(id, &Need::OnDemand { seen: set(random) }, owner, now),
         2 => writes::acquire(id, &Need::Rejected { version: random.between(1, 4) as i64 }, owner, now),
         3 => writes::commit(id, set(random), &new(random, id)),
         4 => writes::revive(&connection(random, id)),
         5 => writes::settle(id, set(random), owner, &settlement(random)),
-        6 => {
-            let confirm_after = Duration::from_secs(*random.pick(&[60, 360]));
+        6 | 10 | 11 => {
+            let confirm_after = Duration::from_secs(random.pick(&[60, 360]));
             writes::give_up(&connection(random, id), owner, confirm_after, "invalid_grant", now)
         }
         7 => writes::connect(&grant(random, id), None),
@@ -36,10 +37,10 @@ pub(super) fn write(random: &mut Random, id: &ConnectionId) -> Write {
 
 /// A row as it may stand at any moment of a connection's life, so that a sequence need not live through all of it.
 pub(super) fn standing(random: &mut Random, id: &ConnectionId) -> Write {
-    let status = *random.pick(&["active", "active", "active", "reauth_required", "disconnecting"]);
+    let status = random.pick(&["active", "active", "reauth_required", "reauth_required", "disconnecting"]);
     let mut changes = vec![Change::Set("status", status.into()), Change::Set("session", "one".into())];
     changes.push(Change::Set("token_set", set(random).as_bytes().to_vec().into()));
-    let optional = |random: &mut Random, change| random.percent(50).then_some(change);
+    let optional = |random: &mut Random, change| random.percent(75).then_some(change);
     for name in ["lease_until", "not_before", "refused_at", "refreshed_at", "expires_at", "refresh_at"] {
         let at = time(random);
         changes.extend(optional(random, Change::Set(name, at.into())));
@@ -59,7 +60,7 @@ pub(super) fn standing(random: &mut Random, id: &ConnectionId) -> Write {
 }
 
 fn owner(random: &mut Random) -> &'static str {
-    *random.pick(&["me", "rival", "third"])
+    random.pick(&["me", "rival", "third"])
 }
 
 fn time(random: &mut Random) -> Timestamp {
@@ -78,7 +79,7 @@ fn new(random: &mut Random, id: &ConnectionId) -> NewPair {
     let scope = random.percent(50).then(|| "read".to_owned());
     let pair = SealedPair { token_set: set(random), sealed: bytes(random), data_key: bytes(random) };
     let granted_at = time(random);
-    let expires_at = granted_at + Duration::from_secs(*random.pick(&[0, 1, 100, 7200]));
+    let expires_at = granted_at + Duration::from_secs(random.pick(&[0, 1, 100, 7200]));
     let version = random.between(1, 4) as i64;
     let times = (granted_at, expires_at);
     writes::new_pair(id, version, pair, "Bearer".to_owned(), scope, times, Duration::from_secs(300))
@@ -88,15 +89,15 @@ fn grant(random: &mut Random, id: &ConnectionId) -> NewGrant {
     NewGrant {
         id: id.clone(),
         client_id: "client-one".to_owned(),
-        grant: (*random.pick(&["earlier", "later"])).to_owned(),
-        session: random.percent(50).then(|| (*random.pick(&["one", "two"])).to_owned()),
+        grant: random.pick(&["earlier", "later"]).to_owned(),
+        session: random.percent(50).then(|| random.pick(&["one", "two"]).to_owned()),
         new: new(random, id),
     }
 }
 
 fn settlement(random: &mut Random) -> Settlement {
     Settlement {
-        reason: *random.pick(&["throttled", "invalid_grant"]),
+        reason: random.pick(&["throttled", "invalid_grant"]),
         not_before: time(random),
         known: random.percent(50),
         refused_at: random.percent(50).then(|| time(random)),
