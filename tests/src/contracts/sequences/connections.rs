@@ -41,7 +41,9 @@ pub(super) fn standing(random: &mut Random, id: &ConnectionId) -> Write {
     let mut changes = vec![Change::Set("status", status.into()), Change::Set("session", "one".into())];
     changes.push(Change::Set("token_set", set(random).as_bytes().to_vec().into()));
     let optional = |random: &mut Random, change| random.percent(75).then_some(change);
-    for name in ["lease_until", "not_before", "refused_at", "refreshed_at", "expires_at", "refresh_at"] {
+    // Long enough ago to be believed, whatever else is known.
+    changes.extend(optional(random, Change::Set("refused_at", (NOW - 1000).into())));
+    for name in ["lease_until", "not_before", "refreshed_at", "expires_at", "refresh_at"] {
         let at = time(random);
         changes.extend(optional(random, Change::Set(name, at.into())));
     }
