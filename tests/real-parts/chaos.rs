@@ -110,6 +110,9 @@ async fn holds(promise: Promise, provider: Provider, address: SocketAddr, proof:
             f.round(OPERATIONS, uses_tokens),
         );
         fleet.network.heals();
+        if proof.long && fleet.tally.of("rounds").is_multiple_of(20) {
+            println!("so far {}", fleet.tally.json());
+        }
         for (id, answer) in look(&fleet).await {
             let reason = fleet.stored(&id).await.and_then(|stored| stored.reason);
             if promise == Promise::NoneIsLostInSilence && reason.as_deref() == Some("ambiguous_rotation") {

@@ -2,7 +2,7 @@
 //!
 //! | variable | value | otherwise |
 //! |---|---|---|
-//! | `PROOF` | `long`: the form whose figures docs/reliability.md gives | the short form, which CI runs |
+//! | `PROOF` | `long`: as much as is claimed | the short form, which CI runs |
 //! | `SEED` | a number, to replay a run | always the same one |
 
 use crate::random::Random;

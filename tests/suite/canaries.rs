@@ -76,7 +76,7 @@ fn strange_request(random: &mut Random) -> Request {
         json!("canary"),
     ];
     let mut request = Request::new(random.pick(&bodies).to_string().into_bytes());
-    *request.method_mut() = random.pick(&methods).clone();
+    *request.method_mut() = random.pick(&methods);
     *request.uri_mut() = format!("{}?{}", random.pick(&paths), query(random)).parse().unwrap_or_default();
     let headers = request.headers_mut();
     headers.insert("cookie", "canary=canary; __Host-wg_canary00=canary".parse().unwrap());

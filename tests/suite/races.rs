@@ -1,4 +1,4 @@
-//! Many at once, at the HTTP edge. `PROOF=long` makes it as many as docs/reliability.md claims; that wants an optimised
+//! Many at once, at the HTTP edge. `PROOF=long` makes it as many as is claimed; that wants an optimised
 //! build, since no engine answers a thousand callers within the SDK's timeouts from a debug build:
 //! `PROOF=long cargo test --profile proof -p tests --test suite races`.
 

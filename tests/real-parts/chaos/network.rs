@@ -156,7 +156,7 @@ impl Network {
             return None;
         }
         let mut random = self.random.lock().unwrap();
-        let fault = random.percent(FAULTS).then(|| *random.pick(&ALL))?;
+        let fault = random.percent(FAULTS).then(|| random.pick(&ALL))?;
         let may_hold_back = is_refresh && self.holds_back.load(Ordering::SeqCst);
         Some(if matches!(fault, Fault::NoRefreshToken) && !may_hold_back { Fault::ResetAfterSend } else { fault })
     }

@@ -35,7 +35,7 @@ impl<'a> Worker<'a> {
     /// Works, and is hurt, a few times. Where tokens are used, the first use ends the pair before.
     pub(super) async fn round(&mut self, operations: u64, uses_tokens: bool) {
         for _ in 0..operations {
-            let id = self.random.pick(&self.fleet.ids).clone();
+            let id = self.random.pick(&self.fleet.ids);
             match self.name {
                 "token" => self.reads_a_token(&id, uses_tokens).await,
                 "refresh" => self.sweeps(&id).await,
@@ -60,7 +60,7 @@ impl<'a> Worker<'a> {
     }
 
     async fn sweeps(&mut self, id: &ConnectionId) {
-        let another = self.random.pick(&self.fleet.ids).clone();
+        let another = self.random.pick(&self.fleet.ids);
         for id in [id, &another] {
             self.fleet.age(id).await;
         }

@@ -10,11 +10,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::AttributeValue;
 use local::tables;
 use shared::aws::dynamodb::{AttemptsTable, ConnectionsTable};
 use shared::domain::connection_id::ConnectionId;
-use shared::domain::item::{Item, Value};
+use shared::domain::item::Item;
 use shared::domain::write::{Write, Written};
 use shared::ports::{WriteAttempts, WriteConnections};
 
@@ -22,8 +21,11 @@ use crate::random::Random;
 
 mod attempts;
 mod connections;
+mod row;
 mod show;
 mod synthetic;
+
+use row::Row;
 
 const STEPS: u64 = 6;
 
@@ -84,28 +86,6 @@ struct Sequence {
     random: Random,
     seed: u64,
     step: u64,
-}
-
-/// A row as the model has it.
-struct Row {
-    table: &'static str,
-    key_name: &'static str,
-    key: String,
-    image: Option<Item>,
-}
-
-impl Row {
-    fn new(table: &'static str, key: String) -> Self {
-        let key_name = if table == tables::CONNECTIONS { "id" } else { "pk" };
-        Self { table, key_name, key, image: None }
-    }
-
-    /// What the model makes of it.
-    fn after(&self, write: &Write) -> Item {
-        let mut item = write.apply(self.image.as_ref());
-        item.0.insert(self.key_name.to_owned(), self.key.clone().into());
-        item
-    }
 }
 
 impl Sequence {
@@ -259,12 +239,7 @@ impl Sequence {
     }
 
     async fn is_stored(&self, row: &Row, writes: &[&Write]) {
-        let key = AttributeValue::S(row.key.clone());
-        let output = self.client.get_item().table_name(row.table).key(row.key_name, key).consistent_read(true);
-        let stored =
-            output.send().await.unwrap().item.map(|attributes| {
-                Item(attributes.into_iter().map(|(name, attribute)| (name, value(attribute))).collect())
-            });
+        let stored = row.stored(&self.client).await;
         if stored != row.image {
             self.diverged("the stored row", row, writes, row.image.as_ref(), stored.as_ref());
         }
@@ -282,14 +257,5 @@ impl Sequence {
             show::row(model),
             show::row(engine)
         );
-    }
-}
-
-fn value(attribute: AttributeValue) -> Value {
-    match attribute {
-        AttributeValue::S(text) => Value::S(text),
-        AttributeValue::N(number) => Value::N(number.parse().unwrap_or_else(|_| panic!("no whole number: {number}"))),
-        AttributeValue::B(blob) => Value::B(blob.into_inner()),
-        other => panic!("a type that is never written: {other:?}"),
     }
 }

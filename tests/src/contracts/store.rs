@@ -27,7 +27,7 @@ use shared::domain::secret::{CookieValue, SessionToken, State};
 use shared::domain::session::{Session, SessionId, SessionMark, SessionStatus, end_session};
 use shared::domain::time::Timestamp;
 use shared::domain::token_pair::TokenSet;
-use shared::domain::write::{Write, Written};
+use shared::domain::write::{Change, Test, Write, Written, clause};
 use shared::ports::{ListDue, ReadConnections, WriteAttempts, WriteConnections};
 
 const NOW: i64 = 1_800_000_000;
@@ -39,6 +39,7 @@ pub async fn holds(client: &Client) {
     every_write_on_every_kind_of_fleet_row(client).await;
     every_write_on_every_kind_of_attempt(client).await;
     two_writes_are_both_done_or_neither(client).await;
+    a_list_of_one_test_is_accepted_and_so_is_a_transaction_without_values(client).await;
     of_many_that_want_the_lease_one_gets_it(client).await;
     the_due_index_is_in_order_paged_and_sparse(client).await;
 }
@@ -139,6 +140,24 @@ async fn two_writes_are_both_done_or_neither(client: &Client) {
     table.write(&attempts::take(&attempt.state_hash, &attempt.binding, at(0), "me")).await.unwrap();
     assert!(table.write_both(&end, &completed).await.unwrap());
     assert!(!table.write_both(&end, &completed).await.unwrap(), "the session is completed");
+}
+
+/// Found by the random sequences: `((a))` is a redundant pair of parentheses, which DynamoDB refuses, and so is an empty map
+/// of values.
+async fn a_list_of_one_test_is_accepted_and_so_is_a_transaction_without_values(client: &Client) {
+    let table = AttemptsTable::new(client.clone(), tables::ATTEMPTS.to_owned());
+    let write = |key: &str| Write {
+        name: "made up",
+        key: key.to_owned(),
+        clauses: vec![clause("made up", Test::Any(vec![Test::All(vec![Test::Absent("phase")])]))],
+        changes: vec![Change::Remove("reference")],
+    };
+    let (first, second) = (write("state#one"), write("session#two"));
+    assert!(matches!(table.write(&first).await.unwrap(), Written::Applied(_)));
+    assert!(table.write_both(&first, &second).await.unwrap());
+    for key in ["state#one", "session#two"] {
+        clear(client, tables::ATTEMPTS, "pk", key).await;
+    }
 }
 
 async fn of_many_that_want_the_lease_one_gets_it(client: &Client) {

@@ -46,13 +46,13 @@ impl Journey {
         let mut write = writes::begin(&self.attempt(random));
         write.name = "a row that stands";
         write.changes.retain(|change| !matches!(change, Change::Set("phase", _)));
-        write.changes.push(Change::Set("phase", (*random.pick(&["pending", "exchanging"])).into()));
-        write.changes.push(Change::Set("taken_by", (*random.pick(&["me", "rival"])).into()));
+        write.changes.push(Change::Set("phase", random.pick(&["pending", "exchanging"]).into()));
+        write.changes.push(Change::Set("taken_by", random.pick(&["me", "rival"]).into()));
         write
     }
 
     pub(super) fn of_state(&self, random: &mut Random) -> Write {
-        let me = *random.pick(&["me", "rival"]);
+        let me = random.pick(&["me", "rival"]);
         match random.below(4) {
             0 => writes::begin(&self.attempt(random)),
             1 => writes::take(&self.state_hash, &self.binding(random), time(random), me),
@@ -66,12 +66,12 @@ impl Journey {
             return self.session(random).begin();
         }
         let ends = [SessionStatus::Pending, SessionStatus::Completed, SessionStatus::Denied, SessionStatus::Failed];
-        end_session(&self.session_id, *random.pick(&ends))
+        end_session(&self.session_id, random.pick(&ends))
     }
 
     fn binding(&self, random: &mut Random) -> Binding {
         let name = CookieName::new(&self.state_hash, true);
-        Binding::new(&name, &CookieValue::new(*random.pick(&["cookie", "another"])))
+        Binding::new(&name, &CookieValue::new(random.pick(&["cookie", "another"])))
     }
 
     fn attempt(&self, random: &mut Random) -> Attempt {
@@ -115,6 +115,6 @@ fn end(random: &mut Random) -> End {
     match random.below(3) {
         0 => End::Connected,
         1 => End::Denied,
-        _ => End::Failed { failure: *random.pick(&failures), reference: "reference".to_owned() },
+        _ => End::Failed { failure: random.pick(&failures), reference: "reference".to_owned() },
     }
 }

@@ -23,16 +23,16 @@ const SECONDS: [i64; 17] = [0, -1, 1, -34, -35, -36, 36, -59, -60, -61, 61, -119
 
 pub(super) fn write(random: &mut Random, id: &ConnectionId) -> Write {
     let (owner, now) = (owner(random), time(random));
-    match random.below(18) {
+    // `give up` has the most clauses, and is drawn the most often.
+    match random.below(20) {
         0 => writes::acquire(id, &Need::Scheduled, owner, now),
         1 => writes::acquire(id, &Need::OnDemand { seen: set(random) }, owner, now),
         2 => writes::acquire(id, &Need::Rejected { version: random.between(1, 4) as i64 }, owner, now),
         3 => writes::commit(id, set(random), &new(random, id)),
         4 => writes::revive(&connection(random, id)),
         5 => writes::settle(id, set(random), owner, &settlement(random)),
-        // Four clauses: it needs more tries than the others to be applied once.
-        6 | 13..=15 => {
-            let confirm_after = Duration::from_secs(*random.pick(&[60, 360]));
+        6 | 13..=17 => {
+            let confirm_after = Duration::from_secs(random.pick(&[60, 360]));
             writes::give_up(&connection(random, id), owner, confirm_after, "invalid_grant", now)
         }
         7 => connect(&grant(random, id), None),
@@ -47,7 +47,7 @@ pub(super) fn write(random: &mut Random, id: &ConnectionId) -> Write {
 
 /// A row as it may stand at any moment of a connection's life, so that a sequence need not live through all of it.
 pub(super) fn standing(random: &mut Random, id: &ConnectionId) -> Write {
-    let status = *random.pick(&["active", "active", "active", "reauth_required", "disconnecting"]);
+    let status = random.pick(&["active", "active", "reauth_required", "reauth_required", "disconnecting"]);
     let mark = session(random);
     let mut changes = vec![
         Change::Set("status", status.into()),
@@ -55,10 +55,10 @@ pub(super) fn standing(random: &mut Random, id: &ConnectionId) -> Write {
         Change::Set("session_begun_at", mark.begun_at.into()),
     ];
     changes.push(Change::Set("token_set", set(random).as_bytes().to_vec().into()));
-    let optional = |random: &mut Random, change| random.percent(50).then_some(change);
-    for name in
-        ["lease_until", "not_before", "refused_at", "refreshed_at", "expires_at", "refresh_at", "disconnected_at"]
-    {
+    let optional = |random: &mut Random, change| random.percent(75).then_some(change);
+    // Long enough ago to be believed, whatever else is known.
+    changes.extend(optional(random, Change::Set("refused_at", (NOW - 1000).into())));
+    for name in ["lease_until", "not_before", "refreshed_at", "expires_at", "refresh_at", "disconnected_at"] {
         let at = time(random);
         changes.extend(optional(random, Change::Set(name, at.into())));
     }
@@ -77,8 +77,7 @@ pub(super) fn standing(random: &mut Random, id: &ConnectionId) -> Write {
 }
 
 fn owner(random: &mut Random) -> &'static str {
-    const OWNERS: [&str; 3] = ["me", "rival", "third"];
-    random.pick::<&str>(&OWNERS)
+    random.pick(&["me", "rival", "third"])
 }
 
 fn time(random: &mut Random) -> Timestamp {
@@ -97,7 +96,7 @@ fn new(random: &mut Random, id: &ConnectionId) -> NewPair {
     let scope = random.percent(50).then(|| "read".to_owned());
     let pair = SealedPair { token_set: set(random), sealed: bytes(random), data_key: bytes(random) };
     let granted_at = time(random);
-    let expires_at = granted_at + Duration::from_secs(*random.pick(&[0, 1, 100, 7200]));
+    let expires_at = granted_at + Duration::from_secs(random.pick(&[0, 1, 100, 7200]));
     let version = random.between(1, 4) as i64;
     let times = (granted_at, expires_at);
     writes::new_pair(id, version, pair, "Bearer".to_owned(), scope, times, Duration::from_secs(300))
@@ -107,7 +106,7 @@ fn grant(random: &mut Random, id: &ConnectionId) -> NewGrant {
     NewGrant {
         id: id.clone(),
         client_id: "client-one".to_owned(),
-        grant: (*random.pick(&["earlier", "later"])).to_owned(),
+        grant: random.pick(&["earlier", "later"]).to_owned(),
         begun_at: time(random),
         session: random.percent(50).then(|| session(random)),
         new: new(random, id),
@@ -115,9 +114,8 @@ fn grant(random: &mut Random, id: &ConnectionId) -> NewGrant {
 }
 
 fn settlement(random: &mut Random) -> Settlement {
-    const REASONS: [&str; 2] = ["throttled", "invalid_grant"];
     Settlement {
-        reason: random.pick::<&str>(&REASONS),
+        reason: random.pick(&["throttled", "invalid_grant"]),
         needs_a_person: random.percent(20),
         not_before: time(random),
         known: random.percent(50),

@@ -57,8 +57,8 @@ fn change(random: &mut Random, name: &'static str) -> Change {
 fn test(random: &mut Random, key_name: &'static str, depth: u32) -> Test {
     let name = match random.below(10) {
         0 => key_name,
-        1..4 => *random.pick(&NUMBERS),
-        _ => *random.pick(&ANYTHING),
+        1..4 => random.pick(&NUMBERS),
+        _ => random.pick(&ANYTHING),
     };
     match random.below(if depth > 0 { 9 } else { 7 }) {
         0 => Test::Exists(name),
@@ -80,12 +80,12 @@ fn tests(random: &mut Random, key_name: &'static str, depth: u32) -> Vec<Test> {
 /// From small sets, so that two of them are often equal, or nearly.
 fn value(random: &mut Random) -> Value {
     match random.below(3) {
-        0 => Value::S((*random.pick(&["", "active", "me", "reauth_required", "é\u{1F511}", "pending"])).to_owned()),
+        0 => Value::S(random.pick(&["", "active", "me", "reauth_required", "é\u{1F511}", "pending"]).to_owned()),
         1 => Value::N(number(random)),
         _ => Value::B(random.pick(&[&[][..], &[0], &[1; 16], b"me", &[255, 254]]).to_vec()),
     }
 }
 
 fn number(random: &mut Random) -> i64 {
-    *random.pick(&[0, -1, 1, 2, NOW, NOW - 1, NOW + 1, i64::MAX, i64::MAX - 1, i64::MIN, i64::MIN + 1])
+    random.pick(&[0, -1, 1, 2, NOW, NOW - 1, NOW + 1, i64::MAX, i64::MAX - 1, i64::MIN, i64::MIN + 1])
 }
