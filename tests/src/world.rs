@@ -307,6 +307,12 @@ impl World {
         self.clock.waiting_counts(!operations.is_empty());
     }
 
+    pub async fn session_row(&self, id: &str) -> shared::domain::item::Item {
+        let name = tables::ATTEMPTS.to_owned();
+        let table = shared::aws::dynamodb::AttemptsTable::new(self.services.dynamodb.clone(), name);
+        shared::ports::ReadAttempts::read(&table, &format!("session#{id}")).await.unwrap().unwrap()
+    }
+
     /// The row as the engine has it.
     pub async fn row(&self, id: &str) -> Option<HashMap<String, AttributeValue>> {
         let key = AttributeValue::S(id.to_owned());

@@ -185,6 +185,20 @@ async fn a_process_that_died_with_the_lease_costs_the_connection_nothing() {
     assert!(world.is_live(world.token("t").await.text("access_token")));
 }
 
+/// Found by the simulator: a provider that honours the old refresh token for some minutes would have ended it.
+#[tokio::test]
+async fn after_a_process_that_died_in_an_early_refresh_the_schedule_comes_at_once_and_not_when_the_token_is_old() {
+    let world = World::new().await;
+    world.connect("t").await;
+    world.clock.advance(600);
+    let table = shared::aws::dynamodb::ConnectionsTable::new(world.services.dynamodb.clone(), TABLE.to_owned());
+    let id = ConnectionId::parse("t").unwrap();
+    let rejected = acquire(&id, &Need::Rejected { version: 1 }, "dead", world.clock.now());
+    assert!(matches!(table.write(&rejected).await.unwrap(), Written::Applied(_)));
+    world.clock.advance(160);
+    assert_eq!(world.sweep().await["refreshed"], 1);
+}
+
 #[tokio::test]
 async fn a_pair_lost_with_its_answer_is_labelled_where_the_provider_rotates_at_once() {
     let world = World::with(Setup::strict()).await;

@@ -70,8 +70,8 @@ impl Escrowed {
                 grant: grant.grant.clone(),
                 begun_at: grant.begun_at.unix(),
                 session: grant.session.as_ref().map(|session| {
-                    let SessionMark { id, begun_at } = session;
-                    (id.as_str().to_owned(), begun_at.unix())
+                    let SessionMark { id, order } = session;
+                    (id.as_str().to_owned(), *order)
                 }),
             }),
         };
@@ -104,10 +104,7 @@ impl Escrowed {
                     client_id: grant.client_id,
                     grant: grant.grant,
                     begun_at: Timestamp::from_unix(grant.begun_at),
-                    session: grant.session.map(|(id, begun_at)| SessionMark {
-                        id: SessionId::named(id),
-                        begun_at: Timestamp::from_unix(begun_at),
-                    }),
+                    session: grant.session.map(|(id, order)| SessionMark { id: SessionId::named(id), order }),
                     new,
                 },
                 predecessor,
@@ -162,10 +159,7 @@ mod tests {
             client_id: "client".to_owned(),
             grant: "attempt".to_owned(),
             begun_at: Timestamp::from_unix(50),
-            session: Some(SessionMark {
-                id: SessionId::named("session".to_owned()),
-                begun_at: Timestamp::from_unix(40),
-            }),
+            session: Some(SessionMark { id: SessionId::named("session".to_owned()), order: 40 }),
             new: new_pair(),
         };
         for escrowed in [

@@ -40,7 +40,9 @@ impl SessionId {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionMark {
     pub id: SessionId,
-    pub begun_at: Timestamp,
+    /// Later sessions have higher ones: the second in which it was made, and after it, so that no two are alike, six
+    /// digits of the id.
+    pub order: i64,
 }
 
 impl SessionMark {
@@ -48,14 +50,12 @@ impl SessionMark {
     pub(super) fn from_item(item: &Item) -> Result<Option<Self>, InconsistentItem> {
         match item.optional_string("session")? {
             None => Ok(None),
-            Some(id) => {
-                Ok(Some(Self { id: SessionId::named(id.to_owned()), begun_at: item.time("session_begun_at")? }))
-            }
+            Some(id) => Ok(Some(Self { id: SessionId::named(id.to_owned()), order: item.number("session_order")? })),
         }
     }
 
     pub(super) fn changes(&self) -> [Change; 2] {
-        [Change::Set("session", self.id.0.as_str().into()), Change::Set("session_begun_at", self.begun_at.into())]
+        [Change::Set("session", self.id.0.as_str().into()), Change::Set("session_order", self.order.into())]
     }
 
     /// The clauses of a grant's write: its session has made no connection yet, and no later one has. A connection
@@ -65,17 +65,14 @@ impl SessionMark {
             clause("the session has not made a connection", Test::Differs("session", self.id.0.as_str().into())),
             clause(
                 "no later session has made the connection",
-                Test::Any(vec![
-                    Test::Absent("session_begun_at"),
-                    Test::AtMost("session_begun_at", self.begun_at.unix()),
-                ]),
+                Test::Any(vec![Test::Absent("session_order"), Test::AtMost("session_order", self.order)]),
             ),
         ]
     }
 
     /// Whether a connection that remembers `newest` leaves nothing for this session to do.
     pub fn is_used(&self, newest: Option<&SessionMark>) -> bool {
-        newest.is_some_and(|newest| newest.id == self.id || newest.begun_at > self.begun_at)
+        newest.is_some_and(|newest| newest.id == self.id || newest.order > self.order)
     }
 }
 
@@ -134,7 +131,9 @@ impl Session {
     }
 
     pub fn mark(&self) -> SessionMark {
-        SessionMark { id: self.id.clone(), begun_at: self.begun_at }
+        let bytes = self.id.0.bytes().take(8);
+        let digits = bytes.fold(0, |digits: i64, byte| (digits * 31 + i64::from(byte)) % 1_000_000);
+        SessionMark { id: self.id.clone(), order: self.begun_at.unix() * 1_000_000 + digits }
     }
 
     /// Stores a new session.

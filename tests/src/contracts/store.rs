@@ -299,8 +299,14 @@ fn connections() -> Vec<Option<Item>> {
         )),
         Some(with(connection(), &[("not_before", at(0).into()), ("reason", "throttled".into())])),
         Some(with(connection(), &[("refreshed_at", at(-10).into()), ("refresh_at", at(5000).into())])),
-        Some(with(connection(), &[("session", session().id.as_str().into()), ("session_begun_at", at(-60).into())])),
-        Some(with(connection(), &[("session", "later".into()), ("session_begun_at", at(60).into())])),
+        Some(with(
+            connection(),
+            &[("session", session().id.as_str().into()), ("session_order", session().mark().order.into())],
+        )),
+        Some(with(
+            connection(),
+            &[("session", "later".into()), ("session_order", Value::N(session().mark().order + 1))],
+        )),
         Some(with(connection(), &[("status", "disconnecting".into())])),
         Some(with(connection(), &[("status", "disconnecting".into()), ("token_set", bytes(set(2)))])),
         Some(with(leased(-20), &[("status", "disconnecting".into()), ("not_before", at(9).into())])),

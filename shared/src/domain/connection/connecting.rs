@@ -96,7 +96,7 @@ pub fn connect(grant: &NewGrant, seen: Option<TokenSet>) -> Write {
             clauses.extend(session.is_unused());
             changes.extend(session.changes());
         }
-        None => changes.extend([Change::Remove("session"), Change::Remove("session_begun_at")]),
+        None => changes.extend([Change::Remove("session"), Change::Remove("session_order")]),
     }
     if grant.new.scope.is_none() {
         // The scope of the grant that went would be a false one.

@@ -119,7 +119,7 @@ pub fn bury(connection: &Connection, revocation: Revocation, now: Timestamp) -> 
         "grant",
         "granted_at",
         "session",
-        "session_begun_at",
+        "session_order",
     ];
     let mut changes = vec![
         Change::Set("status", "disconnected".into()),

@@ -87,6 +87,19 @@ pub fn acquire(id: &ConnectionId, need: &Need, me: &str, now: Timestamp) -> Writ
             Test::AtMost("refreshed_at", (now - REJECTION_AGE).unix()),
         ]),
     };
+    let mut changes = vec![
+        Change::Set("lease_owner", me.into()),
+        Change::Set("lease_until", (now + LEASE).into()),
+        Change::Add("attempts", 1),
+    ];
+    match need {
+        Need::Scheduled => {}
+        // Long before the schedule would come to it. If this process dies, and a provider honours the old refresh token for
+        // some minutes only, the schedule must come at once (found by the simulator).
+        Need::OnDemand { .. } | Need::Rejected { .. } => {
+            changes.push(Change::Set("refresh_at", (now + LEASE + Duration::from_secs(1)).into()));
+        }
+    }
     Write {
         name: "acquire",
         key: id.as_str().to_owned(),
@@ -108,11 +121,7 @@ pub fn acquire(id: &ConnectionId, need: &Need, me: &str, now: Timestamp) -> Writ
                 Test::Any(vec![Test::Absent("not_before"), Test::AtMost("not_before", now.unix())]),
             ),
         ],
-        changes: vec![
-            Change::Set("lease_owner", me.into()),
-            Change::Set("lease_until", (now + LEASE).into()),
-            Change::Add("attempts", 1),
-        ],
+        changes,
     }
 }
 

@@ -193,7 +193,7 @@ impl Ledger {
         {
             self.violate(now, Invariant::DisconnectWins, || format!("{id} is back by a journey that began before"));
         }
-        let begun_at = |item: &Item| item.number("session_begun_at").ok();
+        let begun_at = |item: &Item| item.number("session_order").ok();
         if let (Some(before), Some(after)) = (old.and_then(begun_at), begun_at(new))
             && after < before
         {

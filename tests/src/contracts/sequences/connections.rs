@@ -52,7 +52,7 @@ pub(super) fn standing(random: &mut Random, id: &ConnectionId) -> Write {
     let mut changes = vec![
         Change::Set("status", status.into()),
         Change::Set("session", mark.id.as_str().into()),
-        Change::Set("session_begun_at", mark.begun_at.into()),
+        Change::Set("session_order", mark.order.into()),
     ];
     changes.push(Change::Set("token_set", set(random).as_bytes().to_vec().into()));
     let optional = |random: &mut Random, change| random.percent(75).then_some(change);
@@ -149,5 +149,5 @@ fn connection(random: &mut Random, id: &ConnectionId) -> Connection {
 
 fn session(random: &mut Random) -> SessionMark {
     let token = SessionToken::new(digest::base64url([random.between(1, 2) as u8; 32]));
-    SessionMark { id: SessionId::of(&token).unwrap(), begun_at: time(random) }
+    SessionMark { id: SessionId::of(&token).unwrap(), order: time(random).unix() }
 }
