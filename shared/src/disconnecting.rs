@@ -155,7 +155,7 @@ impl Disconnecting {
             known: true,
             refused_at: None,
         };
-        let write = settle(&connection.id, connection.pair.token_set, owner, &settlement);
+        let write = settle(&connection.id, owner, &settlement);
         self.connection_writes.write(&write).await.map(|_| ())
     }
 }

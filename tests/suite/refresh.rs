@@ -193,7 +193,12 @@ async fn after_a_process_that_died_in_an_early_refresh_the_schedule_comes_at_onc
     world.clock.advance(600);
     let table = shared::aws::dynamodb::ConnectionsTable::new(world.services.dynamodb.clone(), TABLE.to_owned());
     let id = ConnectionId::parse("t").unwrap();
-    let rejected = acquire(&id, &Need::Rejected { version: 1 }, "dead", world.clock.now());
+    let rejected = acquire(
+        &id,
+        &Need::Rejected { seen: world.stored("t").await.unwrap().pair.token_set },
+        "dead",
+        world.clock.now(),
+    );
     assert!(matches!(table.write(&rejected).await.unwrap(), Written::Applied(_)));
     world.clock.advance(160);
     assert_eq!(world.sweep().await["refreshed"], 1);

@@ -127,7 +127,7 @@ impl Token {
             }
             // 2. A row that was given up goes there too: a pair that arrived late revives it.
             let need = if connection.version == wanted.rejected {
-                Need::Rejected { version: connection.version }
+                Need::Rejected { seen: connection.pair.token_set }
             } else {
                 Need::OnDemand { seen: connection.pair.token_set }
             };

@@ -6,7 +6,7 @@ use super::item::{InconsistentItem, Item, Value};
 use super::return_to::ReturnTo;
 use super::secret::SessionToken;
 use super::time::Timestamp;
-use super::write::{Change, Clause, Test, Write, clause};
+use super::write::{Change, Test, Write, clause};
 use std::time::Duration;
 
 /// How long a session's row outlives its link, so that its status can still be asked for.
@@ -58,19 +58,9 @@ impl SessionMark {
         [Change::Set("session", self.id.0.as_str().into()), Change::Set("session_order", self.order.into())]
     }
 
-    /// The clauses of a grant's write: its session has made no connection yet, and no later one has. A connection
-    /// remembers one session only; without the second clause, whoever still holds an earlier link could take it over.
-    pub(super) fn is_unused(&self) -> [Clause; 2] {
-        [
-            clause("the session has not made a connection", Test::Differs("session", self.id.0.as_str().into())),
-            clause(
-                "no later session has made the connection",
-                Test::Any(vec![Test::Absent("session_order"), Test::AtMost("session_order", self.order)]),
-            ),
-        ]
-    }
-
-    /// Whether a connection that remembers `newest` leaves nothing for this session to do.
+    /// Whether a connection that remembers `newest` leaves nothing for this session to do: it has made the connection, or a
+    /// later one has. A connection remembers one session only; without the second half, whoever still holds an earlier link
+    /// could take it over.
     pub fn is_used(&self, newest: Option<&SessionMark>) -> bool {
         newest.is_some_and(|newest| newest.id == self.id || newest.order > self.order)
     }

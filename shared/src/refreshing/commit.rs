@@ -100,7 +100,7 @@ impl Refreshing {
             Status::Active => return Ok(Landed::Stored(stored)),
             // A rival had given the connection up while this pair was on its way.
             Status::ReauthRequired => writes::revive(&stored),
-            Status::Disconnecting => hasten(&stored, self.clock.now()),
+            Status::Disconnecting => hasten(&stored.id, self.clock.now()),
         };
         match (stored.status, self.write(&write).await?) {
             (Status::Disconnecting, _) => Ok(Landed::Disconnecting),

@@ -58,7 +58,7 @@ impl Refreshing {
             settlement.not_before = now + schedule::backoff(lease.connection.failures + 1);
             return Err(self.settle_as(lease, refusal(), settlement).await);
         }
-        match self.write(&writes::give_up(&stored, &lease.owner, confirm_after, reason.as_str(), now)).await? {
+        match self.write(&writes::give_up(&stored, &lease.owner, reason.as_str())).await? {
             Written::Applied(item) => {
                 log_given_up(reason);
                 match Connection::stored(&item).map_err(StoreError::from)? {
@@ -92,7 +92,7 @@ impl Refreshing {
 
     async fn settle_as(&self, lease: &Lease, failure: Failure, settlement: Settlement) -> Outcome {
         let connection = &lease.connection;
-        let write = writes::settle(&connection.id, connection.pair.token_set, &lease.owner, &settlement);
+        let write = writes::settle(&connection.id, &lease.owner, &settlement);
         match self.write(&write).await {
             Ok(Written::Applied(_)) => {}
             Ok(Written::Refused(None)) => return Outcome::Gone,

@@ -86,8 +86,7 @@ pub(super) fn refused_lease(connection: Connection, need: &Need, now: Timestamp)
     }
     let wanted = match need {
         Need::Scheduled => connection.refresh_at <= now,
-        Need::OnDemand { seen } => connection.pair.token_set == *seen,
-        Need::Rejected { version } => connection.version == *version,
+        Need::OnDemand { seen } | Need::Rejected { seen } => connection.pair.token_set == *seen,
     };
     if !wanted {
         return Outcome::Adopted(connection);

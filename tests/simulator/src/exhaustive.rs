@@ -51,7 +51,7 @@ impl Setup {
     }
 
     fn plan(self) -> Plan {
-        let odds = Odds { fault: 0.0, slow: 0.0, no_refresh_token: 0.0 };
+        let odds = Odds { fault: 0.0, slow: 0.0, closed: 0.0, no_refresh_token: 0.0 };
         let mut plan = Plan::drawn(1, self.class);
         (plan.connections, plan.lifetime, plan.sweep_every, plan.odds, plan.orderly) = (1, 7200, 300, odds, false);
         plan

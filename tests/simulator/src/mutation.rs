@@ -20,24 +20,17 @@ pub struct Fall {
 /// Conditions that another one, or the code before them, makes superfluous: a second line, whose removal changes nothing.
 /// A mutant of these may live; one that dies all the same has found a way that this page does not know.
 pub const EQUIVALENT: &[(&str, &str, &str)] = &[
-    ("take attempt", "the attempt exists", "a row that is not there meets none of the other clauses"),
-    ("end attempt", "this invocation has taken it", "nobody can take an attempt over from the one that has it"),
-    ("end session", "the session exists", "its row outlives every attempt by a day"),
+    ("end attempt", "this invocation has taken it", "nobody can take an attempt over; but a write must ask something"),
     (
-        "connect",
-        "the session has not made a connection",
-        "the row that was seen had another session, and any that came since has changed the pair",
+        "give attempt back",
+        "this invocation has taken it",
+        "nobody can take an attempt over; but a write must ask something",
     ),
-    ("settle", "the stored pair is the one that failed", "a new pair takes the lease away, and no owner is used twice"),
+    ("end session", "the session exists", "rows that TTL deletes are not simulated, and none may be made anew"),
     (
-        "give up",
-        "the stored pair is the one that failed",
-        "a new pair takes the lease away, and no owner is used twice",
-    ),
-    (
-        "give up",
-        "the first refusal is old enough to be confirmed",
-        "the code has asked the same of the row that it read, and only a new pair makes it forget",
+        "hasten",
+        "the connection is being taken away",
+        "it asks that there is a row at all; the moment is milliseconds long",
     ),
 ];
 

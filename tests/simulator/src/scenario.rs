@@ -222,7 +222,10 @@ impl Scenario {
                 self.later(self.plan.reconnect_every, Actor::Customer(index));
             }
             Actor::Return(journey) if !self.quiet => self.come_back(journey),
-            Actor::Disconnect(index) if !self.quiet => self.lie_in_wait(index),
+            Actor::Disconnect(index) if !self.quiet => {
+                self.lie_in_wait(index);
+                self.later(Some(self.plan.duration / 3), Actor::Disconnect(index));
+            }
             Actor::Reader(_) | Actor::Customer(_) | Actor::Return(_) | Actor::Disconnect(_) => {}
         }
     }

@@ -169,7 +169,7 @@ async fn of_many_that_want_the_lease_one_gets_it(client: &Client) {
                 let table = ConnectionsTable::new(client.clone(), tables::CONNECTIONS.to_owned());
                 let owner = format!("{round}-{rival}");
                 tokio::spawn(async move {
-                    let write = writes::acquire(&id(), &Need::Rejected { version: 3 }, &owner, at(0));
+                    let write = writes::acquire(&id(), &Need::Rejected { seen: set(1) }, &owner, at(0));
                     matches!(table.write(&write).await.unwrap(), Written::Applied(_))
                 })
             })
@@ -351,14 +351,14 @@ fn connection_writes() -> Vec<Write> {
     vec![
         writes::acquire(&id(), &Need::Scheduled, "me", at(0)),
         writes::acquire(&id(), &Need::OnDemand { seen: set(1) }, "me", at(0)),
-        writes::acquire(&id(), &Need::Rejected { version: 3 }, "me", at(0)),
+        writes::acquire(&id(), &Need::Rejected { seen: set(1) }, "me", at(0)),
         writes::commit(&id(), set(1), &new(Some("read"))),
         writes::commit(&id(), set(1), &new(None)),
         writes::revive(&image),
         writes::revive(&revived),
-        writes::settle(&id(), set(1), "me", &settlement(true, None)),
-        writes::settle(&id(), set(1), "me", &settlement(false, Some(at(0)))),
-        writes::give_up(&image, "me", Duration::from_secs(60), "invalid_grant", at(0)),
+        writes::settle(&id(), "me", &settlement(true, None)),
+        writes::settle(&id(), "me", &settlement(false, Some(at(0)))),
+        writes::give_up(&image, "me", "invalid_grant"),
         writes::quarantine(&id(), "inconsistent_row", at(300)),
         connect(&grant(Some("read"), None), None),
         connect(&grant(None, session.clone()), None),
@@ -366,7 +366,7 @@ fn connection_writes() -> Vec<Write> {
         connect(&grant(None, session), Some(set(1))),
         disconnect(&id(), at(0)),
         acquire_revocation(&id(), "me", at(0)),
-        hasten(&revived, at(0)),
+        hasten(&id(), at(0)),
         bury(&image, Revocation::Done, at(0)),
     ]
 }

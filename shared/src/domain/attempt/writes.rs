@@ -51,10 +51,9 @@ pub fn take(state_hash: &StateHash, binding: &Binding, now: Timestamp, me: &str)
         name: "take attempt",
         key: state_hash.key(),
         clauses: vec![
-            clause("the attempt exists", Test::Exists("pk")),
             // DynamoDB deletes expired rows hours late.
             clause("it has not expired", Test::Above("expires_at", now.unix())),
-            // Login CSRF: a state that another browser started.
+            // Login CSRF: a state that another browser started. Also the proof that the attempt exists.
             clause("this browser started it", Test::Equals("binding", binding.0.clone().into())),
             // Replay, reload, double click. The second half makes the SDK's own retry after a lost answer harmless.
             clause("nobody has taken it", Test::Any(vec![Test::Equals("phase", Phase::Pending.as_str().into()), ours])),

@@ -64,7 +64,7 @@ impl NewGrant {
 /// On the predecessor, like every other commit: without that, a write repeated by the SDK after a lost acknowledgement
 /// would put a spent pair over its successor.
 pub fn connect(grant: &NewGrant, seen: Option<TokenSet>) -> Write {
-    let mut clauses = match seen {
+    let clauses = match seen {
         None => vec![clause(
             "there is no connection, or it was taken away before this journey began",
             Test::Any(vec![Test::Absent("id"), Test::Below("disconnected_at", grant.begun_at.unix())]),
@@ -90,12 +90,10 @@ pub fn connect(grant: &NewGrant, seen: Option<TokenSet>) -> Write {
         Change::Remove("disconnected_at"),
         Change::Remove("revocation"),
     ]);
+    // Whether the session has made a connection was asked of the row that was seen, and any that came since has changed
+    // the pair: the predecessor says it all.
     match &grant.session {
-        Some(session) => {
-            // A leaked link must not let a stranger finish after the customer.
-            clauses.extend(session.is_unused());
-            changes.extend(session.changes());
-        }
+        Some(session) => changes.extend(session.changes()),
         None => changes.extend([Change::Remove("session"), Change::Remove("session_order")]),
     }
     if grant.new.scope.is_none() {

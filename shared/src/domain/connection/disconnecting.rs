@@ -60,14 +60,11 @@ pub fn acquire_revocation(id: &ConnectionId, me: &str, now: Timestamp) -> Write 
 }
 
 /// Makes a connection due at once whose newest pair has just been stored while it is being taken away.
-pub fn hasten(connection: &Connection, now: Timestamp) -> Write {
+pub fn hasten(id: &ConnectionId, now: Timestamp) -> Write {
     Write {
         name: "hasten",
-        key: connection.id.as_str().to_owned(),
-        clauses: vec![
-            clause("the stored pair is the one that arrived", token_set_is(connection.pair.token_set)),
-            clause("the connection is being taken away", status_is(Status::Disconnecting)),
-        ],
+        key: id.as_str().to_owned(),
+        clauses: vec![clause("the connection is being taken away", status_is(Status::Disconnecting))],
         changes: vec![Change::Set("refresh_at", now.into())],
     }
 }
@@ -132,11 +129,8 @@ pub fn bury(connection: &Connection, revocation: Revocation, now: Timestamp) -> 
     Write {
         name: "bury",
         key: connection.id.as_str().to_owned(),
-        clauses: vec![
-            // A refresh in flight may have stored a newer one, which is to be revoked too.
-            clause("the stored pair is the one that was revoked", token_set_is(connection.pair.token_set)),
-            clause("the connection is being taken away", status_is(Status::Disconnecting)),
-        ],
+        // A refresh in flight may have stored a newer one, which is to be revoked too.
+        clauses: vec![clause("the stored pair is the one that was revoked", token_set_is(connection.pair.token_set))],
         changes,
     }
 }

@@ -47,8 +47,8 @@ pub enum Need {
     Scheduled,
     /// A caller found too little life left in this token set.
     OnDemand { seen: TokenSet },
-    /// A caller was refused by the provider with this version.
-    Rejected { version: i64 },
+    /// A caller was refused by the provider with this token set.
+    Rejected { seen: TokenSet },
 }
 
 pub(super) fn token_set_is(set: TokenSet) -> Test {
@@ -81,12 +81,30 @@ fn forget_old_pair() -> impl Iterator<Item = Change> {
 pub fn acquire(id: &ConnectionId, need: &Need, me: &str, now: Timestamp) -> Write {
     let wanted = match need {
         Need::Scheduled => Test::AtMost("refresh_at", now.unix()),
-        Need::OnDemand { seen } => token_set_is(*seen),
-        Need::Rejected { version } => Test::All(vec![
-            Test::Equals("version", Value::N(*version)),
-            Test::AtMost("refreshed_at", (now - REJECTION_AGE).unix()),
-        ]),
+        Need::OnDemand { seen } | Need::Rejected { seen } => token_set_is(*seen),
     };
+    let mut clauses = vec![
+        // Also the proof that the row exists: an update of an absent row would create it.
+        clause("the connection is active", status_is(Status::Active)),
+        // Whoever came second adopts what the first one stored.
+        clause("a refresh is still wanted", wanted),
+        clause(
+            "nobody holds the lease",
+            Test::Any(vec![
+                Test::Absent("lease_until"),
+                Test::Below("lease_until", (now - UNSETTLED_GRACE).unix()),
+                Test::All(vec![Test::Below("lease_until", now.unix()), Test::AtMost("expires_at", now.unix())]),
+            ]),
+        ),
+        clause(
+            "no backoff is running",
+            Test::Any(vec![Test::Absent("not_before"), Test::AtMost("not_before", now.unix())]),
+        ),
+    ];
+    if let Need::Rejected { .. } = need {
+        let is_believed = Test::AtMost("refreshed_at", (now - REJECTION_AGE).unix());
+        clauses.push(clause("the pair is old enough for its rejection to be believed", is_believed));
+    }
     let mut changes = vec![
         Change::Set("lease_owner", me.into()),
         Change::Set("lease_until", (now + LEASE).into()),
@@ -100,29 +118,7 @@ pub fn acquire(id: &ConnectionId, need: &Need, me: &str, now: Timestamp) -> Writ
             changes.push(Change::Set("refresh_at", (now + LEASE + Duration::from_secs(1)).into()));
         }
     }
-    Write {
-        name: "acquire",
-        key: id.as_str().to_owned(),
-        clauses: vec![
-            // Also the proof that the row exists: an update of an absent row would create it.
-            clause("the connection is active", status_is(Status::Active)),
-            // Whoever came second adopts what the first one stored.
-            clause("a refresh is still wanted", wanted),
-            clause(
-                "nobody holds the lease",
-                Test::Any(vec![
-                    Test::Absent("lease_until"),
-                    Test::Below("lease_until", (now - UNSETTLED_GRACE).unix()),
-                    Test::All(vec![Test::Below("lease_until", now.unix()), Test::AtMost("expires_at", now.unix())]),
-                ]),
-            ),
-            clause(
-                "no backoff is running",
-                Test::Any(vec![Test::Absent("not_before"), Test::AtMost("not_before", now.unix())]),
-            ),
-        ],
-        changes,
-    }
+    Write { name: "acquire", key: id.as_str().to_owned(), clauses, changes }
 }
 
 /// `attention` of a row that a person must look at.
@@ -208,7 +204,7 @@ pub struct Settlement {
 }
 
 /// Releases the lease after a failure and waits.
-pub fn settle(id: &ConnectionId, old: TokenSet, me: &str, settlement: &Settlement) -> Write {
+pub fn settle(id: &ConnectionId, me: &str, settlement: &Settlement) -> Write {
     let mut changes = vec![
         Change::Set("reason", settlement.reason.into()),
         Change::Set("not_before", settlement.not_before.into()),
@@ -228,7 +224,7 @@ pub fn settle(id: &ConnectionId, old: TokenSet, me: &str, settlement: &Settlemen
     if settlement.needs_a_person {
         changes.push(Change::Set("attention", QUARANTINED.into()));
     }
-    Write { name: "settle", key: id.as_str().to_owned(), clauses: ours(old, me), changes }
+    Write { name: "settle", key: id.as_str().to_owned(), clauses: vec![lease_is_ours(me)], changes }
 }
 
 /// Puts off a row that makes no sense, which nobody could lease or settle. It stays as it is, and due: a wrong deployment
@@ -249,32 +245,18 @@ pub fn quarantine(id: &ConnectionId, reason: &'static str, not_before: Timestamp
     }
 }
 
-/// Nobody has stored a pair since, and nobody else may be about to.
-fn ours(old: TokenSet, me: &str) -> Vec<Clause> {
-    vec![
-        clause("the stored pair is the one that failed", token_set_is(old)),
-        clause("the lease is ours", Test::Equals("lease_owner", me.into())),
-    ]
+/// Also says that the stored pair is still the one that was leased: a new one takes the lease away, and no two leases have
+/// the same owner.
+fn lease_is_ours(me: &str) -> Clause {
+    clause("the lease is ours", Test::Equals("lease_owner", me.into()))
 }
 
 /// Ends a connection whose refresh token the provider has refused, and refused again.
-pub fn give_up(
-    connection: &Connection,
-    me: &str,
-    confirm_after: Duration,
-    reason: &'static str,
-    now: Timestamp,
-) -> Write {
-    let mut clauses = ours(connection.pair.token_set, me);
-    clauses.push(clause("the connection is active", status_is(Status::Active)));
-    clauses.push(clause(
-        "the first refusal is old enough to be confirmed",
-        Test::AtMost("refused_at", (now - confirm_after).unix()),
-    ));
+pub fn give_up(connection: &Connection, me: &str, reason: &'static str) -> Write {
     Write {
         name: "give up",
         key: connection.id.as_str().to_owned(),
-        clauses,
+        clauses: vec![lease_is_ours(me), clause("the connection is active", status_is(Status::Active))],
         changes: vec![
             Change::Set("status", Status::ReauthRequired.as_str().into()),
             Change::Set("attention", Status::ReauthRequired.as_str().into()),

@@ -11,6 +11,8 @@ pub struct Odds {
     pub fault: f64,
     /// That a call takes long, though not longer than its client waits.
     pub slow: f64,
+    /// That the token endpoint is closed, and says for how long.
+    pub closed: f64,
     /// That a grant of the provider leaves out the refresh token, and keeps the old one.
     pub no_refresh_token: f64,
 }
@@ -85,6 +87,9 @@ impl Chooser for Dice {
     fn fate(&mut self, request: &Request, weather: Weather) -> Fate {
         if weather.calm || request.service() == Service::Api {
             return Fate::Succeed;
+        }
+        if request.asks_for_tokens() && self.random.chance(self.odds.closed) {
+            return Fate::Throttled { status: 503, retry_after: Some(self.random.between(1, 300) as u32) };
         }
         if self.random.chance(self.odds.fault) {
             return match request.service() {

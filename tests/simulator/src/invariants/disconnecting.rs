@@ -1,5 +1,6 @@
 //! Checks of what takes a connection away, of what waits in the queue, and of what all workers share.
 
+use shared::domain::connection::Status;
 use shared::domain::connection::disconnecting::Revocation;
 use shared::domain::escrowed::Escrowed;
 use shared::domain::item::Item;
@@ -16,6 +17,10 @@ impl Ledger {
     /// Somebody is about to revoke the newest pair: no refresh may be about to store a newer one, and no backoff may run.
     pub(super) fn revocation_leased(&mut self, now: u64, asked_at: u64, write: &Write, old: Option<&Item>) {
         let number = |name: &'static str| old.and_then(|old| old.number(name).ok());
+        let status = old.and_then(|old| old.string("status").ok()).unwrap_or("no row");
+        if status != Status::Disconnecting.as_str() {
+            self.violate(now, Invariant::DisconnectWins, || format!("{} is to be revoked, and is {status}", write.key));
+        }
         let owner = old.and_then(|old| old.string("lease_owner").ok()).unwrap_or_default().to_owned();
         if number("lease_until").is_some_and(|until| World::at(until) > asked_at) {
             self.violate(now, Invariant::DisconnectWins, || {

@@ -47,8 +47,9 @@ impl Plan {
             connections: random.between(1, 4) as usize,
             duration: lives * lifetime / 2,
             lifetime,
-            // Longer than the longest Retry-After, a lease with its grace, and a sweep: a re-drive falls inside.
-            window: 1800,
+            // Longer than the third of it in which faults go on, the longest Retry-After that is believed and a sweep
+            // together: a re-drive falls inside.
+            window: 2700,
             sweep_every: (lifetime / 8).min(600),
             double_sweep: [0.0, 0.3, 1.0][random.below(3) as usize],
             read_every: some(&mut random, 0.7, lifetime / 4),
@@ -58,7 +59,7 @@ impl Plan {
             reloads: 0.5,
             mistakes: if orderly { 0.0 } else { 0.05 },
             orderly,
-            odds: Odds { fault, slow: 0.02, no_refresh_token: if random.chance(0.3) { 0.1 } else { 0.0 } },
+            odds: Odds { fault, slow: 0.02, closed: 0.0, no_refresh_token: if random.chance(0.3) { 0.1 } else { 0.0 } },
         }
     }
 
@@ -108,7 +109,12 @@ impl Plan {
             reconnect_every: [None, Some(150), Some(600)][random.below(3) as usize].filter(|_| !drawn.orderly),
             disconnects: !drawn.orderly && random.chance(0.3),
             mistakes: if drawn.orderly { 0.0 } else { 0.3 },
-            odds: Odds { fault: [0.02, 0.06, 0.12, 0.25][random.below(4) as usize], slow: 0.05, ..drawn.odds },
+            odds: Odds {
+                fault: [0.02, 0.06, 0.12, 0.25][random.below(4) as usize],
+                slow: 0.05,
+                closed: if random.chance(0.15) { 0.4 } else { 0.0 },
+                ..drawn.odds
+            },
             ..drawn
         }
     }

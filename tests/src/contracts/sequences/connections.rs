@@ -23,22 +23,18 @@ const SECONDS: [i64; 17] = [0, -1, 1, -34, -35, -36, 36, -59, -60, -61, 61, -119
 
 pub(super) fn write(random: &mut Random, id: &ConnectionId) -> Write {
     let (owner, now) = (owner(random), time(random));
-    // `give up` has the most clauses, and is drawn the most often.
-    match random.below(20) {
+    match random.below(14) {
         0 => writes::acquire(id, &Need::Scheduled, owner, now),
         1 => writes::acquire(id, &Need::OnDemand { seen: set(random) }, owner, now),
-        2 => writes::acquire(id, &Need::Rejected { version: random.between(1, 4) as i64 }, owner, now),
+        2 => writes::acquire(id, &Need::Rejected { seen: set(random) }, owner, now),
         3 => writes::commit(id, set(random), &new(random, id)),
         4 => writes::revive(&connection(random, id)),
-        5 => writes::settle(id, set(random), owner, &settlement(random)),
-        6 | 13..=17 => {
-            let confirm_after = Duration::from_secs(random.pick(&[60, 360]));
-            writes::give_up(&connection(random, id), owner, confirm_after, "invalid_grant", now)
-        }
+        5 => writes::settle(id, owner, &settlement(random)),
+        6 => writes::give_up(&connection(random, id), owner, "invalid_grant"),
         7 => connect(&grant(random, id), None),
         8 => disconnect(id, now),
         9 => acquire_revocation(id, owner, now),
-        10 => hasten(&connection(random, id), now),
+        10 => hasten(id, now),
         11 => bury(&connection(random, id), Revocation::Done, now),
         12 => writes::quarantine(id, "inconsistent_row", now),
         _ => connect(&grant(random, id), Some(set(random))),
