@@ -22,7 +22,7 @@ use shared::disconnecting::Disconnecting;
 use shared::domain::connection::writes::Need;
 use shared::domain::connection_id::ConnectionId;
 use shared::domain::fleet::Tally;
-use shared::domain::schedule::{RETRY_AFTER_LONGEST, SHARDS};
+use shared::domain::schedule::{RETRY_AFTER_LONGEST, SHARDS, TAKEN_AWAY};
 use shared::domain::time::Timestamp;
 use shared::failure::FailureClass;
 use shared::ports::{Clock, Due, DueCursor, Entropy, ListDue, ProviderError, StoreError};
@@ -222,9 +222,10 @@ impl Refresh {
                     Ok(page) => page,
                     Err(error) => return Some((vec![Met::Unlisted(error)], None)),
                 };
-                let later = page.rows.iter().find(|row| row.refresh_at > now).map(|row| Met::Later(row.expires_at));
+                let is_due = move |row: &Due| row.refresh_at <= now || shard == TAKEN_AWAY;
+                let later = page.rows.iter().find(|row| !is_due(row)).map(|row| Met::Later(row.expires_at));
                 let next = if later.is_some() { None } else { page.next.map(Some) };
-                let due = page.rows.into_iter().filter(|row| row.refresh_at <= now).map(Met::Due);
+                let due = page.rows.into_iter().filter(is_due).map(Met::Due);
                 Some((due.chain(later).collect::<Vec<_>>(), next))
             });
             pages.flat_map(stream::iter).boxed()
@@ -328,7 +329,7 @@ impl Run {
     }
 }
 
-/// Every shard there is.
+/// Every shard there is, and the one of the connections that are being taken away.
 pub fn all_shards() -> Vec<u8> {
-    (0..SHARDS).collect()
+    (0..SHARDS).chain([TAKEN_AWAY]).collect()
 }

@@ -3,7 +3,6 @@
 use super::outcome::adopt;
 use super::{Failure, Lease, Outcome, Prepared, Refreshing};
 use crate::domain::connection::connecting::Refused;
-use crate::domain::connection::disconnecting::hasten;
 use crate::domain::connection::writes::{self, new_pair};
 use crate::domain::connection::{Connection, SealedPair, Status};
 use crate::domain::connection_id::ConnectionId;
@@ -96,23 +95,21 @@ impl Refreshing {
             let is_taken_away = stored.status == Status::Disconnecting;
             return Ok(if is_taken_away { Landed::Orphaned } else { Landed::Superseded(stored) });
         }
-        let write = match stored.status {
-            Status::Active => return Ok(Landed::Stored(stored)),
+        match stored.status {
+            Status::Active => Ok(Landed::Stored(stored)),
+            Status::Disconnecting => Ok(Landed::Disconnecting),
             // A rival had given the connection up while this pair was on its way.
-            Status::ReauthRequired => writes::revive(&stored),
-            Status::Disconnecting => hasten(&stored.id, self.clock.now()),
-        };
-        match (stored.status, self.write(&write).await?) {
-            (Status::Disconnecting, _) => Ok(Landed::Disconnecting),
-            (_, Written::Applied(item)) => match Connection::stored(&item)? {
-                Some(revived) => Ok(Landed::Stored(revived)),
-                None => Ok(Landed::Orphaned),
-            },
-            // Somebody has overtaken us once more; our pair was stored, and theirs came after it.
-            (_, Written::Refused(_)) => match self.connections.read(id).await? {
-                Some(stored) if stored.status == Status::Disconnecting => Ok(Landed::Disconnecting),
-                Some(stored) => Ok(Landed::Superseded(stored)),
-                None => Ok(Landed::Orphaned),
+            Status::ReauthRequired => match self.write(&writes::revive(&stored)).await? {
+                Written::Applied(item) => match Connection::stored(&item)? {
+                    Some(revived) => Ok(Landed::Stored(revived)),
+                    None => Ok(Landed::Orphaned),
+                },
+                // Somebody has overtaken us once more; our pair was stored, and theirs came after it.
+                Written::Refused(_) => match self.connections.read(id).await? {
+                    Some(stored) if stored.status == Status::Disconnecting => Ok(Landed::Disconnecting),
+                    Some(stored) => Ok(Landed::Superseded(stored)),
+                    None => Ok(Landed::Orphaned),
+                },
             },
         }
     }

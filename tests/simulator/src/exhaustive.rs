@@ -1,7 +1,7 @@
 //! Every interleaving: two workers on one connection, every order of what others can see, and every fault, up to a number.
 //!
-//! A run follows a path of choices; where it comes to a state that was seen before, it is left. A worker more (a disconnect)
-//! is one more line in [`Setup::begin`].
+//! A run follows a path of choices; where it comes to a state that was seen before, it is left. A worker more is one more
+//! line in [`Setup::begin`].
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
@@ -25,6 +25,8 @@ pub struct Setup {
     pub second_after: u64,
     /// Whether the access token has expired, so that nobody waits for an unsettled lease.
     pub expired: bool,
+    /// Whether the connection is taken away meanwhile.
+    pub disconnects: bool,
     pub most_faults: usize,
 }
 
@@ -44,7 +46,8 @@ impl Setup {
         let mut setups = Vec::new();
         for class in Class::ALL {
             for (second_after, expired) in [(0, false), (160, false), (40, true)] {
-                setups.push(Self { class, second_after, expired, most_faults });
+                let setup = Self { class, second_after, expired, disconnects: false, most_faults };
+                setups.extend([setup, Self { disconnects: true, ..setup }]);
             }
         }
         setups
@@ -71,6 +74,9 @@ impl Setup {
         };
         self.worker(&mut scenario, "schedule", start, Need::Scheduled);
         self.worker(&mut scenario, "on demand", start + self.second_after * 1000, Need::OnDemand { seen });
+        if self.disconnects {
+            scenario.disconnect(0);
+        }
         scenario
     }
 

@@ -130,11 +130,12 @@ fn exhaustive(most_faults: usize) -> bool {
         let began = now();
         let found = exhaustive::search(setup);
         println!(
-            "{:?}, second worker after {} s{}, up to {most_faults} faults: {} states, {} interleavings, {} left where one was \
+            "{:?}, second worker after {} s{}{}, up to {most_faults} faults: {} states, {} interleavings, {} left where one was \
              before; {} end in an unavoidable loss; {:.1} s",
             setup.class,
             setup.second_after,
             if setup.expired { ", token expired" } else { "" },
+            if setup.disconnects { ", taken away meanwhile" } else { "" },
             found.states,
             found.interleavings,
             found.pruned,

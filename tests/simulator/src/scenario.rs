@@ -117,6 +117,7 @@ impl Scenario {
         let ids = fleet::ids(plan.connections);
         let mut shards: Vec<u8> = ids.iter().map(schedule::shard).collect();
         shards.dedup();
+        shards.push(schedule::TAKEN_AWAY);
         let random = Random::new(plan.seed ^ 0x5CE_4A10);
         let scheduler = Scheduler::new(Shared::new(world));
         let cached = reader::Caches::new(plan.connections);

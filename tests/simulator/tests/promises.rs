@@ -33,7 +33,9 @@ fn every_loss_at_a_provider_that_forgets_at_once_is_unavoidable_and_says_so() {
 
 #[test]
 fn every_interleaving_of_two_workers_with_one_fault_keeps_every_promise() {
-    for setup in Setup::all(1).into_iter().filter(|setup| matches!(setup.class, Class::P1 | Class::P4)) {
+    // With a connection that is taken away meanwhile there are ten times as many: `cargo simulator exhaustive`.
+    let is_short = |setup: &Setup| matches!(setup.class, Class::P1 | Class::P4) && !setup.disconnects;
+    for setup in Setup::all(1).into_iter().filter(is_short) {
         let found = search(setup);
         assert!(found.violation.is_none(), "{}", found.violation.unwrap_or_default());
         assert!(found.interleavings > 100, "{} interleavings", found.interleavings);

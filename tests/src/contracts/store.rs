@@ -14,7 +14,7 @@ use shared::aws::dynamodb::{AttemptsTable, ConnectionsTable};
 use shared::domain::attempt::writes::{self as attempts, End};
 use shared::domain::attempt::{Attempt, Binding, CookieName, Failure, Phase, StateHash};
 use shared::domain::connection::connecting::{NewGrant, connect};
-use shared::domain::connection::disconnecting::{Revocation, acquire_revocation, bury, disconnect, hasten};
+use shared::domain::connection::disconnecting::{Revocation, acquire_revocation, bury, disconnect};
 use shared::domain::connection::writes::{self, Need, Settlement};
 use shared::domain::connection::{Connection, SealedPair};
 use shared::domain::connection_id::ConnectionId;
@@ -366,7 +366,6 @@ fn connection_writes() -> Vec<Write> {
         connect(&grant(None, session), Some(set(1))),
         disconnect(&id(), at(0)),
         acquire_revocation(&id(), "me", at(0)),
-        hasten(&id(), at(0)),
         bury(&image, Revocation::Done, at(0)),
     ]
 }

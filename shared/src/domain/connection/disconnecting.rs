@@ -9,7 +9,7 @@
 use super::writes::{LEASE, status_is, token_set_is};
 use super::{Connection, Status};
 use crate::domain::connection_id::ConnectionId;
-use crate::domain::schedule::shard;
+use crate::domain::schedule::TAKEN_AWAY;
 use crate::domain::time::Timestamp;
 use crate::domain::write::{Change, Test, Write, clause};
 
@@ -25,9 +25,8 @@ pub fn disconnect(id: &ConnectionId, now: Timestamp) -> Write {
         changes: vec![
             Change::Set("status", Status::Disconnecting.as_str().into()),
             Change::Set("disconnecting_at", now.into()),
-            // It stays in the index, and due, so that the schedule drives it on if this process dies.
-            Change::Set("shard", i64::from(shard(id)).into()),
-            Change::Set("refresh_at", now.into()),
+            // The schedule drives it on if this process dies.
+            Change::Set("shard", i64::from(TAKEN_AWAY).into()),
             Change::Remove("attention"),
             Change::Remove("not_before"),
             Change::Remove("failures"),
@@ -56,16 +55,6 @@ pub fn acquire_revocation(id: &ConnectionId, me: &str, now: Timestamp) -> Write 
             Change::Set("lease_until", (now + LEASE).into()),
             Change::Add("attempts", 1),
         ],
-    }
-}
-
-/// Makes a connection due at once whose newest pair has just been stored while it is being taken away.
-pub fn hasten(id: &ConnectionId, now: Timestamp) -> Write {
-    Write {
-        name: "hasten",
-        key: id.as_str().to_owned(),
-        clauses: vec![clause("the connection is being taken away", status_is(Status::Disconnecting))],
-        changes: vec![Change::Set("refresh_at", now.into())],
     }
 }
 

@@ -62,7 +62,7 @@ impl Scenario {
         }
     }
 
-    pub(super) fn disconnect(&mut self, index: usize) {
+    pub fn disconnect(&mut self, index: usize) {
         let (deployment, id) = (self.deployment(), self.ids[index].clone());
         let now = self.now();
         self.scheduler.spawn("disconnect".to_owned(), (now, now + TIMEOUT), move |ports: Ports| async move {

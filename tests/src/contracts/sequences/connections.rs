@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use shared::domain::connection::connecting::{NewGrant, connect};
-use shared::domain::connection::disconnecting::{Revocation, acquire_revocation, bury, disconnect, hasten};
+use shared::domain::connection::disconnecting::{Revocation, acquire_revocation, bury, disconnect};
 use shared::domain::connection::writes::{self, Need, NewPair, Settlement};
 use shared::domain::connection::{Connection, SealedPair};
 use shared::domain::connection_id::ConnectionId;
@@ -23,7 +23,7 @@ const SECONDS: [i64; 17] = [0, -1, 1, -34, -35, -36, 36, -59, -60, -61, 61, -119
 
 pub(super) fn write(random: &mut Random, id: &ConnectionId) -> Write {
     let (owner, now) = (owner(random), time(random));
-    match random.below(14) {
+    match random.below(13) {
         0 => writes::acquire(id, &Need::Scheduled, owner, now),
         1 => writes::acquire(id, &Need::OnDemand { seen: set(random) }, owner, now),
         2 => writes::acquire(id, &Need::Rejected { seen: set(random) }, owner, now),
@@ -34,9 +34,8 @@ pub(super) fn write(random: &mut Random, id: &ConnectionId) -> Write {
         7 => connect(&grant(random, id), None),
         8 => disconnect(id, now),
         9 => acquire_revocation(id, owner, now),
-        10 => hasten(id, now),
-        11 => bury(&connection(random, id), Revocation::Done, now),
-        12 => writes::quarantine(id, "inconsistent_row", now),
+        10 => bury(&connection(random, id), Revocation::Done, now),
+        11 => writes::quarantine(id, "inconsistent_row", now),
         _ => connect(&grant(random, id), Some(set(random))),
     }
 }
