@@ -18,6 +18,7 @@ mod dynamodb_local;
 mod gateway;
 mod iam;
 mod moto;
+mod policies;
 mod process;
 mod recorder;
 mod rehearsal;
