@@ -58,6 +58,7 @@ impl Fleet {
                 ("CONNECTIONS_TABLE", tables::CONNECTIONS.to_owned()),
                 ("KMS_KEY_ID", keys::KEY_ARN.to_owned()),
                 ("CLIENT_SECRET_ARN", keys::SECRET_ARN.to_owned()),
+                ("ESCROW_QUEUE_URL", format!("http://{keys_at}/000000000000/escrow")),
                 ("STACK", "chaos".to_owned()),
                 ("WEBINARGEEK_CLIENT_ID", "client-one".to_owned()),
                 ("WEBINARGEEK_TOKEN_URL", format!("http://{}/oauth/token", network.address)),
