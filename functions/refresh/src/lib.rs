@@ -170,7 +170,7 @@ impl Refresh {
         let mut not_replayed = NotReplayed::default();
         for message in messages {
             let done = match message.escrowed {
-                // Nobody can make sense of it; in the dead-letter queue a person can look at it.
+                // Nobody can make sense of it: it stays in the queue, whose alarm brings a person (decision 0007).
                 Err(error) => {
                     tracing::error!(%error, "a message of the queue is no pair in escrow");
                     false
