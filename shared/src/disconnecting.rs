@@ -15,11 +15,13 @@ use crate::domain::connection::disconnecting::{self, Revocation, acquire_revocat
 use crate::domain::connection::writes::{LEASE, Settlement, settle};
 use crate::domain::connection_id::ConnectionId;
 use crate::domain::digest;
+use crate::domain::item::Item;
 use crate::domain::schedule;
 use crate::domain::time::Timestamp;
 use crate::domain::write::Written;
 use crate::ports::{
-    Clock, Entropy, OpenDataKeys, ReadClientSecret, ReadConnections, RevokeToken, StoreError, WriteConnections,
+    Clock, Entropy, OpenDataKeys, ProviderError, ReadClientSecret, ReadConnections, RevokeToken, StoreError,
+    WriteConnections,
 };
 use crate::refreshing::{Failure, INVOCATION_BUDGET, Refreshing};
 use crate::sealing::{self, Place};
@@ -143,7 +145,7 @@ impl Disconnecting {
         let data_key = self.keys.open(&connection.id, &connection.pair.data_key).await?;
         let pair = sealing::open(&connection.pair.sealed, &data_key, place)?;
         let secrets = self.client_secret.current().await?;
-        let secret = secrets.first().ok_or(Failure::Provider(crate::ports::ProviderError::InvalidClient))?;
+        let secret = secrets.first().ok_or(Failure::Provider(ProviderError::InvalidClient))?;
         Ok(self.revocation.revoke(&pair, secret).await?)
     }
 
@@ -160,6 +162,6 @@ impl Disconnecting {
     }
 }
 
-fn is_tombstone(item: &crate::domain::item::Item) -> bool {
+fn is_tombstone(item: &Item) -> bool {
     matches!(Connection::stored(item), Ok(None))
 }

@@ -25,6 +25,13 @@ pub enum StoreError {
     Inconsistent(#[from] InconsistentItem),
 }
 
+impl StoreError {
+    /// A write that is tried on what it finds has found something else each time.
+    pub fn changed_at_every_try() -> Self {
+        Self::Unavailable("the connection changed at every try".to_owned())
+    }
+}
+
 /// Reads rows of the attempts table, strongly consistent (`dynamodb:GetItem`).
 #[async_trait]
 pub trait ReadAttempts: Send + Sync {

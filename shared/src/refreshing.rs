@@ -185,8 +185,8 @@ impl Refreshing {
         match self.storing.escrow.is_empty().await {
             Ok(is_empty) => !is_empty,
             Err(error) => {
-                tracing::warn!(%error, "whether pairs wait in the queue could not be read");
-                false
+                tracing::warn!(%error, "whether pairs wait in the queue could not be read, so they may");
+                true
             }
         }
     }

@@ -292,8 +292,12 @@ impl World {
     }
 
     pub async fn sweep(&self) -> Value {
+        self.sweep_of(refresh::all_shards()).await
+    }
+
+    pub async fn sweep_of(&self, shards: Vec<u8>) -> Value {
         let deadline = self.clock.now() + Duration::from_secs(300);
-        serde_json::to_value(self.deployment.refresh.run(refresh::all_shards(), deadline).await).unwrap()
+        serde_json::to_value(self.deployment.refresh.run(shards, deadline).await).unwrap()
     }
 
     pub async fn stored(&self, id: &str) -> Option<Connection> {

@@ -19,7 +19,7 @@ use http::Method;
 use shared::config::{Environment, TokenEndpoint};
 use shared::domain::attempt::writes::{End, end, give_back, take};
 use shared::domain::attempt::{Attempt, Binding, CookieName, Failure, Phase, StateHash};
-use shared::domain::connection::connecting::{NewGrant, Refused, connect};
+use shared::domain::connection::connecting::{CONNECT_TRIES, NewGrant, Refused, connect};
 use shared::domain::connection::writes::new_pair;
 use shared::domain::connection::{Connection, SealedPair, Status};
 use shared::domain::digest;
@@ -51,9 +51,6 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(700);
 
 /// A code that has been on its way for longer than this is on no way any more: the process that had it has died.
 const LONGEST_EXCHANGE: Duration = Duration::from_secs(60);
-
-/// How often a connection may have changed under a grant that is about to be stored.
-const CONNECT_TRIES: u32 = 10;
 
 /// Time that an invocation must have left to send a code: the request, sealing, and a write that is slow.
 const EXCHANGE_BUDGET: Duration = Duration::from_secs(REQUEST_BUDGET.as_secs() + 5);
@@ -338,7 +335,7 @@ impl Callback {
                 Refused::Again(stored) => seen = stored.map(|stored| *stored),
             }
         }
-        Err(CallbackError::NotStored(StoreError::Unavailable("the connection changed at every try".to_owned())))
+        Err(CallbackError::NotStored(StoreError::changed_at_every_try()))
     }
 
     async fn revoke(&self, grant: &Grant, secrets: &[ClientSecret]) {

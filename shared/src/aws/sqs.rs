@@ -27,6 +27,9 @@ impl Escrow for EscrowQueue {
         let request = self.client.get_queue_attributes().queue_url(&self.url);
         let answer = request.attribute_names(Waiting).attribute_names(InHands).send().await;
         let attributes = answer.map_err(|error| EscrowError(Chain(&error).to_string()))?.attributes.unwrap_or_default();
-        Ok(attributes.values().all(|number| number == "0"))
+        match [Waiting, InHands].map(|name| attributes.get(&name)) {
+            [Some(waiting), Some(in_hands)] => Ok(waiting == "0" && in_hands == "0"),
+            _ => Err(EscrowError("the answer does not say how many messages there are".to_owned())),
+        }
     }
 }

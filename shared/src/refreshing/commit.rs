@@ -2,7 +2,7 @@
 
 use super::outcome::adopt;
 use super::{Failure, Lease, Outcome, Prepared, Refreshing};
-use crate::domain::connection::connecting::Refused;
+use crate::domain::connection::connecting::{CONNECT_TRIES, Refused};
 use crate::domain::connection::writes::{self, new_pair};
 use crate::domain::connection::{Connection, SealedPair, Status};
 use crate::domain::connection_id::ConnectionId;
@@ -115,36 +115,32 @@ impl Refreshing {
     }
 
     /// Stores a pair from escrow, under the condition that it was to be stored on.
-    pub async fn replay(&self, escrowed: Escrowed) -> Result<Replayed, Failure> {
-        match &escrowed {
-            Escrowed::Refreshed { id, new, .. } => {
-                let image = match self.write(&escrowed.write()).await? {
-                    Written::Applied(item) => Some(item),
-                    Written::Refused(image) => image,
-                };
-                match self.landed(id, new.pair.token_set, image).await? {
-                    Landed::Stored(_) | Landed::Disconnecting => Ok(Replayed::Stored),
-                    Landed::Superseded(_) => Ok(Replayed::Superseded),
-                    Landed::Orphaned => self.revoke_escrowed(&escrowed).await,
+    pub async fn replay(&self, mut escrowed: Escrowed) -> Result<Replayed, Failure> {
+        for _ in 0..CONNECT_TRIES {
+            let (image, is_applied) = match self.write(&escrowed.write()).await? {
+                Written::Applied(item) => (Some(item), true),
+                Written::Refused(image) => (image, false),
+            };
+            match &mut escrowed {
+                Escrowed::Refreshed { id, new, .. } => {
+                    return match self.landed(id, new.pair.token_set, image).await? {
+                        Landed::Stored(_) | Landed::Disconnecting => Ok(Replayed::Stored),
+                        Landed::Superseded(_) => Ok(Replayed::Superseded),
+                        Landed::Orphaned => self.revoke_escrowed(&escrowed).await,
+                    };
                 }
-            }
-            Escrowed::Granted { grant, .. } => {
-                let image = match self.write(&escrowed.write()).await? {
-                    Written::Applied(_) => return Ok(Replayed::Stored),
-                    Written::Refused(image) => image,
-                };
-                match grant.refused(image.as_ref()).map_err(StoreError::from)? {
-                    Refused::Ours => Ok(Replayed::Stored),
-                    Refused::SessionUsed | Refused::Newer => Ok(Replayed::Superseded),
-                    Refused::Disconnected => self.revoke_escrowed(&escrowed).await,
-                    Refused::Again(seen) => {
-                        let predecessor = seen.map(|seen| seen.pair.token_set);
-                        let again = Escrowed::Granted { grant: grant.clone(), predecessor };
-                        Box::pin(self.replay(again)).await
+                Escrowed::Granted { .. } if is_applied => return Ok(Replayed::Stored),
+                Escrowed::Granted { grant, predecessor } => {
+                    match grant.refused(image.as_ref()).map_err(StoreError::from)? {
+                        Refused::Ours => return Ok(Replayed::Stored),
+                        Refused::SessionUsed | Refused::Newer => return Ok(Replayed::Superseded),
+                        Refused::Disconnected => return self.revoke_escrowed(&escrowed).await,
+                        Refused::Again(seen) => *predecessor = seen.map(|seen| seen.pair.token_set),
                     }
                 }
             }
         }
+        Err(StoreError::changed_at_every_try().into())
     }
 
     async fn revoke_escrowed(&self, escrowed: &Escrowed) -> Result<Replayed, Failure> {

@@ -9,6 +9,9 @@ use simulator::mutation;
 use simulator::provider::Class;
 use simulator::scenario::Plan;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const USAGE: &str = "\
 simulator run [--provider p0|p1|p2|p3|p4] [--refreshes N] [--seed N]
 simulator replay SEED [--provider …] [--stormy yes] [--mutant TEXT] [--events N]

@@ -10,6 +10,9 @@ use crate::domain::time::Timestamp;
 use crate::domain::token_pair::TokenSet;
 use crate::domain::write::{Change, Test, Write, clause};
 
+/// How often a connection may have changed under a grant that is about to be stored.
+pub const CONNECT_TRIES: u32 = 10;
+
 /// A grant that a customer has just given.
 #[derive(Clone)]
 pub struct NewGrant {

@@ -6,7 +6,7 @@
 //!                        └──► settle              not revoked: back off, and again
 //! ```
 
-use super::writes::{LEASE, status_is, token_set_is};
+use super::writes::{LEASE, no_backoff_is_running, status_is, token_set_is};
 use super::{Connection, Status};
 use crate::domain::connection_id::ConnectionId;
 use crate::domain::schedule::TAKEN_AWAY;
@@ -45,10 +45,7 @@ pub fn acquire_revocation(id: &ConnectionId, me: &str, now: Timestamp) -> Write 
                 "nobody holds the lease",
                 Test::Any(vec![Test::Absent("lease_until"), Test::Below("lease_until", now.unix())]),
             ),
-            clause(
-                "no backoff is running",
-                Test::Any(vec![Test::Absent("not_before"), Test::AtMost("not_before", now.unix())]),
-            ),
+            no_backoff_is_running(now),
         ],
         changes: vec![
             Change::Set("lease_owner", me.into()),

@@ -59,6 +59,11 @@ pub(super) fn status_is(status: Status) -> Test {
     Test::Equals("status", status.as_str().into())
 }
 
+pub(super) fn no_backoff_is_running(now: Timestamp) -> Clause {
+    let over = Test::Any(vec![Test::Absent("not_before"), Test::AtMost("not_before", now.unix())]);
+    clause("no backoff is running", over)
+}
+
 /// What goes when a new pair is stored: the old one's lease, journal and failures.
 fn forget_old_pair() -> impl Iterator<Item = Change> {
     const OF_THE_OLD_PAIR: [&str; 10] = [
@@ -96,10 +101,7 @@ pub fn acquire(id: &ConnectionId, need: &Need, me: &str, now: Timestamp) -> Writ
                 Test::All(vec![Test::Below("lease_until", now.unix()), Test::AtMost("expires_at", now.unix())]),
             ]),
         ),
-        clause(
-            "no backoff is running",
-            Test::Any(vec![Test::Absent("not_before"), Test::AtMost("not_before", now.unix())]),
-        ),
+        no_backoff_is_running(now),
     ];
     if let Need::Rejected { .. } = need {
         let is_believed = Test::AtMost("refreshed_at", (now - REJECTION_AGE).unix());
