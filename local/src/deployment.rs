@@ -140,6 +140,12 @@ impl Deployment {
             entropy: entropy.clone(),
             stack: refreshing.stack,
         });
+        let disconnecting = Arc::new(Disconnecting::beside(&refreshing));
+        let key_maker = Arc::new(kms::DataKeyMaker {
+            client: services.kms,
+            key_id: calling_back.kms_key_id.clone(),
+            stack: calling_back.stack.clone(),
+        });
         Ok(Self {
             authorize: Authorize {
                 settings: authorizing,
@@ -153,11 +159,7 @@ impl Deployment {
                 attempts: attempts.clone(),
                 connection_reads: connections.clone(),
                 storing: storing(),
-                keys: Arc::new(kms::DataKeyMaker {
-                    client: services.kms,
-                    key_id: calling_back.kms_key_id.clone(),
-                    stack: calling_back.stack.clone(),
-                }),
+                keys: key_maker.clone(),
                 client_secret,
                 provider: provider.clone(),
                 revocation: provider,
@@ -173,13 +175,19 @@ impl Deployment {
             },
             connections: Connections {
                 settings: connecting,
+                session_reads: attempts.clone(),
                 sessions: attempts,
                 connections: connections.clone(),
+                connection_writes: connections.clone(),
+                listing: connections.clone(),
+                keys: key_maker,
+                refreshing: refreshing.clone(),
+                disconnecting: disconnecting.clone(),
                 clock: clock.clone(),
                 entropy: entropy.clone(),
             },
             refresh: Refresh {
-                disconnecting: Arc::new(Disconnecting::beside(&refreshing)),
+                disconnecting,
                 refreshing,
                 due: connections.clone(),
                 clock: clock.clone(),

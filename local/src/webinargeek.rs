@@ -29,6 +29,7 @@ use tokio::net::TcpListener;
 use url::Url;
 
 use crate::StartError;
+use crate::webinargeek::faults::REVOKE;
 
 pub mod faults;
 pub mod grants;
@@ -138,17 +139,21 @@ async fn revoke(
     headers: HeaderMap,
     Form(request): Form<Parameters>,
 ) -> Response {
-    simulation.faults.count("revoke");
+    simulation.faults.count(REVOKE);
     let refused = || {
         let body = json!({ "error": "unauthorized_client", "error_description": "In the provider's own words." });
         (StatusCode::FORBIDDEN, Json(body)).into_response()
     };
-    match simulation.client(&headers, &request) {
+    let answer = || match simulation.client(&headers, &request) {
         Ok(client_id) => {
             let revoked = request.get("token").is_none_or(|token| simulation.grants.revoke(token, &client_id));
             if revoked { Json(json!({})).into_response() } else { refused() }
         }
         Err(_) => refused(),
+    };
+    match simulation.faults.take(REVOKE) {
+        None => answer(),
+        Some(fault) => fault.answer(&*simulation.clock, answer).await,
     }
 }
 

@@ -40,6 +40,7 @@ pub struct TokenEndpoint {
 }
 
 /// What every function needs that refreshes.
+#[derive(Clone)]
 pub struct RefreshSettings {
     pub connections_table: String,
     pub escrow_queue_url: String,

@@ -75,10 +75,12 @@ impl Disconnecting {
         match self.connection_writes.write(&disconnecting::disconnect(id, self.clock.now())).await? {
             Written::Applied(_) => {}
             // Gone; or being taken away already, and driven on here all the same.
-            Written::Refused(image) => {
-                let stored = image.map(|item| Connection::stored(&item)).transpose()?.flatten();
-                if stored.is_none() {
-                    return Ok(Disconnection::NotFound);
+            Written::Refused(None) => return Ok(Disconnection::NotFound),
+            Written::Refused(Some(item)) => {
+                if Connection::stored(&item)?.is_none() {
+                    // Whoever asks again learns how it ended: the first answer may have been "pending", or lost.
+                    let revocation = Revocation::stored(&item)?;
+                    return Ok(revocation.map_or(Disconnection::NotFound, Disconnection::Ended));
                 }
             }
         }

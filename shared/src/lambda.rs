@@ -10,7 +10,7 @@ use tracing::Instrument;
 use crate::aws::dynamodb::{self, ConnectionsTable};
 use crate::aws::secrets_manager::SecretsManagerSecret;
 use crate::aws::sqs::{self, EscrowQueue};
-use crate::aws::{self, kms, secrets_manager};
+use crate::aws::{SdkConfig, kms, secrets_manager};
 use crate::config::RefreshSettings;
 use crate::domain::time::Timestamp;
 use crate::fleet::Fleet;
@@ -60,12 +60,11 @@ fn read(event: lambda_http::Request) -> (Request, Invocation) {
 }
 
 /// What refreshes, on the real services, and the table that it works on.
-pub async fn refreshing(settings: RefreshSettings) -> (Arc<Refreshing>, Arc<ConnectionsTable>) {
-    let sdk = aws::sdk_config().await;
-    let connections = Arc::new(ConnectionsTable::new(dynamodb::Client::new(&sdk), settings.connections_table));
+pub fn refreshing(sdk: &SdkConfig, settings: RefreshSettings) -> (Arc<Refreshing>, Arc<ConnectionsTable>) {
+    let connections = Arc::new(ConnectionsTable::new(dynamodb::Client::new(sdk), settings.connections_table));
     let (clock, entropy) = (Arc::new(SystemClock), Arc::new(SystemEntropy));
     let provider = Arc::new(WebinarGeek::new(settings.token_endpoint.clone(), clock.clone()));
-    let escrow = EscrowQueue { client: sqs::Client::new(&sdk), url: settings.escrow_queue_url };
+    let escrow = EscrowQueue { client: sqs::Client::new(sdk), url: settings.escrow_queue_url };
     let refreshing = Refreshing {
         storing: Storing {
             connections: connections.clone(),
@@ -79,9 +78,9 @@ pub async fn refreshing(settings: RefreshSettings) -> (Arc<Refreshing>, Arc<Conn
         default_lifetime: settings.token_endpoint.expires_in,
         connections: connections.clone(),
         connection_writes: connections.clone(),
-        keys: Arc::new(kms::DataKeyOpener { client: kms::Client::new(&sdk), stack: settings.stack.clone() }),
+        keys: Arc::new(kms::DataKeyOpener { client: kms::Client::new(sdk), stack: settings.stack.clone() }),
         client_secret: Arc::new(SecretsManagerSecret::new(
-            secrets_manager::Client::new(&sdk),
+            secrets_manager::Client::new(sdk),
             settings.client_secret_arn,
         )),
         provider: provider.clone(),

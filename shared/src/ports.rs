@@ -101,6 +101,29 @@ pub trait ListDue: Send + Sync {
     async fn list(&self, shard: u8, after: Option<DueCursor>) -> Result<DuePage, StoreError>;
 }
 
+/// Which rows a list holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listing {
+    /// Rows of every kind, in no order.
+    Everything,
+    /// Those in the sparse `attention` index under this word.
+    Attention(&'static str),
+}
+
+#[derive(Clone, Debug)]
+pub struct ListPage {
+    pub rows: Vec<Item>,
+    /// Where it ended, if there may be more: the key of the last row that was looked at.
+    pub next: Option<String>,
+}
+
+/// Lists connections, at most `limit` rows a call, however many there are (`dynamodb:Scan`; `dynamodb:Query` on the index and
+/// `dynamodb:BatchGetItem`).
+#[async_trait]
+pub trait ListConnections: Send + Sync {
+    async fn list(&self, listing: Listing, limit: u8, after: Option<String>) -> Result<ListPage, StoreError>;
+}
+
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
     #[error("the key service could not be used: {0}")]

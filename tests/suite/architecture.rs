@@ -107,7 +107,7 @@ fn secrets_are_exposed_in_few_places() {
         exposing,
         [
             "functions/authorize/src/lib.rs",
-            "functions/connections/src/lib.rs",
+            "functions/connections/src/sessions.rs",
             "functions/token/src/lib.rs",
             "shared/src/domain/attempt.rs",
             "shared/src/domain/attempt/writes.rs",

@@ -120,13 +120,14 @@ async fn unknown_ids_routes_and_methods_have_their_own_answers() {
         (Method::GET, "/v1/connections/..", 400, "invalid_request"),
         (Method::GET, "/v1/connections/%2E%2E/token", 400, "invalid_request"),
         (Method::GET, "/v1/connections/nobody/tokens", 404, "not_found"),
-        (Method::GET, "/v1/connections", 404, "not_found"),
+        (Method::POST, "/v1/connections", 405, "method_not_allowed"),
+        (Method::PUT, "/v1/connect-sessions/abc", 405, "method_not_allowed"),
         (Method::GET, "/v1/connect-sessions/abc", 404, "not_found"),
         (Method::GET, "/v1/connect-sessions", 405, "method_not_allowed"),
         (Method::PATCH, "/v1/connections/t", 405, "method_not_allowed"),
         (Method::DELETE, "/v1/connections/t/token", 405, "method_not_allowed"),
         (Method::DELETE, "/v1/connections/t", 404, "not_found"),
-        (Method::PUT, "/v1/connections/t", 404, "not_found"),
+        (Method::DELETE, "/v1/connections/", 400, "invalid_request"),
         (Method::GET, "/v1/nothing", 404, "not_found"),
     ] {
         let answer = world.json(method.clone(), target, None).await;
@@ -135,7 +136,68 @@ async fn unknown_ids_routes_and_methods_have_their_own_answers() {
     }
 }
 
-fn assert_problem(body: &Value, headers: &http::HeaderMap, status: u16, code: &str) {
+#[tokio::test]
+async fn a_session_says_how_its_journey_went() {
+    let world = World::new().await;
+    for (decision, status) in [("approve", "completed"), ("deny", "denied")] {
+        let session = world.session(json!({ "connection_id": "t", "expires_in": 60 })).await;
+        let path = format!("/v1/connect-sessions/{}", session.text("session_id"));
+        assert_eq!(world.get(&path).await.text("status"), "pending");
+        world.browser().journey(session.text("url"), decision).await;
+        let answer = world.get(&path).await;
+        assert_eq!((answer.text("status"), answer.text("connection_id")), (status, "t"));
+        world.clock.advance(61);
+        assert_eq!(world.get(&path).await.text("status"), status, "an end outlives the link");
+    }
+    let session = world.session(json!({ "expires_in": 60 })).await;
+    world.clock.advance(60);
+    let path = format!("/v1/connect-sessions/{}", session.text("session_id"));
+    assert_eq!(world.get(&path).await.text("status"), "expired");
+}
+
+#[tokio::test]
+async fn delete_revokes_and_says_so_and_whoever_asks_again_is_told_the_same() {
+    let world = World::new().await;
+    world.connect("t").await;
+    let token = world.token("t").await.text("access_token").to_owned();
+    for _ in 0..2 {
+        let answer = world.json(Method::DELETE, "/v1/connections/t", None).await;
+        assert_eq!((answer.status, &answer.body), (StatusCode::OK, &json!({ "revocation": "done" })));
+    }
+    assert!(!world.is_live(&token));
+    assert_eq!(world.get("/v1/connections/t").await.status, 404);
+}
+
+#[tokio::test]
+async fn a_delete_that_cannot_revoke_yet_is_pending_and_the_schedule_ends_it() {
+    let world = World::new().await;
+    world.connect("t").await;
+    world.fault(json!({ "answer": { "status": { "status": 500, "error": null, "retry_after": null } }, "grant_type": "revoke" }));
+    let answer = world.json(Method::DELETE, "/v1/connections/t", None).await;
+    assert_eq!((answer.status, &answer.body), (StatusCode::ACCEPTED, &json!({ "revocation": "pending" })));
+    assert_eq!(world.get("/v1/connections/t").await.text("status"), "disconnecting");
+    assert_eq!(world.token("t").await.status, 404);
+    world.clock.advance(300);
+    world.sweep().await;
+    let answer = world.json(Method::DELETE, "/v1/connections/t", None).await;
+    assert_eq!(answer.body, json!({ "revocation": "done" }));
+}
+
+#[tokio::test]
+async fn two_deletes_at_once_revoke_once() {
+    let world = World::new().await;
+    world.connect("t").await;
+    let delete = || world.json(Method::DELETE, "/v1/connections/t", None);
+    let (first, second) = tokio::join!(delete(), delete());
+    for answer in [first, second] {
+        let revocation = answer.text("revocation");
+        assert!(["done", "pending"].contains(&revocation), "{answer:?}");
+    }
+    assert_eq!(delete().await.body, json!({ "revocation": "done" }));
+    assert_eq!(world.simulation.faults.requested("revoke"), 1);
+}
+
+pub(crate) fn assert_problem(body: &Value, headers: &http::HeaderMap, status: u16, code: &str) {
     assert_eq!(headers["content-type"], "application/problem+json");
     assert_eq!(body["status"], status, "{body}");
     assert_eq!(body["code"], code, "{body}");

@@ -34,7 +34,8 @@ async fn afterwards_the_provider_accepts_neither_token_and_nothing_secret_is_lef
         world.row("t").await.unwrap().into_keys().collect::<std::collections::BTreeSet<_>>(),
         ["disconnected_at", "id", "revocation", "status", "version"].map(str::to_owned).into()
     );
-    assert_eq!(disconnect(&world, "t").await, Disconnection::NotFound);
+    // Whoever asks again learns how it ended.
+    assert_eq!(disconnect(&world, "t").await, Disconnection::Ended(Revocation::Done));
     assert_eq!(disconnect(&world, "unknown").await, Disconnection::NotFound);
     assert_eq!(world.sweep().await["due"], 0);
 }

@@ -1,42 +1,43 @@
 //! `/v1/…`: the integrator's routes that hand out no token.
 //!
-//! | route | answer |
-//! |---|---|
-//! | `POST /v1/connect-sessions` | a link for one customer's browser journey |
-//! | `GET /v1/connections/{id}` | how a connection is, never a secret |
+//! | route | answer | file |
+//! |---|---|---|
+//! | `POST /v1/connect-sessions` | a link for one customer's browser journey | `sessions.rs` |
+//! | `GET /v1/connect-sessions/{id}` | how that went | `sessions.rs` |
+//! | `GET /v1/connections` | how connections are, page by page | `list.rs` |
+//! | `GET /v1/connections/{id}` | how a connection is, never a secret | `status.rs` |
+//! | `PUT /v1/connections/{id}` | takes over a connection from another system | `import.rs` |
+//! | `DELETE /v1/connections/{id}` | takes a connection away, and revokes its tokens | [`shared::disconnecting`] |
 //!
 //! Whatever else begins with `/v1` ends here too, with 404 or 405.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
-use http::header::LOCATION;
 use http::{Method, StatusCode};
 use serde_json::json;
-use shared::config::Environment;
-use shared::domain::connection::{Connection, Status};
+use shared::config::{Environment, RefreshSettings};
+use shared::disconnecting::{Disconnecting, Disconnection};
 use shared::domain::connection_id::ConnectionId;
-use shared::domain::digest;
-use shared::domain::return_to::{ReturnTo, ReturnToOrigins};
-use shared::domain::secret::SessionToken;
-use shared::domain::session::{Session, SessionId, SessionStatus};
-use shared::domain::write::Written;
+use shared::domain::return_to::ReturnToOrigins;
 use shared::failure::FailureClass;
-use shared::http::body::Members;
 use shared::http::problem::{Code, Problem};
 use shared::http::{Endpoint, Invocation, Request, Response, path, reply};
-use shared::ports::{Clock, Entropy, ReadConnections, StoreError, WriteAttempts};
+use shared::ports::{
+    Clock, Entropy, KeyError, ListConnections, MakeDataKeys, ReadAttempts, ReadConnections, StoreError, WriteAttempts,
+    WriteConnections,
+};
+use shared::refreshing::Refreshing;
 
-/// Seconds that a link may be good for.
-const EXPIRES_IN: std::ops::RangeInclusive<i64> = 60..=86_400;
-const EXPIRES_IN_DEFAULT: i64 = 3600;
+mod import;
+mod list;
+mod sessions;
+mod status;
 
 pub struct Settings {
-    /// Names the deployment in its log and metrics.
-    pub stack: String,
+    pub refreshing: RefreshSettings,
     pub attempts_table: String,
-    pub connections_table: String,
+    pub kms_key_id: String,
     /// The custom domain, where there is one.
     pub public_origin: Option<String>,
     pub return_to_origins: ReturnToOrigins,
@@ -45,9 +46,9 @@ pub struct Settings {
 impl Settings {
     pub fn read(env: &mut Environment) -> Self {
         Self {
-            stack: env.stack(),
+            refreshing: RefreshSettings::read(env),
             attempts_table: env.required("ATTEMPTS_TABLE"),
-            connections_table: env.required("CONNECTIONS_TABLE"),
+            kms_key_id: env.required("KMS_KEY_ID"),
             public_origin: env.origin("PUBLIC_ORIGIN"),
             return_to_origins: env.return_to_origins(),
         }
@@ -56,8 +57,14 @@ impl Settings {
 
 pub struct Connections {
     pub settings: Settings,
+    pub session_reads: Arc<dyn ReadAttempts>,
     pub sessions: Arc<dyn WriteAttempts>,
     pub connections: Arc<dyn ReadConnections>,
+    pub connection_writes: Arc<dyn WriteConnections>,
+    pub listing: Arc<dyn ListConnections>,
+    pub keys: Arc<dyn MakeDataKeys>,
+    pub refreshing: Arc<Refreshing>,
+    pub disconnecting: Arc<Disconnecting>,
     pub clock: Arc<dyn Clock>,
     pub entropy: Arc<dyn Entropy>,
 }
@@ -70,8 +77,18 @@ pub enum ConnectionsError {
     NoSuchRoute,
     #[error("there is no such connection")]
     NoSuchConnection,
+    #[error("there is no such connect session")]
+    NoSuchSession,
+    #[error("a live connection would be overwritten")]
+    ConnectionExists,
+    #[error("the connection is being disconnected")]
+    Disconnecting,
+    #[error("the invocation could not have finished what it began")]
+    NoTime,
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error(transparent)]
+    Key(#[from] KeyError),
 }
 
 impl From<Problem> for ConnectionsError {
@@ -93,108 +110,68 @@ impl Connections {
         let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
         match (request.method(), &segments[..]) {
             (&Method::POST, ["v1", "connect-sessions"]) => self.begin_session(request, invocation).await,
-            (&Method::GET, ["v1", "connections", id]) => self.show(id).await,
+            (&Method::GET, ["v1", "connect-sessions", id]) => self.show_session(id).await,
+            (&Method::GET, ["v1", "connections"]) => self.list(request).await,
+            (&Method::GET, ["v1", "connections", id]) => self.show(&connection_id(id)?).await,
+            (&Method::PUT, ["v1", "connections", id]) => self.import(connection_id(id)?, request, invocation).await,
+            (&Method::DELETE, ["v1", "connections", id]) => self.disconnect(&connection_id(id)?, invocation).await,
             (_, ["v1", "connect-sessions"]) => Err(Problem::method_not_allowed("POST").into()),
-            // Routes of a later version, not wrong methods.
-            (&Method::PUT | &Method::DELETE, ["v1", "connections", _]) => Err(ConnectionsError::NoSuchRoute),
-            (_, ["v1", "connections", _]) => Err(Problem::method_not_allowed("GET").into()),
+            (_, ["v1", "connect-sessions", _]) => Err(Problem::method_not_allowed("GET").into()),
+            (_, ["v1", "connections"]) => Err(Problem::method_not_allowed("GET").into()),
+            (_, ["v1", "connections", _]) => Err(Problem::method_not_allowed("GET, PUT, DELETE").into()),
             (_, ["v1", "connections", _, "token"]) => Err(Problem::method_not_allowed("GET, POST").into()),
             _ => Err(ConnectionsError::NoSuchRoute),
         }
     }
 
-    async fn begin_session(&self, request: &Request, invocation: &Invocation) -> Result<Response, ConnectionsError> {
-        let members =
-            Members::parse(request, &["connection_id", "return_to", "expires_in", "confirm_page", "confirm"])?;
-        let connection_id = match members.text("connection_id")? {
-            Some(text) => {
-                ConnectionId::parse(text).map_err(|error| Problem::field("connection_id", error.to_string()))?
-            }
-            None => ConnectionId::minted(self.entropy.bytes()),
-        };
-        let return_to = members
-            .text("return_to")?
-            .map(|text| ReturnTo::parse(text, &self.settings.return_to_origins))
-            .transpose()
-            .map_err(|error| Problem::field("return_to", error.to_string()))?;
-        let expires_in = members.integer("expires_in")?.unwrap_or(EXPIRES_IN_DEFAULT);
-        if !EXPIRES_IN.contains(&expires_in) {
-            return Err(Problem::field("expires_in", "must be a number of seconds between 60 and 86400").into());
-        }
-        let confirm_page = members.boolean("confirm_page")?.unwrap_or(true);
-        if members.boolean("confirm")?.unwrap_or(false) {
-            return Err(Problem::field("confirm", "is not available in this version").into());
-        }
-
-        let token = SessionToken::new(digest::base64url(self.entropy.bytes::<32>()));
-        let now = self.clock.now();
-        let session = Session {
-            id: SessionId::of(&token).expect("a token of ours is one"),
-            connection_id,
-            return_to,
-            confirm_page,
-            status: SessionStatus::Pending,
-            begun_at: now,
-            expires_at: now + Duration::from_secs(expires_in as u64),
-        };
-        match self.sessions.write(&session.begin()).await? {
-            Written::Applied(_) => {}
-            // 256 random bits are new: the row is ours, written before the SDK asked again.
-            Written::Refused(_) => {}
-        }
-        let origin = self.settings.public_origin.as_ref().unwrap_or(&invocation.origin);
-        let mut response = reply::json(
-            StatusCode::CREATED,
-            &json!({
-                "session_id": session.id.as_str(),
-                "connection_id": session.connection_id.as_str(),
-                "url": format!("{origin}/authorize?session={}", token.expose()),
-                "expires_at": session.expires_at.rfc3339(),
-            }),
-        );
-        reply::set(&mut response, LOCATION, &format!("/v1/connect-sessions/{}", session.id.as_str()));
-        tracing::Span::current().record("connection", session.connection_id.as_str());
-        tracing::info!("a connect session was made");
-        Ok(response)
+    async fn show(&self, id: &ConnectionId) -> Result<Response, ConnectionsError> {
+        let connection = self.connections.read(id).await?.ok_or(ConnectionsError::NoSuchConnection)?;
+        Ok(reply::json(StatusCode::OK, &status::show(&connection)))
     }
 
-    async fn show(&self, id: &str) -> Result<Response, ConnectionsError> {
-        let id = ConnectionId::parse(id).map_err(|error| Problem::field("id", error.to_string()))?;
-        tracing::Span::current().record("connection", id.as_str());
-        let connection = self.connections.read(&id).await?.ok_or(ConnectionsError::NoSuchConnection)?;
-        Ok(reply::json(StatusCode::OK, &status(&connection)))
+    async fn disconnect(&self, id: &ConnectionId, invocation: &Invocation) -> Result<Response, ConnectionsError> {
+        let (code, revocation) = match self.disconnecting.disconnect(id, invocation.deadline).await? {
+            Disconnection::Ended(revocation) => (StatusCode::OK, revocation.as_str()),
+            Disconnection::Pending => (StatusCode::ACCEPTED, "pending"),
+            Disconnection::NotFound => return Err(ConnectionsError::NoSuchConnection),
+        };
+        tracing::info!(revocation, "a connection was taken away");
+        Ok(reply::json(code, &json!({ "revocation": revocation })))
     }
 }
 
-fn status(connection: &Connection) -> serde_json::Value {
-    // A pair that arrived after the connection had been given up has revived it; the next read of its token writes that down.
-    let status = if connection.was_revived() { Status::Active } else { connection.status };
-    let next_refresh_at = (status == Status::Active).then(|| connection.refresh_at.rfc3339());
-    json!({
-        "id": connection.id.as_str(),
-        "status": status.as_str(),
-        "reason": connection.reason,
-        "version": connection.version,
-        "expires_at": connection.expires_at.rfc3339(),
-        "refreshed_at": connection.refreshed_at.rfc3339(),
-        "next_refresh_at": next_refresh_at,
-        "failures": connection.failures,
-        "scope": connection.scope,
-        "account": null,
-    })
+fn connection_id(segment: &str) -> Result<ConnectionId, Problem> {
+    let id = ConnectionId::parse(segment).map_err(|error| Problem::field("id", error.to_string()))?;
+    tracing::Span::current().record("connection", id.as_str());
+    Ok(id)
 }
 
 fn refusal(error: ConnectionsError) -> Problem {
     match &error {
         ConnectionsError::Store(error) => FailureClass::from(error).log(error),
-        ConnectionsError::Invalid(_) | ConnectionsError::NoSuchRoute | ConnectionsError::NoSuchConnection => {
-            tracing::info!(reason = %error, "a request was refused");
-        }
+        ConnectionsError::Key(error) => FailureClass::from(error).log(error),
+        ConnectionsError::Invalid(_)
+        | ConnectionsError::NoSuchRoute
+        | ConnectionsError::NoSuchConnection
+        | ConnectionsError::NoSuchSession
+        | ConnectionsError::ConnectionExists
+        | ConnectionsError::Disconnecting
+        | ConnectionsError::NoTime => tracing::info!(reason = %error, "a request was refused"),
     }
     match error {
         ConnectionsError::Invalid(problem) => problem,
         ConnectionsError::NoSuchRoute => Problem::new(Code::NotFound, "there is no such route"),
         ConnectionsError::NoSuchConnection => Problem::new(Code::NotFound, "there is no such connection"),
+        ConnectionsError::NoSuchSession => Problem::new(Code::NotFound, "there is no such connect session"),
+        ConnectionsError::ConnectionExists => Problem::new(
+            Code::ConnectionExists,
+            "the connection is live: send replace: true to put another refresh token in its place",
+        ),
+        ConnectionsError::Disconnecting => {
+            Problem::new(Code::Unavailable, "the connection is still being taken away").retry_after(60)
+        }
+        ConnectionsError::NoTime => Problem::new(Code::Unavailable, "there was not enough time left").retry_after(1),
         ConnectionsError::Store(_) => Problem::new(Code::Unavailable, "the table could not be used").retry_after(5),
+        ConnectionsError::Key(_) => Problem::new(Code::Unavailable, "the key could not be used").retry_after(5),
     }
 }

@@ -1,18 +1,31 @@
 use std::sync::Arc;
 
 use connections::{Connections, Settings};
-use shared::aws::dynamodb::{AttemptsTable, Client, ConnectionsTable};
+use shared::aws::{dynamodb, kms};
 use shared::config::{Environment, process_environment};
+use shared::disconnecting::Disconnecting;
 use shared::system::{SystemClock, SystemEntropy};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
     let settings = Environment::read(&process_environment, Settings::read)?;
-    shared::telemetry::init(&settings.stack);
-    let tables = Client::new(&shared::aws::sdk_config().await);
+    shared::telemetry::init(&settings.refreshing.stack);
+    let sdk = shared::aws::sdk_config().await;
+    let (refreshing, connections) = shared::lambda::refreshing(&sdk, settings.refreshing.clone());
+    let attempts = Arc::new(dynamodb::AttemptsTable::new(dynamodb::Client::new(&sdk), settings.attempts_table.clone()));
     let endpoint = Connections {
-        sessions: Arc::new(AttemptsTable::new(tables.clone(), settings.attempts_table.clone())),
-        connections: Arc::new(ConnectionsTable::new(tables, settings.connections_table.clone())),
+        session_reads: attempts.clone(),
+        sessions: attempts,
+        connections: connections.clone(),
+        connection_writes: connections.clone(),
+        listing: connections,
+        keys: Arc::new(kms::DataKeyMaker {
+            client: kms::Client::new(&sdk),
+            key_id: settings.kms_key_id.clone(),
+            stack: settings.refreshing.stack.clone(),
+        }),
+        disconnecting: Arc::new(Disconnecting::beside(&refreshing)),
+        refreshing,
         clock: Arc::new(SystemClock),
         entropy: Arc::new(SystemEntropy),
         settings,

@@ -12,7 +12,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let settings = Environment::read(&process_environment, RefreshSettings::read)?;
     shared::telemetry::init(&settings.stack);
     let stack = settings.stack.clone();
-    let (refreshing, due) = shared::lambda::refreshing(settings).await;
+    let (refreshing, due) = shared::lambda::refreshing(&shared::aws::sdk_config().await, settings);
     let disconnecting = Arc::new(Disconnecting::beside(&refreshing));
     let (clock, entropy) = (Arc::new(SystemClock), Arc::new(SystemEntropy));
     let sweep = Refresh { refreshing, disconnecting, due, clock, entropy };

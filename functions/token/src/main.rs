@@ -8,7 +8,7 @@ use token::Token;
 async fn main() -> Result<(), lambda_http::Error> {
     let settings = Environment::read(&process_environment, RefreshSettings::read)?;
     shared::telemetry::init(&settings.stack);
-    let (refreshing, connections) = shared::lambda::refreshing(settings).await;
+    let (refreshing, connections) = shared::lambda::refreshing(&shared::aws::sdk_config().await, settings);
     let endpoint = Token { refreshing, connections, clock: Arc::new(SystemClock), entropy: Arc::new(SystemEntropy) };
     shared::lambda::serve_http("token", endpoint).await
 }

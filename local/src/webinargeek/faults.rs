@@ -17,7 +17,7 @@ use shared::ports::Clock;
 #[serde(deny_unknown_fields)]
 pub struct Fault {
     pub answer: Answer,
-    /// Only requests of this grant type; any, where there is none.
+    /// Only requests of this grant type, or `revoke`; any request to the token endpoint, where there is none.
     #[serde(default)]
     pub grant_type: Option<String>,
     /// Whether the request is carried out all the same: a code is spent, a pair rotated, its answer lost.
@@ -53,6 +53,9 @@ pub enum Answer {
     Status { status: u16, error: Option<String>, retry_after: Option<String> },
 }
 
+/// What a request to the revocation endpoint is called among the grant types.
+pub const REVOKE: &str = "revoke";
+
 /// Faults that wait for their requests, and how many requests there were, by grant type.
 #[derive(Default)]
 pub struct Faults {
@@ -85,7 +88,10 @@ impl Faults {
 
     pub fn take(&self, grant_type: &str) -> Option<Fault> {
         let mut waiting = locked(&self.waiting);
-        let fits = |fault: &Fault| fault.grant_type.as_ref().is_none_or(|wanted| wanted == grant_type);
+        let fits = |fault: &Fault| match &fault.grant_type {
+            Some(wanted) => wanted == grant_type,
+            None => grant_type != REVOKE,
+        };
         let index = waiting.iter().position(fits)?;
         let fault = waiting.get_mut(index)?;
         fault.times = fault.times.saturating_sub(1);

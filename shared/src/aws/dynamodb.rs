@@ -4,6 +4,7 @@ mod attempts;
 mod connections;
 mod expression;
 mod item;
+mod listing;
 
 pub use attempts::AttemptsTable;
 pub use connections::ConnectionsTable;

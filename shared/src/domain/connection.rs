@@ -31,7 +31,7 @@ impl Status {
         }
     }
 
-    fn parse(text: &str) -> Option<Self> {
+    pub fn parse(text: &str) -> Option<Self> {
         [Self::Active, Self::ReauthRequired, Self::Disconnecting].into_iter().find(|status| status.as_str() == text)
     }
 }

@@ -22,6 +22,11 @@ impl SessionId {
         digest::is_base64url_of_32_bytes(token.expose()).then(|| Self(digest::sha256(token.expose())))
     }
 
+    /// From a path; `None` for a text that no session's id ever was.
+    pub fn parse(text: &str) -> Option<Self> {
+        digest::is_base64url_of_32_bytes(text).then(|| Self(text.to_owned()))
+    }
+
     /// Of a session that was made before.
     pub(super) fn named(id: String) -> Self {
         Self(id)

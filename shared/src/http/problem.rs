@@ -16,6 +16,7 @@ pub enum Code {
     UnsupportedMediaType,
     PayloadTooLarge,
     ReauthRequired,
+    ConnectionExists,
     Unavailable,
     ProviderUnavailable,
     Misconfigured,
@@ -30,6 +31,7 @@ impl Code {
             Self::UnsupportedMediaType => "unsupported_media_type",
             Self::PayloadTooLarge => "payload_too_large",
             Self::ReauthRequired => "reauth_required",
+            Self::ConnectionExists => "connection_exists",
             Self::Unavailable => "unavailable",
             Self::ProviderUnavailable => "provider_unavailable",
             Self::Misconfigured => "misconfigured",
@@ -43,7 +45,7 @@ impl Code {
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::ReauthRequired => StatusCode::CONFLICT,
+            Self::ReauthRequired | Self::ConnectionExists => StatusCode::CONFLICT,
             Self::Unavailable | Self::ProviderUnavailable | Self::Misconfigured => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
@@ -56,6 +58,7 @@ impl Code {
             Self::UnsupportedMediaType => "The body must be application/json",
             Self::PayloadTooLarge => "The body is too large",
             Self::ReauthRequired => "The customer must connect again",
+            Self::ConnectionExists => "There is a live connection",
             Self::Unavailable => "Temporarily unavailable",
             Self::ProviderUnavailable => "WebinarGeek did not answer as expected",
             Self::Misconfigured => "The deployment is misconfigured",

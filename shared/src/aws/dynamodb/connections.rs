@@ -14,7 +14,7 @@ use crate::ports::{Due, DueCursor, DuePage, ListDue, ReadConnections, ReadFleet,
 const PAGE: i32 = 100;
 
 #[derive(Clone)]
-pub struct ConnectionsTable(Table);
+pub struct ConnectionsTable(pub(super) Table);
 
 impl ConnectionsTable {
     pub fn new(client: Client, name: String) -> Self {

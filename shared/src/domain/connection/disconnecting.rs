@@ -9,6 +9,7 @@
 use super::writes::{LEASE, no_backoff_is_running, status_is, token_set_is};
 use super::{Connection, Status};
 use crate::domain::connection_id::ConnectionId;
+use crate::domain::item::{InconsistentItem, Item};
 use crate::domain::schedule::TAKEN_AWAY;
 use crate::domain::time::Timestamp;
 use crate::domain::write::{Change, Test, Write, clause};
@@ -72,6 +73,13 @@ impl Revocation {
             Self::Off => "off",
             Self::Failed => "failed",
         }
+    }
+
+    /// Of a tombstone; `None` where the row is none.
+    pub fn stored(tombstone: &Item) -> Result<Option<Self>, InconsistentItem> {
+        let Some(text) = tombstone.optional_string("revocation")? else { return Ok(None) };
+        let known = [Self::Done, Self::Off, Self::Failed].into_iter().find(|revocation| revocation.as_str() == text);
+        known.map(Some).ok_or(InconsistentItem { attribute: "revocation" })
     }
 }
 

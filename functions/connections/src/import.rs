@@ -1,0 +1,137 @@
+//! `PUT /v1/connections/{id}`: a connection from another system.
+//!
+//! 1. a live connection is not overwritten in passing
+//! 2. seal the refresh token, and **connect**: store it over what was seen in step 1, like a customer's grant
+//! 3. refresh it at once, like any other: from here on the schedule would do the same
+//!
+//! Stored first and refreshed then (a refresh whose pair could not be stored would lose the connection that was to be saved).
+//! So a refresh token that the provider refuses is stored all the same: the answer is 202 and says why, and the connection is
+//! given up as every other one, when the refusal is confirmed.
+
+use std::time::Duration;
+
+use http::StatusCode;
+use shared::domain::connection::connecting::{CONNECT_TRIES, NewGrant, Refused, connect};
+use shared::domain::connection::writes::{Need, NewPair};
+use shared::domain::connection::{Connection, SealedPair, Status};
+use shared::domain::connection_id::ConnectionId;
+use shared::domain::digest;
+use shared::domain::secret::{AccessToken, RefreshToken};
+use shared::domain::time::Timestamp;
+use shared::domain::token_pair::{TokenPair, TokenSet};
+use shared::domain::write::Written;
+use shared::http::body::Members;
+use shared::http::problem::Problem;
+use shared::http::{Invocation, Request, Response, reply};
+use shared::ports::StoreError;
+use shared::refreshing::{INVOCATION_BUDGET, Outcome};
+use shared::sealing::{self, Place};
+
+use crate::{Connections, ConnectionsError, status};
+
+/// An imported pair has no access token yet. It has expired by more than two clocks may differ, so that nobody is ever
+/// given it.
+const EXPIRED_SINCE: Duration = Duration::from_secs(60);
+
+/// More than any refresh token has.
+const LONGEST_TOKEN: usize = 8192;
+
+impl Connections {
+    pub(crate) async fn import(
+        &self,
+        id: ConnectionId,
+        request: &Request,
+        invocation: &Invocation,
+    ) -> Result<Response, ConnectionsError> {
+        let members = Members::parse(request, &["refresh_token", "replace"])?;
+        let refresh_token = members
+            .text("refresh_token")?
+            .filter(|text| !text.is_empty() && text.len() <= LONGEST_TOKEN && !text.contains(char::is_control))
+            .map(RefreshToken::new)
+            .ok_or_else(|| Problem::field("refresh_token", "is required: a refresh token of at most 8192 bytes"))?;
+        let replace = members.boolean("replace")?.unwrap_or(false);
+        if self.clock.now() + INVOCATION_BUDGET > invocation.deadline {
+            return Err(ConnectionsError::NoTime);
+        }
+
+        // 1.
+        let seen = self.connections.read(&id).await?;
+        let is_new = seen.is_none();
+        // 2.
+        let token_set = self.store_imported(&id, refresh_token, seen, replace).await?;
+        // 3.
+        let need = Need::OnDemand { seen: token_set };
+        let (code, connection) = match self.refreshing.refresh(&id, &need, invocation.deadline).await {
+            Outcome::Refreshed(connection, _) | Outcome::Adopted(connection) => {
+                (if is_new { StatusCode::CREATED } else { StatusCode::OK }, connection)
+            }
+            _ => {
+                let stored = self.connections.read(&id).await?;
+                (StatusCode::ACCEPTED, stored.ok_or(ConnectionsError::NoSuchConnection)?)
+            }
+        };
+        tracing::info!(status = code.as_u16(), "a connection was imported");
+        Ok(reply::json(code, &status::show(&connection)))
+    }
+
+    async fn store_imported(
+        &self,
+        id: &ConnectionId,
+        refresh_token: RefreshToken,
+        mut seen: Option<Connection>,
+        replace: bool,
+    ) -> Result<TokenSet, ConnectionsError> {
+        may_overwrite(seen.as_ref(), replace)?;
+        let data_key = self.keys.make(id).await?;
+        let token_set = TokenSet::new(self.entropy.bytes());
+        let pair = TokenPair { access_token: AccessToken::new(""), refresh_token: Some(refresh_token) };
+        let place = Place { stack: &self.settings.refreshing.stack, connection: id, token_set };
+        let sealed = sealing::seal(&pair, &data_key.plain, place, self.entropy.bytes());
+        let now = self.clock.now();
+        let grant = NewGrant {
+            id: id.clone(),
+            client_id: self.settings.refreshing.token_endpoint.client_id.clone(),
+            grant: format!("import#{}", digest::base64url(self.entropy.bytes::<16>())),
+            begun_at: now,
+            session: None,
+            new: expired(SealedPair { token_set, sealed, data_key: data_key.wrapped }, now),
+        };
+        // Nothing has been spent yet, the caller still has the refresh token: a table that is down needs no escrow here.
+        for _ in 0..CONNECT_TRIES {
+            let predecessor = seen.as_ref().map(|seen| seen.pair.token_set);
+            let image = match self.connection_writes.write(&connect(&grant, predecessor)).await? {
+                Written::Applied(_) => return Ok(token_set),
+                Written::Refused(image) => image,
+            };
+            match grant.refused(image.as_ref()).map_err(StoreError::from)? {
+                Refused::Ours => return Ok(token_set),
+                Refused::Disconnected => return Err(ConnectionsError::Disconnecting),
+                // A customer has connected meanwhile, or another import was first.
+                Refused::Newer | Refused::SessionUsed => return Err(ConnectionsError::ConnectionExists),
+                Refused::Again(stored) => seen = stored.map(|stored| *stored),
+            }
+            may_overwrite(seen.as_ref(), replace)?;
+        }
+        Err(StoreError::changed_at_every_try().into())
+    }
+}
+
+fn may_overwrite(seen: Option<&Connection>, replace: bool) -> Result<(), ConnectionsError> {
+    match seen.map(status::status) {
+        Some(Status::Disconnecting) => Err(ConnectionsError::Disconnecting),
+        Some(Status::Active) if !replace => Err(ConnectionsError::ConnectionExists),
+        Some(Status::Active | Status::ReauthRequired) | None => Ok(()),
+    }
+}
+
+fn expired(pair: SealedPair, now: Timestamp) -> NewPair {
+    NewPair {
+        pair,
+        token_type: "Bearer".to_owned(),
+        scope: None,
+        granted_at: now,
+        expires_at: now - EXPIRED_SINCE,
+        // If this process dies, the schedule refreshes it.
+        refresh_at: now,
+    }
+}
