@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::domain::connection::Connection;
+use crate::domain::connection::confirming;
 use crate::domain::connection::disconnecting::{self, Revocation, acquire_revocation, bury};
 use crate::domain::connection::writes::{LEASE, Settlement, settle};
 use crate::domain::connection_id::ConnectionId;
@@ -85,6 +86,18 @@ impl Disconnecting {
             }
         }
         self.drive(id, deadline).await
+    }
+
+    /// Begins with a connection that nobody has confirmed in time.
+    pub async fn expire(&self, id: &ConnectionId, deadline: Timestamp) -> Result<Disconnection, StoreError> {
+        match self.connection_writes.write(&confirming::expire(id, self.clock.now())).await? {
+            Written::Applied(_) => {
+                tracing::warn!("nobody has confirmed the connection: it is taken away");
+                self.drive(id, deadline).await
+            }
+            // Confirmed at the last moment, or taken away by somebody else.
+            Written::Refused(_) => Ok(Disconnection::Pending),
+        }
     }
 
     /// Goes on with a connection that is being taken away.

@@ -46,7 +46,8 @@ async fn bad_input_names_its_field_and_stores_nothing() {
         (json!({ "expires_in": "60" }), "expires_in"),
         (json!({ "expires_in": 60.5 }), "expires_in"),
         (json!({ "confirm_page": "no" }), "confirm_page"),
-        (json!({ "confirm": true }), "confirm"),
+        (json!({ "confirm": "yes" }), "confirm"),
+        (json!({ "confirm": true }), "return_to"),
         (json!({ "tenant": "x" }), "tenant"),
     ] {
         let answer = world.json(Method::POST, "/v1/connect-sessions", Some(body.clone())).await;

@@ -7,6 +7,7 @@ mod authorize;
 mod callback;
 mod calls;
 mod canaries;
+mod confirmation;
 mod connections;
 mod contracts;
 mod disconnecting;

@@ -16,7 +16,7 @@ use shared::domain::attempt::writes::{ATTEMPT_LIFETIME, begin};
 use shared::domain::attempt::{Attempt, Binding, CookieName, Phase, StateHash};
 use shared::domain::connection_id::ConnectionId;
 use shared::domain::item::InconsistentItem;
-use shared::domain::secret::{CookieValue, SessionToken, State};
+use shared::domain::secret::{Confirmation, CookieValue, SessionToken, State};
 use shared::domain::session::{Session, SessionId, SessionStatus};
 use shared::domain::write::Written;
 use shared::domain::{digest, pkce};
@@ -144,6 +144,8 @@ impl Authorize {
             },
             redirect_uri: format!("{origin}/callback"),
             session: session.as_ref().map(Session::mark),
+            confirmation: (session.as_ref().filter(|session| session.confirm))
+                .map(|_| Confirmation::new(digest::base64url(self.entropy.bytes::<32>()))),
             return_to: session.and_then(|session| session.return_to),
             created_at: now,
             expires_at: now + ATTEMPT_LIFETIME,

@@ -35,6 +35,8 @@ pub enum CallbackError {
     Exchange(#[source] ProviderError),
     #[error("the session has already made a connection")]
     SessionUsed,
+    #[error("the grant would have to be confirmed, and there is a live connection that needs no confirmation")]
+    Exists,
     #[error("the connection is being disconnected")]
     Disconnecting,
     #[error("the connection was disconnected during the exchange; its new pair is revoked")]

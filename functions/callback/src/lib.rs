@@ -19,6 +19,7 @@ use http::Method;
 use shared::config::{Environment, TokenEndpoint};
 use shared::domain::attempt::writes::{End, end, give_back, take};
 use shared::domain::attempt::{Attempt, Binding, CookieName, Failure, Phase, StateHash};
+use shared::domain::connection::confirming::Awaited;
 use shared::domain::connection::connecting::{CONNECT_TRIES, NewGrant, Refused, connect};
 use shared::domain::connection::writes::new_pair;
 use shared::domain::connection::{Connection, SealedPair, Status};
@@ -247,6 +248,9 @@ impl Callback {
             if attempt.session.as_ref().is_some_and(|session| session.is_used(seen.session.as_ref())) {
                 return Err(CallbackError::SessionUsed);
             }
+            if attempt.confirmation.is_some() && seen.status == Status::Active && seen.is_confirmed() {
+                return Err(CallbackError::Exists);
+            }
         }
         Ok(Prepared { seen, data_key: data_key?, secrets: secrets? })
     }
@@ -294,23 +298,29 @@ impl Callback {
         let place = Place { stack: &self.settings.stack, connection: id, token_set };
         let sealed = sealing::seal(&grant.pair, &prepared.data_key.plain, place, self.entropy.bytes());
         let lifetime = grant.expires_in.unwrap_or(self.settings.token_endpoint.expires_in);
+        let awaited = attempt.confirmation.as_ref().map(|confirmation| Awaited::new(confirmation, self.clock.now()));
         let mut seen = prepared.seen;
         for _ in 0..CONNECT_TRIES {
+            let mut new = new_pair(
+                id,
+                seen.as_ref().map_or(1, |seen| seen.version + 1),
+                SealedPair { token_set, sealed: sealed.clone(), data_key: prepared.data_key.wrapped.clone() },
+                grant.token_type.clone().unwrap_or_else(|| "Bearer".to_owned()),
+                grant.scope.clone(),
+                (sent_at, sent_at + lifetime),
+                self.settings.refresh_every,
+            );
+            if let Some(awaited) = &awaited {
+                new.refresh_at = awaited.until;
+            }
             let new_grant = NewGrant {
                 id: id.clone(),
                 client_id: self.settings.token_endpoint.client_id.clone(),
                 grant: attempt.state_hash.as_str().to_owned(),
                 begun_at: attempt.created_at,
                 session: attempt.session.clone(),
-                new: new_pair(
-                    id,
-                    seen.as_ref().map_or(1, |seen| seen.version + 1),
-                    SealedPair { token_set, sealed: sealed.clone(), data_key: prepared.data_key.wrapped.clone() },
-                    grant.token_type.clone().unwrap_or_else(|| "Bearer".to_owned()),
-                    grant.scope.clone(),
-                    (sent_at, sent_at + lifetime),
-                    self.settings.refresh_every,
-                ),
+                awaited: awaited.clone(),
+                new,
             };
             let predecessor = seen.as_ref().map(|seen| seen.pair.token_set);
             let write = connect(&new_grant, predecessor);
@@ -323,6 +333,10 @@ impl Callback {
             match new_grant.refused(image.as_ref()).map_err(|error| CallbackError::NotStored(error.into()))? {
                 Refused::Ours => return Ok(()),
                 Refused::SessionUsed => return Err(CallbackError::SessionUsed),
+                Refused::Exists => {
+                    self.revoke(&grant, &prepared.secrets).await;
+                    return Err(CallbackError::SessionUsed);
+                }
                 Refused::Disconnected => {
                     self.revoke(&grant, &prepared.secrets).await;
                     return Err(CallbackError::Disconnected);

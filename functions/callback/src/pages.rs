@@ -23,7 +23,8 @@ pub(crate) fn reply(ended: Result<Ended, CallbackError>, attempt: Option<&Attemp
         && !is_expired
         && let Some(return_to) = &attempt.return_to
     {
-        return reply::see_other(&return_to.with_result(attempt.connection_id.as_str(), status));
+        let confirmation = attempt.confirmation.as_ref().filter(|_| matches!(ended, Ok(Ended::Connected)));
+        return reply::see_other(&return_to.with_result(attempt.connection_id.as_str(), status, confirmation));
     }
     match ended {
         Ok(Ended::Connected) => connected(attempt),
@@ -51,6 +52,7 @@ pub(crate) fn failure(error: &CallbackError) -> Option<Failure> {
         | CallbackError::NoTime
         | CallbackError::NotExchanged(_)
         | CallbackError::Disconnecting
+        | CallbackError::Exists
         | CallbackError::Store(_)
         | CallbackError::Key(_)
         | CallbackError::Secret(_) => None,
@@ -119,6 +121,11 @@ fn failed(error: &CallbackError, attempt: Option<&Attempt>, request_id: &str) ->
             StatusCode::BAD_REQUEST,
             "This link has been used",
             "The account that it was for is connected. To connect again, ask for a new link.",
+        ),
+        CallbackError::Exists => (
+            StatusCode::BAD_REQUEST,
+            "There is a connection already",
+            "It stays as it is, and the new approval has not been used.",
         ),
         CallbackError::Disconnecting => {
             (StatusCode::SERVICE_UNAVAILABLE, "The earlier connection is still being taken away", RELOAD)
@@ -193,6 +200,7 @@ fn told(error: &CallbackError) -> Told {
         | CallbackError::ForeignBrowser
         | CallbackError::Expired
         | CallbackError::SessionUsed
+        | CallbackError::Exists
         | CallbackError::FailedBefore { .. } => Told::Request,
     }
 }

@@ -94,6 +94,7 @@ impl Connections {
             grant: format!("import#{}", digest::base64url(self.entropy.bytes::<16>())),
             begun_at: now,
             session: None,
+            awaited: None,
             new: expired(SealedPair { token_set, sealed, data_key: data_key.wrapped }, now),
         };
         // Nothing has been spent yet, the caller still has the refresh token: a table that is down needs no escrow here.
@@ -107,7 +108,7 @@ impl Connections {
                 Refused::Ours => return Ok(token_set),
                 Refused::Disconnected => return Err(ConnectionsError::Disconnecting),
                 // A customer has connected meanwhile, or another import was first.
-                Refused::Newer | Refused::SessionUsed => return Err(ConnectionsError::ConnectionExists),
+                Refused::Newer | Refused::SessionUsed | Refused::Exists => return Err(exists()),
                 Refused::Again(stored) => seen = stored.map(|stored| *stored),
             }
             may_overwrite(seen.as_ref(), replace)?;
@@ -116,10 +117,14 @@ impl Connections {
     }
 }
 
+fn exists() -> ConnectionsError {
+    ConnectionsError::Exists("the connection is live: send replace: true to put another refresh token in its place")
+}
+
 fn may_overwrite(seen: Option<&Connection>, replace: bool) -> Result<(), ConnectionsError> {
     match seen.map(status::status) {
         Some(Status::Disconnecting) => Err(ConnectionsError::Disconnecting),
-        Some(Status::Active) if !replace => Err(ConnectionsError::ConnectionExists),
+        Some(Status::Active) if !replace => Err(exists()),
         Some(Status::Active | Status::ReauthRequired) | None => Ok(()),
     }
 }

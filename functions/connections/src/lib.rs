@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | `POST /v1/connect-sessions` | a link for one customer's browser journey | `sessions.rs` |
 //! | `GET /v1/connect-sessions/{id}` | how that went | `sessions.rs` |
+//! | `POST /v1/connect-sessions/{id}/confirm` | makes use of a connection that waits for it | `confirm.rs` |
 //! | `GET /v1/connections` | how connections are, page by page | `list.rs` |
 //! | `GET /v1/connections/{id}` | how a connection is, never a secret | `status.rs` |
 //! | `PUT /v1/connections/{id}` | takes over a connection from another system | `import.rs` |
@@ -29,6 +30,7 @@ use shared::ports::{
 };
 use shared::refreshing::Refreshing;
 
+mod confirm;
 mod import;
 mod list;
 mod sessions;
@@ -79,8 +81,9 @@ pub enum ConnectionsError {
     NoSuchConnection,
     #[error("there is no such connect session")]
     NoSuchSession,
+    /// With what to do about it.
     #[error("a live connection would be overwritten")]
-    ConnectionExists,
+    Exists(&'static str),
     #[error("the connection is being disconnected")]
     Disconnecting,
     #[error("the invocation could not have finished what it began")]
@@ -111,12 +114,14 @@ impl Connections {
         match (request.method(), &segments[..]) {
             (&Method::POST, ["v1", "connect-sessions"]) => self.begin_session(request, invocation).await,
             (&Method::GET, ["v1", "connect-sessions", id]) => self.show_session(id).await,
+            (&Method::POST, ["v1", "connect-sessions", id, "confirm"]) => self.confirm(id, request).await,
             (&Method::GET, ["v1", "connections"]) => self.list(request).await,
             (&Method::GET, ["v1", "connections", id]) => self.show(&connection_id(id)?).await,
             (&Method::PUT, ["v1", "connections", id]) => self.import(connection_id(id)?, request, invocation).await,
             (&Method::DELETE, ["v1", "connections", id]) => self.disconnect(&connection_id(id)?, invocation).await,
             (_, ["v1", "connect-sessions"]) => Err(Problem::method_not_allowed("POST").into()),
             (_, ["v1", "connect-sessions", _]) => Err(Problem::method_not_allowed("GET").into()),
+            (_, ["v1", "connect-sessions", _, "confirm"]) => Err(Problem::method_not_allowed("POST").into()),
             (_, ["v1", "connections"]) => Err(Problem::method_not_allowed("GET").into()),
             (_, ["v1", "connections", _]) => Err(Problem::method_not_allowed("GET, PUT, DELETE").into()),
             (_, ["v1", "connections", _, "token"]) => Err(Problem::method_not_allowed("GET, POST").into()),
@@ -154,7 +159,7 @@ fn refusal(error: ConnectionsError) -> Problem {
         | ConnectionsError::NoSuchRoute
         | ConnectionsError::NoSuchConnection
         | ConnectionsError::NoSuchSession
-        | ConnectionsError::ConnectionExists
+        | ConnectionsError::Exists(_)
         | ConnectionsError::Disconnecting
         | ConnectionsError::NoTime => tracing::info!(reason = %error, "a request was refused"),
     }
@@ -163,10 +168,7 @@ fn refusal(error: ConnectionsError) -> Problem {
         ConnectionsError::NoSuchRoute => Problem::new(Code::NotFound, "there is no such route"),
         ConnectionsError::NoSuchConnection => Problem::new(Code::NotFound, "there is no such connection"),
         ConnectionsError::NoSuchSession => Problem::new(Code::NotFound, "there is no such connect session"),
-        ConnectionsError::ConnectionExists => Problem::new(
-            Code::ConnectionExists,
-            "the connection is live: send replace: true to put another refresh token in its place",
-        ),
+        ConnectionsError::Exists(remedy) => Problem::new(Code::ConnectionExists, remedy),
         ConnectionsError::Disconnecting => {
             Problem::new(Code::Unavailable, "the connection is still being taken away").retry_after(60)
         }

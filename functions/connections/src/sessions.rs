@@ -5,6 +5,7 @@ use std::time::Duration;
 use http::StatusCode;
 use http::header::LOCATION;
 use serde_json::json;
+use shared::domain::connection::Status;
 use shared::domain::connection_id::ConnectionId;
 use shared::domain::digest;
 use shared::domain::return_to::ReturnTo;
@@ -16,7 +17,7 @@ use shared::http::problem::Problem;
 use shared::http::{Invocation, Request, Response, reply};
 use shared::ports::StoreError;
 
-use crate::{Connections, ConnectionsError};
+use crate::{Connections, ConnectionsError, status};
 
 /// Seconds that a link may be good for.
 const EXPIRES_IN: std::ops::RangeInclusive<i64> = 60..=86_400;
@@ -46,8 +47,14 @@ impl Connections {
             return Err(Problem::field("expires_in", "must be a number of seconds between 60 and 86400").into());
         }
         let confirm_page = members.boolean("confirm_page")?.unwrap_or(true);
-        if members.boolean("confirm")?.unwrap_or(false) {
-            return Err(Problem::field("confirm", "is not available in this version").into());
+        let confirm = members.boolean("confirm")?.unwrap_or(false);
+        if confirm {
+            if return_to.is_none() {
+                return Err(
+                    Problem::field("return_to", "is required with confirm: it brings the confirmation back").into()
+                );
+            }
+            self.nothing_works_there_yet(&connection_id).await?;
         }
 
         let token = SessionToken::new(digest::base64url(self.entropy.bytes::<32>()));
@@ -57,6 +64,7 @@ impl Connections {
             connection_id,
             return_to,
             confirm_page,
+            confirm,
             status: SessionStatus::Pending,
             begun_at: now,
             expires_at: now + Duration::from_secs(expires_in as u64),
@@ -97,7 +105,19 @@ impl Connections {
         ))
     }
 
-    async fn session(&self, id: &str) -> Result<Session, ConnectionsError> {
+    /// Whoever followed the link, and whatever they approve, could otherwise end a connection that works.
+    async fn nothing_works_there_yet(&self, id: &ConnectionId) -> Result<(), ConnectionsError> {
+        match self.connections.read(id).await? {
+            Some(stored) if status::status(&stored) == Status::Active && stored.is_confirmed() => {
+                Err(ConnectionsError::Exists(
+                    "the connection is live: a journey that must be confirmed does not replace it; connect without confirm",
+                ))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    pub(crate) async fn session(&self, id: &str) -> Result<Session, ConnectionsError> {
         let id = SessionId::parse(id).ok_or(ConnectionsError::NoSuchSession)?;
         let item = self.session_reads.read(&id.key()).await?.ok_or(ConnectionsError::NoSuchSession)?;
         let session = Session::from_item(&item).map_err(StoreError::from)?;

@@ -10,11 +10,13 @@ pub(crate) fn status(connection: &Connection) -> Status {
 
 pub(crate) fn show(connection: &Connection) -> Value {
     let status = status(connection);
-    let next_refresh_at = (status == Status::Active).then(|| connection.refresh_at.rfc3339());
+    let is_unconfirmed = status == Status::Active && !connection.is_confirmed();
+    let reason = if is_unconfirmed { Some("unconfirmed") } else { connection.reason.as_deref() };
+    let next_refresh_at = (status == Status::Active && !is_unconfirmed).then(|| connection.refresh_at.rfc3339());
     json!({
         "id": connection.id.as_str(),
         "status": status.as_str(),
-        "reason": connection.reason,
+        "reason": reason,
         "version": connection.version,
         "expires_at": connection.expires_at.rfc3339(),
         "refreshed_at": connection.refreshed_at.rfc3339(),

@@ -6,7 +6,7 @@
 //! 3. a provider that asks to wait, or that does not know us, ends the run's refreshing; so does the approaching deadline
 //! 4. the summary, which is the run's answer and its one line in the log
 //!
-//! A connection that is being taken away is due too, and driven on. Pairs in escrow come from their queue, and are stored:
+//! A connection that is being taken away is due too, and driven on; one that nobody has confirmed in time is taken away. Pairs in escrow come from their queue, and are stored:
 //! [`Refresh::replay`].
 //!
 //! A run may overlap another, or be repeated: leases and due times make every run idempotent.
@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use futures_util::{FutureExt, Stream, StreamExt, stream};
 use serde::Serialize;
-use shared::disconnecting::Disconnecting;
+use shared::disconnecting::{Disconnecting, Disconnection};
 use shared::domain::connection::writes::Need;
 use shared::domain::connection_id::ConnectionId;
 use shared::domain::fleet::Tally;
@@ -198,14 +198,10 @@ impl Refresh {
 
     async fn refresh(&self, id: &ConnectionId, deadline: Timestamp) -> Outcome {
         match self.refreshing.refresh(id, &Need::Scheduled, deadline).await {
-            Outcome::Disconnecting => match self.disconnecting.drive(id, deadline).await {
-                Ok(_) => Outcome::Disconnecting,
-                Err(error) => {
-                    let failure = Failure::Store(error);
-                    failure.log();
-                    Outcome::Failed { failure, retry_at: None, connection: None }
-                }
-            },
+            Outcome::Disconnecting => taken_away(self.disconnecting.drive(id, deadline).await),
+            Outcome::Unconfirmed { until } if until <= self.clock.now() => {
+                taken_away(self.disconnecting.expire(id, deadline).await)
+            }
             outcome => outcome,
         }
     }
@@ -241,6 +237,17 @@ impl Refresh {
     }
 }
 
+fn taken_away(ended: Result<Disconnection, StoreError>) -> Outcome {
+    match ended {
+        Ok(_) => Outcome::Disconnecting,
+        Err(error) => {
+            let failure = Failure::Store(error);
+            failure.log();
+            Outcome::Failed { failure, retry_at: None, connection: None }
+        }
+    }
+}
+
 impl Run {
     fn expires(&mut self, expires_at: Timestamp) {
         self.earliest_expiry = Some(self.earliest_expiry.map_or(expires_at, |earliest| earliest.min(expires_at)));
@@ -272,7 +279,9 @@ impl Run {
     /// `None` is a panic.
     fn count(&mut self, due: &Due, outcome: Option<Outcome>) {
         match outcome {
-            Some(Outcome::Busy { .. } | Outcome::Waiting { .. }) => return self.deferred(due),
+            Some(Outcome::Busy { .. } | Outcome::Waiting { .. } | Outcome::Unconfirmed { .. }) => {
+                return self.deferred(due);
+            }
             Some(Outcome::NoTime) => {
                 self.stop(DEADLINE_IS_NEAR);
                 return self.deferred(due);

@@ -49,7 +49,7 @@ pub struct Token {
 pub enum TokenError {
     #[error("the request is not valid")]
     Invalid(Problem),
-    #[error("there is no such connection, or it is being disconnected")]
+    #[error("there is no such connection, it is being disconnected, or nobody has confirmed it")]
     NotFound,
     #[error("the customer must connect again")]
     ReauthRequired(ConnectionId),
@@ -146,7 +146,9 @@ impl Token {
                 }
                 Outcome::ReauthRequired(_) => return Err(TokenError::ReauthRequired(id)),
                 Outcome::Paused { until } => break (backs_off(FailureClass::Throttled, until), connection),
-                Outcome::Gone | Outcome::Disconnecting => return Err(TokenError::NotFound),
+                Outcome::Gone | Outcome::Disconnecting | Outcome::Unconfirmed { .. } => {
+                    return Err(TokenError::NotFound);
+                }
                 Outcome::Failed { failure, retry_at, connection: stored } => {
                     break (TokenError::Failed { class: failure.class(), retry_at }, stored.unwrap_or(connection));
                 }
@@ -190,7 +192,9 @@ impl Token {
 
     async fn read(&self, id: &ConnectionId) -> Result<Connection, TokenError> {
         match self.connections.read(id).await {
-            Ok(Some(connection)) if connection.status != Status::Disconnecting => Ok(connection),
+            Ok(Some(connection)) if connection.status != Status::Disconnecting && connection.is_confirmed() => {
+                Ok(connection)
+            }
             Ok(Some(_)) | Ok(None) => Err(TokenError::NotFound),
             Err(error) => Err(failed(error.into())),
         }

@@ -4,7 +4,7 @@ use super::connection_id::ConnectionId;
 use super::digest;
 use super::item::{InconsistentItem, Item};
 use super::return_to::ReturnTo;
-use super::secret::{CodeVerifier, CookieValue, State};
+use super::secret::{CodeVerifier, Confirmation, CookieValue, State};
 use super::session::SessionMark;
 use super::time::Timestamp;
 
@@ -131,6 +131,8 @@ pub struct Attempt {
     pub redirect_uri: String,
     pub return_to: Option<ReturnTo>,
     pub session: Option<SessionMark>,
+    /// Goes to the integrator's product with the browser, where its backend confirms connections.
+    pub confirmation: Option<Confirmation>,
     pub created_at: Timestamp,
     pub expires_at: Timestamp,
     pub phase: Phase,
@@ -160,6 +162,7 @@ impl Attempt {
             redirect_uri: item.string("redirect_uri")?.to_owned(),
             return_to,
             session: SessionMark::from_item(item)?,
+            confirmation: item.optional_string("confirmation")?.map(Confirmation::new),
             created_at: item.time("created_at")?,
             expires_at: item.time("expires_at")?,
             phase: Phase::parse(item.string("phase")?).ok_or(bad("phase"))?,

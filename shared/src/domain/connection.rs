@@ -8,6 +8,7 @@ use super::session::SessionMark;
 use super::time::Timestamp;
 use super::token_pair::TokenSet;
 
+pub mod confirming;
 pub mod connecting;
 pub mod disconnecting;
 pub mod writes;
@@ -85,6 +86,10 @@ pub struct Connection {
     pub granted_at: Timestamp,
     /// The connect session that the newest grant completed.
     pub session: Option<SessionMark>,
+    /// The hash of the confirmation that it waits for, or has had.
+    pub confirmation: Option<String>,
+    /// Until when it waits; it hands out nothing before.
+    pub confirm_by: Option<Timestamp>,
     /// Since when it is being taken away.
     pub disconnecting_at: Option<Timestamp>,
 }
@@ -136,6 +141,8 @@ impl Connection {
             grant: item.string("grant")?.to_owned(),
             granted_at: item.time("granted_at")?,
             session: SessionMark::from_item(item)?,
+            confirmation: item.optional_string("confirmation")?.map(str::to_owned),
+            confirm_by: item.optional_time("confirm_by")?,
             disconnecting_at: item.optional_time("disconnecting_at")?,
         })
     }
@@ -159,6 +166,11 @@ impl Connection {
     /// Whether a pair arrived after the connection had been given up: a late commit that could not yet say so.
     pub fn was_revived(&self) -> bool {
         self.status == Status::ReauthRequired && self.refused_set != Some(self.pair.token_set)
+    }
+
+    /// Whether its tokens may be used: it need not be confirmed, or has been.
+    pub fn is_confirmed(&self) -> bool {
+        self.confirm_by.is_none()
     }
 
     /// Whether an earlier lease on this token set ended without a known outcome: the provider may have rotated the pair

@@ -6,6 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
 use super::connection::SealedPair;
+use super::connection::confirming::Awaited;
 use super::connection::connecting::{NewGrant, connect};
 use super::connection::writes::{NewPair, commit};
 use super::connection_id::ConnectionId;
@@ -73,6 +74,7 @@ impl Escrowed {
                     let SessionMark { id, order } = session;
                     (id.as_str().to_owned(), *order)
                 }),
+                awaited: grant.awaited.as_ref().map(|awaited| (awaited.hash.clone(), awaited.until.unix())),
             }),
         };
         serde_json::to_string(&message).expect("texts and numbers are JSON")
@@ -105,6 +107,7 @@ impl Escrowed {
                     grant: grant.grant,
                     begun_at: Timestamp::from_unix(grant.begun_at),
                     session: grant.session.map(|(id, order)| SessionMark { id: SessionId::named(id), order }),
+                    awaited: grant.awaited.map(|(hash, until)| Awaited { hash, until: Timestamp::from_unix(until) }),
                     new,
                 },
                 predecessor,
@@ -134,6 +137,7 @@ struct GrantMessage {
     grant: String,
     begun_at: i64,
     session: Option<(String, i64)>,
+    awaited: Option<(String, i64)>,
 }
 
 #[cfg(test)]
@@ -160,6 +164,7 @@ mod tests {
             grant: "attempt".to_owned(),
             begun_at: Timestamp::from_unix(50),
             session: Some(SessionMark { id: SessionId::named("session".to_owned()), order: 40 }),
+            awaited: Some(Awaited { hash: "hash".to_owned(), until: Timestamp::from_unix(900) }),
             new: new_pair(),
         };
         for escrowed in [

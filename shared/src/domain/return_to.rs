@@ -2,6 +2,8 @@
 
 use url::{Host, Origin, Url};
 
+use super::secret::Confirmation;
+
 /// The origins that `return_to` may have.
 #[derive(Clone, Debug)]
 pub enum ReturnToOrigins {
@@ -56,9 +58,14 @@ impl ReturnTo {
     }
 
     /// The address with the journey's result appended to whatever query it has.
-    pub fn with_result(&self, connection_id: &str, status: &str) -> String {
+    pub fn with_result(&self, connection_id: &str, status: &str, confirmation: Option<&Confirmation>) -> String {
         let mut url = self.0.clone();
-        url.query_pairs_mut().append_pair("connection_id", connection_id).append_pair("status", status);
+        let mut query = url.query_pairs_mut();
+        query.append_pair("connection_id", connection_id).append_pair("status", status);
+        if let Some(confirmation) = confirmation {
+            query.append_pair("confirmation", confirmation.expose());
+        }
+        drop(query);
         url.into()
     }
 }
@@ -118,7 +125,7 @@ mod tests {
         let return_to =
             ReturnTo::parse("https://app.example.com/done?tab=1", &only("https://app.example.com")).unwrap();
         assert_eq!(
-            return_to.with_result("a:b", "connected"),
+            return_to.with_result("a:b", "connected", None),
             "https://app.example.com/done?tab=1&connection_id=a%3Ab&status=connected"
         );
     }

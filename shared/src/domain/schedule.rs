@@ -10,7 +10,7 @@ use super::time::Timestamp;
 /// Partitions of the `due` index: due times only grow, and one index partition takes 1,000 writes a second.
 pub const SHARDS: u8 = 16;
 
-/// The partition of connections that are being taken away. All of them are due, whatever their due time says: a refresh in
+/// The partition of connections that are being taken away, and of those that will be unless they are confirmed. All of them are due, whatever their due time says: a refresh in
 /// flight may still move it, and never the partition.
 pub const TAKEN_AWAY: u8 = SHARDS;
 

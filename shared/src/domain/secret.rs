@@ -44,6 +44,8 @@ secrets! {
     CookieValue,
     /// The bearer in a connect session's link: 32 random bytes in base64url. Only its hash is stored, named or logged.
     SessionToken,
+    /// What a browser brings back to the integrator's product: 32 random bytes in base64url.
+    Confirmation,
 }
 
 /// A data key in plain text: 256 bits that never leave the process.
@@ -73,7 +75,7 @@ mod tests {
     #[test]
     fn no_secret_can_be_printed() {
         let printed = format!(
-            "{:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?}",
+            "{:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?}",
             AccessToken::new("canary"),
             RefreshToken::new("canary"),
             AuthorizationCode::new("canary"),
@@ -82,6 +84,7 @@ mod tests {
             State::new("canary"),
             CookieValue::new("canary"),
             SessionToken::new("canary"),
+            Confirmation::new("canary"),
             DataKey::new(*b"canarycanarycanarycanarycanaryca"),
         );
         assert!(!printed.contains("canary"), "{printed}");

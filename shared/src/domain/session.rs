@@ -101,6 +101,8 @@ pub struct Session {
     pub return_to: Option<ReturnTo>,
     /// Whether the browser is asked before it is sent to the provider.
     pub confirm_page: bool,
+    /// Whether the integrator's backend confirms the connection that it makes.
+    pub confirm: bool,
     pub status: SessionStatus,
     pub begun_at: Timestamp,
     pub expires_at: Timestamp,
@@ -119,6 +121,7 @@ impl Session {
                 .map_err(|_| InconsistentItem { attribute: "connection_id" })?,
             return_to,
             confirm_page: item.number("confirm_page")? != 0,
+            confirm: item.optional_number("confirm")?.is_some_and(|flag| flag != 0),
             status: SessionStatus::parse(item.string("status")?).ok_or(InconsistentItem { attribute: "status" })?,
             begun_at: item.time("begun_at")?,
             expires_at: item.time("expires_at")?,
@@ -136,6 +139,7 @@ impl Session {
         let mut changes = vec![
             Change::Set("connection_id", self.connection_id.as_str().into()),
             Change::Set("confirm_page", Value::N(self.confirm_page.into())),
+            Change::Set("confirm", Value::N(self.confirm.into())),
             Change::Set("status", self.status.as_str().into()),
             Change::Set("begun_at", self.begun_at.into()),
             Change::Set("expires_at", self.expires_at.into()),

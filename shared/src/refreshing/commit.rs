@@ -134,7 +134,7 @@ impl Refreshing {
                     match grant.refused(image.as_ref()).map_err(StoreError::from)? {
                         Refused::Ours => return Ok(Replayed::Stored),
                         Refused::SessionUsed | Refused::Newer => return Ok(Replayed::Superseded),
-                        Refused::Disconnected => return self.revoke_escrowed(&escrowed).await,
+                        Refused::Disconnected | Refused::Exists => return self.revoke_escrowed(&escrowed).await,
                         Refused::Again(seen) => *predecessor = seen.map(|seen| seen.pair.token_set),
                     }
                 }

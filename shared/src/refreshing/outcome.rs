@@ -29,6 +29,8 @@ pub enum Outcome {
     Gone,
     /// It is being taken away.
     Disconnecting,
+    /// The integrator's backend has to confirm it first; after that time nobody can.
+    Unconfirmed { until: Timestamp },
     /// Nothing was changed but the note that it failed.
     Failed { failure: Failure, retry_at: Option<Timestamp>, connection: Option<Connection> },
     /// The invocation could not have finished what it began.
@@ -83,6 +85,9 @@ pub(super) fn refused_lease(connection: Connection, need: &Need, now: Timestamp)
         Status::Disconnecting => return Outcome::Disconnecting,
         Status::ReauthRequired => return Outcome::ReauthRequired(connection),
         Status::Active => {}
+    }
+    if let Some(until) = connection.confirm_by {
+        return Outcome::Unconfirmed { until };
     }
     let wanted = match need {
         Need::Scheduled => connection.refresh_at <= now,

@@ -64,6 +64,7 @@ pub(super) async fn back_with_a_code(fleet: &Fleet, provider: Provider, id: &Con
         redirect_uri: REDIRECT_URI.to_owned(),
         return_to: None,
         session: None,
+        confirmation: None,
         created_at: now,
         expires_at: now + ATTEMPT_LIFETIME,
         phase: Phase::Pending,

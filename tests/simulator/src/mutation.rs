@@ -26,6 +26,11 @@ pub const EQUIVALENT: &[(&str, &str, &str)] = &[
         "this invocation has taken it",
         "nobody can take an attempt over; but a write must ask something",
     ),
+    (
+        "acquire",
+        "nobody has to confirm the connection",
+        "no journey here has to be confirmed: tests/suite/confirmation.rs",
+    ),
     ("end session", "the session exists", "rows that TTL deletes are not simulated, and none may be made anew"),
 ];
 

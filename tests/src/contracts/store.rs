@@ -13,6 +13,7 @@ use local::tables;
 use shared::aws::dynamodb::{AttemptsTable, ConnectionsTable};
 use shared::domain::attempt::writes::{self as attempts, End};
 use shared::domain::attempt::{Attempt, Binding, CookieName, Failure, Phase, StateHash};
+use shared::domain::connection::confirming::{Awaited, confirm, expire};
 use shared::domain::connection::connecting::{NewGrant, connect};
 use shared::domain::connection::disconnecting::{Revocation, acquire_revocation, bury, disconnect};
 use shared::domain::connection::writes::{self, Need, Settlement};
@@ -23,7 +24,7 @@ use shared::domain::fleet::{self, Tally};
 use shared::domain::item::{Item, Value};
 use shared::domain::pkce;
 use shared::domain::schedule;
-use shared::domain::secret::{CookieValue, SessionToken, State};
+use shared::domain::secret::{Confirmation, CookieValue, SessionToken, State};
 use shared::domain::session::{Session, SessionId, SessionMark, SessionStatus, end_session};
 use shared::domain::time::Timestamp;
 use shared::domain::token_pair::TokenSet;
@@ -307,6 +308,16 @@ fn connections() -> Vec<Option<Item>> {
             connection(),
             &[("session", "later".into()), ("session_order", Value::N(session().mark().order + 1))],
         )),
+        Some(with(
+            connection(),
+            &[
+                ("session", session().id.as_str().into()),
+                ("session_order", session().mark().order.into()),
+                ("confirmation", Awaited::new(&confirmation(), at(0)).hash.into()),
+                ("confirm_by", at(9).into()),
+            ],
+        )),
+        Some(with(connection(), &[("confirmation", "another".into()), ("confirm_by", at(0).into())])),
         Some(with(connection(), &[("status", "disconnecting".into())])),
         Some(with(connection(), &[("status", "disconnecting".into()), ("token_set", bytes(set(2)))])),
         Some(with(leased(-20), &[("status", "disconnecting".into()), ("not_before", at(9).into())])),
@@ -336,8 +347,11 @@ fn connection_writes() -> Vec<Write> {
         grant: "new".to_owned(),
         begun_at: at(-60),
         session,
+        awaited: None,
         new: new(scope),
     };
+    let awaited =
+        NewGrant { awaited: Some(Awaited::new(&confirmation(), at(0))), ..grant(Some("read"), Some(session().mark())) };
     let settlement = |known: bool, refused_at| Settlement {
         reason: "throttled",
         needs_a_person: !known,
@@ -345,6 +359,7 @@ fn connection_writes() -> Vec<Write> {
         known,
         refused_at,
     };
+    let session_id = session().id;
     let session = Some(session().mark());
     let mut revived = image.clone();
     revived.pair.token_set = set(2);
@@ -364,10 +379,18 @@ fn connection_writes() -> Vec<Write> {
         connect(&grant(None, session.clone()), None),
         connect(&grant(Some("read"), None), Some(set(1))),
         connect(&grant(None, session), Some(set(1))),
+        connect(&awaited, None),
+        connect(&awaited, Some(set(1))),
+        confirm(&image, &session_id, &confirmation(), at(0), Duration::from_secs(300)),
+        expire(&id(), at(0)),
         disconnect(&id(), at(0)),
         acquire_revocation(&id(), "me", at(0)),
         bury(&image, Revocation::Done, at(0)),
     ]
+}
+
+fn confirmation() -> Confirmation {
+    Confirmation::new(digest::base64url([6; 32]))
 }
 
 fn session() -> Session {
@@ -376,6 +399,7 @@ fn session() -> Session {
         connection_id: id(),
         return_to: None,
         confirm_page: true,
+        confirm: true,
         status: SessionStatus::Pending,
         begun_at: at(-60),
         expires_at: at(600),
@@ -392,6 +416,7 @@ fn attempt() -> Attempt {
         redirect_uri: "https://connect.example.com/callback".to_owned(),
         return_to: None,
         session: Some(session().mark()),
+        confirmation: Some(confirmation()),
         created_at: at(0),
         expires_at: at(600),
         phase: Phase::Pending,

@@ -32,6 +32,9 @@ pub fn begin(attempt: &Attempt) -> Write {
     if let Some(return_to) = &attempt.return_to {
         changes.push(Change::Set("return_to", return_to.as_str().into()));
     }
+    if let Some(confirmation) = &attempt.confirmation {
+        changes.push(Change::Set("confirmation", confirmation.expose().into()));
+    }
     if let Some(session) = &attempt.session {
         changes.extend(session.changes());
     }

@@ -1,10 +1,11 @@
 //! A customer's new grant, and the one write that stores it.
 
+use super::confirming::Awaited;
 use super::writes::{NewPair, status_is, token_set_is};
 use super::{Connection, Status, disconnected_at};
 use crate::domain::connection_id::ConnectionId;
 use crate::domain::item::{InconsistentItem, Item};
-use crate::domain::schedule::shard;
+use crate::domain::schedule::{TAKEN_AWAY, shard};
 use crate::domain::session::SessionMark;
 use crate::domain::time::Timestamp;
 use crate::domain::token_pair::TokenSet;
@@ -23,6 +24,8 @@ pub struct NewGrant {
     /// When that attempt began.
     pub begun_at: Timestamp,
     pub session: Option<SessionMark>,
+    /// Where the integrator's backend has to confirm the connection. It is due then, for its end.
+    pub awaited: Option<Awaited>,
     pub new: NewPair,
 }
 
@@ -33,6 +36,8 @@ pub enum Refused {
     SessionUsed,
     /// The connection is being taken away, or was since the attempt began.
     Disconnected,
+    /// The grant would have to be confirmed, and there is a live connection that needs no confirmation.
+    Exists,
     /// The customer has connected once more since.
     Newer,
     /// A refresh has stored another pair, or there is no connection any more: try on what is there now.
@@ -40,6 +45,11 @@ pub enum Refused {
 }
 
 impl NewGrant {
+    /// What nobody may ever confirm does not take the place of what works.
+    pub fn may_replace(&self, stored: &Connection) -> bool {
+        self.awaited.is_none() || stored.status != Status::Active || !stored.is_confirmed()
+    }
+
     pub fn refused(&self, image: Option<&Item>) -> Result<Refused, InconsistentItem> {
         let Some(item) = image else { return Ok(Refused::Again(None)) };
         let Some(stored) = Connection::stored(item)? else {
@@ -52,6 +62,8 @@ impl NewGrant {
             Refused::SessionUsed
         } else if stored.status == Status::Disconnecting {
             Refused::Disconnected
+        } else if !self.may_replace(&stored) {
+            Refused::Exists
         } else if (stored.granted_at, &stored.grant) > (self.new.granted_at, &self.grant) {
             // Of two grants of one second the names decide, for both alike: otherwise each would store its pair over the
             // other's, again and again (found by the simulator).
@@ -83,7 +95,6 @@ pub fn connect(grant: &NewGrant, seen: Option<TokenSet>) -> Write {
     let mut changes = grant.new.changes();
     changes.extend([
         Change::Set("status", Status::Active.as_str().into()),
-        Change::Set("shard", i64::from(shard(&grant.id)).into()),
         Change::Set("client_id", grant.client_id.as_str().into()),
         Change::Set("grant", grant.grant.as_str().into()),
         Change::Set("granted_at", grant.new.granted_at.into()),
@@ -93,6 +104,18 @@ pub fn connect(grant: &NewGrant, seen: Option<TokenSet>) -> Write {
         Change::Remove("disconnected_at"),
         Change::Remove("revocation"),
     ]);
+    match &grant.awaited {
+        // Where all rows are due: nobody refreshes it, and if nobody confirms it, it is taken away.
+        Some(awaited) => {
+            changes.extend(awaited.changes());
+            changes.push(Change::Set("shard", i64::from(TAKEN_AWAY).into()));
+        }
+        None => changes.extend([
+            Change::Remove("confirmation"),
+            Change::Remove("confirm_by"),
+            Change::Set("shard", i64::from(shard(&grant.id)).into()),
+        ]),
+    }
     // Whether the session has made a connection was asked of the row that was seen, and any that came since has changed
     // the pair: the predecessor says it all.
     match &grant.session {

@@ -23,16 +23,21 @@ pub fn disconnect(id: &ConnectionId, now: Timestamp) -> Write {
             "there is a connection, and nobody has taken it away",
             Test::Any(vec![status_is(Status::Active), status_is(Status::ReauthRequired)]),
         )],
-        changes: vec![
-            Change::Set("status", Status::Disconnecting.as_str().into()),
-            Change::Set("disconnecting_at", now.into()),
-            // The schedule drives it on if this process dies.
-            Change::Set("shard", i64::from(TAKEN_AWAY).into()),
-            Change::Remove("attention"),
-            Change::Remove("not_before"),
-            Change::Remove("failures"),
-        ],
+        changes: taking_away(now),
     }
+}
+
+pub(super) fn taking_away(now: Timestamp) -> Vec<Change> {
+    vec![
+        Change::Set("status", Status::Disconnecting.as_str().into()),
+        Change::Set("disconnecting_at", now.into()),
+        // The schedule drives it on if this process dies.
+        Change::Set("shard", i64::from(TAKEN_AWAY).into()),
+        Change::Remove("attention"),
+        Change::Remove("not_before"),
+        Change::Remove("failures"),
+        Change::Remove("confirm_by"),
+    ]
 }
 
 /// Lease and read, for one attempt to revoke the newest pair. A refresh in flight is waited out: its pair is the newest.
@@ -85,7 +90,7 @@ impl Revocation {
 
 /// Leaves a tombstone: no pair, no secret, in no index.
 pub fn bury(connection: &Connection, revocation: Revocation, now: Timestamp) -> Write {
-    const OF_THE_LIVING: [&str; 25] = [
+    const OF_THE_LIVING: [&str; 26] = [
         "token_set",
         "sealed",
         "data_key",
@@ -111,6 +116,7 @@ pub fn bury(connection: &Connection, revocation: Revocation, now: Timestamp) -> 
         "granted_at",
         "session",
         "session_order",
+        "confirmation",
     ];
     let mut changes = vec![
         Change::Set("status", "disconnected".into()),

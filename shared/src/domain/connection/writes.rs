@@ -14,6 +14,7 @@
 
 use std::time::Duration;
 
+use super::confirming::is_confirmed;
 use super::{Connection, SealedPair, Status};
 use crate::domain::connection_id::ConnectionId;
 use crate::domain::fleet;
@@ -102,6 +103,7 @@ pub fn acquire(id: &ConnectionId, need: &Need, me: &str, now: Timestamp) -> Writ
             ]),
         ),
         no_backoff_is_running(now),
+        is_confirmed(),
     ];
     if let Need::Rejected { .. } = need {
         let is_believed = Test::AtMost("refreshed_at", (now - REJECTION_AGE).unix());

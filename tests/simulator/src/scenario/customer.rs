@@ -54,6 +54,7 @@ impl Scenario {
                 connection_id: self.ids[index].clone(),
                 return_to: None,
                 confirm_page: false,
+                confirm: false,
                 status: SessionStatus::Pending,
                 begun_at: world.clock(),
                 expires_at: world.clock() + Duration::from_secs(3600),

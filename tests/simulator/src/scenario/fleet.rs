@@ -180,6 +180,7 @@ impl Scenario {
             grant: format!("beginning of {id}"),
             begun_at: now,
             session: None,
+            awaited: None,
             new: writes::new_pair(
                 id,
                 1,

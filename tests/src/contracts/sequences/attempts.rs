@@ -5,7 +5,7 @@ use std::time::Duration;
 use shared::domain::attempt::writes::{self, End};
 use shared::domain::attempt::{Attempt, Binding, CookieName, Failure, Phase, StateHash};
 use shared::domain::connection_id::ConnectionId;
-use shared::domain::secret::{CookieValue, SessionToken, State};
+use shared::domain::secret::{Confirmation, CookieValue, SessionToken, State};
 use shared::domain::session::{Session, SessionId, SessionStatus, end_session};
 use shared::domain::time::Timestamp;
 use shared::domain::write::{Change, Write};
@@ -84,6 +84,7 @@ impl Journey {
             redirect_uri: "https://connect.example.com/callback".to_owned(),
             return_to: None,
             session: random.percent(50).then(|| self.session(random).mark()),
+            confirmation: random.percent(30).then(|| Confirmation::new("confirmation")),
             created_at,
             expires_at: created_at + writes::ATTEMPT_LIFETIME,
             phase: Phase::Pending,
@@ -98,6 +99,7 @@ impl Journey {
             connection_id: ConnectionId::parse("t").unwrap(),
             return_to: None,
             confirm_page: random.percent(50),
+            confirm: random.percent(30),
             status: SessionStatus::Pending,
             begun_at: time(random),
             expires_at: time(random) + Duration::from_secs(600),

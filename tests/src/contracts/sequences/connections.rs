@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use shared::domain::connection::confirming::{Awaited, confirm, expire};
 use shared::domain::connection::connecting::{NewGrant, connect};
 use shared::domain::connection::disconnecting::{Revocation, acquire_revocation, bury, disconnect};
 use shared::domain::connection::writes::{self, Need, NewPair, Settlement};
@@ -9,7 +10,7 @@ use shared::domain::connection::{Connection, SealedPair};
 use shared::domain::connection_id::ConnectionId;
 use shared::domain::digest;
 use shared::domain::item::{Item, Value};
-use shared::domain::secret::SessionToken;
+use shared::domain::secret::{Confirmation, SessionToken};
 use shared::domain::session::{SessionId, SessionMark};
 use shared::domain::time::Timestamp;
 use shared::domain::token_pair::TokenSet;
@@ -36,6 +37,11 @@ pub(super) fn write(random: &mut Random, id: &ConnectionId) -> Write {
         9 => acquire_revocation(id, owner, now),
         10 => bury(&connection(random, id), Revocation::Done, now),
         11 => writes::quarantine(id, "inconsistent_row", now),
+        12 => {
+            let session = session(random).id;
+            confirm(&connection(random, id), &session, &confirmation(random), now, Duration::from_secs(300))
+        }
+        13 => expire(id, now),
         _ => connect(&grant(random, id), Some(set(random))),
     }
 }
@@ -104,6 +110,7 @@ fn grant(random: &mut Random, id: &ConnectionId) -> NewGrant {
         grant: random.pick(&["earlier", "later"]).to_owned(),
         begun_at: time(random),
         session: random.percent(50).then(|| session(random)),
+        awaited: random.percent(30).then(|| Awaited::new(&confirmation(random), time(random))),
         new: new(random, id),
     }
 }
@@ -140,6 +147,10 @@ fn connection(random: &mut Random, id: &ConnectionId) -> Connection {
     ];
     let item = Item(read.into_iter().map(|(name, value)| (name.to_owned(), value)).collect());
     Connection::stored(&item).unwrap().unwrap()
+}
+
+fn confirmation(random: &mut Random) -> Confirmation {
+    Confirmation::new(random.pick(&["one", "another"]))
 }
 
 fn session(random: &mut Random) -> SessionMark {
