@@ -17,10 +17,11 @@ use shared::domain::escrowed::Escrowed;
 use shared::domain::return_to::ReturnToOrigins;
 use shared::fleet::Fleet;
 use shared::http::{Endpoint, Request};
+use shared::identifying::Identifying;
 use shared::ports::{Clock, Entropy, Escrow, EscrowError};
 use shared::refreshing::Refreshing;
 use shared::storing::Storing;
-use shared::webinargeek::WebinarGeek;
+use shared::webinargeek::{AccountEndpoint, WebinarGeek};
 use token::Token;
 
 /// The AWS services.
@@ -140,6 +141,12 @@ impl Deployment {
             entropy: entropy.clone(),
             stack: refreshing.stack,
         });
+        let identifying = Arc::new(Identifying {
+            accounts: calling_back.account_url.clone().map(|url| Arc::new(AccountEndpoint::new(url)) as _),
+            connections: connections.clone(),
+            connection_writes: connections.clone(),
+            clock: clock.clone(),
+        });
         let disconnecting = Arc::new(Disconnecting::beside(&refreshing));
         let key_maker = Arc::new(kms::DataKeyMaker {
             client: services.kms,
@@ -159,6 +166,7 @@ impl Deployment {
                 attempts: attempts.clone(),
                 connection_reads: connections.clone(),
                 storing: storing(),
+                identifying: identifying.clone(),
                 keys: key_maker.clone(),
                 client_secret,
                 provider: provider.clone(),
@@ -183,6 +191,7 @@ impl Deployment {
                 keys: key_maker,
                 refreshing: refreshing.clone(),
                 disconnecting: disconnecting.clone(),
+                identifying,
                 clock: clock.clone(),
                 entropy: entropy.clone(),
             },

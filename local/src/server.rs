@@ -65,6 +65,14 @@ pub enum SummaryLog {
 enum Order {
     Fault(Fault),
     Revoke(Revoke),
+    SignIn(SignIn),
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SignIn {
+    /// The customer who approves from now on.
+    account: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -166,10 +174,11 @@ fn order(simulation: &Simulation, body: &[u8]) -> Response {
         Ok(Order::Fault(fault)) => simulation.faults.add(fault),
         Ok(Order::Revoke(Revoke { revoke_all: true })) => simulation.grants.revoke_all(),
         Ok(Order::Revoke(Revoke { revoke_all: false })) => {}
+        Ok(Order::SignIn(SignIn { account })) => simulation.grants.sign_in(&account),
         Err(_) => {
             let shapes = "send {\"answer\": …, \"grant_type\": …, \"carried_out\": …, \"times\": …}, where answer is one of \
                 \"hang\", \"break\", \"html\", \"huge\", \"garbage\", {\"late\": milliseconds}, {\"without\": [members]}, \
-                {\"status\": {\"status\": …, \"error\": …, \"retry_after\": …}}; or send {\"revoke_all\": true}\n";
+                {\"status\": {\"status\": …, \"error\": …, \"retry_after\": …}}; or send {\"revoke_all\": true}, or {\"account\": \"2\"}\n";
             return (StatusCode::BAD_REQUEST, shapes).into_response();
         }
     }

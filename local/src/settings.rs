@@ -54,6 +54,7 @@ impl Settings {
             if !is_simulated {
                 env.authorization_endpoint();
                 env.token_endpoint();
+                env.account_url();
             }
             Self {
                 log_is_text,
@@ -98,6 +99,7 @@ impl Settings {
                 "WEBINARGEEK_CLIENT_ID" if simulated_origin.is_some() => Some(SIMULATED_CLIENT_ID.to_owned()),
                 "WEBINARGEEK_AUTHORIZE_URL" => simulated("/oauth/authorize").or_else(|| user(name)),
                 "WEBINARGEEK_TOKEN_URL" => simulated("/oauth/token").or_else(|| user(name)),
+                "WEBINARGEEK_ACCOUNT_URL" => simulated("/api/account").or_else(|| user(name)),
                 "WEBINARGEEK_REVOKE_URL" => simulated("/oauth/revoke").or_else(|| user(name)),
                 _ => user(name),
             }

@@ -6,6 +6,7 @@
 //! | `POST /oauth/token` | `authorization_code` (with PKCE) and `refresh_token` |
 //! | `POST /oauth/revoke` | RFC 7009 |
 //! | `GET /oauth/token/info`, `GET /api/me` | what the access token is; both count as its first use |
+//! | `GET /api/account` | whose account it is for; that too |
 //!
 //! [`grants`] holds what it knows, [`faults`] how it can be told to misbehave.
 
@@ -82,6 +83,7 @@ pub fn router(simulation: Arc<Simulation>) -> Router {
         .route("/oauth/revoke", post(revoke))
         .route("/oauth/token/info", get(token_info))
         .route("/api/me", get(me))
+        .route("/api/account", get(account))
         .with_state(simulation)
 }
 
@@ -177,6 +179,23 @@ async fn me(State(simulation): State<Arc<Simulation>>, headers: HeaderMap) -> Re
     }
 }
 
+async fn account(State(simulation): State<Arc<Simulation>>, headers: HeaderMap) -> Response {
+    simulation.faults.count("account");
+    match simulation.bearer(&headers) {
+        Ok(_) => {
+            let id = simulation.grants.owner(bearer_token(&headers));
+            let (company, email) = (format!("Company {id}"), format!("owner@{id}.example"));
+            Json(json!({ "id": id, "company": company, "email": email })).into_response()
+        }
+        Err(problem) => unauthorized(problem),
+    }
+}
+
+fn bearer_token(headers: &HeaderMap) -> &str {
+    let sent = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
+    sent.unwrap_or_default()
+}
+
 impl Simulation {
     fn random(&self) -> String {
         digest::base64url(self.entropy.bytes::<32>())
@@ -252,8 +271,7 @@ impl Simulation {
     }
 
     fn bearer(&self, headers: &HeaderMap) -> Result<grants::LiveToken, &'static str> {
-        let access_token = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
-        self.grants.present(access_token.unwrap_or_default(), self.clock.now())
+        self.grants.present(bearer_token(headers), self.clock.now())
     }
 }
 

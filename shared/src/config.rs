@@ -188,6 +188,11 @@ impl<'a> Environment<'a> {
         }
     }
 
+    /// Where the provider says whose account an access token is for; unset or empty switches the question off.
+    pub fn account_url(&mut self) -> Option<Url> {
+        self.optional("WEBINARGEEK_ACCOUNT_URL").map(|_| self.url("WEBINARGEEK_ACCOUNT_URL", ""))
+    }
+
     pub fn token_endpoint(&mut self) -> TokenEndpoint {
         let token_url_is_ours = self.optional("WEBINARGEEK_TOKEN_URL").is_none();
         let revoke_url = match (self.lookup)("WEBINARGEEK_REVOKE_URL") {

@@ -24,7 +24,7 @@ use crate::ports::{
     Clock, Entropy, OpenDataKeys, ProviderError, ReadClientSecret, ReadConnections, RevokeToken, StoreError,
     WriteConnections,
 };
-use crate::refreshing::{Failure, INVOCATION_BUDGET, Refreshing};
+use crate::refreshing::{Failure, INVOCATION_BUDGET, Refreshing, another_secret};
 use crate::sealing::{self, Place};
 
 /// How long a pair is tried to be revoked.
@@ -161,7 +161,14 @@ impl Disconnecting {
         let pair = sealing::open(&connection.pair.sealed, &data_key, place)?;
         let secrets = self.client_secret.current().await?;
         let secret = secrets.first().ok_or(Failure::Provider(ProviderError::InvalidClient))?;
-        Ok(self.revocation.revoke(&pair, secret).await?)
+        let refused = match self.revocation.revoke(&pair, secret).await {
+            Err(error @ ProviderError::InvalidClient) => error,
+            ended => return Ok(ended?),
+        };
+        let another = another_secret(&*self.client_secret, secret).await.ok_or(refused)?;
+        let revoked = self.revocation.revoke(&pair, &another).await?;
+        self.client_secret.prefer(&another).await;
+        Ok(revoked)
     }
 
     async fn settle(&self, connection: &Connection, owner: &str, failure: &Failure) -> Result<(), StoreError> {

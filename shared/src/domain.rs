@@ -1,5 +1,6 @@
 //! Pure values. Nothing here reads a clock, draws randomness or talks to anything.
 
+pub mod account;
 pub mod attempt;
 pub mod connection;
 pub mod connection_id;

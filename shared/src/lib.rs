@@ -22,6 +22,7 @@ pub mod domain;
 pub mod failure;
 pub mod fleet;
 pub mod http;
+pub mod identifying;
 pub mod lambda;
 pub mod metrics;
 pub mod ports;

@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+use crate::domain::account::Account;
 use crate::domain::connection::Connection;
 use crate::domain::connection_id::ConnectionId;
 use crate::domain::escrowed::Escrowed;
 use crate::domain::item::{InconsistentItem, Item};
-use crate::domain::secret::{AuthorizationCode, ClientSecret, CodeVerifier, DataKey, RefreshToken};
+use crate::domain::secret::{AccessToken, AuthorizationCode, ClientSecret, CodeVerifier, DataKey, RefreshToken};
 use crate::domain::time::Timestamp;
 use crate::domain::token_pair::{Grant, TokenPair};
 use crate::domain::write::{Write, Written};
@@ -162,6 +163,8 @@ pub trait ReadClientSecret: Send + Sync {
     async fn current(&self) -> Result<Vec<ClientSecret>, SecretError>;
     /// Read anew: the provider did not accept what was kept.
     async fn reread(&self) -> Result<Vec<ClientSecret>, SecretError>;
+    /// The provider has accepted this one, and not the one before it: from now on it comes first.
+    async fn prefer(&self, secret: &ClientSecret);
 }
 
 /// How a request to the token endpoint failed, by what it says about the grant that was sent.
@@ -213,6 +216,12 @@ pub trait RefreshPair: Send + Sync {
 pub trait RevokeToken: Send + Sync {
     /// False when there is no such endpoint.
     async fn revoke(&self, pair: &TokenPair, secret: &ClientSecret) -> Result<bool, ProviderError>;
+}
+
+/// Asks the provider whose account an access token is for. Asking is a use of the token: only after its pair is stored.
+#[async_trait]
+pub trait ReadAccount: Send + Sync {
+    async fn read(&self, access_token: &AccessToken) -> Result<Account, ProviderError>;
 }
 
 /// The time, and the only way to wait.

@@ -35,6 +35,7 @@ use crate::storing::Storing;
 mod commit;
 mod failure;
 mod outcome;
+mod superseded;
 
 pub use commit::Replayed;
 use outcome::refused_lease;
@@ -216,7 +217,7 @@ impl Refreshing {
                 (secret.clone(), true)
             }
             // The grant was not used: another secret may be the right one.
-            ProviderError::InvalidClient => match self.another_secret(prepared).await {
+            ProviderError::InvalidClient => match another_secret(&*self.client_secret, secret).await {
                 Some(another) => (another, false),
                 None => return Err(certain(error)),
             },
@@ -226,13 +227,14 @@ impl Refreshing {
             | ProviderError::Refused(_) => return Err(certain(error)),
         };
         match self.provider.refresh(refresh_token, &secret).await {
-            Ok(grant) => Ok((grant, sent_at)),
+            Ok(grant) => {
+                if matches!(error, ProviderError::InvalidClient) {
+                    self.client_secret.prefer(&secret).await;
+                }
+                Ok((grant, sent_at))
+            }
             Err(error) => Err(Unanswered { error, unknown_before }),
         }
-    }
-
-    async fn another_secret(&self, prepared: &Prepared) -> Option<ClientSecret> {
-        another_secret(&*self.client_secret, &prepared.secrets).await
     }
 
     async fn write(&self, write: &Write) -> Result<Written, StoreError> {
@@ -255,10 +257,9 @@ impl Refreshing {
 }
 
 /// A secret that the provider has not just refused: the list is read again, since somebody may have rotated it.
-pub async fn another_secret(source: &dyn ReadClientSecret, refused: &[ClientSecret]) -> Option<ClientSecret> {
-    let tried = refused.first()?.expose();
+pub async fn another_secret(source: &dyn ReadClientSecret, refused: &ClientSecret) -> Option<ClientSecret> {
     match source.reread().await {
-        Ok(secrets) => secrets.into_iter().find(|secret| secret.expose() != tried),
+        Ok(secrets) => secrets.into_iter().find(|secret| secret != refused),
         Err(error) => {
             tracing::warn!(%error, "the client secret could not be read again");
             None

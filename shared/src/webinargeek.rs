@@ -16,7 +16,10 @@ use crate::domain::token_pair::{Grant, TokenPair};
 use crate::ports::{Clock, ExchangeCode, ProviderError, REQUEST_BUDGET, RefreshPair, RevokeToken};
 use crate::telemetry::Chain;
 
+mod account;
 mod answer;
+
+pub use account::AccountEndpoint;
 
 const CONNECT_BUDGET: Duration = Duration::from_secs(3);
 
@@ -63,15 +66,21 @@ impl WebinarGeek {
         let mut response = request.form(&form).send().await.map_err(not_answered)?;
         let status = response.status();
         let retry_after = retry_after(response.headers(), &*self.clock);
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(not_answered)? {
-            if body.len() + chunk.len() > BODY_LIMIT {
-                return Err(ProviderError::Unknown(format!("status {status} and more than {BODY_LIMIT} bytes")));
-            }
-            body.extend_from_slice(&chunk);
-        }
+        let body = body_of(&mut response).await?;
         Ok(Answer { status, retry_after, body })
     }
+}
+
+async fn body_of(response: &mut reqwest::Response) -> Result<Vec<u8>, ProviderError> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(not_answered)? {
+        if body.len() + chunk.len() > BODY_LIMIT {
+            let status = response.status();
+            return Err(ProviderError::Unknown(format!("status {status} and more than {BODY_LIMIT} bytes")));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
 }
 
 #[async_trait]
@@ -110,7 +119,7 @@ impl RevokeToken for WebinarGeek {
             None => [("token", pair.access_token.expose()), ("token_type_hint", "access_token")],
         };
         let answer = self.post(url.as_str(), &form, secret).await?;
-        if answer.status.is_success() { Ok(true) } else { Err(answer::error(&answer)) }
+        if answer.status.is_success() { Ok(true) } else { Err(answer::revocation_error(&answer)) }
     }
 }
 

@@ -121,6 +121,11 @@ impl Setup {
         Self { rotation: Rotation::Strict, ..Self::default() }
     }
 
+    /// With `WEBINARGEEK_ACCOUNT_URL`.
+    pub fn asking_for_accounts(self) -> Self {
+        self.variable("ASKS_FOR_ACCOUNTS", "on")
+    }
+
     pub fn variable(mut self, name: &'static str, value: &str) -> Self {
         self.variables.insert(0, (name, value.to_owned()));
         self
@@ -366,6 +371,10 @@ fn deploy(
             "WEBINARGEEK_CLIENT_ID" => Some("client-one".to_owned()),
             "WEBINARGEEK_AUTHORIZE_URL" => Some(format!("{provider_origin}/oauth/authorize")),
             "WEBINARGEEK_TOKEN_URL" => Some(format!("{provider_origin}/oauth/token")),
+            // `/api/account` of the simulated provider, where a test asks for it.
+            "WEBINARGEEK_ACCOUNT_URL" if variables.iter().any(|(key, _)| *key == "ASKS_FOR_ACCOUNTS") => {
+                Some(format!("{provider_origin}/api/account"))
+            }
             "WEBINARGEEK_REVOKE_URL" => Some(format!("{provider_origin}/oauth/revoke")),
             _ => None,
         })

@@ -36,6 +36,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("storing", &["ports", "domain"]),
     ("refreshing", &["refreshing", "fleet", "storing", "sealing", "failure", "ports", "domain"]),
     ("disconnecting", &["refreshing", "sealing", "ports", "domain"]),
+    ("identifying", &["ports", "domain"]),
     ("aws", &["aws", "ports", "domain", "telemetry"]),
     ("webinargeek", &["webinargeek", "config", "ports", "domain", "telemetry"]),
     ("system", &["ports", "domain"]),
@@ -111,12 +112,14 @@ fn secrets_are_exposed_in_few_places() {
             "functions/token/src/lib.rs",
             "shared/src/domain/attempt.rs",
             "shared/src/domain/attempt/writes.rs",
+            "shared/src/domain/connection/confirming.rs",
             "shared/src/domain/pkce.rs",
+            "shared/src/domain/return_to.rs",
             "shared/src/domain/session.rs",
             "shared/src/http/cookie.rs",
-            "shared/src/refreshing.rs",
             "shared/src/sealing.rs",
             "shared/src/webinargeek.rs",
+            "shared/src/webinargeek/account.rs",
         ]
     );
 }

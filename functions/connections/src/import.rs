@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 use shared::domain::connection::connecting::{CONNECT_TRIES, NewGrant, Refused, connect};
+use shared::domain::connection::superseded::Superseded;
 use shared::domain::connection::writes::{Need, NewPair};
 use shared::domain::connection::{Connection, SealedPair, Status};
 use shared::domain::connection_id::ConnectionId;
@@ -62,13 +63,13 @@ impl Connections {
         // 3.
         let need = Need::OnDemand { seen: token_set };
         let (code, connection) = match self.refreshing.refresh(&id, &need, invocation.deadline).await {
-            Outcome::Refreshed(connection, _) | Outcome::Adopted(connection) => {
-                (if is_new { StatusCode::CREATED } else { StatusCode::OK }, connection)
+            Outcome::Refreshed(connection, pair) => {
+                let (token_set, access_token) = (connection.pair.token_set, &pair.access_token);
+                self.identifying.identify(&id, token_set, access_token, invocation.deadline).await;
+                (if is_new { StatusCode::CREATED } else { StatusCode::OK }, self.stored(&id).await?)
             }
-            _ => {
-                let stored = self.connections.read(&id).await?;
-                (StatusCode::ACCEPTED, stored.ok_or(ConnectionsError::NoSuchConnection)?)
-            }
+            Outcome::Adopted(connection) => (if is_new { StatusCode::CREATED } else { StatusCode::OK }, connection),
+            _ => (StatusCode::ACCEPTED, self.stored(&id).await?),
         };
         tracing::info!(status = code.as_u16(), "a connection was imported");
         Ok(reply::json(code, &status::show(&connection)))
@@ -88,17 +89,19 @@ impl Connections {
         let place = Place { stack: &self.settings.refreshing.stack, connection: id, token_set };
         let sealed = sealing::seal(&pair, &data_key.plain, place, self.entropy.bytes());
         let now = self.clock.now();
-        let grant = NewGrant {
+        let mut grant = NewGrant {
             id: id.clone(),
             client_id: self.settings.refreshing.token_endpoint.client_id.clone(),
             grant: format!("import#{}", digest::base64url(self.entropy.bytes::<16>())),
             begun_at: now,
             session: None,
             awaited: None,
+            superseded: None,
             new: expired(SealedPair { token_set, sealed, data_key: data_key.wrapped }, now),
         };
         // Nothing has been spent yet, the caller still has the refresh token: a table that is down needs no escrow here.
         for _ in 0..CONNECT_TRIES {
+            grant.superseded = seen.as_ref().and_then(Superseded::by_a_grant);
             let predecessor = seen.as_ref().map(|seen| seen.pair.token_set);
             let image = match self.connection_writes.write(&connect(&grant, predecessor)).await? {
                 Written::Applied(_) => return Ok(token_set),

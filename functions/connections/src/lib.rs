@@ -19,16 +19,19 @@ use http::{Method, StatusCode};
 use serde_json::json;
 use shared::config::{Environment, RefreshSettings};
 use shared::disconnecting::{Disconnecting, Disconnection};
+use shared::domain::connection::Connection;
 use shared::domain::connection_id::ConnectionId;
 use shared::domain::return_to::ReturnToOrigins;
 use shared::failure::FailureClass;
 use shared::http::problem::{Code, Problem};
 use shared::http::{Endpoint, Invocation, Request, Response, path, reply};
+use shared::identifying::Identifying;
 use shared::ports::{
     Clock, Entropy, KeyError, ListConnections, MakeDataKeys, ReadAttempts, ReadConnections, StoreError, WriteAttempts,
     WriteConnections,
 };
 use shared::refreshing::Refreshing;
+use url::Url;
 
 mod confirm;
 mod import;
@@ -43,6 +46,7 @@ pub struct Settings {
     /// The custom domain, where there is one.
     pub public_origin: Option<String>,
     pub return_to_origins: ReturnToOrigins,
+    pub account_url: Option<Url>,
 }
 
 impl Settings {
@@ -53,6 +57,7 @@ impl Settings {
             kms_key_id: env.required("KMS_KEY_ID"),
             public_origin: env.origin("PUBLIC_ORIGIN"),
             return_to_origins: env.return_to_origins(),
+            account_url: env.account_url(),
         }
     }
 }
@@ -67,6 +72,7 @@ pub struct Connections {
     pub keys: Arc<dyn MakeDataKeys>,
     pub refreshing: Arc<Refreshing>,
     pub disconnecting: Arc<Disconnecting>,
+    pub identifying: Arc<Identifying>,
     pub clock: Arc<dyn Clock>,
     pub entropy: Arc<dyn Entropy>,
 }
@@ -130,8 +136,11 @@ impl Connections {
     }
 
     async fn show(&self, id: &ConnectionId) -> Result<Response, ConnectionsError> {
-        let connection = self.connections.read(id).await?.ok_or(ConnectionsError::NoSuchConnection)?;
-        Ok(reply::json(StatusCode::OK, &status::show(&connection)))
+        Ok(reply::json(StatusCode::OK, &status::show(&self.stored(id).await?)))
+    }
+
+    async fn stored(&self, id: &ConnectionId) -> Result<Connection, ConnectionsError> {
+        self.connections.read(id).await?.ok_or(ConnectionsError::NoSuchConnection)
     }
 
     async fn disconnect(&self, id: &ConnectionId, invocation: &Invocation) -> Result<Response, ConnectionsError> {

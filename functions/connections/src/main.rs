@@ -4,7 +4,9 @@ use connections::{Connections, Settings};
 use shared::aws::{dynamodb, kms};
 use shared::config::{Environment, process_environment};
 use shared::disconnecting::Disconnecting;
+use shared::identifying::Identifying;
 use shared::system::{SystemClock, SystemEntropy};
+use shared::webinargeek::AccountEndpoint;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
@@ -13,7 +15,14 @@ async fn main() -> Result<(), lambda_http::Error> {
     let sdk = shared::aws::sdk_config().await;
     let (refreshing, connections) = shared::lambda::refreshing(&sdk, settings.refreshing.clone());
     let attempts = Arc::new(dynamodb::AttemptsTable::new(dynamodb::Client::new(&sdk), settings.attempts_table.clone()));
+    let clock = Arc::new(SystemClock);
     let endpoint = Connections {
+        identifying: Arc::new(Identifying {
+            accounts: settings.account_url.clone().map(|url| Arc::new(AccountEndpoint::new(url)) as _),
+            connections: connections.clone(),
+            connection_writes: connections.clone(),
+            clock: clock.clone(),
+        }),
         session_reads: attempts.clone(),
         sessions: attempts,
         connections: connections.clone(),
@@ -26,7 +35,7 @@ async fn main() -> Result<(), lambda_http::Error> {
         }),
         disconnecting: Arc::new(Disconnecting::beside(&refreshing)),
         refreshing,
-        clock: Arc::new(SystemClock),
+        clock,
         entropy: Arc::new(SystemEntropy),
         settings,
     };

@@ -1,6 +1,7 @@
 //! How a connection is, in JSON: never a secret.
 
 use serde_json::{Value, json};
+use shared::domain::account::KnownAccount;
 use shared::domain::connection::{Connection, Status};
 
 /// A pair that arrived after the connection had been given up has revived it; the next read of its token writes that down.
@@ -23,6 +24,15 @@ pub(crate) fn show(connection: &Connection) -> Value {
         "next_refresh_at": next_refresh_at,
         "failures": connection.failures,
         "scope": connection.scope,
-        "account": null,
+        "account": connection.account.as_ref().map(account),
+    })
+}
+
+fn account(known: &KnownAccount) -> Value {
+    json!({
+        "id": known.account.id,
+        "company": known.account.company,
+        "email": known.account.email,
+        "also_connected_as": known.also_connected_as,
     })
 }

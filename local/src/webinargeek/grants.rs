@@ -47,7 +47,9 @@ const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS tokens (
         access TEXT PRIMARY KEY, refresh TEXT UNIQUE, previous TEXT, client_id TEXT, scope TEXT,
         created_at INTEGER, expires_in INTEGER, revoked INTEGER
-    );";
+    );
+    CREATE TABLE IF NOT EXISTS owners (secret TEXT PRIMARY KEY, account TEXT);
+    CREATE TABLE IF NOT EXISTS signed_in (account TEXT);";
 
 impl Grants {
     pub fn open(file: Option<&Path>, rotation: Rotation, expires_in: Duration) -> Result<Self, StartError> {
@@ -73,6 +75,27 @@ impl Grants {
                 now.unix()
             ],
         );
+        self.own(code, &self.signed_in());
+    }
+
+    /// From now on this customer is the one who approves.
+    pub fn sign_in(&self, account: &str) {
+        self.execute("DELETE FROM signed_in", params![]);
+        self.execute("INSERT INTO signed_in VALUES (?1)", params![account]);
+    }
+
+    fn signed_in(&self) -> String {
+        self.row("SELECT account FROM signed_in", params![], |row| row.get(0)).unwrap_or_else(|| "1".to_owned())
+    }
+
+    fn own(&self, secret: &str, account: &str) {
+        self.execute("INSERT INTO owners VALUES (?1, ?2)", params![secret, account]);
+    }
+
+    /// Whose a code or a token is.
+    pub fn owner(&self, secret: &str) -> String {
+        let sql = "SELECT account FROM owners WHERE secret = ?1";
+        self.row(sql, params![secret], |row| row.get(0)).unwrap_or_else(|| "1".to_owned())
     }
 
     pub fn expects_verifier(&self, code: &str) -> bool {
@@ -97,7 +120,7 @@ impl Grants {
             self.row(sql, params![code, client_id, redirect_uri, challenge, (now - CODE_LIFETIME).unix()], |row| {
                 row.get(0)
             })?;
-        Some(self.issue(fresh, None, client_id, scope, now))
+        Some(self.issue(fresh, None, client_id, scope, (&self.owner(code), now)))
     }
 
     /// The next pair of a refresh token that is not revoked. Its age does not matter.
@@ -110,6 +133,7 @@ impl Grants {
     ) -> Option<Pair> {
         let sql = "SELECT scope FROM tokens WHERE refresh = ?1 AND client_id = ?2 AND revoked = 0";
         let scope: String = self.row(sql, params![refresh_token, client_id], |row| row.get(0))?;
+        let owner = self.owner(refresh_token);
         match self.rotation {
             Rotation::Strict => {
                 // Of two that come at once, one is first.
@@ -117,9 +141,9 @@ impl Grants {
                     "UPDATE tokens SET revoked = 1 WHERE refresh = ?1 AND revoked = 0",
                     params![refresh_token],
                 );
-                (revoked == 1).then(|| self.issue(fresh, None, client_id, scope, now))
+                (revoked == 1).then(|| self.issue(fresh, None, client_id, scope, (&owner, now)))
             }
-            Rotation::Grace => Some(self.issue(fresh, Some(refresh_token), client_id, scope, now)),
+            Rotation::Grace => Some(self.issue(fresh, Some(refresh_token), client_id, scope, (&owner, now))),
         }
     }
 
@@ -129,13 +153,15 @@ impl Grants {
         previous: Option<&str>,
         client_id: &str,
         scope: String,
-        now: Timestamp,
+        (owner, now): (&str, Timestamp),
     ) -> Pair {
         let expires_in = self.expires_in.as_secs();
         self.execute(
             "INSERT INTO tokens VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0)",
             params![access_token, refresh_token, previous, client_id, scope, now.unix(), expires_in as i64],
         );
+        self.own(&access_token, owner);
+        self.own(&refresh_token, owner);
         Pair { access_token, refresh_token, expires_in, scope }
     }
 

@@ -42,6 +42,19 @@ impl ReadClientSecret for SecretsManagerSecret {
         *kept = Some(secrets.clone());
         Ok(secrets)
     }
+
+    async fn prefer(&self, secret: &ClientSecret) {
+        let mut kept = self.kept.write().await;
+        let Some(secrets) = kept.as_mut() else { return };
+        if let Some(index) = secrets.iter().position(|kept| kept == secret).filter(|index| *index > 0) {
+            let position = index + 1;
+            tracing::warn!(
+                position,
+                "WebinarGeek accepts this client secret of the list, and not the first: put it first"
+            );
+            secrets.swap(0, index);
+        }
+    }
 }
 
 /// The secret itself, or a JSON list of secrets in order of preference.

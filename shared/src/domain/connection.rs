@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use self::superseded::Superseded;
+use super::account::KnownAccount;
 use super::connection_id::ConnectionId;
 use super::item::{InconsistentItem, Item};
 use super::session::SessionMark;
@@ -11,6 +13,7 @@ use super::token_pair::TokenSet;
 pub mod confirming;
 pub mod connecting;
 pub mod disconnecting;
+pub mod superseded;
 pub mod writes;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,6 +89,9 @@ pub struct Connection {
     pub granted_at: Timestamp,
     /// The connect session that the newest grant completed.
     pub session: Option<SessionMark>,
+    pub account: Option<KnownAccount>,
+    /// The pair that the newest grant has replaced, until a refresh has dealt with it.
+    pub superseded: Option<Superseded>,
     /// The hash of the confirmation that it waits for, or has had.
     pub confirmation: Option<String>,
     /// Until when it waits; it hands out nothing before.
@@ -141,6 +147,8 @@ impl Connection {
             grant: item.string("grant")?.to_owned(),
             granted_at: item.time("granted_at")?,
             session: SessionMark::from_item(item)?,
+            account: KnownAccount::from_item(item)?,
+            superseded: Superseded::from_item(item)?,
             confirmation: item.optional_string("confirmation")?.map(str::to_owned),
             confirm_by: item.optional_time("confirm_by")?,
             disconnecting_at: item.optional_time("disconnecting_at")?,

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::connection::SealedPair;
 use super::connection::confirming::Awaited;
 use super::connection::connecting::{NewGrant, connect};
+use super::connection::superseded::Superseded;
 use super::connection::writes::{NewPair, commit};
 use super::connection_id::ConnectionId;
 use super::session::{SessionId, SessionMark};
@@ -20,7 +21,7 @@ pub enum Escrowed {
     /// Of a refresh.
     Refreshed { id: ConnectionId, predecessor: TokenSet, new: NewPair },
     /// Of a customer's grant.
-    Granted { grant: NewGrant, predecessor: Option<TokenSet> },
+    Granted { grant: Box<NewGrant>, predecessor: Option<TokenSet> },
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -74,6 +75,12 @@ impl Escrowed {
                     let SessionMark { id, order } = session;
                     (id.as_str().to_owned(), *order)
                 }),
+                superseded: grant.superseded.as_ref().map(|superseded| SupersededMessage {
+                    token_set: STANDARD.encode(superseded.pair.token_set.as_bytes()),
+                    sealed: STANDARD.encode(&superseded.pair.sealed),
+                    data_key: STANDARD.encode(&superseded.pair.data_key),
+                    account_id: superseded.account_id.clone(),
+                }),
                 awaited: grant.awaited.as_ref().map(|awaited| (awaited.hash.clone(), awaited.until.unix())),
             }),
         };
@@ -101,15 +108,26 @@ impl Escrowed {
         match message.grant {
             None => Ok(Self::Refreshed { id, predecessor: predecessor.ok_or(InvalidEscrow)?, new }),
             Some(grant) => Ok(Self::Granted {
-                grant: NewGrant {
+                grant: Box::new(NewGrant {
                     id,
                     client_id: grant.client_id,
                     grant: grant.grant,
                     begun_at: Timestamp::from_unix(grant.begun_at),
                     session: grant.session.map(|(id, order)| SessionMark { id: SessionId::named(id), order }),
+                    superseded: match grant.superseded {
+                        None => None,
+                        Some(superseded) => Some(Superseded {
+                            pair: SealedPair {
+                                token_set: set(&superseded.token_set)?,
+                                sealed: bytes(&superseded.sealed)?,
+                                data_key: bytes(&superseded.data_key)?,
+                            },
+                            account_id: superseded.account_id,
+                        }),
+                    },
                     awaited: grant.awaited.map(|(hash, until)| Awaited { hash, until: Timestamp::from_unix(until) }),
                     new,
-                },
+                }),
                 predecessor,
             }),
         }
@@ -138,6 +156,15 @@ struct GrantMessage {
     begun_at: i64,
     session: Option<(String, i64)>,
     awaited: Option<(String, i64)>,
+    superseded: Option<SupersededMessage>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SupersededMessage {
+    token_set: String,
+    sealed: String,
+    data_key: String,
+    account_id: String,
 }
 
 #[cfg(test)]
@@ -158,15 +185,16 @@ mod tests {
     #[test]
     fn a_message_becomes_the_same_write_again() {
         let id = ConnectionId::parse("tenant").unwrap();
-        let grant = NewGrant {
+        let grant = Box::new(NewGrant {
             id: id.clone(),
             client_id: "client".to_owned(),
             grant: "attempt".to_owned(),
             begun_at: Timestamp::from_unix(50),
             session: Some(SessionMark { id: SessionId::named("session".to_owned()), order: 40 }),
             awaited: Some(Awaited { hash: "hash".to_owned(), until: Timestamp::from_unix(900) }),
+            superseded: Some(Superseded { pair: new_pair().pair, account_id: "7".to_owned() }),
             new: new_pair(),
-        };
+        });
         for escrowed in [
             Escrowed::Refreshed { id, predecessor: TokenSet::new([1; 16]), new: new_pair() },
             Escrowed::Granted { grant: grant.clone(), predecessor: None },

@@ -6,7 +6,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 macro_rules! secrets {
     ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {$(
         $(#[$doc])*
-        #[derive(Clone, Zeroize, ZeroizeOnDrop)]
+        #[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
         pub struct $name(String);
 
         impl $name {

@@ -12,6 +12,12 @@ pub struct TokenPair {
     pub refresh_token: Option<RefreshToken>,
 }
 
+impl TokenPair {
+    pub fn has_the_refresh_token_of(&self, other: &Self) -> bool {
+        self.refresh_token.is_some() && self.refresh_token == other.refresh_token
+    }
+}
+
 /// A successful answer of the token endpoint (RFC 6749 section 5.1), read leniently.
 #[derive(Clone, Debug)]
 pub struct Grant {

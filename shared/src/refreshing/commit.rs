@@ -52,7 +52,7 @@ impl Refreshing {
         let token_set = TokenSet::new(self.entropy.bytes());
         let pair = TokenPair {
             access_token: grant.pair.access_token,
-            refresh_token: grant.pair.refresh_token.or(prepared.pair.refresh_token),
+            refresh_token: grant.pair.refresh_token.or_else(|| prepared.pair.refresh_token.clone()),
         };
         let place = Place { token_set, ..self.place(old) };
         let sealed = sealing::seal(&pair, &prepared.data_key, place, self.entropy.bytes());
@@ -72,7 +72,11 @@ impl Refreshing {
             Written::Refused(image) => image,
         };
         match self.landed(&old.id, token_set, image).await? {
-            Landed::Stored(stored) => Ok(Outcome::Refreshed(stored, pair)),
+            Landed::Stored(stored) => {
+                let pairs = [&prepared.pair, &pair];
+                self.deal_with_superseded(&stored, pairs, &prepared.secrets, deadline).await;
+                Ok(Outcome::Refreshed(stored, pair))
+            }
             Landed::Disconnecting => Err(Outcome::Disconnecting),
             Landed::Superseded(stored) => {
                 tracing::info!("another pair was stored meanwhile, and is adopted");

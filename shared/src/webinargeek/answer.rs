@@ -53,6 +53,15 @@ pub(super) fn error(answer: &Answer) -> ProviderError {
     }
 }
 
+/// Doorkeeper calls an unknown client `unauthorized_client` here.
+pub(super) fn revocation_error(answer: &Answer) -> ProviderError {
+    let code = object(&answer.body).and_then(|members| text(&members, "error"));
+    match code.as_deref() {
+        Some("unauthorized_client") if answer.status.is_client_error() => ProviderError::InvalidClient,
+        _ => error(answer),
+    }
+}
+
 /// The codes of RFC 6749 section 5.2 and RFC 7009 section 2.2.1. Any other text is the provider's, and stays out of our log.
 fn known(code: &str) -> &'static str {
     const CODES: [&str; 5] =

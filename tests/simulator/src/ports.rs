@@ -202,6 +202,8 @@ impl ReadClientSecret for Ports {
     async fn reread(&self) -> Result<Vec<ClientSecret>, SecretError> {
         self.current().await
     }
+
+    async fn prefer(&self, _: &ClientSecret) {}
 }
 
 fn granted(answer: Answer) -> Result<Grant, ProviderError> {

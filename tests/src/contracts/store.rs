@@ -11,11 +11,13 @@ use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use local::tables;
 use shared::aws::dynamodb::{AttemptsTable, ConnectionsTable};
+use shared::domain::account::{Account, KnownAccount, identify};
 use shared::domain::attempt::writes::{self as attempts, End};
 use shared::domain::attempt::{Attempt, Binding, CookieName, Failure, Phase, StateHash};
 use shared::domain::connection::confirming::{Awaited, confirm, expire};
 use shared::domain::connection::connecting::{NewGrant, connect};
 use shared::domain::connection::disconnecting::{Revocation, acquire_revocation, bury, disconnect};
+use shared::domain::connection::superseded::{Superseded, forget};
 use shared::domain::connection::writes::{self, Need, Settlement};
 use shared::domain::connection::{Connection, SealedPair};
 use shared::domain::connection_id::ConnectionId;
@@ -348,6 +350,7 @@ fn connection_writes() -> Vec<Write> {
         begun_at: at(-60),
         session,
         awaited: None,
+        superseded: None,
         new: new(scope),
     };
     let awaited =
@@ -360,6 +363,8 @@ fn connection_writes() -> Vec<Write> {
         refused_at,
     };
     let session_id = session().id;
+    let superseded = Superseded { pair: image.pair.clone(), account_id: "1".to_owned() };
+    let account = Account { id: "1".to_owned(), company: Some("Company".to_owned()), email: None };
     let session = Some(session().mark());
     let mut revived = image.clone();
     revived.pair.token_set = set(2);
@@ -383,6 +388,10 @@ fn connection_writes() -> Vec<Write> {
         connect(&awaited, Some(set(1))),
         confirm(&image, &session_id, &confirmation(), at(0), Duration::from_secs(300)),
         expire(&id(), at(0)),
+        connect(&NewGrant { superseded: Some(superseded.clone()), ..grant(None, None) }, Some(set(1))),
+        forget(&id(), &superseded),
+        identify(&id(), set(1), &KnownAccount { account: account.clone(), also_connected_as: None }),
+        identify(&id(), set(1), &KnownAccount { account, also_connected_as: Some("u".to_owned()) }),
         disconnect(&id(), at(0)),
         acquire_revocation(&id(), "me", at(0)),
         bury(&image, Revocation::Done, at(0)),

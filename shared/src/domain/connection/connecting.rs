@@ -1,8 +1,10 @@
 //! A customer's new grant, and the one write that stores it.
 
 use super::confirming::Awaited;
+use super::superseded::Superseded;
 use super::writes::{NewPair, status_is, token_set_is};
 use super::{Connection, Status, disconnected_at};
+use crate::domain::account;
 use crate::domain::connection_id::ConnectionId;
 use crate::domain::item::{InconsistentItem, Item};
 use crate::domain::schedule::{TAKEN_AWAY, shard};
@@ -26,6 +28,8 @@ pub struct NewGrant {
     pub session: Option<SessionMark>,
     /// Where the integrator's backend has to confirm the connection. It is due then, for its end.
     pub awaited: Option<Awaited>,
+    /// What it replaces, where a refresh has to decide about that.
+    pub superseded: Option<Superseded>,
     pub new: NewPair,
 }
 
@@ -104,6 +108,9 @@ pub fn connect(grant: &NewGrant, seen: Option<TokenSet>) -> Write {
         Change::Remove("disconnected_at"),
         Change::Remove("revocation"),
     ]);
+    changes.extend(Superseded::changes(grant.superseded.as_ref()));
+    // Of the grant that went; whoever connects asks anew.
+    changes.extend(account::ATTRIBUTES.map(Change::Remove));
     match &grant.awaited {
         // Where all rows are due: nobody refreshes it, and if nobody confirms it, it is taken away.
         Some(awaited) => {

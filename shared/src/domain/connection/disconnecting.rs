@@ -6,8 +6,10 @@
 //!                        └──► settle              not revoked: back off, and again
 //! ```
 
+use super::superseded::Superseded;
 use super::writes::{LEASE, no_backoff_is_running, status_is, token_set_is};
 use super::{Connection, Status};
+use crate::domain::account;
 use crate::domain::connection_id::ConnectionId;
 use crate::domain::item::{InconsistentItem, Item};
 use crate::domain::schedule::TAKEN_AWAY;
@@ -126,6 +128,8 @@ pub fn bury(connection: &Connection, revocation: Revocation, now: Timestamp) -> 
         Change::Remove("disconnecting_at"),
     ];
     changes.extend(OF_THE_LIVING.map(Change::Remove));
+    changes.extend(Superseded::changes(None));
+    changes.extend(account::ATTRIBUTES.map(Change::Remove));
     Write {
         name: "bury",
         key: connection.id.as_str().to_owned(),

@@ -18,6 +18,7 @@ use shared::domain::time::Timestamp;
 use shared::domain::token_pair::TokenSet;
 use shared::domain::write::Written;
 use shared::fleet::Fleet;
+use shared::identifying::Identifying;
 use shared::refreshing::Refreshing;
 use shared::sealing::{self, Place};
 use shared::storing::Storing;
@@ -140,7 +141,14 @@ impl Deployment {
                     client_authentication: ClientAuthentication::Post,
                     expires_in: Duration::from_secs(self.lifetime),
                 },
+                account_url: None,
             },
+            identifying: Arc::new(Identifying {
+                accounts: None,
+                connections: ports.clone(),
+                connection_writes: ports.clone(),
+                clock: ports.clone(),
+            }),
             attempt_reads: ports.clone(),
             attempts: ports.clone(),
             connection_reads: ports.clone(),
@@ -181,6 +189,7 @@ impl Scenario {
             begun_at: now,
             session: None,
             awaited: None,
+            superseded: None,
             new: writes::new_pair(
                 id,
                 1,

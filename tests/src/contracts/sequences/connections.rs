@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use shared::domain::account::{Account, KnownAccount, identify};
 use shared::domain::connection::confirming::{Awaited, confirm, expire};
 use shared::domain::connection::connecting::{NewGrant, connect};
 use shared::domain::connection::disconnecting::{Revocation, acquire_revocation, bury, disconnect};
+use shared::domain::connection::superseded::{Superseded, forget};
 use shared::domain::connection::writes::{self, Need, NewPair, Settlement};
 use shared::domain::connection::{Connection, SealedPair};
 use shared::domain::connection_id::ConnectionId;
@@ -24,7 +26,7 @@ const SECONDS: [i64; 17] = [0, -1, 1, -34, -35, -36, 36, -59, -60, -61, 61, -119
 
 pub(super) fn write(random: &mut Random, id: &ConnectionId) -> Write {
     let (owner, now) = (owner(random), time(random));
-    match random.below(13) {
+    match random.below(17) {
         0 => writes::acquire(id, &Need::Scheduled, owner, now),
         1 => writes::acquire(id, &Need::OnDemand { seen: set(random) }, owner, now),
         2 => writes::acquire(id, &Need::Rejected { seen: set(random) }, owner, now),
@@ -42,6 +44,8 @@ pub(super) fn write(random: &mut Random, id: &ConnectionId) -> Write {
             confirm(&connection(random, id), &session, &confirmation(random), now, Duration::from_secs(300))
         }
         13 => expire(id, now),
+        14 => identify(id, set(random), &account(random)),
+        15 => forget(id, &superseded(random)),
         _ => connect(&grant(random, id), Some(set(random))),
     }
 }
@@ -111,6 +115,7 @@ fn grant(random: &mut Random, id: &ConnectionId) -> NewGrant {
         begun_at: time(random),
         session: random.percent(50).then(|| session(random)),
         awaited: random.percent(30).then(|| Awaited::new(&confirmation(random), time(random))),
+        superseded: random.percent(30).then(|| superseded(random)),
         new: new(random, id),
     }
 }
@@ -147,6 +152,17 @@ fn connection(random: &mut Random, id: &ConnectionId) -> Connection {
     ];
     let item = Item(read.into_iter().map(|(name, value)| (name.to_owned(), value)).collect());
     Connection::stored(&item).unwrap().unwrap()
+}
+
+fn superseded(random: &mut Random) -> Superseded {
+    let pair = SealedPair { token_set: set(random), sealed: bytes(random), data_key: bytes(random) };
+    Superseded { pair, account_id: random.pick(&["1", "2"]).to_owned() }
+}
+
+fn account(random: &mut Random) -> KnownAccount {
+    let text = |random: &mut Random| random.percent(50).then(|| random.pick(&["one", "another"]).to_owned());
+    let account = Account { id: random.pick(&["1", "2"]).to_owned(), company: text(random), email: text(random) };
+    KnownAccount { account, also_connected_as: text(random) }
 }
 
 fn confirmation(random: &mut Random) -> Confirmation {

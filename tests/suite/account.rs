@@ -1,0 +1,131 @@
+//! Whose account a connection is for.
+
+use http::Method;
+use serde_json::{Value, json};
+use tests::world::{Setup, World};
+
+async fn world() -> World {
+    World::with(Setup::default().asking_for_accounts()).await
+}
+
+async fn account(world: &World, id: &str) -> Value {
+    world.get(&format!("/v1/connections/{id}")).await.body["account"].clone()
+}
+
+async fn refresh_token(world: &World, id: &str) -> String {
+    let pair = world.deployment.token.refreshing.open(&world.stored(id).await.unwrap()).await.unwrap();
+    pair.refresh_token.unwrap().expose().to_owned()
+}
+
+/// What the provider says to a refresh token.
+async fn honours(world: &World, refresh_token: &str) -> bool {
+    let form = [
+        ("grant_type", "refresh_token"),
+        ("refresh_token", refresh_token),
+        ("client_id", "client-one"),
+        ("client_secret", tests::world::CLIENT_SECRET),
+    ];
+    let answer = tests::browser::provider_client().post(format!("{}/oauth/token", world.provider_origin)).form(&form);
+    answer.send().await.unwrap().status().is_success()
+}
+
+#[tokio::test]
+async fn a_connection_says_whose_it_is() {
+    let world = world().await;
+    world.simulation.grants.sign_in("7");
+    world.connect("t").await;
+    let known = json!({ "id": "7", "company": "Company 7", "email": "owner@7.example", "also_connected_as": null });
+    assert_eq!(account(&world, "t").await, known);
+    world.clock.advance(6000);
+    world.sweep().await;
+    assert_eq!(account(&world, "t").await, known, "a refresh does not ask again, and forgets nothing");
+    assert_eq!(world.simulation.faults.requested("account"), 1);
+}
+
+#[tokio::test]
+async fn a_second_connection_of_the_same_account_is_flagged_until_the_first_is_gone() {
+    let world = world().await;
+    for id in ["t", "u"] {
+        world.connect(id).await;
+    }
+    assert_eq!(account(&world, "t").await["also_connected_as"], Value::Null);
+    assert_eq!(account(&world, "u").await["also_connected_as"], "t");
+    world.json(Method::DELETE, "/v1/connections/t", None).await;
+    world.clock.advance(1);
+    world.connect("u").await;
+    assert_eq!(account(&world, "u").await["also_connected_as"], Value::Null);
+    world.simulation.grants.sign_in("2");
+    world.connect("v").await;
+    assert_eq!(account(&world, "v").await["also_connected_as"], Value::Null);
+}
+
+#[tokio::test]
+async fn an_import_is_asked_for_its_account_too() {
+    let world = world().await;
+    world.simulation.grants.sign_in("9");
+    world.connect("elsewhere").await;
+    let body = json!({ "refresh_token": refresh_token(&world, "elsewhere").await });
+    let imported = world.json(Method::PUT, "/v1/connections/t", Some(body)).await;
+    assert_eq!(imported.body["account"]["id"], "9", "{imported:?}");
+    assert_eq!(imported.body["account"]["also_connected_as"], "elsewhere");
+}
+
+#[tokio::test]
+async fn a_provider_that_does_not_say_costs_nobody_the_connection() {
+    let unanswered = Setup::default().variable("WEBINARGEEK_ACCOUNT_URL", "http://127.0.0.1:9/account");
+    let world = World::with(unanswered).await;
+    world.connect("t").await;
+    assert_eq!(account(&world, "t").await, Value::Null);
+    assert_eq!(world.token("t").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_reconnect_with_another_account_leaves_no_grant_of_the_first_one_behind() {
+    let world = world().await;
+    world.connect("t").await;
+    let replaced = refresh_token(&world, "t").await;
+    world.clock.advance(1);
+    world.simulation.grants.sign_in("2");
+    world.connect("t").await;
+    assert_eq!(account(&world, "t").await["id"], "2");
+    assert!(world.row("t").await.unwrap().contains_key("superseded_sealed"));
+    world.clock.advance(6000);
+    world.sweep().await;
+    assert!(!honours(&world, &replaced).await, "revoked");
+    assert!(!world.row("t").await.unwrap().keys().any(|name| name.starts_with("superseded")));
+    assert!(world.is_live(world.token("t").await.text("access_token")));
+    assert_eq!(world.simulation.faults.requested("revoke"), 1);
+}
+
+#[tokio::test]
+async fn a_reconnect_with_the_same_account_revokes_nothing() {
+    let world = world().await;
+    world.connect("t").await;
+    world.clock.advance(1);
+    world.connect("t").await;
+    world.clock.advance(6000);
+    world.sweep().await;
+    assert_eq!(world.simulation.faults.requested("revoke"), 0);
+    assert!(!world.row("t").await.unwrap().keys().any(|name| name.starts_with("superseded")));
+    assert!(world.is_live(world.token("t").await.text("access_token")));
+}
+
+#[tokio::test]
+async fn a_revocation_that_fails_is_tried_again_with_the_next_refresh() {
+    let world = world().await;
+    world.connect("t").await;
+    let replaced = refresh_token(&world, "t").await;
+    world.clock.advance(1);
+    world.simulation.grants.sign_in("2");
+    world.connect("t").await;
+    world.fault(
+        json!({ "answer": { "status": { "status": 500, "error": null, "retry_after": null } }, "grant_type": "revoke" }),
+    );
+    for is_revoked in [false, true] {
+        world.clock.advance(6000);
+        assert_eq!(world.sweep().await["refreshed"], 1);
+        let is_kept = world.row("t").await.unwrap().contains_key("superseded_sealed");
+        assert_eq!(is_kept, !is_revoked);
+    }
+    assert!(!honours(&world, &replaced).await);
+}
