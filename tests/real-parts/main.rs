@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `DYNAMODB_LOCAL` | the folder of DynamoDBLocal.jar |
 //! | `MOTO_SERVER` | the program `moto_server` |
-//! | `PYTHON` | a Python that has aws-sam-translator |
+//! | `PYTHON` | a Python that has aws-sam-translator, boto3 and requests |
 //! | `NODE_MODULES_PARENT` | the folder whose `node_modules` holds the simulator of IAM |
 //! | `SAM_BUILD` | the folder of the functions that `sam build` has made |
 
@@ -15,6 +15,7 @@ mod binaries;
 mod chaos;
 mod doorkeeper;
 mod dynamodb_local;
+mod examples;
 mod gateway;
 mod iam;
 mod moto;

@@ -2,10 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+pub mod api_gateway;
 pub mod browser;
 pub mod clock;
 pub mod contracts;
+pub mod integrator;
 pub mod laptop;
 pub mod proof;
 pub mod random;
+pub mod signature;
 pub mod world;

@@ -13,6 +13,7 @@ mod connections;
 mod contracts;
 mod disconnecting;
 mod escrow;
+mod examples;
 mod fleet;
 mod import;
 mod journey;
