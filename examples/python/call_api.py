@@ -34,7 +34,7 @@ def call(method, path, body=None):
         time.sleep(int(answer.headers.get("Retry-After", 5)))
         answer = send()
     if not answer.ok:
-        raise RuntimeError(f"{answer.status_code} {answer.text}")
+        raise requests.HTTPError(f"{answer.status_code} {answer.text}", response=answer)
     return answer.json()
 
 

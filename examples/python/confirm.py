@@ -1,0 +1,60 @@
+"""A backend that confirms who has connected an account: PORT=3000 python confirm.py
+
+Mallory starts a connection of his own and sends Vera the link. She knows your product and approves, and from then on
+Mallory reads her WebinarGeek account through your product. `confirm` stops that: the connection hands out no token until
+this backend has seen the user who started come back. A link that was passed on brings back Vera, who started nothing.
+"""
+
+import os
+from http.cookies import SimpleCookie
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qsl, urlsplit
+
+import requests
+from call_api import call
+
+PORT = int(os.environ.get("PORT", 3000))
+RETURN_TO = f"http://127.0.0.1:{PORT}/connected"
+NOT_YOURS = "You have not started this: do not follow links that somebody sends you."
+started = {}  # the connect session that a user has started: in your database
+
+
+class Backend(BaseHTTPRequestHandler):
+    def user(self):
+        """Whoever is logged in: your own login, which this cookie stands for."""
+        return SimpleCookie(self.headers["Cookie"])["user"].value
+
+    def do_POST(self):  # the button "Connect WebinarGeek"
+        order = {"connection_id": self.user(), "return_to": RETURN_TO, "confirm": True}
+        session = call("POST", "/v1/connect-sessions", order)
+        started[self.user()] = session["session_id"]
+        self.answer(303, "", ("Location", session["url"]))
+
+    def do_GET(self):  # RETURN_TO
+        came_back = dict(parse_qsl(urlsplit(self.path).query))
+        if came_back.get("status") != "connected":
+            return self.answer(200, "Nothing has been connected.")
+        if self.user() not in started:
+            return self.answer(403, NOT_YOURS)
+        # The session is the user's own, whatever the address says: another session's confirmation does not fit it.
+        path = f"/v1/connect-sessions/{started[self.user()]}/confirm"
+        try:
+            connection = call("POST", path, {"confirmation": came_back["confirmation"]})
+        except requests.HTTPError as error:
+            if error.response.status_code != 400:
+                raise
+            return self.answer(403, NOT_YOURS)
+        self.answer(200, f"{connection['id']} is connected.")
+
+    def answer(self, status, text, *headers):
+        self.send_response(status)
+        for header in headers:
+            self.send_header(*header)
+        self.end_headers()
+        self.wfile.write(text.encode())
+
+    def log_request(self, *_):  # the address holds the confirmation
+        pass
+
+
+ThreadingHTTPServer(("127.0.0.1", PORT), Backend).serve_forever()
