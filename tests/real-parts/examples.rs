@@ -16,7 +16,7 @@ async fn the_python_example_signs_waits_and_replaces_a_rejected_token() {
 
 #[tokio::test]
 async fn the_node_example_signs_waits_and_replaces_a_rejected_token() {
-    calls_the_api(LAPTOP, "node", program("node".into(), "node/call-api.js")).await;
+    calls_the_api(LAPTOP, "node", program("node".into(), "node/call-api.mjs")).await;
 }
 
 fn program(interpreter: PathBuf, example: &str) -> Command {

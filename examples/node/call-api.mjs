@@ -1,5 +1,5 @@
 // Calls WebinarGeek's API for one of your connections:
-// node call-api.js acme https://app.webinargeek.com/api/v2/webinars
+// node call-api.mjs acme https://app.webinargeek.com/api/v2/webinars
 import { setTimeout } from "node:timers/promises";
 import { Sha256 } from "@aws-crypto/sha256-js";
 import { defaultProvider } from "@aws-sdk/credential-provider-node";
@@ -10,7 +10,7 @@ const region = process.env.AWS_REGION;
 const signer = new SignatureV4({ service: "execute-api", region, credentials: defaultProvider(), sha256: Sha256 });
 const tokens = new Map();
 
-async function send(method, path, content) {
+async function request(method, path, content) {
   const url = new URL(path, api);
   const { protocol, hostname, host, pathname, searchParams } = url;
   const body = content && JSON.stringify(content);
@@ -21,10 +21,10 @@ async function send(method, path, content) {
 }
 
 async function call(method, path, content) {
-  let answer = await send(method, path, content);
+  let answer = await request(method, path, content);
   if (answer.status === 503) {
     await setTimeout(1000 * Number(answer.headers.get("retry-after") ?? 5));
-    answer = await send(method, path, content);
+    answer = await request(method, path, content);
   }
   if (!answer.ok) throw new Error(`${answer.status} ${await answer.text()}`);
   return answer.json();
