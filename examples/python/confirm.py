@@ -41,7 +41,7 @@ class Backend(BaseHTTPRequestHandler):
         try:
             connection = call("POST", path, {"confirmation": came_back["confirmation"]})
         except requests.HTTPError as error:
-            if error.response.status_code != 400:
+            if error.response.status_code not in (400, 404):
                 raise
             return self.answer(403, NOT_YOURS)
         self.answer(200, f"{connection['id']} is connected.")

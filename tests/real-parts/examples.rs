@@ -2,10 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use tests::integrator::calls_the_api;
+use tests::api_gateway::ApiGateway;
+use tests::integrator::{calls_the_api, configured};
+use tests::laptop::Laptop;
 use tokio::process::Command;
 
-use crate::process::part;
+use crate::process::{free_address, part, serve};
 
 const LAPTOP: &str = env!("CARGO_BIN_EXE_laptop");
 
@@ -24,4 +26,40 @@ fn program(interpreter: PathBuf, example: &str) -> Command {
     let mut command = Command::new(interpreter);
     command.arg(root.join("examples").join(example));
     command
+}
+
+#[tokio::test]
+async fn a_link_that_was_passed_on_connects_nothing() {
+    let laptop = Laptop::start(LAPTOP, &[]).await;
+    let gateway = ApiGateway::before(&laptop.origin).await;
+    let address = free_address().await;
+    let mut backend = configured(program(part("PYTHON"), "python/confirm.py"), &gateway.origin);
+    backend.env("PORT", address.port().to_string());
+    let _backend = serve(backend, address).await;
+    let as_user =
+        |user: &str, request: reqwest::RequestBuilder| request.header("cookie", format!("user={user}")).send();
+    let start = async |user| {
+        let begun = as_user(user, laptop.http.post(format!("http://{address}/connect"))).await.unwrap();
+        begun.headers()["location"].to_str().unwrap().to_owned()
+    };
+    // Through the page that asks and the provider's consent, to where the browser comes back.
+    let approve = async |link: &str| {
+        let sent = laptop.http.post(link).header("origin", &laptop.origin).send().await.unwrap();
+        laptop.approve(sent).await.headers()["location"].to_str().unwrap().to_owned()
+    };
+    let come_back = async |user, back: &str| as_user(user, laptop.http.get(back)).await.unwrap().status();
+    let token = async |user| laptop.get(&format!("/v1/connections/{user}/token")).await.status();
+
+    let passed_on = start("mallory").await;
+    let back = approve(&passed_on).await;
+    assert_eq!(come_back("vera", &back).await, 403);
+    let own = start("vera").await;
+    assert_eq!(come_back("vera", &back).await, 403, "nor while she has one of her own");
+    assert_ne!(token("mallory").await, 200);
+
+    let back = approve(&own).await;
+    assert_ne!(token("vera").await, 200, "before she has come back");
+    assert_eq!(come_back("vera", &back).await, 200);
+    assert_eq!(token("vera").await, 200);
+    assert_ne!(token("mallory").await, 200);
 }
