@@ -8,6 +8,7 @@ pub use aws_config::SdkConfig;
 use aws_config::timeout::TimeoutConfig;
 
 pub mod dynamodb;
+pub mod eventbridge;
 pub mod kms;
 pub mod secrets_manager;
 pub mod sqs;

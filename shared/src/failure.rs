@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use crate::ports::{KeyError, ProviderError, SecretError, StoreError};
+use crate::ports::{BusError, KeyError, ProviderError, SecretError, StoreError};
 use crate::telemetry::Chain;
 
 /// The stable name of a failure: `reason` of a connection, a key of a run's `failed`, a dimension of the metric.
@@ -24,12 +24,14 @@ pub enum FailureClass {
     ForeignClient,
     NoRefreshToken,
     PairInEscrow,
+    /// A change is stored, and its event is not on the bus yet.
+    BusUnavailable,
     Frozen,
     Panic,
 }
 
 impl FailureClass {
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::StoreUnavailable,
         Self::InconsistentRow,
         Self::KeyUnavailable,
@@ -45,6 +47,7 @@ impl FailureClass {
         Self::ForeignClient,
         Self::NoRefreshToken,
         Self::PairInEscrow,
+        Self::BusUnavailable,
         Self::Frozen,
         Self::Panic,
     ];
@@ -66,6 +69,7 @@ impl FailureClass {
             Self::ForeignClient => "foreign_client",
             Self::NoRefreshToken => "no_refresh_token",
             Self::PairInEscrow => "pair_in_escrow",
+            Self::BusUnavailable => "bus_unavailable",
             Self::Frozen => "frozen",
             Self::Panic => "panic",
         }
@@ -83,7 +87,11 @@ impl FailureClass {
             Self::Unreachable | Self::Throttled | Self::UnknownOutcome | Self::Refused => "provider",
             // One customer, who has taken the access away, or never gave the right to refresh.
             Self::InvalidGrant | Self::AmbiguousRotation | Self::NoRefreshToken => "customer",
-            Self::StoreUnavailable | Self::KeyUnavailable | Self::PairInEscrow | Self::Frozen => "aws",
+            Self::StoreUnavailable
+            | Self::KeyUnavailable
+            | Self::PairInEscrow
+            | Self::BusUnavailable
+            | Self::Frozen => "aws",
             // One row, which is kept as it is until somebody has looked at it.
             Self::InconsistentRow | Self::Unopenable | Self::Panic => "row",
         }
@@ -111,6 +119,12 @@ impl From<&KeyError> for FailureClass {
             KeyError::Unavailable(_) => Self::KeyUnavailable,
             KeyError::Refused(_) => Self::Unopenable,
         }
+    }
+}
+
+impl From<&BusError> for FailureClass {
+    fn from(_: &BusError) -> Self {
+        Self::BusUnavailable
     }
 }
 

@@ -77,6 +77,29 @@ pub trait Escrow: Send + Sync {
     async fn is_empty(&self) -> Result<bool, EscrowError>;
 }
 
+/// An event as a bus takes it.
+#[derive(Clone, Debug)]
+pub struct BusEntry {
+    pub detail_type: &'static str,
+    /// A JSON object.
+    pub detail: String,
+    pub at: Timestamp,
+}
+
+/// Of the entries in their order, only the first `taken` are certainly on the bus.
+#[derive(Debug, thiserror::Error)]
+#[error("the event bus could not be used: {why}")]
+pub struct BusError {
+    pub taken: usize,
+    pub why: String,
+}
+
+/// Puts events on a bus (`events:PutEvents`).
+#[async_trait]
+pub trait PutEvents: Send + Sync {
+    async fn put(&self, entries: &[BusEntry]) -> Result<(), BusError>;
+}
+
 /// A row of the `due` index.
 #[derive(Clone, Debug)]
 pub struct Due {

@@ -246,6 +246,7 @@ fn explain(class: FailureClass) -> (Code, &'static str) {
         FailureClass::StoreUnavailable => (Code::Unavailable, "the table could not be used"),
         FailureClass::KeyUnavailable => (Code::Unavailable, "the key could not be used"),
         FailureClass::PairInEscrow => (Code::Unavailable, "a new token waits to be stored"),
+        FailureClass::BusUnavailable => (Code::Unavailable, "the event bus could not be used"),
         FailureClass::Frozen => (Code::Unavailable, "the process stood still for too long"),
         FailureClass::InconsistentRow => (Code::Misconfigured, "the stored row makes no sense"),
         FailureClass::Panic => (Code::Misconfigured, "a defect of ours"),

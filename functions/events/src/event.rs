@@ -1,0 +1,103 @@
+//! What a change of a connection's row means to its integrator.
+
+use serde_json::json;
+use shared::domain::connection::disconnecting::Revocation;
+use shared::domain::connection_id::ConnectionId;
+use shared::domain::time::Timestamp;
+use shared::failure::FailureClass;
+use shared::ports::BusEntry;
+
+use crate::state::{Standing, State};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Connected,
+    Reconnected,
+    Degraded,
+    ReauthRequired,
+    Recovered,
+    Disconnected,
+}
+
+impl Kind {
+    /// `detail-type` on the bus.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Connected => "connection.connected",
+            Self::Reconnected => "connection.reconnected",
+            Self::Degraded => "connection.degraded",
+            Self::ReauthRequired => "connection.reauth_required",
+            Self::Recovered => "connection.recovered",
+            Self::Disconnected => "connection.disconnected",
+        }
+    }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub struct Event {
+    pub kind: Kind,
+    pub connection: ConnectionId,
+    pub version: i64,
+    /// Why it is degraded, or must be connected again.
+    pub reason: Option<FailureClass>,
+    /// What became of the pair of a connection that was taken away.
+    pub revocation: Option<Revocation>,
+}
+
+impl Event {
+    /// The event of a change, where it is one. Each happens at most once to a version of a connection:
+    ///
+    /// - every grant and every refresh stores a pair, and with it a new version; a tombstone's goes on growing
+    /// - failures only add up, and quarantine only ends, until a new pair is stored: a version is degraded once
+    /// - only a pair that is new revives a connection that was given up
+    pub fn between(connection: ConnectionId, old: &State, new: &State) -> Option<Self> {
+        let (kind, version, reason, revocation) = match (old, new) {
+            (State::Absent { .. }, State::Absent { .. }) => return None,
+            // The version that was taken away, which its tombstone keeps.
+            (State::Present { version, .. }, State::Absent { revocation }) => {
+                (Kind::Disconnected, *version, None, *revocation)
+            }
+            (State::Absent { .. }, State::Present { standing, version, reason, .. }) => match standing {
+                Standing::Active | Standing::Degraded => (Kind::Connected, *version, None, None),
+                Standing::ReauthRequired => (Kind::ReauthRequired, *version, *reason, None),
+                Standing::Disconnecting => return None,
+            },
+            (
+                State::Present { standing: before, grant: old_grant, .. },
+                State::Present { standing: after, grant, version, reason },
+            ) => match (before, after) {
+                // The end is the tombstone: until then a pair may still arrive, to be revoked.
+                (_, Standing::Disconnecting) => return None,
+                _ if old_grant != grant => (Kind::Reconnected, *version, None, None),
+                _ if before == after => return None,
+                (_, Standing::ReauthRequired) => (Kind::ReauthRequired, *version, *reason, None),
+                (_, Standing::Degraded) => (Kind::Degraded, *version, *reason, None),
+                (_, Standing::Active) => (Kind::Recovered, *version, None, None),
+            },
+        };
+        Some(Self { kind, connection, version, reason, revocation })
+    }
+
+    /// The same whenever the change is delivered again. No connection id holds a slash.
+    pub fn id(&self) -> String {
+        format!("{}/{}/{}", self.connection, self.version, self.kind.as_str())
+    }
+
+    /// As docs/events.schema.json describes it.
+    pub fn entry(&self, stack: &str, at: Timestamp) -> BusEntry {
+        let detail = json!({
+            "id": self.id(),
+            "type": self.kind.as_str(),
+            "stack": stack,
+            "connection_id": self.connection.as_str(),
+            "version": self.version,
+            "reason": self.reason.map(FailureClass::as_str),
+            "revocation": self.revocation.map(Revocation::as_str),
+            "occurred_at": at.rfc3339(),
+        });
+        BusEntry { detail_type: self.kind.as_str(), detail: detail.to_string(), at }
+    }
+}
+
+#[cfg(test)]
+mod tests;
