@@ -5,6 +5,7 @@
 //! | [`settings`] | what `cargo dev` reads, and the environment that the functions see |
 //! | [`deployment`] | the five functions, composed and routed as in AWS |
 //! | [`tables`] | DynamoDB, embedded |
+//! | [`stream`] | what happens to the table, and what the events function makes of it |
 //! | [`keys`] | a stand-in for KMS and Secrets Manager |
 //! | [`webinargeek`] | a simulated provider |
 //! | [`server`] | the listener on loopback, and what exists on a laptop only |
@@ -20,6 +21,7 @@ pub mod keys;
 pub mod server;
 pub mod settings;
 pub mod start;
+pub mod stream;
 pub mod tables;
 pub mod webinargeek;
 

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `GET /` | where to begin |
 //! | `POST /local/refresh` | runs the scheduled refresh at once; its summary |
+//! | `GET /local/events` | the events that the bus would have got |
 //! | `POST /local/provider` | makes the simulated provider misbehave |
 //! | `GET /local/provider` | the requests that it has had |
 
@@ -30,6 +31,7 @@ use url::Url;
 
 use crate::deployment::Deployment;
 use crate::home;
+use crate::stream::Stream;
 use crate::webinargeek::{Fault, Simulation};
 
 /// API Gateway's own limit.
@@ -47,6 +49,7 @@ pub struct Server {
     pub public_origin: Option<String>,
     pub simulation: Option<Arc<Simulation>>,
     pub connections: aws_sdk_dynamodb::Client,
+    pub stream: Stream,
     pub summary_log: SummaryLog,
     pub entropy: Arc<dyn Entropy>,
 }
@@ -114,6 +117,7 @@ impl Server {
         match (request.method(), path) {
             (&Method::GET | &Method::HEAD, "/") => home::page(self, is_local(request.headers())).await,
             (&Method::POST, "/local/refresh") => self.refresh(request.body(), &request_id).await,
+            (&Method::GET, "/local/events") => self.events().await,
             (&Method::GET, "/local/provider") => {
                 self.provider(|simulation| Json(json!({ "requests": simulation.faults.requests() })).into_response())
             }
@@ -148,6 +152,13 @@ impl Server {
         match shards {
             Ok(shards) => Json(self.sweep(shards, request_id).await).into_response(),
             Err(problem) => (StatusCode::BAD_REQUEST, format!("{problem}\n")).into_response(),
+        }
+    }
+
+    async fn events(&self) -> Response {
+        match self.stream.events(&self.deployment.refresh.refreshing.stack).await {
+            Ok(events) => Json(json!({ "events": events })).into_response(),
+            Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
         }
     }
 

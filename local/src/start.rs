@@ -12,6 +12,7 @@ use tokio::net::TcpListener;
 use crate::deployment::{Deployment, Services};
 use crate::server::{self, Server, SummaryLog};
 use crate::settings::{SIMULATED_CLIENT_ID, Settings};
+use crate::stream::Stream;
 use crate::webinargeek::{self, Faults, Grants, Simulation};
 use crate::{StartError, keys, tables};
 
@@ -67,6 +68,7 @@ pub async fn start(
         public_origin: settings.public_origin.clone(),
         simulation,
         connections: services.dynamodb,
+        stream: Stream::new(tables_at, tables::CONNECTIONS)?,
         summary_log: if settings.log_is_text {
             SummaryLog::Text
         } else {

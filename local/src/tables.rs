@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::DisplayErrorContext;
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection, ProjectionType,
-    ScalarAttributeType, TimeToLiveSpecification,
+    ScalarAttributeType, StreamSpecification, StreamViewType, TimeToLiveSpecification,
 };
 use tokio::net::TcpListener;
 
@@ -55,6 +55,8 @@ pub async fn create(client: &Client) -> Result<(), StartError> {
             .map_err(|error| failed(&error))?;
     }
     if !is_there(CONNECTIONS) {
+        let stream =
+            StreamSpecification::builder().stream_enabled(true).stream_view_type(StreamViewType::NewAndOldImages);
         client
             .create_table()
             .table_name(CONNECTIONS)
@@ -64,6 +66,7 @@ pub async fn create(client: &Client) -> Result<(), StartError> {
             .attribute_definitions(attribute("refresh_at", ScalarAttributeType::N))
             .attribute_definitions(attribute("attention", ScalarAttributeType::S))
             .key_schema(key("id", KeyType::Hash))
+            .stream_specification(stream.build().map_err(|error| failed(&error))?)
             .global_secondary_indexes(index(
                 "due",
                 &[("shard", KeyType::Hash), ("refresh_at", KeyType::Range)],

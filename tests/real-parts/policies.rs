@@ -7,7 +7,8 @@ use crate::recorder::{Asked, Call};
 use crate::stack::{FUNCTIONS, Stack};
 
 /// Statements about calls that our code does not make itself: the platform does, in its name.
-const OF_THE_PLATFORM: [&str; 4] = ["Log", "Trace", "ReportFailedRun", "TakeFromEscrow"];
+const OF_THE_PLATFORM: [&str; 6] =
+    ["Log", "Trace", "ReportFailedRun", "TakeFromEscrow", "FollowStream", "ReportFailedBatch"];
 
 pub(crate) async fn allow_every_call_and_nothing_unused(stack: &Stack, calls: &[Call]) {
     let mut asked: Vec<(&str, Asked)> = Vec::new();
@@ -85,6 +86,10 @@ async fn nobody_may_do_more(stack: &Stack, asked: &[(&str, Asked)]) {
         ("token lists who is due", "token", one("refresh", "dynamodb:Query")),
         ("connections opens a data key", "connections", decrypt.clone()),
         ("connections writes a connection", "connections", renamed(&connection, "dynamodb:UpdateItem")),
+        ("events reads a connection", "events", connection.clone()),
+        ("events writes a connection", "events", renamed(&connection, "dynamodb:UpdateItem")),
+        ("events opens a data key", "events", decrypt.clone()),
+        ("token tells events", "token", one("events", "events:PutEvents")),
         ("connections begins an attempt", "connections", renamed(&state, "dynamodb:UpdateItem")),
         (
             "token opens another stack's data key",
@@ -106,6 +111,7 @@ async fn nobody_may_do_more(stack: &Stack, asked: &[(&str, Asked)]) {
     for action in ["kms:Decrypt", "kms:GenerateDataKey"] {
         denied.push(("authorize uses the sealing key", "authorize", renamed(&decrypt, action)));
         denied.push(("connections uses the sealing key", "connections", renamed(&decrypt, action)));
+        denied.push(("events uses the sealing key", "events", renamed(&decrypt, action)));
     }
     let questions: Vec<Question> =
         denied.iter().map(|(_, function, one)| Question::of(stack, function, one.clone())).collect();

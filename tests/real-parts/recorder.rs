@@ -120,6 +120,11 @@ impl Call {
                 let resource = format!("arn:aws:sqs:eu-west-1:111122223333:{queue}");
                 vec![Asked { action: format!("sqs:{operation}"), resource, context: json!({}) }]
             }
+            ("AWSEvents", _) => {
+                let bus = self.input["Entries"][0]["EventBusName"].as_str().unwrap();
+                let resource = format!("arn:aws:events:eu-west-1:111122223333:event-bus/{bus}");
+                vec![Asked { action: format!("events:{operation}"), resource, context: json!({}) }]
+            }
             ("secretsmanager", _) => {
                 let resource = self.input["SecretId"].as_str().unwrap().to_owned();
                 vec![Asked { action: format!("secretsmanager:{operation}"), resource, context: json!({}) }]

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use local::deployment::Services;
+use local::stream::Stream;
 use local::webinargeek::{Faults, Grants, Rotation, Simulation};
 use local::{tables, webinargeek};
 use serde_json::{Value, json};
@@ -34,7 +35,8 @@ const SECRET: &str = "canary-client-secret";
 struct Rehearsal {
     stack: Stack,
     services: Services,
-    endpoints: [(&'static str, std::net::SocketAddr); 4],
+    endpoints: [(&'static str, std::net::SocketAddr); 5],
+    stream: Stream,
     escrow: aws_sdk_sqs::Client,
     simulation: Arc<Simulation>,
     provider: String,
@@ -55,6 +57,8 @@ impl Rehearsal {
         for table in ["ConnectionsTable", "AttemptsTable"] {
             create_table(tables_at, &stack, table).await;
         }
+        let table = stack.resource("ConnectionsTable")["physical_id"].as_str().unwrap();
+        let stream = Stream::new(tables_at, table).unwrap();
         let key = stack.properties("SealingKey");
         let made = services.kms.create_key().policy(key["KeyPolicy"].to_string()).send().await.unwrap();
         let key_arn = made.key_metadata.unwrap().arn.unwrap();
@@ -86,7 +90,9 @@ impl Rehearsal {
                 ("AWS_ENDPOINT_URL_KMS", moto_at),
                 ("AWS_ENDPOINT_URL_SECRETS_MANAGER", moto_at),
                 ("AWS_ENDPOINT_URL_SQS", moto_at),
+                ("AWS_ENDPOINT_URL_EVENTBRIDGE", moto_at),
             ],
+            stream,
             escrow,
             simulation,
             provider,
@@ -194,6 +200,18 @@ impl Rehearsal {
         }
     }
 
+    /// What the bus has taken.
+    fn told(&self) -> Vec<Value> {
+        let calls = self.calls.all().into_iter().filter(|call| call.target == "AWSEvents.PutEvents");
+        let mut told = Vec::new();
+        for call in calls {
+            assert_eq!(call.output["FailedEntryCount"], 0, "{call:?}");
+            let entries = call.input["Entries"].as_array().unwrap().iter();
+            told.extend(entries.map(|entry| serde_json::from_str::<Value>(entry["Detail"].as_str().unwrap()).unwrap()));
+        }
+        told
+    }
+
     async fn invoke(&self, function: &Function, event: Value) -> Value {
         let id = format!("r{}", self.requests.fetch_add(1, Ordering::SeqCst));
         function.invoke(&id, event).await.unwrap()
@@ -255,7 +273,7 @@ impl Journey {
 async fn create_table(engine: std::net::SocketAddr, stack: &Stack, id: &str) {
     let properties = stack.properties(id);
     let mut request = json!({ "TableName": stack.resource(id)["physical_id"] });
-    for name in ["AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "BillingMode"] {
+    for name in ["AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "BillingMode", "StreamSpecification"] {
         if let Some(value) = properties.get(name) {
             request[name] = value.clone();
         }
@@ -373,9 +391,26 @@ async fn a_customer_connects_through_the_stack_and_its_policies_allow_just_what_
     let given_up = aws.invoke(&refresh, scheduled.clone()).await;
     assert_eq!(given_up["reauth_required"], 1, "{given_up}");
 
+    // Each of it is told, from the table's stream.
+    let events = aws.function("events").await;
+    let records = aws.stream.records().await.unwrap();
+    assert_eq!(aws.invoke(&events, json!({ "Records": records })).await, json!({ "batchItemFailures": [] }));
+    let told = aws.told();
+    for id in [
+        "tenant/1/connection.connected",
+        "granted/1/connection.connected",
+        "swept/1/connection.connected",
+        "tenant/4/connection.reauth_required",
+    ] {
+        assert_eq!(told.iter().filter(|detail| detail["id"] == id).count(), 1, "{id}: {told:#?}");
+    }
+
     let mut secrets = journey.secrets();
     secrets.extend([SECRET.to_owned(), first_token]);
-    let functions = [&connections, &authorize, &callback, &second_callback, &token, &refresh];
+    for secret in &secrets {
+        assert!(!Value::from(told.clone()).to_string().contains(secret), "{told:#?}");
+    }
+    let functions = [&connections, &authorize, &callback, &second_callback, &token, &refresh, &events];
     refresh.logged(|line| line["ambiguous_rotations"] == 1).await;
     the_logs_tell_it_and_no_secret(&functions, &secrets);
     every_metric_has_been_written(&functions);

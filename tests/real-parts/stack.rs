@@ -7,7 +7,7 @@ use tokio::process::Command;
 
 use crate::process::part;
 
-pub(crate) const FUNCTIONS: [&str; 5] = ["authorize", "callback", "refresh", "token", "connections"];
+pub(crate) const FUNCTIONS: [&str; 6] = ["authorize", "callback", "refresh", "token", "connections", "events"];
 
 #[derive(Clone)]
 pub(crate) struct Stack(Value);

@@ -19,6 +19,7 @@ async fn a_wrong_parameter_is_refused_before_anything_is_created() {
     let arn = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:wg-AbCdEf";
     let certificate = "arn:aws:acm:eu-west-1:111122223333:certificate/1b2c";
     let key = "arn:aws:kms:eu-west-1:111122223333:key/1b2c";
+    let stream = "arn:aws:dynamodb:eu-west-1:111122223333:table/connections/stream/2026-11-24T16:00:00.000";
     let refused: &[(&[(&str, &str)], &str)] = &[
         (&[("ClientId", "")], "ClientId"),
         (&[("ClientId", "an id\n")], "ClientId"),
@@ -44,6 +45,9 @@ async fn a_wrong_parameter_is_refused_before_anything_is_created() {
         (&[("ExistingConnectionsTable", "connections")], "TableWithItsKey"),
         (&[("ExistingSealingKeyArn", key)], "TableWithItsKey"),
         (&[("ExistingConnectionsTable", "connections"), ("ExistingSealingKeyArn", key)], "TableWithItsKey"),
+        (&[("ExistingConnectionsStreamArn", stream)], "StreamOfTheTable"),
+        (&[("ExistingConnectionsStreamArn", "2026-11-24T16:00:00.000")], "ExistingConnectionsStreamArn"),
+        (&[("EventBusName", "a bus")], "EventBusName"),
         (&[("DomainName", "connect.example.com")], "DomainWithCertificate"),
         (&[("CertificateArn", certificate)], "DomainWithCertificate"),
         (&[("HostedZoneId", "Z123")], "DomainWithCertificate"),
@@ -69,9 +73,11 @@ async fn a_wrong_parameter_is_refused_before_anything_is_created() {
         &[
             ("ExistingConnectionsTable", "connections"),
             ("ExistingSealingKeyArn", key),
+            ("ExistingConnectionsStreamArn", stream),
             ("ExistingAttemptsTable", "attempts"),
             ("DeploymentName", "first"),
         ],
+        &[("EventBusName", "default")],
         &[("RefreshIntervalMinutes", "1"), ("Architecture", "x86_64"), ("AlarmEmail", "ops@example.com")],
     ] {
         Stack::with(accepted).await;
@@ -90,6 +96,7 @@ fn read_by(function: &str) -> BTreeSet<String> {
         "authorize" => drop(authorize::Settings::read(&mut env)),
         "callback" => drop(callback::Settings::read(&mut env)),
         "connections" => drop(connections::Settings::read(&mut env)),
+        "events" => drop(events::Settings::read(&mut env)),
         "refresh" | "token" => drop(RefreshSettings::read(&mut env)),
         other => panic!("{other} is no function"),
     }
@@ -138,9 +145,10 @@ async fn every_route_leads_to_the_function_that_answers_it_and_the_integrators_a
 }
 
 /// What AWS documents: namespace, metric, and the dimensions that it reports by.
-const OF_AWS: [(&str, &str, &[&str]); 5] = [
+const OF_AWS: [(&str, &str, &[&str]); 6] = [
     ("AWS/ApiGateway", "5xx", &["ApiId"]),
     ("AWS/Lambda", "Errors", &["FunctionName"]),
+    ("AWS/Lambda", "IteratorAge", &["FunctionName"]),
     ("AWS/Lambda", "Throttles", &["FunctionName"]),
     ("AWS/SQS", "ApproximateAgeOfOldestMessage", &["QueueName"]),
     ("AWS/SQS", "ApproximateNumberOfMessagesVisible", &["QueueName"]),
@@ -270,6 +278,42 @@ async fn a_stack_that_adopts_makes_nothing_that_it_adopts() {
         assert!(!policies.contains("wg-rehearsal-ConnectionsTable"), "{function}");
     }
     assert!(Value::from(stack.policies("token")).to_string().contains("table/their-connections"));
+}
+
+#[tokio::test]
+async fn the_events_function_follows_the_tables_stream_and_loses_no_record_of_it() {
+    let stream = "arn:aws:dynamodb:eu-west-1:111122223333:table/their-connections/stream/2026-11-24T16:00:00.000";
+    let adopting = [
+        ("ExistingConnectionsTable", "their-connections"),
+        ("ExistingSealingKeyArn", "arn:aws:kms:eu-west-1:111122223333:key/1b2c"),
+        ("DeploymentName", "first"),
+        ("EventBusName", "theirs"),
+        ("ExistingConnectionsStreamArn", stream),
+    ];
+    let own = Stack::with(&[]).await;
+    let its = format!("{}/stream/", own.arn("ConnectionsTable"));
+    for (stack, stream) in [(&own, its.as_str()), (&Stack::with(&adopting).await, stream)] {
+        let mapping = stack.properties("EventsFromStream");
+        assert!(mapping["EventSourceArn"].as_str().unwrap().starts_with(stream), "{mapping}");
+        assert_eq!(mapping["StartingPosition"], "TRIM_HORIZON");
+        assert_eq!(mapping["FunctionResponseTypes"], json!(["ReportBatchItemFailures"]));
+        assert_eq!(mapping["MaximumRetryAttempts"], -1);
+        let age = mapping["MaximumRecordAgeInSeconds"].as_u64().unwrap();
+        assert!((3600 * 20..3600 * 24).contains(&age), "the stream keeps a record for a day");
+        assert_eq!(mapping["DestinationConfig"]["OnFailure"]["Destination"], stack.arn("DeadLetters"));
+        let policies = Value::from(stack.policies("events")).to_string();
+        assert!(policies.contains(mapping["EventSourceArn"].as_str().unwrap()), "{policies}");
+    }
+    assert_eq!(own.properties("ConnectionsTable")["StreamSpecification"]["StreamViewType"], "NEW_AND_OLD_IMAGES");
+    assert_eq!(own.output("EventBusName"), own.environment("events")["EVENT_BUS_NAME"]);
+
+    // A table without a stream can be adopted all the same.
+    let without = Stack::with(&adopting[..4]).await;
+    assert!(without.of_type("AWS::Lambda::EventSourceMapping").iter().all(|(id, _)| *id != "EventsFromStream"));
+    assert!(without.of_type("AWS::Events::EventBus").is_empty());
+    assert_eq!(without.environment("events")["EVENT_BUS_NAME"], "theirs");
+    let policies = Value::from(without.policies("events")).to_string();
+    assert!(policies.contains("event-bus/theirs") && !policies.contains("dynamodb:"), "{policies}");
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_dynamodb::types::AttributeValue;
 use http::{Method, StatusCode};
 use local::deployment::{Deployment, Services};
+use local::stream::Stream;
 use local::webinargeek::{Fault, Faults, Grants, Rotation, Simulation};
 use local::{keys, tables, webinargeek};
 use serde_json::Value;
@@ -140,6 +141,8 @@ pub struct World {
     pub services: Services,
     pub calls: Calls,
     pub escrow: EscrowInMemory,
+    /// Of the connections table.
+    pub stream: Stream,
     entropy: Arc<dyn Entropy>,
     variables: Vec<(&'static str, String)>,
     next_request: Mutex<u64>,
@@ -196,6 +199,7 @@ impl World {
             services,
             calls,
             escrow,
+            stream: Stream::new(tables_at, TABLE).unwrap(),
             entropy,
             variables: setup.variables,
             next_request: Mutex::new(0),
@@ -220,6 +224,7 @@ impl World {
             services: self.services.clone(),
             calls: self.calls.clone(),
             escrow: self.escrow.clone(),
+            stream: self.stream.clone(),
             entropy: self.entropy.clone(),
             variables: self.variables.clone(),
             next_request: Mutex::new(1000),

@@ -68,7 +68,7 @@ fn imports_inside_shared_run_one_way() {
 
 #[test]
 fn no_function_names_another_and_none_the_laptop() {
-    let functions = ["authorize", "callback", "connections", "refresh", "token"];
+    let functions = ["authorize", "callback", "connections", "events", "refresh", "token"];
     for function in functions {
         let manifest = std::fs::read_to_string(root().join(format!("functions/{function}/Cargo.toml"))).unwrap();
         for other in functions.iter().filter(|other| **other != function).chain(&["local", "tests"]) {

@@ -13,6 +13,7 @@ mod connections;
 mod contracts;
 mod disconnecting;
 mod escrow;
+mod events;
 mod examples;
 mod fleet;
 mod import;
