@@ -25,7 +25,10 @@ impl Connections {
             .map(Confirmation::new)
             .ok_or_else(|| Problem::field("confirmation", "is required, as return_to has brought it"))?;
         let session = self.session(session_id).await?;
-        let seen = self.stored(&session.connection_id).await?;
+        // The session is there: that nothing is connected yet, or nothing any more, makes the confirmation wrong.
+        let wrong =
+            || Problem::field("confirmation", "does not belong to what this session has connected, or comes too late");
+        let seen = self.connections.read(&session.connection_id).await?.ok_or_else(wrong)?;
         let now = self.clock.now();
         let write = confirm(&seen, &session.id, &confirmation, now, self.settings.refreshing.refresh_every);
         let stored = match self.connection_writes.write(&write).await? {
@@ -36,9 +39,7 @@ impl Connections {
                 stored.filter(|stored| is_confirmed_by(stored, &session, &Awaited::new(&confirmation, now).hash))
             }
         };
-        let stored = stored.ok_or_else(|| {
-            Problem::field("confirmation", "does not belong to what this session has connected, or comes too late")
-        })?;
+        let stored = stored.ok_or_else(wrong)?;
         tracing::info!("a connection was confirmed");
         Ok(reply::json(StatusCode::OK, &status::show(&stored)))
     }

@@ -34,6 +34,9 @@ use crate::{Connections, ConnectionsError, status};
 /// given it.
 const EXPIRED_SINCE: Duration = Duration::from_secs(60);
 
+/// What a refresh token is made of (RFC 6749 appendix A.17).
+const VSCHAR: std::ops::RangeInclusive<u8> = b' '..=b'~';
+
 /// More than any refresh token has.
 const LONGEST_TOKEN: usize = 8192;
 
@@ -47,9 +50,11 @@ impl Connections {
         let members = Members::parse(request, &["refresh_token", "replace"])?;
         let refresh_token = members
             .text("refresh_token")?
-            .filter(|text| !text.is_empty() && text.len() <= LONGEST_TOKEN && !text.contains(char::is_control))
+            .filter(|text| (1..=LONGEST_TOKEN).contains(&text.len()) && text.bytes().all(|byte| VSCHAR.contains(&byte)))
             .map(RefreshToken::new)
-            .ok_or_else(|| Problem::field("refresh_token", "is required: a refresh token of at most 8192 bytes"))?;
+            .ok_or_else(|| {
+                Problem::field("refresh_token", "is required: a refresh token of at most 8192 characters of ASCII")
+            })?;
         let replace = members.boolean("replace")?.unwrap_or(false);
         if self.clock.now() + INVOCATION_BUDGET > invocation.deadline {
             return Err(ConnectionsError::NoTime);

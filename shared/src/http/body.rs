@@ -43,7 +43,10 @@ impl Members {
     pub fn integer(&self, name: &'static str) -> Result<Option<i64>, Problem> {
         match self.0.get(name) {
             None | Some(Value::Null) => Ok(None),
-            Some(value) => value.as_i64().map(Some).ok_or_else(|| Problem::field(name, "must be an integer")),
+            Some(value) => {
+                let integer = value.as_i64().or_else(|| whole(value.as_f64()?));
+                integer.map(Some).ok_or_else(|| Problem::field(name, "must be an integer"))
+            }
         }
     }
 
@@ -53,4 +56,11 @@ impl Members {
             Some(value) => value.as_bool().map(Some).ok_or_else(|| Problem::field(name, "must be true or false")),
         }
     }
+}
+
+/// JSON has one kind of number: `60.0` is an integer (JSON Schema validation, section 4.2.3), and some clients write it so.
+fn whole(number: f64) -> Option<i64> {
+    /// Above this, neighbouring integers are the same number.
+    const LARGEST: f64 = 9_007_199_254_740_991.0;
+    (number.fract() == 0.0 && number.abs() <= LARGEST).then_some(number as i64)
 }
