@@ -3,6 +3,7 @@
 //! | route | answers |
 //! |---|---|
 //! | `GET /` | where to begin |
+//! | `GET /openapi.yaml` | the description of all routes, as it holds here |
 //! | `POST /local/refresh` | runs the scheduled refresh at once; its summary |
 //! | `GET /local/events` | the events that the bus would have got |
 //! | `POST /local/provider` | makes the simulated provider misbehave |
@@ -15,7 +16,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Json, Response};
-use http::header::{HOST, ORIGIN};
+use http::header::{CONTENT_TYPE, HOST, ORIGIN};
 use http::{HeaderMap, Method, StatusCode};
 use serde::Deserialize;
 use serde_json::json;
@@ -36,6 +37,8 @@ use crate::webinargeek::{Fault, Simulation};
 
 /// API Gateway's own limit.
 const BODY_LIMIT: usize = 10 * 1024 * 1024;
+
+const DESCRIPTION: &str = include_str!("../../openapi.yaml");
 
 /// The functions' timeouts, as template.yaml has them.
 const REQUEST_TIME: Duration = Duration::from_secs(60);
@@ -106,7 +109,8 @@ impl Server {
         };
         let request = Request::from_parts(parts, body.to_vec());
         let path = request.uri().path();
-        if (path.starts_with("/v1/") || path.starts_with("/local/")) && !is_local(request.headers()) {
+        let is_for_the_laptop = path.starts_with("/v1/") || path.starts_with("/local/") || path == "/openapi.yaml";
+        if is_for_the_laptop && !is_local(request.headers()) {
             return (StatusCode::FORBIDDEN, "this answers on a loopback address only\n").into_response();
         }
         if let Some((function, endpoint)) = self.deployment.route(&request) {
@@ -116,6 +120,7 @@ impl Server {
         }
         match (request.method(), path) {
             (&Method::GET | &Method::HEAD, "/") => home::page(self, is_local(request.headers())).await,
+            (&Method::GET, "/openapi.yaml") => description(),
             (&Method::POST, "/local/refresh") => self.refresh(request.body(), &request_id).await,
             (&Method::GET, "/local/events") => self.events().await,
             (&Method::GET, "/local/provider") => {
@@ -178,6 +183,12 @@ impl Server {
             (None, _) => self.origin.clone(),
         }
     }
+}
+
+/// No request is signed here: API Gateway does that.
+fn description() -> Response {
+    let text = DESCRIPTION.replace("\nsecurity: [{iam: []}]\n", "\nsecurity: []\n");
+    ([(CONTENT_TYPE, "application/yaml")], text).into_response()
 }
 
 fn order(simulation: &Simulation, body: &[u8]) -> Response {

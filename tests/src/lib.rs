@@ -7,6 +7,7 @@ pub mod browser;
 pub mod clock;
 pub mod contracts;
 pub mod integrator;
+pub mod description;
 pub mod laptop;
 pub mod proof;
 pub mod random;

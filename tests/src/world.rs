@@ -26,6 +26,7 @@ use tracing::Instrument;
 
 use crate::browser::Browser;
 use crate::clock::TestClock;
+use crate::description::{Asked, DESCRIPTION};
 
 pub const ORIGIN: &str = "https://connect.example.com";
 pub const CLIENT_SECRET: &str = "canary-client-secret";
@@ -235,7 +236,7 @@ impl World {
         Browser::new(self)
     }
 
-    /// One request, as API Gateway hands it on.
+    /// One request, as API Gateway hands it on. The answer is one that openapi.yaml describes.
     pub async fn send(&self, request: Request) -> Response {
         self.send_to(ORIGIN, request).await
     }
@@ -255,7 +256,10 @@ impl World {
         let invocation = Invocation { request_id, origin: origin.to_owned(), deadline };
         let (function, endpoint) =
             self.deployment.route(&request).unwrap_or_else(|| panic!("no route: {}", request.uri()));
-        endpoint.handle(request, &invocation).instrument(invocation.span(function)).await
+        let asked = Asked::of(&request);
+        let response = endpoint.handle(request, &invocation).instrument(invocation.span(function)).await;
+        DESCRIPTION.hold(&asked, &response);
+        response
     }
 
     pub async fn json(&self, method: Method, target: &str, body: Option<Value>) -> Answer {

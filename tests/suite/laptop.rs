@@ -58,7 +58,7 @@ async fn a_simulated_provider_misbehaves_on_demand() {
 #[tokio::test]
 async fn another_host_or_site_gets_nothing() {
     let laptop = Laptop::start(BINARY, &[]).await;
-    for path in ["/v1/connections/t", "/v1/connections/t/token", "/local/provider"] {
+    for path in ["/v1/connections/t", "/v1/connections/t/token", "/local/provider", "/openapi.yaml"] {
         for (name, value) in [
             // A tunnel that writes the laptop's own name into Host.
             ("x-forwarded-for", "203.0.113.9"),

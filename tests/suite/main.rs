@@ -21,6 +21,7 @@ mod journey;
 mod laptop;
 mod list;
 mod log;
+mod openapi;
 mod outage;
 mod races;
 mod refresh;

@@ -74,6 +74,8 @@ impl Row {
             grant: grant.to_owned(),
             begun_at: now(),
             session: None,
+            awaited: None,
+            superseded: None,
             new: pair(byte),
         };
         self.write(&connect(&new, None));
