@@ -8,6 +8,7 @@ use authorize::Authorize;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
 use callback::Callback;
 use connections::Connections;
+use connections::doctor::Doctor;
 use http::Method;
 use refresh::Refresh;
 use shared::aws::{dynamodb, kms, secrets_manager, timeouts};
@@ -147,12 +148,24 @@ impl Deployment {
             connection_writes: connections.clone(),
             clock: clock.clone(),
         });
-        let disconnecting = Arc::new(Disconnecting::beside(&refreshing));
         let key_maker = Arc::new(kms::DataKeyMaker {
             client: services.kms,
             key_id: calling_back.kms_key_id.clone(),
             stack: calling_back.stack.clone(),
         });
+        let doctor = Doctor {
+            stack: calling_back.stack.clone(),
+            connections: connections.clone(),
+            attempts: attempts.clone(),
+            attempts_expiry: attempts.clone(),
+            key_maker: key_maker.clone(),
+            key_opener: refreshing.keys.clone(),
+            client_secret: client_secret.clone(),
+            provider: provider.clone(),
+            clock: clock.clone(),
+            entropy: entropy.clone(),
+        };
+        let disconnecting = Arc::new(Disconnecting::beside(&refreshing));
         Ok(Self {
             authorize: Authorize {
                 settings: authorizing,
@@ -192,6 +205,7 @@ impl Deployment {
                 refreshing: refreshing.clone(),
                 disconnecting: disconnecting.clone(),
                 identifying,
+                doctor,
                 clock: clock.clone(),
                 entropy: entropy.clone(),
             },

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`settings`] | what `cargo dev` reads, and the environment that the functions see |
 //! | [`deployment`] | the five functions, composed and routed as in AWS |
+//! | [`doctor`] | `cargo doctor` |
 //! | [`tables`] | DynamoDB, embedded |
 //! | [`stream`] | what happens to the table, and what the events function makes of it |
 //! | [`keys`] | a stand-in for KMS and Secrets Manager |
@@ -16,6 +17,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 pub mod deployment;
+pub mod doctor;
 mod home;
 pub mod keys;
 pub mod server;

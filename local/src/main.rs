@@ -1,4 +1,5 @@
-//! `cargo dev`: the product on a laptop. What it reads stands in [`local::settings`].
+//! `cargo dev`: the product on a laptop; with the argument `doctor`, `cargo doctor`. What they read stands in
+//! [`local::settings`].
 
 use std::io::IsTerminal;
 use std::sync::Arc;
@@ -10,13 +11,29 @@ use shared::system::{SystemClock, SystemEntropy};
 
 #[tokio::main]
 async fn main() -> std::process::ExitCode {
-    match run().await {
+    let ended = match std::env::args().nth(1).as_deref() {
+        None => run().await,
+        Some("doctor") => doctor().await,
+        Some(_) => Err("the only argument that there is, is: doctor".into()),
+    };
+    match ended {
         Ok(()) => std::process::ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}");
             std::process::ExitCode::FAILURE
         }
     }
+}
+
+/// One line for each finding; an error where one has failed.
+async fn doctor() -> Result<(), Box<dyn std::error::Error>> {
+    let settings = Settings::read(&process_environment, true)?;
+    let (clock, entropy) = (Arc::new(SystemClock), Arc::new(SystemEntropy));
+    let examination = local::doctor::examine(settings, process_environment, clock, entropy).await?;
+    for finding in &examination.findings {
+        println!("{}", local::doctor::line(finding));
+    }
+    if examination.is_healthy() { Ok(()) } else { Err("not healthy".into()) }
 }
 
 async fn run() -> Result<(), Box<dyn std::error::Error>> {

@@ -13,7 +13,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use axum::Router;
 use axum::extract::{Form, Query, State};
@@ -21,7 +21,7 @@ use axum::response::{IntoResponse, Json, Response};
 use axum::routing::{get, post};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use http::header::{AUTHORIZATION, LOCATION, WWW_AUTHENTICATE};
+use http::header::{AUTHORIZATION, DATE, HeaderValue, LOCATION, WWW_AUTHENTICATE};
 use http::{HeaderMap, StatusCode};
 use serde_json::json;
 use shared::domain::digest;
@@ -84,7 +84,17 @@ pub fn router(simulation: Arc<Simulation>) -> Router {
         .route("/oauth/token/info", get(token_info))
         .route("/api/me", get(me))
         .route("/api/account", get(account))
+        .layer(axum::middleware::map_response_with_state(simulation.clone(), dated))
         .with_state(simulation)
+}
+
+/// By its own clock: otherwise the server would take the system's, and a test's time is another.
+async fn dated(State(simulation): State<Arc<Simulation>>, mut response: Response) -> Response {
+    let now = UNIX_EPOCH + Duration::from_secs(simulation.clock.now().unix().max(0) as u64);
+    if let Ok(date) = HeaderValue::from_str(&httpdate::fmt_http_date(now)) {
+        response.headers_mut().entry(DATE).or_insert(date);
+    }
+    response
 }
 
 async fn consent(State(simulation): State<Arc<Simulation>>, Query(request): Query<Parameters>) -> Response {

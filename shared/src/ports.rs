@@ -247,6 +247,49 @@ pub trait ReadAccount: Send + Sync {
     async fn read(&self, access_token: &AccessToken) -> Result<Account, ProviderError>;
 }
 
+/// What the token endpoint answered, and when by its own clock (RFC 9110 section 6.6.1).
+pub struct Probed {
+    pub answer: Result<Grant, ProviderError>,
+    pub date: Option<Timestamp>,
+}
+
+/// Sends a code that nobody was given, to see whether the client is accepted. It takes nobody's grant away.
+#[async_trait]
+pub trait ProbeTokenEndpoint: Send + Sync {
+    async fn probe(&self, redirect_uri: &str, secret: &ClientSecret) -> Probed;
+}
+
+/// A table as it is. Keys are the partition key, then the sort key where there is one.
+#[derive(Clone, Debug)]
+pub struct TableShape {
+    pub key: Vec<String>,
+    pub indexes: Vec<IndexShape>,
+}
+
+#[derive(Clone, Debug)]
+pub struct IndexShape {
+    pub name: String,
+    pub key: Vec<String>,
+    /// Beside the keys; `None` is all of them.
+    pub attributes: Option<Vec<String>>,
+    /// Whether it can be asked: one that is still being built cannot.
+    pub is_active: bool,
+}
+
+/// Looks how a table is made (`dynamodb:DescribeTable`).
+#[async_trait]
+pub trait DescribeTable: Send + Sync {
+    /// `None` where there is no such table.
+    async fn describe(&self) -> Result<Option<TableShape>, StoreError>;
+}
+
+/// Looks by which attribute rows of a table expire (`dynamodb:DescribeTimeToLive`).
+#[async_trait]
+pub trait DescribeTimeToLive: Send + Sync {
+    /// `None` where none do.
+    async fn expires_by(&self) -> Result<Option<String>, StoreError>;
+}
+
 /// The time, and the only way to wait.
 #[async_trait]
 pub trait Clock: Send + Sync {

@@ -6,18 +6,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use http::header::{ACCEPT, AUTHORIZATION, RETRY_AFTER};
+use http::header::{ACCEPT, AUTHORIZATION, DATE, RETRY_AFTER};
 use http::{HeaderMap, StatusCode};
 use url::form_urlencoded;
 
 use crate::config::{ClientAuthentication, TokenEndpoint};
 use crate::domain::secret::{AuthorizationCode, ClientSecret, CodeVerifier, RefreshToken};
+use crate::domain::time::Timestamp;
 use crate::domain::token_pair::{Grant, TokenPair};
 use crate::ports::{Clock, ExchangeCode, ProviderError, REQUEST_BUDGET, RefreshPair, RevokeToken};
 use crate::telemetry::Chain;
 
 mod account;
 mod answer;
+mod probe;
 
 pub use account::AccountEndpoint;
 
@@ -36,6 +38,7 @@ pub struct WebinarGeek {
 struct Answer {
     status: StatusCode,
     retry_after: Option<Duration>,
+    date: Option<Timestamp>,
     body: Vec<u8>,
 }
 
@@ -66,8 +69,9 @@ impl WebinarGeek {
         let mut response = request.form(&form).send().await.map_err(not_answered)?;
         let status = response.status();
         let retry_after = retry_after(response.headers(), &*self.clock);
+        let date = response.headers().get(DATE).and_then(|value| date(value.to_str().ok()?));
         let body = body_of(&mut response).await?;
-        Ok(Answer { status, retry_after, body })
+        Ok(Answer { status, retry_after, date, body })
     }
 }
 
@@ -168,7 +172,10 @@ fn retry_after(headers: &HeaderMap, clock: &dyn Clock) -> Option<Duration> {
     if let Ok(seconds) = text.parse() {
         return Some(Duration::from_secs(seconds));
     }
+    Some(Duration::from_secs(clock.now().seconds_until(date(text)?).max(0) as u64))
+}
+
+fn date(text: &str) -> Option<Timestamp> {
     let date = httpdate::parse_http_date(text).ok()?;
-    let date = date.duration_since(std::time::UNIX_EPOCH).ok()?.as_secs() as i64;
-    Some(Duration::from_secs((date - clock.now().unix()).max(0) as u64))
+    Some(Timestamp::from_unix(date.duration_since(std::time::UNIX_EPOCH).ok()?.as_secs() as i64))
 }

@@ -104,6 +104,13 @@ impl Call {
                 let resource = format!("{}/index/{index}", table_arn(&self.input));
                 vec![Asked { action: "dynamodb:Query".to_owned(), resource, context: json!({}) }]
             }
+            ("DynamoDB_20120810", "DescribeTable" | "DescribeTimeToLive") => {
+                vec![Asked {
+                    action: format!("dynamodb:{operation}"),
+                    resource: table_arn(&self.input),
+                    context: json!({}),
+                }]
+            }
             ("DynamoDB_20120810", _) => vec![on_item(operation, &self.input)],
             ("TrentService", _) => {
                 let pairs = self.input["EncryptionContext"].as_object().unwrap();

@@ -127,9 +127,15 @@ async fn every_route_leads_to_the_function_that_answers_it_and_the_integrators_a
         assert_eq!(is_signed, path.starts_with("/v1/"), "{method} {path}");
     }
     // And back: what the handlers answer has a route. A browser's wrong method is answered by API Gateway itself.
-    for path in
-        ["/v1/connect-sessions", "/v1/connections/t", "/v1/connections/t/token", "/v1/x", "/authorize", "/callback"]
-    {
+    for path in [
+        "/v1/connect-sessions",
+        "/v1/connections/t",
+        "/v1/connections/t/token",
+        "/v1/doctor",
+        "/v1/x",
+        "/authorize",
+        "/callback",
+    ] {
         for method in ["GET", "POST", "PUT", "DELETE"] {
             let ours = function_of(&Method::from_bytes(method.as_bytes()).unwrap(), path);
             let theirs = stack.route(method, path);

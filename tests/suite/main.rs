@@ -12,6 +12,7 @@ mod confirmation;
 mod connections;
 mod contracts;
 mod disconnecting;
+mod doctor;
 mod escrow;
 mod events;
 mod examples;

@@ -9,6 +9,7 @@
 //! | `GET /v1/connections/{id}` | how a connection is, never a secret | `status.rs` |
 //! | `PUT /v1/connections/{id}` | takes over a connection from another system | `import.rs` |
 //! | `DELETE /v1/connections/{id}` | takes a connection away, and revokes its tokens | [`shared::disconnecting`] |
+//! | `GET /v1/doctor` | what would keep a customer from connecting | [`doctor`] |
 //!
 //! Whatever else begins with `/v1` ends here too, with 404 or 405.
 
@@ -33,7 +34,10 @@ use shared::ports::{
 use shared::refreshing::Refreshing;
 use url::Url;
 
+use crate::doctor::Doctor;
+
 mod confirm;
+pub mod doctor;
 mod import;
 mod list;
 mod sessions;
@@ -73,6 +77,7 @@ pub struct Connections {
     pub refreshing: Arc<Refreshing>,
     pub disconnecting: Arc<Disconnecting>,
     pub identifying: Arc<Identifying>,
+    pub doctor: Doctor,
     pub clock: Arc<dyn Clock>,
     pub entropy: Arc<dyn Entropy>,
 }
@@ -125,6 +130,10 @@ impl Connections {
             (&Method::GET, ["v1", "connections", id]) => self.show(&connection_id(id)?).await,
             (&Method::PUT, ["v1", "connections", id]) => self.import(connection_id(id)?, request, invocation).await,
             (&Method::DELETE, ["v1", "connections", id]) => self.disconnect(&connection_id(id)?, invocation).await,
+            (&Method::GET, ["v1", "doctor"]) => {
+                Ok(self.doctor.reply(self.settings.public_origin.as_ref().unwrap_or(&invocation.origin)).await)
+            }
+            (_, ["v1", "doctor"]) => Err(Problem::method_not_allowed("GET").into()),
             (_, ["v1", "connect-sessions"]) => Err(Problem::method_not_allowed("POST").into()),
             (_, ["v1", "connect-sessions", _]) => Err(Problem::method_not_allowed("GET").into()),
             (_, ["v1", "connect-sessions", _, "confirm"]) => Err(Problem::method_not_allowed("POST").into()),

@@ -1,12 +1,13 @@
 use std::sync::Arc;
 
+use connections::doctor::Doctor;
 use connections::{Connections, Settings};
 use shared::aws::{dynamodb, kms};
 use shared::config::{Environment, process_environment};
 use shared::disconnecting::Disconnecting;
 use shared::identifying::Identifying;
 use shared::system::{SystemClock, SystemEntropy};
-use shared::webinargeek::AccountEndpoint;
+use shared::webinargeek::{AccountEndpoint, WebinarGeek};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
@@ -15,8 +16,25 @@ async fn main() -> Result<(), lambda_http::Error> {
     let sdk = shared::aws::sdk_config().await;
     let (refreshing, connections) = shared::lambda::refreshing(&sdk, settings.refreshing.clone());
     let attempts = Arc::new(dynamodb::AttemptsTable::new(dynamodb::Client::new(&sdk), settings.attempts_table.clone()));
+    let keys = Arc::new(kms::DataKeyMaker {
+        client: kms::Client::new(&sdk),
+        key_id: settings.kms_key_id.clone(),
+        stack: settings.refreshing.stack.clone(),
+    });
     let clock = Arc::new(SystemClock);
     let endpoint = Connections {
+        doctor: Doctor {
+            stack: settings.refreshing.stack.clone(),
+            connections: connections.clone(),
+            attempts: attempts.clone(),
+            attempts_expiry: attempts.clone(),
+            key_maker: keys.clone(),
+            key_opener: refreshing.keys.clone(),
+            client_secret: refreshing.client_secret.clone(),
+            provider: Arc::new(WebinarGeek::new(settings.refreshing.token_endpoint.clone(), clock.clone())),
+            clock: clock.clone(),
+            entropy: Arc::new(SystemEntropy),
+        },
         identifying: Arc::new(Identifying {
             accounts: settings.account_url.clone().map(|url| Arc::new(AccountEndpoint::new(url)) as _),
             connections: connections.clone(),
@@ -28,11 +46,7 @@ async fn main() -> Result<(), lambda_http::Error> {
         connections: connections.clone(),
         connection_writes: connections.clone(),
         listing: connections,
-        keys: Arc::new(kms::DataKeyMaker {
-            client: kms::Client::new(&sdk),
-            key_id: settings.kms_key_id.clone(),
-            stack: settings.refreshing.stack.clone(),
-        }),
+        keys,
         disconnecting: Arc::new(Disconnecting::beside(&refreshing)),
         refreshing,
         clock,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::body::{Body, Bytes};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
-use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use http::header::{CONTENT_TYPE, DATE, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
 use serde::Deserialize;
 use shared::ports::Clock;
@@ -49,6 +49,8 @@ pub enum Answer {
     Late(u64),
     /// The right answer without these members.
     Without(Vec<String>),
+    /// The right answer, with this for its `Date`.
+    Dated(String),
     /// A status, with a JSON body that says `error` and a `Retry-After` where they are given.
     Status { status: u16, error: Option<String>, retry_after: Option<String> },
 }
@@ -101,7 +103,7 @@ impl Faults {
 
 impl Fault {
     pub async fn answer(self, clock: &dyn Clock, right: impl FnOnce() -> Response) -> Response {
-        let is_right = matches!(self.answer, Answer::Late(_) | Answer::Without(_));
+        let is_right = matches!(self.answer, Answer::Late(_) | Answer::Without(_) | Answer::Dated(_));
         let right = (self.carried_out || is_right).then(right);
         let ok = |media_type: &'static str, body: Body| ([(CONTENT_TYPE, media_type)], body).into_response();
         match self.answer {
@@ -122,6 +124,13 @@ impl Fault {
                 right.unwrap_or_default()
             }
             Answer::Without(members) => without(right.unwrap_or_default(), &members).await,
+            Answer::Dated(date) => {
+                let mut response = right.unwrap_or_default();
+                if let Ok(value) = HeaderValue::from_str(&date) {
+                    response.headers_mut().insert(DATE, value);
+                }
+                response
+            }
             Answer::Status { status, error, retry_after } => {
                 let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
                 let body = error.map(|error| serde_json::json!({ "error": error }).to_string()).unwrap_or_default();

@@ -2,6 +2,7 @@
 
 mod attempts;
 mod connections;
+mod describing;
 mod expression;
 mod item;
 mod listing;

@@ -119,7 +119,7 @@ mod tests {
 
     fn read(status: u16, body: &str) -> Result<Grant, ProviderError> {
         let status = http::StatusCode::from_u16(status).unwrap();
-        grant(&Answer { status, retry_after: None, body: body.as_bytes().to_vec() })
+        grant(&Answer { status, retry_after: None, date: None, body: body.as_bytes().to_vec() })
     }
 
     #[test]

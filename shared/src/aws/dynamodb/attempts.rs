@@ -11,7 +11,7 @@ use crate::domain::write::{Write, Written};
 use crate::ports::{ReadAttempts, StoreError, WriteAttempts};
 
 #[derive(Clone)]
-pub struct AttemptsTable(Table);
+pub struct AttemptsTable(pub(super) Table);
 
 impl AttemptsTable {
     pub fn new(client: Client, name: String) -> Self {

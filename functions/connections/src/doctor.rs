@@ -1,0 +1,117 @@
+//! `GET /v1/doctor`: what would keep the first customer from connecting, found before that customer comes.
+//!
+//! Nothing is written, and no grant is touched: a data key is made and opened for a connection of no one, the tables are
+//! looked at, and the token endpoint is sent a code that nobody was given. All of it side by side, and each part bounded:
+//! the answer comes before API Gateway gives up.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::StatusCode;
+use shared::domain::connection_id::ConnectionId;
+use shared::domain::return_to::is_loopback;
+use shared::domain::secret::AccessToken;
+use shared::domain::token_pair::{TokenPair, TokenSet};
+use shared::http::{Response, reply};
+use shared::ports::{
+    Clock, DescribeTable, DescribeTimeToLive, Entropy, MakeDataKeys, OpenDataKeys, ProbeTokenEndpoint, ReadClientSecret,
+};
+use shared::sealing::{self, Place};
+use tokio::time::timeout;
+use url::Url;
+
+mod finding;
+mod provider;
+mod tables;
+
+pub use finding::{Examination, Finding, Status};
+
+/// For one call of AWS.
+const CALL_BUDGET: Duration = Duration::from_secs(6);
+
+const AWS_REMEDY: &str = "the error names the action and the resource: deploy the template as it is, and look at policies \
+                          of your own account (SCPs, the key's, the secret's), at a disabled key, or at AWS's status";
+
+pub struct Doctor {
+    pub stack: String,
+    pub connections: Arc<dyn DescribeTable>,
+    pub attempts: Arc<dyn DescribeTable>,
+    pub attempts_expiry: Arc<dyn DescribeTimeToLive>,
+    pub key_maker: Arc<dyn MakeDataKeys>,
+    pub key_opener: Arc<dyn OpenDataKeys>,
+    pub client_secret: Arc<dyn ReadClientSecret>,
+    pub provider: Arc<dyn ProbeTokenEndpoint>,
+    pub clock: Arc<dyn Clock>,
+    pub entropy: Arc<dyn Entropy>,
+}
+
+impl Doctor {
+    pub(super) async fn reply(&self, origin: &str) -> Response {
+        let examination = self.examine(origin).await;
+        for finding in examination.findings.iter().filter(|finding| finding.status == Status::Failed) {
+            tracing::warn!(check = finding.check, detail = finding.detail, "the doctor has found something");
+        }
+        reply::json(StatusCode::OK, &examination.show())
+    }
+
+    /// `origin` is where browsers come to: `https://host[:port]`.
+    pub async fn examine(&self, origin: &str) -> Examination {
+        let redirect_uri = format!("{origin}/callback");
+        let (sealing, connections, attempts, provider) = tokio::join!(
+            self.sealing(),
+            tables::connections(&*self.connections),
+            tables::attempts(&*self.attempts, &*self.attempts_expiry),
+            provider::examine(&*self.client_secret, &*self.provider, &*self.clock, &redirect_uri),
+        );
+        let redirect =
+            Finding::ok("redirect_uri", format!("to be registered at WebinarGeek exactly so: {redirect_uri}"));
+        let findings = [vec![redirect, https(origin), sealing], connections, attempts, provider].concat();
+        Examination { findings }
+    }
+
+    /// A round trip: what is sealed now must open later.
+    async fn sealing(&self) -> Finding {
+        const CHECK: &str = "sealing";
+        let connection = ConnectionId::parse("doctor").expect("a constant");
+        let place =
+            Place { stack: &self.stack, connection: &connection, token_set: TokenSet::new(self.entropy.bytes()) };
+        let pair = TokenPair { access_token: AccessToken::new("made up"), refresh_token: None };
+        let key = match bounded(self.key_maker.make(&connection)).await {
+            Ok(key) => key,
+            Err(error) => return Finding::failed(CHECK, format!("no data key could be made: {error}"), AWS_REMEDY),
+        };
+        let sealed = sealing::seal(&pair, &key.plain, place, self.entropy.bytes());
+        match bounded(self.key_opener.open(&connection, &key.wrapped)).await {
+            Err(error) => Finding::failed(CHECK, format!("the data key could not be opened: {error}"), AWS_REMEDY),
+            Ok(opened) => match sealing::open(&sealed, &opened, place) {
+                Ok(_) => Finding::ok(CHECK, "a pair was sealed under a new data key, and opened again"),
+                Err(error) => {
+                    let remedy = "the key service has given another key than it had wrapped: open an issue";
+                    Finding::failed(CHECK, error.to_string(), remedy)
+                }
+            },
+        }
+    }
+}
+
+fn https(origin: &str) -> Finding {
+    const CHECK: &str = "https";
+    const REMEDY: &str = "set PUBLIC_ORIGIN to an https origin: a tunnel on a laptop, DomainName in the template";
+    match Url::parse(origin).ok() {
+        Some(url) if url.scheme() == "https" => Finding::ok(CHECK, "browsers come by https"),
+        Some(url) if is_loopback(&url) => {
+            Finding::warning(CHECK, "plain http on a loopback address: some providers register none", REMEDY)
+        }
+        _ => Finding::failed(CHECK, "browsers would send codes and cookies in plain text", REMEDY),
+    }
+}
+
+/// The error in words, also when there is no answer in time. A timeout on the runtime's clock: it bounds the process, and
+/// nothing is decided by it.
+async fn bounded<T, E: std::fmt::Display>(call: impl Future<Output = Result<T, E>>) -> Result<T, String> {
+    match timeout(CALL_BUDGET, call).await {
+        Ok(answer) => answer.map_err(|error| error.to_string()),
+        Err(_) => Err(format!("no answer within {} s", CALL_BUDGET.as_secs())),
+    }
+}

@@ -1,0 +1,75 @@
+//! What an examination has found.
+
+use serde_json::{Value, json};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    Ok,
+    /// Works, and may not be what was meant.
+    Warning,
+    Failed,
+    /// Cannot be told before something else is mended.
+    Skipped,
+}
+
+impl Status {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Warning => "warning",
+            Self::Failed => "failed",
+            Self::Skipped => "skipped",
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+pub struct Finding {
+    pub check: &'static str,
+    pub status: Status,
+    pub detail: String,
+    /// What to do; there is none where nothing is to be done.
+    pub remedy: Option<&'static str>,
+}
+
+impl Finding {
+    pub(super) fn ok(check: &'static str, detail: impl Into<String>) -> Self {
+        Self { check, status: Status::Ok, detail: detail.into(), remedy: None }
+    }
+
+    pub(super) fn warning(check: &'static str, detail: impl Into<String>, remedy: &'static str) -> Self {
+        Self { check, status: Status::Warning, detail: detail.into(), remedy: Some(remedy) }
+    }
+
+    pub(super) fn failed(check: &'static str, detail: impl Into<String>, remedy: &'static str) -> Self {
+        Self { check, status: Status::Failed, detail: detail.into(), remedy: Some(remedy) }
+    }
+
+    pub(super) fn skipped(check: &'static str, detail: impl Into<String>, remedy: &'static str) -> Self {
+        Self { check, status: Status::Skipped, detail: detail.into(), remedy: Some(remedy) }
+    }
+}
+
+#[derive(Clone, Debug)]
+pub struct Examination {
+    pub findings: Vec<Finding>,
+}
+
+impl Examination {
+    /// Whether nothing has failed.
+    pub fn is_healthy(&self) -> bool {
+        self.findings.iter().all(|finding| finding.status != Status::Failed)
+    }
+
+    pub(super) fn show(&self) -> Value {
+        let findings = self.findings.iter().map(|finding| {
+            json!({
+                "check": finding.check,
+                "status": finding.status.as_str(),
+                "detail": finding.detail,
+                "remedy": finding.remedy,
+            })
+        });
+        json!({ "healthy": self.is_healthy(), "findings": findings.collect::<Vec<_>>() })
+    }
+}

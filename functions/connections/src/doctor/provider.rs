@@ -1,0 +1,139 @@
+//! The client secret, and what the provider says to it: a code that nobody was given is sent with it.
+
+use std::time::Duration;
+
+use shared::domain::secret::ClientSecret;
+use shared::domain::time::Timestamp;
+use shared::ports::{Clock, ProbeTokenEndpoint, Probed, ProviderError, ReadClientSecret};
+use tokio::time::timeout;
+
+use super::{AWS_REMEDY, Finding, bounded};
+
+/// For all secrets of the list together.
+const PROBE_BUDGET: Duration = Duration::from_secs(10);
+
+/// `Date` is in whole seconds, and the answer was on its way.
+const CLOCK_TOLERANCE: i64 = 30;
+/// AWS refuses signatures that are further off (Signature Version 4).
+const CLOCK_LIMIT: i64 = 300;
+
+pub(super) async fn examine(
+    secrets: &dyn ReadClientSecret,
+    provider: &dyn ProbeTokenEndpoint,
+    clock: &dyn Clock,
+    redirect_uri: &str,
+) -> Vec<Finding> {
+    let secrets = match bounded(secrets.reread()).await {
+        Ok(secrets) => secrets,
+        Err(error) => {
+            let first = "mend client_secret first";
+            return vec![
+                Finding::failed("client_secret", error, AWS_REMEDY),
+                Finding::skipped("client_credentials", "there is no client secret to send", first),
+                Finding::skipped("clock", "WebinarGeek was not asked for its time", first),
+            ];
+        }
+    };
+    let (refused, probed) = first_accepted(&secrets, provider, redirect_uri).await;
+    vec![
+        Finding::ok("client_secret", format!("client secrets that could be read: {}", secrets.len())),
+        credentials(&probed, refused),
+        compare(clock.now(), probed.date),
+    ]
+}
+
+/// The first answer that does not refuse the client, or the last one, and how many secrets were refused before it.
+async fn first_accepted(
+    secrets: &[ClientSecret],
+    provider: &dyn ProbeTokenEndpoint,
+    redirect_uri: &str,
+) -> (usize, Probed) {
+    let mut last = (0, unknown("there is no client secret"));
+    let asking = async {
+        for (refused, secret) in secrets.iter().enumerate() {
+            last = (refused, provider.probe(redirect_uri, secret).await);
+            if !matches!(last.1.answer, Err(ProviderError::InvalidClient)) {
+                break;
+            }
+        }
+    };
+    match timeout(PROBE_BUDGET, asking).await {
+        Ok(()) => last,
+        Err(_) => (0, unknown("no answer in time")),
+    }
+}
+
+fn unknown(why: &str) -> Probed {
+    Probed { answer: Err(ProviderError::Unknown(why.to_owned())), date: None }
+}
+
+fn credentials(probed: &Probed, refused: usize) -> Finding {
+    const CHECK: &str = "client_credentials";
+    let error = match &probed.answer {
+        Err(error) => error,
+        Ok(_) => {
+            return Finding::failed(
+                CHECK,
+                "tokens were granted for a code that nobody was given",
+                "TokenUrl (WEBINARGEEK_TOKEN_URL) names something that is no token endpoint: correct it",
+            );
+        }
+    };
+    match error {
+        ProviderError::InvalidGrant if refused == 0 => {
+            Finding::ok(CHECK, "WebinarGeek accepts client id and secret, and refused a made-up code as it should")
+        }
+        ProviderError::InvalidGrant => Finding::warning(
+            CHECK,
+            format!("WebinarGeek accepts the client secret at place {} of the list, and none before it", refused + 1),
+            "every refresh that begins with a refused secret is sent twice: when the rotation is over, put the accepted one alone",
+        ),
+        ProviderError::InvalidClient => Finding::failed(
+            CHECK,
+            error.to_string(),
+            "compare ClientId and the client secret with the app at WebinarGeek (WEBINARGEEK_CLIENT_ID and \
+             WEBINARGEEK_CLIENT_SECRET on a laptop); if they are the same, try the other ClientAuthentication \
+             (WEBINARGEEK_CLIENT_AUTH)",
+        ),
+        ProviderError::Throttled { .. } => Finding::warning(
+            CHECK,
+            error.to_string(),
+            "nothing is known of the credentials yet: call again in some minutes",
+        ),
+        ProviderError::NotSent(_) => Finding::failed(
+            CHECK,
+            error.to_string(),
+            "check the host of TokenUrl (WEBINARGEEK_TOKEN_URL), and whether it can be reached from here: DNS, a firewall, \
+             its certificate",
+        ),
+        ProviderError::Unknown(_) => Finding::failed(
+            CHECK,
+            error.to_string(),
+            "WebinarGeek is down, or TokenUrl (WEBINARGEEK_TOKEN_URL) names something that is no token endpoint: look at \
+             its status, and call again",
+        ),
+        ProviderError::Refused(_) => Finding::failed(
+            CHECK,
+            error.to_string(),
+            "without an error code, TokenUrl (WEBINARGEEK_TOKEN_URL) names no token endpoint, or something stands before \
+             it; unauthorized_client: the app at WebinarGeek may not use authorization codes; invalid_request: try the \
+             other ClientAuthentication (WEBINARGEEK_CLIENT_AUTH)",
+        ),
+    }
+}
+
+fn compare(now: Timestamp, theirs: Option<Timestamp>) -> Finding {
+    const CHECK: &str = "clock";
+    const REMEDY: &str = "let the system keep the time (NTP); a Lambda function's clock is kept by AWS, so there it is \
+                          WebinarGeek's that is wrong, and nothing is to be done";
+    let Some(theirs) = theirs else {
+        return Finding::skipped(CHECK, "WebinarGeek's answer did not say its time", "mend client_credentials first");
+    };
+    let ahead = theirs.seconds_until(now);
+    let detail = format!("{} s {} WebinarGeek's", ahead.abs(), if ahead < 0 { "behind" } else { "ahead of" });
+    match ahead.abs() {
+        0..=CLOCK_TOLERANCE => Finding::ok(CHECK, detail),
+        ..=CLOCK_LIMIT => Finding::warning(CHECK, detail, REMEDY),
+        _ => Finding::failed(CHECK, detail, REMEDY),
+    }
+}

@@ -1,0 +1,68 @@
+//! How the tables are made.
+
+use async_trait::async_trait;
+use aws_sdk_dynamodb::types::{
+    GlobalSecondaryIndexDescription, IndexStatus, KeySchemaElement, KeyType, ProjectionType, TimeToLiveStatus,
+};
+
+use super::{AttemptsTable, ConnectionsTable, Table, unavailable};
+use crate::ports::{DescribeTable, DescribeTimeToLive, IndexShape, StoreError, TableShape};
+
+impl Table {
+    async fn describe(&self) -> Result<Option<TableShape>, StoreError> {
+        let described = match self.client.describe_table().table_name(&self.name).send().await {
+            Ok(output) => output.table,
+            Err(error) if error.as_service_error().is_some_and(|error| error.is_resource_not_found_exception()) => None,
+            Err(error) => return Err(unavailable(error)),
+        };
+        Ok(described.map(|table| TableShape {
+            key: key(table.key_schema()),
+            indexes: table.global_secondary_indexes().iter().map(index).collect(),
+        }))
+    }
+}
+
+#[async_trait]
+impl DescribeTable for AttemptsTable {
+    async fn describe(&self) -> Result<Option<TableShape>, StoreError> {
+        self.0.describe().await
+    }
+}
+
+#[async_trait]
+impl DescribeTable for ConnectionsTable {
+    async fn describe(&self) -> Result<Option<TableShape>, StoreError> {
+        self.0.describe().await
+    }
+}
+
+#[async_trait]
+impl DescribeTimeToLive for AttemptsTable {
+    async fn expires_by(&self) -> Result<Option<String>, StoreError> {
+        let output =
+            self.0.client.describe_time_to_live().table_name(&self.0.name).send().await.map_err(unavailable)?;
+        let is_on =
+            |status: &TimeToLiveStatus| matches!(status, TimeToLiveStatus::Enabled | TimeToLiveStatus::Enabling);
+        let described = output.time_to_live_description;
+        let described = described.filter(|described| described.time_to_live_status().is_some_and(is_on));
+        Ok(described.and_then(|described| described.attribute_name))
+    }
+}
+
+fn index(described: &GlobalSecondaryIndexDescription) -> IndexShape {
+    let projection = described.projection();
+    let is_whole = projection.and_then(|projection| projection.projection_type()) == Some(&ProjectionType::All);
+    let attributes = projection.map(|projection| projection.non_key_attributes().to_vec()).unwrap_or_default();
+    IndexShape {
+        name: described.index_name().unwrap_or_default().to_owned(),
+        key: key(described.key_schema()),
+        attributes: (!is_whole).then_some(attributes),
+        is_active: matches!(described.index_status(), Some(IndexStatus::Active | IndexStatus::Updating)),
+    }
+}
+
+fn key(schema: &[KeySchemaElement]) -> Vec<String> {
+    let mut parts: Vec<&KeySchemaElement> = schema.iter().collect();
+    parts.sort_by_key(|part| *part.key_type() != KeyType::Hash);
+    parts.into_iter().map(|part| part.attribute_name().to_owned()).collect()
+}

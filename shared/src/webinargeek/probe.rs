@@ -1,0 +1,30 @@
+//! A request that the token endpoint must refuse: whether it says so of the code or of the client tells our credentials.
+
+use async_trait::async_trait;
+
+use super::{WebinarGeek, answer};
+use crate::domain::secret::ClientSecret;
+use crate::ports::{ProbeTokenEndpoint, Probed};
+
+/// No provider has given it to anybody: a code is random.
+const CODE: &str = "made-up-by-the-doctor";
+
+/// A provider that wants a verifier (RFC 7636 section 4.5) would otherwise not get as far as the code; others ignore it
+/// (RFC 6749 section 3.2).
+const VERIFIER: &str = "made-up-by-the-doctor-as-long-as-verifiers-are";
+
+#[async_trait]
+impl ProbeTokenEndpoint for WebinarGeek {
+    async fn probe(&self, redirect_uri: &str, secret: &ClientSecret) -> Probed {
+        let form = [
+            ("grant_type", "authorization_code"),
+            ("code", CODE),
+            ("redirect_uri", redirect_uri),
+            ("code_verifier", VERIFIER),
+        ];
+        match self.post(self.endpoint.url.as_str(), &form, secret).await {
+            Ok(answer) => Probed { answer: answer::grant(&answer), date: answer.date },
+            Err(error) => Probed { answer: Err(error), date: None },
+        }
+    }
+}

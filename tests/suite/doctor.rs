@@ -1,0 +1,334 @@
+//! `GET /v1/doctor`: each thing that can be wrong before the first customer comes is found, and named with its remedy.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection, ProjectionType,
+    ScalarAttributeType, TimeToLiveSpecification,
+};
+use http::{Method, StatusCode};
+use local::tables;
+use serde_json::{Value, json};
+use shared::http::Request;
+use shared::ports::Clock;
+use tests::world::{Answer, CLIENT_SECRET, ORIGIN, Setup, World};
+use tokio::net::TcpListener;
+
+const CHECKS: [&str; 11] = [
+    "redirect_uri",
+    "https",
+    "sealing",
+    "connections_table",
+    "index_due",
+    "index_attention",
+    "attempts_table",
+    "attempts_ttl",
+    "client_secret",
+    "client_credentials",
+    "clock",
+];
+
+/// What is not `ok`, by check: its status. Whatever else holds for every examination is held here.
+fn troubles(answer: &Answer) -> BTreeMap<String, String> {
+    assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+    let findings = answer.body["findings"].as_array().unwrap();
+    let text = |finding: &Value, member: &str| finding[member].as_str().unwrap().to_owned();
+    let checks: Vec<String> = findings.iter().map(|finding| text(finding, "check")).collect();
+    assert_eq!(checks, CHECKS);
+    let mut troubles = BTreeMap::new();
+    for finding in findings {
+        assert!(!text(finding, "detail").is_empty(), "{finding}");
+        assert_eq!(finding["remedy"].is_null(), finding["status"] == "ok", "{finding}");
+        if finding["status"] != "ok" {
+            troubles.insert(text(finding, "check"), text(finding, "status"));
+        }
+    }
+    let has_failed = troubles.values().any(|status| status == "failed");
+    assert_eq!(answer.body["healthy"], !has_failed, "{}", answer.body);
+    assert!(!answer.body.to_string().contains("canary"), "a secret: {}", answer.body);
+    troubles
+}
+
+fn finding<'a>(answer: &'a Answer, check: &str) -> &'a Value {
+    answer.body["findings"].as_array().unwrap().iter().find(|finding| finding["check"] == check).unwrap()
+}
+
+async fn examined(world: &World) -> Answer {
+    world.get("/v1/doctor").await
+}
+
+/// The examination finds just these.
+async fn finds(world: &World, expected: &[(&str, &str)]) -> Answer {
+    let answer = examined(world).await;
+    let expected: BTreeMap<String, String> =
+        expected.iter().map(|(check, status)| ((*check).to_owned(), (*status).to_owned())).collect();
+    assert_eq!(troubles(&answer), expected, "{}", answer.body);
+    answer
+}
+
+#[tokio::test]
+async fn a_healthy_deployment_is_ok_in_every_finding_and_names_the_redirect_uri_to_register() {
+    let world = World::new().await;
+    let answer = finds(&world, &[]).await;
+    let detail = finding(&answer, "redirect_uri")["detail"].as_str().unwrap();
+    assert!(detail.ends_with(&format!(" {ORIGIN}/callback")), "{detail}");
+    assert_eq!(answer.headers["cache-control"], "no-store");
+}
+
+#[tokio::test]
+async fn an_examination_writes_nothing_and_asks_the_provider_once() {
+    let world = World::new().await;
+    world.connect("doctor").await;
+    let (before, token) = (world.row("doctor").await, world.token("doctor").await.body);
+    let (codes, refreshes) = (world.simulation.faults.requested("authorization_code"), world.refreshes());
+    world.calls.take();
+    finds(&world, &[]).await;
+    let looks = [
+        ("Decrypt", 1),
+        ("DescribeTable", 2),
+        ("DescribeTimeToLive", 1),
+        ("GenerateDataKey", 1),
+        ("GetSecretValue", 1),
+    ];
+    assert_eq!(world.calls.take(), looks.map(|(operation, count)| (operation.to_owned(), count)).into());
+    assert_eq!(world.simulation.faults.requested("authorization_code"), codes + 1);
+    assert_eq!(world.refreshes(), refreshes);
+    assert_eq!((world.row("doctor").await, world.token("doctor").await.body), (before, token));
+}
+
+#[tokio::test]
+async fn another_method_is_refused() {
+    let answer = World::new().await.json(Method::POST, "/v1/doctor", None).await;
+    assert_eq!((answer.status, answer.headers["allow"].to_str().unwrap()), (StatusCode::METHOD_NOT_ALLOWED, "GET"));
+}
+
+#[tokio::test]
+async fn a_secret_that_cannot_be_read_is_found_and_nothing_is_sent() {
+    let unknown = World::with(Setup::default().variable("CLIENT_SECRET_ARN", "arn:of:nothing")).await;
+    let empty = World::with(Setup { client_secret: "[]".to_owned(), ..Setup::default() }).await;
+    for world in [unknown, empty] {
+        let expected = [("client_secret", "failed"), ("client_credentials", "skipped"), ("clock", "skipped")];
+        finds(&world, &expected).await;
+        assert_eq!(world.simulation.faults.requested("authorization_code"), 0);
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_secret_and_a_wrong_client_id_are_found() {
+    let world = World::with(Setup { client_secret: "canary-of-another-app".to_owned(), ..Setup::default() }).await;
+    let answer = finds(&world, &[("client_credentials", "failed")]).await;
+    let credentials = finding(&answer, "client_credentials");
+    assert!(credentials["detail"].as_str().unwrap().contains("invalid_client"), "{credentials}");
+    assert!(credentials["remedy"].as_str().unwrap().contains("ClientId"), "{credentials}");
+
+    let wrong_id = World::with(Setup::default().variable("WEBINARGEEK_CLIENT_ID", "another-app")).await;
+    finds(&wrong_id, &[("client_credentials", "failed")]).await;
+}
+
+#[tokio::test]
+async fn a_list_whose_first_secret_is_refused_is_a_warning() {
+    let list = |secrets: Value| Setup { client_secret: secrets.to_string(), ..Setup::default() };
+    let world = World::with(list(json!(["canary-new", CLIENT_SECRET]))).await;
+    let answer = finds(&world, &[("client_credentials", "warning")]).await;
+    let detail = finding(&answer, "client_credentials")["detail"].as_str().unwrap();
+    assert!(detail.contains("place 2"), "{detail}");
+    finds(&World::with(list(json!([CLIENT_SECRET, "canary-old"]))).await, &[]).await;
+    finds(&World::with(list(json!(["canary-new", "canary-old"]))).await, &[("client_credentials", "failed")]).await;
+}
+
+#[tokio::test]
+async fn a_key_that_is_refused_is_found_whether_it_cannot_make_or_cannot_open() {
+    let world = World::with(Setup::default().variable("KMS_KEY_ID", "another-key")).await;
+    finds(&world, &[("sealing", "failed")]).await;
+    let world = World::new().await;
+    for operation in ["GenerateDataKey", "Decrypt"] {
+        world.outage_of(&[operation]);
+        finds(&world, &[("sealing", "failed")]).await;
+    }
+    world.outage_of(&[]);
+    finds(&world, &[]).await;
+}
+
+#[tokio::test]
+async fn a_missing_table_and_a_missing_index_are_found() {
+    let missing = World::with(Setup::default().variable("CONNECTIONS_TABLE", "nothing")).await;
+    let expected = [("connections_table", "failed"), ("index_due", "skipped"), ("index_attention", "skipped")];
+    let answer = finds(&missing, &expected).await;
+    assert!(finding(&answer, "connections_table")["remedy"].as_str().unwrap().contains("ExistingConnectionsTable"));
+
+    let missing = World::with(Setup::default().variable("ATTEMPTS_TABLE", "nothing")).await;
+    finds(&missing, &[("attempts_table", "failed"), ("attempts_ttl", "skipped")]).await;
+
+    // A table, but another one.
+    let swapped = World::with(Setup::default().variable("CONNECTIONS_TABLE", tables::ATTEMPTS)).await;
+    let expected = [("connections_table", "failed"), ("index_due", "failed"), ("index_attention", "failed")];
+    finds(&swapped, &expected).await;
+    let swapped = World::with(Setup::default().variable("ATTEMPTS_TABLE", tables::CONNECTIONS)).await;
+    finds(&swapped, &[("attempts_table", "failed"), ("attempts_ttl", "failed")]).await;
+}
+
+#[tokio::test]
+async fn an_index_that_is_made_otherwise_is_found() {
+    let world = World::with(Setup::default().variable("CONNECTIONS_TABLE", "by-hand")).await;
+    let attribute = |name: &str, of_type| {
+        AttributeDefinition::builder().attribute_name(name).attribute_type(of_type).build().unwrap()
+    };
+    let key = |name: &str, of_type| KeySchemaElement::builder().attribute_name(name).key_type(of_type).build().unwrap();
+    let keys_only = Projection::builder().projection_type(ProjectionType::KeysOnly).build();
+    let index = |name: &str, sort: &str, partition: &str| {
+        let index = GlobalSecondaryIndex::builder().index_name(name).projection(keys_only.clone());
+        index.key_schema(key(partition, KeyType::Hash)).key_schema(key(sort, KeyType::Range)).build().unwrap()
+    };
+    let table = world.services.dynamodb.create_table().table_name("by-hand").billing_mode(BillingMode::PayPerRequest);
+    let table =
+        table.key_schema(key("id", KeyType::Hash)).attribute_definitions(attribute("id", ScalarAttributeType::S));
+    let table = table
+        .attribute_definitions(attribute("shard", ScalarAttributeType::N))
+        .attribute_definitions(attribute("refresh_at", ScalarAttributeType::N))
+        .attribute_definitions(attribute("attention", ScalarAttributeType::S));
+    let table = table.global_secondary_indexes(index("due", "refresh_at", "shard"));
+    table.global_secondary_indexes(index("attention", "attention", "id")).send().await.unwrap();
+
+    let answer = finds(&world, &[("index_due", "failed"), ("index_attention", "failed")]).await;
+    assert!(finding(&answer, "index_due")["detail"].as_str().unwrap().contains("expires_at"), "{}", answer.body);
+    assert!(finding(&answer, "index_attention")["detail"].as_str().unwrap().contains("id, attention"));
+}
+
+#[tokio::test]
+async fn tables_that_may_not_be_looked_at_are_found() {
+    let world = World::new().await;
+    world.outage_of(&["DescribeTimeToLive"]);
+    finds(&world, &[("attempts_ttl", "failed")]).await;
+    world.outage_of(&["DescribeTable"]);
+    let answer = examined(&world).await;
+    assert_eq!(troubles(&answer).len(), 5, "{}", answer.body);
+}
+
+#[tokio::test]
+async fn rows_that_do_not_expire_are_found() {
+    let world = World::new().await;
+    let off = TimeToLiveSpecification::builder().enabled(false).attribute_name("ttl").build().unwrap();
+    let update = world.services.dynamodb.update_time_to_live().table_name(tables::ATTEMPTS);
+    update.time_to_live_specification(off).send().await.unwrap();
+    let answer = finds(&world, &[("attempts_ttl", "failed")]).await;
+    assert!(finding(&answer, "attempts_ttl")["remedy"].as_str().unwrap().contains("update-time-to-live"));
+}
+
+#[tokio::test]
+async fn a_clock_that_is_off_is_found_and_how_far() {
+    let world = World::new().await;
+    let dated = |seconds: i64| {
+        let theirs = world.clock.now().unix() - seconds;
+        let theirs = std::time::UNIX_EPOCH + Duration::from_secs(theirs as u64);
+        json!({ "answer": { "dated": httpdate::fmt_http_date(theirs) } })
+    };
+    for (ahead, said, status) in [
+        (600, "600 s ahead of", Some("failed")),
+        (-600, "600 s behind", Some("failed")),
+        (120, "120 s ahead of", Some("warning")),
+        (-20, "20 s behind", None),
+    ] {
+        world.fault(dated(ahead));
+        let expected: Vec<(&str, &str)> = status.map(|status| ("clock", status)).into_iter().collect();
+        let answer = finds(&world, &expected).await;
+        let detail = finding(&answer, "clock")["detail"].as_str().unwrap();
+        assert!(detail.starts_with(said), "{detail}");
+    }
+}
+
+#[tokio::test]
+async fn plain_http_is_found_and_forgiven_on_a_laptop() {
+    let world = World::new().await;
+    let at = async |origin: &str| {
+        let mut request = Request::default();
+        *request.uri_mut() = "/v1/doctor".parse().unwrap();
+        let (parts, body) = world.send_to(origin, request).await.into_parts();
+        Answer { status: parts.status, headers: parts.headers, body: serde_json::from_str(&body).unwrap() }
+    };
+    for (origin, status) in [
+        ("http://connect.example.com", "failed"),
+        ("http://127.0.0.1:8787", "warning"),
+        ("http://localhost:8787", "warning"),
+    ] {
+        let answer = at(origin).await;
+        assert_eq!(troubles(&answer), BTreeMap::from([("https".to_owned(), status.to_owned())]), "{origin}");
+        let redirect = finding(&answer, "redirect_uri")["detail"].as_str().unwrap();
+        assert!(redirect.ends_with(&format!(" {origin}/callback")), "{redirect}");
+    }
+    let behind_a_domain = World::with(Setup::default().variable("PUBLIC_ORIGIN", "https://wg.example.com")).await;
+    let answer = finds(&behind_a_domain, &[]).await;
+    let redirect = finding(&answer, "redirect_uri")["detail"].as_str().unwrap();
+    assert!(redirect.ends_with(" https://wg.example.com/callback"), "{redirect}");
+}
+
+#[tokio::test]
+async fn a_provider_that_is_not_there_or_answers_strangely_is_found() {
+    let nobody = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap().local_addr().unwrap();
+    let url = format!("http://{nobody}/oauth/token");
+    let world = World::with(Setup::default().variable("WEBINARGEEK_TOKEN_URL", &url)).await;
+    let answer = finds(&world, &[("client_credentials", "failed"), ("clock", "skipped")]).await;
+    let remedy = finding(&answer, "client_credentials")["remedy"].as_str().unwrap();
+    assert!(remedy.contains("TokenUrl"), "{remedy}");
+
+    let world = World::new().await;
+    let status =
+        |status: u16, error: Value| json!({ "status": { "status": status, "error": error, "retry_after": null } });
+    for (answer, found) in [
+        (json!("html"), "failed"),
+        (json!("garbage"), "failed"),
+        (status(500, json!(null)), "failed"),
+        (status(404, json!(null)), "failed"),
+        (status(302, json!("invalid_grant")), "failed"),
+        (status(400, json!("unauthorized_client")), "failed"),
+        (status(400, json!("canary of the provider's own")), "failed"),
+        (status(429, json!(null)), "warning"),
+    ] {
+        world.fault(json!({ "answer": answer }));
+        finds(&world, &[("client_credentials", found)]).await;
+    }
+    // A connection that breaks has said no time that counts.
+    for answer in [json!("break"), json!("huge")] {
+        world.fault(json!({ "answer": answer }));
+        finds(&world, &[("client_credentials", "failed"), ("clock", "skipped")]).await;
+    }
+}
+
+/// `cargo doctor` as a process of its own: whether it says that all is well, and its lines.
+async fn command(variables: &[(&str, &str)]) -> (bool, Vec<String>) {
+    let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_laptop"));
+    let output = command.arg("doctor").env_clear().envs(variables.iter().copied()).output().await.unwrap();
+    let lines = String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect();
+    (output.status.success(), lines)
+}
+
+#[tokio::test]
+async fn the_command_prints_a_line_for_each_finding_and_fails_where_one_has_failed() {
+    let (is_well, lines) = command(&[]).await;
+    assert!(is_well, "{lines:?}");
+    let checks: Vec<&str> = lines.iter().map(|line| line.split_whitespace().nth(1).unwrap()).collect();
+    assert_eq!(checks, CHECKS);
+    assert!(lines[0].starts_with("ok ") && lines[0].ends_with(" http://127.0.0.1:8787/callback"), "{}", lines[0]);
+    assert!(lines[1].starts_with("warning ") && lines[1].contains("PUBLIC_ORIGIN"), "{}", lines[1]);
+    assert!(lines[2..].iter().all(|line| line.starts_with("ok ")), "{lines:?}");
+
+    // Real variables, before a deployment: the provider does not know this secret, and its clock is another.
+    let provider = World::new().await;
+    let url = |path: &str| format!("{}/oauth/{path}", provider.provider_origin);
+    let (is_well, lines) = command(&[
+        ("WEBINARGEEK_CLIENT_ID", "client-one"),
+        ("WEBINARGEEK_CLIENT_SECRET", "canary-of-another-app"),
+        ("WEBINARGEEK_AUTHORIZE_URL", &url("authorize")),
+        ("WEBINARGEEK_TOKEN_URL", &url("token")),
+        ("PUBLIC_ORIGIN", "https://tunnel.example.com"),
+    ])
+    .await;
+    assert!(!is_well, "{lines:?}");
+    assert!(lines[0].ends_with(" https://tunnel.example.com/callback"), "{}", lines[0]);
+    let credentials = &lines[9];
+    assert!(credentials.starts_with("failed ") && credentials.contains("invalid_client"), "{credentials}");
+    assert!(credentials.contains("compare ClientId"), "{credentials}");
+    assert!(lines[10].starts_with("failed   clock"), "{}", lines[10]);
+    assert!(!lines.concat().contains("canary"), "{lines:?}");
+}
