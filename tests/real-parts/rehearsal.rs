@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_dynamodb::types::{AttributeValue, TimeToLiveSpecification};
 use local::deployment::Services;
 use local::stream::Stream;
 use local::webinargeek::{Faults, Grants, Rotation, Simulation};
@@ -55,7 +55,7 @@ impl Rehearsal {
 
         // What CloudFormation would make, on engines that give their own names.
         for table in ["ConnectionsTable", "AttemptsTable"] {
-            create_table(tables_at, &stack, table).await;
+            create_table(&services, tables_at, &stack, table).await;
         }
         let table = stack.resource("ConnectionsTable")["physical_id"].as_str().unwrap();
         let stream = Stream::new(tables_at, table).unwrap();
@@ -270,7 +270,7 @@ impl Journey {
 }
 
 /// DynamoDB's own request, made of the template's properties.
-async fn create_table(engine: std::net::SocketAddr, stack: &Stack, id: &str) {
+async fn create_table(services: &Services, engine: std::net::SocketAddr, stack: &Stack, id: &str) {
     let properties = stack.properties(id);
     let mut request = json!({ "TableName": stack.resource(id)["physical_id"] });
     for name in ["AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "BillingMode", "StreamSpecification"] {
@@ -288,6 +288,15 @@ async fn create_table(engine: std::net::SocketAddr, stack: &Stack, id: &str) {
     let response = request.send().await.unwrap();
     let (status, text) = (response.status(), response.text().await.unwrap());
     assert!(status.is_success(), "{id}: {text}");
+    if let Some(expiry) = properties.get("TimeToLiveSpecification") {
+        let specification = TimeToLiveSpecification::builder()
+            .attribute_name(expiry["AttributeName"].as_str().unwrap())
+            .enabled(expiry["Enabled"].as_bool().unwrap())
+            .build();
+        let update =
+            services.dynamodb.update_time_to_live().table_name(stack.resource(id)["physical_id"].as_str().unwrap());
+        update.time_to_live_specification(specification.unwrap()).send().await.unwrap();
+    }
 }
 
 const TOKEN: &str = "/v1/connections/tenant/token";
@@ -299,6 +308,11 @@ async fn a_customer_connects_through_the_stack_and_its_policies_allow_just_what_
     let (callback, token, refresh) =
         (aws.function("callback").await, aws.function("token").await, aws.function("refresh").await);
 
+    // Before the first customer: everything is as it should be, and nothing is left to warn of.
+    let examined = body(&aws.send(&connections, Request::new("GET", "/v1/doctor")).await);
+    let is_ok = |finding: &Value| finding["status"] == "ok";
+    assert!(examined["findings"].as_array().unwrap().iter().all(is_ok), "{examined}");
+
     let journey = aws.to_callback(&connections, &authorize, "tenant").await;
 
     // And comes back, twice at once: the second request waits for the first.
@@ -307,7 +321,11 @@ async fn a_customer_connects_through_the_stack_and_its_policies_allow_just_what_
     let (first, second) =
         tokio::join!(aws.send(&callback, journey.request()), aws.send(&second_callback, journey.request()));
     assert_eq!((&first["statusCode"], &second["statusCode"]), (&json!(200), &json!(200)), "{first} {second}");
-    assert_eq!(aws.simulation.faults.requested("authorization_code"), 1);
+    assert_eq!(
+        aws.simulation.faults.requested("authorization_code"),
+        2,
+        "the doctor's made-up code, and the customer's"
+    );
 
     // The integrator gets a live token, fresh and refreshed.
     let read = async || body(&aws.send(&token, Request::new("GET", TOKEN)).await);
