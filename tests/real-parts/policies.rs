@@ -107,6 +107,11 @@ async fn nobody_may_do_more(stack: &Stack, asked: &[(&str, Asked)]) {
         denied.push(("deletes a connection", function, renamed(&connection, "dynamodb:DeleteItem")));
         let scan = Asked { context: json!({}), ..renamed(&connection, "dynamodb:Scan") };
         denied.push(("scans the connections", function, scan));
+        let change = Asked { context: json!({}), ..renamed(&session, "dynamodb:UpdateTimeToLive") };
+        denied.push(("changes how long attempts are kept", function, change));
+        if function != "connections" {
+            denied.push(("looks how a table is made", function, one("connections", "dynamodb:DescribeTable")));
+        }
     }
     for action in ["kms:Decrypt", "kms:GenerateDataKey"] {
         denied.push(("authorize uses the sealing key", "authorize", renamed(&decrypt, action)));
