@@ -86,7 +86,7 @@ fn credentials(probed: &Probed, refused: usize) -> Finding {
         ProviderError::InvalidGrant => Finding::warning(
             CHECK,
             format!("WebinarGeek accepts the client secret at place {} of the list, and none before it", refused + 1),
-            "every refresh that begins with a refused secret is sent twice: when the rotation is over, put the accepted one alone",
+            "each function tries the refused one first: when the rotation is over, put the accepted one alone",
         ),
         ProviderError::InvalidClient => Finding::failed(
             CHECK,
