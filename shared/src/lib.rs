@@ -9,7 +9,7 @@
 //! | [`sealing`] | a token pair under a data key, bound to its stack, connection and token set |
 //! | [`http`] | query strings, cookies, pages, problems: plain `http` types in, plain `http` types out |
 //! | [`webinargeek`] | the provider's token endpoint |
-//! | [`aws`] | DynamoDB, KMS, Secrets Manager |
+//! | [`aws`] | DynamoDB, EventBridge, KMS, Secrets Manager, SQS |
 //! | [`config`], [`telemetry`], [`metrics`], [`system`], [`lambda`] | the process: its environment, log, metrics, clock, randomness, runtime |
 //!
 //! Imports run one way: `aws, webinargeek, system, refreshing → ports → domain`, and `http → domain`.

@@ -68,6 +68,8 @@ impl Rehearsal {
         let escrow = queues(moto_at);
         let name = stack.arn("Escrow").rsplit(':').next().unwrap();
         escrow.create_queue().queue_name(name).send().await.unwrap();
+        let bus = stack.properties("EventBus")["Name"].as_str().unwrap();
+        buses(moto_at).create_event_bus().name(bus).send().await.unwrap();
         let (sealing_key, client_secret) = (stack.arn("SealingKey").to_owned(), stack.arn("Secret").to_owned());
         let stack = stack.renamed(&sealing_key, &key_arn).renamed(&client_secret, &secret_arn);
 
@@ -250,6 +252,17 @@ fn queues(engine: std::net::SocketAddr) -> aws_sdk_sqs::Client {
     aws_sdk_sqs::Client::from_conf(config)
 }
 
+fn buses(engine: std::net::SocketAddr) -> aws_sdk_eventbridge::Client {
+    let credentials = aws_sdk_eventbridge::config::Credentials::new("local", "local", None, None, "local");
+    let config = aws_sdk_eventbridge::Config::builder()
+        .behavior_version(aws_sdk_eventbridge::config::BehaviorVersion::latest())
+        .region(aws_sdk_eventbridge::config::Region::new("eu-west-1"))
+        .credentials_provider(credentials)
+        .endpoint_url(format!("http://{engine}"))
+        .build();
+    aws_sdk_eventbridge::Client::from_conf(config)
+}
+
 struct Journey {
     target: String,
     cookie: String,
@@ -273,10 +286,14 @@ impl Journey {
 async fn create_table(services: &Services, engine: std::net::SocketAddr, stack: &Stack, id: &str) {
     let properties = stack.properties(id);
     let mut request = json!({ "TableName": stack.resource(id)["physical_id"] });
-    for name in ["AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "BillingMode", "StreamSpecification"] {
+    for name in ["AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "BillingMode"] {
         if let Some(value) = properties.get(name) {
             request[name] = value.clone();
         }
+    }
+    if let Some(stream) = properties.get("StreamSpecification") {
+        // CloudFormation's property has no member for it.
+        request["StreamSpecification"] = json!({ "StreamEnabled": true, "StreamViewType": stream["StreamViewType"] });
     }
     let request = tests::browser::provider_client()
         .post(format!("http://{engine}/"))
