@@ -15,6 +15,7 @@ mod disconnecting;
 mod oracle;
 mod sending;
 mod storing;
+mod telling;
 
 pub use oracle::Verdict;
 pub use sending::Sending;
@@ -53,6 +54,8 @@ pub enum Invariant {
     RowMakesSense,
     /// 11. What all workers share is counted once, in its window, and no pause is shortened.
     FleetIsCounted,
+    /// 12. No two changes of a connection are told by one event id.
+    ToldOnce,
 }
 
 #[derive(Clone, Debug)]
@@ -149,6 +152,8 @@ pub struct Ledger {
     pub disconnected: HashMap<String, u64>,
     /// By attempt: when it began, in seconds.
     begun: HashMap<String, i64>,
+    /// The ids of events.
+    told: HashSet<String>,
     /// When a connection last changed otherwise than by its schedule.
     pub disturbed: HashMap<String, u64>,
 }

@@ -1,0 +1,22 @@
+//! What a listener is told of each write.
+
+use events::event::Event;
+use events::state::State;
+use shared::domain::connection_id::ConnectionId;
+use shared::domain::item::Item;
+
+use super::{Invariant, Ledger};
+
+impl Ledger {
+    /// The stream delivers a change again and again, and by the id a listener tells that from another change.
+    pub(super) fn told(&mut self, now: u64, key: &str, old: Option<&Item>, new: &Item) {
+        let (Ok(id), Ok(old), Ok(new)) = (ConnectionId::parse(key), State::of(old), State::of(Some(new))) else {
+            return;
+        };
+        let Some(event) = Event::between(id, &old, &new) else { return };
+        let id = event.id();
+        if !self.told.insert(id.clone()) {
+            self.violate(now, Invariant::ToldOnce, || format!("{id} names a second change"));
+        }
+    }
+}
