@@ -1,4 +1,4 @@
-//! The five functions on one set of real parts, routed as API Gateway routes them.
+//! The functions on one set of real parts, routed as API Gateway routes them.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -10,6 +10,7 @@ use callback::Callback;
 use connections::Connections;
 use connections::doctor::Doctor;
 use http::Method;
+use maintenance::Maintenance;
 use refresh::Refresh;
 use shared::aws::{dynamodb, kms, secrets_manager, timeouts};
 use shared::config::{ConfigError, Environment, RefreshSettings};
@@ -89,6 +90,7 @@ pub struct Deployment {
     pub token: Token,
     pub connections: Connections,
     pub refresh: Refresh,
+    pub maintenance: Maintenance,
     pub clock: Arc<dyn Clock>,
 }
 
@@ -100,17 +102,25 @@ impl Deployment {
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
     ) -> Result<Self, ConfigError> {
-        let (authorizing, calling_back, refreshing, mut connecting) = Environment::read(lookup, |env| {
+        let (authorizing, calling_back, refreshing, mut connecting, maintaining) = Environment::read(lookup, |env| {
             (
                 authorize::Settings::read(env),
                 callback::Settings::read(env),
                 RefreshSettings::read(env),
                 connections::Settings::read(env),
+                maintenance::Settings::read(env),
             )
         })?;
         if lookup("RETURN_TO_ORIGINS").is_none_or(|text| text.is_empty()) {
             connecting.return_to_origins = ReturnToOrigins::AnyLoopback;
         }
+        let maintenance = Maintenance::new(
+            maintaining,
+            services.dynamodb.clone(),
+            services.kms.clone(),
+            clock.clone(),
+            entropy.clone(),
+        );
         let attempts =
             Arc::new(dynamodb::AttemptsTable::new(services.dynamodb.clone(), authorizing.attempts_table.clone()));
         let connections =
@@ -216,6 +226,7 @@ impl Deployment {
                 clock: clock.clone(),
                 entropy: entropy.clone(),
             },
+            maintenance,
             clock,
         })
     }

@@ -2,8 +2,9 @@
 //!
 //! A queue that is always empty is there too, for functions that look whether anything waits in it.
 //!
-//! One key, kept in a file. A ciphertext is bound to its encryption context: names and values sorted, each with its length
-//! in front, so that no two contexts look the same.
+//! Two keys, made of one that is kept in a file: the second one is there to change to. A ciphertext names its key by its
+//! first byte, and is bound to its encryption context: names and values sorted, each with its length in front, so that no
+//! two contexts look the same.
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -11,6 +12,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use aws_lc_rs::digest::{SHA256, digest};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
@@ -27,15 +29,17 @@ use crate::server::is_local;
 use crate::{StartError, private_file};
 
 pub const KEY_ARN: &str = "arn:aws:kms:eu-west-1:000000000000:key/00000000-0000-4000-8000-000000000001";
+pub const NEXT_KEY_ARN: &str = "arn:aws:kms:eu-west-1:000000000000:key/00000000-0000-4000-8000-000000000002";
 pub const SECRET_ARN: &str = "arn:aws:secretsmanager:eu-west-1:000000000000:secret:client-secret-000001";
 
 /// KMS encrypts at most so many bytes.
 const PLAINTEXT_LIMIT: usize = 4096;
 const CIPHERTEXT_LIMIT: usize = 6144;
-const FORMAT_VERSION: u8 = 1;
+const KEY_ARNS: [&str; 2] = [KEY_ARN, NEXT_KEY_ARN];
 
 struct Keys {
-    key: LessSafeKey,
+    /// In the order of [`KEY_ARNS`].
+    keys: [LessSafeKey; 2],
     /// The secret text as it stands in Secrets Manager.
     client_secret: String,
     entropy: Arc<dyn Entropy>,
@@ -58,8 +62,12 @@ pub async fn serve(
         }
         None => entropy.bytes::<32>().to_vec(),
     };
-    let key = UnboundKey::new(&AES_256_GCM, &bytes).map_err(|_| StartError("the key file is damaged".to_owned()))?;
-    let keys = Arc::new(Keys { key: LessSafeKey::new(key), client_secret, entropy });
+    let key = |bytes: &[u8]| {
+        let key = UnboundKey::new(&AES_256_GCM, bytes).map_err(|_| StartError("the key file is damaged".to_owned()));
+        key.map(LessSafeKey::new)
+    };
+    let next = digest(&SHA256, &bytes);
+    let keys = Arc::new(Keys { keys: [key(&bytes)?, key(next.as_ref())?], client_secret, entropy });
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let address = listener.local_addr()?;
     let router = Router::new().route("/", post(call)).with_state(keys);
@@ -94,7 +102,7 @@ async fn call(State(keys): State<Arc<Keys>>, headers: HeaderMap, body: Bytes) ->
 
 impl Keys {
     fn generate_data_key(&self, input: &Value) -> Result<Value, AwsError> {
-        is_our_key(input, true, "NotFoundException")?;
+        let key = named(input)?;
         let length = match (input["KeySpec"].as_str(), input["NumberOfBytes"].as_u64()) {
             (Some("AES_256"), None) => 32,
             (Some("AES_128"), None) => 16,
@@ -103,35 +111,41 @@ impl Keys {
         };
         let mut plain = vec![0; length];
         self.entropy.fill(&mut plain);
-        let wrapped = self.wrap(&plain, &context(input)?);
-        Ok(json!({ "KeyId": KEY_ARN, "Plaintext": STANDARD.encode(plain), "CiphertextBlob": STANDARD.encode(wrapped) }))
+        let wrapped = self.wrap(key, &plain, &context(input)?);
+        Ok(json!({
+            "KeyId": KEY_ARNS[key],
+            "Plaintext": STANDARD.encode(plain),
+            "CiphertextBlob": STANDARD.encode(wrapped),
+        }))
     }
 
     fn encrypt(&self, input: &Value) -> Result<Value, AwsError> {
-        is_our_key(input, true, "NotFoundException")?;
+        let key = named(input)?;
         let plain = blob(input, "Plaintext")?;
         if plain.is_empty() || plain.len() > PLAINTEXT_LIMIT {
             return Err(AwsError("ValidationException", "Plaintext has 1 to 4096 bytes"));
         }
-        let wrapped = self.wrap(&plain, &context(input)?);
+        let wrapped = self.wrap(key, &plain, &context(input)?);
         Ok(json!({
-            "KeyId": KEY_ARN,
+            "KeyId": KEY_ARNS[key],
             "CiphertextBlob": STANDARD.encode(wrapped),
             "EncryptionAlgorithm": "SYMMETRIC_DEFAULT",
         }))
     }
 
     fn decrypt(&self, input: &Value) -> Result<Value, AwsError> {
-        is_our_key(input, false, "IncorrectKeyException")?;
         let wrapped = blob(input, "CiphertextBlob")?;
         if wrapped.is_empty() || wrapped.len() > CIPHERTEXT_LIMIT {
             return Err(AwsError("ValidationException", "CiphertextBlob has 1 to 6144 bytes"));
         }
-        let plain = self
+        let (key, plain) = self
             .unwrap(&wrapped, &context(input)?)
             .ok_or(AwsError("InvalidCiphertextException", "the ciphertext, its key or its context is another"))?;
+        if input["KeyId"].is_string() && named(input).ok() != Some(key) {
+            return Err(AwsError("IncorrectKeyException", "the ciphertext is of another key"));
+        }
         Ok(json!({
-            "KeyId": KEY_ARN,
+            "KeyId": KEY_ARNS[key],
             "Plaintext": STANDARD.encode(plain),
             "EncryptionAlgorithm": "SYMMETRIC_DEFAULT",
         }))
@@ -150,34 +164,34 @@ impl Keys {
         }))
     }
 
-    /// `format version | nonce | ciphertext and tag`
-    fn wrap(&self, plain: &[u8], context: &[u8]) -> Vec<u8> {
+    /// `number of the key, from 1 | nonce | ciphertext and tag`
+    fn wrap(&self, key: usize, plain: &[u8], context: &[u8]) -> Vec<u8> {
         let nonce: [u8; NONCE_LEN] = self.entropy.bytes();
         let mut text = plain.to_vec();
-        self.key
+        self.keys[key]
             .seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(context), &mut text)
             .expect("AES-GCM seals any text below 64 GiB");
-        [&[FORMAT_VERSION], &nonce[..], &text].concat()
+        [&[key as u8 + 1], &nonce[..], &text].concat()
     }
 
-    fn unwrap(&self, wrapped: &[u8], context: &[u8]) -> Option<Vec<u8>> {
-        let (&version, rest) = wrapped.split_first()?;
+    fn unwrap(&self, wrapped: &[u8], context: &[u8]) -> Option<(usize, Vec<u8>)> {
+        let (&number, rest) = wrapped.split_first()?;
+        let key = usize::from(number).checked_sub(1)?;
         let (nonce, text) = rest.split_at_checked(NONCE_LEN)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
         let mut text = text.to_vec();
-        let plain = self.key.open_in_place(nonce, Aad::from(context), &mut text).ok()?;
-        (version == FORMAT_VERSION).then(|| plain.to_vec())
+        let plain = self.keys.get(key)?.open_in_place(nonce, Aad::from(context), &mut text).ok()?;
+        Some((key, plain.to_vec()))
     }
 }
 
-fn is_our_key(input: &Value, required: bool, otherwise: &'static str) -> Result<(), AwsError> {
-    let id = KEY_ARN.rsplit('/').next();
-    match input["KeyId"].as_str() {
-        Some(given) if given == KEY_ARN || Some(given) == id => Ok(()),
-        None if !required => Ok(()),
-        None => Err(AwsError("ValidationException", "KeyId is required")),
-        Some(_) => Err(AwsError(otherwise, "there is no such key, or the ciphertext is of another one")),
-    }
+/// Which key is asked for, by its ARN or its id.
+fn named(input: &Value) -> Result<usize, AwsError> {
+    let Some(given) = input["KeyId"].as_str() else {
+        return Err(AwsError("ValidationException", "KeyId is required"));
+    };
+    let is_it = |arn: &&str| **arn == *given || arn.rsplit('/').next() == Some(given);
+    KEY_ARNS.iter().position(is_it).ok_or(AwsError("NotFoundException", "there is no such key"))
 }
 
 fn blob(input: &Value, name: &str) -> Result<Vec<u8>, AwsError> {

@@ -6,6 +6,7 @@
 //! | `GET /openapi.yaml` | the description of all routes, as it holds here |
 //! | `POST /local/refresh` | runs the scheduled refresh at once; its summary |
 //! | `GET /local/events` | the events that the bus would have got |
+//! | `POST /local/maintenance` | runs maintenance with the event that is sent; its report |
 //! | `POST /local/provider` | makes the simulated provider misbehave |
 //! | `GET /local/provider` | the requests that it has had |
 
@@ -123,6 +124,7 @@ impl Server {
             (&Method::GET, "/openapi.yaml") => description(),
             (&Method::POST, "/local/refresh") => self.refresh(request.body(), &request_id).await,
             (&Method::GET, "/local/events") => self.events().await,
+            (&Method::POST, "/local/maintenance") => self.maintain(request.body()).await,
             (&Method::GET, "/local/provider") => {
                 self.provider(|simulation| Json(json!({ "requests": simulation.faults.requests() })).into_response())
             }
@@ -164,6 +166,17 @@ impl Server {
         match self.stream.events(&self.deployment.refresh.refreshing.stack).await {
             Ok(events) => Json(json!({ "events": events })).into_response(),
             Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
+        }
+    }
+
+    async fn maintain(&self, body: &[u8]) -> Response {
+        let event = serde_json::from_slice(body).map_err(maintenance::InvalidEvent::from);
+        match event.and_then(|event| maintenance::Event::parse(&event)) {
+            Ok(event) => {
+                let deadline = self.deployment.clock.now() + RUN_TIME;
+                Json(self.deployment.maintenance.run(&event, deadline).await).into_response()
+            }
+            Err(problem) => (StatusCode::BAD_REQUEST, format!("{problem}\n")).into_response(),
         }
     }
 

@@ -15,7 +15,7 @@ use crate::domain::item::{InconsistentItem, Item};
 use crate::domain::secret::{AccessToken, AuthorizationCode, ClientSecret, CodeVerifier, DataKey, RefreshToken};
 use crate::domain::time::Timestamp;
 use crate::domain::token_pair::{Grant, TokenPair};
-use crate::domain::write::{Write, Written};
+use crate::domain::write::{Delete, Write, Written};
 
 /// A call to a table failed, and nobody knows whether it took effect.
 #[derive(Debug, thiserror::Error)]
@@ -57,6 +57,35 @@ pub trait ReadConnections: Send + Sync {
 #[async_trait]
 pub trait WriteConnections: Send + Sync {
     async fn write(&self, write: &Write) -> Result<Written, StoreError>;
+}
+
+/// A row as it stands, whatever it holds: one that makes no sense is met too, and hides no other.
+#[derive(Debug)]
+pub struct Row {
+    pub key: String,
+    pub item: Result<Item, InconsistentItem>,
+}
+
+#[derive(Debug)]
+pub struct Page {
+    pub rows: Vec<Row>,
+    /// Whether there are rows behind the last one.
+    pub more: bool,
+}
+
+/// Walks through all rows of the connections table, in no order (`dynamodb:Scan`). Maintenance only: every other function
+/// knows whom it looks for.
+#[async_trait]
+pub trait WalkConnections: Send + Sync {
+    /// The page behind the row of this key, which need not exist any more; the first one without a key.
+    async fn page(&self, after: Option<&str>) -> Result<Page, StoreError>;
+}
+
+/// Deletes rows of the connections table (`dynamodb:DeleteItem`). Maintenance only.
+#[async_trait]
+pub trait DeleteConnections: Send + Sync {
+    /// False when a condition refused.
+    async fn delete(&self, delete: &Delete) -> Result<bool, StoreError>;
 }
 
 /// Reads rows of the fleet, strongly consistent (`dynamodb:GetItem`): see [`crate::domain::fleet`].
@@ -173,6 +202,19 @@ pub trait MakeDataKeys: Send + Sync {
 #[async_trait]
 pub trait OpenDataKeys: Send + Sync {
     async fn open(&self, connection: &ConnectionId, wrapped: &[u8]) -> Result<DataKey, KeyError>;
+}
+
+/// A data key, and the key that had wrapped it.
+pub struct OpenedDataKey {
+    pub plain: DataKey,
+    /// An ARN.
+    pub wrapped_by: String,
+}
+
+/// Unwraps data keys and says what had wrapped them (`kms:Decrypt`). Maintenance only: no refresh depends on the answer.
+#[async_trait]
+pub trait TraceDataKeys: Send + Sync {
+    async fn trace(&self, connection: &ConnectionId, wrapped: &[u8]) -> Result<OpenedDataKey, KeyError>;
 }
 
 #[derive(Debug, thiserror::Error)]

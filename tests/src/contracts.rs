@@ -1,5 +1,6 @@
 //! Suites that run on the embedded engines and on the real ones, so that the embedded ones cannot drift.
 
+pub mod deletes;
 pub mod keys;
 pub mod provider;
 pub mod sequences;

@@ -211,15 +211,16 @@ impl World {
 
     /// Another process of the same deployment.
     pub fn another(&self) -> Self {
+        self.redeployed(&[])
+    }
+
+    /// As it is after a deployment that changes these variables.
+    pub fn redeployed(&self, changed: &[(&'static str, &str)]) -> Self {
+        let changed = changed.iter().map(|(name, value)| (*name, (*value).to_owned()));
+        let variables: Vec<_> = changed.chain(self.variables.iter().cloned()).collect();
         Self {
             clock: self.clock.clone(),
-            deployment: Arc::new(deploy(
-                &self.variables,
-                &self.provider_origin,
-                &self.services,
-                &self.clock,
-                &self.entropy,
-            )),
+            deployment: Arc::new(deploy(&variables, &self.provider_origin, &self.services, &self.clock, &self.entropy)),
             simulation: self.simulation.clone(),
             provider_origin: self.provider_origin.clone(),
             services: self.services.clone(),
@@ -227,7 +228,7 @@ impl World {
             escrow: self.escrow.clone(),
             stream: self.stream.clone(),
             entropy: self.entropy.clone(),
-            variables: self.variables.clone(),
+            variables,
             next_request: Mutex::new(1000),
         }
     }

@@ -68,7 +68,7 @@ fn imports_inside_shared_run_one_way() {
 
 #[test]
 fn no_function_names_another_and_none_the_laptop() {
-    let functions = ["authorize", "callback", "connections", "events", "refresh", "token"];
+    let functions = ["authorize", "callback", "connections", "events", "maintenance", "refresh", "token"];
     for function in functions {
         let manifest = std::fs::read_to_string(root().join(format!("functions/{function}/Cargo.toml"))).unwrap();
         for other in functions.iter().filter(|other| **other != function).chain(&["local", "tests"]) {
@@ -91,6 +91,29 @@ fn callback_makes_data_keys_and_opens_none_and_the_others_the_reverse() {
     assert!(callback.contains("MakeDataKeys") && !callback.contains("OpenDataKeys"));
     let refreshing = std::fs::read_to_string(root().join("shared/src/refreshing.rs")).unwrap();
     assert!(refreshing.contains("OpenDataKeys") && !refreshing.contains("MakeDataKeys"));
+}
+
+#[test]
+fn only_maintenance_walks_through_the_table_and_deletes() {
+    let mut naming = Vec::new();
+    for folder in ["shared/src", "functions"] {
+        for (path, source) in sources(&root().join(folder)) {
+            let code = shipped(&source);
+            if ["WalkConnections", "DeleteConnections", "TraceDataKeys"].iter().any(|port| code.contains(port)) {
+                naming.push(path.strip_prefix(root()).unwrap().display().to_string());
+            }
+        }
+    }
+    naming.sort();
+    assert_eq!(
+        naming,
+        [
+            "functions/maintenance/src/lib.rs",
+            "shared/src/aws/dynamodb/connections.rs",
+            "shared/src/aws/kms.rs",
+            "shared/src/ports.rs"
+        ]
+    );
 }
 
 #[test]

@@ -24,6 +24,11 @@ async fn the_embedded_tables_hold_the_stores_contract() {
     contracts::store::holds(&services().await.dynamodb).await;
 }
 
+#[tokio::test]
+async fn the_embedded_tables_hold_the_contract_of_deletes_and_of_the_walk() {
+    contracts::deletes::hold(&services().await.dynamodb).await;
+}
+
 /// `PROOF=long`: 100,000 sequences.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_conditions_model_and_the_embedded_engine_agree_on_random_sequences() {
@@ -39,7 +44,7 @@ async fn the_conditions_model_and_the_embedded_engine_agree_on_random_sequences(
 /// As they stand in the sources: a write that is added there must be added to the sequences too.
 fn names_of_all_writes() -> Vec<String> {
     let domain = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/src/domain");
-    let files = ["attempt/writes.rs", "connection/writes.rs", "session.rs"];
+    let files = ["attempt/writes.rs", "connection/writes.rs", "connection/resealing.rs", "session.rs"];
     let sources = files.map(|file| std::fs::read_to_string(format!("{domain}/{file}")).unwrap()).concat();
     let names = sources.split("name: \"").skip(1).map(|rest| rest.split('"').next().unwrap().to_owned());
     let names: Vec<String> = names.collect();
@@ -49,7 +54,11 @@ fn names_of_all_writes() -> Vec<String> {
 
 #[tokio::test]
 async fn the_stand_in_holds_the_keys_contract() {
-    contracts::keys::hold(&services().await.kms, keys::KEY_ARN).await;
+    let kms = services().await.kms;
+    for key in [keys::KEY_ARN, keys::NEXT_KEY_ARN] {
+        contracts::keys::hold(&kms, key).await;
+    }
+    contracts::keys::a_wrapped_key_names_the_one_that_wrapped_it(&kms, [keys::KEY_ARN, keys::NEXT_KEY_ARN]).await;
 }
 
 #[tokio::test]

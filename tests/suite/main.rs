@@ -22,6 +22,7 @@ mod journey;
 mod laptop;
 mod list;
 mod log;
+mod maintenance;
 mod openapi;
 mod outage;
 mod races;

@@ -7,15 +7,17 @@ mod expression;
 mod item;
 mod listing;
 
+use std::collections::HashMap;
+
 pub use attempts::AttemptsTable;
 pub use connections::ConnectionsTable;
 
 pub use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
 
-use crate::domain::item::Item;
-use crate::domain::write::{Write, Written};
-use crate::ports::StoreError;
+use crate::domain::item::{InconsistentItem, Item};
+use crate::domain::write::{Delete, Write, Written};
+use crate::ports::{Page, Row, StoreError};
 use crate::telemetry::Chain;
 use expression::Expression;
 
@@ -71,6 +73,42 @@ impl Table {
                 _ => Err(unavailable(error)),
             },
         }
+    }
+}
+
+impl Table {
+    async fn delete(&self, delete: &Delete) -> Result<bool, StoreError> {
+        let expression = Expression::condition(&delete.clauses);
+        let result = self
+            .client
+            .delete_item()
+            .table_name(&self.name)
+            .key(self.key, AttributeValue::S(delete.key.clone()))
+            .condition_expression(expression.condition)
+            .set_expression_attribute_names(Some(expression.names))
+            .set_expression_attribute_values(Some(expression.values).filter(|values| !values.is_empty()))
+            .send()
+            .await;
+        match result {
+            Ok(_) => Ok(true),
+            Err(error) => {
+                let refused = error.as_service_error().is_some_and(|it| it.is_conditional_check_failed_exception());
+                if refused { Ok(false) } else { Err(unavailable(error)) }
+            }
+        }
+    }
+
+    /// Strongly consistent.
+    async fn page(&self, after: Option<&str>, limit: i32) -> Result<Page, StoreError> {
+        let start = after.map(|key| [(self.key.to_owned(), AttributeValue::S(key.to_owned()))].into());
+        let scan = self.client.scan().table_name(&self.name).consistent_read(true);
+        let output = scan.limit(limit).set_exclusive_start_key(start).send().await.map_err(unavailable)?;
+        let key = |attributes: &HashMap<String, AttributeValue>| attributes.get(self.key)?.as_s().ok().cloned();
+        let rows = output.items.unwrap_or_default().into_iter().map(|attributes| {
+            let key = key(&attributes).ok_or(InconsistentItem { attribute: self.key })?;
+            Ok(Row { key, item: item::parse(attributes) })
+        });
+        Ok(Page { rows: rows.collect::<Result<_, InconsistentItem>>()?, more: output.last_evaluated_key.is_some() })
     }
 }
 

@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 
 use crate::domain::connection_id::ConnectionId;
 use crate::domain::secret::DataKey;
-use crate::ports::{KeyError, MakeDataKeys, OpenDataKeys, WrappedDataKey};
+use crate::ports::{KeyError, MakeDataKeys, OpenDataKeys, OpenedDataKey, TraceDataKeys, WrappedDataKey};
 use crate::telemetry::Chain;
 
 fn encryption_context(stack: &str, connection: &ConnectionId) -> HashMap<String, String> {
@@ -64,6 +64,13 @@ pub struct DataKeyOpener {
 #[async_trait]
 impl OpenDataKeys for DataKeyOpener {
     async fn open(&self, connection: &ConnectionId, wrapped: &[u8]) -> Result<DataKey, KeyError> {
+        Ok(self.trace(connection, wrapped).await?.plain)
+    }
+}
+
+#[async_trait]
+impl TraceDataKeys for DataKeyOpener {
+    async fn trace(&self, connection: &ConnectionId, wrapped: &[u8]) -> Result<OpenedDataKey, KeyError> {
         let output = self
             .client
             .decrypt()
@@ -72,7 +79,7 @@ impl OpenDataKeys for DataKeyOpener {
             .send()
             .await
             .map_err(not_decrypted)?;
-        plain(output.plaintext)
+        Ok(OpenedDataKey { plain: plain(output.plaintext)?, wrapped_by: output.key_id.unwrap_or_default() })
     }
 }
 

@@ -14,6 +14,8 @@ pub mod confirming;
 pub mod connecting;
 pub mod disconnecting;
 pub mod superseded;
+pub mod reaping;
+pub mod resealing;
 pub mod writes;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

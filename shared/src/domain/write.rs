@@ -16,6 +16,14 @@ pub struct Write {
     pub changes: Vec<Change>,
 }
 
+/// One row deleted, if every clause holds (DynamoDB `DeleteItem` with a `ConditionExpression`).
+#[derive(Clone, Debug)]
+pub struct Delete {
+    pub name: &'static str,
+    pub key: String,
+    pub clauses: Vec<Clause>,
+}
+
 #[derive(Clone, Debug)]
 pub struct Clause {
     pub name: &'static str,
@@ -65,7 +73,7 @@ pub enum Written {
 impl Write {
     /// The names of the clauses that `image` does not meet; empty when the write would be applied.
     pub fn evaluate(&self, image: Option<&Item>) -> Vec<&'static str> {
-        self.clauses.iter().filter(|clause| !clause.test.holds(image)).map(|clause| clause.name).collect()
+        failing(&self.clauses, image)
     }
 
     /// The row after the write, without asking the condition.
@@ -92,6 +100,17 @@ impl Write {
         }
         item
     }
+}
+
+impl Delete {
+    /// As [`Write::evaluate`].
+    pub fn evaluate(&self, image: Option<&Item>) -> Vec<&'static str> {
+        failing(&self.clauses, image)
+    }
+}
+
+fn failing(clauses: &[Clause], image: Option<&Item>) -> Vec<&'static str> {
+    clauses.iter().filter(|clause| !clause.test.holds(image)).map(|clause| clause.name).collect()
 }
 
 impl Test {

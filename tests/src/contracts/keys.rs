@@ -4,7 +4,7 @@ use aws_sdk_kms::Client;
 use aws_sdk_kms::primitives::Blob;
 use shared::aws::kms::{DataKeyMaker, DataKeyOpener};
 use shared::domain::connection_id::ConnectionId;
-use shared::ports::{KeyError, MakeDataKeys, OpenDataKeys};
+use shared::ports::{KeyError, MakeDataKeys, OpenDataKeys, TraceDataKeys};
 
 pub async fn hold(client: &Client, key_id: &str) {
     let id = ConnectionId::parse("tenant").unwrap();
@@ -52,6 +52,18 @@ pub async fn hold(client: &Client, key_id: &str) {
         4096
     );
     assert!(encrypt(4097).await.is_err());
+}
+
+/// What re-sealing tells the keys apart by.
+pub async fn a_wrapped_key_names_the_one_that_wrapped_it(client: &Client, arns: [&str; 2]) {
+    let id = ConnectionId::parse("tenant").unwrap();
+    for arn in arns {
+        let maker = DataKeyMaker { client: client.clone(), key_id: arn.to_owned(), stack: "one".to_owned() };
+        let made = maker.make(&id).await.unwrap();
+        let opener = DataKeyOpener { client: client.clone(), stack: "one".to_owned() };
+        let traced = opener.trace(&id, &made.wrapped).await.unwrap();
+        assert_eq!((traced.wrapped_by.as_str(), traced.plain.expose()), (arn, made.plain.expose()));
+    }
 }
 
 fn assert_refused<T>(answer: Result<T, KeyError>) {

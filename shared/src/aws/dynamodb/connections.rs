@@ -8,8 +8,11 @@ use super::{Table, item, unavailable};
 use crate::domain::connection::Connection;
 use crate::domain::connection_id::ConnectionId;
 use crate::domain::item::{InconsistentItem, Item};
-use crate::domain::write::{Write, Written};
-use crate::ports::{Due, DueCursor, DuePage, ListDue, ReadConnections, ReadFleet, StoreError, WriteConnections};
+use crate::domain::write::{Delete, Write, Written};
+use crate::ports::{
+    DeleteConnections, Due, DueCursor, DuePage, ListDue, Page, ReadConnections, ReadFleet, StoreError, WalkConnections,
+    WriteConnections,
+};
 
 const PAGE: i32 = 100;
 
@@ -43,6 +46,20 @@ impl ReadFleet for ConnectionsTable {
 impl WriteConnections for ConnectionsTable {
     async fn write(&self, write: &Write) -> Result<Written, StoreError> {
         self.0.write(write).await
+    }
+}
+
+#[async_trait]
+impl WalkConnections for ConnectionsTable {
+    async fn page(&self, after: Option<&str>) -> Result<Page, StoreError> {
+        self.0.page(after, PAGE).await
+    }
+}
+
+#[async_trait]
+impl DeleteConnections for ConnectionsTable {
+    async fn delete(&self, delete: &Delete) -> Result<bool, StoreError> {
+        self.0.delete(delete).await
     }
 }
 

@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::item;
 use crate::domain::item::Value;
-use crate::domain::write::{Change, Test, Write};
+use crate::domain::write::{Change, Clause, Test, Write};
 
 #[derive(Default)]
 pub(super) struct Expression {
@@ -18,9 +18,7 @@ pub(super) struct Expression {
 
 impl Expression {
     pub(super) fn render(write: &Write) -> Self {
-        let mut expression = Self::default();
-        let clauses: Vec<String> = write.clauses.iter().map(|clause| expression.test(&clause.test)).collect();
-        expression.condition = clauses.join(" AND ");
+        let mut expression = Self::condition(&write.clauses);
 
         let (mut set, mut remove) = (Vec::new(), Vec::new());
         for change in &write.changes {
@@ -45,6 +43,13 @@ impl Expression {
                 expression.update += &format!("{verb} {} ", parts.join(", "));
             }
         }
+        expression
+    }
+
+    pub(super) fn condition(clauses: &[Clause]) -> Self {
+        let mut expression = Self::default();
+        let clauses: Vec<String> = clauses.iter().map(|clause| expression.test(&clause.test)).collect();
+        expression.condition = clauses.join(" AND ");
         expression
     }
 

@@ -6,6 +6,7 @@ use shared::domain::account::{Account, KnownAccount, identify};
 use shared::domain::connection::confirming::{Awaited, confirm, expire};
 use shared::domain::connection::connecting::{NewGrant, connect};
 use shared::domain::connection::disconnecting::{Revocation, acquire_revocation, bury, disconnect};
+use shared::domain::connection::resealing::reseal;
 use shared::domain::connection::superseded::{Superseded, forget};
 use shared::domain::connection::writes::{self, Need, NewPair, Settlement};
 use shared::domain::connection::{Connection, SealedPair};
@@ -26,7 +27,7 @@ const SECONDS: [i64; 17] = [0, -1, 1, -34, -35, -36, 36, -59, -60, -61, 61, -119
 
 pub(super) fn write(random: &mut Random, id: &ConnectionId) -> Write {
     let (owner, now) = (owner(random), time(random));
-    match random.below(17) {
+    match random.below(18) {
         0 => writes::acquire(id, &Need::Scheduled, owner, now),
         1 => writes::acquire(id, &Need::OnDemand { seen: set(random) }, owner, now),
         2 => writes::acquire(id, &Need::Rejected { seen: set(random) }, owner, now),
@@ -38,6 +39,7 @@ pub(super) fn write(random: &mut Random, id: &ConnectionId) -> Write {
         8 => disconnect(id, now),
         9 => acquire_revocation(id, owner, now),
         10 => bury(&connection(random, id), Revocation::Done, now),
+        16 => reseal(&Connection { pair: sealed(random), ..connection(random, id) }, &sealed(random)),
         11 => writes::quarantine(id, "inconsistent_row", now),
         12 => {
             let session = session(random).id;
@@ -60,6 +62,7 @@ pub(super) fn standing(random: &mut Random, id: &ConnectionId) -> Write {
         Change::Set("session_order", mark.order.into()),
     ];
     changes.push(Change::Set("token_set", set(random).as_bytes().to_vec().into()));
+    changes.push(Change::Set("sealed", sealed(random).sealed.into()));
     let optional = |random: &mut Random, change| random.percent(75).then_some(change);
     // Long enough ago to be believed, whatever else is known.
     changes.extend(optional(random, Change::Set("refused_at", (NOW - 1000).into())));
@@ -95,6 +98,12 @@ fn set(random: &mut Random) -> TokenSet {
 
 fn bytes(random: &mut Random) -> Vec<u8> {
     vec![random.below(256) as u8; random.between(1, 3) as usize]
+}
+
+/// One of few, so that it is often the one that stands.
+fn sealed(random: &mut Random) -> SealedPair {
+    let byte = vec![random.between(1, 2) as u8];
+    SealedPair { token_set: set(random), sealed: byte.clone(), data_key: byte }
 }
 
 fn new(random: &mut Random, id: &ConnectionId) -> NewPair {

@@ -1,0 +1,98 @@
+//! What an operator asks for: `{"task": "reseal"}`.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// Whoever died later is left alone, however it is asked: a pair may wait in escrow for 14 days, and a customer's journey,
+/// which a tombstone stops, for as long as its link lives.
+const DAYS_AT_LEAST: u16 = 30;
+
+/// DynamoDB's own limit for a key.
+const CURSOR_LIMIT: usize = 2048;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Task {
+    /// Puts every pair under the key that new connections are sealed under.
+    Reseal,
+    /// Deletes rows that are dead for long.
+    Reap,
+}
+
+/// Nothing is guessed: a member that is not understood, `"dryrun": false` say, refuses the whole event.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Event {
+    pub task: Task,
+    /// Looks, and changes nothing. The default.
+    #[serde(default = "looks_first")]
+    pub dry_run: bool,
+    /// From an answer that was not finished.
+    pub cursor: Option<String>,
+    /// Of [`Task::Reap`]: how long a row is dead.
+    #[serde(default = "three_months")]
+    pub days: u16,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum InvalidEvent {
+    #[error("the event is not understood: {0}")]
+    Shape(#[from] serde_json::Error),
+    #[error("`days` is at least {DAYS_AT_LEAST}")]
+    Days,
+    #[error("`cursor` is not one that was answered")]
+    Cursor,
+}
+
+fn looks_first() -> bool {
+    true
+}
+
+fn three_months() -> u16 {
+    90
+}
+
+impl Event {
+    pub fn parse(event: &Value) -> Result<Self, InvalidEvent> {
+        let parsed = Self::deserialize(event)?;
+        if parsed.days < DAYS_AT_LEAST {
+            return Err(InvalidEvent::Days);
+        }
+        if parsed.cursor.as_ref().is_some_and(|key| key.is_empty() || key.len() > CURSOR_LIMIT) {
+            return Err(InvalidEvent::Cursor);
+        }
+        Ok(parsed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn it_looks_first_unless_it_is_told_otherwise() {
+        let event = Event::parse(&json!({"task": "reap"})).unwrap();
+        assert_eq!((event.task, event.dry_run, event.cursor, event.days), (Task::Reap, true, None, 90));
+        let event = Event::parse(&json!({"task": "reseal", "dry_run": false, "cursor": "c_1", "days": 30})).unwrap();
+        assert_eq!((event.task, event.dry_run, event.cursor.as_deref()), (Task::Reseal, false, Some("c_1")));
+        assert!(Event::parse(&json!({"task": "reap", "cursor": null})).is_ok(), "as it was answered");
+    }
+
+    #[test]
+    fn what_is_not_understood_is_refused_and_says_why() {
+        for (wrong, says) in [
+            (json!({}), "missing field `task`"),
+            (json!({"task": "vacuum"}), "expected `reseal` or `reap`"),
+            (json!({"task": "reap", "dryrun": false}), "unknown field `dryrun`"),
+            (json!({"task": "reap", "dry_run": "no"}), "expected a boolean"),
+            (json!({"task": "reap", "days": 29}), "at least 30"),
+            (json!({"task": "reap", "days": -1}), "expected u16"),
+            (json!({"task": "reap", "cursor": ""}), "`cursor`"),
+            (json!("reap"), "expected struct"),
+        ] {
+            let error = Event::parse(&wrong).unwrap_err().to_string();
+            assert!(error.contains(says), "{wrong}: {error}");
+        }
+    }
+}

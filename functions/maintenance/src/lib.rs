@@ -1,0 +1,217 @@
+//! What an operator runs by hand: seal every pair anew after the sealing key was changed, and remove rows that are dead for
+//! long. No schedule and no route leads here. It is the one function that may scan the table, and the one that may delete.
+//!
+//! 1. the table is walked page by page, in its own order, a few rows at a time
+//! 2. each row is looked at, and what is to be done to it is done on the condition that it still is as it was read
+//!    ([`Maintenance::reseal`], [`Maintenance::reap`]); a dry run leaves that out
+//! 3. near the deadline it stops between two rows, and answers the cursor from which another run goes on
+//!
+//! A run that died has lost nothing: without a cursor another one finds what is left, since a row that was done is skipped.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::{StreamExt, future, stream};
+use serde::Serialize;
+use shared::aws::dynamodb::{self, ConnectionsTable};
+use shared::aws::kms::{self, DataKeyMaker, DataKeyOpener};
+use shared::config::Environment;
+use shared::domain::item::Item;
+use shared::domain::time::Timestamp;
+use shared::ports::{
+    Clock, DeleteConnections, Entropy, MakeDataKeys, Row, StoreError, TraceDataKeys, WalkConnections, WriteConnections,
+};
+use shared::refreshing::Failure;
+use tracing::Instrument;
+
+mod event;
+mod reap;
+mod reseal;
+pub use event::{Event, InvalidEvent, Task};
+
+/// Rows at a time. A page of them is all that is ever held.
+const CONCURRENCY: usize = 8;
+
+/// A row takes four calls at most, of 8 s each where a service is unwell (`shared::aws::timeouts`).
+const ROW_BUDGET: Duration = Duration::from_secs(35);
+
+pub struct Settings {
+    pub connections_table: String,
+    /// The key that pairs are to be sealed under, by its ARN.
+    pub kms_key_id: String,
+    pub stack: String,
+}
+
+impl Settings {
+    pub fn read(env: &mut Environment) -> Self {
+        let kms_key_id = env.required("KMS_KEY_ID");
+        // KMS answers a key's ARN, whatever it was asked for. An alias would equal none, and each run seal everything again.
+        if !kms_key_id.is_empty() && !(kms_key_id.starts_with("arn:") && kms_key_id.contains(":key/")) {
+            env.problem("KMS_KEY_ID", "must be the ARN of a key, and of no alias");
+        }
+        Self { connections_table: env.required("CONNECTIONS_TABLE"), kms_key_id, stack: env.stack() }
+    }
+}
+
+pub struct Maintenance {
+    pub settings: Settings,
+    pub rows: Arc<dyn WalkConnections>,
+    pub connection_writes: Arc<dyn WriteConnections>,
+    pub deletes: Arc<dyn DeleteConnections>,
+    pub keys: Arc<dyn TraceDataKeys>,
+    pub new_keys: Arc<dyn MakeDataKeys>,
+    pub clock: Arc<dyn Clock>,
+    pub entropy: Arc<dyn Entropy>,
+}
+
+/// What a run has done: `scanned = changed (or would_change) + skipped + all of failed`.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    pub task: Task,
+    pub dry_run: bool,
+    /// Rows of connections and tombstones.
+    pub scanned: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub changed: Option<usize>,
+    /// A dry run's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub would_change: Option<usize>,
+    /// Nothing was to be done to them, or somebody has changed them meanwhile so that nothing is.
+    pub skipped: usize,
+    /// By [`shared::failure::FailureClass`]. These rows are as they were.
+    pub failed: BTreeMap<&'static str, usize>,
+    /// Whether the walk has come to the table's end.
+    pub finished: bool,
+    /// Where to go on if it has not; null is the table's beginning.
+    pub cursor: Option<String>,
+}
+
+/// What became of a row.
+enum Done {
+    Changed,
+    Skipped,
+}
+
+impl Maintenance {
+    /// On these services.
+    pub fn new(
+        settings: Settings,
+        tables: dynamodb::Client,
+        keys: kms::Client,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+    ) -> Self {
+        let table = Arc::new(ConnectionsTable::new(tables, settings.connections_table.clone()));
+        let (stack, key_id) = (settings.stack.clone(), settings.kms_key_id.clone());
+        Self {
+            rows: table.clone(),
+            connection_writes: table.clone(),
+            deletes: table,
+            keys: Arc::new(DataKeyOpener { client: keys.clone(), stack: stack.clone() }),
+            new_keys: Arc::new(DataKeyMaker { client: keys, key_id, stack }),
+            clock,
+            entropy,
+            settings,
+        }
+    }
+
+    pub async fn run(&self, event: &Event, deadline: Timestamp) -> Report {
+        let mut report = Report::of(event);
+        let has_time = || self.clock.now() + ROW_BUDGET <= deadline;
+        while has_time() {
+            let page = match self.rows.page(report.cursor.as_deref()).await {
+                Ok(page) => page,
+                Err(error) => {
+                    report.fail(&error.into());
+                    break;
+                }
+            };
+            let rows = page.rows.len();
+            let done: Vec<_> = stream::iter(page.rows)
+                .take_while(|_| future::ready(has_time()))
+                .map(|row| self.visit(event, row))
+                .buffered(CONCURRENCY)
+                .collect()
+                .await;
+            let all = done.len() == rows;
+            for (key, done) in done {
+                report.count(done);
+                report.cursor = Some(key);
+            }
+            if all && (!page.more || rows == 0) {
+                report.finished = true;
+                report.cursor = None;
+            }
+            if !all || report.finished {
+                break;
+            }
+        }
+        report
+    }
+
+    /// `None` is a row of the fleet, which is nobody's connection.
+    async fn visit(&self, event: &Event, row: Row) -> (String, Option<Result<Done, Failure>>) {
+        // No connection's id begins so.
+        if row.key.starts_with('#') {
+            return (row.key, None);
+        }
+        let span = tracing::info_span!("connection", connection = row.key);
+        let done = async {
+            let item = row.item.map_err(StoreError::from)?;
+            let done = self.one(event, item).await?;
+            if let Done::Changed = done {
+                tracing::info!(task = ?event.task, dry_run = event.dry_run, "a row that there is something to do to");
+            }
+            Ok(done)
+        };
+        let done: Result<Done, Failure> = done.instrument(span.clone()).await;
+        if let Err(failure) = &done {
+            span.in_scope(|| failure.log());
+        }
+        (row.key, Some(done))
+    }
+
+    async fn one(&self, event: &Event, item: Item) -> Result<Done, Failure> {
+        match event.task {
+            Task::Reseal => self.reseal(item, event.dry_run).await,
+            Task::Reap => self.reap(&item, event).await,
+        }
+    }
+}
+
+impl Report {
+    fn of(event: &Event) -> Self {
+        Self {
+            task: event.task,
+            dry_run: event.dry_run,
+            scanned: 0,
+            changed: (!event.dry_run).then_some(0),
+            would_change: event.dry_run.then_some(0),
+            skipped: 0,
+            failed: BTreeMap::new(),
+            finished: false,
+            cursor: event.cursor.clone(),
+        }
+    }
+
+    fn count(&mut self, done: Option<Result<Done, Failure>>) {
+        let Some(done) = done else { return };
+        self.scanned += 1;
+        match done {
+            Ok(Done::Changed) => {
+                for count in [&mut self.changed, &mut self.would_change].into_iter().flatten() {
+                    *count += 1;
+                }
+            }
+            Ok(Done::Skipped) => self.skipped += 1,
+            Err(failure) => *self.failed.entry(failure.class().as_str()).or_default() += 1,
+        }
+    }
+
+    /// The walk itself.
+    fn fail(&mut self, failure: &Failure) {
+        failure.log();
+        *self.failed.entry(failure.class().as_str()).or_default() += 1;
+    }
+}

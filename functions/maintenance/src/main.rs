@@ -1,0 +1,31 @@
+use std::sync::Arc;
+
+use lambda_runtime::{LambdaEvent, service_fn};
+use maintenance::{Event, Maintenance, Settings};
+use shared::aws::{dynamodb, kms};
+use shared::config::{Environment, process_environment};
+use shared::system::{SystemClock, SystemEntropy};
+use tracing::Instrument;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    let settings = Environment::read(&process_environment, Settings::read)?;
+    shared::telemetry::init(&settings.stack);
+    let sdk = shared::aws::sdk_config().await;
+    let clock = Arc::new(SystemClock);
+    let maintenance =
+        Maintenance::new(settings, dynamodb::Client::new(&sdk), kms::Client::new(&sdk), clock, Arc::new(SystemEntropy));
+    let maintenance = &maintenance;
+    lambda_runtime::run(service_fn(move |event: LambdaEvent<serde_json::Value>| {
+        let request_id = event.context.request_id.clone();
+        let span = tracing::info_span!("invocation", function = "maintenance", request_id);
+        async move {
+            let asked = Event::parse(&event.payload)?;
+            let report = maintenance.run(&asked, shared::lambda::deadline(&event.context)).await;
+            shared::telemetry::log_summary(&maintenance.settings.stack, "maintenance", &request_id, &report);
+            Ok::<_, lambda_runtime::Error>(serde_json::to_value(report)?)
+        }
+        .instrument(span)
+    }))
+    .await
+}

@@ -1,0 +1,73 @@
+//! The conditional write that puts a pair under another data key.
+
+use super::writes::token_set_is;
+use super::{Connection, SealedPair};
+use crate::domain::item::{Item, Value};
+use crate::domain::write::{Change, Test, Write, clause};
+
+/// The pair of a connection under another data key. It stays the same pair: its `token_set` does not change, so that a
+/// refresh in flight still finds its predecessor.
+///
+/// That refresh holds the data key that it has read, and its [`super::writes::commit`] stores `sealed` and `data_key`
+/// together: whichever of the two writes comes last, the row opens. Where the commit comes last, the row is under the
+/// earlier key again, and another run seals it anew.
+pub fn reseal(seen: &Connection, pair: &SealedPair) -> Write {
+    Write {
+        name: "reseal",
+        key: seen.id.as_str().to_owned(),
+        clauses: vec![
+            // A newer pair would be overwritten by its predecessor.
+            clause("the stored pair is the one that was opened", token_set_is(seen.pair.token_set)),
+            // Another run has sealed it meanwhile, perhaps under a key that is newer than ours.
+            clause("nobody else has sealed it anew", Test::Equals("sealed", Value::B(seen.pair.sealed.clone()))),
+        ],
+        changes: vec![
+            Change::Set("sealed", pair.sealed.clone().into()),
+            Change::Set("data_key", pair.data_key.clone().into()),
+        ],
+    }
+}
+
+/// Whether a row that refused [`reseal`] holds what it would have written: our own write, repeated after its
+/// acknowledgement was lost.
+pub fn is_ours(image: &Item, pair: &SealedPair) -> bool {
+    image.0.get("sealed") == Some(&Value::B(pair.sealed.clone()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::token_pair::TokenSet;
+
+    fn row(token_set: u8, sealed: u8) -> Item {
+        let texts = ["id", "status", "token_type", "client_id", "grant"].map(|name| (name, Value::from("active")));
+        let numbers = ["version", "created_at", "refreshed_at", "granted_at", "expires_at", "lifetime", "refresh_at"];
+        let bytes = [("token_set", vec![token_set; 16]), ("sealed", vec![sealed]), ("data_key", vec![sealed])];
+        let all = texts.into_iter().chain(numbers.map(|name| (name, Value::N(1))));
+        let all = all.chain(bytes.map(|(name, bytes)| (name, Value::B(bytes))));
+        Item(all.map(|(name, value)| (name.to_owned(), value)).collect())
+    }
+
+    fn write() -> Write {
+        let seen = Connection::stored(&row(1, 1)).unwrap().unwrap();
+        let pair = SealedPair { token_set: TokenSet::new([1; 16]), sealed: vec![9], data_key: vec![9] };
+        reseal(&seen, &pair)
+    }
+
+    #[test]
+    fn it_is_written_over_what_was_read_and_over_nothing_else() {
+        let failing = |image: Option<&Item>| write().evaluate(image).len();
+        assert_eq!(failing(Some(&row(1, 1))), 0);
+        assert_eq!(failing(Some(&row(2, 2))), 2, "a refresh has come in between");
+        assert_eq!(failing(Some(&row(1, 2))), 1, "another run has");
+        assert_eq!(failing(None), 2, "it would make a row of two attributes");
+    }
+
+    #[test]
+    fn it_changes_the_seal_and_nothing_else() {
+        let (before, after) = (row(1, 1), write().apply(Some(&row(1, 1))));
+        let changed: Vec<&str> =
+            after.0.iter().filter(|(name, value)| before.0[*name] != **value).map(|(name, _)| name.as_str()).collect();
+        assert_eq!(changed, ["data_key", "sealed"]);
+    }
+}

@@ -1,0 +1,385 @@
+//! Maintenance: a new sealing key, and rows that are dead for long.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use aws_sdk_dynamodb::primitives::Blob;
+use aws_sdk_dynamodb::types::AttributeValue;
+use local::keys::{KEY_ARN, NEXT_KEY_ARN};
+use maintenance::{Event, Maintenance};
+use serde_json::{Value, json};
+use shared::aws::dynamodb::ConnectionsTable;
+use shared::aws::kms::DataKeyOpener;
+use shared::domain::connection_id::ConnectionId;
+use shared::domain::write::Delete;
+use shared::ports::{Clock, DeleteConnections, KeyError, OpenedDataKey, StoreError, TraceDataKeys};
+use tests::clock::TestClock;
+use tests::world::{TABLE, World};
+
+const DAY: i64 = 24 * 3600;
+
+async fn run(world: &World, event: Value) -> Value {
+    run_for(&world.deployment.maintenance, world, 300, event).await
+}
+
+async fn run_for(maintenance: &Maintenance, world: &World, seconds: u64, event: Value) -> Value {
+    let deadline = world.clock.now() + Duration::from_secs(seconds);
+    serde_json::to_value(maintenance.run(&Event::parse(&event).unwrap(), deadline).await).unwrap()
+}
+
+/// Connections of a stack whose sealing key is then changed.
+async fn changed(ids: &[&str]) -> (World, World) {
+    let before = World::new().await;
+    for id in ids {
+        before.connect(id).await;
+    }
+    let after = before.redeployed(&[("KMS_KEY_ID", NEXT_KEY_ARN)]);
+    (before, after)
+}
+
+fn opener(world: &World) -> DataKeyOpener {
+    DataKeyOpener { client: world.services.kms.clone(), stack: "tests".to_owned() }
+}
+
+async fn wrapped_by(world: &World, id: &str) -> String {
+    let data_key = world.stored(id).await.unwrap().pair.data_key;
+    opener(world).trace(&ConnectionId::parse(id).unwrap(), &data_key).await.unwrap().wrapped_by
+}
+
+async fn rows(world: &World) -> HashMap<String, HashMap<String, AttributeValue>> {
+    let items = world.services.dynamodb.scan().table_name(TABLE).send().await.unwrap().items.unwrap();
+    items.into_iter().map(|row| (row["id"].as_s().unwrap().clone(), row)).collect()
+}
+
+/// Opens data keys, and something happens with each.
+struct Slow {
+    opener: DataKeyOpener,
+    clock: Arc<TestClock>,
+    seconds: i64,
+}
+
+#[async_trait]
+impl TraceDataKeys for Slow {
+    async fn trace(&self, connection: &ConnectionId, wrapped: &[u8]) -> Result<OpenedDataKey, KeyError> {
+        self.clock.advance(self.seconds);
+        self.opener.trace(connection, wrapped).await
+    }
+}
+
+/// A deployment's maintenance, with a KMS for which each call takes so many seconds.
+fn slow(world: &World, seconds: i64) -> Maintenance {
+    let another = world.another();
+    let Ok(deployment) = Arc::try_unwrap(another.deployment) else { panic!("nobody else has it") };
+    let clock = world.clock.clone();
+    Maintenance { keys: Arc::new(Slow { opener: opener(world), clock, seconds }), ..deployment.maintenance }
+}
+
+#[tokio::test]
+async fn a_dry_run_is_the_default_says_what_would_change_and_changes_nothing() {
+    let (_, world) = changed(&["a", "b", "c"]).await;
+    let before = rows(&world).await;
+    world.calls.take();
+    let report = run(&world, json!({ "task": "reseal" })).await;
+    assert_eq!(
+        report,
+        json!({
+            "task": "reseal", "dry_run": true, "scanned": 3, "would_change": 3, "skipped": 0, "failed": {},
+            "finished": true, "cursor": null,
+        })
+    );
+    let calls = world.calls.take();
+    assert_eq!(calls.keys().map(String::as_str).collect::<Vec<_>>(), ["Decrypt", "Scan"]);
+    assert_eq!(rows(&world).await, before);
+}
+
+#[tokio::test]
+async fn a_run_seals_every_pair_under_the_new_key_and_refreshes_go_on() {
+    let ids = ["a", "b", "c"];
+    let (before, world) = changed(&ids).await;
+    let tokens = async |world: &World| {
+        let mut tokens = Vec::new();
+        for id in ids {
+            tokens.push(world.token(id).await.text("access_token").to_owned());
+        }
+        tokens
+    };
+    let given_out = tokens(&before).await;
+    let report = run(&world, json!({ "task": "reseal", "dry_run": false })).await;
+    assert_eq!((&report["changed"], &report["failed"], &report["finished"]), (&json!(3), &json!({}), &json!(true)));
+    for id in ids {
+        assert_eq!(wrapped_by(&world, id).await, NEXT_KEY_ARN, "{id}");
+    }
+    // The same pairs, for processes of before the change too.
+    assert_eq!((tokens(&world).await, tokens(&before).await), (given_out.clone(), given_out));
+    world.clock.advance(6000);
+    assert_eq!(world.sweep().await["refreshed"], 3);
+    for id in ids {
+        let token = world.token(id).await;
+        assert_eq!(token.body["version"], 2);
+        assert!(world.is_live(token.text("access_token")));
+        assert_eq!(wrapped_by(&world, id).await, NEXT_KEY_ARN, "a refresh keeps its data key");
+    }
+    let again = run(&world, json!({ "task": "reseal", "dry_run": false })).await;
+    assert_eq!((&again["changed"], &again["skipped"]), (&json!(0), &json!(3)));
+}
+
+#[tokio::test]
+async fn what_a_run_has_no_time_for_the_next_one_does_with_its_cursor_and_without() {
+    for with_cursor in [true, false] {
+        let ids: Vec<String> = (0..20).map(|number| format!("c{number}")).collect();
+        let (_, world) = changed(&ids.iter().map(String::as_str).collect::<Vec<_>>()).await;
+        let (mut scanned, mut changed, mut runs, mut cursor) = (0, 0, 0, Value::Null);
+        loop {
+            let event = json!({ "task": "reseal", "dry_run": false, "cursor": cursor });
+            let report = run_for(&slow(&world, 5), &world, 90, event).await;
+            assert_eq!(report["failed"], json!({}));
+            scanned += report["scanned"].as_u64().unwrap();
+            changed += report["changed"].as_u64().unwrap();
+            runs += 1;
+            if report["finished"] == true {
+                assert_eq!(report["cursor"], Value::Null);
+                break;
+            }
+            assert!(report["cursor"].is_string() && runs < 20, "{report}");
+            if with_cursor {
+                cursor = report["cursor"].clone();
+            }
+        }
+        assert_eq!(changed, 20, "each of them once");
+        assert!(runs > 1, "it did stop");
+        assert_eq!(scanned == 20, with_cursor, "without the cursor it begins again");
+        for id in &ids {
+            assert_eq!(wrapped_by(&world, id).await, NEXT_KEY_ARN);
+            assert!(world.is_live(world.token(id).await.text("access_token")));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_run_without_time_touches_nothing_and_keeps_its_place() {
+    let (_, world) = changed(&["a"]).await;
+    let event = json!({ "task": "reseal", "dry_run": false, "cursor": "b" });
+    let report = run_for(&world.deployment.maintenance, &world, 30, event).await;
+    assert_eq!((&report["scanned"], &report["finished"], &report["cursor"]), (&json!(0), &json!(false), &json!("b")));
+}
+
+/// A refresh comes between the moment in which the pair is opened and the one in which it is written.
+struct Overtaken {
+    opener: DataKeyOpener,
+    world: World,
+    times: std::sync::atomic::AtomicUsize,
+}
+
+#[async_trait]
+impl TraceDataKeys for Overtaken {
+    async fn trace(&self, connection: &ConnectionId, wrapped: &[u8]) -> Result<OpenedDataKey, KeyError> {
+        let opened = self.opener.trace(connection, wrapped).await;
+        // Of a row's two calls the first.
+        if opened.as_ref().is_ok_and(|opened| opened.wrapped_by == KEY_ARN)
+            && self.times.fetch_sub(1, std::sync::atomic::Ordering::SeqCst) > 0
+        {
+            self.world.clock.advance(6000);
+            assert_eq!(self.world.sweep().await["refreshed"], 1);
+        }
+        opened
+    }
+}
+
+fn overtaken(world: &World, before: &World, times: usize) -> Maintenance {
+    let Ok(deployment) = Arc::try_unwrap(world.another().deployment) else { panic!("nobody else has it") };
+    let times = times.into();
+    let keys = Overtaken { opener: opener(world), world: before.another(), times };
+    Maintenance { keys: Arc::new(keys), ..deployment.maintenance }
+}
+
+#[tokio::test]
+async fn a_refresh_in_between_keeps_its_pair_which_is_sealed_anew_instead() {
+    let (before, world) = changed(&["t"]).await;
+    let event = json!({ "task": "reseal", "dry_run": false });
+    let report = run_for(&overtaken(&world, &before, 1), &world, 30_000, event).await;
+    assert_eq!((&report["changed"], &report["failed"]), (&json!(1), &json!({})));
+    assert_eq!(wrapped_by(&world, "t").await, NEXT_KEY_ARN);
+    let token = world.token("t").await;
+    assert_eq!(token.body["version"], 2);
+    assert!(world.is_live(token.text("access_token")));
+}
+
+#[tokio::test]
+async fn a_refresh_in_between_whenever_it_is_tried_is_reported_and_left_to_another_run() {
+    let (before, world) = changed(&["t"]).await;
+    let event = json!({ "task": "reseal", "dry_run": false });
+    let report = run_for(&overtaken(&world, &before, 3), &world, 30_000, event.clone()).await;
+    assert_eq!((&report["changed"], &report["failed"]), (&json!(0), &json!({ "store_unavailable": 1 })));
+    assert_eq!(world.token("t").await.body["version"], 4);
+    assert_eq!(run(&world, event).await["changed"], 1);
+    assert!(world.is_live(world.token("t").await.text("access_token")));
+}
+
+#[tokio::test]
+async fn a_refresh_that_began_before_stores_its_pair_under_the_earlier_key_and_another_run_seals_it() {
+    let (before, world) = changed(&["t"]).await;
+    world.clock.advance(6000);
+    // It has read its data key and asks the provider, while maintenance runs from one end to the other.
+    world.fault(json!({ "answer": { "late": 1000 }, "grant_type": "refresh_token" }));
+    let event = json!({ "task": "reseal", "dry_run": false });
+    let (summary, report) = tokio::join!(before.sweep(), async {
+        while world.refreshes() == 0 {
+            tokio::task::yield_now().await;
+        }
+        run(&world, event.clone()).await
+    });
+    assert_eq!((&summary["refreshed"], &report["changed"]), (&json!(1), &json!(1)));
+    assert_eq!(wrapped_by(&world, "t").await, KEY_ARN);
+    assert!(world.is_live(world.token("t").await.text("access_token")));
+    assert_eq!(run(&world, event).await["changed"], 1);
+    assert_eq!(wrapped_by(&world, "t").await, NEXT_KEY_ARN);
+    assert_eq!(world.token("t").await.body["version"], 2);
+}
+
+#[tokio::test]
+async fn rows_that_do_not_open_or_make_no_sense_are_reported_and_left_alone() {
+    let (_, world) = changed(&["fine", "flipped", "foreign", "senseless"]).await;
+    let bytes = |bytes: Vec<u8>| AttributeValue::B(Blob::new(bytes));
+    let mut sealed = world.stored("flipped").await.unwrap().pair.sealed;
+    sealed[20] ^= 1;
+    world.set("flipped", "sealed", bytes(sealed)).await;
+    let another = world.stored("fine").await.unwrap().pair.data_key;
+    world.set("foreign", "data_key", bytes(another)).await;
+    world.set("senseless", "version", AttributeValue::S("three".to_owned())).await;
+    let before = rows(&world).await;
+    for dry_run in [true, false] {
+        let report = run(&world, json!({ "task": "reseal", "dry_run": dry_run })).await;
+        assert_eq!(report["failed"], json!({ "inconsistent_row": 1, "unopenable": 2 }));
+        assert_eq!((&report["scanned"], &report["finished"]), (&json!(4), &json!(true)));
+    }
+    let after = rows(&world).await;
+    for id in ["flipped", "foreign", "senseless"] {
+        assert_eq!(after[id], before[id], "{id}");
+    }
+    assert_eq!(wrapped_by(&world, "fine").await, NEXT_KEY_ARN);
+}
+
+#[tokio::test]
+async fn an_outage_ends_the_walk_or_counts_its_rows_and_loses_nothing() {
+    let (_, world) = changed(&["a", "b"]).await;
+    let event = json!({ "task": "reseal", "dry_run": false });
+    world.outage_of(&["Scan"]);
+    let report = run(&world, event.clone()).await;
+    assert_eq!((&report["failed"], &report["finished"]), (&json!({ "store_unavailable": 1 }), &json!(false)));
+    for (operation, class) in
+        [("Decrypt", "key_unavailable"), ("GenerateDataKey", "key_unavailable"), ("UpdateItem", "store_unavailable")]
+    {
+        world.outage_of(&[operation]);
+        let report = run(&world, event.clone()).await;
+        assert_eq!((&report["changed"], &report["failed"][class]), (&json!(0), &json!(2)), "{operation}");
+    }
+    world.outage_of(&[]);
+    for id in ["a", "b"] {
+        assert!(world.is_live(world.token(id).await.text("access_token")));
+    }
+    assert_eq!(run(&world, event).await["changed"], 2);
+}
+
+async fn disconnect(world: &World, id: &str) {
+    let deadline = world.clock.now() + Duration::from_secs(60);
+    let id = ConnectionId::parse(id).unwrap();
+    world.deployment.refresh.disconnecting.disconnect(&id, deadline).await.unwrap();
+}
+
+fn table(world: &World) -> ConnectionsTable {
+    ConnectionsTable::new(world.services.dynamodb.clone(), TABLE.to_owned())
+}
+
+/// Each takes a second.
+struct SlowDeletes {
+    table: ConnectionsTable,
+    clock: Arc<TestClock>,
+}
+
+#[async_trait]
+impl DeleteConnections for SlowDeletes {
+    async fn delete(&self, delete: &Delete) -> Result<bool, StoreError> {
+        self.clock.advance(1);
+        self.table.delete(delete).await
+    }
+}
+
+/// As the second `invalid_grant` leaves it.
+async fn give_up(world: &World, id: &str) {
+    world.set(id, "status", AttributeValue::S("reauth_required".to_owned())).await;
+    world.set(id, "refused_at", AttributeValue::N(world.clock.now().unix().to_string())).await;
+}
+
+#[tokio::test]
+async fn what_is_dead_for_long_enough_is_reaped_and_nothing_else() {
+    let world = World::new().await;
+    for id in ["alive", "gone", "given-up", "gone-later", "given-up-later"] {
+        world.connect(id).await;
+    }
+    disconnect(&world, "gone").await;
+    give_up(&world, "given-up").await;
+    world.clock.advance(60 * DAY);
+    disconnect(&world, "gone-later").await;
+    give_up(&world, "given-up-later").await;
+    world.clock.advance(31 * DAY);
+    // A row of the fleet is nobody's.
+    let pause = world.services.dynamodb.put_item().table_name(TABLE).item("id", AttributeValue::S("#pause".to_owned()));
+    pause.item("until", AttributeValue::N("1".to_owned())).send().await.unwrap();
+
+    let before = rows(&world).await;
+    let looked = run(&world, json!({ "task": "reap" })).await;
+    assert_eq!(
+        (&looked["dry_run"], &looked["would_change"], &looked["skipped"], &looked["scanned"]),
+        (&json!(true), &json!(2), &json!(3), &json!(5))
+    );
+    assert_eq!(rows(&world).await, before);
+
+    let report = run(&world, json!({ "task": "reap", "dry_run": false })).await;
+    assert_eq!((&report["changed"], &report["failed"], &report["finished"]), (&json!(2), &json!({}), &json!(true)));
+    let mut left: Vec<String> = rows(&world).await.into_keys().filter(|id| !id.starts_with('#')).collect();
+    left.sort();
+    assert_eq!(left, ["alive", "given-up-later", "gone-later"]);
+
+    let sooner = run(&world, json!({ "task": "reap", "dry_run": false, "days": 30 })).await;
+    assert_eq!(sooner["changed"], 2);
+    assert_eq!(rows(&world).await.into_keys().filter(|id| !id.starts_with('#')).collect::<Vec<_>>(), ["alive"]);
+
+    // Its customer comes back: a connection like a new one.
+    world.connect("gone").await;
+    let token = world.token("gone").await;
+    assert_eq!(token.body["version"], 1);
+    assert!(world.is_live(token.text("access_token")));
+}
+
+#[tokio::test]
+async fn a_reaping_that_stops_goes_on_behind_a_row_that_it_has_deleted() {
+    let world = World::new().await;
+    for number in 0..120 {
+        let row =
+            world.services.dynamodb.put_item().table_name(TABLE).item("id", AttributeValue::S(format!("t{number}")));
+        let row = row.item("status", AttributeValue::S("disconnected".to_owned()));
+        row.item("disconnected_at", AttributeValue::N("1".to_owned())).send().await.unwrap();
+    }
+    world.connect("alive").await;
+    let (mut changed, mut cursor, mut runs) = (0, Value::Null, 0);
+    loop {
+        let Ok(deployment) = Arc::try_unwrap(world.another().deployment) else { panic!("nobody else has it") };
+        let deletes = Arc::new(SlowDeletes { table: table(&world), clock: world.clock.clone() });
+        let maintenance = Maintenance { deletes, ..deployment.maintenance };
+        let event = json!({ "task": "reap", "dry_run": false, "cursor": cursor });
+        let report = run_for(&maintenance, &world, 85, event).await;
+        changed += report["changed"].as_u64().unwrap();
+        runs += 1;
+        if report["finished"] == true {
+            break;
+        }
+        let last = report["cursor"].as_str().unwrap();
+        assert!(last == "alive" || world.row(last).await.is_none(), "{last} is the last one that was deleted");
+        cursor = report["cursor"].clone();
+    }
+    assert_eq!(changed, 120);
+    assert!(runs > 2, "{runs}");
+    assert!(world.is_live(world.token("alive").await.text("access_token")));
+}
