@@ -7,7 +7,8 @@ use tokio::process::Command;
 
 use crate::process::part;
 
-pub(crate) const FUNCTIONS: [&str; 6] = ["authorize", "callback", "refresh", "token", "connections", "events"];
+pub(crate) const FUNCTIONS: [&str; 7] =
+    ["authorize", "callback", "refresh", "token", "connections", "events", "maintenance"];
 
 #[derive(Clone)]
 pub(crate) struct Stack(Value);

@@ -48,6 +48,8 @@ async fn a_wrong_parameter_is_refused_before_anything_is_created() {
         (&[("ExistingConnectionsStreamArn", stream)], "StreamOfTheTable"),
         (&[("ExistingConnectionsStreamArn", "2026-11-24T16:00:00.000")], "ExistingConnectionsStreamArn"),
         (&[("EventBusName", "a bus")], "EventBusName"),
+        (&[("NewSealingKeyArn", "alias/sealing")], "NewSealingKeyArn"),
+        (&[("PreviousSealingKeyArn", key)], "PreviousSealingKeyWithANewOne"),
         (&[("DomainName", "connect.example.com")], "DomainWithCertificate"),
         (&[("CertificateArn", certificate)], "DomainWithCertificate"),
         (&[("HostedZoneId", "Z123")], "DomainWithCertificate"),
@@ -97,6 +99,7 @@ fn read_by(function: &str) -> BTreeSet<String> {
         "callback" => drop(callback::Settings::read(&mut env)),
         "connections" => drop(connections::Settings::read(&mut env)),
         "events" => drop(events::Settings::read(&mut env)),
+        "maintenance" => drop(maintenance::Settings::read(&mut env)),
         "refresh" | "token" => drop(RefreshSettings::read(&mut env)),
         other => panic!("{other} is no function"),
     }
@@ -320,6 +323,45 @@ async fn the_events_function_follows_the_tables_stream_and_loses_no_record_of_it
     assert_eq!(without.environment("events")["EVENT_BUS_NAME"], "theirs");
     let policies = Value::from(without.policies("events")).to_string();
     assert!(policies.contains("event-bus/theirs") && !policies.contains("dynamodb:"), "{policies}");
+}
+
+#[tokio::test]
+async fn a_new_sealing_key_makes_the_data_keys_and_every_earlier_one_still_opens() {
+    let [new, newer] = ["1b2c", "3d4e"].map(|id| format!("arn:aws:kms:eu-west-1:111122223333:key/{id}"));
+    let changed = Stack::with(&[("NewSealingKeyArn", &new)]).await;
+    let again = Stack::with(&[("NewSealingKeyArn", &newer), ("PreviousSealingKeyArn", &new)]).await;
+    for (stack, current, earlier) in [(&changed, &new, vec![]), (&again, &newer, vec![&*new])] {
+        let mut all = vec![stack.arn("SealingKey"), current];
+        all.extend(earlier);
+        assert_eq!(stack.output("SealingKeyArn"), current);
+        for function in FUNCTIONS {
+            for policy in stack.policies(function) {
+                for statement in policy["Statement"].as_array().unwrap() {
+                    match statement["Sid"].as_str().unwrap() {
+                        "OpenDataKey" => assert_eq!(statement["Resource"], json!(all), "{function}"),
+                        "MakeDataKey" => assert_eq!(statement["Resource"], json!(current), "{function}"),
+                        _ => {}
+                    }
+                }
+            }
+        }
+        for function in ["callback", "maintenance"] {
+            assert_eq!(&stack.environment(function)["KMS_KEY_ID"], current, "{function}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn nothing_invokes_maintenance_but_a_person() {
+    let stack = Stack::with(&[]).await;
+    let arn = stack.arn("MaintenanceFunction");
+    for kind in ["AWS::Lambda::Permission", "AWS::Scheduler::Schedule", "AWS::Lambda::EventSourceMapping"] {
+        for (id, resource) in stack.of_type(kind) {
+            assert!(!resource.to_string().contains(arn), "{id}");
+        }
+    }
+    assert!(stack.routes().iter().all(|(_, _, function, _)| *function != "maintenance"));
+    assert_eq!(stack.output("MaintenanceFunctionName"), stack.resource("MaintenanceFunction")["physical_id"]);
 }
 
 #[tokio::test]
