@@ -27,6 +27,12 @@ async fn dynamodb_local_holds_the_stores_contract() {
     contracts::store::holds(&client).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn dynamodb_local_holds_the_contract_of_deletes_and_of_the_walk() {
+    let (_server, client) = start().await;
+    contracts::deletes::hold(&client).await;
+}
+
 /// `PROOF=long`: 10,000 sequences.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_conditions_model_and_dynamodb_local_agree_on_random_sequences() {

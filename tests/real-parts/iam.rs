@@ -23,12 +23,11 @@ impl Question {
     pub(crate) fn of(stack: &Stack, function: &str, asked: Asked) -> Self {
         let principal = stack.properties(&logical_id(function))["Role"].as_str().unwrap().to_owned();
         let key = asked.action.starts_with("kms:").then(|| {
-            let (_, key) = stack
-                .of_type("AWS::KMS::Key")
-                .into_iter()
-                .find(|(_, key)| key["arn"] == asked.resource.as_str())
-                .unwrap_or_else(|| panic!("not a key of the stack: {asked:?}"));
-            key["Properties"]["KeyPolicy"].clone()
+            let keys = stack.of_type("AWS::KMS::Key");
+            let key = keys.into_iter().find(|(_, key)| key["arn"] == asked.resource.as_str());
+            // A key that an operator makes has the policy that KMS gives by default, which is the sealing key's too.
+            let key = key.map_or_else(|| stack.properties("SealingKey"), |(_, key)| &key["Properties"]);
+            key["KeyPolicy"].clone()
         });
         Self { principal, asked, policies: stack.policies(function), resource_policy: key }
     }

@@ -10,17 +10,9 @@ use crate::stack::{FUNCTIONS, Stack};
 const OF_THE_PLATFORM: [&str; 6] =
     ["Log", "Trace", "ReportFailedRun", "TakeFromEscrow", "FollowStream", "ReportFailedBatch"];
 
-pub(crate) async fn allow_every_call_and_nothing_unused(stack: &Stack, calls: &[Call]) {
-    let mut asked: Vec<(&str, Asked)> = Vec::new();
-    for call in calls {
-        for one in call.asks() {
-            if !asked.contains(&(call.function, one.clone())) {
-                asked.push((call.function, one));
-            }
-        }
-    }
-
-    // Every call is allowed.
+/// Every call is allowed by the stack as it was then; and what these functions may do, they have done.
+pub(crate) async fn allow_every_call_and_nothing_unused(stack: &Stack, calls: &[Call], functions: &[&str]) {
+    let asked = asked(calls);
     let questions: Vec<Question> =
         asked.iter().map(|(function, one)| Question::of(stack, function, one.clone())).collect();
     for ((function, one), allowed) in asked.iter().zip(decide(&questions).await) {
@@ -28,7 +20,7 @@ pub(crate) async fn allow_every_call_and_nothing_unused(stack: &Stack, calls: &[
     }
 
     // Every allowed action is a call of somebody's: each statement, with one of its actions, allows one of the calls.
-    for function in FUNCTIONS {
+    for function in functions {
         for policy in stack.policies(function) {
             for statement in policy["Statement"].as_array().unwrap() {
                 if OF_THE_PLATFORM.contains(&statement["Sid"].as_str().unwrap()) {
@@ -40,7 +32,7 @@ pub(crate) async fn allow_every_call_and_nothing_unused(stack: &Stack, calls: &[
                 };
                 for action in actions {
                     let alone = json!({ "Version": "2012-10-17", "Statement": [statement] });
-                    let calls = asked.iter().filter(|(its, one)| *its == function && action == one.action.as_str());
+                    let calls = asked.iter().filter(|(its, one)| its == function && action == one.action.as_str());
                     let questions: Vec<Question> = calls
                         .map(|(_, one)| Question {
                             policies: vec![alone.clone()],
@@ -53,12 +45,23 @@ pub(crate) async fn allow_every_call_and_nothing_unused(stack: &Stack, calls: &[
             }
         }
     }
+}
 
-    nobody_may_do_more(stack, &asked).await;
+fn asked(calls: &[Call]) -> Vec<(&'static str, Asked)> {
+    let mut asked: Vec<(&str, Asked)> = Vec::new();
+    for call in calls {
+        for one in call.asks() {
+            if !asked.contains(&(call.function, one.clone())) {
+                asked.push((call.function, one));
+            }
+        }
+    }
+    asked
 }
 
 /// The denials that the design rests on, by name.
-async fn nobody_may_do_more(stack: &Stack, asked: &[(&str, Asked)]) {
+pub(crate) async fn nobody_may_do_more(stack: &Stack, calls: &[Call]) {
+    let asked = asked(calls);
     let one = |function: &str, action: &str| {
         let found = asked.iter().find(|(its, one)| *its == function && one.action == action);
         found.unwrap_or_else(|| panic!("{function} has not called {action}")).1.clone()
@@ -84,6 +87,18 @@ async fn nobody_may_do_more(stack: &Stack, asked: &[(&str, Asked)]) {
         ("refresh reads an attempt", "refresh", state.clone()),
         ("token makes a data key", "token", generate.clone()),
         ("token lists who is due", "token", one("refresh", "dynamodb:Query")),
+        ("maintenance reads an attempt", "maintenance", state.clone()),
+        ("maintenance writes an attempt", "maintenance", renamed(&state, "dynamodb:UpdateItem")),
+        (
+            "maintenance opens another stack's data key",
+            "maintenance",
+            context(&decrypt, "kms:EncryptionContext:stack", json!("another")),
+        ),
+        (
+            "maintenance makes another stack's data key",
+            "maintenance",
+            context(&generate, "kms:EncryptionContext:stack", json!("another")),
+        ),
         ("connections opens a data key", "connections", decrypt.clone()),
         ("connections writes a connection", "connections", renamed(&connection, "dynamodb:UpdateItem")),
         ("events reads a connection", "events", connection.clone()),
@@ -104,6 +119,9 @@ async fn nobody_may_do_more(stack: &Stack, asked: &[(&str, Asked)]) {
     ];
     for function in FUNCTIONS {
         denied.push(("encrypts", function, renamed(&generate, "kms:Encrypt")));
+        if function == "maintenance" {
+            continue;
+        }
         denied.push(("deletes a connection", function, renamed(&connection, "dynamodb:DeleteItem")));
         let scan = Asked { context: json!({}), ..renamed(&connection, "dynamodb:Scan") };
         denied.push(("scans the connections", function, scan));

@@ -111,6 +111,9 @@ impl Call {
                     context: json!({}),
                 }]
             }
+            ("DynamoDB_20120810", "Scan") => {
+                vec![Asked { action: "dynamodb:Scan".to_owned(), resource: table_arn(&self.input), context: json!({}) }]
+            }
             ("DynamoDB_20120810", _) => vec![on_item(operation, &self.input)],
             ("TrentService", _) => {
                 let pairs = self.input["EncryptionContext"].as_object().unwrap();

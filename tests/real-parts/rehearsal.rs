@@ -28,7 +28,10 @@ use crate::policies;
 use crate::process::built;
 use crate::recorder::{Calls, record};
 use crate::runtime_api::Function;
-use crate::stack::Stack;
+use crate::stack::{FUNCTIONS, Stack};
+
+/// Of the template's parameter, until an engine has given the key a name of its own.
+const NEW_KEY: &str = "arn:aws:kms:eu-west-1:111122223333:key/1b2c";
 
 const SECRET: &str = "canary-client-secret";
 
@@ -37,6 +40,8 @@ struct Rehearsal {
     services: Services,
     endpoints: [(&'static str, std::net::SocketAddr); 5],
     stream: Stream,
+    /// The same stack, once it has been deployed with another sealing key.
+    changed: Stack,
     escrow: aws_sdk_sqs::Client,
     simulation: Arc<Simulation>,
     provider: String,
@@ -71,7 +76,11 @@ impl Rehearsal {
         let bus = stack.properties("EventBus")["Name"].as_str().unwrap();
         buses(moto_at).create_event_bus().name(bus).send().await.unwrap();
         let (sealing_key, client_secret) = (stack.arn("SealingKey").to_owned(), stack.arn("Secret").to_owned());
-        let stack = stack.renamed(&sealing_key, &key_arn).renamed(&client_secret, &secret_arn);
+        let made = services.kms.create_key().send().await.unwrap();
+        let new_key = made.key_metadata.unwrap().arn.unwrap();
+        let [stack, changed] = [stack, Stack::with(&[("NewSealingKeyArn", NEW_KEY)]).await].map(|stack| {
+            stack.renamed(&sealing_key, &key_arn).renamed(&client_secret, &secret_arn).renamed(NEW_KEY, &new_key)
+        });
 
         let simulation = Arc::new(Simulation {
             client_id: "client-one".to_owned(),
@@ -86,6 +95,7 @@ impl Rehearsal {
         let provider = format!("http://{}", webinargeek::serve(simulation.clone(), listener).unwrap());
         Self {
             stack,
+            changed,
             services,
             endpoints: [
                 ("AWS_ENDPOINT_URL_DYNAMODB", tables_at),
@@ -107,7 +117,11 @@ impl Rehearsal {
 
     /// The built function, with the template's environment. Only the provider is elsewhere, and AWS behind the recorder.
     async fn function(&self, name: &'static str) -> Function {
-        let mut variables = self.stack.environment(name);
+        self.function_of(&self.stack, name).await
+    }
+
+    async fn function_of(&self, stack: &Stack, name: &'static str) -> Function {
+        let mut variables = stack.environment(name);
         for (variable, path) in [
             ("WEBINARGEEK_AUTHORIZE_URL", "/oauth/authorize"),
             ("WEBINARGEEK_TOKEN_URL", "/oauth/token"),
@@ -440,16 +454,41 @@ async fn a_customer_connects_through_the_stack_and_its_policies_allow_just_what_
         assert_eq!(told.iter().filter(|detail| detail["id"] == id).count(), 1, "{id}: {told:#?}");
     }
 
+    // The sealing key is changed; what was sealed is sealed anew, and what is dead for long is removed.
+    let calls_before = aws.calls.all().len();
+    let maintenance = aws.function_of(&aws.changed, "maintenance").await;
+    let unknown = json!({ "task": "vacuum" });
+    let id = format!("r{}", aws.requests.fetch_add(1, Ordering::SeqCst));
+    let refused = maintenance.invoke(&id, unknown).await.unwrap_err();
+    assert!(refused.to_string().contains("`reseal` or `reap`"), "{refused}");
+    let looked = aws.invoke(&maintenance, json!({ "task": "reseal" })).await;
+    assert_eq!((&looked["would_change"], &looked["failed"]), (&json!(3), &json!({})), "{looked}");
+    let resealed = aws.invoke(&maintenance, json!({ "task": "reseal", "dry_run": false })).await;
+    assert_eq!((&resealed["changed"], &resealed["finished"]), (&json!(3), &json!(true)), "{resealed}");
+    let again = aws.invoke(&maintenance, json!({ "task": "reseal", "dry_run": false })).await;
+    assert_eq!((&again["changed"], &again["skipped"]), (&json!(0), &json!(3)), "{again}");
+    let new_token = aws.function_of(&aws.changed, "token").await;
+    let answer = aws.send(&new_token, Request::new("GET", "/v1/connections/swept/token")).await;
+    assert_eq!(answer["statusCode"], 200, "{answer}");
+    aws.set("tenant", &[("refused_at", 1), ("expires_at", 1)]).await;
+    let reaped = aws.invoke(&maintenance, json!({ "task": "reap", "dry_run": false })).await;
+    assert_eq!((&reaped["changed"], &reaped["finished"]), (&json!(1), &json!(true)), "{reaped}");
+
     let mut secrets = journey.secrets();
     secrets.extend([SECRET.to_owned(), first_token]);
     for secret in &secrets {
         assert!(!Value::from(told.clone()).to_string().contains(secret), "{told:#?}");
     }
-    let functions = [&connections, &authorize, &callback, &second_callback, &token, &refresh, &events];
+    let functions = [&connections, &authorize, &callback, &second_callback, &token, &refresh, &events, &maintenance];
     refresh.logged(|line| line["ambiguous_rotations"] == 1).await;
     the_logs_tell_it_and_no_secret(&functions, &secrets);
     every_metric_has_been_written(&functions);
-    policies::allow_every_call_and_nothing_unused(&aws.stack, &aws.calls.all()).await;
+    let (maintaining, serving): (Vec<&str>, Vec<&str>) = FUNCTIONS.into_iter().partition(|it| *it == "maintenance");
+    let calls = aws.calls.all();
+    let (before, after) = calls.split_at(calls_before);
+    policies::allow_every_call_and_nothing_unused(&aws.stack, before, &serving).await;
+    policies::allow_every_call_and_nothing_unused(&aws.changed, after, &maintaining).await;
+    policies::nobody_may_do_more(&aws.stack, before).await;
 }
 
 fn the_logs_tell_it_and_no_secret(functions: &[&Function], secrets: &[String]) {
