@@ -23,4 +23,7 @@ async fn moto_holds_the_keys_contract() {
     let client = Services::at(address, address).kms;
     let key = client.create_key().send().await.unwrap().key_metadata.unwrap();
     contracts::keys::hold(&client, &key.key_id).await;
+    let another = client.create_key().send().await.unwrap().key_metadata.unwrap();
+    let [key, another] = [key, another].map(|key| key.arn.unwrap());
+    contracts::keys::a_wrapped_key_names_the_one_that_wrapped_it(&client, [&key, &another]).await;
 }

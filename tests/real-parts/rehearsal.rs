@@ -457,10 +457,6 @@ async fn a_customer_connects_through_the_stack_and_its_policies_allow_just_what_
     // The sealing key is changed; what was sealed is sealed anew, and what is dead for long is removed.
     let calls_before = aws.calls.all().len();
     let maintenance = aws.function_of(&aws.changed, "maintenance").await;
-    let unknown = json!({ "task": "vacuum" });
-    let id = format!("r{}", aws.requests.fetch_add(1, Ordering::SeqCst));
-    let refused = maintenance.invoke(&id, unknown).await.unwrap_err();
-    assert!(refused.to_string().contains("`reseal` or `reap`"), "{refused}");
     let looked = aws.invoke(&maintenance, json!({ "task": "reseal" })).await;
     assert_eq!((&looked["would_change"], &looked["failed"]), (&json!(3), &json!({})), "{looked}");
     let resealed = aws.invoke(&maintenance, json!({ "task": "reseal", "dry_run": false })).await;
@@ -527,6 +523,16 @@ fn every_metric_has_been_written(functions: &[&Function]) {
     }
     let all: BTreeSet<String> = METRICS.iter().map(|metric| metric.name.to_owned()).collect();
     assert_eq!(written, all);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn maintenance_refuses_what_it_does_not_understand_and_says_why() {
+    let variables = Stack::with(&[]).await.environment("maintenance");
+    let variables: Vec<(&str, String)> = variables.iter().map(|(key, value)| (key.as_str(), value.clone())).collect();
+    let maintenance = Function::start(&built("maintenance"), &variables).await;
+    let refused = maintenance.invoke("r1", json!({ "task": "vacuum" })).await.unwrap_err();
+    let says = refused["errorMessage"].as_str().unwrap();
+    assert!(says.contains("unknown variant `vacuum`, expected `reseal` or `reap`"), "{refused}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
