@@ -42,6 +42,8 @@ async fn the_page_leads_to_a_connection_and_curl_to_a_live_token() {
     assert!(is_live(&provider, token["access_token"].as_str().unwrap()).await, "{token}");
     assert!(laptop.get("/").await.text().await.unwrap().contains(id), "the page names the connection");
     assert_eq!(laptop.post("/local/refresh", json!({})).await["due"], 0);
+    let maintained = laptop.post("/local/maintenance", json!({ "task": "reseal" })).await;
+    assert_eq!((&maintained["skipped"], &maintained["finished"]), (&json!(1), &json!(true)));
 }
 
 #[tokio::test]

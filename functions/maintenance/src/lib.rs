@@ -47,7 +47,8 @@ impl Settings {
     pub fn read(env: &mut Environment) -> Self {
         let kms_key_id = env.required("KMS_KEY_ID");
         // KMS answers a key's ARN, whatever it was asked for. An alias would equal none, and each run seal everything again.
-        if !kms_key_id.is_empty() && !(kms_key_id.starts_with("arn:") && kms_key_id.contains(":key/")) {
+        let is_a_keys_arn = kms_key_id.starts_with("arn:") && kms_key_id.contains(":key/");
+        if !is_a_keys_arn && !kms_key_id.is_empty() {
             env.problem("KMS_KEY_ID", "must be the ARN of a key, and of no alias");
         }
         Self { connections_table: env.required("CONNECTIONS_TABLE"), kms_key_id, stack: env.stack() }
@@ -160,8 +161,10 @@ impl Maintenance {
         let done = async {
             let item = row.item.map_err(StoreError::from)?;
             let done = self.one(event, item).await?;
-            if let Done::Changed = done {
-                tracing::info!(task = ?event.task, dry_run = event.dry_run, "a row that there is something to do to");
+            match done {
+                Done::Changed if event.dry_run => tracing::info!(task = ?event.task, "the row would be changed"),
+                Done::Changed => tracing::info!(task = ?event.task, "the row is changed"),
+                Done::Skipped => {}
             }
             Ok(done)
         };
@@ -213,5 +216,23 @@ impl Report {
     fn fail(&mut self, failure: &Failure) {
         failure.log();
         *self.failed.entry(failure.class().as_str()).or_default() += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_key_must_be_named_as_kms_names_it() {
+        let problem = |key: &'static str| {
+            let lookup = |name: &str| Some(if name == "KMS_KEY_ID" { key } else { "x" }.to_owned());
+            Environment::read(&lookup, Settings::read).err().map(|error| error.to_string())
+        };
+        assert_eq!(problem("arn:aws:kms:eu-west-1:111122223333:key/1b2c"), None);
+        for other in ["1b2c", "alias/sealing", "arn:aws:kms:eu-west-1:111122223333:alias/sealing"] {
+            assert!(problem(other).unwrap().contains("KMS_KEY_ID must be the ARN of a key"), "{other}");
+        }
+        assert!(problem("").unwrap().contains("KMS_KEY_ID is required"));
     }
 }

@@ -64,6 +64,14 @@ mod tests {
     }
 
     #[test]
+    fn our_own_write_whose_acknowledgement_was_lost_is_known_again() {
+        let pair = SealedPair { token_set: TokenSet::new([1; 16]), sealed: vec![9], data_key: vec![9] };
+        let after = write().apply(Some(&row(1, 1)));
+        assert!(!write().evaluate(Some(&after)).is_empty() && is_ours(&after, &pair));
+        assert!(!is_ours(&row(2, 2), &pair));
+    }
+
+    #[test]
     fn it_changes_the_seal_and_nothing_else() {
         let (before, after) = (row(1, 1), write().apply(Some(&row(1, 1))));
         let changed: Vec<&str> =
