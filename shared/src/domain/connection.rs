@@ -13,9 +13,9 @@ use super::token_pair::TokenSet;
 pub mod confirming;
 pub mod connecting;
 pub mod disconnecting;
-pub mod superseded;
 pub mod reaping;
 pub mod resealing;
+pub mod superseded;
 pub mod writes;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
