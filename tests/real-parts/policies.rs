@@ -99,8 +99,12 @@ pub(crate) async fn nobody_may_do_more(stack: &Stack, calls: &[Call]) {
             "maintenance",
             context(&generate, "kms:EncryptionContext:stack", json!("another")),
         ),
-        ("connections opens a data key", "connections", decrypt.clone()),
-        ("connections writes a connection", "connections", renamed(&connection, "dynamodb:UpdateItem")),
+        (
+            "connections opens another stack's data key",
+            "connections",
+            context(&decrypt, "kms:EncryptionContext:stack", json!("another")),
+        ),
+        ("connections reads an attempt, and with it a confirmation", "connections", state.clone()),
         ("events reads a connection", "events", connection.clone()),
         ("events writes a connection", "events", renamed(&connection, "dynamodb:UpdateItem")),
         ("events opens a data key", "events", decrypt.clone()),
@@ -124,7 +128,9 @@ pub(crate) async fn nobody_may_do_more(stack: &Stack, calls: &[Call]) {
         }
         denied.push(("deletes a connection", function, renamed(&connection, "dynamodb:DeleteItem")));
         let scan = Asked { context: json!({}), ..renamed(&connection, "dynamodb:Scan") };
-        denied.push(("scans the connections", function, scan));
+        if function != "connections" {
+            denied.push(("scans the connections", function, scan));
+        }
         let change = Asked { context: json!({}), ..renamed(&session, "dynamodb:UpdateTimeToLive") };
         denied.push(("changes how long attempts are kept", function, change));
         if function != "connections" {
@@ -133,7 +139,6 @@ pub(crate) async fn nobody_may_do_more(stack: &Stack, calls: &[Call]) {
     }
     for action in ["kms:Decrypt", "kms:GenerateDataKey"] {
         denied.push(("authorize uses the sealing key", "authorize", renamed(&decrypt, action)));
-        denied.push(("connections uses the sealing key", "connections", renamed(&decrypt, action)));
         denied.push(("events uses the sealing key", "events", renamed(&decrypt, action)));
     }
     let questions: Vec<Question> =

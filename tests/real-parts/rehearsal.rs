@@ -33,6 +33,8 @@ use crate::stack::{FUNCTIONS, Stack};
 /// Of the template's parameter, until an engine has given the key a name of its own.
 const NEW_KEY: &str = "arn:aws:kms:eu-west-1:111122223333:key/1b2c";
 
+mod integrator;
+
 const SECRET: &str = "canary-client-secret";
 
 struct Rehearsal {
@@ -440,6 +442,8 @@ async fn a_customer_connects_through_the_stack_and_its_policies_allow_just_what_
     let given_up = aws.invoke(&refresh, scheduled.clone()).await;
     assert_eq!(given_up["reauth_required"], 1, "{given_up}");
 
+    integrator::rehearse(&aws, &connections, &token, &refresh).await;
+
     // Each of it is told, from the table's stream.
     let events = aws.function("events").await;
     let records = aws.stream.records().await.unwrap();
@@ -450,6 +454,8 @@ async fn a_customer_connects_through_the_stack_and_its_policies_allow_just_what_
         "granted/1/connection.connected",
         "swept/1/connection.connected",
         "tenant/4/connection.reauth_required",
+        "imported/1/connection.connected",
+        "imported/2/connection.disconnected",
     ] {
         assert_eq!(told.iter().filter(|detail| detail["id"] == id).count(), 1, "{id}: {told:#?}");
     }

@@ -24,7 +24,7 @@ use shared::system::SystemEntropy;
 use tokio::net::TcpListener;
 use tracing::Instrument;
 
-use crate::browser::Browser;
+use crate::browser::{Browser, provider_client};
 use crate::clock::TestClock;
 use crate::description::{Asked, DESCRIPTION};
 
@@ -354,6 +354,18 @@ impl World {
     /// What the provider's API says to an access token; asking is its first use.
     pub fn is_live(&self, access_token: &str) -> bool {
         self.simulation.grants.present(access_token, self.clock.now()).is_ok()
+    }
+
+    /// Whether the provider would refresh with it; asking is a refresh.
+    pub async fn honours(&self, refresh_token: &str) -> bool {
+        let form = [
+            ("grant_type", "refresh_token"),
+            ("refresh_token", refresh_token),
+            ("client_id", "client-one"),
+            ("client_secret", CLIENT_SECRET),
+        ];
+        let request = provider_client().post(format!("{}/oauth/token", self.provider_origin)).form(&form);
+        request.send().await.unwrap().status().is_success()
     }
 
     pub fn refreshes(&self) -> usize {

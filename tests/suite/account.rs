@@ -17,18 +17,6 @@ async fn refresh_token(world: &World, id: &str) -> String {
     pair.refresh_token.unwrap().expose().to_owned()
 }
 
-/// What the provider says to a refresh token.
-async fn honours(world: &World, refresh_token: &str) -> bool {
-    let form = [
-        ("grant_type", "refresh_token"),
-        ("refresh_token", refresh_token),
-        ("client_id", "client-one"),
-        ("client_secret", tests::world::CLIENT_SECRET),
-    ];
-    let answer = tests::browser::provider_client().post(format!("{}/oauth/token", world.provider_origin)).form(&form);
-    answer.send().await.unwrap().status().is_success()
-}
-
 #[tokio::test]
 async fn a_connection_says_whose_it_is() {
     let world = world().await;
@@ -91,7 +79,7 @@ async fn a_reconnect_with_another_account_leaves_no_grant_of_the_first_one_behin
     assert!(world.row("t").await.unwrap().contains_key("superseded_sealed"));
     world.clock.advance(6000);
     world.sweep().await;
-    assert!(!honours(&world, &replaced).await, "revoked");
+    assert!(!world.honours(&replaced).await, "revoked");
     assert!(!world.row("t").await.unwrap().keys().any(|name| name.starts_with("superseded")));
     assert!(world.is_live(world.token("t").await.text("access_token")));
     assert_eq!(world.simulation.faults.requested("revoke"), 1);
@@ -127,5 +115,5 @@ async fn a_revocation_that_fails_is_tried_again_with_the_next_refresh() {
         let is_kept = world.row("t").await.unwrap().contains_key("superseded_sealed");
         assert_eq!(is_kept, !is_revoked);
     }
-    assert!(!honours(&world, &replaced).await);
+    assert!(!world.honours(&replaced).await);
 }

@@ -160,12 +160,13 @@ async fn a_session_says_how_its_journey_went() {
 async fn delete_revokes_and_says_so_and_whoever_asks_again_is_told_the_same() {
     let world = World::new().await;
     world.connect("t").await;
-    let token = world.token("t").await.text("access_token").to_owned();
+    let pair = world.deployment.token.refreshing.open(&world.stored("t").await.unwrap()).await.unwrap();
+    let (token, refresh_token) = (pair.access_token.expose(), pair.refresh_token.as_ref().unwrap().expose());
     for _ in 0..2 {
         let answer = world.json(Method::DELETE, "/v1/connections/t", None).await;
         assert_eq!((answer.status, &answer.body), (StatusCode::OK, &json!({ "revocation": "done" })));
     }
-    assert!(!world.is_live(&token));
+    assert!(!world.is_live(token) && !world.honours(refresh_token).await);
     assert_eq!(world.get("/v1/connections/t").await.status, 404);
 }
 

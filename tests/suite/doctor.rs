@@ -140,7 +140,11 @@ async fn a_list_whose_first_secret_is_refused_is_a_warning() {
 
 #[tokio::test]
 async fn a_key_that_is_refused_is_found_whether_it_cannot_make_or_cannot_open() {
-    let world = World::with(Setup::default().variable("KMS_KEY_ID", "another-key")).await;
+    let world = World::with(
+        Setup::default()
+            .variable("KMS_KEY_ID", "arn:aws:kms:eu-west-1:000000000000:key/00000000-0000-4000-8000-000000000009"),
+    )
+    .await;
     finds(&world, &[("sealing", "failed")]).await;
     let world = World::new().await;
     for operation in ["GenerateDataKey", "Decrypt"] {

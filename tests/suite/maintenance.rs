@@ -247,7 +247,7 @@ async fn a_refresh_that_began_before_stores_its_pair_under_the_earlier_key_and_a
     world.clock.advance(6000);
     let Ok(deployment) = Arc::try_unwrap(before.another().deployment) else { panic!("nobody else has it") };
     let refreshing = deployment.refresh.refreshing;
-    drop(deployment.token);
+    drop((deployment.token, deployment.connections));
     let Ok(refreshing) = Arc::try_unwrap(refreshing) else { panic!("nobody else has it") };
     let provider = Arc::new(Meanwhile { provider: refreshing.provider.clone(), world: world.another() });
     let refreshing = Refreshing { provider, ..refreshing };
