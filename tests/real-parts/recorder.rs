@@ -111,6 +111,19 @@ impl Call {
                     context: json!({}),
                 }]
             }
+            ("DynamoDB_20120810", "BatchGetItem") => {
+                let tables = self.input["RequestItems"].as_object().unwrap().iter();
+                let asked = |table: &String, batch: &Value| {
+                    let keys: Vec<&Value> =
+                        batch["Keys"].as_array().unwrap().iter().map(|key| &key["id"]["S"]).collect();
+                    Asked {
+                        action: "dynamodb:BatchGetItem".to_owned(),
+                        resource: table_arn(&json!({ "TableName": table })),
+                        context: json!({ "dynamodb:LeadingKeys": keys }),
+                    }
+                };
+                tables.map(|(table, batch)| asked(table, batch)).collect()
+            }
             ("DynamoDB_20120810", "Scan") => {
                 vec![Asked { action: "dynamodb:Scan".to_owned(), resource: table_arn(&self.input), context: json!({}) }]
             }
