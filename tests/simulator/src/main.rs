@@ -16,7 +16,7 @@ const USAGE: &str = "\
 simulator run [--provider p0|p1|p2|p3|p4] [--refreshes N] [--seed N]
 simulator replay SEED [--provider …] [--stormy yes] [--mutant TEXT] [--events N]
 simulator mutants [--seconds N] [--only TEXT]
-simulator exhaustive [--faults N]
+simulator exhaustive [--faults N] [--provider …]
 simulator all";
 
 /// What follows the command: `--name value` pairs, and words without a name.
@@ -45,10 +45,13 @@ fn main() -> ExitCode {
         "run" => run(arguments.class(), arguments.number("--seed", 0), arguments.number("--refreshes", 1_000_000)),
         "replay" => replay(&arguments),
         "mutants" => mutants(arguments.number("--seconds", 10), arguments.option("--only").unwrap_or_default()),
-        "exhaustive" => exhaustive(arguments.number("--faults", 2) as usize),
+        "exhaustive" => {
+            let only = arguments.option("--provider").and_then(Class::parse);
+            exhaustive(arguments.number("--faults", 2) as usize, only)
+        }
         "all" => {
             let campaigns = Class::ALL.map(|class| run(class, 0, 20_000));
-            campaigns.iter().all(|held| *held) & exhaustive(1) & mutants(10, "")
+            campaigns.iter().all(|held| *held) & exhaustive(1, None) & mutants(10, "")
         }
         _ => {
             eprintln!("{USAGE}");
@@ -127,9 +130,9 @@ fn mutants(seconds: u64, only: &str) -> bool {
     survivors == 0
 }
 
-fn exhaustive(most_faults: usize) -> bool {
+fn exhaustive(most_faults: usize, only: Option<Class>) -> bool {
     let mut holds = true;
-    for setup in Setup::all(most_faults) {
+    for setup in Setup::all(most_faults).into_iter().filter(|setup| only.is_none_or(|class| class == setup.class)) {
         let began = now();
         let found = exhaustive::search(setup);
         println!(
