@@ -9,6 +9,7 @@ use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
 use callback::Callback;
 use connections::Connections;
 use connections::doctor::Doctor;
+use connections::import::Importing;
 use http::Method;
 use maintenance::Maintenance;
 use refresh::Refresh;
@@ -211,8 +212,16 @@ impl Deployment {
                 connections: connections.clone(),
                 connection_writes: connections.clone(),
                 listing: connections.clone(),
-                keys: key_maker,
-                refreshing: refreshing.clone(),
+                importing: Importing {
+                    stack: refreshing.stack.clone(),
+                    client_id: refreshing.client_id.clone(),
+                    connections: connections.clone(),
+                    connection_writes: connections.clone(),
+                    keys: key_maker,
+                    refreshing: refreshing.clone(),
+                    clock: clock.clone(),
+                    entropy: entropy.clone(),
+                },
                 disconnecting: disconnecting.clone(),
                 identifying,
                 doctor,

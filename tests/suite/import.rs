@@ -108,6 +108,21 @@ async fn an_import_while_the_schedule_has_the_old_pair_at_the_provider_stands() 
 }
 
 #[tokio::test]
+async fn a_link_that_has_made_the_connection_stays_used_after_an_import() {
+    let world = World::new().await;
+    let refresh_token = refresh_token(&world).await;
+    let session = world.session(json!({ "connection_id": "t" })).await;
+    let (customer, other) = (world.browser(), world.browser());
+    // Two browsers follow the link; the second one comes back when the connection has long been another one's.
+    let late = other.to_callback(session.text("url")).await;
+    customer.journey(session.text("url"), "approve").await;
+    put(&world, json!({ "refresh_token": refresh_token, "replace": true })).await;
+    let before = world.row("t").await;
+    assert_eq!(other.get(&late).await.status(), 400, "found by the simulator: the import had forgotten the session");
+    assert_eq!(world.row("t").await, before);
+}
+
+#[tokio::test]
 async fn nothing_is_stored_while_it_is_being_taken_away() {
     let world = World::new().await;
     let refresh_token = refresh_token(&world).await;

@@ -8,6 +8,7 @@
 //! So a refresh token that the provider refuses is stored all the same: the answer is 202 and says why, and the connection is
 //! given up as every other one, when the refusal is confirmed.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::StatusCode;
@@ -24,8 +25,8 @@ use shared::domain::write::Written;
 use shared::http::body::Members;
 use shared::http::problem::Problem;
 use shared::http::{Invocation, Request, Response, reply};
-use shared::ports::StoreError;
-use shared::refreshing::{INVOCATION_BUDGET, Outcome};
+use shared::ports::{Clock, Entropy, MakeDataKeys, ReadConnections, StoreError, WriteConnections};
+use shared::refreshing::{INVOCATION_BUDGET, Outcome, Refreshing};
 use shared::sealing::{self, Place};
 
 use crate::{Connections, ConnectionsError, status};
@@ -39,6 +40,25 @@ const VSCHAR: std::ops::RangeInclusive<u8> = b' '..=b'~';
 
 /// More than any refresh token has.
 const LONGEST_TOKEN: usize = 8192;
+
+pub struct Importing {
+    pub stack: String,
+    pub client_id: String,
+    pub connections: Arc<dyn ReadConnections>,
+    pub connection_writes: Arc<dyn WriteConnections>,
+    pub keys: Arc<dyn MakeDataKeys>,
+    pub refreshing: Arc<Refreshing>,
+    pub clock: Arc<dyn Clock>,
+    pub entropy: Arc<dyn Entropy>,
+}
+
+/// It is stored.
+pub struct Imported {
+    /// There was no connection before.
+    pub is_new: bool,
+    /// What became of its first refresh.
+    pub refresh: Outcome,
+}
 
 impl Connections {
     pub(crate) async fn import(
@@ -56,31 +76,46 @@ impl Connections {
                 Problem::field("refresh_token", "is required: a refresh token of at most 8192 characters of ASCII")
             })?;
         let replace = members.boolean("replace")?.unwrap_or(false);
-        if self.clock.now() + INVOCATION_BUDGET > invocation.deadline {
-            return Err(ConnectionsError::NoTime);
-        }
 
-        // 1.
-        let seen = self.connections.read(&id).await?;
-        let is_new = seen.is_none();
-        // 2.
-        let token_set = self.store_imported(&id, refresh_token, seen, replace).await?;
-        // 3.
-        let need = Need::OnDemand { seen: token_set };
-        let (code, connection) = match self.refreshing.refresh(&id, &need, invocation.deadline).await {
+        let Imported { is_new, refresh } =
+            self.importing.import(&id, refresh_token, replace, invocation.deadline).await?;
+        let refreshed = if is_new { StatusCode::CREATED } else { StatusCode::OK };
+        let (code, connection) = match refresh {
             Outcome::Refreshed(connection, pair) => {
                 let (token_set, access_token) = (connection.pair.token_set, &pair.access_token);
                 self.identifying.identify(&id, token_set, access_token, invocation.deadline).await;
-                (if is_new { StatusCode::CREATED } else { StatusCode::OK }, self.stored(&id).await?)
+                (refreshed, self.stored(&id).await?)
             }
-            Outcome::Adopted(connection) => (if is_new { StatusCode::CREATED } else { StatusCode::OK }, connection),
+            Outcome::Adopted(connection) => (refreshed, connection),
             _ => (StatusCode::ACCEPTED, self.stored(&id).await?),
         };
         tracing::info!(status = code.as_u16(), "a connection was imported");
         Ok(reply::json(code, &status::show(&connection)))
     }
+}
 
-    async fn store_imported(
+impl Importing {
+    pub async fn import(
+        &self,
+        id: &ConnectionId,
+        refresh_token: RefreshToken,
+        replace: bool,
+        deadline: Timestamp,
+    ) -> Result<Imported, ConnectionsError> {
+        if self.clock.now() + INVOCATION_BUDGET > deadline {
+            return Err(ConnectionsError::NoTime);
+        }
+        // 1.
+        let seen = self.connections.read(id).await?;
+        let is_new = seen.is_none();
+        // 2.
+        let token_set = self.store(id, refresh_token, seen, replace).await?;
+        // 3.
+        let refresh = self.refreshing.refresh(id, &Need::OnDemand { seen: token_set }, deadline).await;
+        Ok(Imported { is_new, refresh })
+    }
+
+    async fn store(
         &self,
         id: &ConnectionId,
         refresh_token: RefreshToken,
@@ -91,12 +126,12 @@ impl Connections {
         let data_key = self.keys.make(id).await?;
         let token_set = TokenSet::new(self.entropy.bytes());
         let pair = TokenPair { access_token: AccessToken::new(""), refresh_token: Some(refresh_token) };
-        let place = Place { stack: &self.settings.refreshing.stack, connection: id, token_set };
+        let place = Place { stack: &self.stack, connection: id, token_set };
         let sealed = sealing::seal(&pair, &data_key.plain, place, self.entropy.bytes());
         let now = self.clock.now();
         let mut grant = NewGrant {
             id: id.clone(),
-            client_id: self.settings.refreshing.token_endpoint.client_id.clone(),
+            client_id: self.client_id.clone(),
             grant: format!("import#{}", digest::base64url(self.entropy.bytes::<16>())),
             begun_at: now,
             session: None,

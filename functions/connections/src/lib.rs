@@ -28,17 +28,18 @@ use shared::http::problem::{Code, Problem};
 use shared::http::{Endpoint, Invocation, Request, Response, path, reply};
 use shared::identifying::Identifying;
 use shared::ports::{
-    Clock, Entropy, KeyError, ListConnections, MakeDataKeys, ReadAttempts, ReadConnections, StoreError, WriteAttempts,
+    Clock, Entropy, KeyError, ListConnections, ReadAttempts, ReadConnections, StoreError, WriteAttempts,
     WriteConnections,
 };
-use shared::refreshing::Refreshing;
 use url::Url;
+
+use import::Importing;
 
 use crate::doctor::Doctor;
 
 mod confirm;
 pub mod doctor;
-mod import;
+pub mod import;
 mod list;
 mod sessions;
 mod status;
@@ -73,8 +74,7 @@ pub struct Connections {
     pub connections: Arc<dyn ReadConnections>,
     pub connection_writes: Arc<dyn WriteConnections>,
     pub listing: Arc<dyn ListConnections>,
-    pub keys: Arc<dyn MakeDataKeys>,
-    pub refreshing: Arc<Refreshing>,
+    pub importing: Importing,
     pub disconnecting: Arc<Disconnecting>,
     pub identifying: Arc<Identifying>,
     pub doctor: Doctor,

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use connections::doctor::Doctor;
+use connections::import::Importing;
 use connections::{Connections, Settings};
 use shared::aws::{dynamodb, kms};
 use shared::config::{Environment, process_environment};
@@ -45,10 +46,18 @@ async fn main() -> Result<(), lambda_http::Error> {
         sessions: attempts,
         connections: connections.clone(),
         connection_writes: connections.clone(),
-        listing: connections,
-        keys,
+        listing: connections.clone(),
         disconnecting: Arc::new(Disconnecting::beside(&refreshing)),
-        refreshing,
+        importing: Importing {
+            stack: settings.refreshing.stack.clone(),
+            client_id: settings.refreshing.token_endpoint.client_id.clone(),
+            connections: connections.clone(),
+            connection_writes: connections.clone(),
+            keys,
+            refreshing,
+            clock: clock.clone(),
+            entropy: Arc::new(SystemEntropy),
+        },
         clock,
         entropy: Arc::new(SystemEntropy),
         settings,

@@ -55,7 +55,7 @@ impl State {
     pub fn of(image: Option<&Item>) -> Result<Self, InconsistentItem> {
         let Some(item) = image else { return Ok(Self::Absent { revocation: None }) };
         if disconnected_at(item)?.is_some() {
-            return Ok(Self::Absent { revocation: revocation(item)? });
+            return Ok(Self::Absent { revocation: Revocation::stored(item)? });
         }
         if item.optional_number("confirm_by")?.is_some() {
             return Ok(Self::Absent { revocation: None });
@@ -86,10 +86,4 @@ fn standing(item: &Item) -> Result<Standing, InconsistentItem> {
     let needs_a_person = item.optional_string("attention")? == Some(QUARANTINED);
     let fails = item.optional_number("failures")?.unwrap_or(0) >= DEGRADED_AFTER;
     Ok(if needs_a_person || fails { Standing::Degraded } else { Standing::Active })
-}
-
-fn revocation(item: &Item) -> Result<Option<Revocation>, InconsistentItem> {
-    let Some(text) = item.optional_string("revocation")? else { return Ok(None) };
-    let known = [Revocation::Done, Revocation::Off, Revocation::Failed].into_iter().find(|it| it.as_str() == text);
-    known.map(Some).ok_or(InconsistentItem { attribute: "revocation" })
 }

@@ -1,5 +1,5 @@
 //! What an operator runs by hand: seal every pair anew after the sealing key was changed, and remove rows that are dead for
-//! long. No schedule and no route leads here. It is the one function that may scan the table, and the one that may delete.
+//! long. No schedule and no route leads here. It is the one function that may delete.
 //!
 //! 1. the table is walked page by page, in its own order, a few rows at a time
 //! 2. each row is looked at, and what is to be done to it is done on the condition that it still is as it was read

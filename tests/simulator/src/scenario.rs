@@ -6,6 +6,7 @@
 //! | reader | `token::Token`, then the token at the provider's API; rejects what was refused |
 //! | customer | `authorize::Authorize`, the consent, `callback::Callback`: double clicks, reloads, strangers, late ones |
 //! | disconnect | `disconnecting::Disconnecting`, at the worst moment that can be had |
+//! | import | `connections::import::Importing`, a grant made elsewhere, over whatever is there |
 //! | replay | `refresh::Refresh::replay`, of what waits in the queue |
 //!
 //! When the run has lasted as long as its plan says, the faults stop, sweeps go on, and each connection is judged.
@@ -26,6 +27,7 @@ use crate::world::{Shared, Step, Turn, World};
 mod customer;
 mod disconnect;
 mod fleet;
+mod import;
 mod plan;
 mod reader;
 
@@ -49,6 +51,8 @@ enum Actor {
     Disconnect(usize),
     /// The queue hands over what it has.
     Replay,
+    /// Another system's connection is taken over.
+    Import(usize),
 }
 
 /// [`Actor::Replay`], packed.
@@ -63,6 +67,7 @@ impl Actor {
             Self::Return(index) => (3, index),
             Self::Disconnect(index) => (4, index),
             Self::Replay => (REPLAY >> 24, 0),
+            Self::Import(index) => (6, index),
         };
         (kind << 24) | index as u32
     }
@@ -75,6 +80,7 @@ impl Actor {
             2 => Self::Customer(index),
             3 => Self::Return(index),
             4 => Self::Disconnect(index),
+            6 => Self::Import(index),
             _ => Self::Replay,
         }
     }
@@ -160,9 +166,10 @@ impl Scenario {
     fn begin_actors(&mut self) {
         self.begin_sweeps();
         for index in 0..self.ids.len() {
-            let Plan { read_every, reconnect_every, disconnects, duration, .. } = self.plan;
+            let Plan { read_every, reconnect_every, import_every, disconnects, duration, .. } = self.plan;
             self.later(read_every, Actor::Reader(index));
             self.later(reconnect_every, Actor::Customer(index));
+            self.later(import_every, Actor::Import(index));
             if disconnects && self.random.chance(0.5) {
                 self.later(Some(duration / 3), Actor::Disconnect(index));
             }
@@ -222,12 +229,16 @@ impl Scenario {
                 self.begin_journey(index);
                 self.later(self.plan.reconnect_every, Actor::Customer(index));
             }
+            Actor::Import(index) if !self.quiet => {
+                self.import(index);
+                self.later(self.plan.import_every, Actor::Import(index));
+            }
             Actor::Return(journey) if !self.quiet => self.come_back(journey),
             Actor::Disconnect(index) if !self.quiet => {
                 self.lie_in_wait(index);
                 self.later(Some(self.plan.duration / 3), Actor::Disconnect(index));
             }
-            Actor::Reader(_) | Actor::Customer(_) | Actor::Return(_) | Actor::Disconnect(_) => {}
+            Actor::Reader(_) | Actor::Customer(_) | Actor::Return(_) | Actor::Disconnect(_) | Actor::Import(_) => {}
         }
     }
 

@@ -95,7 +95,11 @@ impl Ledger {
     /// An access token is shown to an integrator, who had asked at that moment.
     pub fn released(&mut self, now: u64, asked_at: u64, id: &str, access: &str) {
         self.counts.released += 1;
-        if !self.stored.contains(access) {
+        if access.is_empty() {
+            self.violate(now, Invariant::StoredBeforeRelease, || {
+                format!("{id} gave out what an import has not got yet")
+            });
+        } else if !self.stored.contains(access) {
             self.violate(now, Invariant::StoredBeforeRelease, || format!("{access} was released, and never stored"));
         }
         if self.disconnected.get(id).is_some_and(|at| *at < asked_at) {

@@ -98,10 +98,12 @@ impl Ledger {
             return;
         };
         let acquired_at = until - shared::domain::connection::writes::LEASE.as_secs() as i64;
+        // What was imported has no access token, and is refreshed at once.
+        let is_imported = current.access.is_empty();
         let young = acquired_at - current.granted_at < YOUNG;
         let is_due = new.number("refresh_at").is_ok_and(|refresh_at| refresh_at <= acquired_at);
         let unseen = current.stored_at > looked_at && !is_due;
-        if young || unseen {
+        if !is_imported && (young || unseen) {
             let token = current.refresh.clone();
             let why = if young { "is young" } else { "was stored since its process looked" };
             self.violate(now, Invariant::NotForNothing, || format!("{token} is to be refreshed, and {why}"));
@@ -143,7 +145,8 @@ impl Ledger {
         let made_from = provider.access_tokens.get(&stored.access).and_then(|access| access.parent.clone());
         let before = self.current.insert(write.key.clone(), stored.clone());
         let is_new = self.stored.insert(stored.access.clone());
-        if !is_new && before.as_ref().is_none_or(|before| before.access != stored.access) {
+        let is_imported = stored.access.is_empty();
+        if !is_new && !is_imported && before.as_ref().is_none_or(|before| before.access != stored.access) {
             self.violate(now, Invariant::CommitOnPredecessor, || {
                 format!("\"{}\" stores {} {} a second time", write.name, stored.access, stored.refresh)
             });
@@ -200,7 +203,10 @@ impl Ledger {
         {
             self.violate(now, Invariant::OneExchange, || format!("an earlier session has taken {id} over"));
         }
-        if let Ok(session) = new.string("session") {
+        // An import leaves the mark of the session before it.
+        if let Ok(session) = new.string("session")
+            && !grant.starts_with("import#")
+        {
             let first = self.sessions.entry(session.to_owned()).or_insert_with(|| grant.clone());
             // One that comes after the session's end may not take the connection over, and neither may one of two that race.
             let was_over = self.completed.get(session).is_some_and(|at| *at < began_at);

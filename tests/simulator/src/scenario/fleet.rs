@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use authorize::Authorize;
 use callback::Callback;
+use connections::import::Importing;
 use refresh::Refresh;
 use shared::config::{AuthorizationEndpoint, ClientAuthentication, TokenEndpoint};
 use shared::disconnecting::Disconnecting;
@@ -91,6 +92,19 @@ impl Deployment {
 
     pub(super) fn disconnecting(self, ports: &Arc<Ports>) -> Disconnecting {
         Disconnecting::beside(&self.refreshing(ports))
+    }
+
+    pub(super) fn importing(self, ports: &Arc<Ports>) -> Importing {
+        Importing {
+            stack: STACK.to_owned(),
+            client_id: CLIENT_ID.to_owned(),
+            connections: ports.clone(),
+            connection_writes: ports.clone(),
+            keys: ports.clone(),
+            refreshing: self.refreshing(ports),
+            clock: ports.clone(),
+            entropy: ports.clone(),
+        }
     }
 
     pub(super) fn token(self, ports: &Arc<Ports>) -> Token {

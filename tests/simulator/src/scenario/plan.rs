@@ -21,6 +21,8 @@ pub struct Plan {
     pub double_sweep: f64,
     pub read_every: Option<u64>,
     pub reconnect_every: Option<u64>,
+    /// Taken from the seed alone, so that no other number depends on it.
+    pub import_every: Option<u64>,
     /// That a browser comes back once more.
     pub reloads: f64,
     /// That an integrator believes a token refused that was not.
@@ -54,6 +56,7 @@ impl Plan {
             double_sweep: [0.0, 0.3, 1.0][random.below(3) as usize],
             read_every: some(&mut random, 0.7, lifetime / 4),
             reconnect_every: if orderly { None } else { some(&mut random, 0.4, lifetime * 2) },
+            import_every: (!orderly && seed % 7 == 5).then_some(lifetime),
             disconnects: !orderly && random.chance(0.2),
             unconnected: 0.0,
             reloads: 0.5,
