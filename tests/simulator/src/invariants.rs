@@ -56,6 +56,8 @@ pub enum Invariant {
     FleetIsCounted,
     /// 12. No two changes of a connection are told by one event id.
     ToldOnce,
+    /// 13. Nothing of a connection that has to be confirmed is handed out or refreshed before, and nobody can confirm it late.
+    ConfirmedBeforeUse,
 }
 
 #[derive(Clone, Debug)]
@@ -152,6 +154,8 @@ pub struct Ledger {
     pub disconnected: HashMap<String, u64>,
     /// By attempt: when it began, in seconds.
     begun: HashMap<String, i64>,
+    /// Connections that have to be confirmed: since when.
+    waiting: HashMap<String, u64>,
     /// The ids of events.
     told: HashSet<String>,
     /// When a connection last changed otherwise than by its schedule.

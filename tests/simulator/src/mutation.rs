@@ -26,10 +26,11 @@ pub const EQUIVALENT: &[(&str, &str, &str)] = &[
         "this invocation has taken it",
         "nobody can take an attempt over; but a write must ask something",
     ),
+    ("confirm", "the session has made the connection", "a confirmation is one attempt's, and so one session's"),
     (
-        "acquire",
-        "nobody has to confirm the connection",
-        "no journey here has to be confirmed: tests/suite/confirmation.rs",
+        "expire",
+        "it is too late to confirm it",
+        "whoever asks for it has looked at the time itself: what the clause is for is the confirmation in that moment",
     ),
     ("end session", "the session exists", "rows that TTL deletes are not simulated, and none may be made anew"),
 ];

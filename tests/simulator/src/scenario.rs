@@ -6,6 +6,7 @@
 //! | reader | `token::Token`, then the token at the provider's API; rejects what was refused |
 //! | customer | `authorize::Authorize`, the consent, `callback::Callback`: double clicks, reloads, strangers, late ones |
 //! | disconnect | `disconnecting::Disconnecting`, at the worst moment that can be had |
+//! | confirm | the integrator's backend, some sessions: in time, too late, or with a guess |
 //! | import | `connections::import::Importing`, a grant made elsewhere, over whatever is there |
 //! | replay | `refresh::Refresh::replay`, of what waits in the queue |
 //!
@@ -53,6 +54,8 @@ enum Actor {
     Replay,
     /// Another system's connection is taken over.
     Import(usize),
+    /// The integrator's backend confirms what a journey has connected.
+    Confirm(usize),
 }
 
 /// [`Actor::Replay`], packed.
@@ -68,6 +71,7 @@ impl Actor {
             Self::Disconnect(index) => (4, index),
             Self::Replay => (REPLAY >> 24, 0),
             Self::Import(index) => (6, index),
+            Self::Confirm(index) => (7, index),
         };
         (kind << 24) | index as u32
     }
@@ -81,6 +85,7 @@ impl Actor {
             3 => Self::Return(index),
             4 => Self::Disconnect(index),
             6 => Self::Import(index),
+            7 => Self::Confirm(index),
             _ => Self::Replay,
         }
     }
@@ -233,6 +238,7 @@ impl Scenario {
                 self.import(index);
                 self.later(self.plan.import_every, Actor::Import(index));
             }
+            Actor::Confirm(journey) => self.confirm(journey),
             Actor::Return(journey) if !self.quiet => self.come_back(journey),
             Actor::Disconnect(index) if !self.quiet => {
                 self.lie_in_wait(index);

@@ -11,9 +11,8 @@
 
 use std::time::Duration;
 
+use super::Connection;
 use super::disconnecting::taking_away;
-use super::writes::status_is;
-use super::{Connection, Status};
 use crate::domain::connection_id::ConnectionId;
 use crate::domain::digest;
 use crate::domain::schedule::{self, shard};
@@ -48,7 +47,7 @@ pub(super) fn is_confirmed() -> Clause {
     clause("nobody has to confirm the connection", Test::Absent("confirm_by"))
 }
 
-/// Ends the wait. The hash stays, so that a repetition after a lost acknowledgement finds its own success.
+/// Ends the wait. Only an active connection waits: whatever ends that removes `confirm_by`. The hash stays, so that a repetition after a lost acknowledgement finds its own success.
 pub fn confirm(
     seen: &Connection,
     session: &SessionId,
@@ -61,7 +60,6 @@ pub fn confirm(
         name: "confirm",
         key: seen.id.as_str().to_owned(),
         clauses: vec![
-            clause("the connection is active", status_is(Status::Active)),
             clause("the session has made the connection", Test::Equals("session", session.as_str().into())),
             clause(
                 "the confirmation is its own",
@@ -82,10 +80,7 @@ pub fn expire(id: &ConnectionId, now: Timestamp) -> Write {
     Write {
         name: "expire",
         key: id.as_str().to_owned(),
-        clauses: vec![
-            clause("the connection is active", status_is(Status::Active)),
-            clause("it is too late to confirm it", Test::AtMost("confirm_by", now.unix())),
-        ],
+        clauses: vec![clause("it is too late to confirm it", Test::AtMost("confirm_by", now.unix()))],
         changes: taking_away(now),
     }
 }

@@ -51,6 +51,26 @@ impl Ledger {
         }
     }
 
+    /// A connection that has to be confirmed is left alone until it is, or until it is too late for that.
+    pub(super) fn confirmed(&mut self, now: u64, asked_at: u64, write: &Write, old: Option<&Item>, new: &Item) {
+        let confirm_by = |item: Option<&Item>| item.and_then(|item| item.number("confirm_by").ok());
+        let is_too_late = confirm_by(old).is_some_and(|until| World::at(until) <= asked_at);
+        let wrong = match write.name {
+            "acquire" if confirm_by(Some(new)).is_some() => "leased before it was confirmed",
+            "confirm" if is_too_late => "confirmed too late",
+            "expire" if !is_too_late => "taken away while it could be confirmed",
+            _ => "",
+        };
+        if !wrong.is_empty() {
+            self.violate(now, Invariant::ConfirmedBeforeUse, || format!("{} was {wrong}", write.key));
+        }
+        match confirm_by(Some(new)) {
+            Some(_) if write.name == "connect" => drop(self.waiting.insert(write.key.clone(), now)),
+            Some(_) => {}
+            None => drop(self.waiting.remove(&write.key)),
+        }
+    }
+
     /// A pair is in the queue: it is as good as stored, whatever becomes of its process.
     pub fn escrowed(&mut self, escrowed: &Escrowed, provider: &Provider) {
         let (id, sealed) = (escrowed.id(), escrowed.pair());

@@ -27,6 +27,9 @@ impl Ledger {
                 return Verdict::Gone;
             }
         };
+        if !connection.is_confirmed() {
+            self.violate(now, Invariant::ConfirmedBeforeUse, || format!("{id} still waits for its confirmation"));
+        }
         let Some(stored) = self.current.get(id).cloned() else { return Verdict::Gone };
         match connection.status {
             Status::Disconnecting => {
@@ -101,6 +104,11 @@ impl Ledger {
             });
         } else if !self.stored.contains(access) {
             self.violate(now, Invariant::StoredBeforeRelease, || format!("{access} was released, and never stored"));
+        }
+        if self.waiting.get(id).is_some_and(|since| *since < asked_at) {
+            self.violate(now, Invariant::ConfirmedBeforeUse, || {
+                format!("{access} was released before {id} was confirmed")
+            });
         }
         if self.disconnected.get(id).is_some_and(|at| *at < asked_at) {
             self.violate(now, Invariant::DisconnectWins, || format!("{access} was released after {id} was taken away"));

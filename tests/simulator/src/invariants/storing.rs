@@ -57,10 +57,11 @@ impl Ledger {
         if changed("token_set") && !matches!(write.name, "acquire" | "bury") {
             self.pair_stored((now, began_at), process, write, old, new, provider);
         }
+        self.confirmed(now, asked_at, write, old, new);
         match write.name {
             "acquire" => self.leased(now, looked_at, process, write, new),
             "settle" => self.settled(write, new, process),
-            "disconnect" => {
+            "disconnect" | "expire" => {
                 self.disconnected.insert(write.key.clone(), now);
             }
             "acquire revocation" => self.revocation_leased(now, asked_at, write, old),

@@ -7,11 +7,15 @@ use http::header::{COOKIE, LOCATION, SET_COOKIE};
 use http::{Method, StatusCode};
 use shared::domain::attempt::StateHash;
 use shared::domain::attempt::writes::ATTEMPT_LIFETIME;
+use shared::domain::connection::confirming::confirm;
+use shared::domain::connection_id::ConnectionId;
 use shared::domain::digest;
-use shared::domain::secret::{SessionToken, State};
+use shared::domain::return_to::ReturnTo;
+use shared::domain::secret::{Confirmation, SessionToken, State};
 use shared::domain::session::{Session, SessionId, SessionStatus};
+use shared::domain::write::Written;
 use shared::http::{Endpoint, Invocation};
-use shared::ports::Clock;
+use shared::ports::{Clock, ReadConnections, WriteConnections};
 use url::Url;
 
 use super::fleet::{Deployment, ORIGIN};
@@ -20,6 +24,9 @@ use crate::call::Table;
 use crate::invariants::Invariant;
 use crate::ports::Ports;
 use crate::world::Step;
+
+/// Where journeys end that have to be confirmed.
+const RETURN_TO: &str = "https://app.example.com/";
 
 const INVOCATION: Duration = Duration::from_secs(60);
 
@@ -38,6 +45,9 @@ pub(super) struct Journey {
     /// Comes back with the code, or with a denial.
     denies: bool,
     back: Arc<Mutex<Option<Back>>>,
+    session: SessionId,
+    /// What the last redirect has brought to the integrator's product.
+    confirmation: Arc<Mutex<Option<String>>>,
 }
 
 impl Scenario {
@@ -46,15 +56,16 @@ impl Scenario {
         let mut token = [0; 32];
         self.random.fill(&mut token);
         let token = digest::base64url(token);
-        let Some(session) = SessionId::of(&SessionToken::new(token.clone())) else { return };
+        let Some(id) = SessionId::of(&SessionToken::new(token.clone())) else { return };
+        let confirm = self.plan.confirms > 0.0 && self.random.chance(self.plan.confirms);
         {
             let mut world = self.scheduler.world.lock();
             let session = Session {
-                id: session,
+                id: id.clone(),
                 connection_id: self.ids[index].clone(),
-                return_to: None,
+                return_to: ReturnTo::stored(RETURN_TO).filter(|_| confirm),
                 confirm_page: false,
-                confirm: false,
+                confirm,
                 status: SessionStatus::Pending,
                 begun_at: world.clock(),
                 expires_at: world.clock() + Duration::from_secs(3600),
@@ -64,16 +75,17 @@ impl Scenario {
         let browsers = if self.random.chance(0.4) { 2 } else { 1 };
         for _ in 0..browsers {
             let start = self.now() + self.random.between(1, 1_000);
-            self.set_out(index, &token, start);
+            self.set_out(index, &id, &token, start);
         }
     }
 
-    fn set_out(&mut self, index: usize, token: &str, start: u64) {
+    fn set_out(&mut self, index: usize, session: &SessionId, token: &str, start: u64) {
         let journey = self.journeys.len();
         let back = Arc::new(Mutex::new(None));
         let denies = self.random.chance(0.1);
         let id = self.ids[index].as_str().to_owned();
-        self.journeys.push(Journey { id: id.clone(), denies, back: back.clone() });
+        let (session, confirmation) = (session.clone(), Arc::default());
+        self.journeys.push(Journey { id: id.clone(), denies, back: back.clone(), session, confirmation });
         // A provider that knows the customer redirects back at once; others take their time, and some too much.
         let at_provider = match self.random.below(10) {
             0..6 => self.random.between(200, 1_000),
@@ -116,7 +128,8 @@ impl Scenario {
 
     /// A browser comes back: the one that began, or another one that has the address.
     pub(super) fn come_back(&mut self, journey: usize) {
-        let Journey { id, denies, back } = &self.journeys[journey];
+        let Journey { id, denies, back, confirmation, .. } = &self.journeys[journey];
+        let arrived = Arrived { journey, confirmation: confirmation.clone(), confirmed_after: None };
         let Some(mut back) = back.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone() else { return };
         let is_foreign = self.random.chance(0.15);
         if is_foreign {
@@ -125,14 +138,27 @@ impl Scenario {
         let answer = if *denies { "error=access_denied".to_owned() } else { format!("code={}", back.code) };
         let now = self.now();
         let (deployment, id) = (self.deployment(), id.clone());
+        // The integrator's user is the one who came back, mostly; some take about as long as they may.
+        let confirmed_after = (self.plan.confirms > 0.0 && self.random.chance(0.7))
+            .then(|| if self.random.chance(0.6) { 1_000 } else { self.random.between(850_000, 1_000_000) });
+        let arrived = Arrived { confirmed_after, ..arrived };
         let times = (now, now + INVOCATION.as_millis() as u64);
         let name = format!("{} {id}", if is_foreign { "stranger" } else { "callback" });
-        let process = self.scheduler.spawn(name, times, move |ports| arrive(ports, deployment, id, back, answer));
+        let process =
+            self.scheduler.spawn(name, times, move |ports| arrive(ports, deployment, id, back, answer, arrived));
         self.scheduler.world.lock().processes[process].is_foreign = is_foreign;
     }
 }
 
-async fn arrive(ports: Ports, deployment: Deployment, id: String, back: Back, answer: String) {
+/// What follows where a journey has to be confirmed.
+struct Arrived {
+    journey: usize,
+    confirmation: Arc<Mutex<Option<String>>>,
+    /// Milliseconds.
+    confirmed_after: Option<u64>,
+}
+
+async fn arrive(ports: Ports, deployment: Deployment, id: String, back: Back, answer: String, arrived: Arrived) {
     let ports = Arc::new(ports);
     let request = http::Request::builder()
         .method(Method::GET)
@@ -141,7 +167,19 @@ async fn arrive(ports: Ports, deployment: Deployment, id: String, back: Back, an
         .body(Vec::new())
         .expect("base64url and names");
     let response = deployment.callback(&ports).handle(request, &invocation(&ports)).await;
-    let says_connected = response.status() == StatusCode::OK && response.body().contains("is connected");
+    let address = response.headers().get(LOCATION).and_then(|value| Url::parse(value.to_str().ok()?).ok());
+    let brings =
+        |name: &str| address.as_ref()?.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned());
+    let says_connected = response.status() == StatusCode::OK && response.body().contains("is connected")
+        || brings("status").as_deref() == Some("connected");
+    if let Some(confirmation) = brings("confirmation") {
+        *arrived.confirmation.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(confirmation);
+        if let Some(after) = arrived.confirmed_after {
+            let mut world = ports.world.lock();
+            let time = world.now + after;
+            world.schedule(time, Step::Drive(Actor::Confirm(arrived.journey).pack()));
+        }
+    }
     let mut world = ports.world.lock();
     world.note(ports.process, || format!("= {}{}", response.status(), if says_connected { ", connected" } else { "" }));
     if says_connected {
@@ -153,6 +191,30 @@ async fn arrive(ports: Ports, deployment: Deployment, id: String, back: Back, an
         if !is_stored && !is_overtaken {
             world.ledger.violate(now, Invariant::ToldTheTruth, || format!("{id} is said to be connected"));
         }
+    }
+}
+
+impl Scenario {
+    /// The integrator's backend: with what came back, or a stranger with what did not.
+    pub(super) fn confirm(&mut self, journey: usize) {
+        let Journey { id, session, confirmation, .. } = &self.journeys[journey];
+        let Some(text) = confirmation.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone() else { return };
+        let (id, session, now) = (id.clone(), session.clone(), self.now());
+        let is_guessed = self.random.chance(0.1);
+        let confirmation = Confirmation::new(if is_guessed { "guessed".to_owned() } else { text });
+        let refresh_every = Duration::from_secs(self.plan.sweep_every);
+        let times = (now, now + INVOCATION.as_millis() as u64);
+        self.scheduler.spawn(format!("confirm {id}"), times, move |ports| async move {
+            let Ok(id) = ConnectionId::parse(&id) else { return };
+            let Ok(Some(seen)) = ReadConnections::read(&ports, &id).await else { return };
+            let write = confirm(&seen, &session, &confirmation, Clock::now(&ports), refresh_every);
+            let written = WriteConnections::write(&ports, &write).await;
+            if is_guessed && matches!(written, Ok(Written::Applied(_))) {
+                let mut world = ports.world.lock();
+                let now = world.now;
+                world.ledger.violate(now, Invariant::ConfirmedBeforeUse, || format!("{id} was confirmed by a guess"));
+            }
+        });
     }
 }
 

@@ -21,8 +21,10 @@ pub struct Plan {
     pub double_sweep: f64,
     pub read_every: Option<u64>,
     pub reconnect_every: Option<u64>,
-    /// Taken from the seed alone, so that no other number depends on it.
+    /// This one and the next are taken from the seed alone, so that no other number depends on them.
     pub import_every: Option<u64>,
+    /// That a session's connection has to be confirmed.
+    pub confirms: f64,
     /// That a browser comes back once more.
     pub reloads: f64,
     /// That an integrator believes a token refused that was not.
@@ -57,6 +59,7 @@ impl Plan {
             read_every: some(&mut random, 0.7, lifetime / 4),
             reconnect_every: if orderly { None } else { some(&mut random, 0.4, lifetime * 2) },
             import_every: (!orderly && seed % 7 == 5).then_some(lifetime),
+            confirms: if seed % 7 == 5 { 0.5 } else { 0.0 },
             disconnects: !orderly && random.chance(0.2),
             unconnected: 0.0,
             reloads: 0.5,
@@ -69,6 +72,13 @@ impl Plan {
     /// Where much goes wrong at once and rivals meet often: what a mutant must survive. One in three is about customers
     /// who come, come back, and are taken away.
     pub fn stormy(seed: u64, class: Class) -> Self {
+        let plan = Self::stormy_at_all(seed, class);
+        // Only what is not there, or not alive, can be connected by a journey that has to be confirmed.
+        let unconnected = if plan.confirms > 0.0 { 0.8 } else { plan.unconnected };
+        Self { confirms: plan.confirms * 1.8, unconnected, ..plan }
+    }
+
+    fn stormy_at_all(seed: u64, class: Class) -> Self {
         let mut random = Random::new(seed ^ 0x0005_7042);
         let drawn = Self::drawn(seed, class);
         if random.chance(0.33) {
