@@ -5,7 +5,7 @@ use std::io::Write;
 use std::sync::Once;
 
 use serde_json::json;
-use tests::world::{CLIENT_SECRET, World};
+use tests::world::{CLIENT_SECRET, Setup, World};
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -78,6 +78,42 @@ async fn no_journey_and_no_failure_puts_a_secret_into_the_log() {
     assert!(log.contains("sent to WebinarGeek") && log.contains("unknown"), "the log is captured: {log}");
     for secret in secrets {
         assert!(!log.contains(&secret), "{secret} in {log}");
+    }
+}
+
+#[tokio::test]
+async fn the_client_secret_that_works_is_named_by_its_place_and_not_by_itself() {
+    capture();
+    let list = json!(["canary-not-yet-known", CLIENT_SECRET]).to_string();
+    let world = World::with(Setup { client_secret: list, ..Setup::default() }).await;
+    world.connect("t").await;
+    let log = captured();
+    let line = log.lines().find(|line| line.contains("put it first")).unwrap_or_else(|| panic!("{log}"));
+    assert!(line.contains("WARN") && line.contains("position=2"), "{line}");
+    assert!(!log.contains("canary"), "{log}");
+}
+
+#[tokio::test]
+async fn a_confirmation_and_an_imported_refresh_token_are_in_no_log() {
+    capture();
+    let world = World::new().await;
+    let body = json!({ "connection_id": "t", "return_to": "https://app.example.com/", "confirm": true });
+    let session = world.session(body).await;
+    let ended = world.browser().journey(session.text("url"), "approve").await;
+    let back = url::Url::parse(ended.headers()["location"].to_str().unwrap()).unwrap();
+    let confirmation = back.query_pairs().find(|(name, _)| name == "confirmation").unwrap().1.into_owned();
+    let path = format!("/v1/connect-sessions/{}/confirm", session.text("session_id"));
+    for confirmation in ["canary-of-a-guess", &confirmation] {
+        world.json(http::Method::POST, &path, Some(json!({ "confirmation": confirmation }))).await;
+    }
+    for body in [json!({ "refresh_token": "canary" }), json!({ "refresh_token": "canary", "canary": 1 })] {
+        let answer = world.json(http::Method::PUT, "/v1/connections/u", Some(body)).await;
+        assert!(!answer.body["reason"].to_string().contains("canary"), "{answer:?}");
+    }
+    let log = captured();
+    assert!(log.contains("a connection was confirmed") && log.contains("a connection was imported"), "{log}");
+    for secret in [&confirmation, "canary"] {
+        assert!(!log.contains(secret), "{secret} in {log}");
     }
 }
 
