@@ -65,6 +65,10 @@ fn strange_request(random: &mut Random) -> Request {
         "/v1/connections/stranger",
         "/v1/connections/canary%2Fcanary/token",
         "/v1/connections/t/token",
+        "/v1/connections",
+        "/v1/connect-sessions/canary__AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+        "/v1/connect-sessions/canary__AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA/confirm",
+        "/v1/doctor",
         "/v1/canary/canary",
     ];
     let methods = [Method::GET, Method::POST, Method::PUT, Method::DELETE, Method::HEAD];
@@ -72,6 +76,8 @@ fn strange_request(random: &mut Random) -> Request {
         json!({ "rejected_version": "canary" }),
         json!({ "canary": "canary" }),
         json!({ "connection_id": "canary/canary", "return_to": "https://canary.example/canary" }),
+        json!({ "refresh_token": "canary", "replace": true }),
+        json!({ "confirmation": "canary__AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA" }),
         json!(["canary"]),
         json!("canary"),
     ];
