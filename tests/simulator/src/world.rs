@@ -108,7 +108,7 @@ pub struct World {
     chooser: Box<dyn Chooser>,
     steps: BTreeMap<(u64, u64), Step>,
     sequence: u64,
-    calls: HashMap<CallId, Box<Call>>,
+    calls: BTreeMap<CallId, Box<Call>>,
     /// Who asked for which connection's lease, under which name.
     owners: HashMap<(ProcessId, String), String>,
     /// One of each conditional write that was asked for, by name and number of clauses: what the mutants are made from.
@@ -146,7 +146,7 @@ impl World {
             chooser,
             steps: BTreeMap::new(),
             sequence: 0,
-            calls: HashMap::new(),
+            calls: BTreeMap::new(),
             owners: HashMap::new(),
             writes: HashMap::new(),
             collects_writes: false,

@@ -1,7 +1,7 @@
 //! What a listener is told of each write.
 
 use events::event::Event;
-use events::state::State;
+use events::state::{READ, State};
 use shared::domain::connection_id::ConnectionId;
 use shared::domain::item::Item;
 
@@ -10,6 +10,10 @@ use super::{Invariant, Ledger};
 impl Ledger {
     /// The stream delivers a change again and again, and by the id a listener tells that from another change.
     pub(super) fn told(&mut self, now: u64, key: &str, old: Option<&Item>, new: &Item) {
+        // A lease changes nothing that anybody is told of.
+        if old.is_some_and(|old| READ.iter().all(|name| old.0.get(*name) == new.0.get(*name))) {
+            return;
+        }
         let (Ok(id), Ok(old), Ok(new)) = (ConnectionId::parse(key), State::of(old), State::of(Some(new))) else {
             return;
         };

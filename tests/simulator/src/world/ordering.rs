@@ -12,6 +12,9 @@ use crate::mutant::Ordering;
 impl World {
     pub(super) fn reorder_request(&mut self, process: ProcessId, request: &mut Request) {
         let Request::Write { table: Table::Connections, write } = request else { return };
+        if self.ordering().is_none() {
+            return;
+        }
         if write.name == "acquire" {
             let owner = write.changes.iter().find_map(|change| match change {
                 Change::Set("lease_owner", Value::S(owner)) => Some(owner.clone()),
