@@ -17,6 +17,16 @@ async fn refresh_token(world: &World, id: &str) -> String {
     pair.refresh_token.unwrap().expose().to_owned()
 }
 
+/// A connection whose customer has connected again with another account; and the refresh token that it had before.
+async fn replaced_by_another_account(world: &World) -> String {
+    world.connect("t").await;
+    let replaced = refresh_token(world, "t").await;
+    world.clock.advance(1);
+    world.simulation.grants.sign_in("2");
+    world.connect("t").await;
+    replaced
+}
+
 #[tokio::test]
 async fn a_connection_says_whose_it_is() {
     let world = world().await;
@@ -70,11 +80,7 @@ async fn a_provider_that_does_not_say_costs_nobody_the_connection() {
 #[tokio::test]
 async fn a_reconnect_with_another_account_leaves_no_grant_of_the_first_one_behind() {
     let world = world().await;
-    world.connect("t").await;
-    let replaced = refresh_token(&world, "t").await;
-    world.clock.advance(1);
-    world.simulation.grants.sign_in("2");
-    world.connect("t").await;
+    let replaced = replaced_by_another_account(&world).await;
     assert_eq!(account(&world, "t").await["id"], "2");
     assert!(world.row("t").await.unwrap().contains_key("superseded_sealed"));
     world.clock.advance(6000);
@@ -101,11 +107,7 @@ async fn a_reconnect_with_the_same_account_revokes_nothing() {
 #[tokio::test]
 async fn a_revocation_that_fails_is_tried_again_with_the_next_refresh() {
     let world = world().await;
-    world.connect("t").await;
-    let replaced = refresh_token(&world, "t").await;
-    world.clock.advance(1);
-    world.simulation.grants.sign_in("2");
-    world.connect("t").await;
+    let replaced = replaced_by_another_account(&world).await;
     world.fault(
         json!({ "answer": { "status": { "status": 500, "error": null, "retry_after": null } }, "grant_type": "revoke" }),
     );

@@ -1,5 +1,7 @@
 //! `confirm: true`: a link that was passed on gives nobody another one's account.
 
+use aws_sdk_dynamodb::primitives::Blob;
+use aws_sdk_dynamodb::types::AttributeValue;
 use http::header::LOCATION;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -134,6 +136,28 @@ async fn what_works_is_not_replaced_by_what_nobody_may_ever_confirm() {
     world.clock.advance(1);
     let (session, back) = journey(&world, "u", "approve").await;
     assert_eq!(confirm(&world, &session, &parameter(&back, "confirmation").unwrap()).await.status, 200);
+}
+
+#[tokio::test]
+async fn what_a_late_pair_has_revived_is_not_replaced_either() {
+    let world = World::new().await;
+    world.connect("t").await;
+    let set = world.stored("t").await.unwrap().pair.token_set.as_bytes().to_vec();
+    let bytes = |set: Vec<u8>| AttributeValue::B(Blob::new(set));
+    world.set("t", "status", AttributeValue::S("reauth_required".to_owned())).await;
+    world.set("t", "refused_set", bytes(set)).await;
+    let body = json!({ "connection_id": "t", "return_to": "https://app.example.com/done", "confirm": true });
+    world.clock.advance(1);
+    let session = world.session(body.clone()).await;
+    // It was another pair that was refused: the stored one has come late.
+    world.set("t", "refused_set", bytes(vec![7; 16])).await;
+    let before = world.row("t").await;
+    let refused = world.json(Method::POST, "/v1/connect-sessions", Some(body)).await;
+    assert_problem(&refused.body, &refused.headers, 409, "connection_exists");
+    let ended = world.browser().journey(session.text("url"), "approve").await;
+    let back = Url::parse(ended.headers()[LOCATION].to_str().unwrap()).unwrap();
+    assert_eq!(parameter(&back, "status").unwrap(), "failed");
+    assert_eq!(world.row("t").await, before);
 }
 
 #[tokio::test]

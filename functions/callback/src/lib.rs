@@ -260,7 +260,7 @@ impl Callback {
             if attempt.session.as_ref().is_some_and(|session| session.is_used(seen.session.as_ref())) {
                 return Err(CallbackError::SessionUsed);
             }
-            if attempt.confirmation.is_some() && seen.status == Status::Active && seen.is_confirmed() {
+            if attempt.confirmation.is_some() && seen.is_in_use() {
                 return Err(CallbackError::Exists);
             }
         }

@@ -5,7 +5,6 @@ use std::time::Duration;
 use http::StatusCode;
 use http::header::LOCATION;
 use serde_json::json;
-use shared::domain::connection::Status;
 use shared::domain::connection_id::ConnectionId;
 use shared::domain::digest;
 use shared::domain::return_to::ReturnTo;
@@ -17,7 +16,7 @@ use shared::http::problem::Problem;
 use shared::http::{Invocation, Request, Response, reply};
 use shared::ports::StoreError;
 
-use crate::{Connections, ConnectionsError, status};
+use crate::{Connections, ConnectionsError};
 
 /// Seconds that a link may be good for.
 const EXPIRES_IN: std::ops::RangeInclusive<i64> = 60..=86_400;
@@ -108,11 +107,9 @@ impl Connections {
     /// Whoever followed the link, and whatever they approve, could otherwise end a connection that works.
     async fn nothing_works_there_yet(&self, id: &ConnectionId) -> Result<(), ConnectionsError> {
         match self.connections.read(id).await? {
-            Some(stored) if status::status(&stored) == Status::Active && stored.is_confirmed() => {
-                Err(ConnectionsError::Exists(
-                    "the connection is live: a journey that must be confirmed does not replace it; connect without confirm",
-                ))
-            }
+            Some(stored) if stored.is_in_use() => Err(ConnectionsError::Exists(
+                "the connection is live: a journey that must be confirmed does not replace it; connect without confirm",
+            )),
             Some(_) | None => Ok(()),
         }
     }

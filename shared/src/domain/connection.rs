@@ -178,6 +178,12 @@ impl Connection {
         self.status == Status::ReauthRequired && self.refused_set != Some(self.pair.token_set)
     }
 
+    /// Whether it works: active, or revived by a pair that came late, and confirmed where it has to be. Nothing that nobody may
+    /// ever confirm takes its place.
+    pub fn is_in_use(&self) -> bool {
+        (self.status == Status::Active || self.was_revived()) && self.is_confirmed()
+    }
+
     /// Whether its tokens may be used: it need not be confirmed, or has been.
     pub fn is_confirmed(&self) -> bool {
         self.confirm_by.is_none()

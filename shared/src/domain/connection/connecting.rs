@@ -49,11 +49,6 @@ pub enum Refused {
 }
 
 impl NewGrant {
-    /// What nobody may ever confirm does not take the place of what works.
-    pub fn may_replace(&self, stored: &Connection) -> bool {
-        self.awaited.is_none() || stored.status != Status::Active || !stored.is_confirmed()
-    }
-
     pub fn refused(&self, image: Option<&Item>) -> Result<Refused, InconsistentItem> {
         let Some(item) = image else { return Ok(Refused::Again(None)) };
         let Some(stored) = Connection::stored(item)? else {
@@ -66,7 +61,7 @@ impl NewGrant {
             Refused::SessionUsed
         } else if stored.status == Status::Disconnecting {
             Refused::Disconnected
-        } else if !self.may_replace(&stored) {
+        } else if self.awaited.is_some() && stored.is_in_use() {
             Refused::Exists
         } else if (stored.granted_at, &stored.grant) > (self.new.granted_at, &self.grant) {
             // Of two grants of one second the names decide, for both alike: otherwise each would store its pair over the
