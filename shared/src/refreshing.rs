@@ -145,16 +145,25 @@ impl Refreshing {
             };
             // Refused although it names us: the SDK repeated a write whose answer was lost, and the lease is ours.
             if !is_ours && connection.lease_owner.as_deref() != Some(&*owner) {
-                if connection.was_revived() {
-                    self.write(&writes::revive(&connection)).await?;
-                    continue;
+                if !connection.was_revived() {
+                    return Err(refused_lease(connection, need, now));
                 }
-                return Err(refused_lease(connection, need, now));
+                self.revive(&connection).await?;
+                continue;
             }
             let until = connection.lease_until.unwrap_or(now + LEASE);
             return Ok(Lease { connection, owner, until });
         }
         Err(Outcome::Busy { until: self.clock.now() + Duration::from_secs(1) })
+    }
+
+    /// A pair has arrived after its connection had been given up. Returns the row as it then stands, whoever was faster.
+    pub async fn revive(&self, connection: &Connection) -> Result<Option<Connection>, StoreError> {
+        let image = match self.write(&writes::revive(connection)).await? {
+            Written::Applied(item) => Some(item),
+            Written::Refused(image) => image,
+        };
+        Ok(image.map(|item| Connection::stored(&item)).transpose()?.flatten())
     }
 
     async fn prepare(&self, lease: &Lease) -> Result<Prepared, Failure> {

@@ -20,6 +20,7 @@ mod fleet;
 mod import;
 mod journey;
 mod laptop;
+mod late_pair;
 mod list;
 mod log;
 mod maintenance;

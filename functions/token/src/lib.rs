@@ -4,7 +4,8 @@
 //! `POST {rejected_version}` says that WebinarGeek refused the token of that version: it is refreshed if it is still the
 //! current one, and never answered again.
 //!
-//! 1. read the row: one that is fresh enough is opened and answered
+//! 1. read the row: one that is fresh enough is opened and answered; a pair that arrived after its connection had been given
+//!    up revives it before
 //! 2. refresh, as [`shared::refreshing`] does it for the schedule too
 //! 3. somebody else is at it: wait for their pair, and adopt it
 //! 4. no new pair to be had: a stored token that still lives is answered, otherwise the caller learns why and until when
@@ -103,7 +104,13 @@ impl Token {
             }
             _ => return Err(Problem::method_not_allowed("GET, POST").into()),
         };
-        let connection = self.read(&id).await?;
+        let mut connection = self.read(&id).await?;
+        if connection.was_revived() {
+            // First of all: a request for a lease that is refused, and repeated by its transport, would get one then (found
+            // by the simulator).
+            let revived = self.refreshing.revive(&connection).await.map_err(|error| failed(error.into()))?;
+            connection = revived.ok_or(TokenError::NotFound)?;
+        }
         if wanted.rejected > connection.version {
             let detail = format!("the connection's version is {}", connection.version);
             return Err(Problem::field("rejected_version", detail).into());
@@ -125,7 +132,7 @@ impl Token {
             if connection.status == Status::Active && wanted.is_met_by(&connection, self.clock.now()) {
                 return self.open(connection).await;
             }
-            // 2. A row that was given up goes there too: a pair that arrived late revives it.
+            // 2. A row that was given up goes there too, and is told what became of it.
             let need = if connection.version == wanted.rejected {
                 Need::Rejected { seen: connection.pair.token_set }
             } else {

@@ -5,7 +5,6 @@ use super::{Failure, Lease, Outcome, Prepared, Refreshing};
 use crate::domain::connection::connecting::{CONNECT_TRIES, Refused};
 use crate::domain::connection::writes::{self, new_pair};
 use crate::domain::connection::{Connection, SealedPair, Status};
-use crate::domain::connection_id::ConnectionId;
 use crate::domain::escrowed::Escrowed;
 use crate::domain::item::Item;
 use crate::domain::secret::ClientSecret;
@@ -71,7 +70,7 @@ impl Refreshing {
             Written::Applied(item) => Some(item),
             Written::Refused(image) => image,
         };
-        match self.landed(&old.id, token_set, image).await? {
+        match self.landed(token_set, image).await? {
             Landed::Stored(stored) => {
                 let pairs = [&prepared.pair, &pair];
                 self.deal_with_superseded(&stored, pairs, &prepared.secrets, deadline).await;
@@ -91,7 +90,7 @@ impl Refreshing {
     }
 
     /// `image` is the row after a commit of the token set, or the one that refused it.
-    async fn landed(&self, id: &ConnectionId, token_set: TokenSet, image: Option<Item>) -> Result<Landed, StoreError> {
+    async fn landed(&self, token_set: TokenSet, image: Option<Item>) -> Result<Landed, StoreError> {
         let Some(stored) = image.map(|item| Connection::stored(&item)).transpose()?.flatten() else {
             return Ok(Landed::Orphaned);
         };
@@ -103,17 +102,12 @@ impl Refreshing {
             Status::Active => Ok(Landed::Stored(stored)),
             Status::Disconnecting => Ok(Landed::Disconnecting),
             // A rival had given the connection up while this pair was on its way.
-            Status::ReauthRequired => match self.write(&writes::revive(&stored)).await? {
-                Written::Applied(item) => match Connection::stored(&item)? {
-                    Some(revived) => Ok(Landed::Stored(revived)),
-                    None => Ok(Landed::Orphaned),
-                },
+            Status::ReauthRequired => match self.revive(&stored).await? {
+                Some(now) if now.status == Status::Disconnecting => Ok(Landed::Disconnecting),
+                Some(now) if now.is_in_use() && now.pair.token_set == token_set => Ok(Landed::Stored(now)),
                 // Somebody has overtaken us once more; our pair was stored, and theirs came after it.
-                Written::Refused(_) => match self.connections.read(id).await? {
-                    Some(stored) if stored.status == Status::Disconnecting => Ok(Landed::Disconnecting),
-                    Some(stored) => Ok(Landed::Superseded(stored)),
-                    None => Ok(Landed::Orphaned),
-                },
+                Some(now) => Ok(Landed::Superseded(now)),
+                None => Ok(Landed::Orphaned),
             },
         }
     }
@@ -126,8 +120,8 @@ impl Refreshing {
                 Written::Refused(image) => (image, false),
             };
             match &mut escrowed {
-                Escrowed::Refreshed { id, new, .. } => {
-                    return match self.landed(id, new.pair.token_set, image).await? {
+                Escrowed::Refreshed { new, .. } => {
+                    return match self.landed(new.pair.token_set, image).await? {
                         Landed::Stored(_) | Landed::Disconnecting => Ok(Replayed::Stored),
                         Landed::Superseded(_) => Ok(Replayed::Superseded),
                         Landed::Orphaned => self.revoke_escrowed(&escrowed).await,

@@ -98,7 +98,7 @@ fn replay(arguments: &Arguments) -> bool {
     let plan = if is_stormy { Plan::stormy(seed, class) } else { Plan::drawn(seed, class) };
     let mutant = arguments
         .option("--mutant")
-        .and_then(|text| mutation::find(60).into_iter().find(|mutant| mutant.name().contains(text)));
+        .and_then(|text| mutation::find(600).into_iter().find(|mutant| mutant.name().contains(text)));
     let report = campaign::replay(plan, mutant);
     print!("{}", campaign::explain(&report, arguments.number("--events", 200) as usize));
     report.violation.is_none()
@@ -106,7 +106,7 @@ fn replay(arguments: &Arguments) -> bool {
 
 fn mutants(seconds: u64, only: &str) -> bool {
     let mut survivors = 0;
-    let mutants = mutation::find(60);
+    let mutants = mutation::find(600);
     for mutant in mutants.iter().filter(|mutant| mutant.name().contains(only)) {
         let began = now();
         let fall = mutation::hunt(mutant, || began.elapsed() < Duration::from_secs(seconds));

@@ -21,16 +21,17 @@ pub struct Fall {
 /// A mutant of these may live; one that dies all the same has found a way that this page does not know.
 pub const EQUIVALENT: &[(&str, &str, &str)] = &[
     ("end attempt", "this invocation has taken it", "nobody can take an attempt over; but a write must ask something"),
-    (
-        "give attempt back",
-        "this invocation has taken it",
-        "nobody can take an attempt over; but a write must ask something",
-    ),
     ("confirm", "the session has made the connection", "a confirmation is one attempt's, and so one session's"),
     (
         "expire",
         "it is too late to confirm it",
         "whoever asks for it has looked at the time itself: what the clause is for is the confirmation in that moment",
+    ),
+    (
+        "revive",
+        "the stored pair is the one that arrived",
+        "another pair would have to be given up first, for which it must be refused twice, a minute apart: no write is on its \
+         way for so long",
     ),
     ("end session", "the session exists", "rows that TTL deletes are not simulated, and none may be made anew"),
 ];
@@ -58,7 +59,7 @@ pub fn find(seeds: u64) -> Vec<Mutant> {
 }
 
 /// Seeds that were the first to kill a mutant that is hard to kill. Stale after a change of [`Plan`], and then only useless.
-const PROVEN: [u64; 12] = [1295, 1233, 312, 296, 1371, 1502, 167, 125, 226, 207, 178, 266];
+const PROVEN: [u64; 12] = [1233, 296, 1295, 312, 553, 178, 125, 690, 570, 226, 222, 1362];
 
 /// Stormy runs on every class of provider, until `goes_on` says that it is enough.
 pub fn hunt(mutant: &Mutant, mut goes_on: impl FnMut() -> bool) -> Fall {

@@ -171,12 +171,15 @@ impl Scenario {
     fn begin_actors(&mut self) {
         self.begin_sweeps();
         for index in 0..self.ids.len() {
-            let Plan { read_every, reconnect_every, import_every, disconnects, duration, .. } = self.plan;
+            let Plan { read_every, reconnect_every, import_every, disconnects, late_pairs, duration, .. } = self.plan;
             self.later(read_every, Actor::Reader(index));
             self.later(reconnect_every, Actor::Customer(index));
             self.later(import_every, Actor::Import(index));
             if disconnects && self.random.chance(0.5) {
                 self.later(Some(duration / 3), Actor::Disconnect(index));
+                if late_pairs > 0.0 {
+                    self.lie_in_wait_for_revival(index);
+                }
             }
         }
     }

@@ -449,13 +449,15 @@ impl World {
         }
     }
 
-    /// Whether a code is on its way to the provider, or its pair on its way to the table.
-    pub fn is_connecting(&self, id: &str) -> bool {
-        self.calls.values().any(|call| match &call.request {
-            Request::Write { write, .. } => write.name == "connect" && write.key == id,
-            Request::Exchange { .. } => !call.is_over,
-            _ => false,
-        })
+    /// Whether a write is on its way to a connection's row.
+    pub fn is_writing(&self, name: &str, id: &str) -> bool {
+        let is_it = |write: &Write| write.name == name && write.key == id;
+        self.calls.values().any(|call| matches!(&call.request, Request::Write { write, .. } if is_it(write)))
+    }
+
+    /// Whether a code is on its way to the provider.
+    pub fn is_exchanging(&self) -> bool {
+        self.calls.values().any(|call| !call.is_over && matches!(call.request, Request::Exchange { .. }))
     }
 
     pub fn ordering(&self) -> Option<Ordering> {

@@ -166,13 +166,16 @@ impl NewPair {
 ///
 /// The predecessor is the only clause. No lease: a late but valid pair is the only live one. No status: a pair that
 /// arrives while the connection is being disconnected must be stored to be revoked, and one that arrives after a rival
-/// has given up revives the connection (see [`revive`]). So the write leaves `status` and `shard` alone.
+/// has given up revives the connection (see [`revive`]). So the write leaves `status` alone, and brings only a row that was
+/// given up back into the schedule: should this process die before it can revive it, the schedule does.
 pub fn commit(id: &ConnectionId, old: TokenSet, new: &NewPair) -> Write {
+    let mut changes = new.changes();
+    changes.push(Change::SetIfAbsent("shard", i64::from(shard(id)).into()));
     Write {
         name: "commit",
         key: id.as_str().to_owned(),
         clauses: vec![clause("the stored pair is the predecessor", token_set_is(old))],
-        changes: new.changes(),
+        changes,
     }
 }
 

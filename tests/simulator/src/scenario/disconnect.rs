@@ -27,6 +27,8 @@ enum Moment {
     AboutToConnect,
     /// A lease is held.
     AboutToCommit,
+    /// A connection that was given up is about to be revived by a pair that came late.
+    AboutToRevive,
 }
 
 impl Scenario {
@@ -34,6 +36,10 @@ impl Scenario {
         let moments = [Moment::Any, Moment::AboutToGiveUp, Moment::AboutToConnect, Moment::AboutToCommit];
         let moment = moments[self.random.below(4) as usize];
         self.ambushes.push(Ambush { index, moment });
+    }
+
+    pub(super) fn lie_in_wait_for_revival(&mut self, index: usize) {
+        self.ambushes.push(Ambush { index, moment: Moment::AboutToRevive });
     }
 
     pub(super) fn strike(&mut self) {
@@ -48,8 +54,9 @@ impl Scenario {
                 let is_now = match moment {
                     Moment::Any => true,
                     Moment::AboutToGiveUp => has("refused_at") && has("lease_owner"),
-                    Moment::AboutToConnect => world.is_connecting(id),
+                    Moment::AboutToConnect => world.is_exchanging() || world.is_writing("connect", id),
                     Moment::AboutToCommit => has("lease_owner"),
+                    Moment::AboutToRevive => world.is_writing("revive", id),
                 };
                 if is_now {
                     struck.push(*index);

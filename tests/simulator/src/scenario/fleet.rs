@@ -9,15 +9,15 @@ use connections::import::Importing;
 use refresh::Refresh;
 use shared::config::{AuthorizationEndpoint, ClientAuthentication, TokenEndpoint};
 use shared::disconnecting::Disconnecting;
-use shared::domain::connection::SealedPair;
 use shared::domain::connection::connecting::{NewGrant, connect};
 use shared::domain::connection::writes::{self, LONGEST_INVOCATION};
+use shared::domain::connection::{Connection, SealedPair};
 use shared::domain::connection_id::ConnectionId;
 use shared::domain::escrowed::Escrowed;
 use shared::domain::schedule;
 use shared::domain::time::Timestamp;
-use shared::domain::token_pair::TokenSet;
-use shared::domain::write::Written;
+use shared::domain::token_pair::{Grant, TokenSet};
+use shared::failure::FailureClass;
 use shared::fleet::Fleet;
 use shared::identifying::Identifying;
 use shared::refreshing::Refreshing;
@@ -27,8 +27,6 @@ use token::Token;
 use url::Url;
 
 use super::{REPLAY, Scenario};
-use crate::call::Table;
-use crate::invariants::Times;
 use crate::keys;
 use crate::ports::Ports;
 use crate::queue::OUT_OF_SIGHT;
@@ -185,6 +183,7 @@ impl Scenario {
     /// A connection that exists before the run: its grant is stored by the domain's own write.
     pub fn begin_connected(&mut self, index: usize) {
         let mut world = self.scheduler.world.lock();
+        let world = &mut *world;
         let id = &self.ids[index];
         let (time, now) = (world.now, world.clock());
         let code = world.provider.issue_code(None, time);
@@ -192,10 +191,15 @@ impl Scenario {
         let mut random = [0; 32];
         self.random.fill(&mut random);
         let (plain, wrapped) = keys::make(id.as_str(), random);
-        let token_set = TokenSet::parse(&random[..16]).expect("sixteen bytes");
-        let place = Place { stack: STACK, connection: id, token_set };
-        let sealed = sealing::seal(&grant.pair, &plain, place, [0; 12]);
+        let refresh_every = Duration::from_secs(self.plan.sweep_every);
         let expires_at: Timestamp = now + Duration::from_secs(self.plan.lifetime);
+        let new_pair = |version, token_set, grant: Grant| {
+            let place = Place { stack: STACK, connection: id, token_set };
+            let sealed = sealing::seal(&grant.pair, &plain, place, [0; 12]);
+            let pair = SealedPair { token_set, sealed, data_key: wrapped.clone() };
+            writes::new_pair(id, version, pair, "Bearer".to_owned(), grant.scope, (now, expires_at), refresh_every)
+        };
+        let token_set = TokenSet::parse(&random[..16]).expect("sixteen bytes");
         let new = NewGrant {
             id: id.clone(),
             client_id: CLIENT_ID.to_owned(),
@@ -204,22 +208,21 @@ impl Scenario {
             session: None,
             awaited: None,
             superseded: None,
-            new: writes::new_pair(
-                id,
-                1,
-                SealedPair { token_set, sealed, data_key: wrapped },
-                "Bearer".to_owned(),
-                grant.scope,
-                (now, expires_at),
-                Duration::from_secs(self.plan.sweep_every),
-            ),
+            new: new_pair(1, token_set, grant),
         };
-        let write = connect(&new, None);
-        if let (Written::Applied(item), _) = world.store.write(Table::Connections, &write, None) {
-            let world = &mut *world;
-            let times = Times { now: world.now, asked_at: world.now, began_at: world.now, looked_at: world.now };
-            world.ledger.written(times, usize::MAX, Table::Connections, &write, None, &item, &world.provider);
+        world.begin_with(&connect(&new, None));
+        if self.plan.late_pairs == 0.0 || !self.random.chance(self.plan.late_pairs) {
+            return;
         }
+        // A rival has given the connection up while its pair was on its way, and whoever brought the pair died then: too rare
+        // a chain of faults to wait for.
+        let Some(row) = world.store.connections.get_mut(id.as_str()) else { return };
+        let Ok(Some(connection)) = Connection::stored(row) else { return };
+        *row = writes::give_up(&connection, "a rival", FailureClass::InvalidGrant.as_str()).apply(Some(row));
+        let refresh_token = world.ledger.current[id.as_str()].refresh.clone();
+        let Ok(grant) = world.provider.refresh(&refresh_token, false, time) else { return };
+        let late_set = TokenSet::parse(&random[16..]).expect("sixteen bytes");
+        world.begin_with(&writes::commit(id, token_set, &new_pair(2, late_set, grant)));
     }
 
     /// What waits in the queue, as Lambda's event source mapping hands it over.

@@ -21,10 +21,12 @@ pub struct Plan {
     pub double_sweep: f64,
     pub read_every: Option<u64>,
     pub reconnect_every: Option<u64>,
-    /// This one and the next are taken from the seed alone, so that no other number depends on them.
+    /// This one and the next two are taken from the seed alone, so that no other number depends on them.
     pub import_every: Option<u64>,
     /// That a session's connection has to be confirmed.
     pub confirms: f64,
+    /// That a connection begins given up, with a pair that has come after that.
+    pub late_pairs: f64,
     /// That a browser comes back once more.
     pub reloads: f64,
     /// That an integrator believes a token refused that was not.
@@ -60,6 +62,7 @@ impl Plan {
             reconnect_every: if orderly { None } else { some(&mut random, 0.4, lifetime * 2) },
             import_every: (!orderly && seed % 7 == 5).then_some(lifetime),
             confirms: if seed % 7 == 5 { 0.5 } else { 0.0 },
+            late_pairs: if seed % 7 == 3 { 0.5 } else { 0.0 },
             disconnects: !orderly && random.chance(0.2),
             unconnected: 0.0,
             reloads: 0.5,

@@ -92,6 +92,14 @@ impl World {
         written
     }
 
+    /// What stood in the table before anybody looked.
+    pub fn begin_with(&mut self, write: &Write) {
+        if let (Written::Applied(new), old) = self.store.write(Table::Connections, write, None) {
+            let times = Times { now: self.now, asked_at: self.now, began_at: self.now, looked_at: self.now };
+            self.ledger.written(times, usize::MAX, Table::Connections, write, old.as_ref(), &new, &self.provider);
+        }
+    }
+
     fn refresh(&mut self, call: &Call, refresh_token: &str) -> Answer {
         let now = self.now;
         if call.fate == Fate::FalseRefusal {
