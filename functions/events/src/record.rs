@@ -45,7 +45,7 @@ fn read_image(image: &Json) -> Result<Item, InconsistentItem> {
     for attribute in READ {
         if let Some(typed) = image.get(attribute) {
             let value = read_value(typed).ok_or(InconsistentItem { attribute })?;
-            item.0.insert(attribute.to_owned(), value);
+            item.0.insert(attribute.into(), value);
         }
     }
     Ok(item)

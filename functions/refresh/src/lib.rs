@@ -141,7 +141,8 @@ impl Refresh {
                 }
                 // 2. A defect that one connection's row uncovers must not take others' pairs along.
                 let span = tracing::info_span!("connection", connection = due.id.as_str());
-                let refresh = self.refresh(&due.id, deadline).instrument(span.clone());
+                // Boxed: of the rows that a sweep looks at, few are due, and the others need no room for a refresh.
+                let refresh = Box::pin(self.refresh(&due.id, deadline)).instrument(span.clone());
                 let outcome = AssertUnwindSafe(refresh).catch_unwind().await;
                 span.in_scope(|| locked().count(&due, outcome.ok()));
             }

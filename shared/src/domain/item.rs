@@ -1,5 +1,6 @@
 //! A row as the tables hold it, before it is parsed into what it means.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -54,8 +55,9 @@ impl From<Vec<u8>> for Value {
     }
 }
 
+/// By attribute. The names that we write are constants, and a copy of a row does not copy them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Item(pub BTreeMap<String, Value>);
+pub struct Item(pub BTreeMap<Cow<'static, str>, Value>);
 
 /// A row that makes no sense. It is never repaired by guessing and never deleted.
 #[derive(Debug, thiserror::Error)]

@@ -61,6 +61,14 @@ pub enum Change {
     Remove(&'static str),
 }
 
+impl Change {
+    pub fn attribute(&self) -> &'static str {
+        match self {
+            Self::Set(name, _) | Self::SetIfAbsent(name, _) | Self::Add(name, _) | Self::Remove(name) => name,
+        }
+    }
+}
+
 /// What a store says to a [`Write`].
 #[derive(Clone, Debug)]
 pub enum Written {
@@ -82,13 +90,13 @@ impl Write {
         for change in &self.changes {
             match change {
                 Change::Set(attribute, value) => {
-                    item.0.insert((*attribute).to_owned(), value.clone());
+                    item.0.insert((*attribute).into(), value.clone());
                 }
                 Change::SetIfAbsent(attribute, value) => {
-                    item.0.entry((*attribute).to_owned()).or_insert_with(|| value.clone());
+                    item.0.entry((*attribute).into()).or_insert_with(|| value.clone());
                 }
                 Change::Add(attribute, number) => {
-                    let entry = item.0.entry((*attribute).to_owned()).or_insert(Value::N(0));
+                    let entry = item.0.entry((*attribute).into()).or_insert(Value::N(0));
                     if let Value::N(stored) = entry {
                         *stored += number;
                     }

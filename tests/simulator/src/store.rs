@@ -41,7 +41,7 @@ impl Store {
         }
         let mut item = write.apply(image);
         if image.is_none() {
-            item.0.insert(key.to_owned(), write.key.clone().into());
+            item.0.insert(key.into(), write.key.clone().into());
         }
         let old = rows.insert(write.key.clone(), item.clone());
         (Written::Applied(item), old)

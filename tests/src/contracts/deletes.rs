@@ -23,7 +23,7 @@ async fn put(table: &ConnectionsTable, key: &str, members: &[(&'static str, Valu
     let write = Write { name: "put", key: key.to_owned(), clauses, changes };
     table.write(&write).await.unwrap();
     let mut item = write.apply(None);
-    item.0.insert("id".to_owned(), key.into());
+    item.0.insert("id".into(), key.into());
     item
 }
 

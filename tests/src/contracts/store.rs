@@ -92,11 +92,11 @@ async fn every_write_on_every_kind_of_attempt(client: &Client) {
             clear(client, tables::ATTEMPTS, "pk", &write.key).await;
             if let Some(image) = &image {
                 let mut image = image.clone();
-                image.0.insert("pk".to_owned(), write.key.clone().into());
+                image.0.insert("pk".into(), write.key.clone().into());
                 put(client, tables::ATTEMPTS, &image).await;
             }
             let image = image.clone().map(|mut image| {
-                image.0.insert("pk".to_owned(), write.key.clone().into());
+                image.0.insert("pk".into(), write.key.clone().into());
                 image
             });
             match check(&write, image.as_ref(), table.write(&write).await.unwrap()) {
@@ -117,7 +117,7 @@ fn check(write: &Write, image: Option<&Item>, written: Written) -> bool {
             let mut expected = write.apply(image);
             // The fleet's rows begin with it; an attempt's kind ends with it.
             let key = if write.key.find('#').unwrap_or(0) > 0 { "pk" } else { "id" };
-            expected.0.insert(key.to_owned(), write.key.clone().into());
+            expected.0.insert(key.into(), write.key.clone().into());
             assert!(item == expected, "{}: {item:?} is not {expected:?}", write.name);
             true
         }
@@ -190,9 +190,9 @@ async fn the_due_index_is_in_order_paged_and_sparse(client: &Client) {
     let table = ConnectionsTable::new(client.clone(), tables::CONNECTIONS.to_owned());
     for number in 0..250 {
         let mut row = connection();
-        row.0.insert("id".to_owned(), format!("row-{number}").into());
-        row.0.insert("shard".to_owned(), Value::N(5));
-        row.0.insert("refresh_at".to_owned(), Value::N(NOW + (number * 7919) % 100));
+        row.0.insert("id".into(), format!("row-{number}").into());
+        row.0.insert("shard".into(), Value::N(5));
+        row.0.insert("refresh_at".into(), Value::N(NOW + (number * 7919) % 100));
         if number % 10 == 0 {
             row.0.remove("shard");
         }
@@ -261,12 +261,12 @@ fn connection() -> Item {
         ("refresh_at", at(0).into()),
         ("grant", "earlier".into()),
     ];
-    Item(pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+    Item(pairs.into_iter().map(|(name, value)| (name.into(), value)).collect())
 }
 
-fn with(mut item: Item, changes: &[(&str, Value)]) -> Item {
+fn with(mut item: Item, changes: &[(&'static str, Value)]) -> Item {
     for (name, value) in changes {
-        item.0.insert((*name).to_owned(), value.clone());
+        item.0.insert((*name).into(), value.clone());
     }
     item
 }
@@ -468,7 +468,7 @@ fn attempt_writes() -> Vec<Write> {
 
 async fn put(client: &Client, table: &str, item: &Item) {
     let attributes: HashMap<String, AttributeValue> =
-        item.0.iter().map(|(name, value)| (name.clone(), render(value))).collect();
+        item.0.iter().map(|(name, value)| (name.to_string(), render(value))).collect();
     client.put_item().table_name(table).set_item(Some(attributes)).send().await.unwrap();
 }
 

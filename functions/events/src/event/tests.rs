@@ -54,14 +54,14 @@ impl Row {
     /// The condition is the engine's business.
     fn write(&mut self, write: &Write) {
         let mut item = write.apply(self.item.as_ref());
-        item.0.insert("id".to_owned(), write.key.as_str().into());
+        item.0.insert("id".into(), write.key.as_str().into());
         self.becomes(Some(item));
     }
 
-    fn set(&mut self, attribute: &str, value: Option<Value>) {
+    fn set(&mut self, attribute: &'static str, value: Option<Value>) {
         let mut item = self.item.clone().unwrap();
         match value {
-            Some(value) => item.0.insert(attribute.to_owned(), value),
+            Some(value) => item.0.insert(attribute.into(), value),
             None => item.0.remove(attribute),
         };
         self.becomes(Some(item));
@@ -199,7 +199,7 @@ fn a_connection_that_nobody_has_confirmed_is_not_there() {
     let mut row = Row::connected();
     let unconfirmed = Value::N(now().unix() + 600);
     let mut item = row.item.take().unwrap();
-    item.0.insert("confirm_by".to_owned(), unconfirmed.clone());
+    item.0.insert("confirm_by".into(), unconfirmed.clone());
     row.told();
     row.becomes(Some(item));
     row.fail(3, "unreachable", false);
@@ -210,7 +210,7 @@ fn a_connection_that_nobody_has_confirmed_is_not_there() {
 
     let mut never = Row::connected();
     never.told();
-    never.item.as_mut().unwrap().0.insert("confirm_by".to_owned(), unconfirmed);
+    never.item.as_mut().unwrap().0.insert("confirm_by".into(), unconfirmed);
     never.write(&bury(&never.connection(), Revocation::Done, now()));
     never.becomes(None);
     assert_eq!(never.told(), [], "it was never there");

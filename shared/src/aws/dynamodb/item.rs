@@ -17,7 +17,11 @@ pub(super) fn parse(attributes: HashMap<String, AttributeValue>) -> Result<Item,
         AttributeValue::B(blob) => Ok(Value::B(blob.into_inner())),
         _ => Err(InconsistentItem { attribute: "of an unknown type" }),
     };
-    attributes.into_iter().map(|(name, attribute)| Ok((name, value(attribute)?))).collect::<Result<_, _>>().map(Item)
+    attributes
+        .into_iter()
+        .map(|(name, attribute)| Ok((name.into(), value(attribute)?)))
+        .collect::<Result<_, _>>()
+        .map(Item)
 }
 
 pub(super) fn render(value: &Value) -> AttributeValue {

@@ -55,7 +55,7 @@ mod tests {
     fn tombstone_of(second: i64) -> Item {
         let members = [("id", Value::from("t")), ("status", "disconnected".into()), ("version", Value::N(3))];
         let all = members.into_iter().chain([("disconnected_at", Value::N(second))]);
-        Item(all.map(|(name, value)| (name.to_owned(), value)).collect())
+        Item(all.map(|(name, value)| (name.into(), value)).collect())
     }
 
     fn connection(status: &str, refused_at: Option<i64>, expires_at: i64) -> Item {
@@ -66,7 +66,7 @@ mod tests {
         all.extend(bytes.map(|(name, bytes)| (name, Value::B(bytes))));
         all.extend([("status", status.into()), ("expires_at", Value::N(expires_at))]);
         all.extend(refused_at.map(|second| ("refused_at", Value::N(second))));
-        Item(all.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+        Item(all.into_iter().map(|(name, value)| (name.into(), value)).collect())
     }
 
     fn is_reaped(item: &Item) -> bool {

@@ -45,7 +45,7 @@ mod tests {
         let bytes = [("token_set", vec![token_set; 16]), ("sealed", vec![sealed]), ("data_key", vec![sealed])];
         let all = texts.into_iter().chain(numbers.map(|name| (name, Value::N(1))));
         let all = all.chain(bytes.map(|(name, bytes)| (name, Value::B(bytes))));
-        Item(all.map(|(name, value)| (name.to_owned(), value)).collect())
+        Item(all.map(|(name, value)| (name.into(), value)).collect())
     }
 
     fn write() -> Write {
@@ -75,7 +75,7 @@ mod tests {
     fn it_changes_the_seal_and_nothing_else() {
         let (before, after) = (row(1, 1), write().apply(Some(&row(1, 1))));
         let changed: Vec<&str> =
-            after.0.iter().filter(|(name, value)| before.0[*name] != **value).map(|(name, _)| name.as_str()).collect();
+            after.0.iter().filter(|(name, value)| before.0[*name] != **value).map(|(name, _)| &**name).collect();
         assert_eq!(changed, ["data_key", "sealed"]);
     }
 }

@@ -52,7 +52,7 @@ impl Ledger {
         if write.key.starts_with('#') {
             return self.fleet_written(now, asked_at, write, old, new);
         }
-        self.told(now, &write.key, old, new);
+        self.told(now, write, old, new);
         let changed = |name: &str| old.and_then(|old| old.0.get(name)) != new.0.get(name);
         if changed("token_set") && !matches!(write.name, "acquire" | "bury") {
             self.pair_stored((now, began_at), process, write, old, new, provider);

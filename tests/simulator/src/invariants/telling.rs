@@ -4,17 +4,18 @@ use events::event::Event;
 use events::state::{READ, State};
 use shared::domain::connection_id::ConnectionId;
 use shared::domain::item::Item;
+use shared::domain::write::Write;
 
 use super::{Invariant, Ledger};
 
 impl Ledger {
     /// The stream delivers a change again and again, and by the id a listener tells that from another change.
-    pub(super) fn told(&mut self, now: u64, key: &str, old: Option<&Item>, new: &Item) {
+    pub(super) fn told(&mut self, now: u64, write: &Write, old: Option<&Item>, new: &Item) {
         // A lease changes nothing that anybody is told of.
-        if old.is_some_and(|old| READ.iter().all(|name| old.0.get(*name) == new.0.get(*name))) {
+        if write.changes.iter().all(|change| !READ.contains(&change.attribute())) {
             return;
         }
-        let (Ok(id), Ok(old), Ok(new)) = (ConnectionId::parse(key), State::of(old), State::of(Some(new))) else {
+        let (Ok(id), Ok(old), Ok(new)) = (ConnectionId::parse(&write.key), State::of(old), State::of(Some(new))) else {
             return;
         };
         let Some(event) = Event::between(id, &old, &new) else { return };

@@ -129,7 +129,8 @@ impl Visit {
             let now = world.now;
             world.note(ports.process, || format!("= released {access}"));
             world.ledger.released(now, asked_at, &self.id, &access);
-            let until = world.store.connections.get(&self.id).and_then(|item| cache_until(item, &body));
+            let row = world.store.connections.get(&self.id).filter(|_| self.orderly);
+            let until = row.and_then(|item| cache_until(item, &body));
             Cached {
                 access,
                 version: body["version"].as_i64().unwrap_or_default(),

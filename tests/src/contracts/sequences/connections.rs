@@ -159,7 +159,7 @@ fn connection(random: &mut Random, id: &ConnectionId) -> Connection {
         ("refresh_at", time(random).into()),
         ("grant", "earlier".into()),
     ];
-    let item = Item(read.into_iter().map(|(name, value)| (name.to_owned(), value)).collect());
+    let item = Item(read.into_iter().map(|(name, value)| (name.into(), value)).collect());
     Connection::stored(&item).unwrap().unwrap()
 }
 

@@ -23,7 +23,7 @@ impl Row {
     /// What the model makes of it.
     pub(super) fn after(&self, write: &Write) -> Item {
         let mut item = write.apply(self.image.as_ref());
-        item.0.insert(self.key_name.to_owned(), self.key.clone().into());
+        item.0.insert(self.key_name.into(), self.key.clone().into());
         item
     }
 
@@ -32,7 +32,7 @@ impl Row {
         let key = AttributeValue::S(self.key.clone());
         let request = client.get_item().table_name(self.table).key(self.key_name, key).consistent_read(true);
         let attributes = request.send().await.unwrap().item?;
-        Some(Item(attributes.into_iter().map(|(name, attribute)| (name, value(attribute))).collect()))
+        Some(Item(attributes.into_iter().map(|(name, attribute)| (name.into(), value(attribute))).collect()))
     }
 }
 
