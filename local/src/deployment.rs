@@ -173,6 +173,7 @@ impl Deployment {
             key_opener: refreshing.keys.clone(),
             client_secret: client_secret.clone(),
             provider: provider.clone(),
+            refreshing: refreshing.clone(),
             clock: clock.clone(),
             entropy: entropy.clone(),
         };

@@ -38,8 +38,10 @@ impl Settings {
             let rotation = match env.optional("SIMULATED_ROTATION").as_deref() {
                 None | Some("grace") => Rotation::Grace,
                 Some("strict") => Rotation::Strict,
+                Some("never") => Rotation::Never,
+                Some("reuse_detection") => Rotation::ReuseDetection,
                 Some(_) => {
-                    env.problem("SIMULATED_ROTATION", "must be grace or strict");
+                    env.problem("SIMULATED_ROTATION", "must be grace, strict, never or reuse_detection");
                     Rotation::Grace
                 }
             };

@@ -2,8 +2,12 @@
 
 use std::net::SocketAddr;
 
+use http::Method;
 use local::webinargeek::Rotation;
+use serde_json::json;
 use tests::contracts;
+use tests::laptop::is_live;
+use tests::world::{Setup, World};
 use tokio::process::{Child, Command};
 
 use crate::process::{free_address, serve};
@@ -20,16 +24,36 @@ pub(crate) async fn start(rotation: &str, consent: &str) -> (Child, SocketAddr) 
     (serve(command, address).await, address)
 }
 
-async fn holds(rotation: Rotation, name: &str, consent: &str) {
-    let (_server, address) = start(name, consent).await;
-    let running = contracts::provider::Running {
+fn running(address: SocketAddr, rotation: Rotation) -> contracts::provider::Running {
+    contracts::provider::Running {
         origin: format!("http://{address}"),
         client_id: "client-one".to_owned(),
         client_secret: "s3cret".to_owned(),
         redirect_uri: REDIRECT_URI.to_owned(),
         rotation,
-    };
-    contracts::provider::holds(&running).await;
+    }
+}
+
+async fn holds(rotation: Rotation, name: &str, consent: &str) {
+    let (_server, address) = start(name, consent).await;
+    contracts::provider::holds(&running(address, rotation)).await;
+}
+
+/// What the doctor finds on a connection of it, which lives on.
+async fn finds(rotation: Rotation, name: &str, class: &str) {
+    let (_server, address) = start(name, "on").await;
+    let provider = running(address, rotation);
+    let url = |path: &str| format!("{}/oauth/{path}", provider.origin);
+    let setup = Setup { client_secret: provider.client_secret.clone(), ..Setup::default() };
+    let setup = setup.variable("WEBINARGEEK_TOKEN_URL", &url("token"));
+    let world = World::with(setup.variable("WEBINARGEEK_REVOKE_URL", &url("revoke"))).await;
+    let refresh_token = contracts::provider::refresh_token(&provider).await;
+    let import = json!({ "refresh_token": refresh_token.expose() });
+    world.json(Method::PUT, "/v1/connections/t", Some(import)).await;
+    let found = world.json(Method::POST, "/v1/doctor", Some(json!({ "throw_away": "t" }))).await;
+    let detail = found.body["findings"][0]["detail"].as_str().unwrap();
+    assert!(detail.contains(class) && !detail.contains("could not be"), "{found:?}");
+    assert!(is_live(&provider.origin, world.token("t").await.text("access_token")).await);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -40,4 +64,10 @@ async fn doorkeeper_with_a_grace_period_holds_the_providers_contract() {
 #[tokio::test(flavor = "multi_thread")]
 async fn doorkeeper_that_rotates_at_once_and_asks_nobody_holds_the_providers_contract() {
     holds(Rotation::Strict, "strict", "off").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_doctor_tells_one_doorkeeper_from_the_other() {
+    finds(Rotation::Grace, "grace", "(P1)").await;
+    finds(Rotation::Strict, "strict", "(P2)").await;
 }

@@ -78,6 +78,8 @@ fn strange_request(random: &mut Random) -> Request {
         json!({ "connection_id": "canary/canary", "return_to": "https://canary.example/canary" }),
         json!({ "refresh_token": "canary", "replace": true }),
         json!({ "confirmation": "canary__AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA" }),
+        json!({ "throw_away": "canary/canary" }),
+        json!({ "throw_away": "t" }),
         json!(["canary"]),
         json!("canary"),
     ];

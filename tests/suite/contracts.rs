@@ -71,8 +71,8 @@ async fn the_stand_in_answers_the_client_secret_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn the_simulated_provider_holds_the_providers_contract_in_both_classes() {
-    for rotation in [Rotation::Grace, Rotation::Strict] {
+async fn the_simulated_provider_holds_the_providers_contract_in_every_class() {
+    for rotation in [Rotation::Grace, Rotation::Strict, Rotation::Never, Rotation::ReuseDetection] {
         let redirect_uri = "http://127.0.0.1:7777/callback".to_owned();
         let simulation = Arc::new(Simulation {
             client_id: "client-one".to_owned(),

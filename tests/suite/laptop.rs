@@ -58,6 +58,17 @@ async fn a_simulated_provider_misbehaves_on_demand() {
 }
 
 #[tokio::test]
+async fn the_doctor_finds_each_rotation_that_can_be_simulated() {
+    for (rotation, class) in [("never", "P0"), ("grace", "P1"), ("strict", "P2"), ("reuse_detection", "P4")] {
+        let laptop = Laptop::start(BINARY, &[("SIMULATED_ROTATION", rotation)]).await;
+        assert_eq!(laptop.connect("t").await.status(), 200);
+        let found = laptop.post("/v1/doctor", json!({ "throw_away": "t" })).await;
+        let detail = found["findings"][0]["detail"].as_str().unwrap();
+        assert!(detail.contains(&format!("({class})")), "{rotation}: {found}");
+    }
+}
+
+#[tokio::test]
 async fn another_host_or_site_gets_nothing() {
     let laptop = Laptop::start(BINARY, &[]).await;
     for path in ["/v1/connections/t", "/v1/connections/t/token", "/local/provider", "/openapi.yaml"] {

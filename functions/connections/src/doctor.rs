@@ -3,6 +3,8 @@
 //! Nothing is written, and no grant is touched: a data key is made and opened for a connection of no one, the tables are
 //! looked at, and the token endpoint is sent a code that nobody was given. All of it side by side, and each part bounded:
 //! the answer comes before API Gateway gives up.
+//!
+//! [`rotation`] is `POST /v1/doctor`, which touches a connection that may be lost.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -17,12 +19,14 @@ use shared::http::{Response, reply};
 use shared::ports::{
     Clock, DescribeTable, DescribeTimeToLive, Entropy, MakeDataKeys, OpenDataKeys, ProbeTokenEndpoint, ReadClientSecret,
 };
+use shared::refreshing::Refreshing;
 use shared::sealing::{self, Place};
 use tokio::time::timeout;
 use url::Url;
 
 mod finding;
 mod provider;
+mod rotation;
 mod tables;
 
 pub use finding::{Examination, Finding, Status};
@@ -42,17 +46,14 @@ pub struct Doctor {
     pub key_opener: Arc<dyn OpenDataKeys>,
     pub client_secret: Arc<dyn ReadClientSecret>,
     pub provider: Arc<dyn ProbeTokenEndpoint>,
+    pub refreshing: Arc<Refreshing>,
     pub clock: Arc<dyn Clock>,
     pub entropy: Arc<dyn Entropy>,
 }
 
 impl Doctor {
     pub(super) async fn reply(&self, origin: &str) -> Response {
-        let examination = self.examine(origin).await;
-        for finding in examination.findings.iter().filter(|finding| finding.status == Status::Failed) {
-            tracing::warn!(check = finding.check, detail = finding.detail, "the doctor has found something");
-        }
-        reply::json(StatusCode::OK, &examination.show())
+        answer(&self.examine(origin).await)
     }
 
     /// `origin` is where browsers come to: `https://host[:port]`.
@@ -93,6 +94,13 @@ impl Doctor {
             },
         }
     }
+}
+
+fn answer(examination: &Examination) -> Response {
+    for finding in examination.findings.iter().filter(|finding| finding.status == Status::Failed) {
+        tracing::warn!(check = finding.check, detail = finding.detail, "the doctor has found something");
+    }
+    reply::json(StatusCode::OK, &examination.show())
 }
 
 fn https(origin: &str) -> Finding {

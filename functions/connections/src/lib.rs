@@ -10,6 +10,7 @@
 //! | `PUT /v1/connections/{id}` | takes over a connection from another system | `import.rs` |
 //! | `DELETE /v1/connections/{id}` | takes a connection away, and revokes its tokens | [`shared::disconnecting`] |
 //! | `GET /v1/doctor` | what would keep a customer from connecting | [`doctor`] |
+//! | `POST /v1/doctor` | how refresh tokens rotate, tried on a throw-away connection | `doctor/rotation.rs` |
 //!
 //! Whatever else begins with `/v1` ends here too, with 404 or 405.
 
@@ -133,7 +134,8 @@ impl Connections {
             (&Method::GET, ["v1", "doctor"]) => {
                 Ok(self.doctor.reply(self.settings.public_origin.as_ref().unwrap_or(&invocation.origin)).await)
             }
-            (_, ["v1", "doctor"]) => Err(Problem::method_not_allowed("GET").into()),
+            (&Method::POST, ["v1", "doctor"]) => self.try_rotation(request, invocation).await,
+            (_, ["v1", "doctor"]) => Err(Problem::method_not_allowed("GET, POST").into()),
             (_, ["v1", "connect-sessions"]) => Err(Problem::method_not_allowed("POST").into()),
             (_, ["v1", "connect-sessions", _]) => Err(Problem::method_not_allowed("GET").into()),
             (_, ["v1", "connect-sessions", _, "confirm"]) => Err(Problem::method_not_allowed("POST").into()),

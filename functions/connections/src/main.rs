@@ -33,6 +33,7 @@ async fn main() -> Result<(), lambda_http::Error> {
             key_opener: refreshing.keys.clone(),
             client_secret: refreshing.client_secret.clone(),
             provider: Arc::new(WebinarGeek::new(settings.refreshing.token_endpoint.clone(), clock.clone())),
+            refreshing: refreshing.clone(),
             clock: clock.clone(),
             entropy: Arc::new(SystemEntropy),
         },

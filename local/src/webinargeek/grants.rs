@@ -11,13 +11,17 @@ use shared::domain::time::Timestamp;
 use super::{CODE_LIFETIME, Parameters};
 use crate::StartError;
 
-/// When the old pair dies after a refresh.
+/// What a refresh does to the old pair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rotation {
-    /// When the new access token is first used: Doorkeeper with the column `previous_refresh_token`.
+    /// It dies when the new access token is first used: Doorkeeper with the column `previous_refresh_token`.
     Grace,
-    /// At once: Doorkeeper without it.
+    /// It dies at once: Doorkeeper without it.
     Strict,
+    /// Only its access token is replaced.
+    Never,
+    /// It dies at once, and all that came of it when it is used again (RFC 9700 section 4.14.2).
+    ReuseDetection,
 }
 
 pub struct Grants {
@@ -132,18 +136,31 @@ impl Grants {
         now: Timestamp,
     ) -> Option<Pair> {
         let sql = "SELECT scope FROM tokens WHERE refresh = ?1 AND client_id = ?2 AND revoked = 0";
-        let scope: String = self.row(sql, params![refresh_token, client_id], |row| row.get(0))?;
+        let scope: Option<String> = self.row(sql, params![refresh_token, client_id], |row| row.get(0));
+        if scope.is_none() && self.rotation == Rotation::ReuseDetection {
+            self.revoke_successors(refresh_token);
+        }
+        let scope = scope?;
         let owner = self.owner(refresh_token);
+        let previous = Some(refresh_token);
         match self.rotation {
-            Rotation::Strict => {
+            Rotation::Strict | Rotation::ReuseDetection => {
                 // Of two that come at once, one is first.
                 let revoked = self.execute(
                     "UPDATE tokens SET revoked = 1 WHERE refresh = ?1 AND revoked = 0",
                     params![refresh_token],
                 );
-                (revoked == 1).then(|| self.issue(fresh, None, client_id, scope, (&owner, now)))
+                (revoked == 1).then(|| self.issue(fresh, previous, client_id, scope, (&owner, now)))
             }
-            Rotation::Grace => Some(self.issue(fresh, Some(refresh_token), client_id, scope, (&owner, now))),
+            Rotation::Grace => Some(self.issue(fresh, previous, client_id, scope, (&owner, now))),
+            Rotation::Never => {
+                let (access_token, _) = fresh;
+                let sql = "UPDATE tokens SET access = ?1, created_at = ?2 WHERE refresh = ?3";
+                self.execute(sql, params![access_token, now.unix(), refresh_token]);
+                self.own(&access_token, &owner);
+                let (refresh_token, expires_in) = (refresh_token.to_owned(), self.expires_in.as_secs());
+                Some(Pair { access_token, refresh_token, expires_in, scope })
+            }
         }
     }
 
@@ -165,7 +182,7 @@ impl Grants {
         Pair { access_token, refresh_token, expires_in, scope }
     }
 
-    /// An access token is used. The first use of a new one ends the pair that it was made from.
+    /// An access token is used. With a grace, the first use of a new one ends the pair that it was made from.
     pub fn present(&self, access_token: &str, now: Timestamp) -> Result<LiveToken, &'static str> {
         let sql = "SELECT client_id, scope, created_at + expires_in, revoked, previous FROM tokens WHERE access = ?1";
         let found = self.row(sql, params![access_token], |row| {
@@ -179,7 +196,7 @@ impl Grants {
         if expires_at <= now.unix() {
             return Err("expired");
         }
-        if let Some(previous) = previous {
+        if let Some(previous) = previous.filter(|_| self.rotation == Rotation::Grace) {
             self.execute("UPDATE tokens SET revoked = 1 WHERE refresh = ?1", params![previous]);
             self.execute("UPDATE tokens SET previous = NULL WHERE access = ?1", params![access_token]);
         }
@@ -195,6 +212,13 @@ impl Grants {
         }
         self.execute("UPDATE tokens SET revoked = 1 WHERE access = ?1 OR refresh = ?1", params![token]);
         true
+    }
+
+    fn revoke_successors(&self, refresh_token: &str) {
+        let sql = "WITH RECURSIVE family (refresh) AS
+                     (VALUES (?1) UNION SELECT t.refresh FROM tokens t JOIN family f ON t.previous = f.refresh)
+                   UPDATE tokens SET revoked = 1 WHERE refresh IN family";
+        self.execute(sql, params![refresh_token]);
     }
 
     /// The customer takes the access away, on the provider's own pages.

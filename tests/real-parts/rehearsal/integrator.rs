@@ -58,6 +58,12 @@ pub(super) async fn rehearse(aws: &Rehearsal, connections: &Function, token: &Fu
     assert_eq!(escrowed["Records"].as_array().unwrap().len(), 1, "{escrowed}");
     assert_eq!(aws.invoke(refresh, escrowed).await, json!({ "batchItemFailures": [] }));
 
+    // It may be lost, so the doctor may try on it how this provider rotates.
+    let throw_away = Request::new("POST", "/v1/doctor").json(json!({ "throw_away": "imported" }));
+    let found = body(&aws.send(connections, throw_away).await);
+    let detail = found["findings"][0]["detail"].as_str().unwrap();
+    assert!(detail.contains("(P2)"), "{found}");
+
     let read = async || aws.send(token, Request::new("GET", "/v1/connections/imported/token")).await;
     let access_token = body(&read().await)["access_token"].as_str().unwrap().to_owned();
     assert!(is_live(&aws.provider, &access_token).await);

@@ -1,0 +1,191 @@
+//! `POST /v1/doctor`: how the provider rotates refresh tokens, found out on a connection that may be lost.
+//!
+//! 1. the connection is in use
+//! 2. open its stored pair
+//! 3. refresh it, by the rules of every refresh: lease, commit, and only then release
+//! 4. the refresh token is the same: it never rotates (P0)
+//! 5. **reuse**: send the old one again, before anybody has used the new access token
+//!    - honoured (P1, P3): the grant that came with it is stored nowhere, and is revoked
+//!    - refused: refresh once more. That works (P2), or is refused too: the reuse has ended the whole grant (P4)
+//!
+//! The token protocol never sends a refresh token whose successor is stored, since a provider may take it for theft and end
+//! the grant. Here that is what is asked. So whoever asks names the connection as a throw-away, uses it nowhere meanwhile, and
+//! deletes it afterwards.
+
+use shared::domain::connection::Connection;
+use shared::domain::connection::writes::Need;
+use shared::domain::connection_id::ConnectionId;
+use shared::domain::secret::{ClientSecret, RefreshToken};
+use shared::domain::time::Timestamp;
+use shared::domain::token_pair::{Grant, TokenPair};
+use shared::failure::FailureClass;
+use shared::http::body::Members;
+use shared::http::problem::Problem;
+use shared::http::{Invocation, Request, Response};
+use shared::ports::{ProviderError, REQUEST_BUDGET};
+use shared::refreshing::{Failure, INVOCATION_BUDGET, Outcome, Refreshing};
+
+use super::{Examination, Finding, answer};
+use crate::{Connections, ConnectionsError};
+
+const CHECK: &str = "rotation";
+
+const NOT_IN_USE: &str =
+    "the connection is not in use: it waits for its confirmation, needs its customer, or is taken away";
+const NO_TIME: &str = "there was not the time to find it out";
+
+const CONNECT: &str = "connect a throw-away connection, and ask again with its id";
+const ASK_AGAIN: &str = "let nobody use the connection, and ask again in some minutes";
+const ASK_FOR_ONE: &str = "ask WebinarGeek what grants one, perhaps a scope (Scope, WEBINARGEEK_SCOPE): without it every \
+                           customer must connect again when the access token ends";
+const MEND: &str = "GET /v1/doctor says what is to be mended: ask again then";
+const WITH_ANOTHER: &str = "delete this connection, connect another throw-away one, and ask again in some minutes";
+
+const LEFT: &str =
+    ". The pair that came with it could not be revoked: nobody has it, and it lives until WebinarGeek ends it";
+
+const LOST_WITH_THE_ANSWER: &str = "nothing is to be set. A customer whose answer was lost must connect again, which is rare: \
+                                    docs/reliability.md. Ask WebinarGeek to honour the old refresh token until the new \
+                                    access token is used (Doorkeeper: the column previous_refresh_token). Delete this \
+                                    connection";
+const NEVER_TWO_SENDERS: &str = "nothing is to be set. A customer whose answer was lost must connect again, which is rare: \
+                                 docs/reliability.md. Let no other system refresh these connections: a refresh token that \
+                                 is sent twice ends them. Delete this connection";
+
+impl Connections {
+    pub(crate) async fn try_rotation(
+        &self,
+        request: &Request,
+        invocation: &Invocation,
+    ) -> Result<Response, ConnectionsError> {
+        let members = Members::parse(request, &["throw_away"])?;
+        let id = members
+            .text("throw_away")?
+            .ok_or_else(|| Problem::field("throw_away", "is required: the id of a connection that may be lost"))?;
+        let id = ConnectionId::parse(id).map_err(|error| Problem::field("throw_away", error.to_string()))?;
+        tracing::Span::current().record("connection", id.as_str());
+        let connection = self.stored(&id).await?;
+        let finding = examine(&self.doctor.refreshing, &connection, invocation.deadline).await;
+        // Also for whom API Gateway has not waited: asking again may need another connection.
+        tracing::info!(status = finding.status.as_str(), detail = finding.detail, "rotation was tried");
+        Ok(answer(&Examination { findings: vec![finding] }))
+    }
+}
+
+async fn examine(refreshing: &Refreshing, connection: &Connection, deadline: Timestamp) -> Finding {
+    // 1.
+    if !connection.is_in_use() {
+        return Finding::skipped(CHECK, NOT_IN_USE, CONNECT);
+    }
+    // 2.
+    let old = match refreshing.open(connection).await {
+        Ok(pair) => pair,
+        Err(failure) => {
+            failure.log();
+            return Finding::skipped(CHECK, failure.to_string(), MEND);
+        }
+    };
+    let Some(old_token) = &old.refresh_token else {
+        return Finding::skipped(CHECK, Failure::NoRefreshToken.to_string(), ASK_FOR_ONE);
+    };
+    // 3.
+    let (refreshed, new) = match refresh(refreshing, connection, deadline).await {
+        Outcome::Refreshed(connection, pair) => (connection, pair),
+        other => {
+            let (why, remedy) = not_refreshed(&other);
+            return Finding::skipped(CHECK, why, remedy);
+        }
+    };
+    // 4.
+    if old.has_the_refresh_token_of(&new) {
+        return Finding::ok(CHECK, "a refresh leaves the refresh token as it is (P0): no connection is lost");
+    }
+    // 5. What the reuse has done is only seen with the time for one more refresh.
+    if refreshing.clock.now() + REQUEST_BUDGET + INVOCATION_BUDGET > deadline {
+        return Finding::skipped(CHECK, NO_TIME, ASK_AGAIN);
+    }
+    match reuse(refreshing, old_token).await {
+        Ok((grant, secret)) => {
+            let left = if revoke(refreshing, &grant.pair, &new, &secret).await { "" } else { LEFT };
+            let found = "the old refresh token is honoured until the new access token is used (P1), or for some time (P3): \
+                         an answer that was lost is asked for again";
+            Finding::ok(CHECK, format!("{found}{left}"))
+        }
+        Err(Failure::Provider(ProviderError::InvalidGrant)) => refused(refreshing, &refreshed, deadline).await,
+        Err(failure) => {
+            let detail = format!("whether the old refresh token is honoured could not be told: {failure}");
+            Finding::skipped(CHECK, detail, WITH_ANOTHER)
+        }
+    }
+}
+
+async fn reuse(refreshing: &Refreshing, old: &RefreshToken) -> Result<(Grant, ClientSecret), Failure> {
+    // The first one has just been accepted.
+    let secret = refreshing.client_secret.current().await?.into_iter().next().ok_or(ProviderError::InvalidClient)?;
+    let grant = refreshing.provider.refresh(old, &secret).await?;
+    Ok((grant, secret))
+}
+
+/// Best effort. False where a live pair is left that nobody has.
+async fn revoke(refreshing: &Refreshing, pair: &TokenPair, stored: &TokenPair, secret: &ClientSecret) -> bool {
+    // Some providers answer a reuse with what they have answered before: that pair is in the table, and lives.
+    if pair.has_the_refresh_token_of(stored) || pair.access_token == stored.access_token {
+        return true;
+    }
+    refreshing.revocation.revoke(pair, secret).await.unwrap_or_else(|error| {
+        tracing::warn!(%error, "the pair of a reuse could not be revoked");
+        false
+    })
+}
+
+/// The old refresh token has ended. Has its reuse ended the new one too?
+async fn refused(refreshing: &Refreshing, refreshed: &Connection, deadline: Timestamp) -> Finding {
+    let outcome = refresh(refreshing, refreshed, deadline).await;
+    if let Outcome::Refreshed(..) = outcome {
+        let found = "the old refresh token ends with the refresh, and its reuse harms nothing (P2): a pair is lost with its \
+                     answer";
+        return Finding::warning(CHECK, found, LOST_WITH_THE_ANSWER);
+    }
+    if is_refused(&outcome) && is_certain(refreshing, &refreshed.id).await {
+        let found = "the old refresh token ends with the refresh, and its reuse has ended the whole grant (P4): a pair is \
+                     lost with its answer";
+        return Finding::warning(CHECK, found, NEVER_TWO_SENDERS);
+    }
+    let (why, _) = not_refreshed(&outcome);
+    let detail = format!("the old refresh token ends with the refresh; what its reuse does could not be told: {why}");
+    Finding::skipped(CHECK, detail, WITH_ANOTHER)
+}
+
+/// Not where an answer was lost before the refusal: that may have ended the refresh token.
+async fn is_certain(refreshing: &Refreshing, id: &ConnectionId) -> bool {
+    let stored = refreshing.connections.read(id).await.ok().flatten();
+    stored.and_then(|stored| stored.reason).as_deref() == Some(FailureClass::InvalidGrant.as_str())
+}
+
+fn is_refused(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Failed { failure: Failure::Provider(ProviderError::InvalidGrant), .. })
+}
+
+/// Whatever life is left.
+async fn refresh(refreshing: &Refreshing, connection: &Connection, deadline: Timestamp) -> Outcome {
+    let need = Need::OnDemand { seen: connection.pair.token_set };
+    refreshing.refresh(&connection.id, &need, deadline).await
+}
+
+/// Why a refresh has told nothing, and what to do.
+fn not_refreshed(outcome: &Outcome) -> (String, &'static str) {
+    let (why, remedy) = match outcome {
+        Outcome::Failed { failure, .. } => {
+            return (failure.to_string(), if is_refused(outcome) { WITH_ANOTHER } else { MEND });
+        }
+        Outcome::Refreshed(..) | Outcome::Adopted(_) | Outcome::Busy { .. } => {
+            ("somebody else refreshes the connection", ASK_AGAIN)
+        }
+        Outcome::Waiting { .. } | Outcome::Paused { .. } => ("an earlier failure is being waited for", ASK_AGAIN),
+        Outcome::ReauthRequired(_) | Outcome::Gone | Outcome::Disconnecting | Outcome::Unconfirmed { .. } => {
+            (NOT_IN_USE, CONNECT)
+        }
+        Outcome::NoTime => (NO_TIME, ASK_AGAIN),
+    };
+    (why.to_owned(), remedy)
+}
