@@ -161,6 +161,11 @@ impl Scenario {
         let until_refreshed = if self.plan.class == Class::P4 { self.plan.lifetime * 1000 } else { 0 };
         let judged_at = self.now() + QUIET + until_refreshed;
         self.play_until(judged_at);
+        // A pair that is on its way to the table is not lost.
+        while self.scheduler.world.lock().is_refreshing() && !self.is_wrong() {
+            let soon = self.now() + 100;
+            self.play_until(soon);
+        }
         self.judge();
     }
 

@@ -455,6 +455,17 @@ impl World {
         self.calls.values().any(|call| matches!(&call.request, Request::Write { write, .. } if is_it(write)))
     }
 
+    /// Whether a refresh token is on its way to the provider, or its pair on its way to the table.
+    pub fn is_refreshing(&self) -> bool {
+        self.calls.values().any(|call| match &call.request {
+            Request::Refresh { .. } => !call.is_over && self.processes[call.process].alive,
+            Request::Write { write, .. } => {
+                write.name == "commit" && !call.is_over && self.processes[call.process].alive
+            }
+            _ => false,
+        })
+    }
+
     /// Whether a code is on its way to the provider.
     pub fn is_exchanging(&self) -> bool {
         self.calls.values().any(|call| !call.is_over && matches!(call.request, Request::Exchange { .. }))
