@@ -165,17 +165,12 @@ impl Deployment {
             stack: calling_back.stack.clone(),
         });
         let doctor = Doctor {
-            stack: calling_back.stack.clone(),
             connections: connections.clone(),
             attempts: attempts.clone(),
             attempts_expiry: attempts.clone(),
             key_maker: key_maker.clone(),
-            key_opener: refreshing.keys.clone(),
-            client_secret: client_secret.clone(),
             provider: provider.clone(),
             refreshing: refreshing.clone(),
-            clock: clock.clone(),
-            entropy: entropy.clone(),
         };
         let disconnecting = Arc::new(Disconnecting::beside(&refreshing));
         Ok(Self {

@@ -306,6 +306,15 @@ impl World {
         assert_eq!(ended.status(), StatusCode::OK, "{}", ended.body());
     }
 
+    /// The customers end the access on the provider's own pages, and the sweeps find out.
+    pub async fn every_grant_ends(&self) {
+        self.simulation.grants.revoke_all();
+        for _ in 0..3 {
+            self.clock.advance(6000);
+            self.sweep().await;
+        }
+    }
+
     pub async fn sweep(&self) -> Value {
         self.sweep_of(refresh::all_shards()).await
     }

@@ -55,11 +55,7 @@ async fn a_live_connection_is_not_overwritten_in_passing() {
 async fn one_that_needs_its_customer_may_be_imported_anew() {
     let world = World::new().await;
     world.connect("t").await;
-    world.simulation.grants.revoke_all();
-    for _ in 0..3 {
-        world.clock.advance(6000);
-        world.sweep().await;
-    }
+    world.every_grant_ends().await;
     assert_eq!(world.stored("t").await.unwrap().status, Status::ReauthRequired);
     let imported = put(&world, json!({ "refresh_token": refresh_token(&world).await })).await;
     assert_eq!((imported.status, imported.text("status")), (StatusCode::OK, "active"));

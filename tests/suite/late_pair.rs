@@ -35,6 +35,15 @@ async fn it_is_answered_as_it_is_found_by_the_simulator_which_saw_it_refreshed_f
 }
 
 #[tokio::test]
+async fn a_refused_request_does_not_revive_it() {
+    let world = World::new().await;
+    late_pair(&world).await;
+    let before = world.row("t").await;
+    assert_eq!(world.reject("t", 3).await.status, 400);
+    assert_eq!(world.row("t").await, before);
+}
+
+#[tokio::test]
 async fn the_schedule_goes_on_with_it_although_nobody_reads_its_token() {
     let world = World::with(Setup::strict()).await;
     late_pair(&world).await;

@@ -16,9 +16,7 @@ use shared::domain::return_to::is_loopback;
 use shared::domain::secret::AccessToken;
 use shared::domain::token_pair::{TokenPair, TokenSet};
 use shared::http::{Response, reply};
-use shared::ports::{
-    Clock, DescribeTable, DescribeTimeToLive, Entropy, MakeDataKeys, OpenDataKeys, ProbeTokenEndpoint, ReadClientSecret,
-};
+use shared::ports::{DescribeTable, DescribeTimeToLive, MakeDataKeys, ProbeTokenEndpoint};
 use shared::refreshing::Refreshing;
 use shared::sealing::{self, Place};
 use tokio::time::timeout;
@@ -38,17 +36,13 @@ const AWS_REMEDY: &str = "the error names the action and the resource: deploy th
                           of your own account (SCPs, the key's, the secret's), at a disabled key, or at AWS's status";
 
 pub struct Doctor {
-    pub stack: String,
     pub connections: Arc<dyn DescribeTable>,
     pub attempts: Arc<dyn DescribeTable>,
     pub attempts_expiry: Arc<dyn DescribeTimeToLive>,
     pub key_maker: Arc<dyn MakeDataKeys>,
-    pub key_opener: Arc<dyn OpenDataKeys>,
-    pub client_secret: Arc<dyn ReadClientSecret>,
     pub provider: Arc<dyn ProbeTokenEndpoint>,
+    /// What it examines is what a refresh uses.
     pub refreshing: Arc<Refreshing>,
-    pub clock: Arc<dyn Clock>,
-    pub entropy: Arc<dyn Entropy>,
 }
 
 impl Doctor {
@@ -63,7 +57,7 @@ impl Doctor {
             self.sealing(),
             tables::connections(&*self.connections),
             tables::attempts(&*self.attempts, &*self.attempts_expiry),
-            provider::examine(&*self.client_secret, &*self.provider, &*self.clock, &redirect_uri),
+            provider::examine(&*self.refreshing.client_secret, &*self.provider, &*self.refreshing.clock, &redirect_uri),
         );
         let redirect =
             Finding::ok("redirect_uri", format!("to be registered at WebinarGeek exactly so: {redirect_uri}"));
@@ -75,15 +69,18 @@ impl Doctor {
     async fn sealing(&self) -> Finding {
         const CHECK: &str = "sealing";
         let connection = ConnectionId::parse("doctor").expect("a constant");
-        let place =
-            Place { stack: &self.stack, connection: &connection, token_set: TokenSet::new(self.entropy.bytes()) };
+        let place = Place {
+            stack: &self.refreshing.stack,
+            connection: &connection,
+            token_set: TokenSet::new(self.refreshing.entropy.bytes()),
+        };
         let pair = TokenPair { access_token: AccessToken::new("made up"), refresh_token: None };
         let key = match bounded(self.key_maker.make(&connection)).await {
             Ok(key) => key,
             Err(error) => return Finding::failed(CHECK, format!("no data key could be made: {error}"), AWS_REMEDY),
         };
-        let sealed = sealing::seal(&pair, &key.plain, place, self.entropy.bytes());
-        match bounded(self.key_opener.open(&connection, &key.wrapped)).await {
+        let sealed = sealing::seal(&pair, &key.plain, place, self.refreshing.entropy.bytes());
+        match bounded(self.refreshing.keys.open(&connection, &key.wrapped)).await {
             Err(error) => Finding::failed(CHECK, format!("the data key could not be opened: {error}"), AWS_REMEDY),
             Ok(opened) => match sealing::open(&sealed, &opened, place) {
                 Ok(_) => Finding::ok(CHECK, "a pair was sealed under a new data key, and opened again"),

@@ -25,17 +25,12 @@ async fn main() -> Result<(), lambda_http::Error> {
     let clock = Arc::new(SystemClock);
     let endpoint = Connections {
         doctor: Doctor {
-            stack: settings.refreshing.stack.clone(),
             connections: connections.clone(),
             attempts: attempts.clone(),
             attempts_expiry: attempts.clone(),
             key_maker: keys.clone(),
-            key_opener: refreshing.keys.clone(),
-            client_secret: refreshing.client_secret.clone(),
             provider: Arc::new(WebinarGeek::new(settings.refreshing.token_endpoint.clone(), clock.clone())),
             refreshing: refreshing.clone(),
-            clock: clock.clone(),
-            entropy: Arc::new(SystemEntropy),
         },
         identifying: Arc::new(Identifying {
             accounts: settings.account_url.clone().map(|url| Arc::new(AccountEndpoint::new(url)) as _),

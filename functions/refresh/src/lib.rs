@@ -6,8 +6,8 @@
 //! 3. a provider that asks to wait, or that does not know us, ends the run's refreshing; so does the approaching deadline
 //! 4. the summary, which is the run's answer and its one line in the log
 //!
-//! A connection that is being taken away is due too, and driven on; one that nobody has confirmed in time is taken away. Pairs in escrow come from their queue, and are stored:
-//! [`Refresh::replay`].
+//! A connection that is being taken away is due too, and driven on; one that nobody has confirmed in time is taken away.
+//! Pairs in escrow come from their queue, and are stored: [`Refresh::replay`].
 //!
 //! A run may overlap another, or be repeated: leases and due times make every run idempotent.
 

@@ -105,17 +105,16 @@ impl Token {
             _ => return Err(Problem::method_not_allowed("GET, POST").into()),
         };
         let mut connection = self.read(&id).await?;
-        if connection.was_revived() {
-            // First of all: a request for a lease that is refused, and repeated by its transport, would get one then (found
-            // by the simulator).
-            let revived = self.refreshing.revive(&connection).await.map_err(|error| failed(error.into()))?;
-            connection = revived.ok_or(TokenError::NotFound)?;
-        }
         if wanted.rejected > connection.version {
             let detail = format!("the connection's version is {}", connection.version);
             return Err(Problem::field("rejected_version", detail).into());
         }
-
+        if connection.was_revived() {
+            // Before any lease is asked for: a request for one that is refused, and repeated by its transport, would get it
+            // once the connection is revived (found by the simulator).
+            let revived = self.refreshing.revive(&connection).await.map_err(|error| failed(error.into()))?;
+            connection = revived.ok_or(TokenError::NotFound)?;
+        }
         self.token(connection, &wanted, invocation.deadline).await
     }
 

@@ -30,8 +30,8 @@ pub const EQUIVALENT: &[(&str, &str, &str)] = &[
     (
         "revive",
         "the stored pair is the one that arrived",
-        "another pair would have to be given up first, for which it must be refused twice, a minute apart: no write is on its \
-         way for so long",
+        "another pair would have to be stored, and refused twice, a minute apart, while this write is on its way: no run has \
+         met that",
     ),
     ("end session", "the session exists", "rows that TTL deletes are not simulated, and none may be made anew"),
 ];

@@ -457,13 +457,13 @@ impl World {
 
     /// Whether a refresh token is on its way to the provider, or its pair on its way to the table.
     pub fn is_refreshing(&self) -> bool {
-        self.calls.values().any(|call| match &call.request {
-            Request::Refresh { .. } => !call.is_over && self.processes[call.process].alive,
-            Request::Write { write, .. } => {
-                write.name == "commit" && !call.is_over && self.processes[call.process].alive
-            }
+        let is_of_a_refresh = |request: &Request| match request {
+            Request::Refresh { .. } => true,
+            Request::Write { write, .. } => write.name == "commit",
             _ => false,
-        })
+        };
+        let is_awaited = |call: &Call| !call.is_over && self.processes[call.process].alive;
+        self.calls.values().any(|call| is_awaited(call) && is_of_a_refresh(&call.request))
     }
 
     /// Whether a code is on its way to the provider.

@@ -296,11 +296,7 @@ async fn a_connection_that_is_not_in_use_is_not_touched() {
 
     world.clock.advance(1);
     world.connect("t").await;
-    world.simulation.grants.revoke_all();
-    for _ in 0..3 {
-        world.clock.advance(6000);
-        world.sweep().await;
-    }
+    world.every_grant_ends().await;
     assert_eq!(world.stored("t").await.unwrap().status, Status::ReauthRequired);
     untouched().await;
 
