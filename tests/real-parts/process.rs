@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::Stdio;
+use std::sync::atomic::{AtomicU16, Ordering};
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::process::{Child, Command};
@@ -18,9 +19,17 @@ pub(crate) fn built(function: &str) -> PathBuf {
     part("SAM_BUILD").join(crate::stack::logical_id(function)).join("bootstrap")
 }
 
-/// An address that is free now.
+/// An address that is free, and stays so until its server is up: each is handed out once, below the ports that a system gives
+/// to whoever names none. Such a one may go to another test's listener while a server takes its seconds to start, and the test
+/// then speaks with the wrong one.
 pub(crate) async fn free_address() -> SocketAddr {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap().local_addr().unwrap()
+    static NEXT: AtomicU16 = AtomicU16::new(21_000);
+    loop {
+        let address = (Ipv4Addr::LOCALHOST, NEXT.fetch_add(1, Ordering::Relaxed)).into();
+        if TcpListener::bind::<SocketAddr>(address).await.is_ok() {
+            return address;
+        }
+    }
 }
 
 /// Starts a server and waits until it accepts connections. It ends with the value.
