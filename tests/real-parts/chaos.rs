@@ -148,6 +148,8 @@ async fn connect(fleet: &Fleet, callback: &Function, provider: Provider, id: &Co
 
 /// In peace, every connection yields a token that the provider accepts. Those that do not, and what they say.
 async fn look(fleet: &Fleet) -> Vec<(ConnectionId, Value)> {
+    // A sweep that was told to wait tells everybody, for seconds. Before this line, a look in a hundred took that for losses.
+    fleet.end_pause().await;
     let token = fleet.start("token").await;
     let mut losses = Vec::new();
     for id in &fleet.ids {

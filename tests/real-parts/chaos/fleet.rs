@@ -15,6 +15,7 @@ use serde_json::Value;
 use shared::aws::dynamodb::{AttemptsTable, ConnectionsTable};
 use shared::domain::connection::Connection;
 use shared::domain::connection_id::ConnectionId;
+use shared::domain::fleet::PAUSE;
 use shared::ports::ReadConnections;
 use shared::system::SystemEntropy;
 use tests::proof::Proof;
@@ -87,9 +88,10 @@ impl Fleet {
         self.connections.read(id).await.unwrap()
     }
 
-    /// As if the access token had come to its end, and every wait too.
+    /// As if the access token had come to its end, and its waits too.
     pub(super) async fn age(&self, id: &ConnectionId) {
-        self.update(id, "SET expires_at = :past, refresh_at = :past, not_before = :past", "attribute_exists(id)").await;
+        let update = "SET expires_at = :past, refresh_at = :past, not_before = :past";
+        self.update(id, update, "attribute_exists(id)").await;
     }
 
     /// As if whoever holds a lease had died, or slept, a while ago.
@@ -97,6 +99,12 @@ impl Fleet {
         for id in &self.ids {
             self.update(id, "SET lease_until = :past", "attribute_exists(lease_until)").await;
         }
+    }
+
+    /// As if the time was over for which the provider has asked everybody to wait.
+    pub(super) async fn end_pause(&self) {
+        let request = self.services.dynamodb.delete_item().table_name(tables::CONNECTIONS);
+        request.key("id", AttributeValue::S(PAUSE.to_owned())).send().await.unwrap();
     }
 
     async fn update(&self, id: &ConnectionId, update: &str, condition: &str) {
