@@ -42,13 +42,19 @@ impl Identifying {
     }
 
     async fn note(&self, id: &ConnectionId, token_set: TokenSet, account: Account) -> Result<(), StoreError> {
-        let also_connected_as = self.another_connection_of(&account, id).await?.map(|other| other.as_str().to_owned());
-        if let Some(other) = &also_connected_as {
-            tracing::warn!(other, "the account has another connection, which the provider may end");
+        // Before it is claimed: whoever finds a claim asks the connection whether it still has the account. The other way
+        // round, of two that come at once neither would know of the other.
+        let mut known = KnownAccount { account, also_connected_as: None };
+        match self.connection_writes.write(&identify(id, token_set, &known)).await? {
+            Written::Applied(_) => {}
+            // A later grant, which has been asked with by its own journey, or a disconnect.
+            Written::Refused(_) => return Ok(()),
         }
-        let write = identify(id, token_set, &KnownAccount { account, also_connected_as });
-        // Refused: a later grant, which has been asked with by its own journey, or a disconnect.
-        self.connection_writes.write(&write).await.map(|_| ())
+        let Some(other) = self.another_connection_of(&known.account, id).await? else { return Ok(()) };
+        let other = other.as_str();
+        tracing::warn!(other, "the account has another connection, which the provider may end");
+        known.also_connected_as = Some(other.to_owned());
+        self.connection_writes.write(&identify(id, token_set, &known)).await.map(|_| ())
     }
 
     async fn another_connection_of(

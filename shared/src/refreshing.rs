@@ -140,7 +140,7 @@ impl Refreshing {
             let connection = match Connection::stored(&item) {
                 Ok(Some(connection)) => connection,
                 Ok(None) => return Err(Outcome::Gone),
-                Err(inconsistent) if is_ours => return Err(self.quarantine(id, inconsistent).await),
+                Err(inconsistent) if is_ours => return Err(self.quarantine(id, &owner, inconsistent).await),
                 Err(inconsistent) => return Err(StoreError::from(inconsistent).into()),
             };
             // Refused although it names us: the SDK repeated a write whose answer was lost, and the lease is ours.

@@ -1,14 +1,20 @@
 //! Taking a connection away, in the midst of everything else.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
+use authorize::Authorize;
+use aws_sdk_dynamodb::types::AttributeValue;
+use local::deployment::Deployment;
 use serde_json::json;
 use shared::disconnecting::Disconnection;
 use shared::domain::connection::Status;
 use shared::domain::connection::disconnecting::Revocation;
 use shared::domain::connection::writes::{Need, acquire};
 use shared::domain::connection_id::ConnectionId;
-use shared::ports::{Clock, WriteConnections};
+use shared::domain::item::Item;
+use shared::ports::{Clock, ReadAttempts, StoreError, WriteConnections};
 use tests::world::{Setup, TABLE, World};
 
 async fn disconnect(world: &World, id: &str) -> Disconnection {
@@ -74,6 +80,43 @@ async fn a_journey_that_began_before_does_not_bring_it_back_and_its_grant_is_rev
     assert_eq!(revocations(&world), 2, "the pair that was stored, and the one that could not be");
 }
 
+/// Reads a session, and stands still until another browser has used its link, and the connection was taken away.
+struct StandsStill {
+    sessions: Arc<dyn ReadAttempts>,
+    world: World,
+    link: String,
+}
+
+#[async_trait]
+impl ReadAttempts for StandsStill {
+    async fn read(&self, key: &str) -> Result<Option<Item>, StoreError> {
+        let session = self.sessions.read(key).await;
+        let page = self.world.browser().journey(&self.link, "approve").await;
+        assert!(page.body().contains("is connected"), "{}", page.body());
+        self.world.clock.advance(10);
+        assert_eq!(disconnect(&self.world, "t").await, Disconnection::Ended(Revocation::Done));
+        self.world.clock.advance(10);
+        session
+    }
+}
+
+#[tokio::test]
+async fn a_second_browser_whose_process_stood_still_before_its_first_write_does_not_bring_it_back() {
+    let world = World::new().await;
+    let session = world.session(json!({ "connection_id": "t", "confirm_page": false })).await;
+    let link = session.text("url").to_owned();
+    let Ok(deployment) = Arc::try_unwrap(world.another().deployment) else { panic!("nobody else has it") };
+    let stands_still =
+        StandsStill { sessions: deployment.authorize.sessions.clone(), world: world.another(), link: link.clone() };
+    let authorize = Authorize { sessions: Arc::new(stands_still), ..deployment.authorize };
+    let mut slow = world.another();
+    slow.deployment = Arc::new(Deployment { authorize, ..deployment });
+    let browser = slow.browser();
+    let page = browser.journey(&link, "approve").await;
+    assert!(page.body().contains("taken away in the meantime"), "{}", page.body());
+    assert!(world.stored("t").await.is_none());
+}
+
 #[tokio::test]
 async fn a_refresh_in_flight_is_waited_out_and_its_pair_is_the_one_that_is_revoked() {
     let world = World::with(Setup::strict()).await;
@@ -100,6 +143,8 @@ async fn a_pair_that_cannot_be_revoked_is_tried_for_a_day() {
     let world = World::with(Setup::default().variable("WEBINARGEEK_REVOKE_URL", "http://127.0.0.1:9/revoke")).await;
     world.connect("t").await;
     assert_eq!(disconnect(&world, "t").await, Disconnection::Pending);
+    // A refresh that was in flight could not open the pair, and says so after that.
+    world.set("t", "attention", AttributeValue::S("quarantined".to_owned())).await;
     for _ in 0..300 {
         world.clock.advance(300);
         world.sweep().await;
@@ -107,6 +152,7 @@ async fn a_pair_that_cannot_be_revoked_is_tried_for_a_day() {
     assert!(world.stored("t").await.is_none());
     let left = world.row("t").await.unwrap();
     assert_eq!(left["revocation"].as_s().unwrap(), "failed");
+    assert!(!left.contains_key("attention"), "nobody need look at a tombstone");
 }
 
 #[tokio::test]

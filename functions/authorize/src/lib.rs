@@ -110,7 +110,9 @@ impl Authorize {
             return Ok(reply::see_other(&format!("{origin}{target}")));
         }
 
-        // 2.
+        // 2. The journey begins before its session is read: a process that stands still in between has not begun it after a
+        //    disconnect that came meanwhile, which would bring the connection back (found by the simulator).
+        let began_at = self.clock.now();
         let query = Query::parse(request.uri().query());
         let session = match query.once("session")? {
             Some(token) => Some(self.session(&SessionToken::new(token)).await?),
@@ -134,7 +136,6 @@ impl Authorize {
         let https = origin.starts_with("https:");
         let cookie_name = CookieName::new(&state_hash, https);
         let cookie_value = CookieValue::new(digest::base64url(self.entropy.bytes::<32>()));
-        let now = self.clock.now();
         let attempt = Attempt {
             binding: Binding::new(&cookie_name, &cookie_value),
             code_verifier: self.settings.authorization_endpoint.pkce.then(|| pkce::code_verifier(self.entropy.bytes())),
@@ -147,8 +148,8 @@ impl Authorize {
             confirmation: (session.as_ref().filter(|session| session.confirm))
                 .map(|_| Confirmation::new(digest::base64url(self.entropy.bytes::<32>()))),
             return_to: session.and_then(|session| session.return_to),
-            created_at: now,
-            expires_at: now + ATTEMPT_LIFETIME,
+            created_at: began_at,
+            expires_at: began_at + ATTEMPT_LIFETIME,
             phase: Phase::Pending,
             failure: None,
             taken_at: None,

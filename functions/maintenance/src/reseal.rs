@@ -17,9 +17,10 @@ impl Maintenance {
     /// Every row that holds a pair, whatever its status: the newest pair of a connection that is being taken away must
     /// open to be revoked.
     pub(crate) async fn reseal(&self, mut item: Item, dry_run: bool) -> Result<Done, Failure> {
+        let mut replaced = None;
         for _ in 0..TRIES {
             let Some(seen) = Connection::stored(&item).map_err(StoreError::from)? else { return Ok(Done::Skipped) };
-            let Some(pair) = self.sealed_anew(&seen, dry_run).await? else { return Ok(Done::Skipped) };
+            let Some(pair) = self.sealed_anew(&seen, &mut replaced, dry_run).await? else { return Ok(Done::Skipped) };
             if dry_run {
                 return Ok(Done::Changed);
             }
@@ -34,12 +35,20 @@ impl Maintenance {
         Err(StoreError::changed_at_every_try().into())
     }
 
-    /// `None` where it is under the right key already. A dry run opens the pair too, and answers it as it is.
-    async fn sealed_anew(&self, seen: &Connection, dry_run: bool) -> Result<Option<SealedPair>, Failure> {
+    /// `None` where it is under the right key already, or no longer under the one that is to be `replaced`: then another run
+    /// has been there, whose key may be newer than ours (found by the simulator, in which two runs sealed in turns). A dry
+    /// run opens the pair too, and answers it as it is.
+    async fn sealed_anew(
+        &self,
+        seen: &Connection,
+        replaced: &mut Option<String>,
+        dry_run: bool,
+    ) -> Result<Option<SealedPair>, Failure> {
         let place = Place { stack: &self.settings.stack, connection: &seen.id, token_set: seen.pair.token_set };
         let opened = self.keys.trace(&seen.id, &seen.pair.data_key).await?;
         let pair = sealing::open(&seen.pair.sealed, &opened.plain, place)?;
-        if opened.wrapped_by == self.settings.kms_key_id {
+        let is_to_be_replaced = *replaced.get_or_insert_with(|| opened.wrapped_by.clone()) == opened.wrapped_by;
+        if opened.wrapped_by == self.settings.kms_key_id || !is_to_be_replaced {
             return Ok(None);
         }
         if dry_run {

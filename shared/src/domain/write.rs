@@ -117,7 +117,8 @@ impl Delete {
     }
 }
 
-fn failing(clauses: &[Clause], image: Option<&Item>) -> Vec<&'static str> {
+/// The names of the clauses that `image` does not meet.
+pub fn failing(clauses: &[Clause], image: Option<&Item>) -> Vec<&'static str> {
     clauses.iter().filter(|clause| !clause.test.holds(image)).map(|clause| clause.name).collect()
 }
 

@@ -108,9 +108,9 @@ impl Refreshing {
     }
 
     /// A row of ours that makes no sense: nothing in it is believed, and nothing changed but when to look again.
-    pub(super) async fn quarantine(&self, id: &ConnectionId, inconsistent: InconsistentItem) -> Outcome {
+    pub(super) async fn quarantine(&self, id: &ConnectionId, owner: &str, inconsistent: InconsistentItem) -> Outcome {
         let not_before = self.clock.now() + QUARANTINE;
-        let write = writes::quarantine(id, FailureClass::InconsistentRow.as_str(), not_before);
+        let write = writes::quarantine(id, owner, FailureClass::InconsistentRow.as_str(), not_before);
         if let Err(error) = self.write(&write).await {
             tracing::warn!(%error, "a row that makes no sense could not be put off");
         }

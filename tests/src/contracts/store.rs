@@ -379,7 +379,7 @@ fn connection_writes() -> Vec<Write> {
         writes::settle(&id(), "me", &settlement(true, None)),
         writes::settle(&id(), "me", &settlement(false, Some(at(0)))),
         writes::give_up(&image, "me", "invalid_grant"),
-        writes::quarantine(&id(), "inconsistent_row", at(300)),
+        writes::quarantine(&id(), "me", "inconsistent_row", at(300)),
         connect(&grant(Some("read"), None), None),
         connect(&grant(None, session.clone()), None),
         connect(&grant(Some("read"), None), Some(set(1))),

@@ -150,7 +150,7 @@ fn a_row_that_does_not_open_or_makes_no_sense_is_degraded_at_once() {
     row.set("lifetime", Some(Value::S("what".to_owned())));
     row.told();
     for _ in 0..2 {
-        row.write(&quarantine(&id(), "inconsistent_row", now()));
+        row.write(&quarantine(&id(), "me", "inconsistent_row", now()));
     }
     assert_eq!(row.told(), [(Kind::Degraded, 1, Some("inconsistent_row"))]);
 }

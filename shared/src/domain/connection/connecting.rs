@@ -131,3 +131,43 @@ pub fn connect(grant: &NewGrant, seen: Option<TokenSet>) -> Write {
     }
     Write { name: "connect", key: grant.id.as_str().to_owned(), clauses, changes }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::connection::SealedPair;
+
+    fn grant(name: &str, token_set: u8) -> NewGrant {
+        let at = Timestamp::from_unix(1000);
+        let pair = SealedPair { token_set: TokenSet::new([token_set; 16]), sealed: vec![1], data_key: vec![1] };
+        NewGrant {
+            id: ConnectionId::parse("t").unwrap(),
+            client_id: "client".to_owned(),
+            grant: name.to_owned(),
+            begun_at: at,
+            session: None,
+            awaited: None,
+            superseded: None,
+            new: NewPair {
+                pair,
+                token_type: "Bearer".to_owned(),
+                scope: None,
+                granted_at: at,
+                expires_at: at,
+                refresh_at: at,
+            },
+        }
+    }
+
+    /// Each found the other's no newer than its own, and stored its pair over it, again and again.
+    #[test]
+    fn of_two_grants_of_one_second_the_same_one_is_the_newer_for_both() {
+        let (a, b) = (grant("a", 1), grant("b", 2));
+        let gives_way = |this: &NewGrant, stored: &NewGrant| {
+            let mut image = connect(stored, None).apply(None);
+            image.0.insert("id".into(), "t".into());
+            matches!(this.refused(Some(&image)).unwrap(), Refused::Newer)
+        };
+        assert!(gives_way(&a, &b) && !gives_way(&b, &a));
+    }
+}

@@ -92,7 +92,7 @@ impl Revocation {
 
 /// Leaves a tombstone: no pair, no secret, in no index.
 pub fn bury(connection: &Connection, revocation: Revocation, now: Timestamp) -> Write {
-    const OF_THE_LIVING: [&str; 26] = [
+    const OF_THE_LIVING: [&str; 27] = [
         "token_set",
         "sealed",
         "data_key",
@@ -119,6 +119,8 @@ pub fn bury(connection: &Connection, revocation: Revocation, now: Timestamp) -> 
         "session",
         "session_order",
         "confirmation",
+        // Of a pair that could not be opened: nobody need look at a tombstone.
+        "attention",
     ];
     let mut changes = vec![
         Change::Set("status", "disconnected".into()),

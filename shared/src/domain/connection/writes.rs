@@ -234,13 +234,14 @@ pub fn settle(id: &ConnectionId, me: &str, settlement: &Settlement) -> Write {
     Write { name: "settle", key: id.as_str().to_owned(), clauses: vec![lease_is_ours(me)], changes }
 }
 
-/// Puts off a row that makes no sense, which nobody could lease or settle. It stays as it is, and due: a wrong deployment
-/// that makes every row unreadable must not empty the schedule.
-pub fn quarantine(id: &ConnectionId, reason: &'static str, not_before: Timestamp) -> Write {
+/// Puts off a row that was leased and makes no sense, which nobody could settle. It stays as it is, and due: a wrong
+/// deployment that makes every row unreadable must not empty the schedule.
+pub fn quarantine(id: &ConnectionId, me: &str, reason: &'static str, not_before: Timestamp) -> Write {
     Write {
         name: "quarantine",
         key: id.as_str().to_owned(),
-        clauses: vec![clause("the connection is active", status_is(Status::Active))],
+        // Meanwhile it may have been mended, and leased by somebody who can read it.
+        clauses: vec![lease_is_ours(me)],
         changes: vec![
             Change::Set("attention", QUARANTINED.into()),
             Change::Set("reason", reason.into()),

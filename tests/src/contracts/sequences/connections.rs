@@ -40,7 +40,7 @@ pub(super) fn write(random: &mut Random, id: &ConnectionId) -> Write {
         9 => acquire_revocation(id, owner, now),
         10 => bury(&connection(random, id), Revocation::Done, now),
         16 => reseal(&Connection { pair: sealed(random), ..connection(random, id) }, &sealed(random)),
-        11 => writes::quarantine(id, "inconsistent_row", now),
+        11 => writes::quarantine(id, owner, "inconsistent_row", now),
         12 => {
             let session = session(random).id;
             confirm(&connection(random, id), &session, &confirmation(random), now, Duration::from_secs(300))
