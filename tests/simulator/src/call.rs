@@ -4,8 +4,10 @@
 use shared::domain::item::Item;
 use shared::domain::secret::DataKey;
 use shared::domain::token_pair::Grant;
-use shared::domain::write::{Write, Written};
+use shared::domain::write::{Delete, Write, Written};
 use shared::ports::{DuePage, ProviderError};
+
+use crate::store::Walked;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Table {
@@ -24,6 +26,11 @@ pub enum Request {
         write: Write,
     },
     WriteBoth(Write, Write),
+    Delete(Delete),
+    /// The page of the connections table behind a key.
+    Walk {
+        after: Option<String>,
+    },
     List {
         shard: u8,
     },
@@ -51,6 +58,10 @@ pub enum Request {
     Revoke {
         token: String,
     },
+    /// Whose account it is: a first use of the access token, like any other.
+    Account {
+        access_token: String,
+    },
     /// An integrator's request to the provider's API, which is the first use of a new access token.
     Use {
         access_token: String,
@@ -74,6 +85,8 @@ pub enum Answer {
     Item(Option<Item>),
     Written(Written),
     Both(bool),
+    Deleted(bool),
+    Walked(Walked),
     Page(DuePage),
     MadeKey {
         plain: DataKey,
@@ -85,6 +98,8 @@ pub enum Answer {
     QueueIsEmpty(bool),
     Grant(Result<Grant, Refusal>),
     Revoked,
+    /// `None` where the provider does not accept the token.
+    Account(Option<String>),
     Used(bool),
     /// The call failed, and nobody knows more than the service's own error says.
     Failed(Refusal),
@@ -108,18 +123,25 @@ pub enum Refusal {
 impl Request {
     pub fn service(&self) -> Service {
         match self {
-            Self::Read { .. } | Self::Write { .. } | Self::WriteBoth(..) | Self::List { .. } => Service::Store,
+            Self::Read { .. }
+            | Self::Write { .. }
+            | Self::WriteBoth(..)
+            | Self::Delete(_)
+            | Self::Walk { .. }
+            | Self::List { .. } => Service::Store,
             Self::MakeKey { .. } | Self::OpenKey { .. } => Service::Keys,
             Self::Secret => Service::Secrets,
             Self::Escrow { .. } | Self::IsQueueEmpty => Service::Queue,
-            Self::Exchange { .. } | Self::Refresh { .. } | Self::Revoke { .. } => Service::Provider,
+            Self::Exchange { .. } | Self::Refresh { .. } | Self::Revoke { .. } | Self::Account { .. } => {
+                Service::Provider
+            }
             Self::Use { .. } => Service::Api,
         }
     }
 
     /// Whether a repetition can do harm: only then is the transport's own retry worth trying.
     pub fn changes(&self) -> bool {
-        matches!(self, Self::Write { .. } | Self::WriteBoth(..))
+        matches!(self, Self::Write { .. } | Self::WriteBoth(..) | Self::Delete(_))
     }
 
     /// A row that all workers share and that is only read here.
@@ -139,6 +161,9 @@ impl Request {
             Self::Write { table: Table::Attempts, write } => write.name.to_owned(),
             Self::Write { table: Table::Connections, write } => format!("{} {}", write.name, write.key),
             Self::WriteBoth(first, second) => format!("{} and {}", first.name, second.name),
+            Self::Delete(delete) => format!("{} {}", delete.name, delete.key),
+            Self::Walk { after: None } => "walk".to_owned(),
+            Self::Walk { after: Some(key) } => format!("walk behind {key}"),
             Self::List { shard } => format!("list shard {shard}"),
             Self::MakeKey { .. } => "make key".to_owned(),
             Self::OpenKey { .. } => "open key".to_owned(),
@@ -148,6 +173,7 @@ impl Request {
             Self::Exchange { code, .. } => format!("exchange {code}"),
             Self::Refresh { refresh_token } => format!("refresh {refresh_token}"),
             Self::Revoke { token } => format!("revoke {token}"),
+            Self::Account { access_token } => format!("account of {access_token}"),
             Self::Use { access_token } => format!("use {access_token}"),
         }
     }
@@ -163,6 +189,9 @@ impl Answer {
             Self::Written(Written::Refused(Some(_))) => "refused".to_owned(),
             Self::Both(true) => "both applied".to_owned(),
             Self::Both(false) => "both refused".to_owned(),
+            Self::Deleted(true) => "deleted".to_owned(),
+            Self::Deleted(false) => "refused".to_owned(),
+            Self::Walked(page) => format!("{} rows", page.rows.len()),
             Self::Page(page) => format!("{} rows", page.rows.len()),
             Self::MadeKey { .. } | Self::OpenedKey(Some(_)) => "key".to_owned(),
             Self::OpenedKey(None) => "no such key".to_owned(),
@@ -176,6 +205,8 @@ impl Answer {
             ),
             Self::Grant(Err(refusal)) | Self::Failed(refusal) => format!("{refusal:?}"),
             Self::Revoked => "revoked".to_owned(),
+            Self::Account(Some(account)) => account.clone(),
+            Self::Account(None) => "401".to_owned(),
             Self::Used(true) => "accepted".to_owned(),
             Self::Used(false) => "401".to_owned(),
         }

@@ -11,7 +11,9 @@ use crate::chooser::Fate;
 use crate::provider::Provider;
 use crate::world::ProcessId;
 
+mod accounts;
 mod disconnecting;
+mod maintenance;
 mod oracle;
 mod sending;
 mod storing;
@@ -58,6 +60,14 @@ pub enum Invariant {
     ToldOnce,
     /// 13. Nothing of a connection that has to be confirmed is handed out or refreshed before, and nobody can confirm it late.
     ConfirmedBeforeUse,
+    /// 14. Maintenance changes no pair, puts none under an older key, and deletes only what is dead for long.
+    MaintenanceIsHarmless,
+    /// 14b. A row that makes no sense is put off only by whoever holds its lease.
+    PutOffByItsLease,
+    /// 15. The account on a connection is its grant's, and nobody takes it from a connection that has it.
+    AccountsAreTrue,
+    /// 15b. A grant of another account is ended before it is forgotten.
+    EndedBeforeForgotten,
 }
 
 #[derive(Clone, Debug)]
@@ -156,6 +166,12 @@ pub struct Ledger {
     begun: HashMap<String, i64>,
     /// Connections that have to be confirmed: since when.
     waiting: HashMap<String, u64>,
+    /// When a pair was last put under another key.
+    resealed: HashMap<String, u64>,
+    /// By connection: the claim's key of the account that it has, and since when.
+    identified: HashMap<String, (String, u64)>,
+    /// Connections that ever had an account, each with the claim's key.
+    ever_identified: HashSet<(String, String)>,
     /// The ids of events.
     told: HashSet<String>,
     /// When a connection last changed otherwise than by its schedule.

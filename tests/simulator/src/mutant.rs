@@ -1,8 +1,8 @@
 //! A protocol that is wrong in one place: a condition without one of its parts, or an order of steps that loses pairs.
 //!
-//! Conditions are values, so nothing is recompiled: the store evaluates a weakened copy of the write.
+//! Conditions are values, so nothing is recompiled: the store evaluates a weakened copy of the clauses.
 
-use shared::domain::write::{Test, Write};
+use shared::domain::write::{Clause, Test};
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Mutant {
@@ -55,16 +55,12 @@ impl Ordering {
 const SHIFT: i64 = 120;
 
 impl Mutant {
-    /// Every way in which the conditions of a write can be weakened.
-    pub fn of(write: &Write) -> Vec<Self> {
+    /// Every way in which the condition of a write or a delete can be weakened.
+    pub fn of(name: &'static str, clauses: &[Clause]) -> Vec<Self> {
         let mut mutants = Vec::new();
-        for clause in &write.clauses {
-            let mutant = |weakening| Self::Condition {
-                write: write.name,
-                clause: clause.name,
-                shape: shape(&clause.test),
-                weakening,
-            };
+        for clause in clauses {
+            let mutant =
+                |weakening| Self::Condition { write: name, clause: clause.name, shape: shape(&clause.test), weakening };
             mutants.push(mutant(Weakening::Removed));
             if let Test::All(parts) = &clause.test {
                 mutants.extend((0..parts.len()).map(|part| mutant(Weakening::WithoutPart(part))));
@@ -74,27 +70,27 @@ impl Mutant {
         mutants
     }
 
-    /// The write as this mutant has it; none where it is not concerned.
-    pub fn weaken(&self, write: &Write) -> Option<Write> {
-        let Self::Condition { write: name, clause: clause_name, shape: expected, weakening } = self else {
+    /// The condition as this mutant has it; none where it is not concerned.
+    pub fn weaken(&self, name: &str, clauses: &[Clause]) -> Option<Vec<Clause>> {
+        let Self::Condition { write, clause: clause_name, shape: expected, weakening } = self else {
             return None;
         };
-        if write.name != *name {
+        if name != *write {
             return None;
         }
-        let index = (write.clauses.iter())
-            .position(|clause| clause.name == *clause_name && shape(&clause.test) == *expected)?;
-        let mut weakened = write.clone();
+        let index =
+            clauses.iter().position(|clause| clause.name == *clause_name && shape(&clause.test) == *expected)?;
+        let mut weakened = clauses.to_vec();
         match weakening {
             Weakening::Removed => {
-                weakened.clauses.remove(index);
+                weakened.remove(index);
             }
             Weakening::WithoutPart(part) => {
-                if let Test::All(parts) = &mut weakened.clauses[index].test {
+                if let Test::All(parts) = &mut weakened[index].test {
                     parts.remove(*part);
                 }
             }
-            Weakening::Shifted(number) => shift(&mut weakened.clauses[index].test, &mut number.clone()),
+            Weakening::Shifted(number) => shift(&mut weakened[index].test, &mut number.clone()),
         }
         Some(weakened)
     }
@@ -121,9 +117,9 @@ impl Mutant {
     }
 }
 
-/// What a write's condition asks of which attributes.
-pub fn shape_of(write: &Write) -> String {
-    write.clauses.iter().map(|clause| shape(&clause.test)).collect::<Vec<_>>().join("; ")
+/// What a condition asks of which attributes.
+pub fn shape_of(clauses: &[Clause]) -> String {
+    clauses.iter().map(|clause| shape(&clause.test)).collect::<Vec<_>>().join("; ")
 }
 
 /// What a clause asks of which attributes, without the values: tells apart the clauses that share a name.

@@ -223,6 +223,13 @@ impl Provider {
         }
     }
 
+    /// Whose account an access token is for. There are three.
+    pub fn account(&self, access: &str) -> Option<String> {
+        let token = self.access_tokens.get(access)?;
+        let family = self.refresh_tokens.get(&token.refresh)?.family;
+        Some(format!("account{}", family % 3))
+    }
+
     /// Whether a refresh token would be granted a new pair now.
     pub fn honours(&self, refresh: &str, now: u64) -> bool {
         self.refresh_tokens.get(refresh).is_some_and(|token| {

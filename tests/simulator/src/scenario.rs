@@ -8,13 +8,16 @@
 //! | disconnect | `disconnecting::Disconnecting`, at the worst moment that can be had |
 //! | confirm | the integrator's backend, some sessions: in time, too late, or with a guess |
 //! | import | `connections::import::Importing`, a grant made elsewhere, over whatever is there |
+//! | maintenance | `maintenance::Maintenance::run`, some runs: all pairs under a new key, or the dead reaped |
+//! | damage | a row makes no sense, until somebody mends it |
 //! | replay | `refresh::Refresh::replay`, of what waits in the queue |
 //!
 //! When the run has lasted as long as its plan says, the faults stop, sweeps go on, and each connection is judged.
 
+use maintenance::Task;
 use shared::domain::connection_id::ConnectionId;
 use shared::domain::schedule;
-use shared::domain::write::Write;
+use shared::domain::write::Clause;
 
 use crate::chooser::{Chooser, Dice};
 use crate::history::History;
@@ -29,13 +32,15 @@ mod customer;
 mod disconnect;
 mod fleet;
 mod import;
+mod operator;
+
 mod plan;
 mod reader;
 
 pub use fleet::{Deployment, STACK};
 pub use plan::Plan;
 
-use customer::Journey;
+use customer::{Journey, Link};
 use disconnect::Ambush;
 
 /// Virtual time for which sweeps go on without faults: the longest Retry-After, two refusals six minutes apart, leases.
@@ -56,6 +61,11 @@ enum Actor {
     Import(usize),
     /// The integrator's backend confirms what a journey has connected.
     Confirm(usize),
+    Maintain,
+    Damage(usize),
+    Mend(usize),
+    /// Browsers follow a link that was made.
+    SetOut(usize),
 }
 
 /// [`Actor::Replay`], packed.
@@ -72,6 +82,10 @@ impl Actor {
             Self::Replay => (REPLAY >> 24, 0),
             Self::Import(index) => (6, index),
             Self::Confirm(index) => (7, index),
+            Self::Maintain => (8, 0),
+            Self::Damage(index) => (9, index),
+            Self::Mend(index) => (10, index),
+            Self::SetOut(index) => (11, index),
         };
         (kind << 24) | index as u32
     }
@@ -86,6 +100,10 @@ impl Actor {
             4 => Self::Disconnect(index),
             6 => Self::Import(index),
             7 => Self::Confirm(index),
+            8 => Self::Maintain,
+            9 => Self::Damage(index),
+            10 => Self::Mend(index),
+            11 => Self::SetOut(index),
             _ => Self::Replay,
         }
     }
@@ -97,6 +115,7 @@ pub struct Scenario {
     random: Random,
     pub ids: Vec<ConnectionId>,
     shards: Vec<u8>,
+    links: Vec<Link>,
     journeys: Vec<Journey>,
     cached: reader::Caches,
     quiet: bool,
@@ -109,8 +128,8 @@ pub struct Report {
     pub counts: Counts,
     pub violation: Option<Violation>,
     pub history: History,
-    /// Every conditional write that was seen, once per name and shape.
-    pub writes: Vec<Write>,
+    /// Every condition that was asked for, once per name and shape.
+    pub conditions: Vec<(&'static str, Vec<Clause>)>,
     pub virtual_seconds: u64,
 }
 
@@ -132,7 +151,18 @@ impl Scenario {
         let random = Random::new(plan.seed ^ 0x5CE_4A10);
         let scheduler = Scheduler::new(Shared::new(world));
         let cached = reader::Caches::new(plan.connections);
-        Self { scheduler, plan, random, ids, shards, journeys: Vec::new(), cached, quiet: false, ambushes: Vec::new() }
+        Self {
+            scheduler,
+            plan,
+            random,
+            ids,
+            shards,
+            links: Vec::new(),
+            journeys: Vec::new(),
+            cached,
+            quiet: false,
+            ambushes: Vec::new(),
+        }
     }
 
     /// The whole run.
@@ -140,6 +170,8 @@ impl Scenario {
         for index in 0..self.ids.len() {
             if !self.random.chance(self.plan.unconnected) {
                 self.begin_connected(index);
+            } else if self.plan.maintain_every.is_some() {
+                self.begin_dead(index);
             }
         }
         self.begin_actors();
@@ -175,11 +207,22 @@ impl Scenario {
 
     fn begin_actors(&mut self) {
         self.begin_sweeps();
+        self.later(self.plan.maintain_every, Actor::Maintain);
         for index in 0..self.ids.len() {
-            let Plan { read_every, reconnect_every, import_every, disconnects, late_pairs, duration, .. } = self.plan;
+            let Plan {
+                read_every,
+                reconnect_every,
+                import_every,
+                maintain_every,
+                disconnects,
+                late_pairs,
+                duration,
+                ..
+            } = self.plan;
             self.later(read_every, Actor::Reader(index));
             self.later(reconnect_every, Actor::Customer(index));
             self.later(import_every, Actor::Import(index));
+            self.later(maintain_every.map(|_| duration / 3), Actor::Damage(index));
             if disconnects && self.random.chance(0.5) {
                 self.later(Some(duration / 3), Actor::Disconnect(index));
                 if late_pairs > 0.0 {
@@ -247,12 +290,30 @@ impl Scenario {
                 self.later(self.plan.import_every, Actor::Import(index));
             }
             Actor::Confirm(journey) => self.confirm(journey),
+            Actor::Maintain if !self.quiet => {
+                let task = if self.random.chance(0.7) { Task::Reseal } else { Task::Reap };
+                self.maintain(task);
+                self.later(self.plan.maintain_every, Actor::Maintain);
+            }
+            Actor::Damage(index) if !self.quiet => {
+                self.damage(index);
+                self.later(Some(self.plan.duration / 3), Actor::Damage(index));
+            }
+            Actor::Mend(index) => self.mend(index),
+            Actor::SetOut(link) if !self.quiet => self.follow(link),
             Actor::Return(journey) if !self.quiet => self.come_back(journey),
             Actor::Disconnect(index) if !self.quiet => {
                 self.lie_in_wait(index);
                 self.later(Some(self.plan.duration / 3), Actor::Disconnect(index));
             }
-            Actor::Reader(_) | Actor::Customer(_) | Actor::Return(_) | Actor::Disconnect(_) | Actor::Import(_) => {}
+            Actor::Reader(_)
+            | Actor::Customer(_)
+            | Actor::SetOut(_)
+            | Actor::Return(_)
+            | Actor::Disconnect(_)
+            | Actor::Import(_)
+            | Actor::Maintain
+            | Actor::Damage(_) => {}
         }
     }
 
@@ -299,7 +360,9 @@ impl Scenario {
             counts: world.ledger.counts,
             violation: world.ledger.violation.take(),
             history: std::mem::take(&mut world.history),
-            writes: std::mem::take(&mut world.writes).into_values().collect(),
+            conditions: (std::mem::take(&mut world.conditions).into_iter())
+                .map(|((name, _), clauses)| (name, clauses))
+                .collect(),
             virtual_seconds: world.now / 1000,
         }
     }

@@ -5,11 +5,18 @@ use std::collections::BTreeMap;
 use shared::domain::connection_id::ConnectionId;
 use shared::domain::item::{Item, Value};
 use shared::domain::time::Timestamp;
-use shared::domain::write::{Write, Written};
+use shared::domain::write::{Clause, Delete, Write, Written, failing};
 use shared::ports::{Due, DuePage};
 
 use crate::call::Table;
 use crate::mutant::Mutant;
+
+/// [`shared::ports::Page`], which cannot be cloned.
+#[derive(Clone, Debug)]
+pub struct Walked {
+    pub rows: Vec<(String, Item)>,
+    pub more: bool,
+}
 
 #[derive(Default)]
 pub struct Store {
@@ -36,7 +43,7 @@ impl Store {
     pub fn write(&mut self, table: Table, write: &Write, mutant: Option<&Mutant>) -> (Written, Option<Item>) {
         let (rows, key) = self.table(table);
         let image = rows.get(&write.key);
-        if !holds(write, image, mutant) {
+        if !holds(write.name, &write.clauses, image, mutant) {
             return (Written::Refused(image.cloned()), None);
         }
         let mut item = write.apply(image);
@@ -48,7 +55,21 @@ impl Store {
     }
 
     pub fn would_apply(&self, table: Table, write: &Write, mutant: Option<&Mutant>) -> bool {
-        holds(write, self.read(table, &write.key), mutant)
+        holds(write.name, &write.clauses, self.read(table, &write.key), mutant)
+    }
+
+    /// The row that was deleted, if the condition held.
+    pub fn delete(&mut self, delete: &Delete, mutant: Option<&Mutant>) -> Option<Item> {
+        let is_met = holds(delete.name, &delete.clauses, self.connections.get(&delete.key), mutant);
+        is_met.then(|| self.connections.remove(&delete.key)).flatten()
+    }
+
+    /// Two rows of all, in the order of their keys.
+    pub fn page(&self, after: Option<&str>) -> Walked {
+        let is_behind = |key: &String| after.is_none_or(|after| key.as_str() > after);
+        let mut rows = self.connections.iter().filter(|(key, _)| is_behind(key));
+        let page = rows.by_ref().take(2).map(|(key, item)| (key.clone(), item.clone())).collect();
+        Walked { rows: page, more: rows.next().is_some() }
     }
 
     /// The sparse index: rows that have a shard, the earliest due first.
@@ -66,9 +87,9 @@ impl Store {
     }
 }
 
-fn holds(write: &Write, image: Option<&Item>, mutant: Option<&Mutant>) -> bool {
-    match mutant.and_then(|mutant| mutant.weaken(write)) {
-        Some(weakened) => weakened.evaluate(image).is_empty(),
-        None => write.evaluate(image).is_empty(),
+fn holds(name: &str, clauses: &[Clause], image: Option<&Item>, mutant: Option<&Mutant>) -> bool {
+    match mutant.and_then(|mutant| mutant.weaken(name, clauses)) {
+        Some(weakened) => failing(&weakened, image).is_empty(),
+        None => failing(clauses, image).is_empty(),
     }
 }

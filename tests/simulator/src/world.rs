@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::Waker;
 
 use shared::domain::time::Timestamp;
-use shared::domain::write::Write;
+use shared::domain::write::{Clause, Write};
 
 use crate::call::{Answer, Refusal, Request, Service};
 use crate::chooser::{Chooser, Fate, Weather};
@@ -72,6 +72,8 @@ pub struct Process {
     pub is_foreign: bool,
     /// A mutant's: its data key will not open.
     key_fails: bool,
+    /// What it seals under, as its environment says.
+    pub kms_key: u8,
 }
 
 struct Call {
@@ -99,6 +101,8 @@ pub struct World {
     pub history: History,
     pub mutant: Option<Mutant>,
     pub processes: Vec<Process>,
+    /// The newest one, of those that begin from now on.
+    pub kms_key: u8,
     /// No more faults.
     pub calm: bool,
     /// Whether an invocation is ended at its deadline; the exhaustive search has none that runs so long.
@@ -111,9 +115,9 @@ pub struct World {
     calls: BTreeMap<CallId, Box<Call>>,
     /// Who asked for which connection's lease, under which name.
     owners: HashMap<(ProcessId, String), String>,
-    /// One of each conditional write that was asked for, by name and number of clauses: what the mutants are made from.
-    pub writes: HashMap<(&'static str, String), Write>,
-    pub collects_writes: bool,
+    /// One of each condition that was asked for, by name and shape: what the mutants are made from.
+    pub conditions: HashMap<(&'static str, String), Vec<Clause>>,
+    pub collects_conditions: bool,
     seed: u64,
 }
 
@@ -140,6 +144,7 @@ impl World {
             history: History::default(),
             mutant: None,
             processes: Vec::new(),
+            kms_key: 0,
             calm: false,
             ends_invocations: true,
             merges_local_steps: false,
@@ -148,8 +153,8 @@ impl World {
             sequence: 0,
             calls: BTreeMap::new(),
             owners: HashMap::new(),
-            writes: HashMap::new(),
-            collects_writes: false,
+            conditions: HashMap::new(),
+            collects_conditions: false,
             provider,
             seed,
         }
@@ -190,6 +195,7 @@ impl World {
             entropy: Random::new(self.seed ^ ((id as u64 + 1) << 32)),
             is_foreign: false,
             key_fails: false,
+            kms_key: self.kms_key,
         });
         self.schedule(start, Step::Run(id));
         if self.ends_invocations {
@@ -269,15 +275,16 @@ impl World {
     }
 
     fn collect(&mut self, request: &Request) {
-        let writes: &[&Write] = match request {
-            _ if !self.collects_writes => return,
-            Request::Write { write, .. } => &[write],
-            Request::WriteBoth(first, second) => &[first, second],
+        let asked: &[(&'static str, &Vec<Clause>)] = match request {
+            _ if !self.collects_conditions => return,
+            Request::Write { write, .. } => &[(write.name, &write.clauses)],
+            Request::WriteBoth(first, second) => &[(first.name, &first.clauses), (second.name, &second.clauses)],
+            Request::Delete(delete) => &[(delete.name, &delete.clauses)],
             _ => return,
         };
-        for write in writes {
-            let shape = crate::mutant::shape_of(write);
-            self.writes.entry((write.name, shape)).or_insert_with(|| (*write).clone());
+        for (name, clauses) in asked {
+            let shape = crate::mutant::shape_of(clauses);
+            self.conditions.entry((*name, shape)).or_insert_with(|| (*clauses).clone());
         }
     }
 

@@ -63,12 +63,3 @@ fn a_seed_is_a_history() {
     assert_eq!(picture(3), picture(3));
     assert_ne!(picture(3), picture(4));
 }
-
-/// Two journeys whose codes were sent in the same second, and a `connect` that the transport repeats: each saw the other's
-/// grant as no newer than its own, and stored its pair over it a second time.
-#[test]
-fn two_grants_of_the_same_second_do_not_replace_each_other_in_turns() {
-    let plan = simulator::scenario::Plan::stormy(2776, Class::P1);
-    let report = campaign::replay(plan, None);
-    assert!(report.violation.is_none(), "{}", campaign::explain(&report, 80));
-}

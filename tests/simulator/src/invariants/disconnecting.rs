@@ -43,10 +43,8 @@ impl Ledger {
                 format!("{} was buried with {}, which the provider accepts", write.key, last.refresh)
             });
         }
-        let secret = ["sealed", "data_key", "token_set", "shard", "refresh_at"]
-            .into_iter()
-            .find(|name| new.0.contains_key(*name));
-        if let Some(name) = secret {
+        let of_the_living = ["sealed", "data_key", "token_set", "shard", "refresh_at", "attention"];
+        if let Some(name) = of_the_living.into_iter().find(|name| new.0.contains_key(*name)) {
             self.violate(now, Invariant::RowMakesSense, || format!("the tombstone of {} has a {name}", write.key));
         }
     }

@@ -49,6 +49,9 @@ impl Ledger {
         if table == Table::Attempts {
             return self.attempt_written(now, asked_at, write, old, new);
         }
+        if write.name == "claim account" {
+            return self.claimed(now, looked_at, write, old, new);
+        }
         if write.key.starts_with('#') {
             return self.fleet_written(now, asked_at, write, old, new);
         }
@@ -58,6 +61,9 @@ impl Ledger {
             self.pair_stored((now, began_at), process, write, old, new, provider);
         }
         self.confirmed(now, asked_at, write, old, new);
+        if changed("account_id") && !new.0.contains_key("account_id") {
+            self.identified.remove(&write.key);
+        }
         match write.name {
             "acquire" => self.leased(now, looked_at, process, write, new),
             "settle" => self.settled(write, new, process),
@@ -66,6 +72,10 @@ impl Ledger {
             }
             "acquire revocation" => self.revocation_leased(now, asked_at, write, old),
             "bury" => self.buried(now, write, new, provider),
+            "identify" => self.identified(now, write, new, provider),
+            "forget superseded" => self.superseded_forgotten(now, write, old, provider),
+            "reseal" => self.resealed((now, looked_at), write, old, new),
+            "quarantine" => self.quarantined(now, process, write, old),
             _ => {}
         }
         if changed("status") && old.is_some() {
@@ -74,13 +84,12 @@ impl Ledger {
     }
 
     fn attempt_written(&mut self, now: u64, asked_at: u64, write: &Write, old: Option<&Item>, new: &Item) {
-        if write.name == "end session"
-            && new.string("status").is_ok_and(|status| status == SessionStatus::Completed.as_str())
-        {
-            let session = write.key.trim_start_matches("session#").to_owned();
-            self.completed.entry(session).or_insert(now);
-        } else if write.name == "end session" && self.completed.contains_key(write.key.trim_start_matches("session#")) {
-            self.violate(now, Invariant::ToldTheTruth, || "a session that was completed says otherwise".to_owned());
+        if let Some(session) = write.key.strip_prefix("session#") {
+            if new.string("status").is_ok_and(|status| status == SessionStatus::Completed.as_str()) {
+                self.completed.entry(session.to_owned()).or_insert(now);
+            } else if self.completed.contains_key(session) {
+                self.violate(now, Invariant::ToldTheTruth, || "a session that was completed says otherwise".to_owned());
+            }
         }
         if let (Some(attempt), Ok(created_at)) = (write.key.strip_prefix("state#"), new.number("created_at")) {
             self.begun.entry(attempt.to_owned()).or_insert(created_at);
@@ -275,7 +284,7 @@ fn makes_sense(table: Table, key: &str, new: &Item) -> bool {
 }
 
 /// The pair in a row, opened as the product opens it.
-fn open(now: u64, item: &Item) -> Option<Stored> {
+pub(super) fn open(now: u64, item: &Item) -> Option<Stored> {
     let connection = Connection::stored(item).ok()??;
     let key = keys::open(connection.id.as_str(), &connection.pair.data_key)?;
     let place = Place { stack: STACK, connection: &connection.id, token_set: connection.pair.token_set };

@@ -15,12 +15,11 @@ use shared::domain::secret::{Confirmation, SessionToken, State};
 use shared::domain::session::{Session, SessionId, SessionStatus};
 use shared::domain::write::Written;
 use shared::http::{Endpoint, Invocation};
-use shared::ports::{Clock, ReadConnections, WriteConnections};
+use shared::ports::{Clock, ReadConnections, WriteAttempts, WriteConnections};
 use url::Url;
 
 use super::fleet::{Deployment, ORIGIN};
 use super::{Actor, Scenario};
-use crate::call::Table;
 use crate::invariants::Invariant;
 use crate::ports::Ports;
 use crate::world::Step;
@@ -39,6 +38,14 @@ struct Back {
     started_at: u64,
 }
 
+/// What the integrator's backend gives to a customer.
+#[derive(Clone)]
+pub(super) struct Link {
+    index: usize,
+    session: SessionId,
+    token: String,
+}
+
 /// A browser on its way.
 pub(super) struct Journey {
     id: String,
@@ -51,31 +58,44 @@ pub(super) struct Journey {
 }
 
 impl Scenario {
-    /// A link is made; sometimes two browsers follow it.
+    /// The integrator's backend makes a link.
     pub(super) fn begin_journey(&mut self, index: usize) {
         let mut token = [0; 32];
         self.random.fill(&mut token);
         let token = digest::base64url(token);
         let Some(id) = SessionId::of(&SessionToken::new(token.clone())) else { return };
         let confirm = self.plan.confirms > 0.0 && self.random.chance(self.plan.confirms);
-        {
-            let mut world = self.scheduler.world.lock();
+        let (link, now) = (self.links.len(), self.now());
+        self.links.push(Link { index, session: id.clone(), token });
+        let connection_id = self.ids[index].clone();
+        let times = (now, now + INVOCATION.as_millis() as u64);
+        self.scheduler.spawn(format!("link for {connection_id}"), times, move |ports| async move {
+            let begun_at = Clock::now(&ports);
             let session = Session {
-                id: id.clone(),
-                connection_id: self.ids[index].clone(),
+                id,
+                connection_id,
                 return_to: ReturnTo::stored(RETURN_TO).filter(|_| confirm),
                 confirm_page: false,
                 confirm,
                 status: SessionStatus::Pending,
-                begun_at: world.clock(),
-                expires_at: world.clock() + Duration::from_secs(3600),
+                begun_at,
+                expires_at: begun_at + Duration::from_secs(3600),
             };
-            world.store.write(Table::Attempts, &session.begin(), None);
-        }
+            if WriteAttempts::write(&ports, &session.begin()).await.is_ok() {
+                let mut world = ports.world.lock();
+                let now = world.now;
+                world.schedule(now, Step::Drive(Actor::SetOut(link).pack()));
+            }
+        });
+    }
+
+    /// Sometimes two browsers follow it.
+    pub(super) fn follow(&mut self, link: usize) {
+        let Link { index, session, token } = self.links[link].clone();
         let browsers = if self.random.chance(0.4) { 2 } else { 1 };
         for _ in 0..browsers {
             let start = self.now() + self.random.between(1, 1_000);
-            self.set_out(index, &id, &token, start);
+            self.set_out(index, &session, &token, start);
         }
     }
 
@@ -140,7 +160,7 @@ impl Scenario {
         let (deployment, id) = (self.deployment(), id.clone());
         // The integrator's user is the one who came back, mostly; some take about as long as they may.
         let confirmed_after = (self.plan.confirms > 0.0 && self.random.chance(0.7))
-            .then(|| if self.random.chance(0.6) { 1_000 } else { self.random.between(850_000, 1_000_000) });
+            .then(|| if self.random.chance(0.6) { 1_000 } else { self.random.between(894_000, 902_000) });
         let arrived = Arrived { confirmed_after, ..arrived };
         let times = (now, now + INVOCATION.as_millis() as u64);
         let name = format!("{} {id}", if is_foreign { "stranger" } else { "callback" });
@@ -200,8 +220,15 @@ impl Scenario {
         let Journey { id, session, confirmation, .. } = &self.journeys[journey];
         let Some(text) = confirmation.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone() else { return };
         let (id, session, now) = (id.clone(), session.clone(), self.now());
-        let is_guessed = self.random.chance(0.1);
-        let confirmation = Confirmation::new(if is_guessed { "guessed".to_owned() } else { text });
+        let is_guessed = self.random.chance(0.2);
+        // Or the right one, for another session.
+        let another = self
+            .random
+            .chance(0.5)
+            .then(|| self.journeys[self.random.below(self.journeys.len() as u64) as usize].session.clone());
+        let another = another.filter(|another| is_guessed && *another != session);
+        let text = if is_guessed && another.is_none() { "guessed".to_owned() } else { text };
+        let (session, confirmation) = (another.unwrap_or(session), Confirmation::new(text));
         let refresh_every = Duration::from_secs(self.plan.sweep_every);
         let times = (now, now + INVOCATION.as_millis() as u64);
         self.scheduler.spawn(format!("confirm {id}"), times, move |ports| async move {

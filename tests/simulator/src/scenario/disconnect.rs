@@ -1,8 +1,9 @@
-//! Connections that are taken away, at the worst moment that can be had.
+//! What comes at the worst moment that can be had: a connection is taken away, or the dead are reaped.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use maintenance::Task;
 use shared::ports::Clock;
 
 use super::Scenario;
@@ -29,6 +30,8 @@ enum Moment {
     AboutToCommit,
     /// A connection that was given up is about to be revived by a pair that came late.
     AboutToRevive,
+    /// A row that is dead for long is about to come back to life, or to be taken away: then somebody reaps.
+    AboutToChange,
 }
 
 impl Scenario {
@@ -40,6 +43,10 @@ impl Scenario {
 
     pub(super) fn lie_in_wait_for_revival(&mut self, index: usize) {
         self.ambushes.push(Ambush { index, moment: Moment::AboutToRevive });
+    }
+
+    pub(super) fn lie_in_wait_for_the_dead(&mut self, index: usize) {
+        self.ambushes.push(Ambush { index, moment: Moment::AboutToChange });
     }
 
     pub(super) fn strike(&mut self) {
@@ -57,15 +64,19 @@ impl Scenario {
                     Moment::AboutToConnect => world.is_exchanging() || world.is_writing("connect", id),
                     Moment::AboutToCommit => has("lease_owner"),
                     Moment::AboutToRevive => world.is_writing("revive", id),
+                    Moment::AboutToChange => world.is_writing("connect", id) || world.is_writing("disconnect", id),
                 };
                 if is_now {
-                    struck.push(*index);
+                    struck.push((*index, *moment));
                 }
                 !is_now
             });
         }
-        for index in struck {
-            self.disconnect(index);
+        for (index, moment) in struck {
+            match moment {
+                Moment::AboutToChange => self.maintain(Task::Reap),
+                _ => self.disconnect(index),
+            }
         }
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use authorize::Authorize;
 use callback::Callback;
 use connections::import::Importing;
+use maintenance::Maintenance;
 use refresh::Refresh;
 use shared::config::{AuthorizationEndpoint, ClientAuthentication, TokenEndpoint};
 use shared::disconnecting::Disconnecting;
@@ -20,13 +21,14 @@ use shared::domain::token_pair::{Grant, TokenSet};
 use shared::failure::FailureClass;
 use shared::fleet::Fleet;
 use shared::identifying::Identifying;
+use shared::ports::ReadAccount;
 use shared::refreshing::Refreshing;
 use shared::sealing::{self, Place};
 use shared::storing::Storing;
 use token::Token;
 use url::Url;
 
-use super::{REPLAY, Scenario};
+use super::{Plan, REPLAY, Scenario};
 use crate::keys;
 use crate::ports::Ports;
 use crate::queue::OUT_OF_SIGHT;
@@ -47,6 +49,7 @@ pub(super) fn ids(count: usize) -> Vec<ConnectionId> {
 pub struct Deployment {
     pub sweep_every: u64,
     pub lifetime: u64,
+    pub accounts: bool,
 }
 
 fn storing(ports: &Arc<Ports>) -> Storing {
@@ -105,6 +108,32 @@ impl Deployment {
         }
     }
 
+    pub(super) fn identifying(self, ports: &Arc<Ports>) -> Arc<Identifying> {
+        Arc::new(Identifying {
+            accounts: self.accounts.then(|| ports.clone() as Arc<dyn ReadAccount>),
+            connections: ports.clone(),
+            connection_writes: ports.clone(),
+            clock: ports.clone(),
+        })
+    }
+
+    pub(super) fn maintenance(self, ports: &Arc<Ports>, kms_key: u8) -> Maintenance {
+        Maintenance {
+            settings: maintenance::Settings {
+                connections_table: "connections".to_owned(),
+                kms_key_id: keys::arn(kms_key),
+                stack: STACK.to_owned(),
+            },
+            rows: ports.clone(),
+            connection_writes: ports.clone(),
+            deletes: ports.clone(),
+            keys: ports.clone(),
+            new_keys: ports.clone(),
+            clock: ports.clone(),
+            entropy: ports.clone(),
+        }
+    }
+
     pub(super) fn token(self, ports: &Arc<Ports>) -> Token {
         Token {
             refreshing: self.refreshing(ports),
@@ -155,12 +184,7 @@ impl Deployment {
                 },
                 account_url: None,
             },
-            identifying: Arc::new(Identifying {
-                accounts: None,
-                connections: ports.clone(),
-                connection_writes: ports.clone(),
-                clock: ports.clone(),
-            }),
+            identifying: self.identifying(ports),
             attempt_reads: ports.clone(),
             attempts: ports.clone(),
             connection_reads: ports.clone(),
@@ -177,7 +201,8 @@ impl Deployment {
 
 impl Scenario {
     pub fn deployment(&self) -> Deployment {
-        Deployment { sweep_every: self.plan.sweep_every, lifetime: self.plan.lifetime }
+        let Plan { sweep_every, lifetime, accounts, .. } = self.plan;
+        Deployment { sweep_every, lifetime, accounts }
     }
 
     /// A connection that exists before the run: its grant is stored by the domain's own write.
@@ -190,7 +215,7 @@ impl Scenario {
         let Ok(grant) = world.provider.exchange(&code, None, time) else { return };
         let mut random = [0; 32];
         self.random.fill(&mut random);
-        let (plain, wrapped) = keys::make(id.as_str(), random);
+        let (plain, wrapped) = keys::make(id.as_str(), 0, random);
         let refresh_every = Duration::from_secs(self.plan.sweep_every);
         let expires_at: Timestamp = now + Duration::from_secs(self.plan.lifetime);
         let new_pair = |version, token_set, grant: Grant| {

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use connections::import::Imported;
 use shared::ports::Clock;
+use shared::refreshing::Outcome;
 
 use super::Scenario;
 use crate::ports::Ports;
@@ -25,6 +27,10 @@ impl Scenario {
             let ports = Arc::new(ports);
             let deadline = Clock::now(&*ports) + Duration::from_millis(TIMEOUT);
             let imported = deployment.importing(&ports).import(&id, refresh_token, replace, deadline).await;
+            if let Ok(Imported { refresh: Outcome::Refreshed(connection, pair), .. }) = &imported {
+                let identifying = deployment.identifying(&ports);
+                identifying.identify(&id, connection.pair.token_set, &pair.access_token, deadline).await;
+            }
             ports.world.lock().note(ports.process, || match imported {
                 Ok(_) => "= imported".to_owned(),
                 Err(error) => format!("= {error}"),

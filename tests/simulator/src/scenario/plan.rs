@@ -21,12 +21,17 @@ pub struct Plan {
     pub double_sweep: f64,
     pub read_every: Option<u64>,
     pub reconnect_every: Option<u64>,
-    /// This one and the next two are taken from the seed alone, so that no other number depends on them.
+    /// This one and those that say so are taken from the seed alone, so that no other number depends on them.
     pub import_every: Option<u64>,
-    /// That a session's connection has to be confirmed.
+    /// That a session's connection has to be confirmed. Of the seed alone.
     pub confirms: f64,
-    /// That a connection begins given up, with a pair that has come after that.
+    /// That a connection begins given up, with a pair that has come after that. Of the seed alone.
     pub late_pairs: f64,
+    /// An operator seals all pairs under a new key, or reaps the dead; and some rows make no sense for a while. Of the seed
+    /// alone.
+    pub maintain_every: Option<u64>,
+    /// Whether the provider tells whose account a token is for. Of the seed alone.
+    pub accounts: bool,
     /// That a browser comes back once more.
     pub reloads: f64,
     /// That an integrator believes a token refused that was not.
@@ -63,6 +68,8 @@ impl Plan {
             import_every: (!orderly && seed % 7 == 5).then_some(lifetime),
             confirms: if seed % 7 == 5 { 0.5 } else { 0.0 },
             late_pairs: if seed % 7 == 3 { 0.5 } else { 0.0 },
+            maintain_every: (!orderly && seed % 7 == 1).then_some(lifetime),
+            accounts: seed % 7 == 6,
             disconnects: !orderly && random.chance(0.2),
             unconnected: 0.0,
             reloads: 0.5,
@@ -78,7 +85,9 @@ impl Plan {
         let plan = Self::stormy_at_all(seed, class);
         // Only what is not there, or not alive, can be connected by a journey that has to be confirmed.
         let unconnected = if plan.confirms > 0.0 { 0.8 } else { plan.unconnected };
-        Self { confirms: plan.confirms * 1.8, unconnected, ..plan }
+        // What is not connected is dead then, and for long.
+        let maintain_every = plan.maintain_every.map(|_| 40);
+        Self { confirms: plan.confirms * 1.8, unconnected, maintain_every, ..plan }
     }
 
     fn stormy_at_all(seed: u64, class: Class) -> Self {

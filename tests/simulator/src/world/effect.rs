@@ -47,6 +47,17 @@ impl World {
                 }
                 Answer::Both(both)
             }
+            Request::Delete(delete) => {
+                let deleted = self.store.delete(delete, self.mutant.as_ref());
+                if let Some(row) = &deleted {
+                    self.ledger.deleted(now, delete, row);
+                }
+                Answer::Deleted(deleted.is_some())
+            }
+            Request::Walk { after } => {
+                self.processes[call.process].looked_at = now;
+                Answer::Walked(self.store.page(after.as_deref()))
+            }
             Request::List { shard } => {
                 self.processes[call.process].looked_at = now;
                 Answer::Page(self.store.due(*shard))
@@ -54,7 +65,7 @@ impl World {
             Request::MakeKey { connection } => {
                 let mut random = [0; 32];
                 self.processes[call.process].entropy.fill(&mut random);
-                let (plain, wrapped) = keys::make(connection, random);
+                let (plain, wrapped) = keys::make(connection, self.processes[call.process].kms_key, random);
                 Answer::MadeKey { plain, wrapped }
             }
             Request::OpenKey { connection, wrapped } => Answer::OpenedKey(keys::open(connection, wrapped)),
@@ -77,6 +88,10 @@ impl World {
             Request::Revoke { token } => {
                 self.provider.revoke(token);
                 Answer::Revoked
+            }
+            Request::Account { access_token } => {
+                let is_accepted = self.provider.present(access_token, now);
+                Answer::Account(self.provider.account(access_token).filter(|_| is_accepted))
             }
             Request::Use { access_token } => Answer::Used(self.provider.present(access_token, now)),
         }
