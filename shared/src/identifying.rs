@@ -47,7 +47,7 @@ impl Identifying {
         let mut known = KnownAccount { account, also_connected_as: None };
         match self.connection_writes.write(&identify(id, token_set, &known)).await? {
             Written::Applied(_) => {}
-            // A later grant, which has been asked with by its own journey, or a disconnect.
+            // A later grant, which has been asked with by its own journey; a refresh, or a disconnect.
             Written::Refused(_) => return Ok(()),
         }
         let Some(other) = self.another_connection_of(&known.account, id).await? else { return Ok(()) };
@@ -66,15 +66,19 @@ impl Identifying {
             Written::Applied(_) | Written::Refused(None) => return Ok(None),
             Written::Refused(Some(row)) => claimant(&row)?,
         };
-        let stored = self.connections.read(&other).await?;
-        let still_has_it = stored.and_then(|stored| stored.account).is_some_and(|known| known.account.id == account.id);
-        if still_has_it {
+        if self.has(&other, account).await? {
             return Ok(Some(other));
         }
         // Gone, or another account's by now. If a third one is faster, it has the account, and we are not the first.
         match self.connection_writes.write(&claim(account, id, Some(other.as_str()))).await? {
-            Written::Applied(_) | Written::Refused(None) => Ok(None),
+            // Or it has come back in this moment, and found the claim to be its own.
+            Written::Applied(_) | Written::Refused(None) => Ok(self.has(&other, account).await?.then_some(other)),
             Written::Refused(Some(row)) => Ok(Some(claimant(&row)?)),
         }
+    }
+
+    async fn has(&self, id: &ConnectionId, account: &Account) -> Result<bool, StoreError> {
+        let stored = self.connections.read(id).await?;
+        Ok(stored.and_then(|stored| stored.account).is_some_and(|known| known.account.id == account.id))
     }
 }

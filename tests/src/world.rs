@@ -341,6 +341,15 @@ impl World {
         shared::ports::ReadAttempts::read(&table, &format!("session#{id}")).await.unwrap().unwrap()
     }
 
+    /// As if its journey had died before it could say how it ended.
+    pub async fn say_that_it_is_pending(&self, session: &str) {
+        let request = self.services.dynamodb.update_item().table_name(tables::ATTEMPTS);
+        let request = request.key("pk", AttributeValue::S(format!("session#{session}")));
+        let request =
+            request.update_expression("SET #status = :pending").expression_attribute_names("#status", "status");
+        request.expression_attribute_values(":pending", AttributeValue::S("pending".to_owned())).send().await.unwrap();
+    }
+
     /// The row as the engine has it.
     pub async fn row(&self, id: &str) -> Option<HashMap<String, AttributeValue>> {
         let key = AttributeValue::S(id.to_owned());

@@ -38,7 +38,9 @@ async fn afterwards_the_provider_accepts_neither_token_and_nothing_secret_is_lef
     assert_eq!(world.get("/v1/connections/t").await.status, 404);
     assert_eq!(
         world.row("t").await.unwrap().into_keys().collect::<std::collections::BTreeSet<_>>(),
-        ["disconnected_at", "id", "revocation", "status", "version"].map(str::to_owned).into()
+        ["disconnected_at", "id", "revocation", "session", "session_order", "status", "version"]
+            .map(str::to_owned)
+            .into()
     );
     // Whoever asks again learns how it ended.
     assert_eq!(disconnect(&world, "t").await, Disconnection::Ended(Revocation::Done));
@@ -115,6 +117,26 @@ async fn a_second_browser_whose_process_stood_still_before_its_first_write_does_
     let page = browser.journey(&link, "approve").await;
     assert!(page.body().contains("taken away in the meantime"), "{}", page.body());
     assert!(world.stored("t").await.is_none());
+}
+
+#[tokio::test]
+async fn a_link_that_was_used_does_not_bring_it_back_although_its_journey_died_before_it_could_say_so() {
+    let world = World::new().await;
+    let earlier = world.session(json!({ "connection_id": "t" })).await;
+    world.clock.advance(1);
+    let session = world.session(json!({ "connection_id": "t" })).await;
+    world.browser().journey(session.text("url"), "approve").await;
+    world.say_that_it_is_pending(session.text("session_id")).await;
+    disconnect(&world, "t").await;
+    world.clock.advance(10);
+    for link in [&session, &earlier] {
+        let page = world.browser().journey(link.text("url"), "approve").await;
+        assert!(page.body().contains("taken away in the meantime"), "{}", page.body());
+        assert!(world.stored("t").await.is_none());
+    }
+    assert_eq!(revocations(&world), 3, "nothing is left of what they have approved");
+    world.connect("t").await;
+    assert_eq!(world.token("t").await.status, 200, "a new link does");
 }
 
 #[tokio::test]

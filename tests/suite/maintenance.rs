@@ -22,7 +22,7 @@ use shared::ports::{
 };
 use shared::refreshing::{Outcome, Refreshing};
 use tests::clock::TestClock;
-use tests::world::{TABLE, World};
+use tests::world::{Setup, TABLE, World};
 
 const DAY: i64 = 24 * 3600;
 
@@ -262,6 +262,26 @@ async fn a_refresh_that_began_before_stores_its_pair_under_the_earlier_key_and_a
     assert_eq!(run(&world, json!({ "task": "reseal", "dry_run": false })).await["changed"], 1);
     assert_eq!(wrapped_by(&world, "t").await, NEXT_KEY_ARN);
     assert_eq!(world.token("t").await.text("access_token"), token.text("access_token"));
+}
+
+#[tokio::test]
+async fn a_grant_that_a_later_one_has_replaced_is_sealed_anew_too_and_can_be_revoked() {
+    let before = World::with(Setup::default().asking_for_accounts()).await;
+    for account in ["1", "2"] {
+        before.simulation.grants.sign_in(account);
+        before.connect("t").await;
+        before.clock.advance(1);
+    }
+    let world = before.redeployed(&[("KMS_KEY_ID", NEXT_KEY_ARN)]);
+    assert_eq!(run(&world, json!({ "task": "reseal", "dry_run": false })).await["changed"], 1);
+    let replaced = world.stored("t").await.unwrap().superseded.unwrap().pair;
+    let id = ConnectionId::parse("t").unwrap();
+    assert_eq!(opener(&world).trace(&id, &replaced.data_key).await.unwrap().wrapped_by, NEXT_KEY_ARN);
+    world.clock.advance(6000);
+    world.sweep().await;
+    assert_eq!(world.simulation.faults.requested("revoke"), 1);
+    assert!(world.stored("t").await.unwrap().superseded.is_none());
+    assert_eq!(run(&world, json!({ "task": "reseal" })).await["would_change"], 0);
 }
 
 #[tokio::test]

@@ -105,11 +105,12 @@ impl Importing {
         if self.clock.now() + INVOCATION_BUDGET > deadline {
             return Err(ConnectionsError::NoTime);
         }
-        // 1.
+        // 1. Begun before it looks: a disconnect that comes meanwhile is the later of the two.
+        let began_at = self.clock.now();
         let seen = self.connections.read(id).await?;
         let is_new = seen.is_none();
         // 2.
-        let token_set = self.store(id, refresh_token, seen, replace).await?;
+        let token_set = self.store(id, refresh_token, seen, replace, began_at).await?;
         // 3.
         let refresh = self.refreshing.refresh(id, &Need::OnDemand { seen: token_set }, deadline).await;
         Ok(Imported { is_new, refresh })
@@ -121,6 +122,7 @@ impl Importing {
         refresh_token: RefreshToken,
         mut seen: Option<Connection>,
         replace: bool,
+        began_at: Timestamp,
     ) -> Result<TokenSet, ConnectionsError> {
         may_overwrite(seen.as_ref(), replace)?;
         let data_key = self.keys.make(id).await?;
@@ -133,7 +135,7 @@ impl Importing {
             id: id.clone(),
             client_id: self.client_id.clone(),
             grant: format!("import#{}", digest::base64url(self.entropy.bytes::<16>())),
-            begun_at: now,
+            begun_at: began_at,
             session: None,
             awaited: None,
             superseded: None,

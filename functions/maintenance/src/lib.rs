@@ -33,7 +33,8 @@ pub use event::{Event, InvalidEvent, Task};
 /// Rows at a time. A page of them is all that is ever held.
 const CONCURRENCY: usize = 8;
 
-/// A row takes four calls at most, of 8 s each where a service is unwell (`shared::aws::timeouts`).
+/// A row takes four calls, of 8 s each where a service is unwell (`shared::aws::timeouts`). One that changes under our hands
+/// may take longer: a run that is ended in the midst of it has lost nothing.
 const ROW_BUDGET: Duration = Duration::from_secs(35);
 
 pub struct Settings {
@@ -78,7 +79,7 @@ pub struct Report {
     /// A dry run's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub would_change: Option<usize>,
-    /// Nothing was to be done to them, or somebody has changed them meanwhile so that nothing is.
+    /// Nothing was to be done to them, or nothing is any more.
     pub skipped: usize,
     /// By [`shared::failure::FailureClass`]. These rows are as they were.
     pub failed: BTreeMap<&'static str, usize>,

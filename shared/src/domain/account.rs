@@ -18,7 +18,7 @@ pub struct Account {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KnownAccount {
     pub account: Account,
-    /// An earlier connection of the same account. Some providers end its grant without a word.
+    /// Another connection of the same account. Some providers end its grant without a word.
     pub also_connected_as: Option<String>,
 }
 
@@ -59,6 +59,13 @@ pub fn claimant(row: &Item) -> Result<ConnectionId, InconsistentItem> {
 pub fn identify(id: &ConnectionId, token_set: TokenSet, known: &KnownAccount) -> Write {
     let set = |name, text: Option<&str>| text.map_or(Change::Remove(name), |text| Change::Set(name, text.into()));
     let KnownAccount { account, also_connected_as } = known;
+    let mut changes = vec![
+        Change::Set("account_id", account.id.as_str().into()),
+        set("account_company", account.company.as_deref()),
+        set("account_email", account.email.as_deref()),
+    ];
+    // Nothing is taken away: this write, repeated by the transport, may come after the one that has found another connection.
+    changes.extend(also_connected_as.as_deref().map(|other| Change::Set("account_also", other.into())));
     Write {
         name: "identify",
         key: id.as_str().to_owned(),
@@ -66,11 +73,6 @@ pub fn identify(id: &ConnectionId, token_set: TokenSet, known: &KnownAccount) ->
             "the stored pair is the one that was asked with",
             Test::Equals("token_set", token_set.as_bytes().to_vec().into()),
         )],
-        changes: vec![
-            Change::Set("account_id", account.id.as_str().into()),
-            set("account_company", account.company.as_deref()),
-            set("account_email", account.email.as_deref()),
-            set("account_also", also_connected_as.as_deref()),
-        ],
+        changes,
     }
 }

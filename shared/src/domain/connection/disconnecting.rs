@@ -90,9 +90,9 @@ impl Revocation {
     }
 }
 
-/// Leaves a tombstone: no pair, no secret, in no index.
+/// Leaves a tombstone: no pair, no secret, in no index. The mark of its newest session stays, whose link is used.
 pub fn bury(connection: &Connection, revocation: Revocation, now: Timestamp) -> Write {
-    const OF_THE_LIVING: [&str; 27] = [
+    const OF_THE_LIVING: [&str; 25] = [
         "token_set",
         "sealed",
         "data_key",
@@ -116,8 +116,6 @@ pub fn bury(connection: &Connection, revocation: Revocation, now: Timestamp) -> 
         "refused_set",
         "grant",
         "granted_at",
-        "session",
-        "session_order",
         "confirmation",
         // Of a pair that could not be opened: nobody need look at a tombstone.
         "attention",

@@ -1,38 +1,60 @@
 //! The conditional write that puts a pair under another data key.
 
 use super::{Connection, SealedPair};
+use crate::domain::connection_id::ConnectionId;
 use crate::domain::item::{Item, Value};
 use crate::domain::write::{Change, Test, Write, clause};
 
-/// The pair of a connection under another data key. It stays the same pair: its `token_set` does not change, so that a
-/// refresh in flight still finds its predecessor.
+/// A pair that a row holds.
+#[derive(Clone, Copy, Debug)]
+pub enum Held {
+    Newest,
+    /// Replaced by a later grant, and to be revoked by the next refresh.
+    Superseded,
+}
+
+impl Held {
+    pub const ALL: [Self; 2] = [Self::Newest, Self::Superseded];
+
+    pub fn of(self, connection: &Connection) -> Option<&SealedPair> {
+        match self {
+            Self::Newest => Some(&connection.pair),
+            Self::Superseded => connection.superseded.as_ref().map(|superseded| &superseded.pair),
+        }
+    }
+}
+
+/// The pair under another data key. It stays the same pair: its `token_set` does not change, so that a refresh in flight still
+/// finds its predecessor.
 ///
 /// That refresh holds the data key that it has read, and its [`super::writes::commit`] stores `sealed` and `data_key`
 /// together: whichever of the two writes comes last, the row opens. Where the commit comes last, the row is under the
 /// earlier key again, and another run seals it anew.
-pub fn reseal(seen: &Connection, pair: &SealedPair) -> Write {
+pub fn reseal(id: &ConnectionId, held: Held, seen: &SealedPair, pair: &SealedPair) -> Write {
+    let (sealed, data_key) = match held {
+        Held::Newest => ("sealed", "data_key"),
+        Held::Superseded => ("superseded_sealed", "superseded_key"),
+    };
     Write {
         name: "reseal",
-        key: seen.id.as_str().to_owned(),
-        clauses: vec![
-            // No two seals are alike: over a newer pair, or one that another run has sealed meanwhile, perhaps under a key that
-            // is newer than ours, it is not written.
-            clause(
-                "the stored seal is the one that was opened",
-                Test::Equals("sealed", Value::B(seen.pair.sealed.clone())),
-            ),
-        ],
+        key: id.as_str().to_owned(),
+        // No two seals are alike: it is not written over a newer pair, nor over one that another run has sealed meanwhile,
+        // perhaps under a key that is newer than ours.
+        clauses: vec![clause(
+            "the stored seal is the one that was opened",
+            Test::Equals(sealed, Value::B(seen.sealed.clone())),
+        )],
         changes: vec![
-            Change::Set("sealed", pair.sealed.clone().into()),
-            Change::Set("data_key", pair.data_key.clone().into()),
+            Change::Set(sealed, pair.sealed.clone().into()),
+            Change::Set(data_key, pair.data_key.clone().into()),
         ],
     }
 }
 
 /// Whether a row that refused [`reseal`] holds what it would have written: our own write, repeated after its
 /// acknowledgement was lost.
-pub fn is_ours(image: &Item, pair: &SealedPair) -> bool {
-    image.0.get("sealed") == Some(&Value::B(pair.sealed.clone()))
+pub fn is_ours(image: &Item, reseal: &Write) -> bool {
+    reseal.apply(Some(image)) == *image
 }
 
 #[cfg(test)]
@@ -52,7 +74,7 @@ mod tests {
     fn write() -> Write {
         let seen = Connection::stored(&row(1, 1)).unwrap().unwrap();
         let pair = SealedPair { token_set: TokenSet::new([1; 16]), sealed: vec![9], data_key: vec![9] };
-        reseal(&seen, &pair)
+        reseal(&seen.id, Held::Newest, &seen.pair, &pair)
     }
 
     #[test]
@@ -66,10 +88,9 @@ mod tests {
 
     #[test]
     fn our_own_write_whose_acknowledgement_was_lost_is_known_again() {
-        let pair = SealedPair { token_set: TokenSet::new([1; 16]), sealed: vec![9], data_key: vec![9] };
         let after = write().apply(Some(&row(1, 1)));
-        assert!(!write().evaluate(Some(&after)).is_empty() && is_ours(&after, &pair));
-        assert!(!is_ours(&row(2, 2), &pair));
+        assert!(!write().evaluate(Some(&after)).is_empty() && is_ours(&after, &write()));
+        assert!(!is_ours(&row(2, 2), &write()));
     }
 
     #[test]

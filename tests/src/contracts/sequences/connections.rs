@@ -6,7 +6,7 @@ use shared::domain::account::{Account, KnownAccount, identify};
 use shared::domain::connection::confirming::{Awaited, confirm, expire};
 use shared::domain::connection::connecting::{NewGrant, connect};
 use shared::domain::connection::disconnecting::{Revocation, acquire_revocation, bury, disconnect};
-use shared::domain::connection::resealing::reseal;
+use shared::domain::connection::resealing::{Held, reseal};
 use shared::domain::connection::superseded::{Superseded, forget};
 use shared::domain::connection::writes::{self, Need, NewPair, Settlement};
 use shared::domain::connection::{Connection, SealedPair};
@@ -39,7 +39,7 @@ pub(super) fn write(random: &mut Random, id: &ConnectionId) -> Write {
         8 => disconnect(id, now),
         9 => acquire_revocation(id, owner, now),
         10 => bury(&connection(random, id), Revocation::Done, now),
-        16 => reseal(&Connection { pair: sealed(random), ..connection(random, id) }, &sealed(random)),
+        16 => reseal(id, random.pick(&Held::ALL), &sealed(random), &sealed(random)),
         11 => writes::quarantine(id, owner, "inconsistent_row", now),
         12 => {
             let session = session(random).id;
