@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 use local::deployment::Services;
 use local::{keys, tables};
 use serde_json::Value;
@@ -16,8 +16,8 @@ use shared::aws::dynamodb::{AttemptsTable, ConnectionsTable};
 use shared::domain::connection::Connection;
 use shared::domain::connection_id::ConnectionId;
 use shared::domain::fleet::PAUSE;
-use shared::ports::ReadConnections;
-use shared::system::SystemEntropy;
+use shared::ports::{Clock, ReadConnections};
+use shared::system::{SystemClock, SystemEntropy};
 use tests::proof::Proof;
 
 use super::network::Network;
@@ -104,7 +104,11 @@ impl Fleet {
     /// As if the time was over for which the provider has asked everybody to wait.
     pub(super) async fn end_pause(&self) {
         let request = self.services.dynamodb.delete_item().table_name(tables::CONNECTIONS);
-        request.key("id", AttributeValue::S(PAUSE.to_owned())).send().await.unwrap();
+        let request = request.key("id", AttributeValue::S(PAUSE.to_owned())).return_values(ReturnValue::AllOld);
+        if let Some(row) = request.send().await.unwrap().attributes {
+            let until: i64 = row["until"].as_n().unwrap().parse().unwrap();
+            assert!(until < SystemClock.now().unix() + 10, "nobody has asked for more than seven seconds");
+        }
     }
 
     async fn update(&self, id: &ConnectionId, update: &str, condition: &str) {

@@ -66,7 +66,7 @@ pub enum Invariant {
     PutOffByItsLease,
     /// 15. The account on a connection is its grant's, and nobody takes it from a connection that has it.
     AccountsAreTrue,
-    /// 15b. A grant of another account is ended before it is forgotten.
+    /// 15b. A refresh ends a replaced grant of another account before it forgets it.
     EndedBeforeForgotten,
 }
 
@@ -167,7 +167,7 @@ pub struct Ledger {
     /// Connections that have to be confirmed: since when.
     waiting: HashMap<String, u64>,
     /// When a pair was last put under another key.
-    resealed: HashMap<String, u64>,
+    resealed: HashMap<(String, &'static str), u64>,
     /// By connection: the claim's key of the account that it has, and since when.
     identified: HashMap<String, (String, u64)>,
     /// Connections that ever had an account, each with the claim's key.

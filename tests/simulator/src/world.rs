@@ -101,7 +101,7 @@ pub struct World {
     pub history: History,
     pub mutant: Option<Mutant>,
     pub processes: Vec<Process>,
-    /// The newest one, of those that begin from now on.
+    /// What processes that begin from now on seal under. The newest.
     pub kms_key: u8,
     /// No more faults.
     pub calm: bool,

@@ -12,11 +12,18 @@ use crate::provider::Provider;
 use crate::scenario::STACK;
 
 impl Ledger {
-    pub(super) fn identified(&mut self, now: u64, write: &Write, new: &Item, provider: &Provider) {
+    pub(super) fn identified(&mut self, now: u64, write: &Write, old: Option<&Item>, new: &Item, provider: &Provider) {
         let told = new.string("account_id").unwrap_or_default().to_owned();
         let claim = format!("#account#{}", digest::sha256(&told));
         self.ever_identified.insert((write.key.clone(), claim.clone()));
-        self.identified.insert(write.key.clone(), (claim, now));
+        // Noted again, it has the account since then.
+        let since =
+            self.identified.get(&write.key).filter(|(known, _)| *known == claim).map_or(now, |(_, since)| *since);
+        self.identified.insert(write.key.clone(), (claim, since));
+        let is_flagged = |item: &Item| item.0.contains_key("account_also");
+        if old.is_some_and(is_flagged) && !is_flagged(new) {
+            self.violate(now, Invariant::AccountsAreTrue, || format!("{} is no longer flagged", write.key));
+        }
         let Some(current) = self.current.get(&write.key) else { return };
         let access = current.access.clone();
         if provider.account(&access).as_ref() != Some(&told) {
@@ -44,16 +51,20 @@ impl Ledger {
 
     pub(super) fn superseded_forgotten(&mut self, now: u64, write: &Write, old: Option<&Item>, provider: &Provider) {
         let Some(Ok(Some(connection))) = old.map(Connection::stored) else { return };
-        let (Some(known), Some(superseded)) = (connection.account, connection.superseded) else { return };
-        let place = Place { stack: STACK, connection: &connection.id, token_set: superseded.pair.token_set };
-        let key = keys::open(connection.id.as_str(), &superseded.pair.data_key);
-        let pair = key.and_then(|key| sealing::open(&superseded.pair.sealed, &key, place).ok());
-        let refresh = pair.and_then(|pair| pair.refresh_token);
-        let still_lives = refresh.filter(|refresh| provider.honours(refresh.expose(), now));
+        let (Some(known), Some(superseded)) = (&connection.account, &connection.superseded) else { return };
+        let still_lives = replaced(&connection).filter(|refresh| provider.honours(refresh, now));
         if let Some(refresh) = still_lives.filter(|_| known.account.id != superseded.account_id) {
             self.violate(now, Invariant::EndedBeforeForgotten, || {
-                format!("{} has forgotten {}, which lives on", write.key, refresh.expose())
+                format!("{} has forgotten {refresh}, which lives on", write.key)
             });
         }
     }
+}
+
+/// The refresh token of the pair that a later grant has replaced.
+pub(super) fn replaced(connection: &Connection) -> Option<String> {
+    let pair = &connection.superseded.as_ref()?.pair;
+    let place = Place { stack: STACK, connection: &connection.id, token_set: pair.token_set };
+    let key = keys::open(connection.id.as_str(), &pair.data_key)?;
+    Some(sealing::open(&pair.sealed, &key, place).ok()?.refresh_token?.expose().to_owned())
 }

@@ -4,6 +4,7 @@ use shared::domain::connection::Connection;
 use shared::domain::item::Item;
 use shared::domain::write::{Delete, Write};
 
+use super::accounts::replaced;
 use super::storing::open;
 use super::{Invariant, Ledger};
 use crate::keys;
@@ -16,9 +17,18 @@ impl Ledger {
     /// The same pair, under a key that is no older: but for a run of an earlier deployment that comes to a row of a later one.
     pub(super) fn resealed(&mut self, (now, looked_at): (u64, u64), write: &Write, old: Option<&Item>, new: &Item) {
         // Somebody has made nonsense of the rest of it meanwhile.
-        let Ok(Some(_)) = Connection::stored(new) else { return };
-        let before = self.resealed.insert(write.key.clone(), now);
-        let kms_key = |item: &Item| keys::wrapped_by(&write.key, item.bytes("data_key").ok()?);
+        let (Some(Ok(Some(was))), Ok(Some(is))) = (old.map(Connection::stored), Connection::stored(new)) else {
+            return;
+        };
+        if was.superseded.is_some() && (replaced(&is).is_none() || replaced(&is) != replaced(&was)) {
+            self.violate(now, Invariant::MaintenanceIsHarmless, || {
+                format!("{} no longer opens what it has replaced", write.key)
+            });
+        }
+        let is_of_the_replaced = write.changes.iter().any(|change| change.attribute() == "superseded_key");
+        let data_key = if is_of_the_replaced { "superseded_key" } else { "data_key" };
+        let before = self.resealed.insert((write.key.clone(), data_key), now);
+        let kms_key = |item: &Item| keys::wrapped_by(&write.key, item.bytes(data_key).ok()?);
         let (pair, expected) = (open(now, new), self.current.get(&write.key));
         let is_the_pair = match (&pair, expected) {
             (Some(pair), Some(expected)) => pair.access == expected.access && pair.refresh == expected.refresh,

@@ -72,7 +72,7 @@ impl Ledger {
             }
             "acquire revocation" => self.revocation_leased(now, asked_at, write, old),
             "bury" => self.buried(now, write, new, provider),
-            "identify" => self.identified(now, write, new, provider),
+            "identify" => self.identified(now, write, old, new, provider),
             "forget superseded" => self.superseded_forgotten(now, write, old, provider),
             "reseal" => self.resealed((now, looked_at), write, old, new),
             "quarantine" => self.quarantined(now, process, write, old),
@@ -202,8 +202,10 @@ impl Ledger {
         let id = new.string("id").unwrap_or_default();
         self.disconnected.remove(id);
         let buried_at = old.and_then(|old| old.number("disconnected_at").ok());
-        if let (Some(buried_at), Some(begun)) = (buried_at, self.begun.get(&grant))
-            && *begun <= buried_at
+        // An import begins with its process.
+        let imported = grant.starts_with("import#").then(|| World::time(began_at).unix());
+        if let (Some(buried_at), Some(begun)) = (buried_at, imported.or(self.begun.get(&grant).copied()))
+            && begun <= buried_at
         {
             self.violate(now, Invariant::DisconnectWins, || format!("{id} is back by a journey that began before"));
         }

@@ -89,12 +89,13 @@ impl Scenario {
         });
     }
 
-    /// Sometimes two browsers follow it.
+    /// Sometimes two browsers follow it, the second one perhaps when all is over.
     pub(super) fn follow(&mut self, link: usize) {
         let Link { index, session, token } = self.links[link].clone();
         let browsers = if self.random.chance(0.4) { 2 } else { 1 };
-        for _ in 0..browsers {
-            let start = self.now() + self.random.between(1, 1_000);
+        for browser in 0..browsers {
+            let within = if browser > 0 && self.random.chance(0.5) { 600_000 } else { 1_000 };
+            let start = self.now() + self.random.between(1, within);
             self.set_out(index, &session, &token, start);
         }
     }
@@ -221,12 +222,10 @@ impl Scenario {
         let Some(text) = confirmation.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone() else { return };
         let (id, session, now) = (id.clone(), session.clone(), self.now());
         let is_guessed = self.random.chance(0.2);
-        // Or the right one, for another session.
-        let another = self
-            .random
-            .chance(0.5)
-            .then(|| self.journeys[self.random.below(self.journeys.len() as u64) as usize].session.clone());
-        let another = another.filter(|another| is_guessed && *another != session);
+        // Or the right one, for another session of the connection.
+        let mut others =
+            self.journeys.iter().filter(|other| is_guessed && other.id == id.as_str() && other.session != session);
+        let another = others.next_back().map(|other| other.session.clone()).filter(|_| self.random.chance(0.5));
         let text = if is_guessed && another.is_none() { "guessed".to_owned() } else { text };
         let (session, confirmation) = (another.unwrap_or(session), Confirmation::new(text));
         let refresh_every = Duration::from_secs(self.plan.sweep_every);

@@ -27,8 +27,8 @@ pub struct Plan {
     pub confirms: f64,
     /// That a connection begins given up, with a pair that has come after that. Of the seed alone.
     pub late_pairs: f64,
-    /// An operator seals all pairs under a new key, or reaps the dead; and some rows make no sense for a while. Of the seed
-    /// alone.
+    /// An operator seals all pairs under a new key, or reaps the dead; what is not connected at the beginning is dead then; and
+    /// some rows make no sense for a while. Of the seed alone.
     pub maintain_every: Option<u64>,
     /// Whether the provider tells whose account a token is for. Of the seed alone.
     pub accounts: bool,
@@ -69,7 +69,7 @@ impl Plan {
             confirms: if seed % 7 == 5 { 0.5 } else { 0.0 },
             late_pairs: if seed % 7 == 3 { 0.5 } else { 0.0 },
             maintain_every: (!orderly && seed % 7 == 1).then_some(lifetime),
-            accounts: seed % 7 == 6,
+            accounts: matches!(seed % 7, 1 | 6),
             disconnects: !orderly && random.chance(0.2),
             unconnected: 0.0,
             reloads: 0.5,
@@ -85,7 +85,6 @@ impl Plan {
         let plan = Self::stormy_at_all(seed, class);
         // Only what is not there, or not alive, can be connected by a journey that has to be confirmed.
         let unconnected = if plan.confirms > 0.0 { 0.8 } else { plan.unconnected };
-        // What is not connected is dead then, and for long.
         let maintain_every = plan.maintain_every.map(|_| 40);
         Self { confirms: plan.confirms * 1.8, unconnected, maintain_every, ..plan }
     }
