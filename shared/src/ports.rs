@@ -50,7 +50,12 @@ pub trait WriteAttempts: Send + Sync {
 /// Reads connections, strongly consistent (`dynamodb:GetItem`).
 #[async_trait]
 pub trait ReadConnections: Send + Sync {
-    async fn read(&self, id: &ConnectionId) -> Result<Option<Connection>, StoreError>;
+    /// The row of a connection, or the tombstone that it has left.
+    async fn row(&self, id: &ConnectionId) -> Result<Option<Item>, StoreError>;
+
+    async fn read(&self, id: &ConnectionId) -> Result<Option<Connection>, StoreError> {
+        Ok(self.row(id).await?.map(|row| Connection::stored(&row)).transpose()?.flatten())
+    }
 }
 
 /// Writes connections (`dynamodb:UpdateItem`).

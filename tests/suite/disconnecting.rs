@@ -71,6 +71,7 @@ async fn a_customer_may_come_back_and_the_version_goes_on() {
 async fn a_journey_that_began_before_does_not_bring_it_back_and_its_grant_is_revoked() {
     let world = World::new().await;
     world.connect("t").await;
+    world.clock.advance(1);
     let session = world.session(json!({ "connection_id": "t" })).await;
     let browser = world.browser();
     let callback = browser.to_callback(session.text("url")).await;
@@ -82,7 +83,7 @@ async fn a_journey_that_began_before_does_not_bring_it_back_and_its_grant_is_rev
     assert_eq!(revocations(&world), 2, "the pair that was stored, and the one that could not be");
 }
 
-/// Reads a session, and stands still until another browser has used its link, and the connection was taken away.
+/// Reads a session, and stands still until another one's link was used, and the connection taken away.
 struct StandsStill {
     sessions: Arc<dyn ReadAttempts>,
     world: World,
@@ -103,13 +104,14 @@ impl ReadAttempts for StandsStill {
 }
 
 #[tokio::test]
-async fn a_second_browser_whose_process_stood_still_before_its_first_write_does_not_bring_it_back() {
+async fn a_journey_whose_process_stood_still_before_its_first_write_does_not_bring_it_back() {
     let world = World::new().await;
-    let session = world.session(json!({ "connection_id": "t", "confirm_page": false })).await;
-    let link = session.text("url").to_owned();
+    let used = world.session(json!({ "connection_id": "t", "confirm_page": false })).await.text("url").to_owned();
+    world.clock.advance(1);
+    let link = world.session(json!({ "connection_id": "t", "confirm_page": false })).await.text("url").to_owned();
     let Ok(deployment) = Arc::try_unwrap(world.another().deployment) else { panic!("nobody else has it") };
     let stands_still =
-        StandsStill { sessions: deployment.authorize.sessions.clone(), world: world.another(), link: link.clone() };
+        StandsStill { sessions: deployment.authorize.sessions.clone(), world: world.another(), link: used };
     let authorize = Authorize { sessions: Arc::new(stands_still), ..deployment.authorize };
     let mut slow = world.another();
     slow.deployment = Arc::new(Deployment { authorize, ..deployment });
@@ -130,11 +132,18 @@ async fn a_link_that_was_used_does_not_bring_it_back_although_its_journey_died_b
     disconnect(&world, "t").await;
     world.clock.advance(10);
     for link in [&session, &earlier] {
+        let exchanges = world.simulation.faults.requested("authorization_code");
         let page = world.browser().journey(link.text("url"), "approve").await;
-        assert!(page.body().contains("taken away in the meantime"), "{}", page.body());
+        assert!(page.body().contains("This link has been used"), "{}", page.body());
         assert!(world.stored("t").await.is_none());
+        assert_eq!(
+            world.simulation.faults.requested("authorization_code"),
+            exchanges,
+            "nothing is taken from the provider"
+        );
     }
-    assert_eq!(revocations(&world), 3, "nothing is left of what they have approved");
+    let shown = world.get(&format!("/v1/connect-sessions/{}", session.text("session_id"))).await;
+    assert_eq!(shown.body["status"], "completed");
     world.connect("t").await;
     assert_eq!(world.token("t").await.status, 200, "a new link does");
 }

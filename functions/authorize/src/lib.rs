@@ -243,7 +243,7 @@ fn refusal(error: &AuthorizeError, request_id: &str) -> Response {
         AuthorizeError::SessionUsed => (
             StatusCode::BAD_REQUEST,
             "This link has been used",
-            "The account that it was for is connected. To connect again, ask for a new link.".to_owned(),
+            "An account was connected with it, or with a later one. To connect again, ask for a new link.".to_owned(),
         ),
         AuthorizeError::InstallLinkOff => (StatusCode::BAD_REQUEST, "This link is incomplete", ask_again),
         AuthorizeError::ForeignForm => (StatusCode::BAD_REQUEST, "This did not come from our own page", ask_again),

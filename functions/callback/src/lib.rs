@@ -28,7 +28,7 @@ use shared::domain::connection::{Connection, SealedPair, Status};
 use shared::domain::digest;
 use shared::domain::escrowed::Escrowed;
 use shared::domain::secret::{AuthorizationCode, ClientSecret, State};
-use shared::domain::session::{SessionStatus, end_session};
+use shared::domain::session::{SessionMark, SessionStatus, end_session};
 use shared::domain::time::Timestamp;
 use shared::domain::token_pair::{Grant, TokenSet};
 use shared::domain::write::Written;
@@ -250,19 +250,20 @@ impl Callback {
 
     async fn prepare(&self, attempt: &Attempt) -> Result<Prepared, CallbackError> {
         let id = &attempt.connection_id;
-        let (seen, data_key, secrets) =
-            tokio::join!(self.connection_reads.read(id), self.keys.make(id), self.client_secret.current());
-        let seen = seen?;
-        if let Some(seen) = &seen {
-            if seen.status == Status::Disconnecting {
-                return Err(CallbackError::Disconnecting);
-            }
-            if attempt.session.as_ref().is_some_and(|session| session.is_used(seen.session.as_ref())) {
-                return Err(CallbackError::SessionUsed);
-            }
-            if attempt.confirmation.is_some() && seen.is_in_use() {
-                return Err(CallbackError::Exists);
-            }
+        let (row, data_key, secrets) =
+            tokio::join!(self.connection_reads.row(id), self.keys.make(id), self.client_secret.current());
+        let row = row?;
+        let seen = row.as_ref().map(Connection::stored).transpose()?.flatten();
+        // Of what is there, or of what was taken away.
+        let newest = row.as_ref().map(SessionMark::from_item).transpose()?.flatten();
+        if seen.as_ref().is_some_and(|seen| seen.status == Status::Disconnecting) {
+            return Err(CallbackError::Disconnecting);
+        }
+        if attempt.session.as_ref().is_some_and(|session| session.is_used(newest.as_ref())) {
+            return Err(CallbackError::SessionUsed);
+        }
+        if attempt.confirmation.is_some() && seen.as_ref().is_some_and(Connection::is_in_use) {
+            return Err(CallbackError::Exists);
         }
         Ok(Prepared { seen, data_key: data_key?, secrets: secrets? })
     }

@@ -120,7 +120,7 @@ fn failed(error: &CallbackError, attempt: Option<&Attempt>, request_id: &str) ->
         CallbackError::SessionUsed | CallbackError::FailedBefore { failure: Failure::SessionUsed, .. } => (
             StatusCode::BAD_REQUEST,
             "This link has been used",
-            "The account that it was for is connected. To connect again, ask for a new link.",
+            "An account was connected with it, or with a later one. To connect again, ask for a new link.",
         ),
         CallbackError::Exists => (
             StatusCode::BAD_REQUEST,

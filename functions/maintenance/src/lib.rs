@@ -33,8 +33,8 @@ pub use event::{Event, InvalidEvent, Task};
 /// Rows at a time. A page of them is all that is ever held.
 const CONCURRENCY: usize = 8;
 
-/// A row takes four calls, of 8 s each where a service is unwell (`shared::aws::timeouts`). One that changes under our hands
-/// may take longer: a run that is ended in the midst of it has lost nothing.
+/// A row takes four calls, of 8 s each where a service is unwell (`shared::aws::timeouts`). One that holds a replaced pair, or
+/// changes under our hands, may take longer: a run that is ended in the midst of it has lost nothing.
 const ROW_BUDGET: Duration = Duration::from_secs(35);
 
 pub struct Settings {
@@ -81,7 +81,7 @@ pub struct Report {
     pub would_change: Option<usize>,
     /// Nothing was to be done to them, or nothing is any more.
     pub skipped: usize,
-    /// By [`shared::failure::FailureClass`]. These rows are as they were.
+    /// By [`shared::failure::FailureClass`]. What has failed is as it was.
     pub failed: BTreeMap<&'static str, usize>,
     /// Whether the walk has come to the table's end.
     pub finished: bool,

@@ -17,15 +17,14 @@ const TRIES: usize = 3;
 
 impl Maintenance {
     /// Every row that holds a pair, whatever its status: the newest pair of a connection that is being taken away must
-    /// open to be revoked, and so must one that a later grant has replaced.
+    /// open to be revoked, and so must one that a later grant has replaced. If one of the two fails, the other is done.
     pub(crate) async fn reseal(&self, item: Item, dry_run: bool) -> Result<Done, Failure> {
-        let mut done = Done::Skipped;
-        for held in Held::ALL {
-            if let Done::Changed = self.reseal_one(held, item.clone(), dry_run).await? {
-                done = Done::Changed;
-            }
-        }
-        Ok(done)
+        let newest = self.reseal_one(Held::Newest, item.clone(), dry_run).await;
+        let superseded = self.reseal_one(Held::Superseded, item, dry_run).await;
+        Ok(match (newest?, superseded?) {
+            (Done::Skipped, Done::Skipped) => Done::Skipped,
+            (Done::Changed, _) | (_, Done::Changed) => Done::Changed,
+        })
     }
 
     async fn reseal_one(&self, held: Held, mut item: Item, dry_run: bool) -> Result<Done, Failure> {
@@ -47,7 +46,7 @@ impl Maintenance {
             if *first_wrapped_by.get_or_insert_with(|| opened.wrapped_by.clone()) != opened.wrapped_by {
                 // Another run has been there meanwhile, and its key may be newer than ours: two that overtake each other would
                 // seal in turns (found by the simulator). What is right then, the next run sees.
-                break;
+                return Err(StoreError::Unavailable("another run has sealed it meanwhile".to_owned()).into());
             }
             let sealed = self.sealed_anew(id, &pair, place).await?;
             let write = reseal(id, held, seen, &sealed);

@@ -51,8 +51,8 @@ pub struct SessionMark {
 }
 
 impl SessionMark {
-    /// In a row of another kind; `None` where it has none.
-    pub(super) fn from_item(item: &Item) -> Result<Option<Self>, InconsistentItem> {
+    /// In a row of another kind, a tombstone too; `None` where it has none.
+    pub fn from_item(item: &Item) -> Result<Option<Self>, InconsistentItem> {
         match item.optional_string("session")? {
             None => Ok(None),
             Some(id) => Ok(Some(Self { id: SessionId::named(id.to_owned()), order: item.number("session_order")? })),
@@ -67,7 +67,7 @@ impl SessionMark {
     /// later one has. A connection remembers one session only; without the second half, whoever still holds an earlier link
     /// could take it over.
     pub fn is_used(&self, newest: Option<&SessionMark>) -> bool {
-        newest.is_some_and(|newest| newest.id == self.id || newest.order > self.order)
+        newest.is_some_and(|newest| newest.order >= self.order)
     }
 }
 

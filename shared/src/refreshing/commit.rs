@@ -3,6 +3,7 @@
 use super::outcome::adopt;
 use super::{Failure, Lease, Outcome, Prepared, Refreshing};
 use crate::domain::connection::connecting::{CONNECT_TRIES, Refused};
+use crate::domain::connection::superseded::Superseded;
 use crate::domain::connection::writes::{self, new_pair};
 use crate::domain::connection::{Connection, SealedPair, Status};
 use crate::domain::escrowed::Escrowed;
@@ -133,7 +134,10 @@ impl Refreshing {
                         Refused::Ours => return Ok(Replayed::Stored),
                         Refused::SessionUsed | Refused::Newer => return Ok(Replayed::Superseded),
                         Refused::Disconnected | Refused::Exists => return self.revoke_escrowed(&escrowed).await,
-                        Refused::Again(seen) => *predecessor = seen.map(|seen| seen.pair.token_set),
+                        Refused::Again(seen) => {
+                            grant.superseded = seen.as_deref().and_then(Superseded::by_a_grant);
+                            *predecessor = seen.map(|seen| seen.pair.token_set);
+                        }
                     }
                 }
             }

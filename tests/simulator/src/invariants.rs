@@ -159,6 +159,8 @@ pub struct Ledger {
     pub grants: HashSet<String>,
     /// By session: the grant that it made first.
     sessions: HashMap<String, String>,
+    /// By connection: the order of the latest session that has made it.
+    orders: HashMap<String, i64>,
     /// Sessions whose row says that they are completed: since when.
     completed: HashMap<String, u64>,
     pub disconnected: HashMap<String, u64>,

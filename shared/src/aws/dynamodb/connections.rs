@@ -5,7 +5,6 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::{Table, item, unavailable};
-use crate::domain::connection::Connection;
 use crate::domain::connection_id::ConnectionId;
 use crate::domain::item::{InconsistentItem, Item};
 use crate::domain::write::{Delete, Write, Written};
@@ -27,11 +26,8 @@ impl ConnectionsTable {
 
 #[async_trait]
 impl ReadConnections for ConnectionsTable {
-    async fn read(&self, id: &ConnectionId) -> Result<Option<Connection>, StoreError> {
-        match self.0.read(id.as_str()).await? {
-            Some(item) => Ok(Connection::stored(&item)?),
-            None => Ok(None),
-        }
+    async fn row(&self, id: &ConnectionId) -> Result<Option<Item>, StoreError> {
+        self.0.read(id.as_str()).await
     }
 }
 

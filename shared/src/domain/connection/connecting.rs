@@ -38,7 +38,7 @@ pub enum Refused {
     /// Our own write, repeated after its acknowledgement was lost.
     Ours,
     SessionUsed,
-    /// The connection is being taken away, or was since the attempt began, or after the attempt's session had made it.
+    /// The connection is being taken away, or was since the attempt began.
     Disconnected,
     /// The grant would have to be confirmed, and there is a live connection that needs no confirmation.
     Exists,
@@ -53,9 +53,7 @@ impl NewGrant {
         let Some(item) = image else { return Ok(Refused::Again(None)) };
         let Some(stored) = Connection::stored(item)? else {
             let is_later = disconnected_at(item)?.is_some_and(|at| at >= self.begun_at);
-            let mark = SessionMark::from_item(item)?;
-            let is_used = self.session.as_ref().is_some_and(|session| session.is_used(mark.as_ref()));
-            return Ok(if is_later || is_used { Refused::Disconnected } else { Refused::Again(None) });
+            return Ok(if is_later { Refused::Disconnected } else { Refused::Again(None) });
         };
         Ok(if stored.grant == self.grant {
             Refused::Ours
@@ -81,20 +79,10 @@ impl NewGrant {
 /// would put a spent pair over its successor.
 pub fn connect(grant: &NewGrant, seen: Option<TokenSet>) -> Write {
     let clauses = match seen {
-        None => {
-            let mut clauses = vec![clause(
-                "there is no connection, or it was taken away before this journey began",
-                Test::Any(vec![Test::Absent("id"), Test::Below("disconnected_at", grant.begun_at.unix())]),
-            )];
-            // Whoever still holds the link of a connection that was taken away, or an earlier one, must not bring it back. The
-            // session's own row says that the link is used only if its journey has lived to write that.
-            clauses.extend(grant.session.as_ref().map(|session| {
-                let is_later =
-                    Test::Any(vec![Test::Absent("session_order"), Test::Below("session_order", session.order)]);
-                clause("neither this session nor a later one had made it", is_later)
-            }));
-            clauses
-        }
+        None => vec![clause(
+            "there is no connection, or it was taken away before this journey began",
+            Test::Any(vec![Test::Absent("id"), Test::Below("disconnected_at", grant.begun_at.unix())]),
+        )],
         Some(seen) => vec![
             clause("the stored pair is the predecessor", token_set_is(seen)),
             clause(
@@ -130,8 +118,8 @@ pub fn connect(grant: &NewGrant, seen: Option<TokenSet>) -> Write {
             Change::Set("shard", i64::from(shard(&grant.id)).into()),
         ]),
     }
-    // Whether the session has made a connection that is there was asked of the row that was seen, and any that came since has
-    // changed the pair: the predecessor says it all.
+    // Whether the session has made a connection was asked of the row that was seen, a tombstone too. Any that came since has
+    // changed the pair, or was taken away after this journey began: the clauses above say it all.
     // An import leaves the mark of the newest session alone: without it, whoever still holds that session's link could take the
     // connection over (found by the simulator).
     if let Some(session) = &grant.session {

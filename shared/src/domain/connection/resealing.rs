@@ -14,8 +14,6 @@ pub enum Held {
 }
 
 impl Held {
-    pub const ALL: [Self; 2] = [Self::Newest, Self::Superseded];
-
     pub fn of(self, connection: &Connection) -> Option<&SealedPair> {
         match self {
             Self::Newest => Some(&connection.pair),
@@ -29,7 +27,8 @@ impl Held {
 ///
 /// That refresh holds the data key that it has read, and its [`super::writes::commit`] stores `sealed` and `data_key`
 /// together: whichever of the two writes comes last, the row opens. Where the commit comes last, the row is under the
-/// earlier key again, and another run seals it anew.
+/// earlier key again, and another run seals it anew. So it does with a pair that a callback had read before, and stores as the
+/// one that it has replaced.
 pub fn reseal(id: &ConnectionId, held: Held, seen: &SealedPair, pair: &SealedPair) -> Write {
     let (sealed, data_key) = match held {
         Held::Newest => ("sealed", "data_key"),

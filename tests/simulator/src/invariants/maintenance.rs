@@ -49,6 +49,7 @@ impl Ledger {
 
     pub fn deleted(&mut self, now: u64, delete: &Delete, row: &Item) {
         self.identified.remove(&delete.key);
+        self.orders.remove(&delete.key);
         // Its versions begin anew, and so do the ids of its events: a listener forgets them sooner (decision 0010).
         let of_it = format!("{}/", delete.key);
         self.told.retain(|id| !id.starts_with(&of_it));

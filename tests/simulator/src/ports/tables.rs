@@ -1,7 +1,6 @@
 //! The two tables.
 
 use async_trait::async_trait;
-use shared::domain::connection::Connection;
 use shared::domain::connection_id::ConnectionId;
 use shared::domain::item::{InconsistentItem, Item};
 use shared::domain::write::{Delete, Write, Written};
@@ -50,9 +49,9 @@ impl WriteAttempts for Ports {
 
 #[async_trait]
 impl ReadConnections for Ports {
-    async fn read(&self, id: &ConnectionId) -> Result<Option<Connection>, StoreError> {
+    async fn row(&self, id: &ConnectionId) -> Result<Option<Item>, StoreError> {
         match self.ask(Request::Read { table: Table::Connections, key: id.as_str().to_owned() }).await {
-            Answer::Item(item) => Ok(item.map(|item| Connection::stored(&item)).transpose()?.flatten()),
+            Answer::Item(item) => Ok(item),
             answer => Err(store_error(answer)),
         }
     }

@@ -39,7 +39,7 @@ pub(super) fn write(random: &mut Random, id: &ConnectionId) -> Write {
         8 => disconnect(id, now),
         9 => acquire_revocation(id, owner, now),
         10 => bury(&connection(random, id), Revocation::Done, now),
-        16 => reseal(id, random.pick(&Held::ALL), &sealed(random), &sealed(random)),
+        16 => reseal(id, random.pick(&[Held::Newest, Held::Superseded]), &sealed(random), &sealed(random)),
         11 => writes::quarantine(id, owner, "inconsistent_row", now),
         12 => {
             let session = session(random).id;
