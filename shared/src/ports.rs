@@ -65,13 +65,13 @@ pub trait WriteConnections: Send + Sync {
 }
 
 /// A row as it stands, whatever it holds: one that makes no sense is met too, and hides no other.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Row {
     pub key: String,
     pub item: Result<Item, InconsistentItem>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Page {
     pub rows: Vec<Row>,
     /// Whether there are rows behind the last one.

@@ -1,7 +1,16 @@
 //! Whose account a connection is for.
 
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use callback::Callback;
 use http::Method;
+use local::deployment::Deployment;
 use serde_json::{Value, json};
+use shared::domain::connection_id::ConnectionId;
+use shared::domain::item::Item;
+use shared::identifying::Identifying;
+use shared::ports::{ReadConnections, StoreError};
 use tests::world::{Setup, World};
 
 async fn world() -> World {
@@ -118,4 +127,44 @@ async fn a_revocation_that_fails_is_tried_again_with_the_next_refresh() {
         assert_eq!(is_kept, !is_revoked);
     }
     assert!(!world.honours(&replaced).await);
+}
+
+/// Reads `t`, and its customer connects it again before the answer is there.
+struct ComesBack {
+    connections: Arc<dyn ReadConnections>,
+    world: World,
+}
+
+#[async_trait]
+impl ReadConnections for ComesBack {
+    async fn row(&self, id: &ConnectionId) -> Result<Option<Item>, StoreError> {
+        let row = self.connections.row(id).await;
+        self.world.clock.advance(1);
+        self.world.connect("t").await;
+        row
+    }
+}
+
+#[tokio::test]
+async fn one_that_comes_back_while_its_account_is_claimed_by_another_does_not_leave_both_without_the_flag() {
+    let world = world().await;
+    world.connect("t").await;
+    world.clock.advance(1);
+    // Its newest grant has no account yet, as between the callback's two last steps.
+    world.redeployed(&[("WEBINARGEEK_ACCOUNT_URL", "http://127.0.0.1:9/account")]).connect("t").await;
+    assert_eq!(account(&world, "t").await, Value::Null);
+
+    let Ok(deployment) = Arc::try_unwrap(world.another().deployment) else { panic!("nobody else has it") };
+    let Identifying { accounts, connections, connection_writes, clock } = &*deployment.callback.identifying;
+    let identifying = Identifying {
+        accounts: accounts.clone(),
+        connections: Arc::new(ComesBack { connections: connections.clone(), world: world.another() }),
+        connection_writes: connection_writes.clone(),
+        clock: clock.clone(),
+    };
+    let callback = Callback { identifying: Arc::new(identifying), ..deployment.callback };
+    let mut slow = world.another();
+    slow.deployment = Arc::new(Deployment { callback, ..deployment });
+    slow.connect("u").await;
+    assert_eq!(account(&world, "u").await["also_connected_as"], "t");
 }

@@ -68,6 +68,24 @@ async fn a_customers_grant_waits_there_too_and_the_reload_finds_it() {
 }
 
 #[tokio::test]
+async fn a_grant_that_was_overtaken_by_a_refresh_remembers_the_pair_that_it_replaces_at_last() {
+    let world = World::with(Setup::default().asking_for_accounts()).await;
+    world.connect("t").await;
+    world.clock.advance(1);
+    world.simulation.grants.sign_in("2");
+    let session = world.session(json!({ "connection_id": "t" })).await;
+    world.outage_of(&[STORING_A_PAIR]);
+    world.browser().journey(session.text("url"), "approve").await;
+    world.outage_of(&[]);
+    world.clock.advance(6000);
+    assert_eq!(world.sweep().await["refreshed"], 1);
+    let refreshed = world.stored("t").await.unwrap().pair.token_set;
+    let grant = world.escrow.take().remove(0);
+    assert_eq!(world.deployment.refresh.refreshing.replay(grant).await.unwrap(), Replayed::Stored);
+    assert_eq!(world.stored("t").await.unwrap().superseded.unwrap().pair.token_set, refreshed);
+}
+
+#[tokio::test]
 async fn a_pair_of_a_connection_that_was_taken_away_meanwhile_is_revoked() {
     let world = World::with(Setup::strict()).await;
     world.connect("t").await;

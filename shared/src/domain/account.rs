@@ -34,8 +34,8 @@ impl KnownAccount {
 }
 
 /// The row that says which connection an account has. Its key is outside the grammar of connection ids, and no index has it.
-fn key(account: &Account) -> String {
-    format!("#account#{}", digest::sha256(&account.id))
+pub fn key(account_id: &str) -> String {
+    format!("#account#{}", digest::sha256(account_id))
 }
 
 /// Claims the account for a connection: it is nobody's, ours, or that of `gone`, which needs it no more.
@@ -44,7 +44,7 @@ pub fn claim(account: &Account, id: &ConnectionId, gone: Option<&str>) -> Write 
     tests.extend(gone.map(|gone| Test::Equals("connection", gone.into())));
     Write {
         name: "claim account",
-        key: key(account),
+        key: key(&account.id),
         clauses: vec![clause("no other connection has the account", Test::Any(tests))],
         changes: vec![Change::Set("connection", id.as_str().into())],
     }

@@ -60,7 +60,7 @@ impl From<Vec<u8>> for Value {
 pub struct Item(pub BTreeMap<Cow<'static, str>, Value>);
 
 /// A row that makes no sense. It is never repaired by guessing and never deleted.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[error("the stored row is inconsistent: attribute `{attribute}` is missing or of the wrong type or value")]
 pub struct InconsistentItem {
     pub attribute: &'static str,

@@ -5,9 +5,7 @@ use shared::domain::item::Item;
 use shared::domain::secret::DataKey;
 use shared::domain::token_pair::Grant;
 use shared::domain::write::{Delete, Write, Written};
-use shared::ports::{DuePage, ProviderError};
-
-use crate::store::Walked;
+use shared::ports::{DuePage, Page, ProviderError};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Table {
@@ -86,8 +84,8 @@ pub enum Answer {
     Written(Written),
     Both(bool),
     Deleted(bool),
-    Walked(Walked),
-    Page(DuePage),
+    Walked(Page),
+    Due(DuePage),
     MadeKey {
         plain: DataKey,
         wrapped: Vec<u8>,
@@ -192,7 +190,7 @@ impl Answer {
             Self::Deleted(true) => "deleted".to_owned(),
             Self::Deleted(false) => "refused".to_owned(),
             Self::Walked(page) => format!("{} rows", page.rows.len()),
-            Self::Page(page) => format!("{} rows", page.rows.len()),
+            Self::Due(page) => format!("{} rows", page.rows.len()),
             Self::MadeKey { .. } | Self::OpenedKey(Some(_)) => "key".to_owned(),
             Self::OpenedKey(None) => "no such key".to_owned(),
             Self::Secret => "secret".to_owned(),

@@ -5,10 +5,15 @@
 
 use std::collections::{HashMap, HashSet};
 
-use shared::domain::token_pair::TokenSet;
+use shared::domain::connection::SealedPair;
+use shared::domain::connection_id::ConnectionId;
+use shared::domain::token_pair::{TokenPair, TokenSet};
+use shared::sealing::{self, Place};
 
 use crate::chooser::Fate;
+use crate::keys;
 use crate::provider::Provider;
+use crate::scenario::STACK;
 use crate::world::ProcessId;
 
 mod accounts;
@@ -161,8 +166,8 @@ pub struct Ledger {
     sessions: HashMap<String, String>,
     /// By connection: the order of the latest session that has made it.
     orders: HashMap<String, i64>,
-    /// Sessions whose row says that they are completed: since when.
-    completed: HashMap<String, u64>,
+    /// Sessions whose row says that they are completed.
+    completed: HashSet<String>,
     pub disconnected: HashMap<String, u64>,
     /// By attempt: when it began, in seconds.
     begun: HashMap<String, i64>,
@@ -234,4 +239,10 @@ impl Ledger {
     pub fn met(&mut self, fate: Fate) {
         self.counts.faults += u64::from(fate.is_fault());
     }
+}
+
+/// A sealed pair, opened as the product opens it.
+fn open(id: &ConnectionId, sealed: &SealedPair) -> Option<TokenPair> {
+    let key = keys::open(id.as_str(), &sealed.data_key)?;
+    sealing::open(&sealed.sealed, &key, Place { stack: STACK, connection: id, token_set: sealed.token_set }).ok()
 }

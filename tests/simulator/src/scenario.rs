@@ -28,8 +28,8 @@ use crate::random::Random;
 use crate::scheduler::Scheduler;
 use crate::world::{Shared, Step, Turn, World};
 
+mod ambush;
 mod customer;
-mod disconnect;
 mod fleet;
 mod import;
 mod operator;
@@ -40,8 +40,8 @@ mod reader;
 pub use fleet::{Deployment, STACK};
 pub use plan::Plan;
 
+use ambush::Ambush;
 use customer::{Journey, Link};
-use disconnect::Ambush;
 
 /// Virtual time for which sweeps go on without faults: the longest Retry-After, two refusals six minutes apart, leases.
 const QUIET: u64 = 2_100_000;

@@ -6,17 +6,10 @@ use shared::domain::connection_id::ConnectionId;
 use shared::domain::item::{Item, Value};
 use shared::domain::time::Timestamp;
 use shared::domain::write::{Clause, Delete, Write, Written, failing};
-use shared::ports::{Due, DuePage};
+use shared::ports::{Due, DuePage, Page, Row};
 
 use crate::call::Table;
 use crate::mutant::Mutant;
-
-/// [`shared::ports::Page`], which cannot be cloned.
-#[derive(Clone, Debug)]
-pub struct Walked {
-    pub rows: Vec<(String, Item)>,
-    pub more: bool,
-}
 
 #[derive(Default)]
 pub struct Store {
@@ -65,11 +58,11 @@ impl Store {
     }
 
     /// Two rows of all, in the order of their keys.
-    pub fn page(&self, after: Option<&str>) -> Walked {
+    pub fn page(&self, after: Option<&str>) -> Page {
         let is_behind = |key: &String| after.is_none_or(|after| key.as_str() > after);
         let mut rows = self.connections.iter().filter(|(key, _)| is_behind(key));
-        let page = rows.by_ref().take(2).map(|(key, item)| (key.clone(), item.clone())).collect();
-        Walked { rows: page, more: rows.next().is_some() }
+        let page = rows.by_ref().take(2).map(|(key, item)| Row { key: key.clone(), item: Ok(item.clone()) }).collect();
+        Page { rows: page, more: rows.next().is_some() }
     }
 
     /// The sparse index: rows that have a shard, the earliest due first.

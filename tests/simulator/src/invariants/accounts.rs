@@ -1,20 +1,17 @@
 //! Checks of whose account a connection is for, and of what is decided by that.
 
+use shared::domain::account;
 use shared::domain::connection::Connection;
-use shared::domain::digest;
 use shared::domain::item::Item;
 use shared::domain::write::Write;
-use shared::sealing::{self, Place};
 
-use super::{Invariant, Ledger};
-use crate::keys;
+use super::{Invariant, Ledger, open};
 use crate::provider::Provider;
-use crate::scenario::STACK;
 
 impl Ledger {
     pub(super) fn identified(&mut self, now: u64, write: &Write, old: Option<&Item>, new: &Item, provider: &Provider) {
         let told = new.string("account_id").unwrap_or_default().to_owned();
-        let claim = format!("#account#{}", digest::sha256(&told));
+        let claim = account::key(&told);
         self.ever_identified.insert((write.key.clone(), claim.clone()));
         // Noted again, it has the account since then.
         let since =
@@ -63,8 +60,6 @@ impl Ledger {
 
 /// The refresh token of the pair that a later grant has replaced.
 pub(super) fn replaced(connection: &Connection) -> Option<String> {
-    let pair = &connection.superseded.as_ref()?.pair;
-    let place = Place { stack: STACK, connection: &connection.id, token_set: pair.token_set };
-    let key = keys::open(connection.id.as_str(), &pair.data_key)?;
-    Some(sealing::open(&pair.sealed, &key, place).ok()?.refresh_token?.expose().to_owned())
+    let pair = open(&connection.id, &connection.superseded.as_ref()?.pair)?;
+    Some(pair.refresh_token?.expose().to_owned())
 }

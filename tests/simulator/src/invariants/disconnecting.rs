@@ -5,12 +5,9 @@ use shared::domain::connection::disconnecting::Revocation;
 use shared::domain::escrowed::Escrowed;
 use shared::domain::item::Item;
 use shared::domain::write::Write;
-use shared::sealing::{self, Place};
 
-use super::{Invariant, Ledger};
-use crate::keys;
+use super::{Invariant, Ledger, open};
 use crate::provider::Provider;
-use crate::scenario::STACK;
 use crate::world::World;
 
 impl Ledger {
@@ -71,10 +68,7 @@ impl Ledger {
 
     /// A pair is in the queue: it is as good as stored, whatever becomes of its process.
     pub fn escrowed(&mut self, escrowed: &Escrowed, provider: &Provider) {
-        let (id, sealed) = (escrowed.id(), escrowed.pair());
-        let Some(key) = keys::open(id.as_str(), &sealed.data_key) else { return };
-        let place = Place { stack: STACK, connection: id, token_set: sealed.token_set };
-        let Ok(pair) = sealing::open(&sealed.sealed, &key, place) else { return };
+        let Some(pair) = open(escrowed.id(), escrowed.pair()) else { return };
         let made_from = provider.access_tokens.get(pair.access_token.expose()).and_then(|access| access.parent.clone());
         self.holding.values_mut().for_each(|held| held.retain(|(token, _)| Some(token) != made_from.as_ref()));
     }

@@ -5,7 +5,7 @@ use shared::domain::item::Item;
 use shared::domain::write::{Delete, Write};
 
 use super::accounts::replaced;
-use super::storing::open;
+use super::storing::newest;
 use super::{Invariant, Ledger};
 use crate::keys;
 use crate::world::{ProcessId, World};
@@ -29,7 +29,7 @@ impl Ledger {
         let data_key = if is_of_the_replaced { "superseded_key" } else { "data_key" };
         let before = self.resealed.insert((write.key.clone(), data_key), now);
         let kms_key = |item: &Item| keys::wrapped_by(&write.key, item.bytes(data_key).ok()?);
-        let (pair, expected) = (open(now, new), self.current.get(&write.key));
+        let (pair, expected) = (newest(now, new), self.current.get(&write.key));
         let is_the_pair = match (&pair, expected) {
             (Some(pair), Some(expected)) => pair.access == expected.access && pair.refresh == expected.refresh,
             // A connection that was dead before the run.

@@ -5,13 +5,10 @@ use shared::domain::connection::{Connection, Status};
 use shared::domain::item::{InconsistentItem, Item};
 use shared::domain::session::{Session, SessionStatus};
 use shared::domain::write::Write;
-use shared::sealing::{self, Place};
 
-use super::{Invariant, Lease, Ledger, Stored, YOUNG};
+use super::{Invariant, Lease, Ledger, Stored, YOUNG, open};
 use crate::call::Table;
-use crate::keys;
 use crate::provider::Provider;
-use crate::scenario::STACK;
 use crate::world::{ProcessId, World};
 
 /// Seconds between two answers may look one second shorter than between the whole seconds that the table holds.
@@ -86,8 +83,8 @@ impl Ledger {
     fn attempt_written(&mut self, now: u64, asked_at: u64, write: &Write, old: Option<&Item>, new: &Item) {
         if let Some(session) = write.key.strip_prefix("session#") {
             if new.string("status").is_ok_and(|status| status == SessionStatus::Completed.as_str()) {
-                self.completed.entry(session.to_owned()).or_insert(now);
-            } else if self.completed.contains_key(session) {
+                self.completed.insert(session.to_owned());
+            } else if self.completed.contains(session) {
                 self.violate(now, Invariant::ToldTheTruth, || "a session that was completed says otherwise".to_owned());
             }
         }
@@ -148,7 +145,7 @@ impl Ledger {
         new: &Item,
         provider: &Provider,
     ) {
-        let Some(stored) = open(now, new) else {
+        let Some(stored) = newest(now, new) else {
             return self
                 .violate(now, Invariant::RowMakesSense, || format!("\"{}\" stored what does not open", write.name));
         };
@@ -284,12 +281,10 @@ fn makes_sense(table: Table, key: &str, new: &Item) -> bool {
     parsed.is_ok()
 }
 
-/// The pair in a row, opened as the product opens it.
-pub(super) fn open(now: u64, item: &Item) -> Option<Stored> {
+/// The newest pair of a row.
+pub(super) fn newest(now: u64, item: &Item) -> Option<Stored> {
     let connection = Connection::stored(item).ok()??;
-    let key = keys::open(connection.id.as_str(), &connection.pair.data_key)?;
-    let place = Place { stack: STACK, connection: &connection.id, token_set: connection.pair.token_set };
-    let pair = sealing::open(&connection.pair.sealed, &key, place).ok()?;
+    let pair = open(&connection.id, &connection.pair)?;
     Some(Stored {
         token_set: connection.pair.token_set,
         access: pair.access_token.expose().to_owned(),

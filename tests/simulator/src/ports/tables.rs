@@ -5,13 +5,12 @@ use shared::domain::connection_id::ConnectionId;
 use shared::domain::item::{InconsistentItem, Item};
 use shared::domain::write::{Delete, Write, Written};
 use shared::ports::{
-    DeleteConnections, DueCursor, DuePage, ListDue, Page, ReadAttempts, ReadConnections, ReadFleet, Row, StoreError,
+    DeleteConnections, DueCursor, DuePage, ListDue, Page, ReadAttempts, ReadConnections, ReadFleet, StoreError,
     WalkConnections, WriteAttempts, WriteConnections,
 };
 
 use super::{Ports, unexpected};
 use crate::call::{Answer, Refusal, Request, Table};
-use crate::store::Walked;
 
 fn store_error(answer: Answer) -> StoreError {
     match answer {
@@ -91,9 +90,7 @@ impl DeleteConnections for Ports {
 impl WalkConnections for Ports {
     async fn page(&self, after: Option<&str>) -> Result<Page, StoreError> {
         match self.ask(Request::Walk { after: after.map(str::to_owned) }).await {
-            Answer::Walked(Walked { rows, more }) => {
-                Ok(Page { rows: rows.into_iter().map(|(key, item)| Row { key, item: Ok(item) }).collect(), more })
-            }
+            Answer::Walked(page) => Ok(page),
             answer => Err(store_error(answer)),
         }
     }
@@ -103,7 +100,7 @@ impl WalkConnections for Ports {
 impl ListDue for Ports {
     async fn list(&self, shard: u8, _: Option<DueCursor>) -> Result<DuePage, StoreError> {
         match self.ask(Request::List { shard }).await {
-            Answer::Page(page) => Ok(page),
+            Answer::Due(page) => Ok(page),
             answer => Err(store_error(answer)),
         }
     }

@@ -60,7 +60,7 @@ impl World {
             }
             Request::List { shard } => {
                 self.processes[call.process].looked_at = now;
-                Answer::Page(self.store.due(*shard))
+                Answer::Due(self.store.due(*shard))
             }
             Request::MakeKey { connection } => {
                 let mut random = [0; 32];
