@@ -163,7 +163,7 @@ impl Server {
     }
 
     async fn events(&self) -> Response {
-        match self.stream.events(&self.deployment.refresh.refreshing.stack).await {
+        match self.stream.events(&self.deployment.refresh.refreshing.deployment.stack).await {
             Ok(events) => Json(json!({ "events": events })).into_response(),
             Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
         }

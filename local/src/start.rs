@@ -9,7 +9,7 @@ use shared::domain::digest;
 use shared::ports::{Clock, Entropy};
 use tokio::net::TcpListener;
 
-use crate::deployment::{Deployment, Services};
+use crate::deployment::{Deployment, engines};
 use crate::server::{self, Server, SummaryLog};
 use crate::settings::{SIMULATED_CLIENT_ID, Settings};
 use crate::stream::Stream;
@@ -43,8 +43,8 @@ pub async fn start(
 
     let tables_at = tables::serve(file("tables.sqlite").as_deref()).await?;
     let keys_at = keys::serve(file("key").as_deref(), settings.client_secret.clone(), entropy.clone()).await?;
-    let services = Services::at(tables_at, keys_at);
-    tables::create(&services.dynamodb).await?;
+    let clients = engines(tables_at, keys_at);
+    tables::create(&clients.dynamodb).await?;
 
     let simulation = simulation(&settings, &redirect_uri, file("provider.sqlite").as_deref(), &clock, &entropy)?;
     let simulated_origin = match &simulation {
@@ -60,14 +60,14 @@ pub async fn start(
         }
     };
     let environment = settings.function_environment(lookup, origin.clone(), simulated_origin);
-    let deployment = Deployment::new(&environment, services.clone(), clock, entropy.clone())
+    let deployment = Deployment::new(&environment, clients.clone(), clock, entropy.clone())
         .map_err(|error| StartError(error.to_string()))?;
     let server = Server {
         deployment,
         origin,
         public_origin: settings.public_origin.clone(),
         simulation,
-        connections: services.dynamodb,
+        connections: clients.dynamodb,
         stream: Stream::new(tables_at, tables::CONNECTIONS)?,
         summary_log: if settings.log_is_text {
             SummaryLog::Text

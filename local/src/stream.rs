@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use events::record::Occurred;
+use events::record::Read;
 use serde_json::{Value, json};
 
 use crate::StartError;
@@ -53,7 +53,7 @@ impl Stream {
     /// What the bus would have been told.
     pub async fn events(&self, stack: &str) -> Result<Vec<Value>, StartError> {
         let records = self.records().await?;
-        let occurred = records.iter().filter_map(|record| Occurred::read(record).ok().flatten());
+        let occurred = records.iter().filter_map(|record| Read::of(record).ok()?.occurred);
         let details = occurred.map(|it| it.event.entry(stack, it.at).detail);
         details.map(|detail| serde_json::from_str(&detail).map_err(|error| failed(&error))).collect()
     }

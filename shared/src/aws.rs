@@ -7,11 +7,14 @@ use aws_config::BehaviorVersion;
 pub use aws_config::SdkConfig;
 use aws_config::timeout::TimeoutConfig;
 
+mod clients;
 pub mod dynamodb;
 pub mod eventbridge;
 pub mod kms;
 pub mod secrets_manager;
 pub mod sqs;
+
+pub use clients::Clients;
 
 /// The settings of all clients, from the process's environment.
 pub async fn sdk_config() -> SdkConfig {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use url::Url;
 
 use crate::domain::return_to::{ReturnToOrigins, is_loopback};
+use crate::protocol::Deployment;
 
 const AUTHORIZE_URL: &str = "https://app.webinargeek.com/oauth/authorize";
 const TOKEN_URL: &str = "https://app.webinargeek.com/oauth/token";
@@ -60,6 +61,15 @@ impl RefreshSettings {
             stack: env.stack(),
             refresh_every: env.refresh_every(),
             token_endpoint: env.token_endpoint(),
+        }
+    }
+
+    pub fn deployment(&self) -> Deployment {
+        Deployment {
+            stack: self.stack.clone(),
+            client_id: self.token_endpoint.client_id.clone(),
+            refresh_every: self.refresh_every,
+            default_lifetime: self.token_endpoint.expires_in,
         }
     }
 }

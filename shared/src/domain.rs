@@ -2,12 +2,15 @@
 
 pub mod account;
 pub mod attempt;
+mod base64_bytes;
 pub mod connection;
 pub mod connection_id;
 pub mod digest;
-pub mod escrowed;
+pub mod escrow;
+pub mod failure_class;
 pub mod fleet;
 pub mod item;
+pub mod order;
 pub mod pkce;
 pub mod return_to;
 pub mod schedule;

@@ -6,19 +6,17 @@ use std::time::Duration;
 use lambda_http::request::RequestContext;
 use lambda_http::{Body, RequestExt, service_fn};
 use tracing::Instrument;
+use url::Url;
 
-use crate::aws::dynamodb::{self, ConnectionsTable};
-use crate::aws::secrets_manager::SecretsManagerSecret;
-use crate::aws::sqs::{self, EscrowQueue};
-use crate::aws::{SdkConfig, kms, secrets_manager};
+use crate::aws::dynamodb::ConnectionsTable;
+use crate::aws::{self, Clients};
 use crate::config::RefreshSettings;
 use crate::domain::time::Timestamp;
-use crate::fleet::Fleet;
 use crate::http::{Endpoint, Invocation, Request, path};
-use crate::refreshing::Refreshing;
-use crate::storing::Storing;
+use crate::ports::Clock;
+use crate::protocol::composition::Refreshes;
 use crate::system::{SystemClock, SystemEntropy};
-use crate::webinargeek::WebinarGeek;
+use crate::webinargeek::{AccountEndpoint, HttpClient, WebinarGeek};
 
 /// Serves the HTTP events of API Gateway (payload format 2.0) until Lambda ends the process.
 pub async fn serve_http(function: &'static str, endpoint: impl Endpoint) -> Result<(), lambda_http::Error> {
@@ -59,37 +57,29 @@ fn read(event: lambda_http::Request) -> (Request, Invocation) {
     (request, invocation)
 }
 
-/// What refreshes, on the real services, and the table that it works on.
-pub fn refreshing(sdk: &SdkConfig, settings: RefreshSettings) -> (Arc<Refreshing>, Arc<ConnectionsTable>) {
-    let connections = Arc::new(ConnectionsTable::new(dynamodb::Client::new(sdk), settings.connections_table));
-    let (clock, entropy) = (Arc::new(SystemClock), Arc::new(SystemEntropy));
-    let provider = Arc::new(WebinarGeek::new(settings.token_endpoint.clone(), clock.clone()));
-    let escrow = EscrowQueue { client: sqs::Client::new(sdk), url: settings.escrow_queue_url };
-    let refreshing = Refreshing {
-        storing: Storing {
-            connections: connections.clone(),
-            escrow: Arc::new(escrow),
-            clock: clock.clone(),
-            entropy: entropy.clone(),
-        },
-        fleet: Arc::new(Fleet::new(connections.clone(), connections.clone(), clock.clone())),
-        client_id: settings.token_endpoint.client_id,
-        refresh_every: settings.refresh_every,
-        default_lifetime: settings.token_endpoint.expires_in,
-        connections: connections.clone(),
-        connection_writes: connections.clone(),
-        keys: Arc::new(kms::DataKeyOpener { client: kms::Client::new(sdk), stack: settings.stack.clone() }),
-        client_secret: Arc::new(SecretsManagerSecret::new(
-            secrets_manager::Client::new(sdk),
-            settings.client_secret_arn,
-        )),
-        provider: provider.clone(),
-        revocation: provider,
-        clock,
-        entropy,
-        stack: settings.stack,
-    };
-    (Arc::new(refreshing), connections)
+/// What a function has that refreshes, on the real services.
+pub struct RefreshFunction {
+    pub clients: Clients,
+    pub connections: Arc<ConnectionsTable>,
+    pub provider: Arc<WebinarGeek>,
+    pub refreshes: Refreshes,
+}
+
+impl RefreshFunction {
+    /// `account_url`: where the function also stores grants, and the provider tells whose account they are for.
+    pub async fn new(settings: &RefreshSettings, account_url: Option<Url>) -> Self {
+        let clients = Clients::new(&aws::sdk_config().await, settings.escrow_queue_url.clone());
+        let http = HttpClient::new();
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let connections = clients.connections(&settings.connections_table);
+        let provider = Arc::new(WebinarGeek::new(http.clone(), settings.token_endpoint.clone(), clock.clone()));
+        let accounts = account_url.map(|url| Arc::new(AccountEndpoint::new(http, url)) as _);
+        let secret = &settings.client_secret_arn;
+        let grants = clients.grant_services(&connections, secret, accounts, clock, Arc::new(SystemEntropy));
+        let services = clients.refresh_services(grants, &connections, &provider, &settings.stack);
+        let refreshes = Refreshes::new(&services, &settings.deployment());
+        Self { clients, connections, provider, refreshes }
+    }
 }
 
 pub fn deadline(context: &lambda_runtime::Context) -> Timestamp {

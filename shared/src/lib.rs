@@ -2,33 +2,34 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`domain`] | pure values: ids, secrets, times, attempts, sessions, connections and their conditional writes |
-//! | [`failure`] | the stable names of what can fail |
+//! | [`domain`] | pure values: ids, secrets, times, attempts, sessions, rows and their conditional writes |
+//! | [`protocol`] | the use cases: refresh, connect, disconnect, revoke, escrow, fleet, account |
 //! | [`ports`] | one small trait per capability: what a function may do to the outside world |
-//! | [`refreshing`] | the use case that the schedule and the token route share: lease, open, refresh, seal, commit |
-//! | [`sealing`] | a token pair under a data key, bound to its stack, connection and token set |
+//! | [`sealing`] | a token pair under a data key, bound to its stack, connection and id |
+//! | [`failure`] | how a failure is counted and told |
 //! | [`http`] | query strings, cookies, pages, problems: plain `http` types in, plain `http` types out |
-//! | [`webinargeek`] | the provider's token endpoint |
-//! | [`aws`] | DynamoDB, EventBridge, KMS, Secrets Manager, SQS |
-//! | [`config`], [`telemetry`], [`metrics`], [`system`], [`lambda`] | the process: its environment, log, metrics, clock, randomness, runtime |
+//! | [`webinargeek`] | the provider: token endpoint, revocation, account |
+//! | [`config`], [`telemetry`], [`metrics`], [`system`] | the process: its environment, log, metrics, clock, randomness |
+//! | `aws` | DynamoDB, EventBridge, KMS, Secrets Manager, SQS; with the feature `aws` |
+//! | `lambda` | the runtime, and the services of a function in AWS; with the feature `aws` |
 //!
-//! Imports run one way: `aws, webinargeek, system, refreshing → ports → domain`, and `http → domain`.
+//! Without the feature `aws` nothing of the AWS SDK is compiled: the simulator runs the protocol without it.
+//!
+//! Imports run one way: `aws, webinargeek, system → ports → domain`, `protocol → ports`, and `http → domain`.
 //! `tests/suite/architecture.rs` holds the rule.
 
+#[cfg(feature = "aws")]
 pub mod aws;
 pub mod config;
-pub mod disconnecting;
 pub mod domain;
 pub mod failure;
-pub mod fleet;
 pub mod http;
-pub mod identifying;
+#[cfg(feature = "aws")]
 pub mod lambda;
 pub mod metrics;
 pub mod ports;
-pub mod refreshing;
+pub mod protocol;
 pub mod sealing;
-pub mod storing;
 pub mod system;
 pub mod telemetry;
 pub mod webinargeek;

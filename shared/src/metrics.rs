@@ -24,12 +24,15 @@ pub const METRICS: &[Metric] = &[
     Metric { name: "due", unit: "Count", by: &[] },
     Metric { name: "refreshed", unit: "Count", by: &[] },
     Metric { name: "least_remaining_seconds", unit: "Seconds", by: &[] },
+    // Of a run that has not done its whole work.
+    Metric { name: "unfinished_runs", unit: "Count", by: &[] },
     // Of one connection, whichever function has met it.
     Metric { name: "failures", unit: "Count", by: &["class", "cause"] },
     Metric { name: "reauthorizations_needed", unit: "Count", by: &[] },
     Metric { name: "ambiguous_rotations", unit: "Count", by: &[] },
     Metric { name: "pairs_in_escrow", unit: "Count", by: &[] },
     Metric { name: "marking_frozen", unit: "Count", by: &[] },
+    Metric { name: "grants_not_revoked", unit: "Count", by: &[] },
 ];
 
 /// The member `_aws` of a line that `has` some members; `None` where none of them is a metric.

@@ -8,22 +8,26 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::domain::account::Account;
-use crate::domain::connection::Connection;
+use crate::domain::attempt::{Attempt, StateHash};
+use crate::domain::connection::Row;
 use crate::domain::connection_id::ConnectionId;
-use crate::domain::escrowed::Escrowed;
-use crate::domain::item::{InconsistentItem, Item};
+use crate::domain::escrow::Escrowed;
+use crate::domain::fleet::FleetRow;
+use crate::domain::item::Unreadable;
+use crate::domain::order::Order;
 use crate::domain::secret::{AccessToken, AuthorizationCode, ClientSecret, CodeVerifier, DataKey, RefreshToken};
+use crate::domain::session::{Session, SessionId};
 use crate::domain::time::Timestamp;
-use crate::domain::token_pair::{Grant, TokenPair};
+use crate::domain::token_pair::{TokenPair, TokenResponse};
 use crate::domain::write::{Delete, Write, Written};
 
-/// A call to a table failed, and nobody knows whether it took effect.
+/// A call to a table failed, and it is not known whether it took effect; or the row that it found cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     #[error("the table could not be used: {0}")]
     Unavailable(String),
     #[error(transparent)]
-    Inconsistent(#[from] InconsistentItem),
+    Unreadable(#[from] Unreadable),
 }
 
 impl StoreError {
@@ -36,67 +40,78 @@ impl StoreError {
 /// Reads rows of the attempts table, strongly consistent (`dynamodb:GetItem`).
 #[async_trait]
 pub trait ReadAttempts: Send + Sync {
-    async fn read(&self, key: &str) -> Result<Option<Item>, StoreError>;
+    async fn attempt(&self, state_hash: &StateHash) -> Result<Option<Attempt>, StoreError>;
+    async fn session(&self, id: &SessionId) -> Result<Option<Session>, StoreError>;
+    /// The last event of a connection id.
+    async fn order(&self, id: &ConnectionId) -> Result<Option<Order>, StoreError>;
 }
 
 /// Writes rows of the attempts table (`dynamodb:UpdateItem`).
 #[async_trait]
 pub trait WriteAttempts: Send + Sync {
-    async fn write(&self, write: &Write) -> Result<Written, StoreError>;
-    /// Both or neither (`TransactWriteItems`, which needs the same permission): false when a condition refused.
-    async fn write_both(&self, first: &Write, second: &Write) -> Result<bool, StoreError>;
+    /// A write of an attempt.
+    async fn attempt(&self, write: &Write) -> Result<Written<Attempt>, StoreError>;
+    /// A write of a session: false when a condition refused.
+    async fn session(&self, write: &Write) -> Result<bool, StoreError>;
+    /// An attempt and its session, both or neither (`TransactWriteItems`, which needs the same permission): false when a
+    /// condition refused.
+    async fn both(&self, attempt: &Write, session: &Write) -> Result<bool, StoreError>;
 }
 
-/// Reads connections, strongly consistent (`dynamodb:GetItem`).
+/// Writes the counter of a connection id's events (`dynamodb:UpdateItem` on the attempts table).
+#[async_trait]
+pub trait WriteOrders: Send + Sync {
+    async fn order(&self, write: &Write) -> Result<Written<Order>, StoreError>;
+}
+
+/// Reads rows of connections, strongly consistent (`dynamodb:GetItem`).
 #[async_trait]
 pub trait ReadConnections: Send + Sync {
-    /// The row of a connection, or the tombstone that it has left.
-    async fn row(&self, id: &ConnectionId) -> Result<Option<Item>, StoreError>;
-
-    async fn read(&self, id: &ConnectionId) -> Result<Option<Connection>, StoreError> {
-        Ok(self.row(id).await?.map(|row| Connection::stored(&row)).transpose()?.flatten())
-    }
+    async fn row(&self, id: &ConnectionId) -> Result<Option<Row>, StoreError>;
 }
 
-/// Writes connections (`dynamodb:UpdateItem`).
+/// Writes rows of connections (`dynamodb:UpdateItem`).
 #[async_trait]
 pub trait WriteConnections: Send + Sync {
-    async fn write(&self, write: &Write) -> Result<Written, StoreError>;
+    async fn write(&self, write: &Write) -> Result<Written<Row>, StoreError>;
 }
 
-/// A row as it stands, whatever it holds: one that makes no sense is met too, and hides no other.
-#[derive(Clone, Debug)]
-pub struct Row {
-    pub key: String,
-    pub item: Result<Item, InconsistentItem>,
+/// Claims accounts for connections (`dynamodb:UpdateItem`).
+#[async_trait]
+pub trait ClaimAccounts: Send + Sync {
+    /// Refused: the connection that has claimed the account.
+    async fn claim(&self, write: &Write) -> Result<Written<ConnectionId>, StoreError>;
 }
 
+/// Reads and writes what all workers share: see [`crate::domain::fleet`].
+#[async_trait]
+pub trait FleetRows: Send + Sync {
+    async fn read(&self, key: &'static str) -> Result<Option<FleetRow>, StoreError>;
+    /// False when a condition refused.
+    async fn write(&self, write: &Write) -> Result<bool, StoreError>;
+}
+
+/// Rows in the order of the table, each by itself: one that cannot be read hides no other.
 #[derive(Clone, Debug)]
 pub struct Page {
     pub rows: Vec<Row>,
-    /// Whether there are rows behind the last one.
-    pub more: bool,
+    /// The key of the last row that was looked at, if there may be more behind it.
+    pub next: Option<String>,
 }
 
-/// Walks through all rows of the connections table, in no order (`dynamodb:Scan`). Maintenance only: every other function
-/// knows whom it looks for.
+/// Walks through all rows of connections, in no order (`dynamodb:Scan`). Maintenance only: every other function knows which
+/// one it looks for.
 #[async_trait]
 pub trait WalkConnections: Send + Sync {
     /// The page behind the row of this key, which need not exist any more; the first one without a key.
     async fn page(&self, after: Option<&str>) -> Result<Page, StoreError>;
 }
 
-/// Deletes rows of the connections table (`dynamodb:DeleteItem`). Maintenance only.
+/// Deletes rows of connections (`dynamodb:DeleteItem`). Maintenance only.
 #[async_trait]
 pub trait DeleteConnections: Send + Sync {
     /// False when a condition refused.
     async fn delete(&self, delete: &Delete) -> Result<bool, StoreError>;
-}
-
-/// Reads rows of the fleet, strongly consistent (`dynamodb:GetItem`): see [`crate::domain::fleet`].
-#[async_trait]
-pub trait ReadFleet: Send + Sync {
-    async fn read(&self, key: &'static str) -> Result<Option<Item>, StoreError>;
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -134,17 +149,21 @@ pub trait PutEvents: Send + Sync {
     async fn put(&self, entries: &[BusEntry]) -> Result<(), BusError>;
 }
 
-/// A row of the `due` index.
+/// A row of the `due` index. What of it cannot be read is not there; the row itself says why.
 #[derive(Clone, Debug)]
 pub struct Due {
-    pub id: ConnectionId,
+    pub key: String,
     pub refresh_at: Timestamp,
-    pub expires_at: Timestamp,
+    /// Of the access token; `None` where there is no live pair.
+    pub expires_at: Option<Timestamp>,
 }
 
 /// Where a page of the `due` index ended.
 #[derive(Clone, Debug)]
-pub struct DueCursor(pub Due);
+pub struct DueCursor {
+    pub key: String,
+    pub refresh_at: Timestamp,
+}
 
 #[derive(Clone, Debug)]
 pub struct DuePage {
@@ -162,24 +181,17 @@ pub trait ListDue: Send + Sync {
 /// Which rows a list holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Listing {
-    /// Rows of every kind, in no order.
+    /// Every row of a connection, in no order.
     Everything,
     /// Those in the sparse `attention` index under this word.
     Attention(&'static str),
-}
-
-#[derive(Clone, Debug)]
-pub struct ListPage {
-    pub rows: Vec<Item>,
-    /// Where it ended, if there may be more: the key of the last row that was looked at.
-    pub next: Option<String>,
 }
 
 /// Lists connections, at most `limit` rows a call, however many there are (`dynamodb:Scan`; `dynamodb:Query` on the index and
 /// `dynamodb:BatchGetItem`).
 #[async_trait]
 pub trait ListConnections: Send + Sync {
-    async fn list(&self, listing: Listing, limit: u8, after: Option<String>) -> Result<ListPage, StoreError>;
+    async fn list(&self, listing: Listing, limit: u8, after: Option<String>) -> Result<Page, StoreError>;
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -222,19 +234,15 @@ pub trait TraceDataKeys: Send + Sync {
     async fn trace(&self, connection: &ConnectionId, wrapped: &[u8]) -> Result<OpenedDataKey, KeyError>;
 }
 
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[error("the client secret could not be read: {0}")]
 pub struct SecretError(pub String);
 
-/// Reads the client secrets, in order of preference (`secretsmanager:GetSecretValue`).
+/// Reads the client secrets, in order of preference (`secretsmanager:GetSecretValue`). Each call reads: what is kept, and
+/// which one is sent, is [`crate::protocol::client_secrets`]' matter.
 #[async_trait]
 pub trait ReadClientSecret: Send + Sync {
-    /// Read once and kept.
-    async fn current(&self) -> Result<Vec<ClientSecret>, SecretError>;
-    /// Read anew: the provider did not accept what was kept.
-    async fn reread(&self) -> Result<Vec<ClientSecret>, SecretError>;
-    /// The provider has accepted this one, and not the one before it: from now on it comes first.
-    async fn prefer(&self, secret: &ClientSecret);
+    async fn read(&self) -> Result<Vec<ClientSecret>, SecretError>;
 }
 
 /// How a request to the token endpoint failed, by what it says about the grant that was sent.
@@ -246,16 +254,18 @@ pub enum ProviderError {
     /// 429: refused before it was looked at. Or 503 with Retry-After, where that is less certain.
     #[error("WebinarGeek asked us to wait (status {status})")]
     Throttled { status: u16, retry_after: Option<Duration> },
-    /// Sent, and no usable answer: a timeout, a broken connection, 5xx, or a success that cannot be read.
+    /// Sent, and no usable answer: a timeout, a broken connection, 5xx, or a success that holds neither tokens that can be
+    /// read nor an error.
     #[error("the outcome at WebinarGeek is unknown: {0}")]
     Unknown(String),
-    /// 400 or 401 and JSON that says so (RFC 6749 section 5.2).
+    /// Any 4xx, or a success without tokens, and JSON that says so (RFC 6749 section 5.2 has it at 400).
     #[error("WebinarGeek answered invalid_grant")]
     InvalidGrant,
-    /// 400 or 401 and JSON that says so: the grant was not used.
+    /// Any 4xx, or a success without tokens, and JSON that says so: the grant was not looked at.
     #[error("WebinarGeek answered invalid_client: the client id or secret is wrong")]
     InvalidClient,
-    /// A complete answer that is no success and says nothing about the grant: our configuration, or an outage.
+    /// A complete answer that grants nothing and says nothing of the above: any other error code, or a 3xx or 4xx without
+    /// one. The grant was certainly not used: our configuration, or an outage.
     #[error("WebinarGeek refused the request: {0}")]
     Refused(String),
 }
@@ -272,20 +282,34 @@ pub trait ExchangeCode: Send + Sync {
         redirect_uri: &str,
         verifier: Option<&CodeVerifier>,
         secret: &ClientSecret,
-    ) -> Result<Grant, ProviderError>;
+    ) -> Result<TokenResponse, ProviderError>;
 }
 
 /// Refreshes a pair (RFC 6749 section 6). Never repeated by the adapter.
 #[async_trait]
 pub trait RefreshPair: Send + Sync {
-    async fn refresh(&self, refresh_token: &RefreshToken, secret: &ClientSecret) -> Result<Grant, ProviderError>;
+    async fn refresh(
+        &self,
+        refresh_token: &RefreshToken,
+        secret: &ClientSecret,
+    ) -> Result<TokenResponse, ProviderError>;
 }
 
 /// Revokes a token (RFC 7009), where the provider has an endpoint for it.
 #[async_trait]
 pub trait RevokeToken: Send + Sync {
-    /// False when there is no such endpoint.
-    async fn revoke(&self, pair: &TokenPair, secret: &ClientSecret) -> Result<bool, ProviderError>;
+    /// An error is worth another try, later or with another secret; [`Revoked::Refused`] is not.
+    async fn revoke(&self, pair: &TokenPair, secret: &ClientSecret) -> Result<Revoked, ProviderError>;
+}
+
+/// How a revocation ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Revoked {
+    Done,
+    /// There is no endpoint.
+    Off,
+    /// A complete refusal, which another try would only repeat (RFC 7009 section 2.2): its status and error code.
+    Refused(String),
 }
 
 /// Asks the provider whose account an access token is for. Asking is a use of the token: only after its pair is stored.
@@ -296,7 +320,7 @@ pub trait ReadAccount: Send + Sync {
 
 /// What the token endpoint answered, and when by its own clock (RFC 9110 section 6.6.1).
 pub struct Probed {
-    pub answer: Result<Grant, ProviderError>,
+    pub answer: Result<TokenResponse, ProviderError>,
     pub date: Option<Timestamp>,
 }
 
@@ -356,7 +380,7 @@ impl dyn Entropy {
         bytes
     }
 
-    /// A whole number of milliseconds below `limit`, to keep parallel callers apart.
+    /// A whole number of milliseconds, at most `limit`, to keep parallel callers apart.
     pub fn jitter(&self, limit: Duration) -> Duration {
         let random = u64::from(u16::from_be_bytes(self.bytes()));
         Duration::from_millis(limit.as_millis() as u64 * random / u64::from(u16::MAX))

@@ -1,10 +1,10 @@
 //! A token pair under a data key, bound to where it belongs.
 //!
-//! - message key = HKDF-SHA256(data key, salt = token set), RFC 5869
+//! - message key = HKDF-SHA256(data key, salt = pair id), RFC 5869
 //! - AES-256-GCM with a random 96-bit nonce; each message key seals one pair, so nonces cannot repeat under one
-//! - associated data = format version, stack, connection id, token set, each with its length in front
+//! - associated data = format version, stack, connection id, pair id, each with its length in front
 //!
-//! A ciphertext that is moved to another row, stack or token set does not open.
+//! A ciphertext that is moved to another row, stack or pair id does not open.
 //!
 //! Layout: `format version (1 byte) | nonce (12 bytes) | ciphertext | tag (16 bytes)`.
 
@@ -15,21 +15,21 @@ use zeroize::Zeroizing;
 
 use crate::domain::connection_id::ConnectionId;
 use crate::domain::secret::{AccessToken, DataKey, RefreshToken};
-use crate::domain::token_pair::{TokenPair, TokenSet};
+use crate::domain::token_pair::{PairId, TokenPair};
 
 const FORMAT_VERSION: u8 = 1;
 const PURPOSE: &[&[u8]] = &[b"webinargeek-connect token pair"];
 
 /// Where a sealed pair belongs.
 #[derive(Clone, Copy, Debug)]
-pub struct Place<'a> {
+pub struct SealingContext<'a> {
     pub stack: &'a str,
     pub connection: &'a ConnectionId,
-    pub token_set: TokenSet,
+    pub pair_id: PairId,
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("the sealed pair does not open: it was changed, or belongs to another row, stack or token set")]
+#[error("the sealed pair does not open: it was changed, or belongs to another row, stack or pair id")]
 pub struct Unopenable;
 
 #[derive(Serialize)]
@@ -44,14 +44,18 @@ struct Plain {
     refresh_token: Option<String>,
 }
 
-pub fn seal(pair: &TokenPair, key: &DataKey, place: Place<'_>, nonce: [u8; NONCE_LEN]) -> Vec<u8> {
+pub fn seal(pair: &TokenPair, key: &DataKey, context: SealingContext<'_>, nonce: [u8; NONCE_LEN]) -> Vec<u8> {
     let plain = PlainRef {
         access_token: pair.access_token.expose(),
         refresh_token: pair.refresh_token.as_ref().map(RefreshToken::expose),
     };
     let mut text = Zeroizing::new(serde_json::to_vec(&plain).expect("two strings are always JSON"));
-    let tag = message_key(key, place.token_set)
-        .seal_in_place_separate_tag(Nonce::assume_unique_for_key(nonce), Aad::from(place.associated_data()), &mut text)
+    let tag = message_key(key, context.pair_id)
+        .seal_in_place_separate_tag(
+            Nonce::assume_unique_for_key(nonce),
+            Aad::from(context.associated_data()),
+            &mut text,
+        )
         .expect("AES-GCM seals any text below 64 GiB");
     let mut sealed = Vec::with_capacity(1 + NONCE_LEN + text.len() + tag.as_ref().len());
     sealed.push(FORMAT_VERSION);
@@ -61,7 +65,7 @@ pub fn seal(pair: &TokenPair, key: &DataKey, place: Place<'_>, nonce: [u8; NONCE
     sealed
 }
 
-pub fn open(sealed: &[u8], key: &DataKey, place: Place<'_>) -> Result<TokenPair, Unopenable> {
+pub fn open(sealed: &[u8], key: &DataKey, context: SealingContext<'_>) -> Result<TokenPair, Unopenable> {
     let (&version, rest) = sealed.split_first().ok_or(Unopenable)?;
     if version != FORMAT_VERSION || rest.len() < NONCE_LEN {
         return Err(Unopenable);
@@ -69,8 +73,8 @@ pub fn open(sealed: &[u8], key: &DataKey, place: Place<'_>) -> Result<TokenPair,
     let (nonce, ciphertext) = rest.split_at(NONCE_LEN);
     let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| Unopenable)?;
     let mut text = Zeroizing::new(ciphertext.to_vec());
-    let plain = message_key(key, place.token_set)
-        .open_in_place(nonce, Aad::from(place.associated_data()), &mut text)
+    let plain = message_key(key, context.pair_id)
+        .open_in_place(nonce, Aad::from(context.associated_data()), &mut text)
         .map_err(|_| Unopenable)?;
     let plain: Plain = serde_json::from_slice(plain).map_err(|_| Unopenable)?;
     Ok(TokenPair {
@@ -79,8 +83,8 @@ pub fn open(sealed: &[u8], key: &DataKey, place: Place<'_>) -> Result<TokenPair,
     })
 }
 
-fn message_key(key: &DataKey, token_set: TokenSet) -> LessSafeKey {
-    let salt = hkdf::Salt::new(hkdf::HKDF_SHA256, token_set.as_bytes());
+fn message_key(key: &DataKey, pair_id: PairId) -> LessSafeKey {
+    let salt = hkdf::Salt::new(hkdf::HKDF_SHA256, pair_id.as_bytes());
     let unbound: UnboundKey = salt
         .extract(key.expose())
         .expand(PURPOSE, &AES_256_GCM)
@@ -89,14 +93,14 @@ fn message_key(key: &DataKey, token_set: TokenSet) -> LessSafeKey {
     LessSafeKey::new(unbound)
 }
 
-impl Place<'_> {
+impl SealingContext<'_> {
     /// Lengths in front, so that no two places have the same bytes.
     fn associated_data(&self) -> Vec<u8> {
         let parts = [
             &[FORMAT_VERSION][..],
             self.stack.as_bytes(),
             self.connection.as_str().as_bytes(),
-            self.token_set.as_bytes(),
+            self.pair_id.as_bytes(),
         ];
         let mut bytes = Vec::new();
         for part in parts {
@@ -115,14 +119,14 @@ mod tests {
         TokenPair { access_token: AccessToken::new("access"), refresh_token: Some(RefreshToken::new("refresh")) }
     }
 
-    fn sealed_at(place: Place<'_>) -> Vec<u8> {
-        seal(&pair(), &DataKey::new([7; 32]), place, [1; 12])
+    fn sealed_at(context: SealingContext<'_>) -> Vec<u8> {
+        seal(&pair(), &DataKey::new([7; 32]), context, [1; 12])
     }
 
     #[test]
     fn a_pair_opens_where_it_was_sealed_and_nowhere_else() {
         let [a, b] = ["a", "b"].map(|id| ConnectionId::parse(id).unwrap());
-        let home = Place { stack: "prod", connection: &a, token_set: TokenSet::new([1; 16]) };
+        let home = SealingContext { stack: "prod", connection: &a, pair_id: PairId::new([1; 16]) };
         let sealed = sealed_at(home);
         let key = DataKey::new([7; 32]);
 
@@ -130,25 +134,25 @@ mod tests {
         assert_eq!(opened.access_token.expose(), "access");
         assert_eq!(opened.refresh_token.unwrap().expose(), "refresh");
 
-        assert!(open(&sealed, &key, Place { connection: &b, ..home }).is_err());
-        assert!(open(&sealed, &key, Place { stack: "test", ..home }).is_err());
-        assert!(open(&sealed, &key, Place { token_set: TokenSet::new([2; 16]), ..home }).is_err());
+        assert!(open(&sealed, &key, SealingContext { connection: &b, ..home }).is_err());
+        assert!(open(&sealed, &key, SealingContext { stack: "test", ..home }).is_err());
+        assert!(open(&sealed, &key, SealingContext { pair_id: PairId::new([2; 16]), ..home }).is_err());
         assert!(open(&sealed, &DataKey::new([8; 32]), home).is_err());
     }
 
     #[test]
     fn stack_and_connection_cannot_be_shifted_into_each_other() {
         let [long, short] = ["ab", "b"].map(|id| ConnectionId::parse(id).unwrap());
-        let token_set = TokenSet::new([1; 16]);
-        let sealed = sealed_at(Place { stack: "x", connection: &long, token_set });
-        let shifted = Place { stack: "xa", connection: &short, token_set };
+        let pair_id = PairId::new([1; 16]);
+        let sealed = sealed_at(SealingContext { stack: "x", connection: &long, pair_id });
+        let shifted = SealingContext { stack: "xa", connection: &short, pair_id };
         assert!(open(&sealed, &DataKey::new([7; 32]), shifted).is_err());
     }
 
     #[test]
     fn a_pair_with_any_bit_flipped_or_cut_short_does_not_open() {
         let id = ConnectionId::parse("a").unwrap();
-        let home = Place { stack: "prod", connection: &id, token_set: TokenSet::new([1; 16]) };
+        let home = SealingContext { stack: "prod", connection: &id, pair_id: PairId::new([1; 16]) };
         let sealed = sealed_at(home);
         for bit in 0..sealed.len() * 8 {
             let mut broken = sealed.clone();

@@ -13,23 +13,25 @@ use url::form_urlencoded;
 use crate::config::{ClientAuthentication, TokenEndpoint};
 use crate::domain::secret::{AuthorizationCode, ClientSecret, CodeVerifier, RefreshToken};
 use crate::domain::time::Timestamp;
-use crate::domain::token_pair::{Grant, TokenPair};
-use crate::ports::{Clock, ExchangeCode, ProviderError, REQUEST_BUDGET, RefreshPair, RevokeToken};
+use crate::domain::token_pair::TokenResponse;
+use crate::ports::{Clock, ExchangeCode, ProviderError, RefreshPair};
 use crate::telemetry::Chain;
 
 mod account;
 mod answer;
+mod http_client;
+mod members;
 mod probe;
+mod revocation;
 
 pub use account::AccountEndpoint;
-
-const CONNECT_BUDGET: Duration = Duration::from_secs(3);
+pub use http_client::HttpClient;
 
 /// The largest answer that is read. A pair is below 4 KiB; a page of HTML may be anything.
 const BODY_LIMIT: usize = 64 * 1024;
 
 pub struct WebinarGeek {
-    http: reqwest::Client,
+    http: HttpClient,
     endpoint: TokenEndpoint,
     clock: Arc<dyn Clock>,
 }
@@ -39,15 +41,16 @@ struct Answer {
     status: StatusCode,
     retry_after: Option<Duration>,
     date: Option<Timestamp>,
-    body: Vec<u8>,
+    /// `None` where it is larger than [`BODY_LIMIT`].
+    body: Option<Vec<u8>>,
 }
 
 impl WebinarGeek {
-    pub fn new(endpoint: TokenEndpoint, clock: Arc<dyn Clock>) -> Self {
-        Self { http: http_client(), endpoint, clock }
+    pub fn new(http: HttpClient, endpoint: TokenEndpoint, clock: Arc<dyn Clock>) -> Self {
+        Self { http, endpoint, clock }
     }
 
-    async fn token(&self, parameters: &[(&str, &str)], secret: &ClientSecret) -> Result<Grant, ProviderError> {
+    async fn token(&self, parameters: &[(&str, &str)], secret: &ClientSecret) -> Result<TokenResponse, ProviderError> {
         let answer = self.post(self.endpoint.url.as_str(), parameters, secret).await?;
         answer::grant(&answer)
     }
@@ -60,7 +63,7 @@ impl WebinarGeek {
     ) -> Result<Answer, ProviderError> {
         let client_id = self.endpoint.client_id.as_str();
         let mut form: Vec<(&str, &str)> = parameters.to_vec();
-        let mut request = self.http.post(url).header(ACCEPT, "application/json");
+        let mut request = self.http.0.post(url).header(ACCEPT, "application/json");
         match self.endpoint.client_authentication {
             ClientAuthentication::Post => form.extend([("client_id", client_id), ("client_secret", secret.expose())]),
             ClientAuthentication::Basic => request = request.header(AUTHORIZATION, basic(client_id, secret)),
@@ -75,16 +78,15 @@ impl WebinarGeek {
     }
 }
 
-async fn body_of(response: &mut reqwest::Response) -> Result<Vec<u8>, ProviderError> {
+async fn body_of(response: &mut reqwest::Response) -> Result<Option<Vec<u8>>, ProviderError> {
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(not_answered)? {
         if body.len() + chunk.len() > BODY_LIMIT {
-            let status = response.status();
-            return Err(ProviderError::Unknown(format!("status {status} and more than {BODY_LIMIT} bytes")));
+            return Ok(None);
         }
         body.extend_from_slice(&chunk);
     }
-    Ok(body)
+    Ok(Some(body))
 }
 
 #[async_trait]
@@ -95,7 +97,7 @@ impl ExchangeCode for WebinarGeek {
         redirect_uri: &str,
         verifier: Option<&CodeVerifier>,
         secret: &ClientSecret,
-    ) -> Result<Grant, ProviderError> {
+    ) -> Result<TokenResponse, ProviderError> {
         let mut form =
             vec![("grant_type", "authorization_code"), ("code", code.expose()), ("redirect_uri", redirect_uri)];
         if let Some(verifier) = verifier {
@@ -107,48 +109,14 @@ impl ExchangeCode for WebinarGeek {
 
 #[async_trait]
 impl RefreshPair for WebinarGeek {
-    async fn refresh(&self, refresh_token: &RefreshToken, secret: &ClientSecret) -> Result<Grant, ProviderError> {
+    async fn refresh(
+        &self,
+        refresh_token: &RefreshToken,
+        secret: &ClientSecret,
+    ) -> Result<TokenResponse, ProviderError> {
         let form = [("grant_type", "refresh_token"), ("refresh_token", refresh_token.expose())];
         self.token(&form, secret).await
     }
-}
-
-#[async_trait]
-impl RevokeToken for WebinarGeek {
-    async fn revoke(&self, pair: &TokenPair, secret: &ClientSecret) -> Result<bool, ProviderError> {
-        let Some(url) = &self.endpoint.revoke_url else { return Ok(false) };
-        // Revoking the refresh token ends the grant (RFC 7009 section 2.1); the access token is the next best.
-        let form = match &pair.refresh_token {
-            Some(refresh_token) => [("token", refresh_token.expose()), ("token_type_hint", "refresh_token")],
-            None => [("token", pair.access_token.expose()), ("token_type_hint", "access_token")],
-        };
-        let answer = self.post(url.as_str(), &form, secret).await?;
-        if answer.status.is_success() { Ok(true) } else { Err(answer::revocation_error(&answer)) }
-    }
-}
-
-/// The one constructor of an HTTP client.
-#[expect(clippy::disallowed_methods, reason = "this is the one place that makes an HTTP client")]
-fn http_client() -> reqwest::Client {
-    // Compiled-in roots: the platform's verifier reads the system's store at every start.
-    let roots = webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter();
-    let roots = roots.filter_map(|root| reqwest::Certificate::from_der(root).ok());
-    reqwest::Client::builder()
-        .tls_certs_only(roots)
-        // A redirect would carry the refresh token to wherever it points.
-        .redirect(reqwest::redirect::Policy::none())
-        // reqwest repeats requests that it believes unprocessed; whether to repeat is the protocol's decision.
-        .retry(reqwest::retry::never())
-        .http1_only()
-        // A connection kept from an earlier invocation has been frozen with it: it breaks after sending, and the
-        // outcome is unknown for nothing.
-        .pool_max_idle_per_host(0)
-        .no_proxy()
-        .connect_timeout(CONNECT_BUDGET)
-        .timeout(REQUEST_BUDGET)
-        .user_agent(concat!("webinargeek-connect/", env!("CARGO_PKG_VERSION")))
-        .build()
-        .expect("the settings of the HTTP client are constant")
 }
 
 /// RFC 6749 section 2.3.1: both parts are form-encoded first.

@@ -61,3 +61,16 @@ async fn a_fresh_token_is_two_calls_and_a_refresh_three() {
     with_two.retain(|_, count| *count > 0);
     assert_eq!(with_two, BTreeMap::from([("Decrypt".to_owned(), 1), ("UpdateItem".to_owned(), 2)]));
 }
+
+#[tokio::test]
+async fn ten_refreshes_at_a_cold_start_read_the_secret_once() {
+    let world = World::new().await;
+    for number in 0..10 {
+        world.connect(&format!("t{number}")).await;
+    }
+    world.clock.advance(6000);
+    let cold = world.another();
+    world.calls.take();
+    assert_eq!(cold.sweep().await["refreshed"], 10);
+    assert_eq!(world.calls.take()["GetSecretValue"], 1);
+}

@@ -15,7 +15,7 @@ use shared::config::{AuthorizationEndpoint, Environment};
 use shared::domain::attempt::writes::{ATTEMPT_LIFETIME, begin};
 use shared::domain::attempt::{Attempt, Binding, CookieName, Phase, StateHash};
 use shared::domain::connection_id::ConnectionId;
-use shared::domain::item::InconsistentItem;
+use shared::domain::order::Order;
 use shared::domain::secret::{Confirmation, CookieValue, SessionToken, State};
 use shared::domain::session::{Session, SessionId, SessionStatus};
 use shared::domain::write::Written;
@@ -81,12 +81,6 @@ pub enum AuthorizeError {
     Store(#[from] StoreError),
 }
 
-impl From<InconsistentItem> for AuthorizeError {
-    fn from(error: InconsistentItem) -> Self {
-        Self::Store(error.into())
-    }
-}
-
 #[async_trait]
 impl Endpoint for Authorize {
     async fn handle(&self, request: Request, invocation: &Invocation) -> Response {
@@ -110,8 +104,8 @@ impl Authorize {
             return Ok(reply::see_other(&format!("{origin}{target}")));
         }
 
-        // 2. The journey begins before its session is read: a process that stands still in between has not begun it after a
-        //    disconnect that came meanwhile, which would bring the connection back (found by the simulator).
+        // 2. The journey's place in the order of the id's events is noted before anything else is decided: a process that
+        //    stands still from here on has not begun after a disconnect that comes meanwhile (found by the simulator).
         let began_at = self.clock.now();
         let query = Query::parse(request.uri().query());
         let session = match query.once("session")? {
@@ -131,6 +125,20 @@ impl Authorize {
         }
 
         // 4.
+        let order = match &session {
+            // A session took its place before; where the counter has expired since, nothing came after it.
+            Some(session) => self
+                .sessions
+                .order(&session.connection_id)
+                .await?
+                .map_or(session.order, |order| order.max(session.order)),
+            // A new id, to which nothing has happened.
+            None => Order::at(began_at),
+        };
+        let connection_id = match &session {
+            Some(session) => session.connection_id.clone(),
+            None => ConnectionId::minted(self.entropy.bytes()),
+        };
         let state = State::new(digest::base64url(self.entropy.bytes::<32>()));
         let state_hash = StateHash::of(&state).expect("a state of ours is one");
         let https = origin.starts_with("https:");
@@ -139,10 +147,8 @@ impl Authorize {
         let attempt = Attempt {
             binding: Binding::new(&cookie_name, &cookie_value),
             code_verifier: self.settings.authorization_endpoint.pkce.then(|| pkce::code_verifier(self.entropy.bytes())),
-            connection_id: match &session {
-                Some(session) => session.connection_id.clone(),
-                None => ConnectionId::minted(self.entropy.bytes()),
-            },
+            connection_id,
+            order,
             redirect_uri: format!("{origin}/callback"),
             session: session.as_ref().map(Session::mark),
             confirmation: (session.as_ref().filter(|session| session.confirm))
@@ -169,8 +175,7 @@ impl Authorize {
 
     async fn session(&self, token: &SessionToken) -> Result<Session, AuthorizeError> {
         let id = SessionId::of(token).ok_or(AuthorizeError::UnknownSession)?;
-        let item = self.sessions.read(&id.key()).await?.ok_or(AuthorizeError::UnknownSession)?;
-        let session = Session::from_item(&item)?;
+        let session = self.sessions.session(&id).await?.ok_or(AuthorizeError::UnknownSession)?;
         if session.status == SessionStatus::Completed {
             return Err(AuthorizeError::SessionUsed);
         }
@@ -198,7 +203,7 @@ impl Authorize {
     }
 
     async fn store(&self, attempt: &Attempt) -> Result<(), AuthorizeError> {
-        match self.attempts.write(&begin(attempt)).await? {
+        match self.attempts.attempt(&begin(attempt)).await? {
             Written::Applied(_) => Ok(()),
             // 256 random bits are new: the row is ours, written before the SDK asked again.
             Written::Refused(_) => Ok(()),

@@ -1,7 +1,7 @@
 //! Every way in which a journey leads to no connection.
 
 use shared::domain::attempt::Failure;
-use shared::domain::item::InconsistentItem;
+use shared::domain::connection::grant::Refusal;
 use shared::http::query::Repeated;
 use shared::ports::{KeyError, ProviderError, SecretError, StoreError};
 
@@ -33,15 +33,13 @@ pub enum CallbackError {
     NotExchanged(#[source] ProviderError),
     #[error("the exchange failed: {0}")]
     Exchange(#[source] ProviderError),
-    #[error("the session has already made a connection")]
-    SessionUsed,
-    #[error("the grant would have to be confirmed, and there is a live connection that needs no confirmation")]
-    Exists,
-    #[error("the connection is being disconnected")]
-    Disconnecting,
-    #[error("the connection was disconnected during the exchange; its new pair is revoked")]
-    Disconnected,
-    /// Nobody knows whether the last try took effect, so the grant is not revoked: it may be the stored one.
+    /// Found before the code was sent: it stays unused.
+    #[error("the grant would not be stored: {0:?}")]
+    NotWelcome(Refusal),
+    /// The grant was not stored. What becomes of it: [`shared::protocol::connect`].
+    #[error("the grant is not stored: {0:?}")]
+    Refused(Refusal),
+    /// Whether the last try took effect is not known, so the grant is not revoked: it may be the stored one.
     #[error("the grant could not be stored: {0}")]
     NotStored(#[source] StoreError),
     /// An earlier request of this journey failed, with this reference number.
@@ -55,13 +53,7 @@ pub enum CallbackError {
     Secret(#[from] SecretError),
 }
 
-impl From<InconsistentItem> for CallbackError {
-    fn from(error: InconsistentItem) -> Self {
-        Self::Store(error.into())
-    }
-}
-
-/// The codes of RFC 6749 section 4.1.2.1. Any other text is whoever's made the link, and stays out of our log.
+/// The codes of RFC 6749 section 4.1.2.1. Any other text may be anybody's, and stays out of our log.
 pub(crate) fn known(code: &str) -> &'static str {
     const CODES: [&str; 6] = [
         "invalid_request",

@@ -20,28 +20,27 @@ use http::Method;
 use shared::config::{Environment, TokenEndpoint};
 use shared::domain::attempt::writes::{End, end, give_back, take};
 use shared::domain::attempt::{Attempt, Binding, CookieName, Failure, Phase, StateHash};
-use shared::domain::connection::confirming::Awaited;
-use shared::domain::connection::connecting::{CONNECT_TRIES, NewGrant, Refused, connect};
-use shared::domain::connection::superseded::Superseded;
-use shared::domain::connection::writes::new_pair;
-use shared::domain::connection::{Connection, SealedPair, Status};
+use shared::domain::connection::grant::{self, NewGrant, NewPair, Standing};
+use shared::domain::connection::waiting::Awaited;
+use shared::domain::connection::{Row, SealedPair};
 use shared::domain::digest;
-use shared::domain::escrowed::Escrowed;
-use shared::domain::secret::{AuthorizationCode, ClientSecret, State};
-use shared::domain::session::{SessionMark, SessionStatus, end_session};
+use shared::domain::secret::{AccessToken, AuthorizationCode, State};
+use shared::domain::session::{SessionStatus, end_session};
 use shared::domain::time::Timestamp;
-use shared::domain::token_pair::{Grant, TokenSet};
+use shared::domain::token_pair::{PairId, TokenResponse};
 use shared::domain::write::Written;
+use shared::failure::FailureClass;
 use shared::http::query::Query;
 use shared::http::{Endpoint, Invocation, Request, Response, cookie, is_prefetch};
-use shared::identifying::Identifying;
 use shared::ports::{
-    Clock, Entropy, ExchangeCode, MakeDataKeys, ProviderError, REQUEST_BUDGET, ReadAttempts, ReadClientSecret,
-    ReadConnections, RevokeToken, StoreError, WrappedDataKey, WriteAttempts,
+    Clock, Entropy, ExchangeCode, MakeDataKeys, REQUEST_BUDGET, ReadAttempts, ReadConnections, StoreError,
+    WrappedDataKey, WriteAttempts,
 };
-use shared::refreshing::another_secret;
-use shared::sealing::{self, Place};
-use shared::storing::Storing;
+use shared::protocol::Deployment;
+use shared::protocol::client_secrets::Secrets;
+use shared::protocol::composition::Grants;
+use shared::protocol::connect::{Kept, Stored};
+use shared::sealing::{self, SealingContext};
 use url::Url;
 
 mod error;
@@ -51,8 +50,8 @@ pub use error::CallbackError;
 use error::{known, not_granted};
 
 /// How often, and about how far apart, a second request of the same journey looks whether the first has ended.
-const LOOKS: u32 = 30;
-const BETWEEN_LOOKS: Duration = Duration::from_millis(700);
+const POLL_ATTEMPTS: u32 = 30;
+const POLL_EVERY: Duration = Duration::from_millis(700);
 
 /// A code that has been on its way for longer than this is on no way any more: the process that had it has died.
 const LONGEST_EXCHANGE: Duration = Duration::from_secs(60);
@@ -86,26 +85,32 @@ impl Settings {
             account_url: env.account_url(),
         }
     }
+
+    pub fn deployment(&self) -> Deployment {
+        Deployment {
+            stack: self.stack.clone(),
+            client_id: self.token_endpoint.client_id.clone(),
+            refresh_every: self.refresh_every,
+            default_lifetime: self.token_endpoint.expires_in,
+        }
+    }
 }
 
 pub struct Callback {
-    pub settings: Settings,
+    pub deployment: Deployment,
     pub attempt_reads: Arc<dyn ReadAttempts>,
     pub attempts: Arc<dyn WriteAttempts>,
-    pub connection_reads: Arc<dyn ReadConnections>,
-    pub storing: Storing,
-    pub identifying: Arc<Identifying>,
+    pub connections: Arc<dyn ReadConnections>,
+    pub grants: Grants,
     pub keys: Arc<dyn MakeDataKeys>,
-    pub client_secret: Arc<dyn ReadClientSecret>,
     pub provider: Arc<dyn ExchangeCode>,
-    pub revocation: Arc<dyn RevokeToken>,
     pub clock: Arc<dyn Clock>,
     pub entropy: Arc<dyn Entropy>,
 }
 
 /// How a journey ended, where that is no error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ended {
+pub enum JourneyOutcome {
     Connected,
     Denied,
 }
@@ -120,9 +125,9 @@ enum Answer {
 
 /// All that can fail before the code is spent has not failed.
 struct Prepared {
-    seen: Option<Connection>,
+    seen: Option<Row>,
     data_key: WrappedDataKey,
-    secrets: Vec<ClientSecret>,
+    secrets: Secrets,
 }
 
 #[async_trait]
@@ -142,7 +147,7 @@ impl Callback {
         request: &Request,
         invocation: &Invocation,
         taken: &mut Option<Attempt>,
-    ) -> Result<Ended, CallbackError> {
+    ) -> Result<JourneyOutcome, CallbackError> {
         // 1.
         if *request.method() != Method::GET {
             return Err(CallbackError::MethodNotAllowed);
@@ -156,13 +161,12 @@ impl Callback {
         let binding = binding(request, &state_hash).ok_or(CallbackError::ForeignBrowser)?;
 
         // 2.
-        let me = digest::base64url(self.entropy.bytes::<16>());
-        let attempt = match self.attempts.write(&take(&state_hash, &binding, self.clock.now(), &me)).await? {
-            Written::Applied(item) => taken.insert(Attempt::from_item(&item)?),
+        let taker = digest::base64url(self.entropy.bytes::<16>());
+        let attempt = match self.attempts.attempt(&take(&state_hash, &binding, self.clock.now(), &taker)).await? {
+            Written::Applied(attempt) => taken.insert(attempt),
             // 3.
             Written::Refused(None) => return Err(CallbackError::UnknownState),
-            Written::Refused(Some(item)) => {
-                let attempt = Attempt::from_item(&item)?;
+            Written::Refused(Some(attempt)) => {
                 if attempt.binding != binding {
                     return Err(CallbackError::ForeignBrowser);
                 }
@@ -177,59 +181,63 @@ impl Callback {
         let code = match answer {
             Answer::Code(code) => code,
             Answer::Denied => {
-                return match self.end(attempt, &me, End::Denied).await {
-                    Ok(()) => Ok(Ended::Denied),
-                    Err(error) => Err(self.fail(attempt, &me, error.into(), invocation).await),
+                return match self.end(attempt, End::Denied).await {
+                    Ok(()) => Ok(JourneyOutcome::Denied),
+                    Err(error) => Err(self.fail(attempt, &taker, error.into(), invocation).await),
                 };
             }
             Answer::Error(code) => {
-                return Err(self.fail(attempt, &me, CallbackError::ErrorResponse(code), invocation).await);
+                return Err(self.fail(attempt, &taker, CallbackError::ErrorResponse(code), invocation).await);
             }
         };
 
         // 5.
         let prepared = match self.prepare(attempt).await {
             Ok(prepared) => prepared,
-            Err(error) => return Err(self.fail(attempt, &me, error, invocation).await),
+            Err(error) => return Err(self.fail(attempt, &taker, error, invocation).await),
         };
 
         // 6.
         let sent_at = self.clock.now();
-        let grant = match self.exchange(attempt, &code, &prepared, invocation.deadline).await {
-            Ok(grant) => grant,
-            Err(error) => return Err(self.fail(attempt, &me, error, invocation).await),
+        let response = match self.exchange(attempt, &code, &prepared, invocation.deadline).await {
+            Ok(response) => response,
+            Err(error) => return Err(self.fail(attempt, &taker, error, invocation).await),
         };
 
         // 7. From here on a live pair is in this process's memory only. Nothing comes before storing it.
-        let access_token = grant.pair.access_token.clone();
-        let token_set = match self.connect(attempt, grant, sent_at, prepared, invocation.deadline).await {
-            Ok(token_set) => token_set,
-            Err(error) => return Err(self.fail(attempt, &me, error, invocation).await),
+        let access_token = response.pair.access_token.clone();
+        let pair_id = match self.connect(attempt, response, sent_at, prepared, invocation.deadline).await {
+            Ok(pair_id) => pair_id,
+            Err(error) => return Err(self.fail(attempt, &taker, error, invocation).await),
         };
 
         // 8.
-        if let Err(error) = self.end(attempt, &me, End::Connected).await {
+        if let Err(error) = self.end(attempt, End::Connected).await {
             // The connection is stored and says which attempt made it: a reload finds it there.
             tracing::warn!(%error, "the outcome of an attempt could not be stored");
         }
 
         // 9.
-        self.identifying.identify(&attempt.connection_id, token_set, &access_token, invocation.deadline).await;
-        Ok(Ended::Connected)
+        self.identify(attempt, pair_id, &access_token, invocation.deadline).await;
+        Ok(JourneyOutcome::Connected)
     }
 
     /// A reload, a double click, or a second request while the first is at the provider.
-    async fn taken_before(&self, attempt: &Attempt) -> Result<Ended, CallbackError> {
+    async fn taken_before(&self, attempt: &Attempt) -> Result<JourneyOutcome, CallbackError> {
         let mut attempt = attempt.clone();
-        for _ in 0..LOOKS {
+        for _ in 0..POLL_ATTEMPTS {
             match attempt.phase {
-                Phase::Connected => return Ok(Ended::Connected),
-                Phase::Denied => return Ok(Ended::Denied),
+                Phase::Connected => return Ok(JourneyOutcome::Connected),
+                Phase::Denied => return Ok(JourneyOutcome::Denied),
                 Phase::Failed => {
-                    let (failure, reference) = attempt.failure.unwrap_or((Failure::Provider, String::new()));
+                    let (failure, reference) = attempt.failure.clone().unwrap_or((Failure::Provider, String::new()));
+                    // Its pair may have come out of the queue since.
+                    if failure == Failure::NotStored && self.has_connected(&attempt).await? {
+                        return Ok(JourneyOutcome::Connected);
+                    }
                     return Err(CallbackError::FailedBefore { failure, reference });
                 }
-                // Refused although nobody has it: too late. Or given back since: the next load of the page takes it.
+                // Refused although no other request has it: too late. Or given back since: the next load of the page takes it.
                 Phase::Pending if attempt.expires_at <= self.clock.now() => return Err(CallbackError::Expired),
                 Phase::Pending => break,
                 Phase::Exchanging => {}
@@ -237,33 +245,45 @@ impl Callback {
             if attempt.taken_at.is_none_or(|taken_at| taken_at + LONGEST_EXCHANGE < self.clock.now()) {
                 break;
             }
-            self.clock.sleep(BETWEEN_LOOKS + self.entropy.jitter(BETWEEN_LOOKS / 4)).await;
-            let item = self.attempt_reads.read(&attempt.state_hash.key()).await?;
-            attempt = Attempt::from_item(&item.ok_or(CallbackError::UnknownState)?)?;
+            self.clock.sleep(POLL_EVERY + self.entropy.jitter(POLL_EVERY / 4)).await;
+            attempt = self.attempt_reads.attempt(&attempt.state_hash).await?.ok_or(CallbackError::UnknownState)?;
         }
         // A process that died may have stored the pair before it could store the outcome.
-        match self.connection_reads.read(&attempt.connection_id).await? {
-            Some(connection) if connection.grant == attempt.state_hash.as_str() => Ok(Ended::Connected),
-            Some(_) | None => Err(CallbackError::OutcomeUnknown),
+        if self.has_connected(&attempt).await? {
+            return Ok(JourneyOutcome::Connected);
         }
+        Err(CallbackError::OutcomeUnknown)
+    }
+
+    /// Whether the connection says that this attempt has made it. Then the attempt and its session say so from now on, too.
+    async fn has_connected(&self, attempt: &Attempt) -> Result<bool, CallbackError> {
+        let made_it = match self.connections.row(&attempt.connection_id).await? {
+            Some(Row::Unreadable(unreadable)) => return Err(StoreError::from(unreadable).into()),
+            None => false,
+            Some(row) => {
+                let name = attempt.state_hash.as_str();
+                let is_live =
+                    matches!(&row, Row::Connection(connection) if connection.granted_by.name.as_str() == name);
+                is_live || row.waiting().is_some_and(|waiting| waiting.grant.name.as_str() == name)
+            }
+        };
+        if made_it && let Err(error) = self.end(attempt, End::Connected).await {
+            tracing::warn!(%error, "the outcome of an attempt could not be stored");
+        }
+        Ok(made_it)
     }
 
     async fn prepare(&self, attempt: &Attempt) -> Result<Prepared, CallbackError> {
         let id = &attempt.connection_id;
         let (row, data_key, secrets) =
-            tokio::join!(self.connection_reads.row(id), self.keys.make(id), self.client_secret.current());
-        let row = row?;
-        let seen = row.as_ref().map(Connection::stored).transpose()?.flatten();
-        // Of what is there, or of what was taken away.
-        let newest = row.as_ref().map(SessionMark::from_item).transpose()?.flatten();
-        if seen.as_ref().is_some_and(|seen| seen.status == Status::Disconnecting) {
-            return Err(CallbackError::Disconnecting);
-        }
-        if attempt.session.as_ref().is_some_and(|session| session.is_used(newest.as_ref())) {
-            return Err(CallbackError::SessionUsed);
-        }
-        if attempt.confirmation.is_some() && seen.as_ref().is_some_and(Connection::is_in_use) {
-            return Err(CallbackError::Exists);
+            tokio::join!(self.connections.row(id), self.keys.make(id), self.grants.secrets.current());
+        let seen = row?;
+        // A grant that would not be stored is not asked for.
+        let name = attempt.state_hash.as_str();
+        let standing = grant::standing(name, attempt.order, attempt.session.as_ref(), seen.as_ref());
+        match standing.map_err(StoreError::from)? {
+            Standing::Welcome | Standing::Stored => {}
+            Standing::Refused(refusal) => return Err(CallbackError::NotWelcome(refusal)),
         }
         Ok(Prepared { seen, data_key: data_key?, secrets: secrets? })
     }
@@ -274,143 +294,118 @@ impl Callback {
         code: &AuthorizationCode,
         prepared: &Prepared,
         deadline: Timestamp,
-    ) -> Result<Grant, CallbackError> {
+    ) -> Result<TokenResponse, CallbackError> {
         // A code whose pair could not be stored any more would be a grant lost.
-        let is_too_late = || self.clock.now() + EXCHANGE_BUDGET > deadline;
-        if is_too_late() {
+        let has_time = || self.clock.now() + EXCHANGE_BUDGET <= deadline;
+        if !has_time() {
             return Err(CallbackError::NoTime);
         }
-        let send = |secret| self.provider.exchange(code, &attempt.redirect_uri, attempt.code_verifier.as_ref(), secret);
-        let first = prepared.secrets.first().ok_or_else(|| not_granted(ProviderError::InvalidClient))?;
-        let error = match send(first).await {
-            Ok(grant) => return Ok(grant),
-            Err(error) => error,
-        };
-        if !matches!(error, ProviderError::InvalidClient) || is_too_late() {
-            return Err(not_granted(error));
-        }
         // A complete `invalid_client` says that the code was not looked at. The one case in which it is sent again.
-        let Some(another) = another_secret(&*self.client_secret, first).await else {
-            return Err(not_granted(error));
+        let send = |secret| async move {
+            let verifier = attempt.code_verifier.as_ref();
+            self.provider.exchange(code, &attempt.redirect_uri, verifier, &secret).await
         };
-        let grant = send(&another).await.map_err(not_granted)?;
-        self.client_secret.prefer(&another).await;
-        Ok(grant)
+        self.grants.secrets.send(&prepared.secrets, has_time, send).await.map_err(not_granted)
     }
 
     async fn connect(
         &self,
         attempt: &Attempt,
-        grant: Grant,
+        response: TokenResponse,
         sent_at: Timestamp,
         prepared: Prepared,
         deadline: Timestamp,
-    ) -> Result<TokenSet, CallbackError> {
+    ) -> Result<PairId, CallbackError> {
         let id = &attempt.connection_id;
-        let token_set = TokenSet::new(self.entropy.bytes());
-        let place = Place { stack: &self.settings.stack, connection: id, token_set };
-        let sealed = sealing::seal(&grant.pair, &prepared.data_key.plain, place, self.entropy.bytes());
-        let lifetime = grant.expires_in.unwrap_or(self.settings.token_endpoint.expires_in);
-        let awaited = attempt.confirmation.as_ref().map(|confirmation| Awaited::new(confirmation, self.clock.now()));
-        let mut seen = prepared.seen;
-        for _ in 0..CONNECT_TRIES {
-            let mut new = new_pair(
-                id,
-                seen.as_ref().map_or(1, |seen| seen.version + 1),
-                SealedPair { token_set, sealed: sealed.clone(), data_key: prepared.data_key.wrapped.clone() },
-                grant.token_type.clone().unwrap_or_else(|| "Bearer".to_owned()),
-                grant.scope.clone(),
-                (sent_at, sent_at + lifetime),
-                self.settings.refresh_every,
-            );
-            if let Some(awaited) = &awaited {
-                new.refresh_at = awaited.until;
-            }
-            let new_grant = NewGrant {
-                id: id.clone(),
-                client_id: self.settings.token_endpoint.client_id.clone(),
-                grant: attempt.state_hash.as_str().to_owned(),
-                begun_at: attempt.created_at,
-                session: attempt.session.clone(),
-                awaited: awaited.clone(),
-                superseded: seen.as_ref().and_then(Superseded::by_a_grant),
-                new,
-            };
-            let predecessor = seen.as_ref().map(|seen| seen.pair.token_set);
-            let write = connect(&new_grant, predecessor);
-            let escrowed = || Escrowed::Granted { grant: Box::new(new_grant.clone()), predecessor };
-            let image = match self.storing.store(&write, escrowed, deadline).await {
-                Ok(Written::Applied(_)) => return Ok(token_set),
-                Ok(Written::Refused(image)) => image,
-                Err(error) => return Err(CallbackError::NotStored(error)),
-            };
-            match new_grant.refused(image.as_ref()).map_err(|error| CallbackError::NotStored(error.into()))? {
-                Refused::Ours => return Ok(token_set),
-                Refused::SessionUsed => return Err(CallbackError::SessionUsed),
-                Refused::Exists => {
-                    self.revoke(&grant, &prepared.secrets).await;
-                    return Err(CallbackError::SessionUsed);
-                }
-                Refused::Disconnected => {
-                    self.revoke(&grant, &prepared.secrets).await;
-                    return Err(CallbackError::Disconnected);
-                }
-                // The newer grant stays, and ours is not revoked: a provider may have given both journeys the same token.
-                Refused::Newer => {
-                    tracing::info!("a newer grant is stored, this one is left to expire");
-                    return Ok(token_set);
-                }
-                Refused::Again(stored) => seen = stored.map(|stored| *stored),
-            }
+        let pair_id = PairId::new(self.entropy.bytes());
+        let context = SealingContext { stack: &self.deployment.stack, connection: id, pair_id };
+        let sealed = sealing::seal(&response.pair, &prepared.data_key.plain, context, self.entropy.bytes());
+        let has_refresh_token = response.pair.refresh_token.is_some();
+        if !has_refresh_token {
+            FailureClass::NoRefreshToken.warn("WebinarGeek has granted no refresh token: its customer is needed soon");
         }
-        Err(CallbackError::NotStored(StoreError::changed_at_every_try()))
+        let grant = new_grant(
+            attempt,
+            &self.deployment.client_id,
+            NewPair {
+                pair: SealedPair { id: pair_id, sealed, data_key: prepared.data_key.wrapped },
+                has_refresh_token,
+                token_type: response.token_type.unwrap_or_else(|| "Bearer".to_owned()),
+                scope: response.scope,
+                granted_at: sent_at,
+                expires_at: sent_at + response.expires_in.unwrap_or(self.deployment.default_lifetime),
+            },
+            self.clock.now(),
+        );
+        match self.grants.connecting.store(&grant, prepared.seen, Kept::InMemory { deadline }).await {
+            Ok(Stored::Yes) => Ok(pair_id),
+            Ok(Stored::No(refusal)) => Err(CallbackError::Refused(refusal)),
+            Err(error) => Err(CallbackError::NotStored(error)),
+        }
     }
 
-    async fn revoke(&self, grant: &Grant, secrets: &[ClientSecret]) {
-        let Some(secret) = secrets.first() else { return };
-        if let Err(error) = self.revocation.revoke(&grant.pair, secret).await {
-            tracing::warn!(%error, "a grant that belongs to no connection could not be revoked");
+    async fn identify(&self, attempt: &Attempt, pair: PairId, access_token: &AccessToken, deadline: Timestamp) {
+        let (accounts, id) = (&self.grants.accounts, &attempt.connection_id);
+        if attempt.confirmation.is_some() {
+            accounts.identify_waiting(id, pair, access_token, deadline).await;
+        } else {
+            accounts.identify(id, pair, access_token, deadline).await;
         }
     }
 
     /// Stores the outcome with the attempt and its session, both or neither.
-    async fn end(&self, attempt: &Attempt, me: &str, how: End) -> Result<(), StoreError> {
+    async fn end(&self, attempt: &Attempt, how: End) -> Result<(), StoreError> {
         let status = match &how {
             End::Connected => SessionStatus::Completed,
             End::Denied => SessionStatus::Denied,
-            // By the journey that this one came after.
-            End::Failed { failure: Failure::SessionUsed, .. } => SessionStatus::Completed,
-            End::Failed { .. } => SessionStatus::Failed,
+            End::Failed { failure, .. } => SessionStatus::Failed(*failure),
         };
-        let end = end(&attempt.state_hash, me, &how);
+        let end = end(&attempt.state_hash, &how);
         if let Some(session) = &attempt.session
-            && self.attempts.write_both(&end, &end_session(&session.id, status)).await?
+            && self.attempts.both(&end, &end_session(&session.id, status)).await?
         {
             return Ok(());
         }
         // The session is completed already, or long gone: what is left to note is the attempt's own end.
-        match self.attempts.write(&end).await? {
-            Written::Applied(_) => Ok(()),
-            Written::Refused(_) => {
-                tracing::warn!("an attempt was taken over before its outcome could be stored");
-                Ok(())
-            }
+        match self.attempts.attempt(&end).await? {
+            Written::Applied(_) => {}
+            Written::Refused(_) => tracing::warn!("the attempt had ended before"),
         }
+        Ok(())
     }
 
     /// Notes a failure. Where the code was certainly not used the attempt is given back, and the page may be reloaded.
-    async fn fail(&self, attempt: &Attempt, me: &str, error: CallbackError, invocation: &Invocation) -> CallbackError {
+    async fn fail(
+        &self,
+        attempt: &Attempt,
+        taker: &str,
+        error: CallbackError,
+        invocation: &Invocation,
+    ) -> CallbackError {
         let noted = match pages::failure(&error) {
             Some(failure) => {
                 let reference = invocation.request_id.clone();
-                self.end(attempt, me, End::Failed { failure, reference }).await
+                self.end(attempt, End::Failed { failure, reference }).await
             }
-            None => self.attempts.write(&give_back(&attempt.state_hash, me)).await.map(|_| ()),
+            None => self.attempts.attempt(&give_back(&attempt.state_hash, taker)).await.map(|_| ()),
         };
         if let Err(error) = noted {
             tracing::warn!(%error, "the outcome of an attempt could not be stored");
         }
         error
+    }
+}
+
+fn new_grant(attempt: &Attempt, client_id: &str, new: NewPair, now: Timestamp) -> NewGrant {
+    NewGrant {
+        id: attempt.connection_id.clone(),
+        client_id: client_id.to_owned(),
+        name: attempt.state_hash.as_str().to_owned(),
+        order: attempt.order,
+        session: attempt.session.clone(),
+        awaited: attempt.confirmation.as_ref().map(|confirmation| Awaited::new(confirmation, now)),
+        is_not_refreshed: false,
+        new,
     }
 }
 

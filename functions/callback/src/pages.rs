@@ -3,19 +3,24 @@
 use http::StatusCode;
 use http::header::ALLOW;
 use shared::domain::attempt::{Attempt, Failure};
+use shared::domain::connection::grant::Refusal;
 use shared::failure::FailureClass;
 use shared::http::page::{Action, Page};
 use shared::http::{Response, reply};
 
-use crate::{CallbackError, Ended};
+use crate::{CallbackError, JourneyOutcome};
 
 /// A journey that has a `return_to` ends there, whatever its end; all others on a page of our own, and so does an attempt
 /// that has expired: an old address in a history or a log must not redirect.
-pub(crate) fn reply(ended: Result<Ended, CallbackError>, attempt: Option<&Attempt>, request_id: &str) -> Response {
+pub(crate) fn reply(
+    ended: Result<JourneyOutcome, CallbackError>,
+    attempt: Option<&Attempt>,
+    request_id: &str,
+) -> Response {
     log(&ended);
     let status = match &ended {
-        Ok(Ended::Connected) => "connected",
-        Ok(Ended::Denied) => "denied",
+        Ok(JourneyOutcome::Connected) => "connected",
+        Ok(JourneyOutcome::Denied) => "denied",
         Err(_) => "failed",
     };
     let is_expired = matches!(ended, Err(CallbackError::Expired));
@@ -23,12 +28,12 @@ pub(crate) fn reply(ended: Result<Ended, CallbackError>, attempt: Option<&Attemp
         && !is_expired
         && let Some(return_to) = &attempt.return_to
     {
-        let confirmation = attempt.confirmation.as_ref().filter(|_| matches!(ended, Ok(Ended::Connected)));
+        let confirmation = attempt.confirmation.as_ref().filter(|_| matches!(ended, Ok(JourneyOutcome::Connected)));
         return reply::see_other(&return_to.with_result(attempt.connection_id.as_str(), status, confirmation));
     }
     match ended {
-        Ok(Ended::Connected) => connected(attempt),
-        Ok(Ended::Denied) => denied(attempt),
+        Ok(JourneyOutcome::Connected) => connected(attempt),
+        Ok(JourneyOutcome::Denied) => denied(attempt),
         Err(error) => failed(&error, attempt, request_id),
     }
 }
@@ -37,8 +42,11 @@ pub(crate) fn reply(ended: Result<Ended, CallbackError>, attempt: Option<&Attemp
 pub(crate) fn failure(error: &CallbackError) -> Option<Failure> {
     match error {
         CallbackError::ErrorResponse(_) | CallbackError::Exchange(_) => Some(Failure::Provider),
-        CallbackError::SessionUsed => Some(Failure::SessionUsed),
-        CallbackError::Disconnected => Some(Failure::Disconnected),
+        CallbackError::NotWelcome(refusal) | CallbackError::Refused(refusal) => Some(match refusal {
+            Refusal::SessionUsed => Failure::SessionUsed,
+            Refusal::Disconnected => Failure::Disconnected,
+            Refusal::Superseded => Failure::Superseded,
+        }),
         CallbackError::NotStored(_) => Some(Failure::NotStored),
         CallbackError::FailedBefore { failure, .. } => Some(*failure),
         CallbackError::MethodNotAllowed
@@ -51,8 +59,6 @@ pub(crate) fn failure(error: &CallbackError) -> Option<Failure> {
         | CallbackError::OutcomeUnknown
         | CallbackError::NoTime
         | CallbackError::NotExchanged(_)
-        | CallbackError::Disconnecting
-        | CallbackError::Exists
         | CallbackError::Store(_)
         | CallbackError::Key(_)
         | CallbackError::Secret(_) => None,
@@ -117,20 +123,23 @@ fn failed(error: &CallbackError, attempt: Option<&Attempt>, request_id: &str) ->
             OURS,
             "We cannot tell whether your account was connected. Please start again: that does no harm.",
         ),
-        CallbackError::SessionUsed | CallbackError::FailedBefore { failure: Failure::SessionUsed, .. } => (
+        CallbackError::NotWelcome(Refusal::SessionUsed)
+        | CallbackError::Refused(Refusal::SessionUsed)
+        | CallbackError::FailedBefore { failure: Failure::SessionUsed, .. } => (
             StatusCode::BAD_REQUEST,
             "This link has been used",
             "An account was connected with it, or with a later one. To connect again, ask for a new link.",
         ),
-        CallbackError::Exists => (
+        CallbackError::NotWelcome(Refusal::Superseded)
+        | CallbackError::Refused(Refusal::Superseded)
+        | CallbackError::FailedBefore { failure: Failure::Superseded, .. } => (
             StatusCode::BAD_REQUEST,
-            "There is a connection already",
-            "It stays as it is, and the new approval has not been used.",
+            "An account was connected in the meantime",
+            "It stays connected, and this approval has not been used. To connect another one, ask for a new link.",
         ),
-        CallbackError::Disconnecting => {
-            (StatusCode::SERVICE_UNAVAILABLE, "The earlier connection is still being taken away", RELOAD)
-        }
-        CallbackError::Disconnected | CallbackError::FailedBefore { failure: Failure::Disconnected, .. } => {
+        CallbackError::NotWelcome(Refusal::Disconnected)
+        | CallbackError::Refused(Refusal::Disconnected)
+        | CallbackError::FailedBefore { failure: Failure::Disconnected, .. } => {
             (StatusCode::SERVICE_UNAVAILABLE, "The connection was taken away in the meantime", ASK_AGAIN)
         }
         CallbackError::NotExchanged(_) => (StatusCode::BAD_GATEWAY, THEIRS, RELOAD),
@@ -160,38 +169,38 @@ fn failed(error: &CallbackError, attempt: Option<&Attempt>, request_id: &str) ->
     response
 }
 
-fn log(ended: &Result<Ended, CallbackError>) {
+fn log(ended: &Result<JourneyOutcome, CallbackError>) {
     match ended {
         Ok(ended) => tracing::info!(?ended, "the journey has ended"),
-        Err(error) => match told(error) {
-            Told::Failure(class) => class.log(error),
-            Told::Unhappy => tracing::warn!(reason = %error, "the journey has ended without a connection"),
-            Told::Request => tracing::info!(reason = %error, "not a journey's end"),
+        Err(error) => match log_level(error) {
+            LogLevel::Failure(class) => class.log(error),
+            LogLevel::Unhappy => tracing::warn!(reason = %error, "the journey has ended without a connection"),
+            LogLevel::Request => tracing::info!(reason = %error, "not a journey's end"),
         },
     }
 }
 
-/// What an error is to whoever runs the product.
-enum Told {
+/// What an error is to the engineer who runs the product.
+enum LogLevel {
     /// Something to mend, which is counted.
     Failure(FailureClass),
     /// A journey that led nowhere.
     Unhappy,
-    /// Somebody asked for what there is not.
+    /// A request for what there is not.
     Request,
 }
 
-fn told(error: &CallbackError) -> Told {
+fn log_level(error: &CallbackError) -> LogLevel {
     match error {
-        CallbackError::NotExchanged(error) | CallbackError::Exchange(error) => Told::Failure(error.into()),
-        CallbackError::NotStored(error) | CallbackError::Store(error) => Told::Failure(error.into()),
-        CallbackError::Key(error) => Told::Failure(error.into()),
-        CallbackError::Secret(error) => Told::Failure(error.into()),
+        CallbackError::NotExchanged(error) | CallbackError::Exchange(error) => LogLevel::Failure(error.into()),
+        CallbackError::NotStored(error) | CallbackError::Store(error) => LogLevel::Failure(error.into()),
+        CallbackError::Key(error) => LogLevel::Failure(error.into()),
+        CallbackError::Secret(error) => LogLevel::Failure(error.into()),
         CallbackError::OutcomeUnknown
         | CallbackError::ErrorResponse(_)
         | CallbackError::NoTime
-        | CallbackError::Disconnecting
-        | CallbackError::Disconnected => Told::Unhappy,
+        | CallbackError::NotWelcome(Refusal::Disconnected)
+        | CallbackError::Refused(Refusal::Disconnected | Refusal::Superseded) => LogLevel::Unhappy,
         CallbackError::MethodNotAllowed
         | CallbackError::Prefetch
         | CallbackError::Repeated(_)
@@ -199,8 +208,8 @@ fn told(error: &CallbackError) -> Told {
         | CallbackError::UnknownState
         | CallbackError::ForeignBrowser
         | CallbackError::Expired
-        | CallbackError::SessionUsed
-        | CallbackError::Exists
-        | CallbackError::FailedBefore { .. } => Told::Request,
+        | CallbackError::NotWelcome(Refusal::SessionUsed | Refusal::Superseded)
+        | CallbackError::Refused(Refusal::SessionUsed)
+        | CallbackError::FailedBefore { .. } => LogLevel::Request,
     }
 }

@@ -14,11 +14,11 @@ use http::StatusCode;
 use shared::domain::connection_id::ConnectionId;
 use shared::domain::return_to::is_loopback;
 use shared::domain::secret::AccessToken;
-use shared::domain::token_pair::{TokenPair, TokenSet};
+use shared::domain::token_pair::{PairId, TokenPair};
 use shared::http::{Response, reply};
 use shared::ports::{DescribeTable, DescribeTimeToLive, MakeDataKeys, ProbeTokenEndpoint};
-use shared::refreshing::Refreshing;
-use shared::sealing::{self, Place};
+use shared::protocol::refresh::Refreshing;
+use shared::sealing::{self, SealingContext};
 use tokio::time::timeout;
 use url::Url;
 
@@ -57,7 +57,7 @@ impl Doctor {
             self.sealing(),
             tables::connections(&*self.connections),
             tables::attempts(&*self.attempts, &*self.attempts_expiry),
-            provider::examine(&*self.refreshing.client_secret, &*self.provider, &*self.refreshing.clock, &redirect_uri),
+            provider::examine(&self.refreshing.secrets, &*self.provider, &*self.refreshing.clock, &redirect_uri),
         );
         let redirect =
             Finding::ok("redirect_uri", format!("to be registered at WebinarGeek exactly so: {redirect_uri}"));
@@ -69,20 +69,20 @@ impl Doctor {
     async fn sealing(&self) -> Finding {
         const CHECK: &str = "sealing";
         let connection = ConnectionId::parse("doctor").expect("a constant");
-        let place = Place {
-            stack: &self.refreshing.stack,
+        let context = SealingContext {
+            stack: &self.refreshing.deployment.stack,
             connection: &connection,
-            token_set: TokenSet::new(self.refreshing.entropy.bytes()),
+            pair_id: PairId::new(self.refreshing.entropy.bytes()),
         };
         let pair = TokenPair { access_token: AccessToken::new("made up"), refresh_token: None };
         let key = match bounded(self.key_maker.make(&connection)).await {
             Ok(key) => key,
             Err(error) => return Finding::failed(CHECK, format!("no data key could be made: {error}"), AWS_REMEDY),
         };
-        let sealed = sealing::seal(&pair, &key.plain, place, self.refreshing.entropy.bytes());
+        let sealed = sealing::seal(&pair, &key.plain, context, self.refreshing.entropy.bytes());
         match bounded(self.refreshing.keys.open(&connection, &key.wrapped)).await {
             Err(error) => Finding::failed(CHECK, format!("the data key could not be opened: {error}"), AWS_REMEDY),
-            Ok(opened) => match sealing::open(&sealed, &opened, place) {
+            Ok(opened) => match sealing::open(&sealed, &opened, context) {
                 Ok(_) => Finding::ok(CHECK, "a pair was sealed under a new data key, and opened again"),
                 Err(error) => {
                     let remedy = "the key service has given another key than it had wrapped: open an issue";

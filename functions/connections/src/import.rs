@@ -1,64 +1,26 @@
-//! `PUT /v1/connections/{id}`: a connection from another system.
+//! `PUT /v1/connections/{id}`: a connection from another system. How it is stored: [`shared::protocol::import`].
 //!
-//! 1. a live connection is not overwritten in passing
-//! 2. seal the refresh token, and **connect**: store it over what was seen in step 1, like a customer's grant
-//! 3. refresh it at once, like any other: from here on the schedule would do the same
-//!
-//! Stored first and refreshed then (a refresh whose pair could not be stored would lose the connection that was to be saved).
-//! So a refresh token that the provider refuses is stored all the same: the answer is 202 and says why, and the connection is
-//! given up as every other one, when the refusal is confirmed.
-
-use std::sync::Arc;
-use std::time::Duration;
+//! 201 or 200: refreshed. 202: stored, and not refreshed yet; the reason says why.
 
 use http::StatusCode;
-use shared::domain::connection::connecting::{CONNECT_TRIES, NewGrant, Refused, connect};
-use shared::domain::connection::superseded::Superseded;
-use shared::domain::connection::writes::{Need, NewPair};
-use shared::domain::connection::{Connection, SealedPair, Status};
+use shared::domain::connection::Row;
 use shared::domain::connection_id::ConnectionId;
-use shared::domain::digest;
-use shared::domain::secret::{AccessToken, RefreshToken};
-use shared::domain::time::Timestamp;
-use shared::domain::token_pair::{TokenPair, TokenSet};
-use shared::domain::write::Written;
+use shared::domain::secret::RefreshToken;
+use shared::failure::FailureClass;
 use shared::http::body::Members;
-use shared::http::problem::Problem;
+use shared::http::problem::{Code, Problem};
 use shared::http::{Invocation, Request, Response, reply};
-use shared::ports::{Clock, Entropy, MakeDataKeys, ReadConnections, StoreError, WriteConnections};
-use shared::refreshing::{INVOCATION_BUDGET, Outcome, Refreshing};
-use shared::sealing::{self, Place};
+use shared::ports::ProviderError;
+use shared::protocol::import::{ImportError, Imported};
+use shared::protocol::refresh::Outcome;
 
-use crate::{Connections, ConnectionsError, status};
-
-/// An imported pair has no access token yet. It has expired by more than two clocks may differ, so that nobody is ever
-/// given it.
-const EXPIRED_SINCE: Duration = Duration::from_secs(60);
+use crate::{Connections, ConnectionsError, status, store_problem};
 
 /// What a refresh token is made of (RFC 6749 appendix A.17).
 const VSCHAR: std::ops::RangeInclusive<u8> = b' '..=b'~';
 
 /// More than any refresh token has.
 const LONGEST_TOKEN: usize = 8192;
-
-pub struct Importing {
-    pub stack: String,
-    pub client_id: String,
-    pub connections: Arc<dyn ReadConnections>,
-    pub connection_writes: Arc<dyn WriteConnections>,
-    pub keys: Arc<dyn MakeDataKeys>,
-    pub refreshing: Arc<Refreshing>,
-    pub clock: Arc<dyn Clock>,
-    pub entropy: Arc<dyn Entropy>,
-}
-
-/// It is stored.
-pub struct Imported {
-    /// There was no connection before.
-    pub is_new: bool,
-    /// What became of its first refresh.
-    pub refresh: Outcome,
-}
 
 impl Connections {
     pub(crate) async fn import(
@@ -76,112 +38,75 @@ impl Connections {
                 Problem::field("refresh_token", "is required: a refresh token of at most 8192 characters of ASCII")
             })?;
         let replace = members.boolean("replace")?.unwrap_or(false);
-
-        let Imported { is_new, refresh } =
-            self.importing.import(&id, refresh_token, replace, invocation.deadline).await?;
-        let refreshed = if is_new { StatusCode::CREATED } else { StatusCode::OK };
-        let (code, connection) = match refresh {
-            Outcome::Refreshed(connection, pair) => {
-                let (token_set, access_token) = (connection.pair.token_set, &pair.access_token);
-                self.identifying.identify(&id, token_set, access_token, invocation.deadline).await;
-                (refreshed, self.stored(&id).await?)
+        let deadline = invocation.deadline;
+        let imported = self.importing.import(&id, refresh_token, replace, deadline).await;
+        let code = match imported.map_err(ConnectionsError::Import)? {
+            Imported::Replaced { pair_id, access_token } => {
+                self.accounts.identify(&id, pair_id, &access_token, deadline).await;
+                StatusCode::OK
             }
-            Outcome::Adopted(connection) => (refreshed, connection),
-            _ => (StatusCode::ACCEPTED, self.stored(&id).await?),
+            Imported::Stored { is_new, refresh } => {
+                let refreshed = if is_new { StatusCode::CREATED } else { StatusCode::OK };
+                match refresh {
+                    Outcome::Refreshed(connection, pair) => {
+                        self.accounts.identify(&id, connection.pair.id, &pair.access_token, deadline).await;
+                        refreshed
+                    }
+                    Outcome::Adopted(_) => refreshed,
+                    _ => StatusCode::ACCEPTED,
+                }
+            }
         };
         tracing::info!(status = code.as_u16(), "a connection was imported");
-        Ok(reply::json(code, &status::show(&connection)))
+        let row: Row = self.row(&id).await?;
+        Ok(reply::json(code, &status::show(&row)))
     }
 }
 
-impl Importing {
-    pub async fn import(
-        &self,
-        id: &ConnectionId,
-        refresh_token: RefreshToken,
-        replace: bool,
-        deadline: Timestamp,
-    ) -> Result<Imported, ConnectionsError> {
-        if self.clock.now() + INVOCATION_BUDGET > deadline {
-            return Err(ConnectionsError::NoTime);
+pub(crate) fn log(error: &ImportError) {
+    match error {
+        ImportError::Provider(cause) => FailureClass::from(cause).log(error),
+        ImportError::Store(cause) => FailureClass::from(cause).log(error),
+        ImportError::Key(cause) => FailureClass::from(cause).log(error),
+        ImportError::Secret(cause) => FailureClass::from(cause).log(error),
+        ImportError::Exists
+        | ImportError::Superseded
+        | ImportError::Disconnected
+        | ImportError::NoTime
+        | ImportError::Paused { .. } => tracing::info!(reason = %error, "a connection was not imported"),
+    }
+}
+
+pub(crate) fn problem(error: &ImportError) -> Problem {
+    match error {
+        ImportError::Exists => Problem::new(
+            Code::ConnectionExists,
+            "the connection is live: send replace: true to put another refresh token in its place",
+        ),
+        ImportError::Superseded => {
+            Problem::new(Code::ConnectionExists, "the connection was connected or imported in the meantime")
         }
-        // 1. Begun before it looks: a disconnect that comes meanwhile is the later of the two.
-        let began_at = self.clock.now();
-        let seen = self.connections.read(id).await?;
-        let is_new = seen.is_none();
-        // 2.
-        let token_set = self.store(id, refresh_token, seen, replace, began_at).await?;
-        // 3.
-        let refresh = self.refreshing.refresh(id, &Need::OnDemand { seen: token_set }, deadline).await;
-        Ok(Imported { is_new, refresh })
-    }
-
-    async fn store(
-        &self,
-        id: &ConnectionId,
-        refresh_token: RefreshToken,
-        mut seen: Option<Connection>,
-        replace: bool,
-        began_at: Timestamp,
-    ) -> Result<TokenSet, ConnectionsError> {
-        may_overwrite(seen.as_ref(), replace)?;
-        let data_key = self.keys.make(id).await?;
-        let token_set = TokenSet::new(self.entropy.bytes());
-        let pair = TokenPair { access_token: AccessToken::new(""), refresh_token: Some(refresh_token) };
-        let place = Place { stack: &self.stack, connection: id, token_set };
-        let sealed = sealing::seal(&pair, &data_key.plain, place, self.entropy.bytes());
-        let now = self.clock.now();
-        let mut grant = NewGrant {
-            id: id.clone(),
-            client_id: self.client_id.clone(),
-            grant: format!("import#{}", digest::base64url(self.entropy.bytes::<16>())),
-            begun_at: began_at,
-            session: None,
-            awaited: None,
-            superseded: None,
-            new: expired(SealedPair { token_set, sealed, data_key: data_key.wrapped }, now),
-        };
-        // Nothing has been spent yet, the caller still has the refresh token: a table that is down needs no escrow here.
-        for _ in 0..CONNECT_TRIES {
-            grant.superseded = seen.as_ref().and_then(Superseded::by_a_grant);
-            let predecessor = seen.as_ref().map(|seen| seen.pair.token_set);
-            let image = match self.connection_writes.write(&connect(&grant, predecessor)).await? {
-                Written::Applied(_) => return Ok(token_set),
-                Written::Refused(image) => image,
-            };
-            match grant.refused(image.as_ref()).map_err(StoreError::from)? {
-                Refused::Ours => return Ok(token_set),
-                Refused::Disconnected => return Err(ConnectionsError::Disconnecting),
-                // A customer has connected meanwhile, or another import was first.
-                Refused::Newer | Refused::SessionUsed | Refused::Exists => return Err(exists()),
-                Refused::Again(stored) => seen = stored.map(|stored| *stored),
-            }
-            may_overwrite(seen.as_ref(), replace)?;
+        ImportError::Disconnected => {
+            Problem::new(Code::Unavailable, "the connection was taken away in the meantime: import it again")
+                .retry_after(1)
         }
-        Err(StoreError::changed_at_every_try().into())
-    }
-}
-
-fn exists() -> ConnectionsError {
-    ConnectionsError::Exists("the connection is live: send replace: true to put another refresh token in its place")
-}
-
-fn may_overwrite(seen: Option<&Connection>, replace: bool) -> Result<(), ConnectionsError> {
-    match seen.map(status::status) {
-        Some(Status::Disconnecting) => Err(ConnectionsError::Disconnecting),
-        Some(Status::Active) if !replace => Err(exists()),
-        Some(Status::Active | Status::ReauthRequired) | None => Ok(()),
-    }
-}
-
-fn expired(pair: SealedPair, now: Timestamp) -> NewPair {
-    NewPair {
-        pair,
-        token_type: "Bearer".to_owned(),
-        scope: None,
-        granted_at: now,
-        expires_at: now - EXPIRED_SINCE,
-        // If this process dies, the schedule refreshes it.
-        refresh_at: now,
+        ImportError::NoTime => Problem::new(Code::Unavailable, "there was not enough time left").retry_after(1),
+        ImportError::Paused { .. } => {
+            Problem::new(Code::ProviderUnavailable, "WebinarGeek has asked to wait; the live connection is as it was")
+                .retry_after(60)
+        }
+        ImportError::Provider(ProviderError::InvalidGrant) => Problem::field(
+            "refresh_token",
+            "is refused by WebinarGeek (invalid_grant); the live connection is as it was",
+        ),
+        ImportError::Provider(ProviderError::InvalidClient) | ImportError::Secret(_) => {
+            Problem::new(Code::Misconfigured, "WebinarGeek does not accept the client id and secret").retry_after(60)
+        }
+        ImportError::Provider(_) => {
+            let detail = "WebinarGeek has given no new token yet; the live connection is as it was";
+            Problem::new(Code::ProviderUnavailable, detail).retry_after(30)
+        }
+        ImportError::Store(error) => store_problem(error),
+        ImportError::Key(_) => Problem::new(Code::Unavailable, "the key could not be used").retry_after(5),
     }
 }

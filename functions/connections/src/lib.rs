@@ -8,7 +8,7 @@
 //! | `GET /v1/connections` | how connections are, page by page | `list.rs` |
 //! | `GET /v1/connections/{id}` | how a connection is, never a secret | `status.rs` |
 //! | `PUT /v1/connections/{id}` | takes over a connection from another system | `import.rs` |
-//! | `DELETE /v1/connections/{id}` | takes a connection away, and revokes its tokens | [`shared::disconnecting`] |
+//! | `DELETE /v1/connections/{id}` | takes a connection away, and revokes its tokens | [`shared::protocol::disconnect`] |
 //! | `GET /v1/doctor` | what would keep a customer from connecting | [`doctor`] |
 //! | `POST /v1/doctor` | how refresh tokens rotate, tried on a throw-away connection | `doctor/rotation.rs` |
 //!
@@ -20,27 +20,29 @@ use async_trait::async_trait;
 use http::{Method, StatusCode};
 use serde_json::json;
 use shared::config::{Environment, RefreshSettings};
-use shared::disconnecting::{Disconnecting, Disconnection};
-use shared::domain::connection::Connection;
+use shared::domain::connection::{Row, State};
 use shared::domain::connection_id::ConnectionId;
 use shared::domain::return_to::ReturnToOrigins;
 use shared::failure::FailureClass;
 use shared::http::problem::{Code, Problem};
 use shared::http::{Endpoint, Invocation, Request, Response, path, reply};
-use shared::identifying::Identifying;
 use shared::ports::{
-    Clock, Entropy, KeyError, ListConnections, ReadAttempts, ReadConnections, StoreError, WriteAttempts,
-    WriteConnections,
+    Clock, Entropy, ListConnections, MakeDataKeys, ReadAttempts, ReadConnections, StoreError, WriteAttempts,
+    WriteConnections, WriteOrders,
 };
+use shared::protocol::account::AccountLookup;
+use shared::protocol::composition::Refreshes;
+use shared::protocol::disconnect::{Disconnecting, Disconnection};
+use shared::protocol::import::{ImportError, Importing};
+use shared::protocol::orders::Orders;
+use shared::protocol::quarantine::Quarantine;
 use url::Url;
-
-use import::Importing;
 
 use crate::doctor::Doctor;
 
 mod confirm;
 pub mod doctor;
-pub mod import;
+mod import;
 mod list;
 mod sessions;
 mod status;
@@ -75,10 +77,25 @@ pub struct Connections {
     pub connections: Arc<dyn ReadConnections>,
     pub connection_writes: Arc<dyn WriteConnections>,
     pub listing: Arc<dyn ListConnections>,
+    pub orders: Orders,
     pub importing: Importing,
-    pub disconnecting: Arc<Disconnecting>,
-    pub identifying: Arc<Identifying>,
+    pub disconnecting: Disconnecting,
+    pub accounts: Arc<AccountLookup>,
+    pub quarantine: Quarantine,
     pub doctor: Doctor,
+    pub clock: Arc<dyn Clock>,
+    pub entropy: Arc<dyn Entropy>,
+}
+
+/// What it has of the outside world, beside what it refreshes with.
+pub struct Services {
+    pub session_reads: Arc<dyn ReadAttempts>,
+    pub sessions: Arc<dyn WriteAttempts>,
+    pub orders: Arc<dyn WriteOrders>,
+    pub connections: Arc<dyn ReadConnections>,
+    pub connection_writes: Arc<dyn WriteConnections>,
+    pub listing: Arc<dyn ListConnections>,
+    pub keys: Arc<dyn MakeDataKeys>,
     pub clock: Arc<dyn Clock>,
     pub entropy: Arc<dyn Entropy>,
 }
@@ -93,17 +110,10 @@ pub enum ConnectionsError {
     NoSuchConnection,
     #[error("there is no such connect session")]
     NoSuchSession,
-    /// With what to do about it.
-    #[error("a live connection would be overwritten")]
-    Exists(&'static str),
-    #[error("the connection is being disconnected")]
-    Disconnecting,
-    #[error("the invocation could not have finished what it began")]
-    NoTime,
+    #[error("the connection was not imported: {0}")]
+    Import(#[source] ImportError),
     #[error(transparent)]
     Store(#[from] StoreError),
-    #[error(transparent)]
-    Key(#[from] KeyError),
 }
 
 impl From<Problem> for ConnectionsError {
@@ -120,6 +130,28 @@ impl Endpoint for Connections {
 }
 
 impl Connections {
+    pub fn new(settings: Settings, services: Services, refreshes: &Refreshes, doctor: Doctor) -> Self {
+        let Services { session_reads, sessions, orders, connections, connection_writes, listing, keys, clock, entropy } =
+            services;
+        let orders = Orders::new(orders, clock.clone());
+        Self {
+            settings,
+            session_reads,
+            sessions,
+            connections,
+            quarantine: Quarantine { writes: connection_writes.clone(), clock: clock.clone() },
+            connection_writes,
+            listing,
+            importing: refreshes.importing(&orders, keys),
+            disconnecting: refreshes.disconnecting(&orders),
+            orders,
+            accounts: refreshes.grants.accounts.clone(),
+            doctor,
+            clock,
+            entropy,
+        }
+    }
+
     async fn route(&self, request: &Request, invocation: &Invocation) -> Result<Response, ConnectionsError> {
         let segments = path::segments(request);
         let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
@@ -147,11 +179,18 @@ impl Connections {
     }
 
     async fn show(&self, id: &ConnectionId) -> Result<Response, ConnectionsError> {
-        Ok(reply::json(StatusCode::OK, &status::show(&self.stored(id).await?)))
+        let row = self.row(id).await?;
+        if let Row::Unreadable(unreadable) = &row {
+            self.quarantine.put_off(unreadable, None).await;
+        }
+        Ok(reply::json(StatusCode::OK, &status::show(&row)))
     }
 
-    async fn stored(&self, id: &ConnectionId) -> Result<Connection, ConnectionsError> {
-        self.connections.read(id).await?.ok_or(ConnectionsError::NoSuchConnection)
+    /// The row, if it is more than a tombstone.
+    async fn row(&self, id: &ConnectionId) -> Result<Row, ConnectionsError> {
+        let row = self.connections.row(id).await?;
+        let row = row.filter(|row| !matches!(row.state(), Ok(State::Tombstone)));
+        row.ok_or(ConnectionsError::NoSuchConnection)
     }
 
     async fn disconnect(&self, id: &ConnectionId, invocation: &Invocation) -> Result<Response, ConnectionsError> {
@@ -174,26 +213,27 @@ fn connection_id(segment: &str) -> Result<ConnectionId, Problem> {
 fn refusal(error: ConnectionsError) -> Problem {
     match &error {
         ConnectionsError::Store(error) => FailureClass::from(error).log(error),
-        ConnectionsError::Key(error) => FailureClass::from(error).log(error),
+        ConnectionsError::Import(error) => import::log(error),
         ConnectionsError::Invalid(_)
         | ConnectionsError::NoSuchRoute
         | ConnectionsError::NoSuchConnection
-        | ConnectionsError::NoSuchSession
-        | ConnectionsError::Exists(_)
-        | ConnectionsError::Disconnecting
-        | ConnectionsError::NoTime => tracing::info!(reason = %error, "a request was refused"),
+        | ConnectionsError::NoSuchSession => tracing::info!(reason = %error, "a request was refused"),
     }
     match error {
         ConnectionsError::Invalid(problem) => problem,
         ConnectionsError::NoSuchRoute => Problem::new(Code::NotFound, "there is no such route"),
         ConnectionsError::NoSuchConnection => Problem::new(Code::NotFound, "there is no such connection"),
         ConnectionsError::NoSuchSession => Problem::new(Code::NotFound, "there is no such connect session"),
-        ConnectionsError::Exists(remedy) => Problem::new(Code::ConnectionExists, remedy),
-        ConnectionsError::Disconnecting => {
-            Problem::new(Code::Unavailable, "the connection is still being taken away").retry_after(60)
+        ConnectionsError::Import(error) => import::problem(&error),
+        ConnectionsError::Store(error) => store_problem(&error),
+    }
+}
+
+fn store_problem(error: &StoreError) -> Problem {
+    match error {
+        StoreError::Unavailable(_) => Problem::new(Code::Unavailable, "the table could not be used").retry_after(5),
+        StoreError::Unreadable(_) => {
+            Problem::new(Code::Misconfigured, "the stored row cannot be read").retry_after(300)
         }
-        ConnectionsError::NoTime => Problem::new(Code::Unavailable, "there was not enough time left").retry_after(1),
-        ConnectionsError::Store(_) => Problem::new(Code::Unavailable, "the table could not be used").retry_after(5),
-        ConnectionsError::Key(_) => Problem::new(Code::Unavailable, "the key could not be used").retry_after(5),
     }
 }

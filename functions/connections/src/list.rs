@@ -7,46 +7,80 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::StatusCode;
 use serde_json::json;
-use shared::domain::connection::{Connection, Status};
+use shared::domain::connection::Row;
+use shared::domain::connection::attributes::{NEEDS_CUSTOMER, QUARANTINED};
 use shared::domain::digest;
-use shared::failure::FailureClass;
 use shared::http::problem::Problem;
 use shared::http::query::Query;
 use shared::http::{Request, Response, reply};
-use shared::ports::{Listing, StoreError};
+use shared::ports::Listing;
 
-use crate::{Connections, ConnectionsError, status};
+use crate::status::{self, Status};
+use crate::{Connections, ConnectionsError};
 
 const LIMIT_DEFAULT: u8 = 50;
 const LIMIT_LARGEST: u8 = 100;
 
 struct Wanted {
-    status: Option<Status>,
+    filter: Filter,
     limit: u8,
     after: Option<String>,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Filter {
+    None,
+    Status(Status),
+    /// Rows that were put off until a person has looked at them.
+    Quarantined,
+}
+
+impl Filter {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "",
+            Self::Status(status) => status.as_str(),
+            Self::Quarantined => QUARANTINED,
+        }
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let statuses = Status::FILTERS.into_iter().map(Self::Status);
+        statuses.chain([Self::Quarantined]).find(|filter| filter.as_str() == text)
+    }
+
+    fn listing(self) -> Listing {
+        match self {
+            Self::Status(Status::ReauthRequired) => Listing::Attention(NEEDS_CUSTOMER),
+            Self::Quarantined => Listing::Attention(QUARANTINED),
+            Self::None | Self::Status(_) => Listing::Everything,
+        }
+    }
+
+    fn matches(self, row: &Row) -> bool {
+        match self {
+            Self::None => Status::of(row).is_some(),
+            Self::Status(wanted) => Status::of(row) == Some(wanted),
+            Self::Quarantined => match row {
+                Row::Connection(connection) => connection.is_quarantined,
+                Row::Unreadable(_) => true,
+                Row::Tombstone(_) => false,
+            },
+        }
+    }
+}
+
 impl Connections {
     pub(crate) async fn list(&self, request: &Request) -> Result<Response, ConnectionsError> {
-        let Wanted { status, limit, after } = wanted(request)?;
-        let listing = match status {
-            Some(Status::ReauthRequired) => Listing::Attention(Status::ReauthRequired.as_str()),
-            Some(Status::Active | Status::Disconnecting) | None => Listing::Everything,
-        };
-        let page = self.listing.list(listing, limit, after).await?;
-        let mut shown = Vec::new();
-        // Rows of the fleet have ids that no connection has.
-        for row in page.rows.iter().filter(|row| row.string("id").is_ok_and(|id| !id.starts_with('#'))) {
-            match Connection::stored(row) {
-                Ok(Some(connection)) if status.is_none_or(|wanted| wanted == status::status(&connection)) => {
-                    shown.push(status::show(&connection));
-                }
-                Ok(_) => {}
-                // One row that makes no sense must not hide the others. The schedule reports it at each run.
-                Err(error) => FailureClass::InconsistentRow.log(&StoreError::from(error)),
+        let Wanted { filter, limit, after } = wanted(request)?;
+        let page = self.listing.list(filter.listing(), limit, after).await?;
+        for row in &page.rows {
+            if let Row::Unreadable(unreadable) = row {
+                self.quarantine.put_off(unreadable, None).await;
             }
         }
-        let next_cursor = page.next.map(|last| cursor(status, &last));
+        let shown: Vec<_> = page.rows.iter().filter(|row| filter.matches(row)).map(status::show).collect();
+        let next_cursor = page.next.map(|last| cursor(filter, &last));
         Ok(reply::json(StatusCode::OK, &json!({ "connections": shown, "next_cursor": next_cursor })))
     }
 }
@@ -57,12 +91,11 @@ fn wanted(request: &Request) -> Result<Wanted, Problem> {
         return Err(Problem::field(unknown.to_owned(), "is unknown; the parameters are status, limit and cursor"));
     }
     let once = |name: &'static str| query.only(name).map_err(|_| Problem::field(name, "is there more than once"));
-    let status = match once("status")? {
-        None => None,
-        Some(text) => Some(
-            Status::parse(text)
-                .ok_or_else(|| Problem::field("status", "must be active, reauth_required or disconnecting"))?,
-        ),
+    let filter = match once("status")? {
+        None => Filter::None,
+        Some(text) => Filter::parse(text).ok_or_else(|| {
+            Problem::field("status", "must be active, pending, reauth_required, disconnecting or quarantined")
+        })?,
     };
     let limit = match once("limit")? {
         None => LIMIT_DEFAULT,
@@ -73,20 +106,20 @@ fn wanted(request: &Request) -> Result<Wanted, Problem> {
     let after = match once("cursor")? {
         None => None,
         Some(text) => Some(
-            read_cursor(status, text)
+            read_cursor(filter, text)
                 .ok_or_else(|| Problem::field("cursor", "is not the next_cursor of a list with this status"))?,
         ),
     };
-    Ok(Wanted { status, limit, after })
+    Ok(Wanted { filter, limit, after })
 }
 
 /// The list that it belongs to, and the last id that was looked at. It grants nothing, so it is not signed.
-fn cursor(status: Option<Status>, last: &str) -> String {
-    digest::base64url(format!("{}/{last}", status.map_or("", Status::as_str)))
+fn cursor(filter: Filter, last: &str) -> String {
+    digest::base64url(format!("{}/{last}", filter.as_str()))
 }
 
-fn read_cursor(status: Option<Status>, text: &str) -> Option<String> {
+fn read_cursor(filter: Filter, text: &str) -> Option<String> {
     let decoded = String::from_utf8(URL_SAFE_NO_PAD.decode(text).ok()?).ok()?;
     let (of, last) = decoded.split_once('/')?;
-    (of == status.map_or("", Status::as_str) && (1..=200).contains(&last.len())).then(|| last.to_owned())
+    (of == filter.as_str() && (1..=200).contains(&last.len())).then(|| last.to_owned())
 }

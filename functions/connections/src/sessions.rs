@@ -5,16 +5,16 @@ use std::time::Duration;
 use http::StatusCode;
 use http::header::LOCATION;
 use serde_json::json;
+use shared::domain::attempt::Failure;
+use shared::domain::connection::Row;
 use shared::domain::connection_id::ConnectionId;
 use shared::domain::digest;
 use shared::domain::return_to::ReturnTo;
 use shared::domain::secret::SessionToken;
 use shared::domain::session::{Session, SessionId, SessionStatus};
-use shared::domain::write::Written;
 use shared::http::body::Members;
 use shared::http::problem::Problem;
 use shared::http::{Invocation, Request, Response, reply};
-use shared::ports::StoreError;
 
 use crate::{Connections, ConnectionsError};
 
@@ -53,9 +53,10 @@ impl Connections {
                     Problem::field("return_to", "is required with confirm: it brings the confirmation back").into()
                 );
             }
-            self.nothing_works_there_yet(&connection_id).await?;
         }
 
+        // Its place among all that happens to the id: a link that was made later may be used after this one.
+        let order = self.orders.take(&connection_id).await?;
         let token = SessionToken::new(digest::base64url(self.entropy.bytes::<32>()));
         let now = self.clock.now();
         let session = Session {
@@ -65,14 +66,12 @@ impl Connections {
             confirm_page,
             confirm,
             status: SessionStatus::Pending,
+            order,
             begun_at: now,
             expires_at: now + Duration::from_secs(expires_in as u64),
         };
-        match self.sessions.write(&session.begin()).await? {
-            Written::Applied(_) => {}
-            // 256 random bits are new: the row is ours, written before the SDK asked again.
-            Written::Refused(_) => {}
-        }
+        // Refused only where the row is ours, written before the SDK asked again: 256 random bits are new.
+        self.sessions.session(&session.begin()).await?;
         let origin = self.settings.public_origin.as_ref().unwrap_or(&invocation.origin);
         let mut response = reply::json(
             StatusCode::CREATED,
@@ -92,32 +91,37 @@ impl Connections {
     pub(crate) async fn show_session(&self, id: &str) -> Result<Response, ConnectionsError> {
         let session = self.session(id).await?;
         let is_expired = session.status == SessionStatus::Pending && session.expires_at <= self.clock.now();
-        let status = if is_expired { "expired" } else { session.status.as_str() };
+        let (status, reason) = match session.status {
+            _ if self.has_connected(&session).await? => ("completed", None),
+            SessionStatus::Pending if is_expired => ("expired", None),
+            SessionStatus::Failed(failure) => ("failed", Some(failure.as_str())),
+            status => (status.as_str(), None),
+        };
         Ok(reply::json(
             StatusCode::OK,
             &json!({
                 "session_id": session.id.as_str(),
                 "connection_id": session.connection_id.as_str(),
                 "status": status,
+                "reason": reason,
                 "expires_at": session.expires_at.rfc3339(),
             }),
         ))
     }
 
-    /// Whoever followed the link, and whatever they approve, could otherwise end a connection that works.
-    async fn nothing_works_there_yet(&self, id: &ConnectionId) -> Result<(), ConnectionsError> {
-        match self.connections.read(id).await? {
-            Some(stored) if stored.is_in_use() => Err(ConnectionsError::Exists(
-                "the connection is live: a journey that must be confirmed does not replace it; connect without confirm",
-            )),
-            Some(_) | None => Ok(()),
+    /// Whether its journey has connected although its row does not say so: the process died before it could say so, or the
+    /// pair has come out of the queue since.
+    async fn has_connected(&self, session: &Session) -> Result<bool, ConnectionsError> {
+        if !matches!(session.status, SessionStatus::Pending | SessionStatus::Failed(Failure::NotStored)) {
+            return Ok(false);
         }
+        let row = self.connections.row(&session.connection_id).await?;
+        Ok(row.as_ref().and_then(Row::session).is_some_and(|mark| mark.id == session.id))
     }
 
     pub(crate) async fn session(&self, id: &str) -> Result<Session, ConnectionsError> {
         let id = SessionId::parse(id).ok_or(ConnectionsError::NoSuchSession)?;
-        let item = self.session_reads.read(&id.key()).await?.ok_or(ConnectionsError::NoSuchSession)?;
-        let session = Session::from_item(&item).map_err(StoreError::from)?;
+        let session = self.session_reads.session(&id).await?.ok_or(ConnectionsError::NoSuchSession)?;
         tracing::Span::current().record("connection", session.connection_id.as_str());
         Ok(session)
     }

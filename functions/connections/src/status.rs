@@ -1,28 +1,84 @@
-//! How a connection is, in JSON: never a secret.
+//! How a connection is, in JSON: never a secret. Every route takes it from the row's state alone.
 
 use serde_json::{Value, json};
 use shared::domain::account::KnownAccount;
-use shared::domain::connection::{Connection, Status};
+use shared::domain::connection::{Connection, Row, State};
+use shared::failure::FailureClass;
 
-/// A pair that arrived after the connection had been given up has revived it; the next read of its token writes that down.
-pub(crate) fn status(connection: &Connection) -> Status {
-    if connection.was_revived() { Status::Active } else { connection.status }
+/// `status`, as callers see it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Status {
+    Active,
+    /// There is no token yet: it waits for its confirmation, or was imported and not refreshed.
+    Pending,
+    ReauthRequired,
+    Disconnecting,
+    /// The row cannot be read.
+    Unreadable,
 }
 
-pub(crate) fn show(connection: &Connection) -> Value {
-    let status = status(connection);
-    let is_unconfirmed = status == Status::Active && !connection.is_confirmed();
-    let reason = if is_unconfirmed { Some("unconfirmed") } else { connection.reason.as_deref() };
-    let next_refresh_at = (status == Status::Active && !is_unconfirmed).then(|| connection.refresh_at.rfc3339());
+impl Status {
+    pub(crate) const FILTERS: [Self; 4] = [Self::Active, Self::Pending, Self::ReauthRequired, Self::Disconnecting];
+
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Pending => "pending",
+            Self::ReauthRequired => "reauth_required",
+            Self::Disconnecting => "disconnecting",
+            Self::Unreadable => "unreadable",
+        }
+    }
+
+    /// `None` where there is no connection.
+    pub(crate) fn of(row: &Row) -> Option<Self> {
+        Some(match row.state() {
+            Ok(State::Active) => Self::Active,
+            Ok(State::NotRefreshed | State::AwaitingConfirmation { .. }) => Self::Pending,
+            Ok(State::NeedsCustomer { .. }) => Self::ReauthRequired,
+            Ok(State::Disconnecting) => Self::Disconnecting,
+            Ok(State::Tombstone) => return None,
+            Err(_) => Self::Unreadable,
+        })
+    }
+}
+
+pub(crate) fn show(row: &Row) -> Value {
+    let status = Status::of(row).map(Status::as_str);
+    let mut shown = match row {
+        Row::Connection(connection) => live(connection),
+        Row::Tombstone(tombstone) => json!({
+            "reason": matches!(tombstone.state(), State::AwaitingConfirmation { .. }).then_some("unconfirmed"),
+            "version": tombstone.version,
+        }),
+        Row::Unreadable(_) => json!({ "reason": FailureClass::InconsistentRow.as_str() }),
+    };
+    shown["id"] = row.id().into();
+    shown["status"] = status.into();
+    // What is not known is null, and not absent.
+    for member in ["reason", "version", "expires_at", "refreshed_at", "next_refresh_at", "failures", "scope", "account"]
+    {
+        if shown.get(member).is_none() {
+            shown[member] = Value::Null;
+        }
+    }
+    shown
+}
+
+fn live(connection: &Connection) -> Value {
+    let is_refreshed = connection.has_been_refreshed;
+    let reason = match connection.state {
+        State::NeedsCustomer { why, .. } => Some(why.as_str()),
+        State::NotRefreshed => Some(connection.journal.reason.map_or("not_refreshed", FailureClass::as_str)),
+        _ => connection.journal.reason.map(FailureClass::as_str),
+    };
     json!({
-        "id": connection.id.as_str(),
-        "status": status.as_str(),
         "reason": reason,
         "version": connection.version,
-        "expires_at": connection.expires_at.rfc3339(),
-        "refreshed_at": connection.refreshed_at.rfc3339(),
-        "next_refresh_at": next_refresh_at,
-        "failures": connection.failures,
+        "expires_at": is_refreshed.then(|| connection.expires_at.rfc3339()),
+        "refreshed_at": is_refreshed.then(|| connection.refreshed_at.rfc3339()),
+        "next_refresh_at": connection.state.is_in_use().then(|| connection.refresh_at.rfc3339()),
+        "failures": connection.journal.failures,
         "scope": connection.scope,
         "account": connection.account.as_ref().map(account),
     })

@@ -1,13 +1,13 @@
 //! What a change of a connection's row means to its integrator.
 
 use serde_json::json;
-use shared::domain::connection::disconnecting::Revocation;
+use shared::domain::connection::disconnect::Outcome;
 use shared::domain::connection_id::ConnectionId;
 use shared::domain::time::Timestamp;
 use shared::failure::FailureClass;
 use shared::ports::BusEntry;
 
-use crate::state::{Standing, State};
+use crate::state::{Seen, Standing};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -40,8 +40,8 @@ pub struct Event {
     pub version: i64,
     /// Why it is degraded, or must be connected again.
     pub reason: Option<FailureClass>,
-    /// What became of the pair of a connection that was taken away.
-    pub revocation: Option<Revocation>,
+    /// What became of the grants of a connection that was taken away, where that is known already.
+    pub revocation: Option<Outcome>,
 }
 
 impl Event {
@@ -50,30 +50,44 @@ impl Event {
     /// - every grant and every refresh stores a pair, and with it a new version; a tombstone's goes on growing
     /// - failures only add up, and quarantine only ends, until a new pair is stored: a version is degraded once
     /// - only a pair that is new revives a connection that was given up
-    pub fn between(connection: ConnectionId, old: &State, new: &State) -> Option<Self> {
-        let (kind, version, reason, revocation) = match (old, new) {
-            (State::Absent { .. }, State::Absent { .. }) => return None,
-            // The version that was taken away, which its tombstone keeps.
-            (State::Present { version, .. }, State::Absent { revocation }) => {
-                (Kind::Disconnected, *version, None, *revocation)
+    pub fn between(connection: ConnectionId, old: &Seen, new: &Seen) -> Option<Self> {
+        let (kind, version, reason) = match (old, new) {
+            (Seen::Absent { .. }, Seen::Absent { .. } | Seen::Unreadable) | (Seen::Unreadable, Seen::Unreadable) => {
+                return None;
             }
-            (State::Absent { .. }, State::Present { standing, version, reason, .. }) => match standing {
-                Standing::Active | Standing::Degraded => (Kind::Connected, *version, None, None),
-                Standing::ReauthRequired => (Kind::ReauthRequired, *version, *reason, None),
-                Standing::Disconnecting => return None,
+            // The version that was taken away, which its tombstone keeps; if it was ever told.
+            (Seen::Present { version, was_connected: true, .. }, Seen::Absent { .. }) => {
+                (Kind::Disconnected, *version, None)
+            }
+            (Seen::Present { was_connected: false, .. } | Seen::Unreadable, Seen::Absent { .. }) => return None,
+            (Seen::Present { standing: Standing::Degraded, .. }, Seen::Unreadable) => return None,
+            (Seen::Present { version, .. }, Seen::Unreadable) => {
+                (Kind::Degraded, *version, Some(FailureClass::InconsistentRow))
+            }
+            (
+                Seen::Absent { .. } | Seen::Present { was_connected: false, .. },
+                Seen::Present { version, was_connected: true, .. },
+            ) => (Kind::Connected, *version, None),
+            (Seen::Absent { .. }, Seen::Present { version, reason, .. }) => (Kind::ReauthRequired, *version, *reason),
+            (Seen::Unreadable, Seen::Present { standing, version, reason, .. }) => match standing {
+                Standing::Active => (Kind::Recovered, *version, None),
+                Standing::Degraded => return None,
+                Standing::ReauthRequired => (Kind::ReauthRequired, *version, *reason),
             },
             (
-                State::Present { standing: before, grant: old_grant, .. },
-                State::Present { standing: after, grant, version, reason },
+                Seen::Present { standing: before, grant: old_grant, .. },
+                Seen::Present { standing: after, grant, version, reason, .. },
             ) => match (before, after) {
-                // The end is the tombstone: until then a pair may still arrive, to be revoked.
-                (_, Standing::Disconnecting) => return None,
-                _ if old_grant != grant => (Kind::Reconnected, *version, None, None),
-                _ if before == after => return None,
-                (_, Standing::ReauthRequired) => (Kind::ReauthRequired, *version, *reason, None),
-                (_, Standing::Degraded) => (Kind::Degraded, *version, *reason, None),
-                (_, Standing::Active) => (Kind::Recovered, *version, None, None),
+                (_, Standing::Active | Standing::Degraded) if old_grant != grant => (Kind::Reconnected, *version, None),
+                _ if before == after && old_grant == grant => return None,
+                (_, Standing::ReauthRequired) => (Kind::ReauthRequired, *version, *reason),
+                (_, Standing::Degraded) => (Kind::Degraded, *version, *reason),
+                (_, Standing::Active) => (Kind::Recovered, *version, None),
             },
+        };
+        let revocation = match new {
+            Seen::Absent { revocation } => *revocation,
+            Seen::Present { .. } | Seen::Unreadable => None,
         };
         Some(Self { kind, connection, version, reason, revocation })
     }
@@ -92,7 +106,7 @@ impl Event {
             "connection_id": self.connection.as_str(),
             "version": self.version,
             "reason": self.reason.map(FailureClass::as_str),
-            "revocation": self.revocation.map(Revocation::as_str),
+            "revocation": self.revocation.map(Outcome::as_str),
             "occurred_at": at.rfc3339(),
         });
         BusEntry { detail_type: self.kind.as_str(), detail: detail.to_string(), at }

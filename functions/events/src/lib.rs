@@ -1,11 +1,11 @@
-//! What happens to connections, told to whoever listens: from the connections table's stream to an event bus.
+//! What happens to connections, told to its listeners: from the connections table's stream to an event bus.
 //!
 //! 1. each record of the stream is a change that has been stored; what it means is in the images before and after it
 //! 2. the events are put on the bus, in the order of the stream
 //! 3. where the bus does not take one, the stream comes again from that record on: later ones are not put before it for good
 //!
 //! Delivery is at least once. An event's id is made of the connection, its version and what happened, so that it is the same
-//! each time. A record that makes no sense is told in the log and passed by: it would hold up all that comes after it.
+//! each time. A record that cannot be read is told in the log and passed by: it would hold up all that comes after it.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ pub mod event;
 pub mod record;
 pub mod state;
 
-use record::Occurred;
+use record::{Occurred, Read};
 
 pub struct Settings {
     pub stack: String,
@@ -76,9 +76,18 @@ impl Events {
 }
 
 fn read(record: &Value) -> Option<Occurred> {
-    Occurred::read(record).unwrap_or_else(|error| {
-        let connection = record["dynamodb"]["Keys"]["id"]["S"].as_str().unwrap_or_default();
-        tracing::info_span!("connection", connection).in_scope(|| FailureClass::InconsistentRow.log(&error));
-        None
-    })
+    let connection = record["dynamodb"]["Keys"]["id"]["S"].as_str().unwrap_or_default();
+    let span = tracing::info_span!("connection", connection);
+    match Read::of(record) {
+        Ok(Read { occurred, unreadable }) => {
+            if let Some(error) = unreadable {
+                span.in_scope(|| FailureClass::InconsistentRow.log(&error));
+            }
+            occurred
+        }
+        Err(error) => {
+            span.in_scope(|| FailureClass::InconsistentRow.log(&error));
+            None
+        }
+    }
 }

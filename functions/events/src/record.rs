@@ -3,12 +3,14 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value as Json;
+use shared::domain::connection::Row;
 use shared::domain::connection_id::ConnectionId;
-use shared::domain::item::{InconsistentItem, Item, Value};
+use shared::domain::item::{Item, Value};
 use shared::domain::time::Timestamp;
+use shared::ports::StoreError;
 
 use crate::event::Event;
-use crate::state::{READ, State};
+use crate::state::Seen;
 
 /// An event that waits to be put on the bus.
 pub struct Occurred {
@@ -18,47 +20,61 @@ pub struct Occurred {
     pub event: Event,
 }
 
-impl Occurred {
-    /// `None` where the change means nothing to anybody outside.
-    pub fn read(record: &Json) -> Result<Option<Self>, InconsistentItem> {
+/// What a record means.
+pub struct Read {
+    /// `None` where the change means nothing outside.
+    pub occurred: Option<Occurred>,
+    /// The row that the change has left, where it cannot be read.
+    pub unreadable: Option<StoreError>,
+}
+
+/// A record that is none of the connections table.
+#[derive(Debug, thiserror::Error)]
+#[error("the record of the stream has no readable `{0}`")]
+pub struct NoRecord(&'static str);
+
+impl Read {
+    pub fn of(record: &Json) -> Result<Self, NoRecord> {
         let change = &record["dynamodb"];
-        let missing = |attribute| InconsistentItem { attribute };
-        let id = change["Keys"]["id"]["S"].as_str().ok_or(missing("id"))?;
+        let key = change["Keys"]["id"]["S"].as_str().ok_or(NoRecord("id"))?;
         // A row of the fleet.
-        if id.starts_with('#') {
-            return Ok(None);
+        if key.starts_with('#') {
+            return Ok(Self { occurred: None, unreadable: None });
         }
-        let id = ConnectionId::parse(id).map_err(|_| missing("id"))?;
-        let [old, new] = ["OldImage", "NewImage"].map(|image| change.get(image).map(read_image).transpose());
-        let Some(event) = Event::between(id, &State::of(old?.as_ref())?, &State::of(new?.as_ref())?) else {
-            return Ok(None);
+        let id = ConnectionId::parse(key).map_err(|_| NoRecord("id"))?;
+        let [old, new] = ["OldImage", "NewImage"].map(|image| change.get(image).map(|image| row(key, image)));
+        let event = Event::between(id, &Seen::of(old.as_ref()), &Seen::of(new.as_ref()));
+        let occurred = match event {
+            None => None,
+            Some(event) => {
+                let sequence_number = change["SequenceNumber"].as_str().ok_or(NoRecord("SequenceNumber"))?.to_owned();
+                let at = change["ApproximateCreationDateTime"].as_f64();
+                let at = at.ok_or(NoRecord("ApproximateCreationDateTime"))?;
+                Some(Occurred { sequence_number, at: Timestamp::from_unix(at as i64), event })
+            }
         };
-        let sequence_number = change["SequenceNumber"].as_str().ok_or(missing("SequenceNumber"))?.to_owned();
-        let at = change["ApproximateCreationDateTime"].as_f64().ok_or(missing("ApproximateCreationDateTime"))?;
-        Ok(Some(Self { sequence_number, at: Timestamp::from_unix(at as i64), event }))
+        let unreadable = match new {
+            Some(Row::Unreadable(unreadable)) => Some(unreadable.into()),
+            Some(Row::Connection(_) | Row::Tombstone(_)) | None => None,
+        };
+        Ok(Self { occurred, unreadable })
     }
 }
 
-/// What is looked at, and nothing of the sealed pair. A text that cannot be read is named, and not quoted.
-fn read_image(image: &Json) -> Result<Item, InconsistentItem> {
-    let mut item = Item::default();
-    for attribute in READ {
-        if let Some(typed) = image.get(attribute) {
-            let value = read_value(typed).ok_or(InconsistentItem { attribute })?;
-            item.0.insert(attribute.into(), value);
-        }
-    }
-    Ok(item)
+/// By the same rules as every other reader of the row. Its pairs are sealed, and this function has no key.
+fn row(key: &str, image: &Json) -> Row {
+    let attributes = image.as_object().into_iter().flatten();
+    let item = Item(attributes.map(|(name, typed)| (name.clone().into(), value(typed))).collect());
+    Row::parse(key, &item)
 }
 
 /// `{"N": "3"}`
-fn read_value(typed: &Json) -> Option<Value> {
-    let (of_type, value) = typed.as_object()?.iter().next()?;
-    let text = value.as_str()?;
-    match of_type.as_str() {
-        "S" => Some(Value::S(text.to_owned())),
-        "N" => text.parse().ok().map(Value::N),
-        "B" => STANDARD.decode(text).ok().map(Value::B),
-        _ => None,
+fn value(typed: &Json) -> Value {
+    let Some((of_type, value)) = typed.as_object().and_then(|typed| typed.iter().next()) else { return Value::Other };
+    match (of_type.as_str(), value.as_str()) {
+        ("S", Some(text)) => Value::S(text.to_owned()),
+        ("N", Some(text)) => text.parse().map_or(Value::Other, Value::N),
+        ("B", Some(text)) => STANDARD.decode(text).map_or(Value::Other, Value::B),
+        _ => Value::Other,
     }
 }

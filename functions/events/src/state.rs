@@ -1,9 +1,7 @@
 //! A connection as its integrator sees it, in one image of its row.
 
-use shared::domain::connection::disconnecting::Revocation;
-use shared::domain::connection::writes::QUARANTINED;
-use shared::domain::connection::{Status, disconnected_at};
-use shared::domain::item::{InconsistentItem, Item};
+use shared::domain::connection::disconnect::Outcome;
+use shared::domain::connection::{Connection, Row, State};
 use shared::failure::FailureClass;
 
 /// The third failure in a row degrades a connection. Its schedule leaves room for four runs before the access token ends:
@@ -11,79 +9,58 @@ use shared::failure::FailureClass;
 /// most of that room is used up.
 pub const DEGRADED_AFTER: i64 = 3;
 
-/// The attributes that are looked at. No other is read from an image: it holds a sealed pair.
-pub const READ: [&str; 11] = [
-    "status",
-    "version",
-    "token_set",
-    "grant",
-    "failures",
-    "reason",
-    "attention",
-    "refused_set",
-    "disconnected_at",
-    "revocation",
-    "confirm_by",
-];
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
     Active,
     /// Its refreshes fail, and a token may soon be missing.
     Degraded,
     ReauthRequired,
-    Disconnecting,
 }
 
+/// What has been told of a connection, or would be.
 #[derive(Debug, PartialEq, Eq)]
-pub enum State {
-    /// No row, a tombstone, or a connection that nobody has confirmed yet.
-    Absent {
-        /// Of a tombstone.
-        revocation: Option<Revocation>,
-    },
+pub enum Seen {
+    /// There is nothing to tell of: no row, a tombstone, a grant that waits for its confirmation, or an import that was not
+    /// refreshed yet.
+    Absent { revocation: Option<Outcome> },
     Present {
         standing: Standing,
         version: i64,
-        /// Which attempt of a customer's has made the grant.
-        grant: Option<String>,
+        /// Which grant of a customer's it goes back to.
+        grant: String,
         reason: Option<FailureClass>,
+        /// False for an import that needs its customer before it ever had a token: it was not told as connected.
+        was_connected: bool,
     },
+    /// A row that cannot be read.
+    Unreadable,
 }
 
-impl State {
-    pub fn of(image: Option<&Item>) -> Result<Self, InconsistentItem> {
-        let Some(item) = image else { return Ok(Self::Absent { revocation: None }) };
-        if disconnected_at(item)?.is_some() {
-            return Ok(Self::Absent { revocation: Revocation::stored(item)? });
+impl Seen {
+    pub fn of(image: Option<&Row>) -> Self {
+        match image {
+            None => Self::Absent { revocation: None },
+            Some(Row::Tombstone(tombstone)) => Self::Absent { revocation: tombstone.revocation },
+            Some(Row::Connection(connection)) => Self::of_connection(connection),
+            Some(Row::Unreadable(_)) => Self::Unreadable,
         }
-        if item.optional_number("confirm_by")?.is_some() {
-            return Ok(Self::Absent { revocation: None });
-        }
-        Ok(Self::Present {
-            standing: standing(item)?,
-            version: item.number("version")?,
-            grant: item.optional_string("grant")?.map(str::to_owned),
-            // A name of ours, or nothing: no other text of a row leaves the account.
-            reason: item.optional_string("reason")?.and_then(FailureClass::parse),
-        })
     }
-}
 
-fn standing(item: &Item) -> Result<Standing, InconsistentItem> {
-    let status = item.string("status")?;
-    if status == Status::Disconnecting.as_str() {
-        return Ok(Standing::Disconnecting);
+    fn of_connection(connection: &Connection) -> Self {
+        let (standing, reason) = match connection.state {
+            State::NeedsCustomer { why, .. } => (Standing::ReauthRequired, Some(why)),
+            _ if !connection.has_been_refreshed => return Self::Absent { revocation: None },
+            _ if connection.is_quarantined || connection.journal.failures >= DEGRADED_AFTER => {
+                (Standing::Degraded, connection.journal.reason)
+            }
+            _ => (Standing::Active, connection.journal.reason),
+        };
+        Self::Present {
+            standing,
+            version: connection.version,
+            grant: connection.granted_by.name.clone(),
+            reason,
+            was_connected: connection.has_been_refreshed,
+        }
     }
-    if status == Status::ReauthRequired.as_str() {
-        // A pair that arrived after the connection had been given up has revived it: `Connection::was_revived`.
-        let is_refused = item.optional_bytes("refused_set")? == Some(item.bytes("token_set")?);
-        return Ok(if is_refused { Standing::ReauthRequired } else { Standing::Active });
-    }
-    if status != Status::Active.as_str() {
-        return Err(InconsistentItem { attribute: "status" });
-    }
-    let needs_a_person = item.optional_string("attention")? == Some(QUARANTINED);
-    let fails = item.optional_number("failures")?.unwrap_or(0) >= DEGRADED_AFTER;
-    Ok(if needs_a_person || fails { Standing::Degraded } else { Standing::Active })
 }

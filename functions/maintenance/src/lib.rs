@@ -14,15 +14,14 @@ use std::time::Duration;
 
 use futures_util::{StreamExt, future, stream};
 use serde::Serialize;
-use shared::aws::dynamodb::{self, ConnectionsTable};
-use shared::aws::kms::{self, DataKeyMaker, DataKeyOpener};
 use shared::config::Environment;
-use shared::domain::item::Item;
+use shared::domain::connection::Row;
 use shared::domain::time::Timestamp;
 use shared::ports::{
-    Clock, DeleteConnections, Entropy, MakeDataKeys, Row, StoreError, TraceDataKeys, WalkConnections, WriteConnections,
+    Clock, DeleteConnections, Entropy, MakeDataKeys, StoreError, TraceDataKeys, WalkConnections, WriteConnections,
 };
-use shared::refreshing::Failure;
+use shared::protocol::quarantine::Quarantine;
+use shared::protocol::refresh::Failure;
 use tracing::Instrument;
 
 mod event;
@@ -60,6 +59,7 @@ pub struct Maintenance {
     pub settings: Settings,
     pub rows: Arc<dyn WalkConnections>,
     pub connection_writes: Arc<dyn WriteConnections>,
+    pub quarantine: Quarantine,
     pub deletes: Arc<dyn DeleteConnections>,
     pub keys: Arc<dyn TraceDataKeys>,
     pub new_keys: Arc<dyn MakeDataKeys>,
@@ -96,28 +96,6 @@ enum Done {
 }
 
 impl Maintenance {
-    /// On these services.
-    pub fn new(
-        settings: Settings,
-        tables: dynamodb::Client,
-        keys: kms::Client,
-        clock: Arc<dyn Clock>,
-        entropy: Arc<dyn Entropy>,
-    ) -> Self {
-        let table = Arc::new(ConnectionsTable::new(tables, settings.connections_table.clone()));
-        let (stack, key_id) = (settings.stack.clone(), settings.kms_key_id.clone());
-        Self {
-            rows: table.clone(),
-            connection_writes: table.clone(),
-            deletes: table,
-            keys: Arc::new(DataKeyOpener { client: keys.clone(), stack: stack.clone() }),
-            new_keys: Arc::new(DataKeyMaker { client: keys, key_id, stack }),
-            clock,
-            entropy,
-            settings,
-        }
-    }
-
     pub async fn run(&self, event: &Event, deadline: Timestamp) -> Report {
         let mut report = Report::of(event);
         let has_time = || self.clock.now() + ROW_BUDGET <= deadline;
@@ -141,9 +119,9 @@ impl Maintenance {
                 report.count(done);
                 report.cursor = Some(key);
             }
-            if all && (!page.more || rows == 0) {
-                report.finished = true;
-                report.cursor = None;
+            if all {
+                report.finished = page.next.is_none();
+                report.cursor = page.next;
             }
             if !all || report.finished {
                 break;
@@ -152,16 +130,11 @@ impl Maintenance {
         report
     }
 
-    /// `None` is a row of the fleet, which is nobody's connection.
-    async fn visit(&self, event: &Event, row: Row) -> (String, Option<Result<Done, Failure>>) {
-        // No connection's id begins so.
-        if row.key.starts_with('#') {
-            return (row.key, None);
-        }
-        let span = tracing::info_span!("connection", connection = row.key);
+    async fn visit(&self, event: &Event, row: Row) -> (String, Result<Done, Failure>) {
+        let key = row.id().to_owned();
+        let span = tracing::info_span!("connection", connection = key);
         let done = async {
-            let item = row.item.map_err(StoreError::from)?;
-            let done = self.one(event, item).await?;
+            let done = self.one(event, row).await?;
             match done {
                 Done::Changed if event.dry_run => tracing::info!(task = ?event.task, "the row would be changed"),
                 Done::Changed => tracing::info!(task = ?event.task, "the row is changed"),
@@ -173,13 +146,17 @@ impl Maintenance {
         if let Err(failure) = &done {
             span.in_scope(|| failure.log());
         }
-        (row.key, Some(done))
+        (key, done)
     }
 
-    async fn one(&self, event: &Event, item: Item) -> Result<Done, Failure> {
+    async fn one(&self, event: &Event, row: Row) -> Result<Done, Failure> {
+        if let Row::Unreadable(unreadable) = row {
+            self.quarantine.put_off(&unreadable, None).await;
+            return Err(StoreError::from(unreadable).into());
+        }
         match event.task {
-            Task::Reseal => self.reseal(item, event.dry_run).await,
-            Task::Reap => self.reap(&item, event).await,
+            Task::Reseal => self.reseal(row, event.dry_run).await,
+            Task::Reap => self.reap(&row, event).await,
         }
     }
 }
@@ -199,8 +176,7 @@ impl Report {
         }
     }
 
-    fn count(&mut self, done: Option<Result<Done, Failure>>) {
-        let Some(done) = done else { return };
+    fn count(&mut self, done: Result<Done, Failure>) {
         self.scanned += 1;
         match done {
             Ok(Done::Changed) => {

@@ -4,6 +4,7 @@ use lambda_runtime::{LambdaEvent, service_fn};
 use maintenance::{Event, Maintenance, Settings};
 use shared::aws::{dynamodb, kms};
 use shared::config::{Environment, process_environment};
+use shared::protocol::quarantine::Quarantine;
 use shared::system::{SystemClock, SystemEntropy};
 use tracing::Instrument;
 
@@ -12,9 +13,21 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let settings = Environment::read(&process_environment, Settings::read)?;
     shared::telemetry::init(&settings.stack);
     let sdk = shared::aws::sdk_config().await;
+    let table =
+        Arc::new(dynamodb::ConnectionsTable::new(dynamodb::Client::new(&sdk), settings.connections_table.clone()));
+    let (keys, stack, key_id) = (kms::Client::new(&sdk), settings.stack.clone(), settings.kms_key_id.clone());
     let clock = Arc::new(SystemClock);
-    let maintenance =
-        Maintenance::new(settings, dynamodb::Client::new(&sdk), kms::Client::new(&sdk), clock, Arc::new(SystemEntropy));
+    let maintenance = Maintenance {
+        rows: table.clone(),
+        connection_writes: table.clone(),
+        quarantine: Quarantine { writes: table.clone(), clock: clock.clone() },
+        deletes: table,
+        keys: Arc::new(kms::DataKeyOpener { client: keys.clone(), stack: stack.clone() }),
+        new_keys: Arc::new(kms::DataKeyMaker { client: keys, key_id, stack }),
+        clock,
+        entropy: Arc::new(SystemEntropy),
+        settings,
+    };
     let maintenance = &maintenance;
     lambda_runtime::run(service_fn(move |event: LambdaEvent<serde_json::Value>| {
         let request_id = event.context.request_id.clone();

@@ -2,23 +2,35 @@
 
 use std::time::Duration;
 
-use shared::domain::connection::reaping::reap;
-use shared::domain::item::Item;
-use shared::ports::StoreError;
-use shared::refreshing::Failure;
+use shared::domain::connection::Row;
+use shared::domain::connection::disconnect::disconnect;
+use shared::domain::connection::reap::{Reaping, reap};
+use shared::domain::write::Written;
+use shared::protocol::refresh::Failure;
 
 use crate::{Done, Event, Maintenance};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
 impl Maintenance {
-    pub(crate) async fn reap(&self, item: &Item, event: &Event) -> Result<Done, Failure> {
-        let limit = self.clock.now() - DAY * u32::from(event.days);
-        let Some(delete) = reap(item, limit).map_err(StoreError::from)? else { return Ok(Done::Skipped) };
-        if event.dry_run || self.deletes.delete(&delete).await? {
-            return Ok(Done::Changed);
-        }
-        // Its customer has come back, or another run was first.
-        Ok(Done::Skipped)
+    pub(crate) async fn reap(&self, row: &Row, event: &Event) -> Result<Done, Failure> {
+        let now = self.clock.now();
+        let is_done = match reap(row, now - DAY * u32::from(event.days)) {
+            Reaping::Leave => return Ok(Done::Skipped),
+            _ if event.dry_run => true,
+            Reaping::Delete(delete) => self.deletes.delete(&delete).await?,
+            Reaping::Disconnect => self.make_a_tombstone(row).await?,
+        };
+        // Or its customer has come back, or another run was first.
+        Ok(if is_done { Done::Changed } else { Done::Skipped })
+    }
+
+    /// Its grants are worked off by the schedule; a later run deletes the tombstone. It refuses no journey that the grant
+    /// itself would not refuse: the customer may be about to come back.
+    async fn make_a_tombstone(&self, row: &Row) -> Result<bool, Failure> {
+        let Row::Connection(connection) = row else { return Ok(false) };
+        let write = disconnect(row, connection.granted_by.order, self.clock.now());
+        let Some((write, _)) = write else { return Ok(false) };
+        Ok(matches!(self.connection_writes.write(&write).await?, Written::Applied(_)))
     }
 }

@@ -2,7 +2,7 @@
 //! messages of the escrow queue, as SQS's event source mapping hands them over.
 
 use serde_json::Value;
-use shared::domain::escrowed::{Escrowed, InvalidEscrow};
+use shared::domain::escrow::{Escrowed, InvalidEscrow};
 use shared::domain::schedule::SHARDS;
 
 use crate::all_shards;

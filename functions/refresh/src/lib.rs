@@ -1,12 +1,13 @@
 //! The scheduled refresh: a sweep over every connection that is due.
 //!
 //! 1. the shards of the `due` index in random order, each from its earliest row to the first that is not due yet
-//! 2. each due connection is refreshed, as [`shared::refreshing`] does it for the token route too: a few at a time, a
-//!    little apart
+//! 2. each due connection is refreshed, as [`shared::protocol::refresh`] does it for the token route too: a few at a time, a
+//!    little apart; a row without a live pair has its grants revoked ([`shared::protocol::revoke`])
 //! 3. a provider that asks to wait, or that does not know us, ends the run's refreshing; so does the approaching deadline
 //! 4. the summary, which is the run's answer and its one line in the log
 //!
-//! A connection that is being taken away is due too, and driven on; one that nobody has confirmed in time is taken away.
+//! A run that does not do its whole work says so: what could not be listed is a failure, and `finished` is false.
+//!
 //! Pairs in escrow come from their queue, and are stored: [`Refresh::replay`].
 //!
 //! A run may overlap another, or be repeated: leases and due times make every run idempotent.
@@ -18,16 +19,18 @@ use std::time::Duration;
 
 use futures_util::{FutureExt, Stream, StreamExt, stream};
 use serde::Serialize;
-use shared::disconnecting::{Disconnecting, Disconnection};
-use shared::domain::connection::writes::Need;
+use shared::domain::connection::refresh::RefreshReason;
 use shared::domain::connection_id::ConnectionId;
 use shared::domain::fleet::Tally;
+use shared::domain::item::Unreadable;
 use shared::domain::schedule::{RETRY_AFTER_LONGEST, SHARDS, TAKEN_AWAY};
 use shared::domain::time::Timestamp;
 use shared::failure::FailureClass;
 use shared::ports::{Clock, Due, DueCursor, Entropy, ListDue, ProviderError, StoreError};
-use shared::refreshing::{Failure, INVOCATION_BUDGET, Outcome, Refreshing};
-use shared::telemetry::Chain;
+use shared::protocol::composition::Refreshes;
+use shared::protocol::refresh::{Failure, INVOCATION_BUDGET, Outcome, Refreshing};
+use shared::protocol::replay::Replaying;
+use shared::protocol::revoke::Revoking;
 use tracing::Instrument;
 
 mod event;
@@ -49,20 +52,22 @@ const ENOUGH: usize = 3;
 
 pub struct Refresh {
     pub refreshing: Arc<Refreshing>,
-    pub disconnecting: Arc<Disconnecting>,
+    pub revoking: Arc<Revoking>,
+    pub replaying: Replaying,
     pub due: Arc<dyn ListDue>,
     pub clock: Arc<dyn Clock>,
     pub entropy: Arc<dyn Entropy>,
 }
 
-/// What a run has done. `due` counts connections: `refreshed + adopted + deferred + reauth_required + all of failed`.
+/// What a run has done. `due` counts rows: `refreshed + adopted + deferred + reauth_required + all of failed`, where `failed`
+/// also counts shards that could not be listed to their end.
 #[derive(Debug, Default, Serialize)]
 pub struct Summary {
     pub due: usize,
     pub refreshed: usize,
-    /// Somebody else had refreshed it, or taken it away.
+    /// Another worker had refreshed it, or it was taken away.
     pub adopted: usize,
-    /// Left for a later run: somebody else is at it, it backs off, or this run had to stop.
+    /// Left for a later run: another worker is at it, it backs off, or this run had to stop.
     pub deferred: usize,
     /// By [`FailureClass`].
     pub failed: BTreeMap<&'static str, usize>,
@@ -70,8 +75,11 @@ pub struct Summary {
     pub reauth_required: usize,
     /// Seconds until the first access token of the fleet expires; negative if one has. Null with none active.
     pub least_remaining_seconds: Option<i64>,
-    /// Whether every shard was swept to its end.
+    /// Whether every shard was swept to its end, and every due row was tried.
     pub finished: bool,
+    /// The same as a metric, of a run that was not finished.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unfinished_runs: Option<u8>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -91,10 +99,11 @@ pub struct ItemIdentifier {
 }
 
 /// What the sweep meets.
-enum Met {
-    Due(Due),
+enum SweepItem {
+    /// A row, and whether it has a live pair.
+    Due(Due, bool),
     /// The first row of a shard that is not due yet.
-    Later(Timestamp),
+    Later(Option<Timestamp>),
     /// A shard that could not be listed to its end.
     Unlisted(StoreError),
     /// A shard that could not be listed to its end before the run must end.
@@ -115,6 +124,17 @@ struct Run {
 }
 
 impl Refresh {
+    pub fn new(refreshes: &Refreshes, due: Arc<dyn ListDue>, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Self {
+        Self {
+            refreshing: refreshes.refreshing.clone(),
+            revoking: refreshes.revoking.clone(),
+            replaying: refreshes.replaying(),
+            due,
+            clock,
+            entropy,
+        }
+    }
+
     pub async fn run(&self, mut shards: Vec<u8>, deadline: Timestamp) -> Summary {
         // 1.
         self.shuffle(&mut shards);
@@ -122,14 +142,14 @@ impl Refresh {
             std::sync::Mutex::new(Run { summary: Summary { finished: true, ..Summary::default() }, ..Run::default() });
         let locked = || run.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         let sweep = self.rows(shards, self.clock.now(), deadline);
-        let refreshes = sweep.map(|met| {
+        let refreshes = sweep.map(|item| {
             let locked = &locked;
             async move {
-                let due = match met {
-                    Met::Due(due) => due,
-                    Met::Later(expires_at) => return locked().expires(expires_at),
-                    Met::Unlisted(error) => return locked().not_listed(&error),
-                    Met::NoTime => return locked().stop(DEADLINE_IS_NEAR),
+                let (due, is_live) = match item {
+                    SweepItem::Due(due, is_live) => (due, is_live),
+                    SweepItem::Later(expires_at) => return locked().expires(expires_at),
+                    SweepItem::Unlisted(error) => return locked().not_listed(&error),
+                    SweepItem::NoTime => return locked().stop(DEADLINE_IS_NEAR),
                 };
                 // 3.
                 if locked().stopped.is_some() {
@@ -140,9 +160,9 @@ impl Refresh {
                     return locked().deferred(&due);
                 }
                 // 2. A defect that one connection's row uncovers must not take others' pairs along.
-                let span = tracing::info_span!("connection", connection = due.id.as_str());
+                let span = tracing::info_span!("connection", connection = due.key.as_str());
                 // Boxed: of the rows that a sweep looks at, few are due, and the others need no room for a refresh.
-                let refresh = Box::pin(self.refresh(&due.id, deadline)).instrument(span.clone());
+                let refresh = Box::pin(self.refresh(&due.key, is_live, deadline)).instrument(span.clone());
                 let outcome = AssertUnwindSafe(refresh).catch_unwind().await;
                 span.in_scope(|| locked().count(&due, outcome.ok()));
             }
@@ -159,6 +179,7 @@ impl Refresh {
         if let Some(pause) = run.pause {
             self.refreshing.fleet.pause(now + pause.min(RETRY_AFTER_LONGEST)).await;
         }
+        run.summary.unfinished_runs = (!run.summary.finished).then_some(1);
         run.summary.least_remaining_seconds = run.earliest_expiry.map(|expiry| now.seconds_until(expiry));
         if let Some(reason) = run.stopped {
             tracing::warn!(reason, "the run has stopped before its end");
@@ -171,14 +192,14 @@ impl Refresh {
         let mut not_replayed = NotReplayed::default();
         for message in messages {
             let done = match message.escrowed {
-                // Nobody can make sense of it: it stays in the queue, whose alarm brings a person (decision 0007).
+                // It stays in the queue, whose alarm brings a person (decision 0007).
                 Err(error) => {
-                    tracing::error!(%error, "a message of the queue is no pair in escrow");
+                    FailureClass::InconsistentRow.log(&error);
                     false
                 }
                 Ok(escrowed) => {
                     let span = tracing::info_span!("connection", connection = escrowed.id().as_str());
-                    match self.refreshing.replay(escrowed).instrument(span.clone()).await {
+                    match self.replaying.replay(&escrowed).instrument(span.clone()).await {
                         Ok(replayed) => {
                             span.in_scope(|| tracing::info!(?replayed, "a pair has come out of escrow"));
                             true
@@ -197,32 +218,38 @@ impl Refresh {
         not_replayed
     }
 
-    async fn refresh(&self, id: &ConnectionId, deadline: Timestamp) -> Outcome {
-        match self.refreshing.refresh(id, &Need::Scheduled, deadline).await {
-            Outcome::Disconnecting => taken_away(self.disconnecting.drive(id, deadline).await),
-            Outcome::Unconfirmed { until } if until <= self.clock.now() => {
-                taken_away(self.disconnecting.expire(id, deadline).await)
-            }
-            outcome => outcome,
+    async fn refresh(&self, key: &str, is_live: bool, deadline: Timestamp) -> Outcome {
+        let Ok(id) = ConnectionId::parse(key) else {
+            let unreadable = Unreadable { key: key.to_owned(), attribute: "id", found: Some(key.into()) };
+            return self.refreshing.unreadable(unreadable, None).await.logged();
+        };
+        if is_live {
+            return self.refreshing.refresh(&id, &RefreshReason::Scheduled, deadline).await;
+        }
+        match self.revoking.drive(&id, deadline).await {
+            Ok(()) => Outcome::Gone,
+            Err(StoreError::Unreadable(unreadable)) => self.refreshing.unreadable(unreadable, None).await.logged(),
+            Err(error) => Outcome::from(error).logged(),
         }
     }
 
     /// Every due row of the shards, and after each shard's last one the first that is not due yet.
-    fn rows(&self, shards: Vec<u8>, now: Timestamp, deadline: Timestamp) -> impl Stream<Item = Met> {
+    fn rows(&self, shards: Vec<u8>, now: Timestamp, deadline: Timestamp) -> impl Stream<Item = SweepItem> {
         stream::iter(shards).flat_map(move |shard| {
             let pages = stream::unfold(Some(None), move |after: Option<Option<DueCursor>>| async move {
                 let after = after?;
                 if self.clock.now() + PAGE_BUDGET > deadline {
-                    return Some((vec![Met::NoTime], None));
+                    return Some((vec![SweepItem::NoTime], None));
                 }
                 let page = match self.due.list(shard, after).await {
                     Ok(page) => page,
-                    Err(error) => return Some((vec![Met::Unlisted(error)], None)),
+                    Err(error) => return Some((vec![SweepItem::Unlisted(error)], None)),
                 };
-                let is_due = move |row: &Due| row.refresh_at <= now || shard == TAKEN_AWAY;
-                let later = page.rows.iter().find(|row| !is_due(row)).map(|row| Met::Later(row.expires_at));
+                let is_live = shard != TAKEN_AWAY;
+                let is_due = move |row: &Due| row.refresh_at <= now || !is_live;
+                let later = page.rows.iter().find(|row| !is_due(row)).map(|row| SweepItem::Later(row.expires_at));
                 let next = if later.is_some() { None } else { page.next.map(Some) };
-                let due = page.rows.into_iter().filter(is_due).map(Met::Due);
+                let due = page.rows.into_iter().filter(is_due).map(move |due| SweepItem::Due(due, is_live));
                 Some((due.chain(later).collect::<Vec<_>>(), next))
             });
             pages.flat_map(stream::iter).boxed()
@@ -238,25 +265,22 @@ impl Refresh {
     }
 }
 
-fn taken_away(ended: Result<Disconnection, StoreError>) -> Outcome {
-    match ended {
-        Ok(_) => Outcome::Disconnecting,
-        Err(error) => {
-            let failure = Failure::Store(error);
-            failure.log();
-            Outcome::Failed { failure, retry_at: None, connection: None }
-        }
-    }
-}
-
 impl Run {
-    fn expires(&mut self, expires_at: Timestamp) {
-        self.earliest_expiry = Some(self.earliest_expiry.map_or(expires_at, |earliest| earliest.min(expires_at)));
+    /// A row without a live pair has no access token that could expire.
+    fn expires(&mut self, expires_at: Option<Timestamp>) {
+        let earliest = self.earliest_expiry.into_iter().chain(expires_at).min();
+        self.earliest_expiry = earliest;
     }
 
     fn not_listed(&mut self, error: &StoreError) {
-        tracing::error!(error = %Chain(error), "a shard could not be listed to its end");
+        let class = FailureClass::from(error);
+        class.log(error);
+        self.fail(class);
         self.summary.finished = false;
+    }
+
+    fn fail(&mut self, class: FailureClass) {
+        *self.summary.failed.entry(class.as_str()).or_default() += 1;
     }
 
     fn must_stop(&mut self, deadline_is_near: bool) -> bool {
@@ -280,35 +304,33 @@ impl Run {
     /// `None` is a panic.
     fn count(&mut self, due: &Due, outcome: Option<Outcome>) {
         match outcome {
-            Some(Outcome::Busy { .. } | Outcome::Waiting { .. } | Outcome::Unconfirmed { .. }) => {
-                return self.deferred(due);
-            }
+            Some(Outcome::Busy { .. } | Outcome::Waiting { .. }) => return self.deferred(due),
             Some(Outcome::NoTime) => {
                 self.stop(DEADLINE_IS_NEAR);
                 return self.deferred(due);
             }
             Some(Outcome::Refreshed(connection, _)) => {
                 self.summary.refreshed += 1;
-                self.expires(connection.expires_at);
+                self.expires(Some(connection.expires_at));
             }
             Some(Outcome::Adopted(connection)) => {
                 self.summary.adopted += 1;
-                self.expires(connection.expires_at);
+                self.expires(Some(connection.expires_at));
             }
-            Some(Outcome::Gone | Outcome::Disconnecting) => self.summary.adopted += 1,
+            Some(Outcome::Gone) => self.summary.adopted += 1,
             Some(Outcome::Paused { until }) => {
-                tracing::info!(until = until.rfc3339(), "the provider has asked everybody to wait");
+                tracing::info!(until = until.rfc3339(), "the provider has asked to wait with every request");
                 self.stop("WebinarGeek asked us to wait");
                 return self.deferred(due);
             }
-            Some(Outcome::ReauthRequired(_)) => self.summary.reauth_required += 1,
+            Some(Outcome::NeedsCustomer(_)) => self.summary.reauth_required += 1,
             Some(Outcome::Failed { failure, .. }) => {
-                *self.summary.failed.entry(failure.class().as_str()).or_default() += 1;
+                self.fail(failure.class());
                 self.expires(due.expires_at);
-                self.heed(&failure);
+                self.apply_backpressure(&failure);
             }
             None => {
-                *self.summary.failed.entry(FailureClass::Panic.as_str()).or_default() += 1;
+                self.fail(FailureClass::Panic);
                 self.expires(due.expires_at);
                 FailureClass::Panic.log(&Panicked);
             }
@@ -317,7 +339,7 @@ impl Run {
     }
 
     /// What one connection's failure says about all others.
-    fn heed(&mut self, failure: &Failure) {
+    fn apply_backpressure(&mut self, failure: &Failure) {
         match failure {
             Failure::Provider(ProviderError::Throttled { status, retry_after }) => {
                 self.throttled += 1;
@@ -339,7 +361,7 @@ impl Run {
     }
 }
 
-/// Every shard there is, and the one of the connections that are being taken away.
+/// Every shard there is, and the one of the rows without a live pair.
 pub fn all_shards() -> Vec<u8> {
     (0..SHARDS).chain([TAKEN_AWAY]).collect()
 }

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use lambda_runtime::{LambdaEvent, service_fn};
 use refresh::{Event, Refresh};
 use shared::config::{Environment, RefreshSettings, process_environment};
-use shared::disconnecting::Disconnecting;
+use shared::lambda::RefreshFunction;
 use shared::system::{SystemClock, SystemEntropy};
 use tracing::Instrument;
 
@@ -11,12 +11,9 @@ use tracing::Instrument;
 async fn main() -> Result<(), lambda_runtime::Error> {
     let settings = Environment::read(&process_environment, RefreshSettings::read)?;
     shared::telemetry::init(&settings.stack);
-    let stack = settings.stack.clone();
-    let (refreshing, due) = shared::lambda::refreshing(&shared::aws::sdk_config().await, settings);
-    let disconnecting = Arc::new(Disconnecting::beside(&refreshing));
-    let (clock, entropy) = (Arc::new(SystemClock), Arc::new(SystemEntropy));
-    let sweep = Refresh { refreshing, disconnecting, due, clock, entropy };
-    let (sweep, stack) = (&sweep, stack.as_str());
+    let RefreshFunction { connections, refreshes, .. } = RefreshFunction::new(&settings, None).await;
+    let sweep = Refresh::new(&refreshes, connections, Arc::new(SystemClock), Arc::new(SystemEntropy));
+    let (sweep, stack) = (&sweep, settings.stack.as_str());
     lambda_runtime::run(service_fn(move |event: LambdaEvent<serde_json::Value>| {
         let span = tracing::info_span!("invocation", function = "refresh", request_id = event.context.request_id);
         async move {

@@ -4,10 +4,9 @@
 //! `POST {rejected_version}` says that WebinarGeek refused the token of that version: it is refreshed if it is still the
 //! current one, and never answered again.
 //!
-//! 1. read the row: one that is fresh enough is opened and answered; a pair that arrived after its connection had been given
-//!    up revives it before
-//! 2. refresh, as [`shared::refreshing`] does it for the schedule too
-//! 3. somebody else is at it: wait for their pair, and adopt it
+//! 1. read the row: a token that is fresh enough, and that the schedule is not about to end, is opened and answered
+//! 2. a refresh is under way: wait for its end, for two seconds where the stored token still lives
+//! 3. refresh, as [`shared::protocol::refresh`] does it for the schedule too
 //! 4. no new pair to be had: a stored token that still lives is answered, otherwise the caller learns why and until when
 //!
 //! The answer: `{access_token, token_type, expires_at, version, cache_until}`.
@@ -18,8 +17,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use http::{Method, StatusCode};
 use serde_json::json;
-use shared::domain::connection::writes::Need;
-use shared::domain::connection::{Connection, Status};
+use shared::domain::connection::refresh::RefreshReason;
+use shared::domain::connection::{Connection, Row, State};
 use shared::domain::connection_id::ConnectionId;
 use shared::domain::time::Timestamp;
 use shared::domain::token_pair::TokenPair;
@@ -28,15 +27,17 @@ use shared::http::body::Members;
 use shared::http::problem::{Code, Problem};
 use shared::http::query::Query;
 use shared::http::{Endpoint, Invocation, Request, Response, path, reply};
-use shared::ports::{Clock, Entropy, ReadConnections};
-use shared::refreshing::{Failure, Outcome, Refreshing};
+use shared::ports::{Clock, Entropy, ReadConnections, StoreError};
+use shared::protocol::refresh::{Failure, Outcome, Refreshing};
 
 const MIN_TTL_DEFAULT: u64 = 120;
 const MIN_TTL_LONGEST: u64 = 86_400;
 
-/// How often, and about how far apart, a caller looks for the pair of somebody else's refresh: 10 s in all.
-const LOOKS: u32 = 40;
-const BETWEEN_LOOKS: Duration = Duration::from_millis(200);
+/// How far apart, and how often, a caller looks for the pair of a refresh that is under way: for 10 s in all, or for at most
+/// 2 s where the stored token still lives.
+const POLL_EVERY: Duration = Duration::from_millis(200);
+const POLL_ATTEMPTS: u32 = 40;
+const POLL_ATTEMPTS_WITH_A_TOKEN: u32 = 8;
 
 pub struct Token {
     pub refreshing: Arc<Refreshing>,
@@ -50,11 +51,11 @@ pub struct Token {
 pub enum TokenError {
     #[error("the request is not valid")]
     Invalid(Problem),
-    #[error("there is no such connection, it is being disconnected, or nobody has confirmed it")]
+    #[error("there is no live connection of this id")]
     NotFound,
     #[error("the customer must connect again")]
     ReauthRequired(ConnectionId),
-    #[error("somebody else's refresh has not ended yet")]
+    #[error("another worker's refresh has not ended yet")]
     Wait { until: Timestamp },
     /// Now, or before, and it backs off. Its cause stands in the log where it failed.
     #[error("no token that lives: {}", .class.as_str())]
@@ -69,14 +70,22 @@ struct Wanted {
 }
 
 impl Wanted {
+    /// From its due time on a token is refreshed and not handed out: the schedule may end it in the next moment. So may a
+    /// refresh that is under way.
     fn is_met_by(&self, connection: &Connection, now: Timestamp) -> bool {
-        connection.version > self.rejected && connection.is_fresh_for(self.min_ttl, now)
+        let is_about_to_end =
+            connection.has_refresh_token && (connection.refresh_at <= now || is_leased(connection, now));
+        self.accepts(connection, now) && connection.is_fresh_for(self.min_ttl, now) && !is_about_to_end
     }
 
     /// Whether a token is better than none.
     fn accepts(&self, connection: &Connection, now: Timestamp) -> bool {
         connection.version > self.rejected && connection.access_token_lives(now)
     }
+}
+
+fn is_leased(connection: &Connection, now: Timestamp) -> bool {
+    connection.lease.as_ref().is_some_and(|lease| lease.until >= now)
 }
 
 #[async_trait]
@@ -104,16 +113,10 @@ impl Token {
             }
             _ => return Err(Problem::method_not_allowed("GET, POST").into()),
         };
-        let mut connection = self.read(&id).await?;
+        let connection = self.read(&id).await?;
         if wanted.rejected > connection.version {
             let detail = format!("the connection's version is {}", connection.version);
             return Err(Problem::field("rejected_version", detail).into());
-        }
-        if connection.was_revived() {
-            // Before any lease is asked for: a request for one that is refused, and repeated by its transport, would get it
-            // once the connection is revived (found by the simulator).
-            let revived = self.refreshing.revive(&connection).await.map_err(|error| failed(error.into()))?;
-            connection = revived.ok_or(TokenError::NotFound)?;
         }
         self.token(connection, &wanted, invocation.deadline).await
     }
@@ -125,71 +128,93 @@ impl Token {
         deadline: Timestamp,
     ) -> Result<(Connection, TokenPair), TokenError> {
         let id = connection.id.clone();
-        let mut looks = LOOKS;
+        let mut polls = POLL_ATTEMPTS;
         let (error, stored) = loop {
+            let now = self.clock.now();
+            if let State::NeedsCustomer { .. } = connection.state {
+                return Err(TokenError::ReauthRequired(id));
+            }
             // 1.
-            if connection.status == Status::Active && wanted.is_met_by(&connection, self.clock.now()) {
+            if wanted.is_met_by(&connection, now) {
                 return self.open(connection).await;
             }
-            // 2. A row that was given up goes there too, and is told what became of it.
-            let need = if connection.version == wanted.rejected {
-                Need::Rejected { seen: connection.pair.token_set }
+            if !connection.has_refresh_token && connection.access_token_lives(now) {
+                let (class, retry_at) = (FailureClass::NoRefreshToken, Some(connection.expires_at));
+                break (TokenError::Failed { class, retry_at }, connection);
+            }
+            // 2.
+            if let Some(until) = connection.lease.as_ref().map(|lease| lease.until).filter(|until| *until >= now) {
+                match self.watch(&id, wanted, &connection, &mut polls).await? {
+                    Some(changed) => connection = changed,
+                    None => break (TokenError::Wait { until }, connection),
+                }
+                continue;
+            }
+            // 3.
+            let reason = if connection.version == wanted.rejected {
+                RefreshReason::Rejected { seen: connection.pair.id }
             } else {
-                Need::OnDemand { seen: connection.pair.token_set }
+                RefreshReason::OnDemand { seen: connection.pair.id }
             };
-            match self.refreshing.refresh(&id, &need, deadline).await {
-                Outcome::Refreshed(connection, pair) => return Ok((connection, pair)),
-                Outcome::Adopted(adopted) => break (TokenError::Wait { until: adopted.refresh_at }, adopted),
-                // 3.
-                Outcome::Busy { until } => match self.watch(&id, wanted, &mut looks).await? {
+            match self.refreshing.refresh(&id, &reason, deadline).await {
+                Outcome::Refreshed(connection, pair) => return Ok((*connection, pair)),
+                Outcome::Adopted(adopted) if wanted.is_met_by(&adopted, self.clock.now()) => connection = *adopted,
+                Outcome::Adopted(adopted) => break (TokenError::Wait { until: adopted.refresh_at }, *adopted),
+                Outcome::Busy { until } => match self.watch(&id, wanted, &connection, &mut polls).await? {
                     Some(changed) => connection = changed,
                     None => break (TokenError::Wait { until }, connection),
                 },
                 Outcome::Waiting { until, connection } => {
-                    let class = connection.reason.as_deref().and_then(FailureClass::parse);
-                    let error = class.map_or(TokenError::Wait { until }, |class| backs_off(class, until));
-                    break (error, connection);
+                    let error =
+                        connection.journal.reason.map_or(TokenError::Wait { until }, |class| backs_off(class, until));
+                    break (error, *connection);
                 }
-                Outcome::ReauthRequired(_) => return Err(TokenError::ReauthRequired(id)),
-                Outcome::Paused { until } => break (backs_off(FailureClass::Throttled, until), connection),
-                Outcome::Gone | Outcome::Disconnecting | Outcome::Unconfirmed { .. } => {
-                    return Err(TokenError::NotFound);
+                Outcome::NeedsCustomer(_) => return Err(TokenError::ReauthRequired(id)),
+                Outcome::Paused { until } => {
+                    connection.refresh_at = until;
+                    break (backs_off(FailureClass::Throttled, until), connection);
                 }
+                Outcome::Gone => return Err(TokenError::NotFound),
                 Outcome::Failed { failure, retry_at, connection: stored } => {
-                    break (TokenError::Failed { class: failure.class(), retry_at }, stored.unwrap_or(connection));
+                    let mut stored = stored.map_or(connection, |stored| *stored);
+                    // Nothing ends the stored token before the next try.
+                    stored.refresh_at = retry_at.unwrap_or(stored.refresh_at);
+                    break (TokenError::Failed { class: failure.class(), retry_at }, stored);
                 }
                 Outcome::NoTime => break (TokenError::Wait { until: self.clock.now() }, connection),
             }
         };
         // 4.
-        if stored.status == Status::Active && wanted.accepts(&stored, self.clock.now()) {
+        if wanted.accepts(&stored, self.clock.now()) {
             tracing::info!(reason = %error, "the stored token is answered");
             return self.open(stored).await;
         }
-        Err(match error {
-            TokenError::Failed { class: FailureClass::NoRefreshToken, .. } => TokenError::ReauthRequired(id),
-            error => error,
-        })
+        Err(error)
     }
 
-    /// Looks at the row until it has what is wanted, or its lease is released. `None` when that takes too long, or whoever
-    /// had the lease has died.
+    /// Looks at the row until it has what is wanted, or its lease is released. `None` when that takes too long, or the
+    /// process that had the lease has died.
     async fn watch(
         &self,
         id: &ConnectionId,
         wanted: &Wanted,
-        looks: &mut u32,
+        stored: &Connection,
+        polls: &mut u32,
     ) -> Result<Option<Connection>, TokenError> {
-        while *looks > 0 {
-            *looks -= 1;
-            self.clock.sleep(BETWEEN_LOOKS + self.entropy.jitter(BETWEEN_LOOKS / 2)).await;
+        if wanted.accepts(stored, self.clock.now()) && stored.is_fresh_for(wanted.min_ttl, self.clock.now()) {
+            *polls = (*polls).min(POLL_ATTEMPTS_WITH_A_TOKEN);
+        }
+        while *polls > 0 {
+            *polls -= 1;
+            self.clock.sleep(POLL_EVERY + self.entropy.jitter(POLL_EVERY / 4)).await;
             let stored = self.read(id).await?;
-            if wanted.is_met_by(&stored, self.clock.now()) {
+            let now = self.clock.now();
+            if wanted.is_met_by(&stored, now) {
                 return Ok(Some(stored));
             }
-            match stored.lease_until {
+            match &stored.lease {
                 None => return Ok(Some(stored)),
-                Some(until) if until < self.clock.now() => return Ok(None),
+                Some(lease) if lease.until < now => return Ok(None),
                 Some(_) => {}
             }
         }
@@ -197,11 +222,15 @@ impl Token {
     }
 
     async fn read(&self, id: &ConnectionId) -> Result<Connection, TokenError> {
-        match self.connections.read(id).await {
-            Ok(Some(connection)) if connection.status != Status::Disconnecting && connection.is_confirmed() => {
-                Ok(connection)
+        match self.connections.row(id).await {
+            Ok(Some(Row::Connection(connection))) => Ok(*connection),
+            Ok(Some(Row::Tombstone(_)) | None) => Err(TokenError::NotFound),
+            Ok(Some(Row::Unreadable(unreadable))) => {
+                let retry_at = Some(self.refreshing.quarantine.put_off(&unreadable, None).await);
+                let failure = Failure::Store(StoreError::from(unreadable));
+                failure.log();
+                Err(TokenError::Failed { class: failure.class(), retry_at })
             }
-            Ok(Some(_)) | Ok(None) => Err(TokenError::NotFound),
             Err(error) => Err(failed(error.into())),
         }
     }
@@ -254,7 +283,7 @@ fn explain(class: FailureClass) -> (Code, &'static str) {
         FailureClass::PairInEscrow => (Code::Unavailable, "a new token waits to be stored"),
         FailureClass::BusUnavailable => (Code::Unavailable, "the event bus could not be used"),
         FailureClass::Frozen => (Code::Unavailable, "the process stood still for too long"),
-        FailureClass::InconsistentRow => (Code::Misconfigured, "the stored row makes no sense"),
+        FailureClass::InconsistentRow => (Code::Misconfigured, "the stored row cannot be read"),
         FailureClass::Panic => (Code::Misconfigured, "a defect of ours"),
         FailureClass::Unopenable => (Code::Misconfigured, "the stored tokens do not open with this stack's key"),
         FailureClass::SecretUnavailable => (Code::Misconfigured, "the client secret could not be read"),
@@ -268,7 +297,10 @@ fn explain(class: FailureClass) -> (Code, &'static str) {
         | FailureClass::Refused => {
             (Code::ProviderUnavailable, "the token has expired, and WebinarGeek has given no new one yet")
         }
-        FailureClass::NoRefreshToken => (Code::ReauthRequired, "WebinarGeek has granted no refresh token"),
+        FailureClass::NoRefreshToken => (
+            Code::ProviderUnavailable,
+            "WebinarGeek has granted no refresh token: the customer must connect again when the access token ends",
+        ),
     }
 }
 

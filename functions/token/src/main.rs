@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use shared::config::{Environment, RefreshSettings, process_environment};
+use shared::lambda::RefreshFunction;
 use shared::system::{SystemClock, SystemEntropy};
 use token::Token;
 
@@ -8,7 +9,12 @@ use token::Token;
 async fn main() -> Result<(), lambda_http::Error> {
     let settings = Environment::read(&process_environment, RefreshSettings::read)?;
     shared::telemetry::init(&settings.stack);
-    let (refreshing, connections) = shared::lambda::refreshing(&shared::aws::sdk_config().await, settings);
-    let endpoint = Token { refreshing, connections, clock: Arc::new(SystemClock), entropy: Arc::new(SystemEntropy) };
+    let RefreshFunction { connections, refreshes, .. } = RefreshFunction::new(&settings, None).await;
+    let endpoint = Token {
+        refreshing: refreshes.refreshing,
+        connections,
+        clock: Arc::new(SystemClock),
+        entropy: Arc::new(SystemEntropy),
+    };
     shared::lambda::serve_http("token", endpoint).await
 }

@@ -7,17 +7,15 @@ mod expression;
 mod item;
 mod listing;
 
-use std::collections::HashMap;
-
 pub use attempts::AttemptsTable;
 pub use connections::ConnectionsTable;
 
 pub use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
 
-use crate::domain::item::{InconsistentItem, Item};
+use crate::domain::item::Item;
 use crate::domain::write::{Delete, Write, Written};
-use crate::ports::{Page, Row, StoreError};
+use crate::ports::StoreError;
 use crate::telemetry::Chain;
 use expression::Expression;
 
@@ -40,10 +38,10 @@ impl Table {
             .send()
             .await
             .map_err(unavailable)?;
-        Ok(output.item.map(item::parse).transpose()?)
+        Ok(output.item.map(item::parse))
     }
 
-    async fn write(&self, write: &Write) -> Result<Written, StoreError> {
+    async fn write(&self, write: &Write) -> Result<Written<Item>, StoreError> {
         let expression = Expression::render(write);
         let result = self
             .client
@@ -59,7 +57,7 @@ impl Table {
             .send()
             .await;
         match result {
-            Ok(output) => Ok(Written::Applied(item::parse(output.attributes.unwrap_or_default())?)),
+            Ok(output) => Ok(Written::Applied(item::parse(output.attributes.unwrap_or_default()))),
             Err(error) => match error.as_service_error() {
                 Some(service) if service.is_conditional_check_failed_exception() => {
                     let image = match error.into_service_error() {
@@ -68,15 +66,13 @@ impl Table {
                         ) => refused.item,
                         _ => None,
                     };
-                    Ok(Written::Refused(image.map(item::parse).transpose()?))
+                    Ok(Written::Refused(image.map(item::parse)))
                 }
                 _ => Err(unavailable(error)),
             },
         }
     }
-}
 
-impl Table {
     async fn delete(&self, delete: &Delete) -> Result<bool, StoreError> {
         let expression = Expression::condition(&delete.clauses);
         let result = self
@@ -96,19 +92,6 @@ impl Table {
                 if refused { Ok(false) } else { Err(unavailable(error)) }
             }
         }
-    }
-
-    /// Strongly consistent.
-    async fn page(&self, after: Option<&str>, limit: i32) -> Result<Page, StoreError> {
-        let start = after.map(|key| [(self.key.to_owned(), AttributeValue::S(key.to_owned()))].into());
-        let scan = self.client.scan().table_name(&self.name).consistent_read(true);
-        let output = scan.limit(limit).set_exclusive_start_key(start).send().await.map_err(unavailable)?;
-        let key = |attributes: &HashMap<String, AttributeValue>| attributes.get(self.key)?.as_s().ok().cloned();
-        let rows = output.items.unwrap_or_default().into_iter().map(|attributes| {
-            let key = key(&attributes).ok_or(InconsistentItem { attribute: self.key })?;
-            Ok(Row { key, item: item::parse(attributes) })
-        });
-        Ok(Page { rows: rows.collect::<Result<_, InconsistentItem>>()?, more: output.last_evaluated_key.is_some() })
     }
 }
 

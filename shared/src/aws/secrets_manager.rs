@@ -1,8 +1,7 @@
-//! The OAuth client secret: read when it is first needed, and kept; read again when the provider does not accept it.
+//! The OAuth client secret, read anew with each call: [`crate::ports::ReadClientSecret`].
 
 use async_trait::async_trait;
 pub use aws_sdk_secretsmanager::Client;
-use tokio::sync::RwLock;
 
 use crate::domain::secret::ClientSecret;
 use crate::ports::{ReadClientSecret, SecretError};
@@ -11,49 +10,20 @@ use crate::telemetry::Chain;
 pub struct SecretsManagerSecret {
     client: Client,
     arn: String,
-    kept: RwLock<Option<Vec<ClientSecret>>>,
 }
 
 impl SecretsManagerSecret {
     pub fn new(client: Client, arn: String) -> Self {
-        Self { client, arn, kept: RwLock::new(None) }
+        Self { client, arn }
     }
 }
 
 #[async_trait]
 impl ReadClientSecret for SecretsManagerSecret {
-    async fn current(&self) -> Result<Vec<ClientSecret>, SecretError> {
-        if let Some(secrets) = &*self.kept.read().await {
-            return Ok(secrets.clone());
-        }
-        self.reread().await
-    }
-
-    async fn reread(&self) -> Result<Vec<ClientSecret>, SecretError> {
-        let mut kept = self.kept.write().await;
-        let output = self
-            .client
-            .get_secret_value()
-            .secret_id(&self.arn)
-            .send()
-            .await
-            .map_err(|error| SecretError(Chain(&error).to_string()))?;
-        let secrets = parse(&output.secret_string.unwrap_or_default())?;
-        *kept = Some(secrets.clone());
-        Ok(secrets)
-    }
-
-    async fn prefer(&self, secret: &ClientSecret) {
-        let mut kept = self.kept.write().await;
-        let Some(secrets) = kept.as_mut() else { return };
-        if let Some(index) = secrets.iter().position(|kept| kept == secret).filter(|index| *index > 0) {
-            let position = index + 1;
-            tracing::warn!(
-                position,
-                "WebinarGeek accepts this client secret of the list, and not the first: put it first"
-            );
-            secrets.swap(0, index);
-        }
+    async fn read(&self) -> Result<Vec<ClientSecret>, SecretError> {
+        let request = self.client.get_secret_value().secret_id(&self.arn);
+        let output = request.send().await.map_err(|error| SecretError(Chain(&error).to_string()))?;
+        parse(&output.secret_string.unwrap_or_default())
     }
 }
 

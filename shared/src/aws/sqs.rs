@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 pub use aws_sdk_sqs::Client;
 
-use crate::domain::escrowed::Escrowed;
+use crate::domain::escrow::Escrowed;
 use crate::ports::{Escrow, EscrowError};
 use crate::telemetry::Chain;
 

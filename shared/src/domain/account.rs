@@ -1,12 +1,16 @@
 //! Whose account a connection is for, as far as the provider tells.
 
+use serde::{Deserialize, Serialize};
+
+use super::connection::attributes;
 use super::connection_id::ConnectionId;
 use super::digest;
-use super::item::{InconsistentItem, Item};
-use super::token_pair::TokenSet;
-use super::write::{Change, Test, Write, clause};
+use super::item::{BadAttribute, Item};
+use super::token_pair::PairId;
+use super::write::{Change, Test, Write, WriteName, clause};
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Account {
     /// The provider's own.
     pub id: String,
@@ -22,14 +26,26 @@ pub struct KnownAccount {
     pub also_connected_as: Option<String>,
 }
 
-pub(super) const ATTRIBUTES: [&str; 4] = ["account_id", "account_company", "account_email", "account_also"];
-
 impl KnownAccount {
-    pub(super) fn from_item(item: &Item) -> Result<Option<Self>, InconsistentItem> {
+    pub(super) fn parse(item: &Item) -> Result<Option<Self>, BadAttribute> {
         let text = |name| item.optional_string(name).map(|text| text.map(str::to_owned));
-        let Some(id) = text("account_id")? else { return Ok(None) };
-        let account = Account { id, company: text("account_company")?, email: text("account_email")? };
-        Ok(Some(Self { account, also_connected_as: text("account_also")? }))
+        let Some(id) = text(attributes::ACCOUNT_ID)? else { return Ok(None) };
+        let account =
+            Account { id, company: text(attributes::ACCOUNT_COMPANY)?, email: text(attributes::ACCOUNT_EMAIL)? };
+        Ok(Some(Self { account, also_connected_as: text(attributes::ACCOUNT_ALSO)? }))
+    }
+
+    pub(super) fn changes(&self) -> Vec<Change> {
+        let set = |name, text: Option<&str>| text.map_or(Change::Remove(name), |text| Change::Set(name, text.into()));
+        let Self { account, also_connected_as } = self;
+        let mut changes = vec![
+            Change::Set(attributes::ACCOUNT_ID, account.id.as_str().into()),
+            set(attributes::ACCOUNT_COMPANY, account.company.as_deref()),
+            set(attributes::ACCOUNT_EMAIL, account.email.as_deref()),
+        ];
+        // Nothing is removed: this write, repeated by the transport, may come after the one that has found another connection.
+        changes.extend(also_connected_as.as_deref().map(|other| Change::Set(attributes::ACCOUNT_ALSO, other.into())));
+        changes
     }
 }
 
@@ -38,41 +54,48 @@ pub fn key(account_id: &str) -> String {
     format!("#account#{}", digest::sha256(account_id))
 }
 
-/// Claims the account for a connection: it is nobody's, ours, or that of `gone`, which needs it no more.
+const CLAIMED_BY: &str = "connection";
+
+/// Claims the account for a connection: it is free, or already claimed by it, or by `gone`, which no longer has the account.
 pub fn claim(account: &Account, id: &ConnectionId, gone: Option<&str>) -> Write {
-    let mut tests = vec![Test::Absent("connection"), Test::Equals("connection", id.as_str().into())];
-    tests.extend(gone.map(|gone| Test::Equals("connection", gone.into())));
+    let mut tests = vec![Test::Absent(CLAIMED_BY), Test::Equals(CLAIMED_BY, id.as_str().into())];
+    tests.extend(gone.map(|gone| Test::Equals(CLAIMED_BY, gone.into())));
     Write {
-        name: "claim account",
+        name: WriteName::ClaimAccount,
         key: key(&account.id),
         clauses: vec![clause("no other connection has the account", Test::Any(tests))],
-        changes: vec![Change::Set("connection", id.as_str().into())],
+        changes: vec![Change::Set(CLAIMED_BY, id.as_str().into())],
     }
 }
 
 /// The connection that a refused claim has found.
-pub fn claimant(row: &Item) -> Result<ConnectionId, InconsistentItem> {
-    ConnectionId::parse(row.string("connection")?).map_err(|_| InconsistentItem { attribute: "connection" })
+pub fn parse_claim(row: &Item) -> Result<ConnectionId, BadAttribute> {
+    ConnectionId::parse(row.string(CLAIMED_BY)?).map_err(|_| BadAttribute(CLAIMED_BY))
 }
 
-/// Notes the account on a connection, for the grant that was asked with.
-pub fn identify(id: &ConnectionId, token_set: TokenSet, known: &KnownAccount) -> Write {
-    let set = |name, text: Option<&str>| text.map_or(Change::Remove(name), |text| Change::Set(name, text.into()));
-    let KnownAccount { account, also_connected_as } = known;
-    let mut changes = vec![
-        Change::Set("account_id", account.id.as_str().into()),
-        set("account_company", account.company.as_deref()),
-        set("account_email", account.email.as_deref()),
-    ];
-    // Nothing is taken away: this write, repeated by the transport, may come after the one that has found another connection.
-    changes.extend(also_connected_as.as_deref().map(|other| Change::Set("account_also", other.into())));
+/// Notes the account on a connection, for the live pair that was asked with.
+pub fn identify(id: &ConnectionId, pair: PairId, known: &KnownAccount) -> Write {
     Write {
-        name: "identify",
+        name: WriteName::Identify,
         key: id.as_str().to_owned(),
         clauses: vec![clause(
             "the stored pair is the one that was asked with",
-            Test::Equals("token_set", token_set.as_bytes().to_vec().into()),
+            Test::Equals(attributes::PAIR_ID, pair.as_bytes().to_vec().into()),
         )],
-        changes,
+        changes: known.changes(),
+    }
+}
+
+/// Notes it for a pair that waits for its confirmation.
+pub fn identify_waiting(id: &ConnectionId, pair: PairId, account: &Account) -> Write {
+    let text = serde_json::to_string(account).expect("texts are JSON");
+    Write {
+        name: WriteName::IdentifyWaiting,
+        key: id.as_str().to_owned(),
+        clauses: vec![clause(
+            "the pair that waits is the one that was asked with",
+            Test::Equals(attributes::WAITING_ID, pair.as_bytes().to_vec().into()),
+        )],
+        changes: vec![Change::Set(attributes::WAITING_ACCOUNT, text.into())],
     }
 }

@@ -2,7 +2,8 @@
 
 use super::connection_id::ConnectionId;
 use super::digest;
-use super::item::{InconsistentItem, Item};
+use super::item::{BadAttribute, Item, Unreadable};
+use super::order::Order;
 use super::return_to::ReturnTo;
 use super::secret::{CodeVerifier, Confirmation, CookieValue, State};
 use super::session::SessionMark;
@@ -91,16 +92,18 @@ impl Phase {
     }
 }
 
-/// Why an attempt that was sent has made no connection.
+/// Why an attempt that was sent has made no connection. `reason` of its session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failure {
     /// WebinarGeek did not answer the way the protocol says.
     Provider,
-    /// Another journey of the same session had made the connection.
+    /// Another journey of the same session, or of a later one, has made the connection.
     SessionUsed,
+    /// A newer grant was stored meanwhile.
+    Superseded,
     /// The connection was taken away during the journey.
     Disconnected,
-    /// The grant could not be stored.
+    /// The grant could not be stored yet. It may come out of the queue later: the connection then says so.
     NotStored,
 }
 
@@ -109,13 +112,14 @@ impl Failure {
         match self {
             Self::Provider => "provider",
             Self::SessionUsed => "session_used",
+            Self::Superseded => "superseded",
             Self::Disconnected => "disconnected",
             Self::NotStored => "not_stored",
         }
     }
 
-    fn parse(text: &str) -> Option<Self> {
-        [Self::Provider, Self::SessionUsed, Self::Disconnected, Self::NotStored]
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Provider, Self::SessionUsed, Self::Superseded, Self::Disconnected, Self::NotStored]
             .into_iter()
             .find(|failure| failure.as_str() == text)
     }
@@ -131,6 +135,8 @@ pub struct Attempt {
     pub redirect_uri: String,
     pub return_to: Option<ReturnTo>,
     pub session: Option<SessionMark>,
+    /// The last event of the connection id when the journey began: all later ones came after it.
+    pub order: Order,
     /// Goes to the integrator's product with the browser, where its backend confirms connections.
     pub confirmation: Option<Confirmation>,
     pub created_at: Timestamp,
@@ -143,8 +149,12 @@ pub struct Attempt {
 }
 
 impl Attempt {
-    pub fn from_item(item: &Item) -> Result<Self, InconsistentItem> {
-        let bad = |attribute| InconsistentItem { attribute };
+    pub fn parse(key: &str, item: &Item) -> Result<Self, Unreadable> {
+        Self::from_item(item).map_err(|bad| item.unreadable(key, bad))
+    }
+
+    fn from_item(item: &Item) -> Result<Self, BadAttribute> {
+        let bad = BadAttribute;
         let key = item.string("pk")?;
         let return_to = match item.optional_string("return_to")? {
             None => None,
@@ -161,7 +171,8 @@ impl Attempt {
             connection_id: ConnectionId::parse(item.string("connection_id")?).map_err(|_| bad("connection_id"))?,
             redirect_uri: item.string("redirect_uri")?.to_owned(),
             return_to,
-            session: SessionMark::from_item(item)?,
+            session: SessionMark::parse(item)?,
+            order: Order::from_number(item.number("order")?),
             confirmation: item.optional_string("confirmation")?.map(Confirmation::new),
             created_at: item.time("created_at")?,
             expires_at: item.time("expires_at")?,

@@ -1,64 +1,94 @@
-//! A customer's connection: the sealed pair, and everything that decides who may replace it.
+//! A row of the connections table, and what it means.
+//!
+//! ```text
+//!                        connect                              disconnect
+//!   (no row) ─────────────────────────► Live ─────────────────────────────────► Disconnecting
+//!       │  ▲                            │  ▲                                          │
+//!       │  │ confirm                    │  │ connect, confirm                         │ all grants are revoked
+//!       ▼  │                            ▼  │                                          ▼
+//!   AwaitingConfirmation         beside a live pair, too                          Tombstone
+//! ```
+//!
+//! One row has room for a live pair, for a pair that waits for its confirmation, and for the grants that are still to be
+//! revoked. [`attributes`] lists what is stored, `codec.rs` parses it; the conditional writes stand in the file of their
+//! noun: [`refresh`], [`grant`], [`waiting`], [`disconnect`], [`revocation`], [`reseal`], [`reap`].
 
 use std::time::Duration;
 
-use self::superseded::Superseded;
+use serde::{Deserialize, Serialize};
+
 use super::account::KnownAccount;
+use super::base64_bytes;
 use super::connection_id::ConnectionId;
-use super::item::{InconsistentItem, Item};
+use super::failure_class::FailureClass;
+use super::item::{Item, Unreadable};
+use super::order::Order;
 use super::session::SessionMark;
 use super::time::Timestamp;
-use super::token_pair::TokenSet;
+use super::token_pair::PairId;
+use revocation::Revocations;
+use waiting::Waiting;
 
-pub mod confirming;
-pub mod connecting;
-pub mod disconnecting;
-pub mod reaping;
-pub mod resealing;
-pub mod superseded;
-pub mod writes;
+pub mod attributes;
+mod codec;
+pub mod disconnect;
+pub mod grant;
+pub mod reap;
+pub mod refresh;
+pub mod reseal;
+pub mod revocation;
+pub mod waiting;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Status {
-    /// Its tokens are kept fresh.
-    Active,
-    /// The provider has refused the refresh token, and said so twice: the customer must connect again.
-    ReauthRequired,
-    /// The integrator has taken it away; the newest pair is being revoked.
-    Disconnecting,
+/// A row, as every read, page, index and written image returns it.
+#[derive(Clone, Debug)]
+pub enum Row {
+    Connection(Box<Connection>),
+    Tombstone(Box<Tombstone>),
+    Unreadable(Unreadable),
 }
 
-impl Status {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Active => "active",
-            Self::ReauthRequired => "reauth_required",
-            Self::Disconnecting => "disconnecting",
-        }
-    }
-
-    pub fn parse(text: &str) -> Option<Self> {
-        [Self::Active, Self::ReauthRequired, Self::Disconnecting].into_iter().find(|status| status.as_str() == text)
-    }
+/// Where a connection id stands: what events, status, list, token route and metrics say is taken from this alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Its access token is kept fresh and handed out.
+    Active,
+    /// Imported: the refresh token is stored, and has not been used here yet. There is no access token.
+    NotRefreshed,
+    /// Only its customer can make it work again.
+    NeedsCustomer { why: FailureClass, since: Timestamp },
+    /// There is no live pair; one waits for the integrator's backend to confirm it.
+    AwaitingConfirmation { until: Timestamp },
+    /// Taken away; some of its grants are still to be revoked.
+    Disconnecting,
+    /// Taken away, and nothing is left to do.
+    Tombstone,
 }
 
 /// A pair as it is stored.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct SealedPair {
-    pub token_set: TokenSet,
+    pub id: PairId,
     /// See [`crate::sealing`].
+    #[serde(with = "base64_bytes")]
     pub sealed: Vec<u8>,
     /// The data key that sealed it, wrapped by KMS.
+    #[serde(with = "base64_bytes")]
     pub data_key: Vec<u8>,
 }
 
+/// A row with a live pair.
 #[derive(Clone, Debug)]
 pub struct Connection {
     pub id: ConnectionId,
-    pub status: Status,
+    /// [`State::Active`], [`State::NotRefreshed`] or [`State::NeedsCustomer`].
+    pub state: State,
     /// Starts at 1 and grows with each stored pair.
     pub version: i64,
     pub pair: SealedPair,
+    pub has_refresh_token: bool,
+    /// Whether it has ever had an access token: false only after an import.
+    pub has_been_refreshed: bool,
     pub token_type: String,
     pub scope: Option<String>,
     /// The OAuth client that the grant belongs to. No other client is ever shown its refresh token.
@@ -66,97 +96,151 @@ pub struct Connection {
     pub created_at: Timestamp,
     pub refreshed_at: Timestamp,
     pub expires_at: Timestamp,
-    /// What the provider last granted, in seconds.
+    /// The lifetime that the provider last granted.
     pub lifetime: Duration,
     pub refresh_at: Timestamp,
+    pub lease: Option<Lease>,
+    pub journal: Journal,
+    /// Put off until a person has looked at it: its pair does not open.
+    pub is_quarantined: bool,
+    pub granted_by: GrantMark,
+    /// The newest connect session that has brought a grant to this row.
+    pub session: Option<SessionMark>,
+    /// The hash of the confirmation that has made the live pair live.
+    pub confirmed: Option<String>,
+    pub account: Option<KnownAccount>,
+    pub waiting: Option<Waiting>,
+    pub revocations: Revocations,
+}
 
-    pub lease_owner: Option<String>,
-    pub lease_until: Option<Timestamp>,
-    /// Leases taken on this token set.
-    pub attempts: i64,
+/// Who refreshes the pair at present.
+#[derive(Clone, Debug)]
+pub struct Lease {
+    pub owner: String,
+    pub until: Timestamp,
+}
+
+/// What has become of the requests that were made with the stored pair.
+#[derive(Clone, Debug, Default)]
+pub struct Journal {
+    /// Leases taken on this pair.
+    pub leases: i64,
     /// Those of them that are known not to have rotated the pair. More leases than answers: a rotation may have been lost.
     pub answered: i64,
     /// Failures in a row.
     pub failures: i64,
+    /// Until when a failure backs off.
     pub not_before: Option<Timestamp>,
-    pub reason: Option<String>,
-    /// When the provider first answered `invalid_grant` to this token set.
+    /// The last failure.
+    pub reason: Option<FailureClass>,
+    /// When the provider first answered `invalid_grant` to this pair.
     pub refused_at: Option<Timestamp>,
-    /// The window in which it was last counted as refused.
+    /// The window of the fleet's count in which it was last counted as refused.
     pub refused_window: Option<i64>,
-    /// The token set that was given up.
-    pub refused_set: Option<TokenSet>,
-    /// The attempt that made the newest grant.
-    pub grant: String,
-    pub granted_at: Timestamp,
-    /// The connect session that the newest grant completed.
-    pub session: Option<SessionMark>,
-    pub account: Option<KnownAccount>,
-    /// The pair that the newest grant has replaced, until a refresh has dealt with it.
-    pub superseded: Option<Superseded>,
-    /// The hash of the confirmation that it waits for, or has had.
-    pub confirmation: Option<String>,
-    /// Until when it waits; it hands out nothing before.
-    pub confirm_by: Option<Timestamp>,
-    /// Since when it is being taken away.
-    pub disconnecting_at: Option<Timestamp>,
 }
 
-/// When a connection was taken away whose row is only a tombstone: no pair, no secret, and a version that goes on growing
-/// if its customer comes back.
-pub fn disconnected_at(item: &Item) -> Result<Option<Timestamp>, InconsistentItem> {
-    item.optional_time("disconnected_at")
+/// Which of a customer's grants a pair goes back to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GrantMark {
+    /// The attempt, or the import.
+    pub name: String,
+    pub order: Order,
+}
+
+/// A row without a live pair: what is left of a connection that was taken away, or what a pair stands on that waits for
+/// its first confirmation. A journey that began before the disconnect, or by a used link, does not replace it.
+#[derive(Clone, Debug)]
+pub struct Tombstone {
+    pub id: ConnectionId,
+    /// Of the last pair that was live; 0 if there has been none. It goes on growing if the customer comes back.
+    pub version: i64,
+    /// Since when there is no live pair.
+    pub since: Timestamp,
+    /// When the schedule looks at it; `None` where nothing is left to do.
+    pub refresh_at: Option<Timestamp>,
+    /// The disconnect; `None` where nothing was ever connected.
+    pub disconnected: Option<Order>,
+    /// Whether all grants were revoked, as far as it is known.
+    pub revocation: Option<disconnect::Outcome>,
+    pub session: Option<SessionMark>,
+    pub waiting: Option<Waiting>,
+    pub revocations: Revocations,
+}
+
+impl Row {
+    /// `key` is the row's key, which an unreadable row is named by.
+    pub fn parse(key: &str, item: &Item) -> Self {
+        codec::parse(item).unwrap_or_else(|bad| Self::Unreadable(item.unreadable(key, bad)))
+    }
+
+    pub fn state(&self) -> Result<State, Unreadable> {
+        match self {
+            Self::Connection(connection) => Ok(connection.state),
+            Self::Tombstone(tombstone) => Ok(tombstone.state()),
+            Self::Unreadable(unreadable) => Err(unreadable.clone()),
+        }
+    }
+
+    pub fn id(&self) -> &str {
+        match self {
+            Self::Connection(connection) => connection.id.as_str(),
+            Self::Tombstone(tombstone) => tombstone.id.as_str(),
+            Self::Unreadable(unreadable) => &unreadable.key,
+        }
+    }
+
+    /// The live connection; `None` where the row has none.
+    pub fn connection(self) -> Result<Option<Connection>, Unreadable> {
+        match self {
+            Self::Connection(connection) => Ok(Some(*connection)),
+            Self::Tombstone(_) => Ok(None),
+            Self::Unreadable(unreadable) => Err(unreadable),
+        }
+    }
+
+    pub fn waiting(&self) -> Option<&Waiting> {
+        match self {
+            Self::Connection(connection) => connection.waiting.as_ref(),
+            Self::Tombstone(tombstone) => tombstone.waiting.as_ref(),
+            Self::Unreadable(_) => None,
+        }
+    }
+
+    pub fn session(&self) -> Option<&SessionMark> {
+        match self {
+            Self::Connection(connection) => connection.session.as_ref(),
+            Self::Tombstone(tombstone) => tombstone.session.as_ref(),
+            Self::Unreadable(_) => None,
+        }
+    }
+
+    pub fn revocations(&self) -> Option<&Revocations> {
+        match self {
+            Self::Connection(connection) => Some(&connection.revocations),
+            Self::Tombstone(tombstone) => Some(&tombstone.revocations),
+            Self::Unreadable(_) => None,
+        }
+    }
+}
+
+impl Tombstone {
+    pub fn state(&self) -> State {
+        match &self.waiting {
+            Some(waiting) => State::AwaitingConfirmation { until: waiting.until },
+            None if self.revocations.is_empty() => State::Tombstone,
+            None => State::Disconnecting,
+        }
+    }
+}
+
+impl State {
+    /// Whether the schedule keeps its token fresh, or is about to.
+    pub fn is_in_use(self) -> bool {
+        matches!(self, Self::Active | Self::NotRefreshed)
+    }
 }
 
 impl Connection {
-    /// The connection of a row; `None` where the row is a tombstone.
-    pub fn stored(item: &Item) -> Result<Option<Self>, InconsistentItem> {
-        if disconnected_at(item)?.is_some() { Ok(None) } else { Self::from_item(item).map(Some) }
-    }
-
-    fn from_item(item: &Item) -> Result<Self, InconsistentItem> {
-        let bad = |attribute| InconsistentItem { attribute };
-        let token_set = |attribute| -> Result<Option<TokenSet>, InconsistentItem> {
-            item.optional_bytes(attribute)?.map(|bytes| TokenSet::parse(bytes).ok_or(bad(attribute))).transpose()
-        };
-        Ok(Self {
-            id: ConnectionId::parse(item.string("id")?).map_err(|_| bad("id"))?,
-            status: Status::parse(item.string("status")?).ok_or(bad("status"))?,
-            version: item.number("version")?,
-            pair: SealedPair {
-                token_set: token_set("token_set")?.ok_or(bad("token_set"))?,
-                sealed: item.bytes("sealed")?.to_vec(),
-                data_key: item.bytes("data_key")?.to_vec(),
-            },
-            token_type: item.string("token_type")?.to_owned(),
-            scope: item.optional_string("scope")?.map(str::to_owned),
-            client_id: item.string("client_id")?.to_owned(),
-            created_at: item.time("created_at")?,
-            refreshed_at: item.time("refreshed_at")?,
-            expires_at: item.time("expires_at")?,
-            lifetime: Duration::from_secs(u64::try_from(item.number("lifetime")?).map_err(|_| bad("lifetime"))?),
-            refresh_at: item.time("refresh_at")?,
-            lease_owner: item.optional_string("lease_owner")?.map(str::to_owned),
-            lease_until: item.optional_time("lease_until")?,
-            attempts: item.optional_number("attempts")?.unwrap_or(0),
-            answered: item.optional_number("answered")?.unwrap_or(0),
-            failures: item.optional_number("failures")?.unwrap_or(0),
-            not_before: item.optional_time("not_before")?,
-            reason: item.optional_string("reason")?.map(str::to_owned),
-            refused_at: item.optional_time("refused_at")?,
-            refused_window: item.optional_number("refused_window")?,
-            refused_set: token_set("refused_set")?,
-            grant: item.string("grant")?.to_owned(),
-            granted_at: item.time("granted_at")?,
-            session: SessionMark::from_item(item)?,
-            account: KnownAccount::from_item(item)?,
-            superseded: Superseded::from_item(item)?,
-            confirmation: item.optional_string("confirmation")?.map(str::to_owned),
-            confirm_by: item.optional_time("confirm_by")?,
-            disconnecting_at: item.optional_time("disconnecting_at")?,
-        })
-    }
-
     /// Whether the access token lives at least `min_ttl` longer, or half of the lifetime that the provider grants where
     /// that is less: a `min_ttl` that no token can meet must not refresh again and again.
     pub fn is_fresh_for(&self, min_ttl: Duration, now: Timestamp) -> bool {
@@ -164,34 +248,22 @@ impl Connection {
     }
 
     pub fn access_token_lives(&self, now: Timestamp) -> bool {
-        self.expires_at > now
+        self.has_been_refreshed && self.expires_at > now
     }
 
-    /// Until when a caller may keep the access token: the schedule must not kill one that is still cached (a provider
-    /// may end the old access token with the refresh).
+    /// Until when a caller may keep the access token. The schedule ends it then: a provider may end the old access token
+    /// with the refresh. A refresh and its use take some seconds, of a short-lived token at most a quarter of its life.
     pub fn cache_until(&self) -> Timestamp {
-        self.refresh_at.min(self.expires_at - Duration::from_secs(30))
+        self.refresh_at.min(self.expires_at - (self.lifetime / 4).min(Duration::from_secs(30)))
     }
 
-    /// Whether a pair arrived after the connection had been given up: a late commit that could not yet say so.
-    pub fn was_revived(&self) -> bool {
-        self.status == Status::ReauthRequired && self.refused_set != Some(self.pair.token_set)
-    }
-
-    /// Whether it works: active, or revived by a pair that came late, and confirmed where it has to be. Nothing that nobody may
-    /// ever confirm takes its place.
-    pub fn is_in_use(&self) -> bool {
-        (self.status == Status::Active || self.was_revived()) && self.is_confirmed()
-    }
-
-    /// Whether its tokens may be used: it need not be confirmed, or has been.
-    pub fn is_confirmed(&self) -> bool {
-        self.confirm_by.is_none()
-    }
-
-    /// Whether an earlier lease on this token set ended without a known outcome: the provider may have rotated the pair
-    /// and its answer may be lost. The lease of the caller itself is not counted.
+    /// Whether an earlier lease on this pair ended without a known outcome: the provider may have rotated the pair and its
+    /// answer may be lost. The lease of the caller itself is not counted.
     pub fn has_unknown_outcome(&self) -> bool {
-        self.attempts > self.answered + 1
+        self.journal.leases > self.journal.answered + 1
+    }
+
+    pub fn is_leased_to(&self, owner: &str) -> bool {
+        self.lease.as_ref().is_some_and(|lease| lease.owner == owner)
     }
 }

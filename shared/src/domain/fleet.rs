@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
-use super::item::{InconsistentItem, Item};
+use super::item::{BadAttribute, Item};
 use super::time::Timestamp;
-use super::write::{Change, Test, Write, clause};
+use super::write::{Change, Test, Write, WriteName, clause};
 
 /// Until when the provider has asked everybody to wait.
 pub const PAUSE: &str = "#pause";
@@ -26,13 +26,50 @@ pub fn key(window: i64) -> &'static str {
 /// Puts the fleet's next request off. A shorter pause never ends a longer one.
 pub fn pause(until: Timestamp) -> Write {
     Write {
-        name: "pause",
+        name: WriteName::Pause,
         key: PAUSE.to_owned(),
         clauses: vec![clause(
             "no longer pause is running",
             Test::Any(vec![Test::Absent("until"), Test::Below("until", until.unix())]),
         )],
         changes: vec![Change::Set("until", until.into())],
+    }
+}
+
+/// When any connection was last refreshed.
+pub const SUCCESS: &str = "#success";
+
+/// Notes that refreshes succeed at present.
+pub fn note_success(now: Timestamp) -> Write {
+    Write {
+        name: WriteName::NoteSuccess,
+        key: SUCCESS.to_owned(),
+        clauses: vec![clause(
+            "no later success is noted",
+            Test::Any(vec![Test::Absent("at"), Test::Below("at", now.unix())]),
+        )],
+        changes: vec![Change::Set("at", now.into())],
+    }
+}
+
+/// A row of the fleet, as it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FleetRow {
+    PausedUntil(Timestamp),
+    SucceededAt(Timestamp),
+    Tally { window: i64, tally: Tally },
+}
+
+impl FleetRow {
+    pub fn parse(key: &str, item: &Item) -> Result<Self, BadAttribute> {
+        match key {
+            PAUSE => item.time("until").map(Self::PausedUntil),
+            SUCCESS => item.time("at").map(Self::SucceededAt),
+            _ => {
+                let tally = Tally { refused: item.number("refused")?, refreshed: item.number("refreshed")? };
+                Ok(Self::Tally { window: item.number("window")?, tally })
+            }
+        }
     }
 }
 
@@ -44,18 +81,10 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Of the row, if it is of this window.
-    pub fn of(item: &Item, window: i64) -> Result<Self, InconsistentItem> {
-        if item.optional_number("window")? != Some(window) {
-            return Ok(Self::default());
-        }
-        Ok(Self { refused: item.number("refused")?, refreshed: item.number("refreshed")? })
-    }
-
     /// Adds to a window that has begun.
     pub fn count(self, window: i64) -> Write {
         Write {
-            name: "count refusals",
+            name: WriteName::CountRefusals,
             key: key(window).to_owned(),
             clauses: vec![clause("the row is of this window", Test::Equals("window", window.into()))],
             changes: vec![Change::Add("refused", self.refused), Change::Add("refreshed", self.refreshed)],
@@ -65,7 +94,7 @@ impl Tally {
     /// Begins a window, over the one before the last.
     pub fn begin(self, window: i64) -> Write {
         Write {
-            name: "begin window",
+            name: WriteName::BeginWindow,
             key: key(window).to_owned(),
             clauses: vec![clause(
                 "the row is of an earlier window",
@@ -81,7 +110,7 @@ impl Tally {
 
     /// Whether so many are refused that it is our configuration or the provider's outage, and not the customers: at least
     /// five connections, and a fifth of those that were tried. A fleet of one never looks like that.
-    pub fn is_everybody(self) -> bool {
+    pub fn exceeds_refusal_threshold(self) -> bool {
         self.refused >= 5 && self.refused * 5 >= self.refused + self.refreshed
     }
 }
@@ -93,9 +122,9 @@ mod tests {
     #[test]
     fn a_few_refusals_or_a_small_share_of_them_are_the_customers_own() {
         let tally = |refused, refreshed| Tally { refused, refreshed };
-        assert!(!tally(4, 0).is_everybody());
-        assert!(tally(5, 0).is_everybody());
-        assert!(tally(5, 20).is_everybody());
-        assert!(!tally(5, 21).is_everybody());
+        assert!(!tally(4, 0).exceeds_refusal_threshold());
+        assert!(tally(5, 0).exceeds_refusal_threshold());
+        assert!(tally(5, 20).exceeds_refusal_threshold());
+        assert!(!tally(5, 21).exceeds_refusal_threshold());
     }
 }

@@ -12,6 +12,8 @@ pub enum Value {
     S(String),
     N(i64),
     B(Vec<u8>),
+    /// Of a type that is never written here, or a number that is no integer. It makes its row unreadable, and no other.
+    Other,
 }
 
 /// Values may be secret (a code verifier, a ciphertext), so only their type is printed.
@@ -21,6 +23,7 @@ impl fmt::Debug for Value {
             Value::S(_) => "S",
             Value::N(_) => "N",
             Value::B(_) => "B",
+            Value::Other => "other",
         })
     }
 }
@@ -59,55 +62,70 @@ impl From<Vec<u8>> for Value {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Item(pub BTreeMap<Cow<'static, str>, Value>);
 
-/// A row that makes no sense. It is never repaired by guessing and never deleted.
+/// The attribute that makes a row unreadable: it is missing, or of another type, or has a value that is never written.
+/// It stays inside the codec: with the row's key it becomes an [`Unreadable`].
+#[derive(Clone, Copy, Debug)]
+pub struct BadAttribute(pub &'static str);
+
+/// A row that cannot be read. It is never repaired by guessing, never deleted and never written over; it is put off, and
+/// shown to a person.
 #[derive(Clone, Debug, thiserror::Error)]
-#[error("the stored row is inconsistent: attribute `{attribute}` is missing or of the wrong type or value")]
-pub struct InconsistentItem {
+#[error(
+    "the row `{key}` cannot be read: its attribute `{attribute}` is missing, or has a type or value that is never written"
+)]
+pub struct Unreadable {
+    pub key: String,
     pub attribute: &'static str,
+    /// What stands there.
+    pub found: Option<Value>,
 }
 
 impl Item {
-    pub fn optional_string(&self, attribute: &'static str) -> Result<Option<&str>, InconsistentItem> {
+    pub fn unreadable(&self, key: impl Into<String>, BadAttribute(attribute): BadAttribute) -> Unreadable {
+        Unreadable { key: key.into(), attribute, found: self.0.get(attribute).cloned() }
+    }
+
+    pub fn optional_string(&self, attribute: &'static str) -> Result<Option<&str>, BadAttribute> {
         match self.0.get(attribute) {
             None => Ok(None),
             Some(Value::S(text)) => Ok(Some(text)),
-            Some(_) => Err(InconsistentItem { attribute }),
+            Some(_) => Err(BadAttribute(attribute)),
         }
     }
 
-    pub fn optional_number(&self, attribute: &'static str) -> Result<Option<i64>, InconsistentItem> {
+    pub fn optional_number(&self, attribute: &'static str) -> Result<Option<i64>, BadAttribute> {
         match self.0.get(attribute) {
             None => Ok(None),
             Some(Value::N(number)) => Ok(Some(*number)),
-            Some(_) => Err(InconsistentItem { attribute }),
+            Some(_) => Err(BadAttribute(attribute)),
         }
     }
 
-    pub fn optional_bytes(&self, attribute: &'static str) -> Result<Option<&[u8]>, InconsistentItem> {
+    pub fn optional_bytes(&self, attribute: &'static str) -> Result<Option<&[u8]>, BadAttribute> {
         match self.0.get(attribute) {
             None => Ok(None),
             Some(Value::B(bytes)) => Ok(Some(bytes)),
-            Some(_) => Err(InconsistentItem { attribute }),
+            Some(_) => Err(BadAttribute(attribute)),
         }
     }
 
-    pub fn optional_time(&self, attribute: &'static str) -> Result<Option<Timestamp>, InconsistentItem> {
+    pub fn optional_time(&self, attribute: &'static str) -> Result<Option<Timestamp>, BadAttribute> {
         Ok(self.optional_number(attribute)?.map(Timestamp::from_unix))
     }
 
-    pub fn string(&self, attribute: &'static str) -> Result<&str, InconsistentItem> {
-        self.optional_string(attribute)?.ok_or(InconsistentItem { attribute })
+    pub fn string(&self, attribute: &'static str) -> Result<&str, BadAttribute> {
+        self.optional_string(attribute)?.ok_or(BadAttribute(attribute))
     }
 
-    pub fn number(&self, attribute: &'static str) -> Result<i64, InconsistentItem> {
-        self.optional_number(attribute)?.ok_or(InconsistentItem { attribute })
+    pub fn number(&self, attribute: &'static str) -> Result<i64, BadAttribute> {
+        self.optional_number(attribute)?.ok_or(BadAttribute(attribute))
     }
 
-    pub fn bytes(&self, attribute: &'static str) -> Result<&[u8], InconsistentItem> {
-        self.optional_bytes(attribute)?.ok_or(InconsistentItem { attribute })
+    pub fn bytes(&self, attribute: &'static str) -> Result<&[u8], BadAttribute> {
+        self.optional_bytes(attribute)?.ok_or(BadAttribute(attribute))
     }
 
-    pub fn time(&self, attribute: &'static str) -> Result<Timestamp, InconsistentItem> {
+    pub fn time(&self, attribute: &'static str) -> Result<Timestamp, BadAttribute> {
         Ok(Timestamp::from_unix(self.number(attribute)?))
     }
 }

@@ -1,19 +1,26 @@
 //! A connect session: the integrator's backend names a connection, and gets a link for one browser journey.
 
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::attempt::Failure;
+use super::connection::attributes;
 use super::connection_id::ConnectionId;
 use super::digest;
-use super::item::{InconsistentItem, Item, Value};
+use super::item::{BadAttribute, Item, Unreadable, Value};
+use super::order::Order;
 use super::return_to::ReturnTo;
 use super::secret::SessionToken;
 use super::time::Timestamp;
-use super::write::{Change, Test, Write, clause};
-use std::time::Duration;
+use super::write::{Change, Test, Write, WriteName, clause};
 
 /// How long a session's row outlives its link, so that its status can still be asked for.
 const KEPT_AFTER_EXPIRY: Duration = Duration::from_secs(24 * 3600);
 
 /// `base64url(sha256(token))`: names a session without opening it, so it may stand in a path or a log.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct SessionId(String);
 
 impl SessionId {
@@ -28,7 +35,7 @@ impl SessionId {
     }
 
     /// Of a session that was made before.
-    pub(super) fn named(id: String) -> Self {
+    pub fn named(id: String) -> Self {
         Self(id)
     }
 
@@ -42,30 +49,35 @@ impl SessionId {
 }
 
 /// A session as its attempts and its connection remember it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct SessionMark {
     pub id: SessionId,
-    /// Later sessions have higher ones: the second in which it was made, and after it, so that no two are alike, six
-    /// digits of the id.
-    pub order: i64,
+    pub order: Order,
 }
 
 impl SessionMark {
-    /// In a row of another kind, a tombstone too; `None` where it has none.
-    pub fn from_item(item: &Item) -> Result<Option<Self>, InconsistentItem> {
-        match item.optional_string("session")? {
+    /// In a row of another kind; `None` where it has none.
+    pub fn parse(item: &Item) -> Result<Option<Self>, BadAttribute> {
+        match item.optional_string(attributes::SESSION)? {
             None => Ok(None),
-            Some(id) => Ok(Some(Self { id: SessionId::named(id.to_owned()), order: item.number("session_order")? })),
+            Some(id) => Ok(Some(Self {
+                id: SessionId::named(id.to_owned()),
+                order: Order::from_number(item.number(attributes::SESSION_ORDER)?),
+            })),
         }
     }
 
     pub(super) fn changes(&self) -> [Change; 2] {
-        [Change::Set("session", self.id.0.as_str().into()), Change::Set("session_order", self.order.into())]
+        [
+            Change::Set(attributes::SESSION, self.id.0.as_str().into()),
+            Change::Set(attributes::SESSION_ORDER, self.order.number().into()),
+        ]
     }
 
-    /// Whether a connection that remembers `newest` leaves nothing for this session to do: it has made the connection, or a
-    /// later one has. A connection remembers one session only; without the second half, whoever still holds an earlier link
-    /// could take it over.
+    /// Whether a connection that remembers `newest` leaves nothing for this session to do: it has brought a grant, or a later
+    /// one has. A connection remembers one session only; without the second half an earlier link could be used once more,
+    /// by a stranger who still has it.
     pub fn is_used(&self, newest: Option<&SessionMark>) -> bool {
         newest.is_some_and(|newest| newest.order >= self.order)
     }
@@ -74,9 +86,11 @@ impl SessionMark {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SessionStatus {
     Pending,
+    /// Its own journey has connected, or waits to be confirmed.
     Completed,
     Denied,
-    Failed,
+    /// Its last journey has failed, for this reason. It may be tried again while its link lives.
+    Failed(Failure),
 }
 
 impl SessionStatus {
@@ -85,12 +99,18 @@ impl SessionStatus {
             Self::Pending => "pending",
             Self::Completed => "completed",
             Self::Denied => "denied",
-            Self::Failed => "failed",
+            Self::Failed(_) => "failed",
         }
     }
 
-    fn parse(text: &str) -> Option<Self> {
-        [Self::Pending, Self::Completed, Self::Denied, Self::Failed].into_iter().find(|status| status.as_str() == text)
+    fn parse(item: &Item) -> Result<Self, BadAttribute> {
+        match item.string("status")? {
+            "pending" => Ok(Self::Pending),
+            "completed" => Ok(Self::Completed),
+            "denied" => Ok(Self::Denied),
+            "failed" => Failure::parse(item.string("reason")?).map(Self::Failed).ok_or(BadAttribute("reason")),
+            _ => Err(BadAttribute("status")),
+        }
     }
 }
 
@@ -104,34 +124,40 @@ pub struct Session {
     /// Whether the integrator's backend confirms the connection that it makes.
     pub confirm: bool,
     pub status: SessionStatus,
+    /// Its place among all that has happened to the connection id.
+    pub order: Order,
     pub begun_at: Timestamp,
     pub expires_at: Timestamp,
 }
 
 impl Session {
-    pub fn from_item(item: &Item) -> Result<Self, InconsistentItem> {
+    pub fn parse(key: &str, item: &Item) -> Result<Self, Unreadable> {
+        Self::from_item(item).map_err(|bad| item.unreadable(key, bad))
+    }
+
+    fn from_item(item: &Item) -> Result<Self, BadAttribute> {
         let key = item.string("pk")?;
         let return_to = match item.optional_string("return_to")? {
             None => None,
-            Some(text) => Some(ReturnTo::stored(text).ok_or(InconsistentItem { attribute: "return_to" })?),
+            Some(text) => Some(ReturnTo::stored(text).ok_or(BadAttribute("return_to"))?),
         };
+        let id = key.strip_prefix("session#").and_then(SessionId::parse).ok_or(BadAttribute("pk"))?;
         Ok(Self {
-            id: SessionId(key.strip_prefix("session#").ok_or(InconsistentItem { attribute: "pk" })?.to_owned()),
+            id,
             connection_id: ConnectionId::parse(item.string("connection_id")?)
-                .map_err(|_| InconsistentItem { attribute: "connection_id" })?,
+                .map_err(|_| BadAttribute("connection_id"))?,
             return_to,
             confirm_page: item.number("confirm_page")? != 0,
-            confirm: item.optional_number("confirm")?.is_some_and(|flag| flag != 0),
-            status: SessionStatus::parse(item.string("status")?).ok_or(InconsistentItem { attribute: "status" })?,
+            confirm: item.number("confirm")? != 0,
+            status: SessionStatus::parse(item)?,
+            order: Order::from_number(item.number("order")?),
             begun_at: item.time("begun_at")?,
             expires_at: item.time("expires_at")?,
         })
     }
 
     pub fn mark(&self) -> SessionMark {
-        let bytes = self.id.0.bytes().take(8);
-        let digits = bytes.fold(0, |digits: i64, byte| (digits * 31 + i64::from(byte)) % 1_000_000);
-        SessionMark { id: self.id.clone(), order: self.begun_at.unix() * 1_000_000 + digits }
+        SessionMark { id: self.id.clone(), order: self.order }
     }
 
     /// Stores a new session.
@@ -141,6 +167,7 @@ impl Session {
             Change::Set("confirm_page", Value::N(self.confirm_page.into())),
             Change::Set("confirm", Value::N(self.confirm.into())),
             Change::Set("status", self.status.as_str().into()),
+            Change::Set("order", self.order.number().into()),
             Change::Set("begun_at", self.begun_at.into()),
             Change::Set("expires_at", self.expires_at.into()),
             Change::Set("ttl", (self.expires_at + KEPT_AFTER_EXPIRY).into()),
@@ -149,7 +176,7 @@ impl Session {
             changes.push(Change::Set("return_to", return_to.as_str().into()));
         }
         Write {
-            name: "begin session",
+            name: WriteName::BeginSession,
             key: self.id.key(),
             clauses: vec![clause("the session is new", Test::Absent("pk"))],
             changes,
@@ -160,13 +187,18 @@ impl Session {
 /// Notes how a journey of the session ended. A completed session stays completed: a second journey that was denied, or
 /// that failed, takes nothing from the connection that the first one made.
 pub fn end_session(id: &SessionId, status: SessionStatus) -> Write {
+    let is = |status: &str| Test::Equals("status", status.into());
+    let reason = match status {
+        SessionStatus::Failed(failure) => Change::Set("reason", failure.as_str().into()),
+        SessionStatus::Pending | SessionStatus::Completed | SessionStatus::Denied => Change::Remove("reason"),
+    };
     Write {
-        name: "end session",
+        name: WriteName::EndSession,
         key: id.key(),
-        clauses: vec![
-            clause("the session exists", Test::Exists("pk")),
-            clause("the session is not completed", Test::Differs("status", SessionStatus::Completed.as_str().into())),
-        ],
-        changes: vec![Change::Set("status", status.as_str().into())],
+        clauses: vec![clause(
+            "there is a session, and it is not completed",
+            Test::Any(vec![is("pending"), is("denied"), is("failed")]),
+        )],
+        changes: vec![Change::Set("status", status.as_str().into()), reason],
     }
 }

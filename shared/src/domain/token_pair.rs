@@ -2,6 +2,10 @@
 
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Serialize};
+
 use super::secret::{AccessToken, RefreshToken};
 
 /// The part of a grant that is secret, and is sealed as one.
@@ -20,7 +24,7 @@ impl TokenPair {
 
 /// A successful answer of the token endpoint (RFC 6749 section 5.1), read leniently.
 #[derive(Clone, Debug)]
-pub struct Grant {
+pub struct TokenResponse {
     pub pair: TokenPair,
     pub token_type: Option<String>,
     pub expires_in: Option<Duration>,
@@ -28,10 +32,11 @@ pub struct Grant {
 }
 
 /// The identity of a stored pair: 16 random bytes, new with every pair and never otherwise.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TokenSet([u8; 16]);
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct PairId([u8; 16]);
 
-impl TokenSet {
+impl PairId {
     pub fn new(random: [u8; 16]) -> Self {
         Self(random)
     }
@@ -42,5 +47,20 @@ impl TokenSet {
 
     pub fn as_bytes(&self) -> &[u8; 16] {
         &self.0
+    }
+}
+
+impl From<PairId> for String {
+    fn from(id: PairId) -> Self {
+        URL_SAFE_NO_PAD.encode(id.0)
+    }
+}
+
+impl TryFrom<String> for PairId {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let bytes = URL_SAFE_NO_PAD.decode(text).ok();
+        bytes.and_then(|bytes| Self::parse(&bytes)).ok_or("not the id of a pair")
     }
 }

@@ -4,13 +4,14 @@
 //! `evaluate` says which clauses an image fails, and whoever doubts a clause can take it out and see what breaks. There
 //! is no second, hand-kept copy of a condition anywhere.
 
+use std::fmt;
+
 use super::item::{Item, Value};
 
 /// One update of one row, applied if every clause holds (DynamoDB `UpdateItem` with a `ConditionExpression`).
 #[derive(Clone, Debug)]
 pub struct Write {
-    /// The protocol's word for it, as it stands in logs.
-    pub name: &'static str,
+    pub name: WriteName,
     pub key: String,
     pub clauses: Vec<Clause>,
     pub changes: Vec<Change>,
@@ -19,9 +20,125 @@ pub struct Write {
 /// One row deleted, if every clause holds (DynamoDB `DeleteItem` with a `ConditionExpression`).
 #[derive(Clone, Debug)]
 pub struct Delete {
-    pub name: &'static str,
+    pub name: WriteName,
     pub key: String,
     pub clauses: Vec<Clause>,
+}
+
+/// Every conditional write and delete, by name. What must hold after each of them is checked exhaustively by the simulator:
+/// a new one does not compile there before it has its checks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum WriteName {
+    BeginAttempt,
+    TakeAttempt,
+    GiveAttemptBack,
+    EndAttempt,
+    BeginSession,
+    EndSession,
+    TakePresentOrder,
+    TakeNextOrder,
+    Connect,
+    AwaitConfirmation,
+    Confirm,
+    ExpireConfirmation,
+    Acquire,
+    Commit,
+    Settle,
+    GiveUp,
+    Quarantine,
+    Disconnect,
+    AddRevocation,
+    ClaimRevocation,
+    RemoveRevocation,
+    Identify,
+    IdentifyWaiting,
+    ClaimAccount,
+    Reseal,
+    ReapTombstone,
+    ReapConnection,
+    Pause,
+    CountRefusals,
+    BeginWindow,
+    NoteSuccess,
+}
+
+impl WriteName {
+    pub const ALL: [Self; 31] = [
+        Self::BeginAttempt,
+        Self::TakeAttempt,
+        Self::GiveAttemptBack,
+        Self::EndAttempt,
+        Self::BeginSession,
+        Self::EndSession,
+        Self::TakePresentOrder,
+        Self::TakeNextOrder,
+        Self::Connect,
+        Self::AwaitConfirmation,
+        Self::Confirm,
+        Self::ExpireConfirmation,
+        Self::Acquire,
+        Self::Commit,
+        Self::Settle,
+        Self::GiveUp,
+        Self::Quarantine,
+        Self::Disconnect,
+        Self::AddRevocation,
+        Self::ClaimRevocation,
+        Self::RemoveRevocation,
+        Self::Identify,
+        Self::IdentifyWaiting,
+        Self::ClaimAccount,
+        Self::Reseal,
+        Self::ReapTombstone,
+        Self::ReapConnection,
+        Self::Pause,
+        Self::CountRefusals,
+        Self::BeginWindow,
+        Self::NoteSuccess,
+    ];
+
+    /// As it stands in logs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::BeginAttempt => "begin attempt",
+            Self::TakeAttempt => "take attempt",
+            Self::GiveAttemptBack => "give attempt back",
+            Self::EndAttempt => "end attempt",
+            Self::BeginSession => "begin session",
+            Self::EndSession => "end session",
+            Self::TakePresentOrder => "take present order",
+            Self::TakeNextOrder => "take next order",
+            Self::Connect => "connect",
+            Self::AwaitConfirmation => "await confirmation",
+            Self::Confirm => "confirm",
+            Self::ExpireConfirmation => "expire confirmation",
+            Self::Acquire => "acquire",
+            Self::Commit => "commit",
+            Self::Settle => "settle",
+            Self::GiveUp => "give up",
+            Self::Quarantine => "quarantine",
+            Self::Disconnect => "disconnect",
+            Self::AddRevocation => "add revocation",
+            Self::ClaimRevocation => "claim revocation",
+            Self::RemoveRevocation => "remove revocation",
+            Self::Identify => "identify",
+            Self::IdentifyWaiting => "identify waiting",
+            Self::ClaimAccount => "claim account",
+            Self::Reseal => "reseal",
+            Self::ReapTombstone => "reap tombstone",
+            Self::ReapConnection => "reap connection",
+            Self::Pause => "pause",
+            Self::CountRefusals => "count refusals",
+            Self::BeginWindow => "begin window",
+            Self::NoteSuccess => "note success",
+        }
+    }
+}
+
+impl fmt::Display for WriteName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -69,13 +186,29 @@ impl Change {
     }
 }
 
-/// What a store says to a [`Write`].
+/// What a store says to a [`Write`]. `R` is the row, parsed.
 #[derive(Clone, Debug)]
-pub enum Written {
+pub enum Written<R> {
     /// The row as it is now.
-    Applied(Item),
+    Applied(R),
     /// The row as it stands, unchanged; `None` where there is none.
-    Refused(Option<Item>),
+    Refused(Option<R>),
+}
+
+impl<R> Written<R> {
+    pub fn try_map<T, E>(self, parse: impl FnOnce(R) -> Result<T, E>) -> Result<Written<T>, E> {
+        Ok(match self {
+            Self::Applied(row) => Written::Applied(parse(row)?),
+            Self::Refused(row) => Written::Refused(row.map(parse).transpose()?),
+        })
+    }
+
+    pub fn map<T>(self, parse: impl FnOnce(R) -> T) -> Written<T> {
+        match self {
+            Self::Applied(row) => Written::Applied(parse(row)),
+            Self::Refused(row) => Written::Refused(row.map(parse)),
+        }
+    }
 }
 
 impl Write {

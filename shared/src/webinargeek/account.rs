@@ -2,10 +2,10 @@
 
 use async_trait::async_trait;
 use http::header::ACCEPT;
-use serde_json::{Map, Value};
 use url::Url;
 
-use super::{body_of, http_client, not_answered};
+use super::members::Members;
+use super::{HttpClient, body_of, not_answered};
 use crate::domain::account::Account;
 use crate::domain::secret::AccessToken;
 use crate::ports::{ProviderError, ReadAccount};
@@ -14,52 +14,51 @@ use crate::ports::{ProviderError, ReadAccount};
 const LONGEST: usize = 256;
 
 pub struct AccountEndpoint {
-    http: reqwest::Client,
+    http: HttpClient,
     url: Url,
 }
 
 impl AccountEndpoint {
-    pub fn new(url: Url) -> Self {
-        Self { http: http_client(), url }
+    pub fn new(http: HttpClient, url: Url) -> Self {
+        Self { http, url }
     }
 }
 
 #[async_trait]
 impl ReadAccount for AccountEndpoint {
     async fn read(&self, access_token: &AccessToken) -> Result<Account, ProviderError> {
-        let request = self.http.get(self.url.clone()).header(ACCEPT, "application/json");
+        let request = self.http.0.get(self.url.clone()).header(ACCEPT, "application/json");
         let mut response = request.bearer_auth(access_token.expose()).send().await.map_err(not_answered)?;
         let status = response.status();
         let body = body_of(&mut response).await?;
         if !status.is_success() {
             return Err(ProviderError::Refused(format!("status {status}")));
         }
-        account(&body).ok_or_else(|| ProviderError::Refused(format!("status {status}, and no id of an account")))
+        body.as_deref()
+            .and_then(account)
+            .ok_or_else(|| ProviderError::Refused(format!("status {status}, and no id of an account")))
     }
 }
 
-/// Nobody outside can tell the names: the usual ones are read, at the top or one level below.
+/// Nobody outside can tell the names: the usual ones are read, at the top or one level below. `account_id` leaves no doubt;
+/// `id` is the account's within `account`, and elsewhere may be the user's.
 fn account(body: &[u8]) -> Option<Account> {
-    let top: Map<String, Value> = serde_json::from_slice(body).ok()?;
-    let below = ["account", "data", "user"].into_iter().find_map(|name| top.get(name)?.as_object());
-    let find = |names: &[&str]| {
-        let objects = [Some(&top), below].into_iter().flatten();
-        objects.flat_map(|object| names.iter().filter_map(|name| text(object.get(*name)?))).next()
-    };
+    let top = Members::read(body)?;
+    let [account, data, user] = ["account", "data", "user"].map(|name| top.object(name));
+    let objects: Vec<&Members> =
+        [account.as_ref(), Some(&top), data.as_ref(), user.as_ref()].into_iter().flatten().collect();
+    let find = |name: &str| objects.iter().find_map(|members| text(members, name));
     Some(Account {
-        id: find(&["account_id", "id"])?,
-        company: find(&["company", "company_name"]),
-        email: find(&["email"]),
+        id: text(&top, "account_id").or_else(|| find("account_id")).or_else(|| find("id"))?,
+        company: find("company").or_else(|| find("company_name")),
+        email: find("email"),
     })
 }
 
-fn text(value: &Value) -> Option<String> {
-    let text = match value {
-        Value::String(text) => text.clone(),
-        Value::Number(number) => number.to_string(),
-        _ => return None,
-    };
-    (!text.is_empty() && text.len() <= LONGEST && !text.contains(char::is_control)).then_some(text)
+/// A text, or a number with all its digits.
+fn text(members: &Members, name: &str) -> Option<String> {
+    let text = members.text(name).or_else(|| members.number(name).map(str::to_owned))?;
+    (text.len() <= LONGEST && !text.contains(char::is_control)).then_some(text)
 }
 
 #[cfg(test)]
@@ -78,6 +77,30 @@ mod tests {
             assert_eq!(account.email.as_deref(), Some("a@example.com"), "{body}");
         }
         assert_eq!(account(br#"{"id":"7"}"#).unwrap().company, None);
+    }
+
+    #[test]
+    fn the_accounts_id_goes_before_the_users() {
+        for body in [
+            r#"{"id":1,"account":{"id":7}}"#,
+            r#"{"id":1,"account":{"id":2,"account_id":7}}"#,
+            r#"{"id":1,"user":{"id":2,"account_id":7}}"#,
+            r#"{"account_id":7,"id":1,"account":{"id":2,"account_id":3}}"#,
+            r#"{"user":{"id":1},"account":{"id":7}}"#,
+            r#"{"id":7,"user":{"id":1}}"#,
+        ] {
+            assert_eq!(account(body.as_bytes()).unwrap().id, "7", "{body}");
+        }
+    }
+
+    #[test]
+    fn an_id_keeps_all_its_digits_and_a_byte_order_mark_is_no_part_of_the_answer() {
+        let digits = "123456789012345678901234567890";
+        let body = format!("\u{feff}{{\"id\":{digits},\"company\":\"\\ud800\"}}");
+        assert_eq!(account(body.as_bytes()).unwrap().id, digits);
+        assert_eq!(account(body.as_bytes()).unwrap().company, None);
+        assert_eq!(account(br#"{"id":18446744073709551615}"#).unwrap().id, "18446744073709551615");
+        assert_eq!(account(br#"{"id":-7}"#).unwrap().id, "-7");
     }
 
     #[test]

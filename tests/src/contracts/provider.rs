@@ -8,9 +8,9 @@ use shared::config::{ClientAuthentication, TokenEndpoint};
 use shared::domain::pkce;
 use shared::domain::secret::{AccessToken, AuthorizationCode, ClientSecret, CodeVerifier, RefreshToken};
 use shared::domain::token_pair::{Grant, TokenPair};
-use shared::ports::{Entropy, ExchangeCode, ProviderError, RefreshPair, RevokeToken};
+use shared::ports::{Entropy, ExchangeCode, ProviderError, RefreshPair, RevokeToken, Revoked};
 use shared::system::{SystemClock, SystemEntropy};
-use shared::webinargeek::WebinarGeek;
+use shared::webinargeek::{HttpClient, WebinarGeek};
 use url::Url;
 
 use crate::browser::provider_client;
@@ -61,7 +61,7 @@ impl<'a> Suite<'a> {
         };
         Self {
             running,
-            adapter: WebinarGeek::new(endpoint, Arc::new(SystemClock)),
+            adapter: WebinarGeek::new(HttpClient::new(), endpoint, Arc::new(SystemClock)),
             secret: ClientSecret::new(&running.client_secret),
             http: provider_client(),
         }
@@ -164,16 +164,17 @@ impl<'a> Suite<'a> {
 
     async fn revoking_either_token_ends_the_pair(&self) {
         let pair = self.connect().await;
-        assert!(self.adapter.revoke(&pair, &self.secret).await.unwrap());
+        assert_eq!(self.adapter.revoke(&pair, &self.secret).await.unwrap(), Revoked::Done);
         assert!(!self.is_live(&pair.access_token).await);
         assert_invalid_grant(self.refresh(&pair).await);
 
         let pair = self.connect().await;
         let access_only = TokenPair { access_token: pair.access_token.clone(), refresh_token: None };
-        assert!(self.adapter.revoke(&access_only, &self.secret).await.unwrap());
+        assert_eq!(self.adapter.revoke(&access_only, &self.secret).await.unwrap(), Revoked::Done);
         assert_invalid_grant(self.refresh(&pair).await);
 
-        assert!(self.adapter.revoke(&access_only, &self.secret).await.unwrap(), "twice is as good as once");
+        let twice = self.adapter.revoke(&access_only, &self.secret).await.unwrap();
+        assert_eq!(twice, Revoked::Done, "twice is as good as once");
         assert!(self.adapter.revoke(&access_only, &ClientSecret::new("wrong")).await.is_err());
     }
 

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use shared::domain::secret::ClientSecret;
 use shared::domain::time::Timestamp;
-use shared::ports::{Clock, ProbeTokenEndpoint, Probed, ProviderError, ReadClientSecret};
+use shared::ports::{Clock, ProbeTokenEndpoint, Probed, ProviderError};
+use shared::protocol::client_secrets::ClientSecrets;
 use tokio::time::timeout;
 
 use super::{AWS_REMEDY, Finding, bounded};
@@ -18,7 +19,7 @@ const CLOCK_TOLERANCE: i64 = 30;
 const CLOCK_LIMIT: i64 = 300;
 
 pub(super) async fn examine(
-    secrets: &dyn ReadClientSecret,
+    secrets: &ClientSecrets,
     provider: &dyn ProbeTokenEndpoint,
     clock: &dyn Clock,
     redirect_uri: &str,
@@ -34,9 +35,9 @@ pub(super) async fn examine(
             ];
         }
     };
-    let (refused, probed) = first_accepted(&secrets, provider, redirect_uri).await;
+    let (refused, probed) = first_accepted(secrets.stored(), provider, redirect_uri).await;
     vec![
-        Finding::ok("client_secret", format!("client secrets that could be read: {}", secrets.len())),
+        Finding::ok("client_secret", format!("client secrets that could be read: {}", secrets.stored().len())),
         credentials(&probed, refused),
         compare(clock.now(), probed.date),
     ]

@@ -12,18 +12,18 @@
 //! the grant. Here that is what is asked. So whoever asks names the connection as a throw-away, uses it nowhere meanwhile, and
 //! deletes it afterwards.
 
-use shared::domain::connection::Connection;
-use shared::domain::connection::writes::Need;
+use shared::domain::connection::refresh::RefreshReason;
+use shared::domain::connection::{Connection, Row};
 use shared::domain::connection_id::ConnectionId;
-use shared::domain::secret::{ClientSecret, RefreshToken};
+use shared::domain::secret::RefreshToken;
 use shared::domain::time::Timestamp;
-use shared::domain::token_pair::{Grant, TokenPair};
+use shared::domain::token_pair::{TokenPair, TokenResponse};
 use shared::failure::FailureClass;
 use shared::http::body::Members;
 use shared::http::problem::Problem;
 use shared::http::{Invocation, Request, Response};
-use shared::ports::{ProviderError, REQUEST_BUDGET};
-use shared::refreshing::{Failure, INVOCATION_BUDGET, Outcome, Refreshing};
+use shared::ports::{ProviderError, REQUEST_BUDGET, Revoked};
+use shared::protocol::refresh::{Failure, INVOCATION_BUDGET, Outcome, Refreshing};
 
 use super::{Examination, Finding, answer};
 use crate::{Connections, ConnectionsError};
@@ -64,8 +64,13 @@ impl Connections {
             .ok_or_else(|| Problem::field("throw_away", "is required: the id of a connection that may be lost"))?;
         let id = ConnectionId::parse(id).map_err(|error| Problem::field("throw_away", error.to_string()))?;
         tracing::Span::current().record("connection", id.as_str());
-        let connection = self.stored(&id).await?;
-        let finding = examine(&self.doctor.refreshing, &connection, invocation.deadline).await;
+        let finding = match self.row(&id).await? {
+            Row::Connection(connection) if connection.state.is_in_use() => {
+                examine(&self.doctor.refreshing, &connection, invocation.deadline).await
+            }
+            // 1.
+            Row::Connection(_) | Row::Tombstone(_) | Row::Unreadable(_) => Finding::skipped(CHECK, NOT_IN_USE, CONNECT),
+        };
         // Also for whom API Gateway has not waited: asking again may need another connection.
         tracing::info!(status = finding.status.as_str(), detail = finding.detail, "rotation was tried");
         Ok(answer(&Examination { findings: vec![finding] }))
@@ -73,10 +78,6 @@ impl Connections {
 }
 
 async fn examine(refreshing: &Refreshing, connection: &Connection, deadline: Timestamp) -> Finding {
-    // 1.
-    if !connection.is_in_use() {
-        return Finding::skipped(CHECK, NOT_IN_USE, CONNECT);
-    }
     // 2.
     let old = match refreshing.open(connection).await {
         Ok(pair) => pair,
@@ -90,7 +91,7 @@ async fn examine(refreshing: &Refreshing, connection: &Connection, deadline: Tim
     };
     // 3.
     let (refreshed, new) = match refresh(refreshing, connection, deadline).await {
-        Outcome::Refreshed(connection, pair) => (connection, pair),
+        Outcome::Refreshed(connection, pair) => (*connection, pair),
         other => {
             let (why, remedy) = not_refreshed(&other);
             return Finding::skipped(CHECK, why, remedy);
@@ -104,9 +105,9 @@ async fn examine(refreshing: &Refreshing, connection: &Connection, deadline: Tim
     if refreshing.clock.now() + REQUEST_BUDGET + INVOCATION_BUDGET > deadline {
         return Finding::skipped(CHECK, NO_TIME, ASK_AGAIN);
     }
-    match reuse(refreshing, old_token).await {
-        Ok((grant, secret)) => {
-            let left = if revoke(refreshing, &grant.pair, &new, &secret).await { "" } else { LEFT };
+    match reuse(refreshing, old_token, deadline).await {
+        Ok(grant) => {
+            let left = if revoke(refreshing, &grant.pair, &new, deadline).await { "" } else { LEFT };
             let found = "the old refresh token is honoured until the new access token is used (P1), or for some time (P3): \
                          an answer that was lost is asked for again";
             Finding::ok(CHECK, format!("{found}{left}"))
@@ -119,23 +120,35 @@ async fn examine(refreshing: &Refreshing, connection: &Connection, deadline: Tim
     }
 }
 
-async fn reuse(refreshing: &Refreshing, old: &RefreshToken) -> Result<(Grant, ClientSecret), Failure> {
-    // The first one has just been accepted.
-    let secret = refreshing.client_secret.current().await?.into_iter().next().ok_or(ProviderError::InvalidClient)?;
-    let grant = refreshing.provider.refresh(old, &secret).await?;
-    Ok((grant, secret))
+async fn reuse(refreshing: &Refreshing, old: &RefreshToken, deadline: Timestamp) -> Result<TokenResponse, Failure> {
+    let secrets = refreshing.secrets.current().await?;
+    let send = |secret| async move { refreshing.provider.refresh(old, &secret).await };
+    let has_time = || refreshing.clock.now() + REQUEST_BUDGET <= deadline;
+    Ok(refreshing.secrets.send(&secrets, has_time, send).await?)
 }
 
 /// Best effort. False where a live pair is left that nobody has.
-async fn revoke(refreshing: &Refreshing, pair: &TokenPair, stored: &TokenPair, secret: &ClientSecret) -> bool {
+async fn revoke(refreshing: &Refreshing, pair: &TokenPair, stored: &TokenPair, deadline: Timestamp) -> bool {
     // Some providers answer a reuse with what they have answered before: that pair is in the table, and lives.
     if pair.has_the_refresh_token_of(stored) || pair.access_token == stored.access_token {
         return true;
     }
-    refreshing.revocation.revoke(pair, secret).await.unwrap_or_else(|error| {
-        tracing::warn!(%error, "the pair of a reuse could not be revoked");
-        false
-    })
+    let secrets = match refreshing.secrets.current().await {
+        Ok(secrets) => secrets,
+        Err(error) => {
+            tracing::warn!(%error, "the pair of a reuse could not be revoked");
+            return false;
+        }
+    };
+    let send = |secret| async move { refreshing.revoking.provider.revoke(pair, &secret).await };
+    let has_time = || refreshing.clock.now() + REQUEST_BUDGET <= deadline;
+    match refreshing.secrets.send(&secrets, has_time, send).await {
+        Ok(revoked) => revoked == Revoked::Done,
+        Err(error) => {
+            tracing::warn!(%error, "the pair of a reuse could not be revoked");
+            false
+        }
+    }
 }
 
 /// The old refresh token has ended. Has its reuse ended the new one too?
@@ -158,8 +171,10 @@ async fn refused(refreshing: &Refreshing, refreshed: &Connection, deadline: Time
 
 /// Not where an answer was lost before the refusal: that may have ended the refresh token.
 async fn is_certain(refreshing: &Refreshing, id: &ConnectionId) -> bool {
-    let stored = refreshing.connections.read(id).await.ok().flatten();
-    stored.and_then(|stored| stored.reason).as_deref() == Some(FailureClass::InvalidGrant.as_str())
+    match refreshing.connections.row(id).await {
+        Ok(Some(Row::Connection(stored))) => stored.journal.reason == Some(FailureClass::InvalidGrant),
+        Ok(_) | Err(_) => false,
+    }
 }
 
 fn is_refused(outcome: &Outcome) -> bool {
@@ -168,8 +183,8 @@ fn is_refused(outcome: &Outcome) -> bool {
 
 /// Whatever life is left.
 async fn refresh(refreshing: &Refreshing, connection: &Connection, deadline: Timestamp) -> Outcome {
-    let need = Need::OnDemand { seen: connection.pair.token_set };
-    refreshing.refresh(&connection.id, &need, deadline).await
+    let reason = RefreshReason::OnDemand { seen: connection.pair.id };
+    refreshing.refresh(&connection.id, &reason, deadline).await
 }
 
 /// Why a refresh has told nothing, and what to do.
@@ -179,12 +194,10 @@ fn not_refreshed(outcome: &Outcome) -> (String, &'static str) {
             return (failure.to_string(), if is_refused(outcome) { WITH_ANOTHER } else { MEND });
         }
         Outcome::Refreshed(..) | Outcome::Adopted(_) | Outcome::Busy { .. } => {
-            ("somebody else refreshes the connection", ASK_AGAIN)
+            ("another worker refreshes the connection", ASK_AGAIN)
         }
         Outcome::Waiting { .. } | Outcome::Paused { .. } => ("an earlier failure is being waited for", ASK_AGAIN),
-        Outcome::ReauthRequired(_) | Outcome::Gone | Outcome::Disconnecting | Outcome::Unconfirmed { .. } => {
-            (NOT_IN_USE, CONNECT)
-        }
+        Outcome::NeedsCustomer(_) | Outcome::Gone => (NOT_IN_USE, CONNECT),
         Outcome::NoTime => (NO_TIME, ASK_AGAIN),
     };
     (why.to_owned(), remedy)

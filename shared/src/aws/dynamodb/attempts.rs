@@ -6,9 +6,13 @@ use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem, Update};
 
 use super::expression::Expression;
 use super::{Table, unavailable};
-use crate::domain::item::Item;
+use crate::domain::attempt::{Attempt, StateHash};
+use crate::domain::connection_id::ConnectionId;
+use crate::domain::item::{Item, Unreadable};
+use crate::domain::order::Order;
+use crate::domain::session::{Session, SessionId};
 use crate::domain::write::{Write, Written};
-use crate::ports::{ReadAttempts, StoreError, WriteAttempts};
+use crate::ports::{ReadAttempts, StoreError, WriteAttempts, WriteOrders};
 
 #[derive(Clone)]
 pub struct AttemptsTable(pub(super) Table);
@@ -35,18 +39,47 @@ impl AttemptsTable {
 
 #[async_trait]
 impl ReadAttempts for AttemptsTable {
-    async fn read(&self, key: &str) -> Result<Option<Item>, StoreError> {
-        self.0.read(key).await
+    async fn attempt(&self, state_hash: &StateHash) -> Result<Option<Attempt>, StoreError> {
+        let key = state_hash.key();
+        let item = self.0.read(&key).await?;
+        Ok(item.map(|item| Attempt::parse(&key, &item)).transpose()?)
+    }
+
+    async fn session(&self, id: &SessionId) -> Result<Option<Session>, StoreError> {
+        let key = id.key();
+        let item = self.0.read(&key).await?;
+        Ok(item.map(|item| Session::parse(&key, &item)).transpose()?)
+    }
+
+    async fn order(&self, id: &ConnectionId) -> Result<Option<Order>, StoreError> {
+        let key = Order::key(id);
+        let item = self.0.read(&key).await?;
+        Ok(item.map(|item| order(&key, &item)).transpose()?)
+    }
+}
+
+fn order(key: &str, item: &Item) -> Result<Order, Unreadable> {
+    Order::parse(item).map_err(|bad| item.unreadable(key, bad))
+}
+
+#[async_trait]
+impl WriteOrders for AttemptsTable {
+    async fn order(&self, write: &Write) -> Result<Written<Order>, StoreError> {
+        Ok(self.0.write(write).await?.try_map(|item| order(&write.key, &item))?)
     }
 }
 
 #[async_trait]
 impl WriteAttempts for AttemptsTable {
-    async fn write(&self, write: &Write) -> Result<Written, StoreError> {
-        self.0.write(write).await
+    async fn attempt(&self, write: &Write) -> Result<Written<Attempt>, StoreError> {
+        Ok(self.0.write(write).await?.try_map(|item| Attempt::parse(&write.key, &item))?)
     }
 
-    async fn write_both(&self, first: &Write, second: &Write) -> Result<bool, StoreError> {
+    async fn session(&self, write: &Write) -> Result<bool, StoreError> {
+        Ok(matches!(self.0.write(write).await?, Written::Applied(_)))
+    }
+
+    async fn both(&self, first: &Write, second: &Write) -> Result<bool, StoreError> {
         let result = self
             .0
             .client

@@ -5,11 +5,15 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::{Table, item, unavailable};
+use crate::domain::account;
+use crate::domain::connection::Row;
 use crate::domain::connection_id::ConnectionId;
-use crate::domain::item::{InconsistentItem, Item};
+use crate::domain::fleet::FleetRow;
+use crate::domain::item::{Item, Value};
+use crate::domain::time::Timestamp;
 use crate::domain::write::{Delete, Write, Written};
 use crate::ports::{
-    DeleteConnections, Due, DueCursor, DuePage, ListDue, Page, ReadConnections, ReadFleet, StoreError, WalkConnections,
+    ClaimAccounts, DeleteConnections, Due, DueCursor, DuePage, FleetRows, ListDue, ReadConnections, StoreError,
     WriteConnections,
 };
 
@@ -26,29 +30,35 @@ impl ConnectionsTable {
 
 #[async_trait]
 impl ReadConnections for ConnectionsTable {
-    async fn row(&self, id: &ConnectionId) -> Result<Option<Item>, StoreError> {
-        self.0.read(id.as_str()).await
-    }
-}
-
-#[async_trait]
-impl ReadFleet for ConnectionsTable {
-    async fn read(&self, key: &'static str) -> Result<Option<Item>, StoreError> {
-        self.0.read(key).await
+    async fn row(&self, id: &ConnectionId) -> Result<Option<Row>, StoreError> {
+        Ok(self.0.read(id.as_str()).await?.map(|item| Row::parse(id.as_str(), &item)))
     }
 }
 
 #[async_trait]
 impl WriteConnections for ConnectionsTable {
-    async fn write(&self, write: &Write) -> Result<Written, StoreError> {
-        self.0.write(write).await
+    async fn write(&self, write: &Write) -> Result<Written<Row>, StoreError> {
+        Ok(self.0.write(write).await?.map(|item| Row::parse(&write.key, &item)))
     }
 }
 
 #[async_trait]
-impl WalkConnections for ConnectionsTable {
-    async fn page(&self, after: Option<&str>) -> Result<Page, StoreError> {
-        self.0.page(after, PAGE).await
+impl ClaimAccounts for ConnectionsTable {
+    async fn claim(&self, write: &Write) -> Result<Written<ConnectionId>, StoreError> {
+        let parse = |item: Item| account::parse_claim(&item).map_err(|bad| item.unreadable(&write.key, bad));
+        Ok(self.0.write(write).await?.try_map(parse)?)
+    }
+}
+
+#[async_trait]
+impl FleetRows for ConnectionsTable {
+    async fn read(&self, key: &'static str) -> Result<Option<FleetRow>, StoreError> {
+        let parse = |item: Item| FleetRow::parse(key, &item).map_err(|bad| item.unreadable(key, bad));
+        Ok(self.0.read(key).await?.map(parse).transpose()?)
+    }
+
+    async fn write(&self, write: &Write) -> Result<bool, StoreError> {
+        Ok(matches!(self.0.write(write).await?, Written::Applied(_)))
     }
 }
 
@@ -63,11 +73,11 @@ impl DeleteConnections for ConnectionsTable {
 impl ListDue for ConnectionsTable {
     async fn list(&self, shard: u8, after: Option<DueCursor>) -> Result<DuePage, StoreError> {
         let shard = AttributeValue::N(shard.to_string());
-        let start = after.map(|DueCursor(row)| {
+        let start = after.map(|cursor| {
             [
-                ("id".to_owned(), AttributeValue::S(row.id.as_str().to_owned())),
+                ("id".to_owned(), AttributeValue::S(cursor.key)),
                 ("shard".to_owned(), shard.clone()),
-                ("refresh_at".to_owned(), AttributeValue::N(row.refresh_at.unix().to_string())),
+                ("refresh_at".to_owned(), AttributeValue::N(cursor.refresh_at.unix().to_string())),
             ]
             .into()
         });
@@ -85,22 +95,21 @@ impl ListDue for ConnectionsTable {
             .send()
             .await
             .map_err(unavailable)?;
-        let more = output.last_evaluated_key.is_some();
-        let rows = output
-            .items
-            .unwrap_or_default()
-            .into_iter()
-            .map(|attributes| due(&item::parse(attributes)?))
-            .collect::<Result<Vec<_>, _>>()?;
-        let next = rows.last().filter(|_| more).cloned().map(DueCursor);
+        let next = output
+            .last_evaluated_key
+            .map(item::parse)
+            .and_then(|key| due(&key))
+            .map(|last| DueCursor { key: last.key, refresh_at: last.refresh_at });
+        let rows = output.items.unwrap_or_default().into_iter().filter_map(|row| due(&item::parse(row))).collect();
         Ok(DuePage { rows, next })
     }
 }
 
-fn due(item: &Item) -> Result<Due, InconsistentItem> {
-    Ok(Due {
-        id: ConnectionId::parse(item.string("id")?).map_err(|_| InconsistentItem { attribute: "id" })?,
-        refresh_at: item.time("refresh_at")?,
-        expires_at: item.time("expires_at")?,
-    })
+/// The keys of an index have the types that it asks for; what else cannot be read, the row itself says.
+fn due(row: &Item) -> Option<Due> {
+    let number = |name: &'static str| row.optional_time(name).ok().flatten();
+    let Some(Value::S(key)) = row.0.get("id") else { return None };
+    // A number that is no integer: due at once, and put off when the row itself is read.
+    let refresh_at = number("refresh_at").unwrap_or(Timestamp::from_unix(0));
+    Some(Due { key: key.clone(), refresh_at, expires_at: number("expires_at") })
 }

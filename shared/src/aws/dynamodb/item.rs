@@ -5,23 +5,17 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use crate::domain::item::{InconsistentItem, Item, Value};
+use crate::domain::item::{Item, Value};
 
-/// A type that we never write makes the row inconsistent.
-pub(super) fn parse(attributes: HashMap<String, AttributeValue>) -> Result<Item, InconsistentItem> {
+/// A value of a type that is never written is kept as such: it makes its own row unreadable.
+pub(super) fn parse(attributes: HashMap<String, AttributeValue>) -> Item {
     let value = |value| match value {
-        AttributeValue::S(text) => Ok(Value::S(text)),
-        AttributeValue::N(number) => {
-            number.parse().map(Value::N).map_err(|_| InconsistentItem { attribute: "a number" })
-        }
-        AttributeValue::B(blob) => Ok(Value::B(blob.into_inner())),
-        _ => Err(InconsistentItem { attribute: "of an unknown type" }),
+        AttributeValue::S(text) => Value::S(text),
+        AttributeValue::N(number) => number.parse().map_or(Value::Other, Value::N),
+        AttributeValue::B(blob) => Value::B(blob.into_inner()),
+        _ => Value::Other,
     };
-    attributes
-        .into_iter()
-        .map(|(name, attribute)| Ok((name.into(), value(attribute)?)))
-        .collect::<Result<_, _>>()
-        .map(Item)
+    Item(attributes.into_iter().map(|(name, attribute)| (name.into(), value(attribute))).collect())
 }
 
 pub(super) fn render(value: &Value) -> AttributeValue {
@@ -29,5 +23,7 @@ pub(super) fn render(value: &Value) -> AttributeValue {
         Value::S(text) => AttributeValue::S(text.clone()),
         Value::N(number) => AttributeValue::N(number.to_string()),
         Value::B(bytes) => AttributeValue::B(Blob::new(bytes.clone())),
+        // Never part of a write.
+        Value::Other => AttributeValue::Null(true),
     }
 }

@@ -6,35 +6,45 @@ use async_trait::async_trait;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 
 use super::{ConnectionsTable, item, unavailable};
-use crate::domain::item::Item;
-use crate::ports::{ListConnections, ListPage, Listing, StoreError};
+use crate::domain::connection::Row;
+use crate::ports::{ListConnections, Listing, Page, StoreError, WalkConnections};
 
-type Key = HashMap<String, AttributeValue>;
+type Attributes = HashMap<String, AttributeValue>;
 
 /// DynamoDB may leave keys of a batch unread, and says which.
 const BATCH_TRIES: usize = 5;
 
+/// Rows of a walk.
+const WALK: i32 = 100;
+
 #[async_trait]
 impl ListConnections for ConnectionsTable {
-    async fn list(&self, listing: Listing, limit: u8, after: Option<String>) -> Result<ListPage, StoreError> {
+    async fn list(&self, listing: Listing, limit: u8, after: Option<String>) -> Result<Page, StoreError> {
         match listing {
-            Listing::Everything => self.scan(limit, after).await,
+            Listing::Everything => self.scan(i32::from(limit), after, false).await,
             Listing::Attention(word) => self.query_attention(word, limit, after).await,
         }
     }
 }
 
+#[async_trait]
+impl WalkConnections for ConnectionsTable {
+    async fn page(&self, after: Option<&str>) -> Result<Page, StoreError> {
+        self.scan(WALK, after.map(str::to_owned), true).await
+    }
+}
+
 impl ConnectionsTable {
-    async fn scan(&self, limit: u8, after: Option<String>) -> Result<ListPage, StoreError> {
+    async fn scan(&self, limit: i32, after: Option<String>, is_consistent: bool) -> Result<Page, StoreError> {
         let table = &self.0;
-        let scan = table.client.scan().table_name(&table.name).limit(i32::from(limit));
+        let scan = table.client.scan().table_name(&table.name).limit(limit).consistent_read(is_consistent);
         let output = scan.set_exclusive_start_key(after.map(key_of)).send().await.map_err(unavailable)?;
         let next = output.last_evaluated_key.and_then(id_of);
-        Ok(ListPage { rows: parse(output.items.unwrap_or_default())?, next })
+        Ok(Page { rows: rows(output.items.unwrap_or_default()), next })
     }
 
     /// The index holds keys only. The rows are read from the table, so they are as they are now.
-    async fn query_attention(&self, word: &str, limit: u8, after: Option<String>) -> Result<ListPage, StoreError> {
+    async fn query_attention(&self, word: &str, limit: u8, after: Option<String>) -> Result<Page, StoreError> {
         let table = &self.0;
         let word = AttributeValue::S(word.to_owned());
         let start = after.map(|id| {
@@ -54,12 +64,12 @@ impl ConnectionsTable {
         let output = query.set_exclusive_start_key(start).send().await.map_err(unavailable)?;
         let next = output.last_evaluated_key.and_then(id_of);
         let keys = output.items.unwrap_or_default().into_iter().filter_map(id_of).map(key_of).collect();
-        Ok(ListPage { rows: self.read_all(keys).await?, next })
+        Ok(Page { rows: self.read_all(keys).await?, next })
     }
 
-    async fn read_all(&self, mut keys: Vec<Key>) -> Result<Vec<Item>, StoreError> {
+    async fn read_all(&self, mut keys: Vec<Attributes>) -> Result<Vec<Row>, StoreError> {
         let table = &self.0;
-        let mut rows = Vec::new();
+        let mut found = Vec::new();
         for _ in 0..BATCH_TRIES {
             if keys.is_empty() {
                 break;
@@ -67,31 +77,36 @@ impl ConnectionsTable {
             let request = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true);
             let batch = table.client.batch_get_item().request_items(&table.name, request.build().map_err(unavailable)?);
             let mut output = batch.send().await.map_err(unavailable)?;
-            rows.extend(output.responses.as_mut().and_then(|found| found.remove(&table.name)).unwrap_or_default());
+            found.extend(output.responses.as_mut().and_then(|found| found.remove(&table.name)).unwrap_or_default());
             let unread = output.unprocessed_keys.and_then(|mut unread| unread.remove(&table.name));
             keys = unread.map(|unread| unread.keys).unwrap_or_default();
         }
         if !keys.is_empty() {
             return Err(StoreError::Unavailable("a batch of rows was not read to its end".to_owned()));
         }
-        let mut rows = parse(rows)?;
+        let mut rows = rows(found);
         // A batch comes in any order, the index in the order of the ids.
-        rows.sort_by(|one, other| one.string("id").unwrap_or_default().cmp(other.string("id").unwrap_or_default()));
+        rows.sort_by(|one, other| one.id().cmp(other.id()));
         Ok(rows)
     }
 }
 
-fn key_of(id: String) -> Key {
+/// Each by itself. Rows of the fleet, whose keys begin with `#`, are none of a connection.
+fn rows(found: Vec<Attributes>) -> Vec<Row> {
+    let keyed = found.into_iter().filter_map(|row| match row.get("id") {
+        Some(AttributeValue::S(key)) if !key.starts_with('#') => Some((key.clone(), row)),
+        _ => None,
+    });
+    keyed.map(|(key, row)| Row::parse(&key, &item::parse(row))).collect()
+}
+
+fn key_of(id: String) -> Attributes {
     [("id".to_owned(), AttributeValue::S(id))].into()
 }
 
-fn id_of(mut key: Key) -> Option<String> {
+fn id_of(mut key: Attributes) -> Option<String> {
     match key.remove("id") {
         Some(AttributeValue::S(id)) => Some(id),
         _ => None,
     }
-}
-
-fn parse(rows: Vec<Key>) -> Result<Vec<Item>, StoreError> {
-    Ok(rows.into_iter().map(item::parse).collect::<Result<_, _>>()?)
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::{Attempt, Binding, Failure, Phase, StateHash};
 use crate::domain::time::Timestamp;
-use crate::domain::write::{Change, Clause, Test, Write, clause};
+use crate::domain::write::{Change, Test, Write, WriteName, clause};
 
 /// How long a customer may take at the provider's consent page.
 pub const ATTEMPT_LIFETIME: Duration = Duration::from_secs(600);
@@ -21,6 +21,7 @@ pub fn begin(attempt: &Attempt) -> Write {
         Change::Set("binding", attempt.binding.0.clone().into()),
         Change::Set("connection_id", attempt.connection_id.as_str().into()),
         Change::Set("redirect_uri", attempt.redirect_uri.as_str().into()),
+        Change::Set("order", attempt.order.number().into()),
         Change::Set("created_at", attempt.created_at.into()),
         Change::Set("expires_at", attempt.expires_at.into()),
         Change::Set("ttl", (attempt.expires_at + KEPT_AFTER_EXPIRY).into()),
@@ -39,7 +40,7 @@ pub fn begin(attempt: &Attempt) -> Write {
         changes.extend(session.changes());
     }
     Write {
-        name: "begin attempt",
+        name: WriteName::BeginAttempt,
         key: attempt.state_hash.key(),
         clauses: vec![clause("the state is new", Test::Absent("pk"))],
         changes,
@@ -47,11 +48,13 @@ pub fn begin(attempt: &Attempt) -> Write {
 }
 
 /// Takes an attempt for one invocation, before its code is sent.
-pub fn take(state_hash: &StateHash, binding: &Binding, now: Timestamp, me: &str) -> Write {
-    let ours =
-        Test::All(vec![Test::Equals("phase", Phase::Exchanging.as_str().into()), Test::Equals("taken_by", me.into())]);
+pub fn take(state_hash: &StateHash, binding: &Binding, now: Timestamp, invocation: &str) -> Write {
+    let ours = Test::All(vec![
+        Test::Equals("phase", Phase::Exchanging.as_str().into()),
+        Test::Equals("taken_by", invocation.into()),
+    ]);
     Write {
-        name: "take attempt",
+        name: WriteName::TakeAttempt,
         key: state_hash.key(),
         clauses: vec![
             // DynamoDB deletes expired rows hours late.
@@ -63,18 +66,18 @@ pub fn take(state_hash: &StateHash, binding: &Binding, now: Timestamp, me: &str)
         ],
         changes: vec![
             Change::Set("phase", Phase::Exchanging.as_str().into()),
-            Change::Set("taken_by", me.into()),
+            Change::Set("taken_by", invocation.into()),
             Change::Set("taken_at", now.into()),
         ],
     }
 }
 
 /// Gives a taken attempt back: the code was certainly not sent, so the same page may be loaded again.
-pub fn give_back(state_hash: &StateHash, me: &str) -> Write {
+pub fn give_back(state_hash: &StateHash, invocation: &str) -> Write {
     Write {
-        name: "give attempt back",
+        name: WriteName::GiveAttemptBack,
         key: state_hash.key(),
-        clauses: taken_by(me),
+        clauses: vec![clause("this invocation has taken it", Test::Equals("taken_by", invocation.into()))],
         changes: vec![
             Change::Set("phase", Phase::Pending.as_str().into()),
             Change::Remove("taken_by"),
@@ -91,23 +94,30 @@ pub enum End {
     Failed { failure: Failure, reference: String },
 }
 
-/// Stores how the attempt ended. The verifier has done its work and goes.
-pub fn end(state_hash: &StateHash, me: &str, end: &End) -> Write {
+/// Stores how the attempt ended. The verifier has done its work and goes. A reload that finds the connection stored ends an
+/// attempt once more that had failed; that it has connected stays.
+pub fn end(state_hash: &StateHash, end: &End) -> Write {
     let phase = match end {
         End::Connected => Phase::Connected,
         End::Denied => Phase::Denied,
         End::Failed { .. } => Phase::Failed,
     };
     let mut changes = vec![Change::Set("phase", phase.as_str().into()), Change::Remove("code_verifier")];
-    if let End::Failed { failure, reference } = end {
-        changes.extend([
+    match end {
+        End::Failed { failure, reference } => changes.extend([
             Change::Set("failure", failure.as_str().into()),
             Change::Set("reference", reference.as_str().into()),
-        ]);
+        ]),
+        End::Connected | End::Denied => changes.extend([Change::Remove("failure"), Change::Remove("reference")]),
     }
-    Write { name: "end attempt", key: state_hash.key(), clauses: taken_by(me), changes }
-}
-
-fn taken_by(me: &str) -> Vec<Clause> {
-    vec![clause("this invocation has taken it", Test::Equals("taken_by", me.into()))]
+    let is = |phase: Phase| Test::Equals("phase", phase.as_str().into());
+    Write {
+        name: WriteName::EndAttempt,
+        key: state_hash.key(),
+        clauses: vec![clause(
+            "it was taken, and has not connected",
+            Test::Any(vec![is(Phase::Exchanging), is(Phase::Failed)]),
+        )],
+        changes,
+    }
 }

@@ -3,17 +3,15 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::domain::fleet::{self, PAUSE, Tally};
+use crate::domain::fleet::{self, FleetRow, PAUSE, SUCCESS, Tally};
 use crate::domain::time::Timestamp;
-use crate::domain::write::Written;
-use crate::ports::{Clock, ReadFleet, StoreError, WriteConnections};
+use crate::ports::{Clock, FleetRows, StoreError};
 
 /// How long a process believes what it has read of the pause.
 const PAUSE_IS_KNOWN_FOR: Duration = Duration::from_secs(30);
 
 pub struct Fleet {
-    rows: Arc<dyn ReadFleet>,
-    writes: Arc<dyn WriteConnections>,
+    rows: Arc<dyn FleetRows>,
     clock: Arc<dyn Clock>,
     pause: Mutex<Option<KnownPause>>,
 }
@@ -25,11 +23,11 @@ struct KnownPause {
 }
 
 impl Fleet {
-    pub fn new(rows: Arc<dyn ReadFleet>, writes: Arc<dyn WriteConnections>, clock: Arc<dyn Clock>) -> Self {
-        Self { rows, writes, clock, pause: Mutex::default() }
+    pub fn new(rows: Arc<dyn FleetRows>, clock: Arc<dyn Clock>) -> Self {
+        Self { rows, clock, pause: Mutex::default() }
     }
 
-    /// Until when nothing is sent. A row that cannot be read pauses nobody.
+    /// Until when nothing is sent. A row that cannot be read is no pause.
     pub async fn paused_until(&self) -> Option<Timestamp> {
         let now = self.clock.now();
         let known = *self.pause.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
@@ -41,19 +39,25 @@ impl Fleet {
     }
 
     async fn read_pause(&self, now: Timestamp) -> Option<Timestamp> {
-        let read = self.rows.read(PAUSE).await;
-        let until = read.and_then(|row| Ok(row.map(|row| row.time("until")).transpose()?)).unwrap_or_else(|error| {
-            tracing::warn!(%error, "whether the provider has asked to wait could not be read");
-            None
-        });
+        let until = match self.rows.read(PAUSE).await {
+            Ok(Some(FleetRow::PausedUntil(until))) => Some(until),
+            Ok(_) => None,
+            Err(error) => {
+                tracing::warn!(%error, "whether the provider has asked to wait could not be read");
+                None
+            }
+        };
         self.know(until, now);
         until
     }
 
     pub async fn pause(&self, until: Timestamp) {
-        self.know(Some(until), self.clock.now());
+        let now = self.clock.now();
+        // A shorter pause ends no longer one.
+        let known = *self.pause.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        self.know(known.and_then(|known| known.until).max(Some(until)), now);
         tracing::warn!(until = until.rfc3339(), "nothing is sent until then");
-        if let Err(error) = self.writes.write(&fleet::pause(until)).await {
+        if let Err(error) = self.rows.write(&fleet::pause(until)).await {
             tracing::warn!(%error, "other processes will not know that the provider has asked to wait");
         }
     }
@@ -73,22 +77,38 @@ impl Fleet {
         let window = fleet::window(self.clock.now());
         // The row is of this window, or begins it; or somebody begins it in between.
         for write in [tally.count(window), tally.begin(window), tally.count(window)] {
-            if let Written::Applied(_) = self.writes.write(&write).await? {
+            if self.rows.write(&write).await? {
                 break;
             }
+        }
+        if tally.refreshed > 0 {
+            self.rows.write(&fleet::note_success(self.clock.now())).await?;
         }
         Ok(())
     }
 
-    /// Whether refusals are everybody's at present. Where that cannot be read nobody is given up either.
+    /// Whether other connections were refreshed since that time. Where that cannot be read, it is not known that they were.
+    pub async fn has_succeeded_since(&self, since: Timestamp) -> bool {
+        match self.rows.read(SUCCESS).await {
+            Ok(Some(FleetRow::SucceededAt(at))) => at >= since,
+            Ok(_) => false,
+            Err(error) => {
+                tracing::warn!(%error, "whether other refreshes succeed could not be read");
+                false
+            }
+        }
+    }
+
+    /// Whether so many connections are refused at present that no single one is given up. So it is, too, where that cannot be
+    /// read.
     pub async fn marking_is_frozen(&self) -> bool {
         let window = fleet::window(self.clock.now());
         for window in [window, window - 1] {
             match self.tally(window).await {
-                Ok(tally) if tally.is_everybody() => return true,
+                Ok(tally) if tally.exceeds_refusal_threshold() => return true,
                 Ok(_) => {}
                 Err(error) => {
-                    tracing::warn!(%error, "whether everybody is refused could not be read");
+                    tracing::warn!(%error, "how many connections are refused could not be read");
                     return true;
                 }
             }
@@ -98,8 +118,8 @@ impl Fleet {
 
     async fn tally(&self, window: i64) -> Result<Tally, StoreError> {
         match self.rows.read(fleet::key(window)).await? {
-            Some(row) => Ok(Tally::of(&row, window)?),
-            None => Ok(Tally::default()),
+            Some(FleetRow::Tally { window: stored, tally }) if stored == window => Ok(tally),
+            Some(_) | None => Ok(Tally::default()),
         }
     }
 }

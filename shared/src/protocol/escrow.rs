@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::domain::escrowed::Escrowed;
+use crate::domain::connection::Row;
+use crate::domain::escrow::Escrowed;
 use crate::domain::time::Timestamp;
 use crate::domain::write::{Write, Written};
 use crate::ports::{Clock, Entropy, Escrow, StoreError, WriteConnections};
@@ -11,30 +12,31 @@ use crate::ports::{Clock, Entropy, Escrow, StoreError, WriteConnections};
 /// After so many the pair goes into the queue: the process may not live long enough to try for ever.
 const TRIES_BEFORE_ESCROW: u32 = 2;
 
-/// How long the table is tried once the pair is safe: whoever takes it from the queue goes on.
+/// How long the table is tried once the pair is safe: the worker that takes it from the queue goes on.
 const TRIED_WHILE_IN_ESCROW: Duration = Duration::from_secs(5);
 
-pub struct Storing {
-    pub connections: Arc<dyn WriteConnections>,
+#[derive(Clone)]
+pub struct PairStore {
+    pub writes: Arc<dyn WriteConnections>,
     pub escrow: Arc<dyn Escrow>,
     pub clock: Arc<dyn Clock>,
     pub entropy: Arc<dyn Entropy>,
 }
 
-impl Storing {
+impl PairStore {
     /// The condition makes a repetition harmless, and so is the copy in the queue if the table comes back before.
     pub async fn store(
         &self,
         write: &Write,
         escrowed: impl Fn() -> Escrowed,
         deadline: Timestamp,
-    ) -> Result<Written, StoreError> {
+    ) -> Result<Written<Row>, StoreError> {
         let mut pause = Duration::from_millis(100);
         let mut tries = 0;
         let mut deadline = deadline;
         let mut is_in_escrow = false;
         loop {
-            let error = match self.connections.write(write).await {
+            let error = match self.writes.write(write).await {
                 Err(error @ StoreError::Unavailable(_)) => error,
                 done => return done,
             };
@@ -42,7 +44,7 @@ impl Storing {
             tracing::error!(%error, tries, "a new pair could not be stored yet");
             let is_last = self.clock.now() >= deadline;
             if !is_in_escrow && (tries >= TRIES_BEFORE_ESCROW || is_last) {
-                is_in_escrow = self.put(&escrowed()).await;
+                is_in_escrow = self.put_into_queue(&escrowed()).await;
                 if is_in_escrow {
                     deadline = deadline.min(self.clock.now() + TRIED_WHILE_IN_ESCROW);
                 }
@@ -55,7 +57,8 @@ impl Storing {
         }
     }
 
-    async fn put(&self, escrowed: &Escrowed) -> bool {
+    /// Whether it is safe there.
+    pub async fn put_into_queue(&self, escrowed: &Escrowed) -> bool {
         match self.escrow.put(escrowed).await {
             Ok(()) => {
                 tracing::error!(pairs_in_escrow = 1, "a sealed pair waits in the queue until the table takes it");

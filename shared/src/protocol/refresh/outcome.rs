@@ -1,12 +1,10 @@
 //! How a refresh ends.
 
-use std::time::Duration;
-
-use crate::domain::connection::writes::{self, Need, UNSETTLED_GRACE};
-use crate::domain::connection::{Connection, Status};
+use crate::domain::connection::refresh::{REJECTION_AGE, RefreshReason, UNSETTLED_GRACE};
+use crate::domain::connection::{Connection, State};
+use crate::domain::failure_class::FailureClass;
 use crate::domain::time::Timestamp;
 use crate::domain::token_pair::TokenPair;
-use crate::failure::FailureClass;
 use crate::ports::{KeyError, ProviderError, SecretError, StoreError};
 use crate::sealing::Unopenable;
 
@@ -14,27 +12,33 @@ use crate::sealing::Unopenable;
 #[derive(Debug)]
 pub enum Outcome {
     /// A new pair is stored, and may be released.
-    Refreshed(Connection, TokenPair),
-    /// Somebody else has stored a newer pair.
-    Adopted(Connection),
-    /// Somebody else is at it.
+    Refreshed(Box<Connection>, TokenPair),
+    /// Another worker has stored a newer pair.
+    Adopted(Box<Connection>),
+    /// Another worker is at it.
     Busy { until: Timestamp },
     /// An earlier failure backs off.
-    Waiting { until: Timestamp, connection: Connection },
-    /// The provider has asked everybody to wait.
+    Waiting { until: Timestamp, connection: Box<Connection> },
+    /// The provider has asked to wait with every request.
     Paused { until: Timestamp },
     /// Only the customer can help.
-    ReauthRequired(Connection),
-    /// There is no such connection.
+    NeedsCustomer(Box<Connection>),
+    /// There is no live pair.
     Gone,
-    /// It is being taken away.
-    Disconnecting,
-    /// The integrator's backend has to confirm it first; after that time nobody can.
-    Unconfirmed { until: Timestamp },
     /// Nothing was changed but the note that it failed.
-    Failed { failure: Failure, retry_at: Option<Timestamp>, connection: Option<Connection> },
+    Failed { failure: Failure, retry_at: Option<Timestamp>, connection: Option<Box<Connection>> },
     /// The invocation could not have finished what it began.
     NoTime,
+}
+
+impl Outcome {
+    /// A failure is told once, where it is known which connection it is of.
+    pub fn logged(self) -> Self {
+        if let Self::Failed { failure, .. } = &self {
+            failure.log();
+        }
+        self
+    }
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -80,42 +84,45 @@ impl Failure {
 }
 
 /// Why a lease was not to be had, from the row as it stands.
-pub(super) fn refused_lease(connection: Connection, need: &Need, now: Timestamp) -> Outcome {
-    match connection.status {
-        Status::Disconnecting => return Outcome::Disconnecting,
-        Status::ReauthRequired => return Outcome::ReauthRequired(connection),
-        Status::Active => {}
+pub(super) fn refused_lease(connection: Connection, reason: &RefreshReason, now: Timestamp) -> Outcome {
+    if let State::NeedsCustomer { why, .. } = connection.state
+        && why != FailureClass::Refused
+    {
+        return Outcome::NeedsCustomer(Box::new(connection));
     }
-    if let Some(until) = connection.confirm_by {
-        return Outcome::Unconfirmed { until };
-    }
-    let wanted = match need {
-        Need::Scheduled => connection.refresh_at <= now,
-        Need::OnDemand { seen } | Need::Rejected { seen } => connection.pair.token_set == *seen,
+    let is_wanted = match reason {
+        RefreshReason::Scheduled => connection.refresh_at <= now,
+        RefreshReason::OnDemand { seen } | RefreshReason::Rejected { seen } => connection.pair.id == *seen,
     };
-    if !wanted {
-        return Outcome::Adopted(connection);
+    if !is_wanted {
+        return adopt(connection);
     }
-    if let Some(lease_until) = connection.lease_until {
-        let grace = if connection.access_token_lives(now) { UNSETTLED_GRACE } else { Duration::ZERO };
-        if lease_until + grace >= now {
-            return Outcome::Busy { until: if lease_until >= now { lease_until } else { lease_until + grace } };
-        }
+    if let Some(lease) = &connection.lease
+        && lease.until + UNSETTLED_GRACE >= now
+    {
+        let until = if lease.until >= now { lease.until } else { lease.until + UNSETTLED_GRACE };
+        return Outcome::Busy { until };
     }
-    let too_young = match need {
-        Need::Rejected { .. } => Some(connection.refreshed_at + writes::REJECTION_AGE),
-        Need::Scheduled | Need::OnDemand { .. } => None,
+    if let State::NeedsCustomer { .. } = connection.state {
+        return Outcome::NeedsCustomer(Box::new(connection));
+    }
+    let too_young = match reason {
+        RefreshReason::Rejected { .. } => Some(connection.refreshed_at + REJECTION_AGE),
+        RefreshReason::Scheduled | RefreshReason::OnDemand { .. } => None,
     };
-    let until = connection.not_before.max(too_young).unwrap_or(now);
-    Outcome::Waiting { until, connection }
+    let until = connection.journal.not_before.max(too_young).unwrap_or(now);
+    Outcome::Waiting { until, connection: Box::new(connection) }
 }
 
 /// The row holds another pair than the one we began with.
 pub(super) fn adopt(stored: Connection) -> Outcome {
-    match stored.status {
-        Status::Active => Outcome::Adopted(stored),
-        Status::ReauthRequired => Outcome::ReauthRequired(stored),
-        Status::Disconnecting => Outcome::Disconnecting,
+    match stored.state {
+        State::NeedsCustomer { .. } => Outcome::NeedsCustomer(Box::new(stored)),
+        State::Active
+        | State::NotRefreshed
+        | State::AwaitingConfirmation { .. }
+        | State::Disconnecting
+        | State::Tombstone => Outcome::Adopted(Box::new(stored)),
     }
 }
 

@@ -1,0 +1,84 @@
+//! The clients of the AWS services, and what they are to the protocol.
+
+use std::sync::Arc;
+
+use super::dynamodb::{self, AttemptsTable, ConnectionsTable};
+use super::secrets_manager::{self, SecretsManagerSecret};
+use super::sqs::{self, EscrowQueue};
+use super::{SdkConfig, kms};
+use crate::ports::{Clock, Entropy, Escrow, ReadAccount};
+use crate::protocol::composition::{GrantServices, RefreshServices};
+use crate::webinargeek::WebinarGeek;
+
+#[derive(Clone)]
+pub struct Clients {
+    pub dynamodb: dynamodb::Client,
+    pub kms: kms::Client,
+    pub secrets_manager: secrets_manager::Client,
+    /// Where a pair waits that the table does not take.
+    pub escrow: Arc<dyn Escrow>,
+}
+
+impl Clients {
+    pub fn new(sdk: &SdkConfig, escrow_queue_url: String) -> Self {
+        Self {
+            dynamodb: dynamodb::Client::new(sdk),
+            kms: kms::Client::new(sdk),
+            secrets_manager: secrets_manager::Client::new(sdk),
+            escrow: Arc::new(EscrowQueue { client: sqs::Client::new(sdk), url: escrow_queue_url }),
+        }
+    }
+
+    pub fn attempts(&self, table: &str) -> Arc<AttemptsTable> {
+        Arc::new(AttemptsTable::new(self.dynamodb.clone(), table.to_owned()))
+    }
+
+    pub fn connections(&self, table: &str) -> Arc<ConnectionsTable> {
+        Arc::new(ConnectionsTable::new(self.dynamodb.clone(), table.to_owned()))
+    }
+
+    pub fn key_maker(&self, key_id: &str, stack: &str) -> Arc<kms::DataKeyMaker> {
+        Arc::new(kms::DataKeyMaker { client: self.kms.clone(), key_id: key_id.to_owned(), stack: stack.to_owned() })
+    }
+
+    pub fn key_opener(&self, stack: &str) -> Arc<kms::DataKeyOpener> {
+        Arc::new(kms::DataKeyOpener { client: self.kms.clone(), stack: stack.to_owned() })
+    }
+
+    pub fn grant_services(
+        &self,
+        connections: &Arc<ConnectionsTable>,
+        client_secret_arn: &str,
+        accounts: Option<Arc<dyn ReadAccount>>,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+    ) -> GrantServices {
+        let secret = SecretsManagerSecret::new(self.secrets_manager.clone(), client_secret_arn.to_owned());
+        GrantServices {
+            connections: connections.clone(),
+            writes: connections.clone(),
+            claims: connections.clone(),
+            escrow: self.escrow.clone(),
+            client_secret: Arc::new(secret),
+            accounts,
+            clock,
+            entropy,
+        }
+    }
+
+    pub fn refresh_services(
+        &self,
+        grants: GrantServices,
+        connections: &Arc<ConnectionsTable>,
+        provider: &Arc<WebinarGeek>,
+        stack: &str,
+    ) -> RefreshServices {
+        RefreshServices {
+            grants,
+            fleet: connections.clone(),
+            keys: self.key_opener(stack),
+            provider: provider.clone(),
+            revocation: provider.clone(),
+        }
+    }
+}

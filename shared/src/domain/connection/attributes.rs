@@ -1,0 +1,133 @@
+//! Every attribute of a row, and what of it a tombstone keeps. A row has no other attribute that means anything.
+
+use crate::domain::write::Change;
+
+/// Version of the stored form. A row of another version is unreadable: nothing in it is guessed.
+pub const FORMAT_VERSION: i64 = 1;
+
+/// Slots for grants that are still to be revoked: more than a customer makes while one revocation endpoint is down.
+pub const REVOKE: [&str; 8] =
+    ["revoke_0", "revoke_1", "revoke_2", "revoke_3", "revoke_4", "revoke_5", "revoke_6", "revoke_7"];
+
+/// Whether a tombstone keeps an attribute.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Tombstone {
+    Keeps,
+    Removes,
+}
+use Tombstone::{Keeps, Removes};
+
+macro_rules! attributes {
+    ($($(#[$doc:meta])* $name:ident = $text:literal, $kept:expr;)+) => {
+        $($(#[$doc])* pub const $name: &str = $text;)+
+        const ALL: &[(&str, Tombstone)] = &[$(($name, $kept)),+];
+    };
+}
+
+attributes! {
+    /// The key.
+    ID = "id", Keeps;
+    FORMAT = "format", Keeps;
+    /// [`CONNECTED`] or [`VACANT`]: whether the row has a live pair.
+    STATUS = "status", Keeps;
+    VERSION = "version", Keeps;
+    /// Index `due`: the partition. Absent where nothing is to be done by the schedule.
+    SHARD = "shard", Removes;
+    /// Index `due`: the sort key.
+    REFRESH_AT = "refresh_at", Removes;
+    /// Index `attention`: [`NEEDS_CUSTOMER`] or [`QUARANTINED`].
+    ATTENTION = "attention", Removes;
+
+    // The live pair.
+    PAIR_ID = "pair_id", Removes;
+    SEALED = "sealed", Removes;
+    DATA_KEY = "data_key", Removes;
+    /// 0 where the provider has granted no refresh token.
+    REFRESHABLE = "refreshable", Removes;
+    TOKEN_TYPE = "token_type", Removes;
+    SCOPE = "scope", Removes;
+    REFRESHED_AT = "refreshed_at", Removes;
+    EXPIRES_AT = "expires_at", Removes;
+    LIFETIME = "lifetime", Removes;
+    /// 1 where the pair was imported and not refreshed yet.
+    NOT_REFRESHED = "not_refreshed", Removes;
+
+    // Its grant.
+    CLIENT_ID = "client_id", Removes;
+    CREATED_AT = "created_at", Removes;
+    GRANTED_BY = "granted_by", Removes;
+    GRANT_ORDER = "grant_order", Removes;
+    CONFIRMED = "confirmed", Removes;
+    ACCOUNT_ID = "account_id", Removes;
+    ACCOUNT_COMPANY = "account_company", Removes;
+    ACCOUNT_EMAIL = "account_email", Removes;
+    /// Another connection of the same account.
+    ACCOUNT_ALSO = "account_also", Removes;
+
+    // Lease and journal of the live pair.
+    LEASE_OWNER = "lease_owner", Removes;
+    LEASE_UNTIL = "lease_until", Removes;
+    LEASES = "leases", Removes;
+    ANSWERED = "answered", Removes;
+    FAILURES = "failures", Removes;
+    NOT_BEFORE = "not_before", Removes;
+    REASON = "reason", Removes;
+    REFUSED_AT = "refused_at", Removes;
+    REFUSED_WINDOW = "refused_window", Removes;
+    /// Since when only the customer can help, and why. A pair that is stored removes both.
+    NEEDS_CUSTOMER_SINCE = "needs_customer_since", Removes;
+    NEEDS_CUSTOMER_WHY = "needs_customer_why", Removes;
+
+    // The newest connect session that has brought a grant. Its link is used for ever.
+    SESSION = "session", Keeps;
+    SESSION_ORDER = "session_order", Keeps;
+
+    // A pair that waits for its confirmation.
+    WAITING_ID = "waiting_id", Removes;
+    /// The grant, as JSON, its pair sealed.
+    WAITING = "waiting", Removes;
+    WAITING_HASH = "waiting_hash", Removes;
+    WAITING_UNTIL = "waiting_until", Removes;
+    /// Whose account it is for, as JSON.
+    WAITING_ACCOUNT = "waiting_account", Removes;
+
+    // The tombstone's own.
+    VACANT_SINCE = "vacant_since", Keeps;
+    DISCONNECT_ORDER = "disconnect_order", Keeps;
+    REVOCATION = "revocation", Keeps;
+}
+
+/// Values of [`STATUS`].
+pub const CONNECTED: &str = "connected";
+pub const VACANT: &str = "vacant";
+
+/// Values of [`ATTENTION`].
+pub const NEEDS_CUSTOMER: &str = "reauth_required";
+pub const QUARANTINED: &str = "quarantined";
+
+/// What belongs to an account.
+pub const OF_THE_ACCOUNT: [&str; 4] = [ACCOUNT_ID, ACCOUNT_COMPANY, ACCOUNT_EMAIL, ACCOUNT_ALSO];
+
+/// What belongs to a stored pair and ends with it: its lease, journal and failures.
+pub const OF_THE_PAIR: [&str; 13] = [
+    LEASE_OWNER,
+    LEASE_UNTIL,
+    LEASES,
+    ANSWERED,
+    FAILURES,
+    NOT_BEFORE,
+    REASON,
+    REFUSED_AT,
+    REFUSED_WINDOW,
+    NEEDS_CUSTOMER_SINCE,
+    NEEDS_CUSTOMER_WHY,
+    NOT_REFRESHED,
+    ATTENTION,
+];
+
+pub const OF_THE_WAITING: [&str; 5] = [WAITING_ID, WAITING, WAITING_HASH, WAITING_UNTIL, WAITING_ACCOUNT];
+
+/// What makes a tombstone of a row: everything goes that it does not keep. Grants to revoke stay in their slots.
+pub(super) fn removed_by_a_tombstone() -> impl Iterator<Item = Change> {
+    ALL.iter().filter(|(_, kept)| *kept == Removes).map(|(name, _)| Change::Remove(name))
+}

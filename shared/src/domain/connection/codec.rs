@@ -1,0 +1,127 @@
+//! A row, from its attributes. What is missing, of another type, or has a value that is never written makes the whole row
+//! unreadable: nothing in it is guessed.
+
+use std::time::Duration;
+
+use super::attributes as a;
+use super::disconnect::Outcome;
+use super::revocation::Revocations;
+use super::waiting::Waiting;
+use super::{Connection, GrantMark, Journal, Lease, Row, SealedPair, State, Tombstone};
+use crate::domain::account::KnownAccount;
+use crate::domain::connection_id::ConnectionId;
+use crate::domain::failure_class::FailureClass;
+use crate::domain::item::{BadAttribute, Item};
+use crate::domain::order::Order;
+use crate::domain::session::SessionMark;
+use crate::domain::token_pair::PairId;
+
+pub(super) fn parse(item: &Item) -> Result<Row, BadAttribute> {
+    if item.number(a::FORMAT)? != a::FORMAT_VERSION {
+        return Err(BadAttribute(a::FORMAT));
+    }
+    match item.string(a::STATUS)? {
+        a::CONNECTED => connection(item).map(|connection| Row::Connection(Box::new(connection))),
+        a::VACANT => tombstone(item).map(|tombstone| Row::Tombstone(Box::new(tombstone))),
+        _ => Err(BadAttribute(a::STATUS)),
+    }
+}
+
+/// The value of `status` that a readable row has, and whether it has no live pair.
+pub(super) fn status_of(row: &Row) -> Option<(&'static str, bool)> {
+    match row {
+        Row::Connection(_) => Some((a::CONNECTED, false)),
+        Row::Tombstone(_) => Some((a::VACANT, true)),
+        Row::Unreadable(_) => None,
+    }
+}
+
+fn connection(item: &Item) -> Result<Connection, BadAttribute> {
+    let pair_id = PairId::parse(item.bytes(a::PAIR_ID)?).ok_or(BadAttribute(a::PAIR_ID))?;
+    let lifetime = u64::try_from(item.number(a::LIFETIME)?).map_err(|_| BadAttribute(a::LIFETIME))?;
+    Ok(Connection {
+        id: id(item)?,
+        state: state(item)?,
+        version: item.number(a::VERSION)?,
+        pair: SealedPair {
+            id: pair_id,
+            sealed: item.bytes(a::SEALED)?.to_vec(),
+            data_key: item.bytes(a::DATA_KEY)?.to_vec(),
+        },
+        has_refresh_token: item.number(a::REFRESHABLE)? != 0,
+        has_been_refreshed: item.optional_number(a::NOT_REFRESHED)?.is_none(),
+        token_type: item.string(a::TOKEN_TYPE)?.to_owned(),
+        scope: item.optional_string(a::SCOPE)?.map(str::to_owned),
+        client_id: item.string(a::CLIENT_ID)?.to_owned(),
+        created_at: item.time(a::CREATED_AT)?,
+        refreshed_at: item.time(a::REFRESHED_AT)?,
+        expires_at: item.time(a::EXPIRES_AT)?,
+        lifetime: Duration::from_secs(lifetime),
+        refresh_at: item.time(a::REFRESH_AT)?,
+        lease: lease(item)?,
+        journal: journal(item)?,
+        is_quarantined: item.optional_string(a::ATTENTION)? == Some(a::QUARANTINED),
+        granted_by: GrantMark {
+            name: item.string(a::GRANTED_BY)?.to_owned(),
+            order: Order::from_number(item.number(a::GRANT_ORDER)?),
+        },
+        session: SessionMark::parse(item)?,
+        confirmed: item.optional_string(a::CONFIRMED)?.map(str::to_owned),
+        account: KnownAccount::parse(item)?,
+        waiting: Waiting::parse(item)?,
+        revocations: Revocations::parse(item)?,
+    })
+}
+
+fn tombstone(item: &Item) -> Result<Tombstone, BadAttribute> {
+    let revocation = match item.optional_string(a::REVOCATION)? {
+        None => None,
+        Some(text) => Some(Outcome::parse(text).ok_or(BadAttribute(a::REVOCATION))?),
+    };
+    Ok(Tombstone {
+        id: id(item)?,
+        version: item.optional_number(a::VERSION)?.unwrap_or(0),
+        since: item.time(a::VACANT_SINCE)?,
+        refresh_at: item.optional_time(a::REFRESH_AT)?,
+        disconnected: item.optional_number(a::DISCONNECT_ORDER)?.map(Order::from_number),
+        revocation,
+        session: SessionMark::parse(item)?,
+        waiting: Waiting::parse(item)?,
+        revocations: Revocations::parse(item)?,
+    })
+}
+
+fn id(item: &Item) -> Result<ConnectionId, BadAttribute> {
+    ConnectionId::parse(item.string(a::ID)?).map_err(|_| BadAttribute(a::ID))
+}
+
+fn state(item: &Item) -> Result<State, BadAttribute> {
+    if let Some(since) = item.optional_time(a::NEEDS_CUSTOMER_SINCE)? {
+        let why = FailureClass::parse(item.string(a::NEEDS_CUSTOMER_WHY)?);
+        return Ok(State::NeedsCustomer { why: why.ok_or(BadAttribute(a::NEEDS_CUSTOMER_WHY))?, since });
+    }
+    let is_not_refreshed = item.optional_number(a::NOT_REFRESHED)?.is_some();
+    Ok(if is_not_refreshed { State::NotRefreshed } else { State::Active })
+}
+
+fn lease(item: &Item) -> Result<Option<Lease>, BadAttribute> {
+    let Some(until) = item.optional_time(a::LEASE_UNTIL)? else { return Ok(None) };
+    Ok(Some(Lease { owner: item.string(a::LEASE_OWNER)?.to_owned(), until }))
+}
+
+fn journal(item: &Item) -> Result<Journal, BadAttribute> {
+    let count = |name| item.optional_number(name).map(|number| number.unwrap_or(0));
+    let reason = match item.optional_string(a::REASON)? {
+        None => None,
+        Some(text) => Some(FailureClass::parse(text).ok_or(BadAttribute(a::REASON))?),
+    };
+    Ok(Journal {
+        leases: count(a::LEASES)?,
+        answered: count(a::ANSWERED)?,
+        failures: count(a::FAILURES)?,
+        not_before: item.optional_time(a::NOT_BEFORE)?,
+        reason,
+        refused_at: item.optional_time(a::REFUSED_AT)?,
+        refused_window: item.optional_number(a::REFUSED_WINDOW)?,
+    })
+}

@@ -1,0 +1,242 @@
+//! A customer's new grant, and the one write that makes it live.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::attributes::{
+    CLIENT_ID, CONFIRMED, CONNECTED, CREATED_AT, DATA_KEY, DISCONNECT_ORDER, EXPIRES_AT, FORMAT, FORMAT_VERSION,
+    GRANT_ORDER, GRANTED_BY, ID, LIFETIME, NOT_REFRESHED, OF_THE_ACCOUNT, OF_THE_PAIR, PAIR_ID, REFRESH_AT,
+    REFRESHABLE, REFRESHED_AT, REVOCATION, SCOPE, SEALED, SESSION_ORDER, SHARD, STATUS, TOKEN_TYPE, VACANT,
+    VACANT_SINCE, VERSION,
+};
+use super::revocation::{Added, Revocation};
+use super::waiting::Awaited;
+use super::{Connection, Row, SealedPair};
+use crate::domain::connection_id::ConnectionId;
+use crate::domain::item::Unreadable;
+use crate::domain::order::Order;
+use crate::domain::schedule::{self, shard};
+use crate::domain::session::SessionMark;
+use crate::domain::time::Timestamp;
+use crate::domain::token_pair::PairId;
+use crate::domain::write::{Change, Clause, Test, Write, WriteName, clause};
+
+/// A pair about to be stored.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewPair {
+    pub pair: SealedPair,
+    pub has_refresh_token: bool,
+    pub token_type: String,
+    pub scope: Option<String>,
+    pub granted_at: Timestamp,
+    pub expires_at: Timestamp,
+}
+
+/// A grant about to be stored.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewGrant {
+    pub id: ConnectionId,
+    pub client_id: String,
+    /// The attempt or the import that made it, and when among all that happened to the id.
+    pub name: String,
+    pub order: Order,
+    pub session: Option<SessionMark>,
+    /// Where the integrator's backend has to confirm it.
+    pub awaited: Option<Awaited>,
+    /// The pair has no access token yet: it was imported.
+    pub is_not_refreshed: bool,
+    pub new: NewPair,
+}
+
+/// Why a grant is not stored over what the row holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// Its session, or a later one, has brought a grant already.
+    SessionUsed,
+    /// The connection was taken away after the grant's journey began.
+    Disconnected,
+    /// A newer grant is stored.
+    Superseded,
+}
+
+/// What a row says to a grant.
+#[derive(Debug)]
+pub enum Standing {
+    /// It may be stored over the row.
+    Welcome,
+    /// It is stored already: our own write, repeated, or taken from the queue before.
+    Stored,
+    Refused(Refusal),
+}
+
+impl NewPair {
+    /// `version` is the one that this pair becomes.
+    pub(super) fn changes(&self, id: &ConnectionId, version: i64, refresh_every: Duration) -> Vec<Change> {
+        let lifetime = self.granted_at.seconds_until(self.expires_at).max(0);
+        let refresh_at = if self.has_refresh_token {
+            schedule::refresh_at(id, version, self.granted_at, self.expires_at, refresh_every)
+        } else {
+            // Nothing can be refreshed: the schedule comes when its customer is needed.
+            self.expires_at
+        };
+        let mut changes = vec![
+            Change::Set(PAIR_ID, self.pair.id.as_bytes().to_vec().into()),
+            Change::Set(SEALED, self.pair.sealed.clone().into()),
+            Change::Set(DATA_KEY, self.pair.data_key.clone().into()),
+            Change::Set(REFRESHABLE, i64::from(self.has_refresh_token).into()),
+            Change::Set(TOKEN_TYPE, self.token_type.as_str().into()),
+            Change::Set(EXPIRES_AT, self.expires_at.into()),
+            Change::Set(LIFETIME, lifetime.into()),
+            Change::Set(REFRESHED_AT, self.granted_at.into()),
+            Change::Set(REFRESH_AT, refresh_at.into()),
+            Change::Add(VERSION, 1),
+        ];
+        if let Some(scope) = &self.scope {
+            changes.push(Change::Set(SCOPE, scope.as_str().into()));
+        }
+        changes
+    }
+}
+
+/// What the row as it was seen says to a grant of this name, order and session; `None` is no row.
+pub fn standing(
+    name: &str,
+    order: Order,
+    session: Option<&SessionMark>,
+    seen: Option<&Row>,
+) -> Result<Standing, Unreadable> {
+    let Some(row) = seen else { return Ok(Standing::Welcome) };
+    if let Row::Unreadable(unreadable) = row {
+        return Err(unreadable.clone());
+    }
+    let live = live(seen);
+    let is_ours = |stored: &str| stored == name;
+    if live.is_some_and(|live| is_ours(&live.granted_by.name))
+        || row.waiting().is_some_and(|waiting| is_ours(&waiting.grant.name))
+    {
+        return Ok(Standing::Stored);
+    }
+    if session.is_some_and(|session| session.is_used(row.session())) {
+        return Ok(Standing::Refused(Refusal::SessionUsed));
+    }
+    if let Row::Tombstone(tombstone) = row
+        && tombstone.disconnected.is_some_and(|disconnected| disconnected > order)
+    {
+        return Ok(Standing::Refused(Refusal::Disconnected));
+    }
+    if live.is_some_and(|live| live.granted_by.order > order) {
+        return Ok(Standing::Refused(Refusal::Superseded));
+    }
+    Ok(Standing::Welcome)
+}
+
+/// The live connection of a row that was seen.
+pub(super) fn live(seen: Option<&Row>) -> Option<&Connection> {
+    match seen {
+        Some(Row::Connection(connection)) => Some(connection),
+        Some(Row::Tombstone(_) | Row::Unreadable(_)) | None => None,
+    }
+}
+
+impl NewGrant {
+    pub fn standing(&self, seen: Option<&Row>) -> Result<Standing, Unreadable> {
+        standing(&self.name, self.order, self.session.as_ref(), seen)
+    }
+
+    /// Of a grant with a session: a link that was used, or an earlier one, brings nothing.
+    pub(super) fn session_clause(&self) -> Option<Clause> {
+        let order = self.session.as_ref()?.order.number();
+        let is_later = Test::Any(vec![Test::Absent(SESSION_ORDER), Test::Below(SESSION_ORDER, order)]);
+        Some(clause("no session of this order or a later one has brought a grant", is_later))
+    }
+
+    /// What is stored of a grant that becomes live, beside its pair.
+    pub(super) fn changes(&self) -> Vec<Change> {
+        let mut changes = vec![
+            Change::Set(FORMAT, FORMAT_VERSION.into()),
+            Change::Set(STATUS, CONNECTED.into()),
+            Change::Set(CLIENT_ID, self.client_id.as_str().into()),
+            Change::Set(GRANTED_BY, self.name.as_str().into()),
+            Change::Set(GRANT_ORDER, self.order.number().into()),
+            Change::SetIfAbsent(CREATED_AT, self.new.granted_at.into()),
+            Change::Set(SHARD, i64::from(shard(&self.id)).into()),
+            // Of a tombstone. When it was taken away stays: no journey that began before comes in.
+            Change::Remove(VACANT_SINCE),
+            Change::Remove(REVOCATION),
+        ];
+        if self.new.scope.is_none() {
+            // The scope of the grant that went would be a false one.
+            changes.push(Change::Remove(SCOPE));
+        }
+        let of_the_pair = OF_THE_PAIR.into_iter().filter(|name| !(self.is_not_refreshed && *name == NOT_REFRESHED));
+        changes.extend(of_the_pair.map(Change::Remove));
+        if self.is_not_refreshed {
+            changes.push(Change::Set(NOT_REFRESHED, 1.into()));
+        }
+        changes
+    }
+}
+
+/// Makes a new grant live, over what was seen before its code was sent: nothing, a tombstone, or a pair.
+///
+/// On the predecessor, like every other commit: without that, a write repeated by the SDK after a lost acknowledgement
+/// would put a spent pair over its successor. What it replaces goes to the list of grants to revoke.
+pub fn connect(grant: &NewGrant, seen: Option<&Row>, refresh_every: Duration, now: Timestamp) -> (Write, Vec<PairId>) {
+    let live = live(seen);
+    let mut clauses = vec![match live {
+        None => clause(
+            "there is no live pair, and none was taken away after this grant's journey began",
+            Test::Any(vec![
+                Test::Absent(ID),
+                Test::All(vec![
+                    Test::Equals(STATUS, VACANT.into()),
+                    Test::Any(vec![
+                        Test::Absent(DISCONNECT_ORDER),
+                        Test::AtMost(DISCONNECT_ORDER, grant.order.number()),
+                    ]),
+                ]),
+            ]),
+        ),
+        Some(live) => clause("the live pair is the predecessor", pair_is(live.pair.id)),
+    }];
+    clauses.extend(grant.session_clause());
+    let version = seen.map_or(0, version_of) + 1;
+    let mut changes = grant.new.changes(&grant.id, version, refresh_every);
+    changes.extend(grant.changes());
+    // Of the grant that went; its successor is asked for its account anew.
+    changes.extend(OF_THE_ACCOUNT.map(Change::Remove));
+    changes.push(Change::Remove(CONFIRMED));
+    changes.extend(grant.session.iter().flat_map(SessionMark::changes));
+    let dropped = replace(live, seen, now, &mut clauses, &mut changes);
+    (Write { name: WriteName::Connect, key: grant.id.as_str().to_owned(), clauses, changes }, dropped)
+}
+
+/// Puts the live pair that a grant replaces into the list of grants to revoke.
+pub(super) fn replace(
+    live: Option<&Connection>,
+    seen: Option<&Row>,
+    now: Timestamp,
+    clauses: &mut Vec<Clause>,
+    changes: &mut Vec<Change>,
+) -> Vec<PairId> {
+    let (Some(live), Some(revocations)) = (live, seen.and_then(Row::revocations)) else { return Vec::new() };
+    let added: Added = revocations.add([Revocation::of(live, now)]);
+    clauses.extend(added.clauses);
+    changes.extend(added.changes);
+    added.dropped
+}
+
+pub(super) fn version_of(row: &Row) -> i64 {
+    match row {
+        Row::Connection(connection) => connection.version,
+        Row::Tombstone(tombstone) => tombstone.version,
+        Row::Unreadable(_) => 0,
+    }
+}
+
+pub(super) fn pair_is(id: PairId) -> Test {
+    Test::Equals(PAIR_ID, id.as_bytes().to_vec().into())
+}

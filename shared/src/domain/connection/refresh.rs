@@ -1,0 +1,237 @@
+//! The conditional writes of a refresh. **These conditions are the product**: each clause excludes a way in which a live
+//! pair would be lost, or a dead connection revived.
+//!
+//! ```text
+//!   acquire ──┬──► commit    the new pair is stored over its predecessor, whatever the row says otherwise
+//!             ├──► settle    a failure: back off, release the lease
+//!             └──► give up   only the customer can help; a pair that is committed later revives the connection
+//! ```
+
+use std::time::Duration;
+
+use super::attributes::{
+    ANSWERED, ATTENTION, CONNECTED, FAILURES, ID, LEASE_OWNER, LEASE_UNTIL, LEASES, NEEDS_CUSTOMER,
+    NEEDS_CUSTOMER_SINCE, NEEDS_CUSTOMER_WHY, NOT_BEFORE, OF_THE_PAIR, QUARANTINED, REASON, REFRESH_AT, REFRESHED_AT,
+    REFUSED_AT, REFUSED_WINDOW, SHARD, STATUS,
+};
+use super::grant::{NewPair, pair_is};
+use crate::domain::connection_id::ConnectionId;
+use crate::domain::failure_class::FailureClass;
+use crate::domain::fleet;
+use crate::domain::item::{Unreadable, Value};
+use crate::domain::schedule::shard;
+use crate::domain::time::Timestamp;
+use crate::domain::token_pair::PairId;
+use crate::domain::write::{Change, Clause, Test, Write, WriteName, clause};
+
+/// A lease covers two requests to the provider (13 s each), the key, and the commit.
+pub const LEASE: Duration = Duration::from_secs(35);
+
+/// A lease that ran out without being settled is a process that died, or a pair that waits to be stored. Within this time
+/// that pair arrives in the table, or the queue's count tells of it: SQS says that its counts may lag by a minute or more.
+pub const UNSETTLED_GRACE: Duration = Duration::from_secs(120);
+
+/// "The provider refused this version" is believed once the version is older than this: an answer that crossed a
+/// refresh on its way must not cause the next one.
+pub const REJECTION_AGE: Duration = Duration::from_secs(60);
+
+/// Between the first `invalid_grant` and the one that confirms it.
+pub const CONFIRM_AFTER: Duration = Duration::from_secs(60);
+
+/// The longest that an invocation of any function may run.
+pub const LONGEST_INVOCATION: Duration = Duration::from_secs(300);
+
+/// Why a refresh is wanted, and the clause that says it still is.
+#[derive(Clone, Copy, Debug)]
+pub enum RefreshReason {
+    /// The schedule has come to it.
+    Scheduled,
+    /// A caller found too little life left in this pair.
+    OnDemand { seen: PairId },
+    /// The provider has refused the access token of this pair, a caller says.
+    Rejected { seen: PairId },
+}
+
+/// Lease, read and journal in one call.
+pub fn acquire(id: &ConnectionId, reason: &RefreshReason, lease_owner: &str, now: Timestamp) -> Write {
+    let wanted = match reason {
+        RefreshReason::Scheduled => Test::AtMost(REFRESH_AT, now.unix()),
+        RefreshReason::OnDemand { seen } | RefreshReason::Rejected { seen } => pair_is(*seen),
+    };
+    let mut clauses = vec![
+        // Also the proof that the row exists: an update of an absent row would create it.
+        clause("there is a live pair", Test::Equals(STATUS, CONNECTED.into())),
+        clause(
+            "its customer is not needed, or only because of refusals that may end",
+            Test::Any(vec![
+                Test::Absent(NEEDS_CUSTOMER_SINCE),
+                Test::Equals(NEEDS_CUSTOMER_WHY, FailureClass::Refused.as_str().into()),
+            ]),
+        ),
+        // A worker that came second adopts what the first one stored.
+        clause("a refresh is still wanted", wanted),
+        clause(
+            "no other worker holds the lease, and none that has ended may still bring its pair",
+            Test::Any(vec![Test::Absent(LEASE_UNTIL), Test::Below(LEASE_UNTIL, (now - UNSETTLED_GRACE).unix())]),
+        ),
+        clause(
+            "no backoff is running",
+            Test::Any(vec![Test::Absent(NOT_BEFORE), Test::AtMost(NOT_BEFORE, now.unix())]),
+        ),
+    ];
+    if let RefreshReason::Rejected { .. } = reason {
+        let is_believed = Test::AtMost(REFRESHED_AT, (now - REJECTION_AGE).unix());
+        clauses.push(clause("the pair is old enough for its rejection to be believed", is_believed));
+    }
+    let mut changes = vec![
+        Change::Set(LEASE_OWNER, lease_owner.into()),
+        Change::Set(LEASE_UNTIL, (now + LEASE).into()),
+        Change::Add(LEASES, 1),
+    ];
+    match reason {
+        RefreshReason::Scheduled => {}
+        // Long before the schedule would come to it. If this process dies, and a provider honours the old refresh token for
+        // some minutes only, the schedule must come at once (found by the simulator).
+        RefreshReason::OnDemand { .. } | RefreshReason::Rejected { .. } => {
+            changes.push(Change::Set(REFRESH_AT, (now + LEASE + Duration::from_secs(1)).into()));
+        }
+    }
+    Write { name: WriteName::Acquire, key: id.as_str().to_owned(), clauses, changes }
+}
+
+/// Stores a refreshed pair over the one that it was made from.
+///
+/// The predecessor is the only clause. No lease: a late but valid pair is the only live one. No state: a pair that arrives
+/// after a rival has given the connection up revives it, since what the rival has noted goes with the old pair. Only a
+/// connection that was taken away has no predecessor any more; its late pair goes to the list of grants to revoke.
+pub fn commit(id: &ConnectionId, old: PairId, version: i64, new: &NewPair, refresh_every: Duration) -> Write {
+    let mut changes = new.changes(id, version, refresh_every);
+    changes.extend(OF_THE_PAIR.map(Change::Remove));
+    // A connection that was given up left the schedule.
+    changes.push(Change::SetIfAbsent(SHARD, i64::from(shard(id)).into()));
+    Write {
+        name: WriteName::Commit,
+        key: id.as_str().to_owned(),
+        clauses: vec![clause("the stored pair is the predecessor", pair_is(old))],
+        changes,
+    }
+}
+
+/// How a refresh that stored nothing ended.
+pub struct Settlement {
+    pub reason: FailureClass,
+    /// The row is kept as it is until a person has looked at it.
+    pub needs_a_person: bool,
+    pub not_before: Timestamp,
+    /// It is certain that the provider has not rotated the pair.
+    pub is_answered: bool,
+    /// The provider's answer was `invalid_grant`, now.
+    pub refused_at: Option<Timestamp>,
+}
+
+/// Releases the lease after a failure and waits.
+pub fn settle(id: &ConnectionId, lease_owner: &str, settlement: &Settlement) -> Write {
+    let mut changes = vec![
+        Change::Set(REASON, settlement.reason.as_str().into()),
+        Change::Set(NOT_BEFORE, settlement.not_before.into()),
+        // Without this, rows that wait would fill the head of the index and hide the ones that are due.
+        Change::Set(REFRESH_AT, settlement.not_before.into()),
+        Change::Add(FAILURES, 1),
+        Change::Remove(LEASE_OWNER),
+        Change::Remove(LEASE_UNTIL),
+    ];
+    if settlement.is_answered {
+        changes.push(Change::Add(ANSWERED, 1));
+    }
+    if let Some(refused_at) = settlement.refused_at {
+        changes.push(Change::SetIfAbsent(REFUSED_AT, refused_at.into()));
+        changes.push(Change::Set(REFUSED_WINDOW, fleet::window(refused_at).into()));
+    }
+    if settlement.needs_a_person {
+        changes.push(Change::Set(ATTENTION, QUARANTINED.into()));
+    }
+    Write { name: WriteName::Settle, key: id.as_str().to_owned(), clauses: vec![lease_is_ours(lease_owner)], changes }
+}
+
+/// Also says that the stored pair is still the one that was leased: a new one takes the lease away, and no two leases have
+/// the same owner.
+fn lease_is_ours(lease_owner: &str) -> Clause {
+    clause("the lease is ours", Test::Equals(LEASE_OWNER, lease_owner.into()))
+}
+
+/// From now on only the customer can help.
+///
+/// Where that is so because of refusals that say nothing about the grant (`why` is `refused`), the connection stays in the
+/// schedule, at `not_before`: a refresh that succeeds revives it.
+pub fn give_up(
+    id: &ConnectionId,
+    lease_owner: &str,
+    why: FailureClass,
+    now: Timestamp,
+    not_before: Timestamp,
+) -> Write {
+    let mut changes = vec![
+        Change::Set(NEEDS_CUSTOMER_SINCE, now.into()),
+        Change::Set(NEEDS_CUSTOMER_WHY, why.as_str().into()),
+        Change::Set(ATTENTION, NEEDS_CUSTOMER.into()),
+        Change::Set(REASON, why.as_str().into()),
+        Change::Add(FAILURES, 1),
+        Change::Remove(LEASE_OWNER),
+        Change::Remove(LEASE_UNTIL),
+    ];
+    if why == FailureClass::Refused {
+        changes.extend([
+            Change::Set(NOT_BEFORE, not_before.into()),
+            Change::Set(REFRESH_AT, not_before.into()),
+            Change::Add(ANSWERED, 1),
+        ]);
+    } else {
+        changes.push(Change::Remove(SHARD));
+    }
+    Write { name: WriteName::GiveUp, key: id.as_str().to_owned(), clauses: vec![lease_is_ours(lease_owner)], changes }
+}
+
+/// Puts off a row that cannot be read, and shows it to a person. It stays as it is, and due: a wrong deployment that makes
+/// every row unreadable must not empty the schedule.
+///
+/// `lease_owner` is the lease that was taken on it before it was read; it is released.
+pub fn quarantine(unreadable: &Unreadable, lease_owner: Option<&str>, not_before: Timestamp, now: Timestamp) -> Write {
+    let is_as_it_was = match &unreadable.found {
+        None => Test::Absent(unreadable.attribute),
+        Some(Value::Other) => Test::Exists(unreadable.attribute),
+        Some(value) => Test::Equals(unreadable.attribute, value.clone()),
+    };
+    let mut clauses = vec![
+        clause("there is a row", Test::Exists(ID)),
+        // Meanwhile it may have been mended.
+        clause("what could not be read is as it was", is_as_it_was),
+    ];
+    // And a worker that can read it, of another deployment, may have leased it.
+    match lease_owner {
+        Some(owner) => clauses.push(lease_is_ours(owner)),
+        None => clauses.extend([
+            clause(
+                "no worker holds the lease",
+                Test::Any(vec![Test::Absent(LEASE_UNTIL), Test::Below(LEASE_UNTIL, now.unix())]),
+            ),
+            // Otherwise a caller that asks again and again would keep it from the schedule, which counts it.
+            clause(
+                "it is not put off already",
+                Test::Any(vec![Test::Absent(NOT_BEFORE), Test::AtMost(NOT_BEFORE, now.unix())]),
+            ),
+        ]),
+    }
+    Write {
+        name: WriteName::Quarantine,
+        key: unreadable.key.clone(),
+        clauses,
+        changes: vec![
+            Change::Set(ATTENTION, QUARANTINED.into()),
+            Change::Set(REASON, FailureClass::InconsistentRow.as_str().into()),
+            Change::Set(NOT_BEFORE, not_before.into()),
+            Change::Set(REFRESH_AT, not_before.into()),
+            Change::Remove(LEASE_OWNER),
+            Change::Remove(LEASE_UNTIL),
+        ],
+    }
+}

@@ -1,0 +1,202 @@
+//! A pair that waits until the integrator's backend has confirmed it.
+//!
+//! The attack that this stops: an attacker makes a link for his own connection and passes it on; a customer who follows it
+//! and approves would hand over their account. The backend confirms only what its own logged-in user has come back with, so a
+//! stranger's approval never becomes live, and is revoked.
+//!
+//! ```text
+//! await_confirmation ──┬──► confirm    the pair becomes the live one
+//!                      └──► expire     too late: it is revoked, and the live pair is what it was
+//! ```
+//!
+//! It waits beside the live pair, which is handed out meanwhile.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::attributes::{
+    CONFIRMED, DISCONNECT_ORDER, FORMAT, FORMAT_VERSION, ID, OF_THE_ACCOUNT, OF_THE_WAITING, STATUS, VACANT, WAITING,
+    WAITING_ACCOUNT, WAITING_HASH, WAITING_ID, WAITING_UNTIL,
+};
+use super::grant::{NewGrant, pair_is, replace, version_of};
+use super::revocation::{Added, Revocation, is_to_be_worked_off};
+use super::{Connection, Row};
+use crate::domain::account::{Account, KnownAccount};
+use crate::domain::digest;
+use crate::domain::item::{BadAttribute, Item};
+use crate::domain::secret::Confirmation;
+use crate::domain::session::SessionMark;
+use crate::domain::time::Timestamp;
+use crate::domain::token_pair::PairId;
+use crate::domain::write::{Change, Test, Write, WriteName, clause};
+
+/// From the customer's approval on: their browser comes back at once.
+pub const CONFIRM_WITHIN: Duration = Duration::from_secs(900);
+
+/// What a new grant waits for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Awaited {
+    /// `base64url(sha256(confirmation))`.
+    pub hash: String,
+    pub until: Timestamp,
+}
+
+impl Awaited {
+    pub fn new(confirmation: &Confirmation, now: Timestamp) -> Self {
+        Self { hash: hash(confirmation), until: now + CONFIRM_WITHIN }
+    }
+}
+
+pub fn hash(confirmation: &Confirmation) -> String {
+    digest::sha256(confirmation.expose())
+}
+
+/// A grant in a row, before it is live.
+#[derive(Clone, Debug)]
+pub struct Waiting {
+    pub grant: NewGrant,
+    pub hash: String,
+    pub until: Timestamp,
+    pub account: Option<Account>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Stored {
+    format: i64,
+    grant: NewGrant,
+}
+
+impl Waiting {
+    pub(super) fn parse(item: &Item) -> Result<Option<Self>, BadAttribute> {
+        let Some(id) = item.optional_bytes(WAITING_ID)? else { return Ok(None) };
+        let stored: Option<Stored> = serde_json::from_str(item.string(WAITING)?).ok();
+        let grant = stored.filter(|stored| stored.format == FORMAT_VERSION).map(|stored| stored.grant);
+        let grant = grant.filter(|grant| grant.new.pair.id.as_bytes() == id).ok_or(BadAttribute(WAITING))?;
+        let account = match item.optional_string(WAITING_ACCOUNT)? {
+            None => None,
+            Some(text) => Some(serde_json::from_str(text).map_err(|_| BadAttribute(WAITING_ACCOUNT))?),
+        };
+        let (hash, until) = (item.string(WAITING_HASH)?.to_owned(), item.time(WAITING_UNTIL)?);
+        Ok(Some(Self { grant, hash, until, account }))
+    }
+
+    pub fn pair_id(&self) -> PairId {
+        self.grant.new.pair.id
+    }
+
+    /// Whether this confirmation, of this session, makes it live now.
+    pub fn is_confirmed_by(&self, session: &SessionMark, confirmation: &Confirmation, now: Timestamp) -> bool {
+        self.hash == hash(confirmation)
+            && self.until > now
+            && self.grant.session.as_ref().is_some_and(|mark| mark.id == session.id)
+    }
+
+    pub(super) fn revocation(&self, now: Timestamp) -> Revocation {
+        let account_id = self.account.as_ref().map(|account| account.id.clone());
+        Revocation::new(self.grant.new.pair.clone(), account_id, now)
+    }
+}
+
+/// The grant as it stands in a row.
+pub(super) fn text(grant: &NewGrant) -> String {
+    let stored = Stored { format: FORMAT_VERSION, grant: grant.clone() };
+    serde_json::to_string(&stored).expect("texts and numbers are JSON")
+}
+
+fn is_as_seen(seen: Option<&Row>) -> Test {
+    match seen.and_then(Row::waiting) {
+        None => Test::Absent(WAITING_ID),
+        Some(waiting) => waiting_is(waiting.pair_id()),
+    }
+}
+
+fn waiting_is(id: PairId) -> Test {
+    Test::Equals(WAITING_ID, id.as_bytes().to_vec().into())
+}
+
+/// Stores a grant that has to be confirmed, in place of one that waits already. The live pair is left alone.
+pub fn await_confirmation(
+    grant: &NewGrant,
+    awaited: &Awaited,
+    seen: Option<&Row>,
+    now: Timestamp,
+) -> (Write, Vec<PairId>) {
+    let is_live = matches!(seen, Some(Row::Connection(_)));
+    let mut clauses = vec![
+        clause("the pair that waits is the one that was seen", is_as_seen(seen)),
+        clause(
+            "the connection was not taken away after this grant's journey began",
+            Test::Any(vec![Test::Absent(DISCONNECT_ORDER), Test::AtMost(DISCONNECT_ORDER, grant.order.number())]),
+        ),
+    ];
+    clauses.extend(grant.session_clause());
+    let mut changes = vec![
+        Change::Set(WAITING_ID, grant.new.pair.id.as_bytes().to_vec().into()),
+        Change::Set(WAITING, text(grant).into()),
+        Change::Set(WAITING_HASH, awaited.hash.as_str().into()),
+        Change::Set(WAITING_UNTIL, awaited.until.into()),
+        Change::Remove(WAITING_ACCOUNT),
+    ];
+    changes.extend(grant.session.iter().flat_map(SessionMark::changes));
+    if is_live {
+        clauses.push(clause("there is a live pair", Test::Exists(super::attributes::PAIR_ID)));
+    } else {
+        let is_vacant = Test::Any(vec![Test::Absent(ID), Test::Equals(STATUS, VACANT.into())]);
+        clauses.push(clause("there is no live pair", is_vacant));
+        changes.extend([Change::Set(FORMAT, FORMAT_VERSION.into()), Change::Set(STATUS, VACANT.into())]);
+        changes.extend(is_to_be_worked_off(now));
+    }
+    let mut dropped = Vec::new();
+    if let (Some(waiting), Some(revocations)) = (seen.and_then(Row::waiting), seen.and_then(Row::revocations)) {
+        let added: Added = revocations.add([waiting.revocation(now)]);
+        clauses.extend(added.clauses);
+        changes.extend(added.changes);
+        dropped = added.dropped;
+    }
+    (Write { name: WriteName::AwaitConfirmation, key: grant.id.as_str().to_owned(), clauses, changes }, dropped)
+}
+
+/// Makes the pair that waits the live one. Whether the confirmation is its own and comes in time was asked of the row that
+/// was seen ([`Waiting::is_confirmed_by`]): neither changes while the same pair waits. The hash stays, so that a repetition
+/// after a lost answer finds its own success.
+pub fn confirm(seen: &Row, waiting: &Waiting, refresh_every: Duration, now: Timestamp) -> (Write, Vec<PairId>) {
+    let grant = &waiting.grant;
+    let live: Option<&Connection> = match seen {
+        Row::Connection(connection) => Some(connection),
+        Row::Tombstone(_) | Row::Unreadable(_) => None,
+    };
+    let mut clauses = vec![
+        clause("the pair that waits is the one that was confirmed", waiting_is(waiting.pair_id())),
+        match live {
+            Some(live) => clause("the live pair is the one that was seen", pair_is(live.pair.id)),
+            None => clause("there is no live pair", Test::Equals(STATUS, VACANT.into())),
+        },
+    ];
+    let mut changes = grant.new.changes(&grant.id, version_of(seen) + 1, refresh_every);
+    changes.extend(grant.changes());
+    changes.extend(OF_THE_WAITING.map(Change::Remove));
+    changes.push(Change::Set(CONFIRMED, waiting.hash.as_str().into()));
+    match &waiting.account {
+        None => changes.extend(OF_THE_ACCOUNT.map(Change::Remove)),
+        Some(account) => {
+            changes.push(Change::Remove(super::attributes::ACCOUNT_ALSO));
+            changes.extend(KnownAccount { account: account.clone(), also_connected_as: None }.changes());
+        }
+    }
+    let dropped = replace(live, Some(seen), now, &mut clauses, &mut changes);
+    (Write { name: WriteName::Confirm, key: grant.id.as_str().to_owned(), clauses, changes }, dropped)
+}
+
+/// Ends the wait of a pair that was not confirmed in time: it is to be revoked.
+pub fn expire(seen: &Row, waiting: &Waiting, now: Timestamp) -> Option<(Write, Vec<PairId>)> {
+    let added = seen.revocations()?.add([waiting.revocation(now)]);
+    let mut clauses = vec![clause("the pair that waits is the one that was seen", waiting_is(waiting.pair_id()))];
+    clauses.extend(added.clauses);
+    let mut changes = added.changes;
+    changes.extend(OF_THE_WAITING.map(Change::Remove));
+    let key = waiting.grant.id.as_str().to_owned();
+    Some((Write { name: WriteName::ExpireConfirmation, key, clauses, changes }, added.dropped))
+}

@@ -1,0 +1,72 @@
+//! The place of an event in the history of a connection id.
+//!
+//! Sessions, disconnects and imports each take the next number of a counter, and a journey notes the number that it has
+//! found when it began. So "before" and "after" are what really happened, and no clock decides: two events of one
+//! millisecond, or of two processes whose clocks differ, are in the order in which the table has seen them.
+//!
+//! The counter is a row of the attempts table (`order#<connection id>`). It never falls behind the clock, so the row may
+//! expire when it has not been used for some days: the next number is higher all the same.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::connection_id::ConnectionId;
+use super::item::{BadAttribute, Item};
+use super::time::Timestamp;
+use super::write::{Change, Test, Write, WriteName, clause};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Order(i64);
+
+/// Longer than a connect session and its journey last together.
+const KEPT_FOR: Duration = Duration::from_secs(4 * 86_400);
+
+const LAST: &str = "last";
+
+impl Order {
+    pub fn from_number(number: i64) -> Self {
+        Self(number)
+    }
+
+    pub fn number(self) -> i64 {
+        self.0
+    }
+
+    /// The lowest number that the counter gives at this moment or later.
+    pub fn at(now: Timestamp) -> Self {
+        Self(now.unix().saturating_mul(1000))
+    }
+
+    pub fn key(id: &ConnectionId) -> String {
+        format!("order#{id}")
+    }
+
+    /// Takes the number of the present moment, where no event had it or a later one.
+    pub fn take_present(id: &ConnectionId, now: Timestamp) -> Write {
+        let present = Self::at(now).0;
+        let is_free = Test::Any(vec![Test::Absent(LAST), Test::Below(LAST, present)]);
+        Write {
+            name: WriteName::TakePresentOrder,
+            key: Self::key(id),
+            clauses: vec![clause("no event had this number or a later one", is_free)],
+            changes: vec![Change::Set(LAST, present.into()), Change::Set("ttl", (now + KEPT_FOR).into())],
+        }
+    }
+
+    /// Takes the number after `seen`, which has refused the present one: several events of one second, or a clock that is
+    /// behind.
+    pub fn take_after(id: &ConnectionId, seen: Self, now: Timestamp) -> Write {
+        Write {
+            name: WriteName::TakeNextOrder,
+            key: Self::key(id),
+            clauses: vec![clause("no other event has come in between", Test::Equals(LAST, seen.0.into()))],
+            changes: vec![Change::Set(LAST, (seen.0 + 1).into()), Change::Set("ttl", (now + KEPT_FOR).into())],
+        }
+    }
+
+    /// Of the counter's row.
+    pub fn parse(item: &Item) -> Result<Self, BadAttribute> {
+        item.number(LAST).map(Self)
+    }
+}

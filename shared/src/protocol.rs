@@ -1,0 +1,43 @@
+//! The use cases: what happens to connections, whichever function asks for it.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`refresh`] | lease, open, send, seal, commit: what the schedule and the token route share |
+//! | [`connect`] | stores a customer's grant, for the callback, the import and the queue |
+//! | [`import`] | takes over a refresh token from another system |
+//! | [`disconnect`] | takes a connection away |
+//! | [`revoke`] | works off the list of grants to revoke |
+//! | [`escrow`] | stores a pair that exists nowhere else; [`replay`] takes it from the queue again |
+//! | [`quarantine`] | puts off a row that cannot be read |
+//! | [`account`] | whose account a connection is for |
+//! | [`client_secrets`] | which client secret is sent |
+//! | [`fleet`] | what all workers share: a pause, and the count that freezes marking |
+//! | [`orders`] | the order of all that happens to a connection id |
+//! | [`composition`] | builds them all from services and settings |
+
+use std::time::Duration;
+
+pub mod account;
+pub mod client_secrets;
+pub mod composition;
+pub mod connect;
+pub mod disconnect;
+pub mod escrow;
+pub mod fleet;
+pub mod import;
+pub mod orders;
+pub mod quarantine;
+pub mod refresh;
+pub mod replay;
+pub mod revoke;
+
+/// What the protocol is told of its deployment.
+#[derive(Clone, Debug)]
+pub struct Deployment {
+    pub stack: String,
+    pub client_id: String,
+    /// Between scheduled runs.
+    pub refresh_every: Duration,
+    /// The lifetime of an access token whose grant does not say.
+    pub default_lifetime: Duration,
+}

@@ -1,0 +1,110 @@
+//! Finding out whose account a connection is for, once its pair is stored (protocol rule 1: the look-up is a first use of the
+//! access token, which may end the pair before).
+//!
+//! A connection is good without it: a failure here is told in the log, and changes nothing else.
+
+use std::sync::Arc;
+
+use crate::domain::account::{Account, KnownAccount, claim, identify, identify_waiting};
+use crate::domain::connection::{Connection, Row};
+use crate::domain::connection_id::ConnectionId;
+use crate::domain::secret::AccessToken;
+use crate::domain::time::Timestamp;
+use crate::domain::token_pair::PairId;
+use crate::domain::write::Written;
+use crate::ports::{ClaimAccounts, Clock, REQUEST_BUDGET, ReadAccount, ReadConnections, StoreError, WriteConnections};
+
+pub struct AccountLookup {
+    /// `None` where the provider has no address for it.
+    pub accounts: Option<Arc<dyn ReadAccount>>,
+    pub connections: Arc<dyn ReadConnections>,
+    pub writes: Arc<dyn WriteConnections>,
+    pub claims: Arc<dyn ClaimAccounts>,
+    pub clock: Arc<dyn Clock>,
+}
+
+impl AccountLookup {
+    /// Of a pair that is live.
+    pub async fn identify(&self, id: &ConnectionId, pair: PairId, access_token: &AccessToken, deadline: Timestamp) {
+        let Some(account) = self.read(access_token, deadline).await else { return };
+        let noted = self.note(id, pair, account).await;
+        log_not_stored(noted);
+    }
+
+    /// Of a pair that waits for its confirmation. It claims nothing: it may never become live.
+    pub async fn identify_waiting(
+        &self,
+        id: &ConnectionId,
+        pair: PairId,
+        access_token: &AccessToken,
+        deadline: Timestamp,
+    ) {
+        let Some(account) = self.read(access_token, deadline).await else { return };
+        let noted = self.writes.write(&identify_waiting(id, pair, &account)).await.map(|_| ());
+        log_not_stored(noted);
+    }
+
+    /// Of a pair that was just confirmed.
+    pub async fn claim_confirmed(&self, connection: &Connection) {
+        let Some(known) = connection.account.clone() else { return };
+        let noted = self.note_another(&connection.id, connection.pair.id, known).await;
+        log_not_stored(noted);
+    }
+
+    async fn read(&self, access_token: &AccessToken, deadline: Timestamp) -> Option<Account> {
+        let accounts = self.accounts.as_ref().filter(|_| self.clock.now() + REQUEST_BUDGET < deadline)?;
+        let read = accounts.read(access_token).await;
+        read.inspect_err(|error| tracing::warn!(%error, "the connection's account could not be read")).ok()
+    }
+
+    async fn note(&self, id: &ConnectionId, pair: PairId, account: Account) -> Result<(), StoreError> {
+        // Before it is claimed: a worker that finds a claim asks the connection whether it still has the account. The other
+        // way round, of two that come at once neither would know of the other.
+        let known = KnownAccount { account, also_connected_as: None };
+        match self.writes.write(&identify(id, pair, &known)).await? {
+            Written::Applied(_) => self.note_another(id, pair, known).await,
+            // A later grant, which has been asked with by its own journey; a refresh, or a disconnect.
+            Written::Refused(_) => Ok(()),
+        }
+    }
+
+    async fn note_another(&self, id: &ConnectionId, pair: PairId, mut known: KnownAccount) -> Result<(), StoreError> {
+        let Some(other) = self.another_connection_of(&known.account, id).await? else { return Ok(()) };
+        let other = other.as_str();
+        tracing::warn!(other, "the account has another connection, which the provider may end");
+        known.also_connected_as = Some(other.to_owned());
+        self.writes.write(&identify(id, pair, &known)).await.map(|_| ())
+    }
+
+    async fn another_connection_of(
+        &self,
+        account: &Account,
+        id: &ConnectionId,
+    ) -> Result<Option<ConnectionId>, StoreError> {
+        let other = match self.claims.claim(&claim(account, id, None)).await? {
+            Written::Applied(_) | Written::Refused(None) => return Ok(None),
+            Written::Refused(Some(other)) => other,
+        };
+        if self.has(&other, account).await? {
+            return Ok(Some(other));
+        }
+        // Gone, or another account's by now. If a third one is faster, it has the account, and we are not the first.
+        match self.claims.claim(&claim(account, id, Some(other.as_str()))).await? {
+            // Or it has come back in this moment, and found the claim to be its own.
+            Written::Applied(_) | Written::Refused(None) => Ok(self.has(&other, account).await?.then_some(other)),
+            Written::Refused(Some(claimant)) => Ok(Some(claimant)),
+        }
+    }
+
+    async fn has(&self, id: &ConnectionId, account: &Account) -> Result<bool, StoreError> {
+        let row = self.connections.row(id).await?;
+        let stored = row.map(Row::connection).transpose()?.flatten();
+        Ok(stored.and_then(|stored| stored.account).is_some_and(|known| known.account.id == account.id))
+    }
+}
+
+fn log_not_stored(noted: Result<(), StoreError>) {
+    if let Err(error) = noted {
+        tracing::warn!(%error, "the connection's account could not be stored");
+    }
+}

@@ -1,0 +1,97 @@
+//! Storing a customer's grant: for the callback, for the import and for what comes out of the queue.
+//!
+//! What a refusal means, for each of them:
+//!
+//! | refusal | the grant | the session | the page | the import's answer |
+//! |---|---|---|---|---|
+//! | `SessionUsed` | left to expire: a provider may have given both browsers one token | `failed`, `session_used`; `completed` stays | this link has been used | – |
+//! | `Disconnected` | revoked, in the background | `failed`, `disconnected` | the connection was taken away | 409 `connection_exists`: it was taken away |
+//! | `Superseded` | left to expire | `failed`, `superseded` | connected once more since | 409 `connection_exists` |
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::escrow::PairStore;
+use super::revoke::{RevocationList, log_dropped};
+use crate::domain::connection::Row;
+use crate::domain::connection::grant::{NewGrant, Refusal, Standing, connect};
+use crate::domain::connection::revocation::Revocation;
+use crate::domain::connection::waiting::await_confirmation;
+use crate::domain::escrow::Escrowed;
+use crate::domain::time::Timestamp;
+use crate::domain::write::Written;
+use crate::ports::{Clock, StoreError};
+
+/// How often a row may change under a grant that is about to be stored.
+const TRIES: u32 = 10;
+
+pub struct Connecting {
+    pub refresh_every: Duration,
+    pub pairs: PairStore,
+    pub list: RevocationList,
+    pub clock: Arc<dyn Clock>,
+}
+
+/// Where the grant is while it is not stored.
+#[derive(Clone, Copy, Debug)]
+pub enum Kept {
+    /// In this process alone: if the table does not take it, it goes to the queue.
+    InMemory { deadline: Timestamp },
+    /// In the queue, or with the caller, who can bring it again.
+    Elsewhere,
+}
+
+/// What became of a grant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stored {
+    /// It is in the row: live, or waiting for its confirmation.
+    Yes,
+    No(Refusal),
+}
+
+impl Connecting {
+    /// Over what the row held when it was seen, and over what it holds then, as long as the grant is welcome.
+    pub async fn store(&self, grant: &NewGrant, mut seen: Option<Row>, kept: Kept) -> Result<Stored, StoreError> {
+        for _ in 0..TRIES {
+            match grant.standing(seen.as_ref()) {
+                Ok(Standing::Welcome) => {}
+                Ok(Standing::Stored) => return Ok(Stored::Yes),
+                Ok(Standing::Refused(refusal)) => {
+                    if refusal == Refusal::Disconnected {
+                        let left = Revocation::new(grant.new.pair.clone(), None, self.clock.now());
+                        self.list.add(&grant.id, left, seen).await?;
+                    }
+                    return Ok(Stored::No(refusal));
+                }
+                // It is not written over: until it is mended, the grant waits in the queue.
+                Err(unreadable) => {
+                    if let Kept::InMemory { .. } = kept {
+                        self.pairs.put_into_queue(&escrowed(grant)).await;
+                    }
+                    return Err(unreadable.into());
+                }
+            }
+            let now = self.clock.now();
+            let (write, dropped) = match &grant.awaited {
+                None => connect(grant, seen.as_ref(), self.refresh_every, now),
+                Some(awaited) => await_confirmation(grant, awaited, seen.as_ref(), now),
+            };
+            let written = match kept {
+                Kept::InMemory { deadline } => self.pairs.store(&write, || escrowed(grant), deadline).await?,
+                Kept::Elsewhere => self.pairs.writes.write(&write).await?,
+            };
+            seen = match written {
+                Written::Applied(_) => {
+                    log_dropped(dropped);
+                    return Ok(Stored::Yes);
+                }
+                Written::Refused(image) => image,
+            };
+        }
+        Err(StoreError::changed_at_every_try())
+    }
+}
+
+fn escrowed(grant: &NewGrant) -> Escrowed {
+    Escrowed::Granted { grant: Box::new(grant.clone()) }
+}

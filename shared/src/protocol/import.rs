@@ -1,0 +1,218 @@
+//! Taking over a refresh token from another system.
+//!
+//! 1. take the next number in the order of the id's events
+//! 2. a live connection is not overwritten in passing, and not before the new token has proved itself: it is **refreshed
+//!    first**, and its new pair is stored over the live one like a customer's grant
+//! 3. where nothing is live it is **stored first** and refreshed then, like any other connection: a refresh whose pair could
+//!    not be stored would lose what was to be saved
+//!
+//! A token that is stored first and then refused is stored all the same: the connection is given up as every other one, when
+//! the refusal is confirmed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Deployment;
+use super::client_secrets::ClientSecrets;
+use super::connect::{Connecting, Kept, Stored};
+use super::fleet::Fleet;
+use super::orders::Orders;
+use super::refresh::{INVOCATION_BUDGET, Outcome, Refreshing};
+use crate::domain::connection::grant::{NewGrant, NewPair, Refusal};
+use crate::domain::connection::refresh::RefreshReason;
+use crate::domain::connection::{Connection, Row, SealedPair, State};
+use crate::domain::connection_id::ConnectionId;
+use crate::domain::digest;
+use crate::domain::order::Order;
+use crate::domain::secret::{AccessToken, RefreshToken};
+use crate::domain::time::Timestamp;
+use crate::domain::token_pair::{PairId, TokenPair};
+use crate::ports::{
+    Clock, Entropy, KeyError, MakeDataKeys, ProviderError, REQUEST_BUDGET, ReadConnections, RefreshPair, SecretError,
+    StoreError, WrappedDataKey,
+};
+use crate::sealing::{self, SealingContext};
+
+/// An imported pair has no access token yet. Its time has passed by more than two clocks may differ.
+const EXPIRED_SINCE: Duration = Duration::from_secs(60);
+
+pub struct Importing {
+    pub deployment: Deployment,
+    pub connections: Arc<dyn ReadConnections>,
+    pub orders: Orders,
+    pub connecting: Arc<Connecting>,
+    pub refreshing: Arc<Refreshing>,
+    pub fleet: Arc<Fleet>,
+    pub keys: Arc<dyn MakeDataKeys>,
+    pub secrets: Arc<ClientSecrets>,
+    pub provider: Arc<dyn RefreshPair>,
+    pub clock: Arc<dyn Clock>,
+    pub entropy: Arc<dyn Entropy>,
+}
+
+/// How an import ended.
+#[derive(Debug)]
+pub enum Imported {
+    /// It is stored, and this became of its first refresh. `is_new`: there was no connection before.
+    Stored { is_new: bool, refresh: Outcome },
+    /// It was refreshed, and has replaced the live pair.
+    Replaced { pair_id: PairId, access_token: AccessToken },
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ImportError {
+    #[error("a live connection would be overwritten")]
+    Exists,
+    #[error("a customer has connected meanwhile, or another import was later")]
+    Superseded,
+    #[error("the connection was taken away meanwhile")]
+    Disconnected,
+    #[error("the invocation could not have finished what it began")]
+    NoTime,
+    #[error("WebinarGeek has asked to wait with every request")]
+    Paused { until: Timestamp },
+    /// The live connection is as it was.
+    #[error("the refresh token could not be refreshed: {0}")]
+    Provider(#[source] ProviderError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+}
+
+impl Importing {
+    pub async fn import(
+        &self,
+        id: &ConnectionId,
+        refresh_token: RefreshToken,
+        replace: bool,
+        deadline: Timestamp,
+    ) -> Result<Imported, ImportError> {
+        if self.clock.now() + INVOCATION_BUDGET > deadline {
+            return Err(ImportError::NoTime);
+        }
+        // 1.
+        let order = self.orders.take(id).await?;
+        let seen = self.connections.row(id).await?;
+        if let Some(Row::Unreadable(unreadable)) = seen {
+            return Err(StoreError::from(unreadable).into());
+        }
+        let live = live(seen.as_ref()).map(|live| live.state);
+        match live {
+            Some(State::Active | State::NotRefreshed) if !replace => Err(ImportError::Exists),
+            // 2.
+            Some(State::Active) => self.refresh_first(id, order, refresh_token, seen, deadline).await,
+            // 3.
+            _ => self.store_first(id, order, refresh_token, seen, deadline).await,
+        }
+    }
+
+    async fn refresh_first(
+        &self,
+        id: &ConnectionId,
+        order: Order,
+        refresh_token: RefreshToken,
+        seen: Option<Row>,
+        deadline: Timestamp,
+    ) -> Result<Imported, ImportError> {
+        if let Some(until) = self.fleet.paused_until().await {
+            return Err(ImportError::Paused { until });
+        }
+        let data_key = self.keys.make(id).await?;
+        let secrets = self.secrets.current().await?;
+        let has_time = || self.clock.now() + INVOCATION_BUDGET <= deadline;
+        let send = |secret| {
+            let refresh_token = &refresh_token;
+            async move {
+                let sent_at = self.clock.now();
+                self.provider.refresh(refresh_token, &secret).await.map(|response| (response, sent_at))
+            }
+        };
+        let mut answer = self.secrets.send(&secrets, has_time, send).await;
+        // As in every refresh: the same token may be sent again, and at many providers that saves the grant.
+        if matches!(answer, Err(ProviderError::Unknown(_))) && self.clock.now() + REQUEST_BUDGET * 2 <= deadline {
+            answer = self.secrets.send(&secrets, has_time, send).await;
+        }
+        let (response, sent_at) = answer.map_err(ImportError::Provider)?;
+        let pair = TokenPair {
+            access_token: response.pair.access_token,
+            refresh_token: response.pair.refresh_token.or(Some(refresh_token)),
+        };
+        let expires_at = sent_at + response.expires_in.unwrap_or(self.deployment.default_lifetime);
+        let new = NewPair {
+            pair: self.sealed(id, &pair, data_key),
+            has_refresh_token: true,
+            token_type: response.token_type.unwrap_or_else(|| "Bearer".to_owned()),
+            scope: response.scope,
+            granted_at: sent_at,
+            expires_at,
+        };
+        let pair_id = new.pair.id;
+        self.store(&self.grant(id, order, new, false), seen, Kept::InMemory { deadline }).await?;
+        Ok(Imported::Replaced { pair_id, access_token: pair.access_token })
+    }
+
+    async fn store_first(
+        &self,
+        id: &ConnectionId,
+        order: Order,
+        refresh_token: RefreshToken,
+        seen: Option<Row>,
+        deadline: Timestamp,
+    ) -> Result<Imported, ImportError> {
+        let is_new = live(seen.as_ref()).is_none();
+        let data_key = self.keys.make(id).await?;
+        let pair = TokenPair { access_token: AccessToken::new(""), refresh_token: Some(refresh_token) };
+        let now = self.clock.now();
+        let new = NewPair {
+            pair: self.sealed(id, &pair, data_key),
+            has_refresh_token: true,
+            token_type: "Bearer".to_owned(),
+            scope: None,
+            granted_at: now - EXPIRED_SINCE,
+            expires_at: now - EXPIRED_SINCE,
+        };
+        let pair_id = new.pair.id;
+        // Nothing has been spent yet, the caller still has the refresh token: a table that is down needs no queue here.
+        self.store(&self.grant(id, order, new, true), seen, Kept::Elsewhere).await?;
+        let refresh = self.refreshing.refresh(id, &RefreshReason::OnDemand { seen: pair_id }, deadline).await;
+        Ok(Imported::Stored { is_new, refresh })
+    }
+
+    fn sealed(&self, id: &ConnectionId, pair: &TokenPair, data_key: WrappedDataKey) -> SealedPair {
+        let pair_id = PairId::new(self.entropy.bytes());
+        let context = SealingContext { stack: &self.deployment.stack, connection: id, pair_id };
+        let sealed = sealing::seal(pair, &data_key.plain, context, self.entropy.bytes());
+        SealedPair { id: pair_id, sealed, data_key: data_key.wrapped }
+    }
+
+    fn grant(&self, id: &ConnectionId, order: Order, new: NewPair, is_not_refreshed: bool) -> NewGrant {
+        NewGrant {
+            id: id.clone(),
+            client_id: self.deployment.client_id.clone(),
+            name: format!("import#{}", digest::base64url(self.entropy.bytes::<16>())),
+            order,
+            session: None,
+            awaited: None,
+            is_not_refreshed,
+            new,
+        }
+    }
+
+    async fn store(&self, grant: &NewGrant, seen: Option<Row>, kept: Kept) -> Result<(), ImportError> {
+        match self.connecting.store(grant, seen, kept).await? {
+            Stored::Yes => Ok(()),
+            Stored::No(Refusal::Disconnected) => Err(ImportError::Disconnected),
+            Stored::No(Refusal::Superseded | Refusal::SessionUsed) => Err(ImportError::Superseded),
+        }
+    }
+}
+
+fn live(seen: Option<&Row>) -> Option<&Connection> {
+    match seen {
+        Some(Row::Connection(connection)) => Some(connection),
+        Some(Row::Tombstone(_) | Row::Unreadable(_)) | None => None,
+    }
+}

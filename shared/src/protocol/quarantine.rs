@@ -1,0 +1,32 @@
+//! Puts off a row that cannot be read, for every worker that meets one. It hides no other row, keeps no lease, and a person
+//! finds it in `GET /v1/connections?status=quarantined`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::domain::connection::refresh;
+use crate::domain::item::Unreadable;
+use crate::domain::time::Timestamp;
+use crate::ports::{Clock, WriteConnections};
+
+/// How long such a row is left alone.
+const PUT_OFF_FOR: Duration = Duration::from_secs(300);
+
+#[derive(Clone)]
+pub struct Quarantine {
+    pub writes: Arc<dyn WriteConnections>,
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Quarantine {
+    /// `lease_owner` is the lease that was taken on the row before it was read. Returns when the schedule looks again.
+    pub async fn put_off(&self, unreadable: &Unreadable, lease_owner: Option<&str>) -> Timestamp {
+        let now = self.clock.now();
+        let not_before = now + PUT_OFF_FOR;
+        let write = refresh::quarantine(unreadable, lease_owner, not_before, now);
+        if let Err(error) = self.writes.write(&write).await {
+            tracing::warn!(%error, "a row that cannot be read could not be put off");
+        }
+        not_before
+    }
+}

@@ -1,0 +1,134 @@
+//! A new pair is stored on its predecessor, by the worker that got it or by the one that finds it in the queue.
+
+use super::outcome::adopt;
+use super::{Failure, Lease, Outcome, Prepared, Refreshing};
+use crate::domain::connection::grant::NewPair;
+use crate::domain::connection::refresh as writes;
+use crate::domain::connection::revocation::Revocation;
+use crate::domain::connection::{Connection, Row, SealedPair};
+use crate::domain::connection_id::ConnectionId;
+use crate::domain::escrow::Escrowed;
+use crate::domain::time::Timestamp;
+use crate::domain::token_pair::{PairId, TokenPair, TokenResponse};
+use crate::domain::write::Written;
+use crate::ports::StoreError;
+use crate::sealing::{self, SealingContext};
+
+/// What the row says after a commit.
+#[derive(Debug)]
+pub enum Landed {
+    /// The pair is stored, and may be released.
+    Stored(Box<Connection>),
+    /// Another pair was stored meanwhile. Ours is of the same grant, or of one that a later grant has replaced: it is left
+    /// to expire, as its predecessor is.
+    Superseded(Box<Connection>),
+    /// The connection was taken away: ours is in its list of grants to revoke.
+    Orphaned,
+}
+
+impl Refreshing {
+    /// From here on a live pair is in this process's memory only. Nothing comes before storing it.
+    pub(super) async fn commit(
+        &self,
+        lease: &Lease,
+        prepared: Prepared,
+        response: TokenResponse,
+        sent_at: Timestamp,
+        deadline: Timestamp,
+    ) -> Result<Outcome, Outcome> {
+        let old = &lease.connection;
+        let pair = TokenPair {
+            access_token: response.pair.access_token,
+            refresh_token: response.pair.refresh_token.or_else(|| prepared.pair.refresh_token.clone()),
+        };
+        let pair_id = PairId::new(self.entropy.bytes());
+        let context = SealingContext { pair_id, ..self.context(old) };
+        let sealed = sealing::seal(&pair, &prepared.data_key, context, self.entropy.bytes());
+        let new = NewPair {
+            pair: SealedPair { id: pair_id, sealed, data_key: old.pair.data_key.clone() },
+            has_refresh_token: pair.refresh_token.is_some(),
+            token_type: response.token_type.unwrap_or_else(|| old.token_type.clone()),
+            scope: response.scope.or_else(|| old.scope.clone()),
+            granted_at: sent_at,
+            expires_at: sent_at + response.expires_in.unwrap_or(self.deployment.default_lifetime),
+        };
+        let (version, account_id) = (old.version + 1, account_of(old));
+        let write = writes::commit(&old.id, old.pair.id, version, &new, self.deployment.refresh_every);
+        let escrowed = || Escrowed::Refreshed {
+            id: old.id.clone(),
+            predecessor: old.pair.id,
+            version,
+            account_id: account_id.clone(),
+            new: new.clone(),
+        };
+        let written = self.pairs.store(&write, escrowed, deadline).await?;
+        match self.landed(&old.id, &new, account_id.clone(), written).await? {
+            Landed::Stored(stored) => {
+                self.work_off_revocations(&stored, [&prepared.pair, &pair], deadline).await;
+                Ok(Outcome::Refreshed(stored, pair))
+            }
+            Landed::Superseded(stored) => {
+                tracing::info!("another pair was stored meanwhile, and is adopted");
+                Err(adopt(*stored))
+            }
+            Landed::Orphaned => Err(Outcome::Gone),
+        }
+    }
+
+    /// A pair from the queue.
+    pub async fn commit_again(
+        &self,
+        id: &ConnectionId,
+        predecessor: PairId,
+        version: i64,
+        account_id: Option<String>,
+        new: &NewPair,
+    ) -> Result<Landed, Failure> {
+        let write = writes::commit(id, predecessor, version, new, self.deployment.refresh_every);
+        let written = self.write(&write).await?;
+        Ok(self.landed(id, new, account_id, written).await?)
+    }
+
+    async fn landed(
+        &self,
+        id: &ConnectionId,
+        new: &NewPair,
+        account_id: Option<String>,
+        written: Written<Row>,
+    ) -> Result<Landed, StoreError> {
+        let row = match written {
+            Written::Applied(row) => Some(row),
+            Written::Refused(image) => image,
+        };
+        match row {
+            // Ours also where the condition has refused: our own write, repeated after its acknowledgement was lost.
+            Some(Row::Connection(stored)) if stored.pair.id == new.pair.id => Ok(Landed::Stored(stored)),
+            Some(Row::Connection(stored)) => Ok(Landed::Superseded(stored)),
+            Some(Row::Unreadable(unreadable)) => {
+                self.quarantine.put_off(&unreadable, None).await;
+                Err(unreadable.into())
+            }
+            row @ (Some(Row::Tombstone(_)) | None) => {
+                tracing::info!("the connection was taken away: its newest pair is to be revoked");
+                let left = Revocation::new(new.pair.clone(), account_id, self.clock.now());
+                self.revoking.list.add(id, left, row).await?;
+                Ok(Landed::Orphaned)
+            }
+        }
+    }
+
+    /// After the new pair is stored. What fails here is tried again with the next refresh.
+    async fn work_off_revocations(&self, stored: &Connection, in_use: [&TokenPair; 2], deadline: Timestamp) {
+        if stored.revocations.is_empty() && stored.waiting.is_none() {
+            return;
+        }
+        let row = Row::Connection(Box::new(stored.clone()));
+        if let Err(error) = self.revoking.work_off(row, &in_use, deadline).await {
+            tracing::warn!(%error, "the grants to revoke are not dealt with yet");
+        }
+    }
+}
+
+fn account_of(connection: &Connection) -> Option<String> {
+    connection.account.as_ref().map(|known| known.account.id.clone())
+}

@@ -1,0 +1,184 @@
+//! What follows a failure: it is settled, or a confirmed refusal gives the connection up.
+
+use std::time::Duration;
+
+use super::outcome::adopt;
+use super::{Failure, Lease, Outcome, Refreshing};
+use crate::domain::connection::refresh::{self as writes, CONFIRM_AFTER, LONGEST_INVOCATION, Settlement};
+use crate::domain::connection::{Connection, Row, State};
+use crate::domain::connection_id::ConnectionId;
+use crate::domain::failure_class::FailureClass;
+use crate::domain::fleet::{self, Tally};
+use crate::domain::schedule::{self, RETRY_AFTER_LONGEST};
+use crate::domain::time::Timestamp;
+use crate::domain::token_pair::PairId;
+use crate::domain::write::Written;
+use crate::ports::{ProviderError, StoreError};
+
+/// A connection that has been refused for so long is given up even while many are refused.
+const FREEZE_LONGEST: Duration = Duration::from_secs(24 * 3600);
+
+/// A pair that is refused without a word about its grant is given up so long after its access token's end.
+const REFUSED_FOR: Duration = Duration::from_secs(24 * 3600);
+
+/// A connection that was given up because of such refusals is tried again so often: they may end.
+const TRIED_AGAIN_AFTER: Duration = Duration::from_secs(6 * 3600);
+
+impl Refreshing {
+    /// `invalid_grant`: a rival may have rotated the pair, the provider may be wrong for a moment, or it is true.
+    pub(super) async fn refused(&self, lease: &Lease, unknown_before: bool) -> Result<Outcome, Outcome> {
+        let stored = self.stored(lease).await?;
+        let now = self.clock.now();
+        self.count_refusal(&stored, now).await;
+        let is_ambiguous = unknown_before || stored.has_unknown_outcome();
+        let (reason, confirm_after) = if is_ambiguous {
+            // Another attempt on this pair has not ended in sight: its answer may still be on its way to the table.
+            (FailureClass::AmbiguousRotation, LONGEST_INVOCATION + CONFIRM_AFTER)
+        } else {
+            (FailureClass::InvalidGrant, CONFIRM_AFTER)
+        };
+        let first_refusal = stored.journal.refused_at.unwrap_or(now);
+        let mut settlement = Settlement {
+            reason,
+            needs_a_person: false,
+            not_before: first_refusal + confirm_after,
+            is_answered: !unknown_before,
+            refused_at: Some(now),
+        };
+        let refusal = || Failure::Provider(ProviderError::InvalidGrant);
+        if first_refusal > now - confirm_after {
+            return Err(self.settle_as(lease, refusal(), settlement).await);
+        }
+        if first_refusal > now - FREEZE_LONGEST && self.marking_is_frozen().await {
+            settlement.not_before = now + schedule::backoff(lease.connection.journal.failures + 1);
+            return Err(self.settle_as(lease, refusal(), settlement).await);
+        }
+        Err(self.give_up(lease, reason).await)
+    }
+
+    /// The row of the lease, which still holds its pair.
+    async fn stored(&self, lease: &Lease) -> Result<Connection, Outcome> {
+        match self.connections.row(&lease.connection.id).await? {
+            Some(Row::Connection(stored)) if stored.pair.id == lease.connection.pair.id => Ok(*stored),
+            Some(Row::Connection(stored)) => Err(adopt(*stored)),
+            Some(Row::Tombstone(_)) | None => Err(Outcome::Gone),
+            Some(Row::Unreadable(unreadable)) => Err(self.unreadable(unreadable, Some(&lease.owner)).await),
+        }
+    }
+
+    /// Once for each connection in each window.
+    async fn count_refusal(&self, stored: &Connection, now: Timestamp) {
+        if stored.journal.refused_window != Some(fleet::window(now)) {
+            self.fleet.count(Tally { refused: 1, refreshed: 0 }).await;
+        }
+    }
+
+    async fn marking_is_frozen(&self) -> bool {
+        let is_frozen = self.fleet.marking_is_frozen().await;
+        if is_frozen {
+            tracing::error!(marking_frozen = 1, "no connection is given up while many are refused");
+        }
+        is_frozen
+    }
+
+    /// The access token has ended, and the provider has granted nothing to get another one with.
+    pub(super) async fn without_refresh_token(&self, lease: &Lease) -> Outcome {
+        self.give_up(lease, FailureClass::NoRefreshToken).await
+    }
+
+    async fn give_up(&self, lease: &Lease, why: FailureClass) -> Outcome {
+        let (id, now) = (&lease.connection.id, self.clock.now());
+        let written = self.write(&writes::give_up(id, &lease.owner, why, now, now + TRIED_AGAIN_AFTER)).await;
+        match written {
+            Ok(Written::Applied(Row::Connection(given_up))) => {
+                log_given_up(why);
+                Outcome::NeedsCustomer(given_up)
+            }
+            Ok(Written::Applied(Row::Unreadable(unreadable))) => self.unreadable(unreadable, None).await,
+            Ok(Written::Applied(Row::Tombstone(_))) => Outcome::Gone,
+            Ok(Written::Refused(_)) => self.found(id, lease.connection.pair.id).await.unwrap_or_else(Outcome::from),
+            Err(error) => error.into(),
+        }
+    }
+
+    pub(super) async fn settle(&self, lease: &Lease, failure: Failure, is_answered: bool) -> Outcome {
+        let now = self.clock.now();
+        if let Failure::Provider(ProviderError::Refused(_)) = &failure
+            && self.is_refused_for_good(lease, now).await
+        {
+            return self.give_up(lease, FailureClass::Refused).await;
+        }
+        let mut wait = match lease.connection.state {
+            State::NeedsCustomer { .. } => TRIED_AGAIN_AFTER,
+            _ => schedule::backoff(lease.connection.journal.failures + 1),
+        };
+        if let Failure::Provider(ProviderError::Throttled { retry_after: Some(asked), status }) = &failure {
+            wait = wait.max((*asked).min(RETRY_AFTER_LONGEST));
+            // "Not available" is said to every client; "too many" may be meant for one customer.
+            if *status == 503 {
+                self.fleet.pause(now + wait).await;
+            }
+        }
+        let class = failure.class();
+        let settlement = Settlement {
+            reason: class,
+            needs_a_person: class == FailureClass::Unopenable,
+            not_before: now + wait,
+            is_answered,
+            refused_at: None,
+        };
+        self.settle_as(lease, failure, settlement).await
+    }
+
+    /// A refusal that says nothing about the grant may be our configuration, or an outage. Where it goes on for a day after
+    /// the access token's end, while other connections are refreshed, it is this pair's.
+    async fn is_refused_for_good(&self, lease: &Lease, now: Timestamp) -> bool {
+        let connection = &lease.connection;
+        if !connection.state.is_in_use() || now < connection.expires_at + REFUSED_FOR {
+            return false;
+        }
+        self.fleet.count(Tally { refused: 1, refreshed: 0 }).await;
+        // Others of the same lifetime are refreshed at least once in it.
+        let recently = now - connection.lifetime.max(Duration::from_secs(3600)) * 2;
+        self.fleet.has_succeeded_since(recently).await && !self.marking_is_frozen().await
+    }
+
+    async fn settle_as(&self, lease: &Lease, failure: Failure, settlement: Settlement) -> Outcome {
+        let connection = &lease.connection;
+        match self.write(&writes::settle(&connection.id, &lease.owner, &settlement)).await {
+            Ok(Written::Applied(_)) => {}
+            Ok(Written::Refused(None | Some(Row::Tombstone(_)))) => return Outcome::Gone,
+            Ok(Written::Refused(Some(Row::Connection(stored)))) if stored.pair.id != connection.pair.id => {
+                return adopt(*stored);
+            }
+            Ok(Written::Refused(Some(Row::Connection(_) | Row::Unreadable(_)))) => {
+                tracing::warn!("the lease was lost before its failure could be noted");
+            }
+            // The lease runs out by itself.
+            Err(error) => tracing::warn!(%error, "a failure could not be noted"),
+        }
+        let connection = Some(Box::new(connection.clone()));
+        Outcome::Failed { failure, retry_at: Some(settlement.not_before), connection }
+    }
+
+    /// What the row says now, after a write that another one overtook.
+    async fn found(&self, id: &ConnectionId, old: PairId) -> Result<Outcome, StoreError> {
+        Ok(match self.connections.row(id).await? {
+            Some(Row::Connection(stored)) if stored.pair.id == old => {
+                Outcome::Busy { until: stored.lease.map_or(self.clock.now(), |lease| lease.until) }
+            }
+            Some(Row::Connection(stored)) => adopt(*stored),
+            Some(Row::Tombstone(_)) | None => Outcome::Gone,
+            Some(Row::Unreadable(unreadable)) => self.unreadable(unreadable, None).await,
+        })
+    }
+}
+
+fn log_given_up(why: FailureClass) {
+    let class = why.as_str();
+    if why == FailureClass::AmbiguousRotation {
+        tracing::error!(reauthorizations_needed = 1, ambiguous_rotations = 1, class, "the customer must connect again");
+    } else {
+        tracing::error!(reauthorizations_needed = 1, class, "the customer must connect again");
+    }
+}

@@ -1,0 +1,49 @@
+//! A pair comes out of the queue, and is stored under the condition that it was to be stored on.
+
+use std::sync::Arc;
+
+use super::connect::{Connecting, Kept, Stored};
+use super::refresh::{Failure, Landed, Refreshing};
+use crate::domain::connection::grant::Refusal;
+use crate::domain::escrow::Escrowed;
+use crate::ports::ReadConnections;
+
+pub struct Replaying {
+    pub connections: Arc<dyn ReadConnections>,
+    pub refreshing: Arc<Refreshing>,
+    pub connecting: Arc<Connecting>,
+}
+
+/// What became of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Replayed {
+    /// Stored, now or before.
+    Stored,
+    /// A newer pair is stored: this one is left to expire.
+    Superseded,
+    /// Its connection was taken away: it is in the list of grants to revoke.
+    ToBeRevoked,
+}
+
+impl Replaying {
+    pub async fn replay(&self, escrowed: &Escrowed) -> Result<Replayed, Failure> {
+        match escrowed {
+            Escrowed::Refreshed { id, predecessor, version, account_id, new } => {
+                let landed = self.refreshing.commit_again(id, *predecessor, *version, account_id.clone(), new).await?;
+                Ok(match landed {
+                    Landed::Stored(_) => Replayed::Stored,
+                    Landed::Superseded(_) => Replayed::Superseded,
+                    Landed::Orphaned => Replayed::ToBeRevoked,
+                })
+            }
+            Escrowed::Granted { grant } => {
+                let seen = self.connections.row(&grant.id).await?;
+                Ok(match self.connecting.store(grant, seen, Kept::Elsewhere).await? {
+                    Stored::Yes => Replayed::Stored,
+                    Stored::No(Refusal::Disconnected) => Replayed::ToBeRevoked,
+                    Stored::No(Refusal::SessionUsed | Refusal::Superseded) => Replayed::Superseded,
+                })
+            }
+        }
+    }
+}

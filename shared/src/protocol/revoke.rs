@@ -1,0 +1,222 @@
+//! Works off the list of grants to revoke (RFC 7009), in the background: after a refresh, after a disconnect, and by the
+//! schedule. No customer and no caller waits for it.
+//!
+//! 1. what is to be done about each grant: nothing is revoked beside a live connection of the same account
+//! 2. **claim** it for one try: another worker does not send it too, and the next try comes later
+//! 3. open its pair, and revoke it; a complete refusal is final (RFC 7009 section 2.2)
+//! 4. **remove** it; what cannot be revoked is tried for a day, and is named in the log then
+
+use std::sync::Arc;
+
+use super::client_secrets::ClientSecrets;
+use super::refresh::Failure;
+use crate::domain::connection::disconnect::Outcome;
+use crate::domain::connection::revocation::{self, Revocation, TRIED_FOR, Verdict};
+use crate::domain::connection::{Connection, Row, waiting};
+use crate::domain::connection_id::ConnectionId;
+use crate::domain::time::Timestamp;
+use crate::domain::token_pair::{PairId, TokenPair};
+use crate::domain::write::Written;
+use crate::ports::{
+    Clock, OpenDataKeys, REQUEST_BUDGET, ReadConnections, RevokeToken, Revoked, StoreError, WriteConnections,
+};
+use crate::sealing::{self, SealingContext};
+
+/// How often a row may change while a grant is added to its list.
+const TRIES: usize = 10;
+
+/// Adds grants to the list of their row.
+#[derive(Clone)]
+pub struct RevocationList {
+    pub connections: Arc<dyn ReadConnections>,
+    pub writes: Arc<dyn WriteConnections>,
+    pub clock: Arc<dyn Clock>,
+}
+
+pub struct Revoking {
+    pub stack: String,
+    pub list: RevocationList,
+    pub keys: Arc<dyn OpenDataKeys>,
+    pub secrets: Arc<ClientSecrets>,
+    pub provider: Arc<dyn RevokeToken>,
+}
+
+impl RevocationList {
+    /// Puts a grant that no row holds into the list of the row that it belongs to. Where there is no row, nothing can be
+    /// done about it, and the log says so.
+    pub async fn add(&self, id: &ConnectionId, grant: Revocation, mut seen: Option<Row>) -> Result<(), StoreError> {
+        let pair = grant.pair.id;
+        for _ in 0..TRIES {
+            let Some(row) = seen else {
+                log_not_revoked([pair], "its connection has no row any more");
+                return Ok(());
+            };
+            if row.revocations().is_some_and(|list| list.contains(pair)) {
+                return Ok(());
+            }
+            let Some((write, dropped)) = revocation::add(id, &row, grant.clone(), self.clock.now()) else {
+                let Row::Unreadable(unreadable) = row else { return Err(StoreError::changed_at_every_try()) };
+                return Err(unreadable.into());
+            };
+            seen = match self.writes.write(&write).await? {
+                Written::Applied(_) => {
+                    log_dropped(dropped);
+                    return Ok(());
+                }
+                Written::Refused(image) => image,
+            };
+        }
+        Err(StoreError::changed_at_every_try())
+    }
+}
+
+/// A list has been full: these grants fell out of it.
+pub fn log_dropped(dropped: Vec<PairId>) {
+    log_not_revoked(dropped, "the list of grants to revoke was full");
+}
+
+fn log_not_revoked(pairs: impl IntoIterator<Item = PairId>, why: &str) {
+    for pair in pairs {
+        let pair = String::from(pair);
+        tracing::warn!(
+            grants_not_revoked = 1,
+            pair,
+            why,
+            "a grant is not revoked: it lives until the provider ends it"
+        );
+    }
+}
+
+impl Revoking {
+    /// The schedule's: goes on with what is left to do in a row.
+    pub async fn drive(&self, id: &ConnectionId, deadline: Timestamp) -> Result<(), StoreError> {
+        let Some(row) = self.list.connections.row(id).await? else { return Ok(()) };
+        if let Row::Unreadable(unreadable) = row {
+            return Err(unreadable.into());
+        }
+        self.work_off(row, &[], deadline).await.map(|_| ())
+    }
+
+    /// Works off what is due in the row's list, a pair that was not confirmed in time included. `in_use` are pairs that
+    /// live: a grant that shares its refresh token with one of them is not revoked. Returns the row as it is then.
+    pub async fn work_off(&self, row: Row, in_use: &[&TokenPair], deadline: Timestamp) -> Result<Row, StoreError> {
+        let mut row = self.expire(row).await?;
+        let grants: Vec<Revocation> = row.revocations().map(|list| list.iter().cloned().collect()).unwrap_or_default();
+        for grant in grants {
+            row = self.work_off_one(row, &grant, in_use, deadline).await?;
+        }
+        Ok(row)
+    }
+
+    /// Ends the wait of a pair that was not confirmed in time.
+    async fn expire(&self, row: Row) -> Result<Row, StoreError> {
+        let now = self.list.clock.now();
+        let Some(waits) = row.waiting().filter(|waits| waits.until <= now) else { return Ok(row) };
+        let Some((write, dropped)) = waiting::expire(&row, waits, now) else { return Ok(row) };
+        Ok(match self.list.writes.write(&write).await? {
+            Written::Applied(row) => {
+                tracing::warn!("a connection was not confirmed in time: its grant is to be revoked");
+                log_dropped(dropped);
+                row
+            }
+            // Confirmed at the last moment, or taken away.
+            Written::Refused(image) => image.unwrap_or(row),
+        })
+    }
+
+    async fn work_off_one(
+        &self,
+        row: Row,
+        grant: &Revocation,
+        in_use: &[&TokenPair],
+        deadline: Timestamp,
+    ) -> Result<Row, StoreError> {
+        // 1.
+        let now = self.list.clock.now();
+        let verdict = grant.verdict(live(&row));
+        if verdict == Verdict::Keep {
+            return Ok(row);
+        }
+        if verdict == Verdict::LeaveToExpire {
+            tracing::info!("a grant of the account that is connected is left to expire");
+            return self.remove(row, grant, Outcome::Done).await;
+        }
+        // One request, and one more with another client secret.
+        if grant.next_try_at > now || now + REQUEST_BUDGET * 2 > deadline {
+            return Ok(row);
+        }
+        // 2.
+        let Some((claim, claimed)) = revocation::claim(&row, grant, now) else { return Ok(row) };
+        let row = match self.list.writes.write(&claim).await? {
+            Written::Applied(row) => row,
+            Written::Refused(image) => return Ok(image.unwrap_or(row)),
+        };
+        // The customer may have come back between the two.
+        if claimed.verdict(live(&row)) != Verdict::Revoke {
+            return Ok(row);
+        }
+        // 3.
+        let outcome = match self.revoke(&row, &claimed, in_use, deadline).await {
+            Ok(Some(Revoked::Done)) => Outcome::Done,
+            Ok(Some(Revoked::Off)) => Outcome::Off,
+            Ok(Some(Revoked::Refused(why))) => {
+                log_not_revoked([grant.pair.id], &why);
+                Outcome::Failed
+            }
+            Ok(None) => {
+                tracing::info!("a grant shares its refresh token with the live pair, and is left alone");
+                Outcome::Done
+            }
+            Err(failure) => {
+                failure.log();
+                if now < grant.since + TRIED_FOR {
+                    return Ok(row);
+                }
+                log_not_revoked([grant.pair.id], "it was tried for a day");
+                Outcome::Failed
+            }
+        };
+        // 4.
+        self.remove(row, &claimed, outcome).await
+    }
+
+    /// `None` where the grant shares its refresh token with a pair that lives.
+    async fn revoke(
+        &self,
+        row: &Row,
+        grant: &Revocation,
+        in_use: &[&TokenPair],
+        deadline: Timestamp,
+    ) -> Result<Option<Revoked>, Failure> {
+        let id = ConnectionId::parse(row.id()).map_err(|_| StoreError::changed_at_every_try())?;
+        let context = SealingContext { stack: &self.stack, connection: &id, pair_id: grant.pair.id };
+        let data_key = self.keys.open(&id, &grant.pair.data_key).await?;
+        let pair = sealing::open(&grant.pair.sealed, &data_key, context)?;
+        if in_use.iter().any(|live| pair.has_the_refresh_token_of(live)) {
+            return Ok(None);
+        }
+        let secrets = self.secrets.current().await?;
+        let has_time = || self.list.clock.now() + REQUEST_BUDGET <= deadline;
+        let send = |secret| {
+            let pair = &pair;
+            async move { self.provider.revoke(pair, &secret).await }
+        };
+        Ok(Some(self.secrets.send(&secrets, has_time, send).await?))
+    }
+
+    async fn remove(&self, row: Row, grant: &Revocation, outcome: Outcome) -> Result<Row, StoreError> {
+        let Some(write) = revocation::remove(&row, grant, outcome) else { return Ok(row) };
+        Ok(match self.list.writes.write(&write).await? {
+            Written::Applied(row) => row,
+            // Something was added meanwhile: the next run removes it.
+            Written::Refused(image) => image.unwrap_or(row),
+        })
+    }
+}
+
+fn live(row: &Row) -> Option<&Connection> {
+    match row {
+        Row::Connection(connection) => Some(connection),
+        Row::Tombstone(_) | Row::Unreadable(_) => None,
+    }
+}

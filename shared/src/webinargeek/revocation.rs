@@ -1,0 +1,141 @@
+//! Revoking a pair (RFC 7009), where the provider has an endpoint for it.
+//!
+//! A complete 4xx is final: to ask again would only repeat it. By section 2.2 a token that is invalid already is a success, but
+//! some providers answer that with an error, and the endpoint's address may be wrong. The same holds for a redirect, which
+//! is never followed. Not final are what asks us to try later, and a refusal of the client, where another secret may be
+//! accepted.
+
+use async_trait::async_trait;
+use http::StatusCode;
+
+use super::{Answer, WebinarGeek, answer};
+use crate::domain::secret::{AccessToken, ClientSecret, RefreshToken};
+use crate::domain::token_pair::TokenPair;
+use crate::ports::{ProviderError, RevokeToken, Revoked};
+
+/// What an answer says about the token that was sent.
+enum Said {
+    Revoked,
+    /// The provider revokes no tokens of this kind (section 2.2.1).
+    UnsupportedTokenType(String),
+    Refused(String),
+}
+
+#[async_trait]
+impl RevokeToken for WebinarGeek {
+    async fn revoke(&self, pair: &TokenPair, secret: &ClientSecret) -> Result<Revoked, ProviderError> {
+        let Some(url) = &self.endpoint.revoke_url else { return Ok(Revoked::Off) };
+        // Revoking the refresh token ends the grant (section 2.1); the access token is the next best.
+        if let Some(refresh_token) = &pair.refresh_token {
+            let answer = self.post(url.as_str(), &refresh_token_form(refresh_token), secret).await?;
+            match said(&answer)? {
+                Said::Revoked => return Ok(Revoked::Done),
+                Said::Refused(why) => return Ok(Revoked::Refused(why)),
+                Said::UnsupportedTokenType(_) => {}
+            }
+        }
+        let answer = self.post(url.as_str(), &access_token_form(&pair.access_token), secret).await?;
+        Ok(match said(&answer)? {
+            Said::Revoked => Revoked::Done,
+            Said::Refused(why) | Said::UnsupportedTokenType(why) => Revoked::Refused(why),
+        })
+    }
+}
+
+fn refresh_token_form(token: &RefreshToken) -> [(&str, &str); 2] {
+    [("token", token.expose()), ("token_type_hint", "refresh_token")]
+}
+
+fn access_token_form(token: &AccessToken) -> [(&str, &str); 2] {
+    [("token", token.expose()), ("token_type_hint", "access_token")]
+}
+
+fn said(answer: &Answer) -> Result<Said, ProviderError> {
+    let status = answer.status;
+    if status.is_success() {
+        // The body says nothing more (section 2.2).
+        return Ok(Said::Revoked);
+    }
+    if is_for_later(status) {
+        return Err(ProviderError::Throttled { status: status.as_u16(), retry_after: answer.retry_after });
+    }
+    if status.is_server_error() {
+        return Err(answer::error(answer));
+    }
+    let code = answer::code(answer);
+    let why = answer::described(status, code.as_deref());
+    match code.as_deref().filter(|_| status.is_client_error()) {
+        // Doorkeeper calls an unknown client `unauthorized_client` here, with 403.
+        Some("invalid_client" | "unauthorized_client") => Err(ProviderError::InvalidClient),
+        Some("unsupported_token_type") => Ok(Said::UnsupportedTokenType(why)),
+        _ => Ok(Said::Refused(why)),
+    }
+}
+
+/// The request was not looked at, and the same one may be sent again: RFC 9110 section 15.5.9, RFC 8470 section 5.2, RFC 6585
+/// section 4. The first two are told as throttling too: all that follows from any of them is to wait.
+fn is_for_later(status: StatusCode) -> bool {
+    matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(status: u16, body: &str) -> Result<Said, ProviderError> {
+        let status = StatusCode::from_u16(status).unwrap();
+        said(&Answer { status, retry_after: None, date: None, body: Some(body.as_bytes().to_vec()) })
+    }
+
+    #[test]
+    fn any_success_is_a_revocation_whatever_its_body_says() {
+        for body in ["", "{}", r#"{"error":"invalid_token"}"#, "<html>"] {
+            assert!(matches!(read(200, body), Ok(Said::Revoked)), "{body}");
+        }
+    }
+
+    #[test]
+    fn a_complete_4xx_and_a_redirect_are_final() {
+        for (status, body) in [
+            (400, r#"{"error":"invalid_token"}"#),
+            (400, r#"{"error":"invalid_grant"}"#),
+            (401, ""),
+            (403, "<html>"),
+            (404, "<html>"),
+            (405, ""),
+            (410, r#"{"error":["invalid_client"]}"#),
+            (302, r#"{"error":"invalid_client"}"#),
+            (307, r#"{"error":"unsupported_token_type"}"#),
+        ] {
+            assert!(matches!(read(status, body), Ok(Said::Refused(_))), "{status} {body}");
+        }
+        let too_large = Answer { status: StatusCode::NOT_FOUND, retry_after: None, date: None, body: None };
+        assert!(matches!(said(&too_large), Ok(Said::Refused(_))), "a page of any size");
+    }
+
+    #[test]
+    fn a_refused_client_is_told_apart_since_another_secret_may_be_accepted() {
+        for (status, code) in [(401, "invalid_client"), (400, "invalid_client"), (403, "unauthorized_client")] {
+            let answer = read(status, &format!(r#"{{"error":"{code}","error_description":"{code}"}}"#));
+            assert!(matches!(answer, Err(ProviderError::InvalidClient)), "{status} {code}");
+        }
+    }
+
+    #[test]
+    fn what_asks_us_to_wait_is_tried_later_and_so_is_an_outage() {
+        for status in [408, 425, 429] {
+            assert!(matches!(read(status, ""), Err(ProviderError::Throttled { .. })), "{status}");
+        }
+        for status in [500, 502, 503] {
+            assert!(matches!(read(status, ""), Err(ProviderError::Unknown(_))), "{status}");
+        }
+    }
+
+    #[test]
+    fn the_providers_own_words_stay_out_of_the_reason() {
+        let Ok(Said::Refused(why)) = read(400, r#"{"error":"canary","error_description":"canary"}"#) else {
+            panic!("a 4xx is final")
+        };
+        assert_eq!(why, "status 400 Bad Request, error of its own");
+    }
+}
