@@ -10,16 +10,19 @@ use aws_sdk_dynamodb::config::interceptors::BeforeTransmitInterceptorContextRef;
 use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_dynamodb::types::AttributeValue;
 use http::{Method, StatusCode};
-use local::deployment::{Deployment, Services};
+use local::deployment::{Deployment, engines};
 use local::stream::Stream;
 use local::webinargeek::{Fault, Faults, Grants, Rotation, Simulation};
 use local::{keys, tables, webinargeek};
 use serde_json::Value;
-use shared::domain::connection::Connection;
+use shared::aws::Clients;
+use shared::domain::connection::{Connection, Row};
 use shared::domain::connection_id::ConnectionId;
-use shared::domain::escrowed::Escrowed;
+use shared::domain::escrow::Escrowed;
+use shared::domain::session::{Session, SessionId};
 use shared::http::{Invocation, Request, Response};
-use shared::ports::{Clock, Entropy, Escrow, EscrowError, ReadConnections};
+use shared::ports::{Clock, Entropy, Escrow, EscrowError, ReadAttempts, ReadConnections};
+use shared::protocol::replay::Replayed;
 use shared::system::SystemEntropy;
 use tokio::net::TcpListener;
 use tracing::Instrument;
@@ -32,7 +35,7 @@ pub const ORIGIN: &str = "https://connect.example.com";
 pub const CLIENT_SECRET: &str = "canary-client-secret";
 pub const TABLE: &str = tables::CONNECTIONS;
 
-/// Calls to the AWS services by operation, repeated ones included; and which of them fail.
+/// Calls to the AWS clients by operation, repeated ones included; and which of them fail.
 #[derive(Clone, Debug, Default)]
 pub struct Calls {
     counts: Arc<Mutex<BTreeMap<String, usize>>>,
@@ -85,7 +88,8 @@ impl Intercept for Calls {
         let target = context.request().headers().get("x-amz-target").unwrap_or_default();
         let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
         let body = context.request().body().bytes().unwrap_or_default();
-        let stores_a_pair = body.windows(10).any(|part| part == b"#sealed = ");
+        let stores_a_pair =
+            [&b"#sealed = "[..], b"#waiting = "].iter().any(|set| body.windows(set.len()).any(|part| part == *set));
         let is_down = |down: &&str| **down == *operation || (**down == *STORING_A_PAIR && stores_a_pair);
         let fails = self.down.lock().unwrap().iter().any(is_down);
         *self.counts.lock().unwrap().entry(operation).or_default() += 1;
@@ -139,7 +143,7 @@ pub struct World {
     pub deployment: Arc<Deployment>,
     pub simulation: Arc<Simulation>,
     pub provider_origin: String,
-    pub services: Services,
+    pub clients: Clients,
     pub calls: Calls,
     pub escrow: EscrowInMemory,
     /// Of the connections table.
@@ -186,18 +190,18 @@ impl World {
         let tables_at = tables::serve(None).await.unwrap();
         let keys_at = keys::serve(None, setup.client_secret, entropy.clone()).await.unwrap();
         let calls = Calls::default();
-        let services = counted(Services::at(tables_at, keys_at), &calls);
-        tables::create(&services.dynamodb).await.unwrap();
+        let clients = counted(engines(tables_at, keys_at), &calls);
+        tables::create(&clients.dynamodb).await.unwrap();
         calls.take();
 
         let escrow = EscrowInMemory::default();
-        let services = Services { escrow: Arc::new(escrow.clone()), ..services };
+        let clients = Clients { escrow: Arc::new(escrow.clone()), ..clients };
         let world = Self {
-            deployment: Arc::new(deploy(&setup.variables, &provider_origin, &services, &clock, &entropy)),
+            deployment: Arc::new(deploy(&setup.variables, &provider_origin, &clients, &clock, &entropy)),
             clock,
             simulation,
             provider_origin,
-            services,
+            clients,
             calls,
             escrow,
             stream: Stream::new(tables_at, TABLE).unwrap(),
@@ -220,10 +224,10 @@ impl World {
         let variables: Vec<_> = changed.chain(self.variables.iter().cloned()).collect();
         Self {
             clock: self.clock.clone(),
-            deployment: Arc::new(deploy(&variables, &self.provider_origin, &self.services, &self.clock, &self.entropy)),
+            deployment: Arc::new(deploy(&variables, &self.provider_origin, &self.clients, &self.clock, &self.entropy)),
             simulation: self.simulation.clone(),
             provider_origin: self.provider_origin.clone(),
-            services: self.services.clone(),
+            clients: self.clients.clone(),
             calls: self.calls.clone(),
             escrow: self.escrow.clone(),
             stream: self.stream.clone(),
@@ -324,9 +328,19 @@ impl World {
         serde_json::to_value(self.deployment.refresh.run(shards, deadline).await).unwrap()
     }
 
+    /// The row, parsed.
+    pub async fn parsed(&self, id: &str) -> Option<Row> {
+        self.clients.connections(TABLE).row(&ConnectionId::parse(id).unwrap()).await.unwrap()
+    }
+
+    /// The live connection.
     pub async fn stored(&self, id: &str) -> Option<Connection> {
-        let table = shared::aws::dynamodb::ConnectionsTable::new(self.services.dynamodb.clone(), TABLE.to_owned());
-        table.read(&ConnectionId::parse(id).unwrap()).await.unwrap()
+        self.parsed(id).await.map(|row| row.connection().unwrap())?
+    }
+
+    /// Stores what has come out of the queue.
+    pub async fn replay(&self, pair: &Escrowed) -> Replayed {
+        self.deployment.refresh.replaying.replay(pair).await.unwrap()
     }
 
     /// From now on these operations fail, and waiting takes time.
@@ -335,15 +349,14 @@ impl World {
         self.clock.waiting_counts(!operations.is_empty());
     }
 
-    pub async fn session_row(&self, id: &str) -> shared::domain::item::Item {
-        let name = tables::ATTEMPTS.to_owned();
-        let table = shared::aws::dynamodb::AttemptsTable::new(self.services.dynamodb.clone(), name);
-        shared::ports::ReadAttempts::read(&table, &format!("session#{id}")).await.unwrap().unwrap()
+    pub async fn session_row(&self, id: &str) -> Session {
+        let id = SessionId::parse(id).unwrap();
+        self.clients.attempts(tables::ATTEMPTS).session(&id).await.unwrap().unwrap()
     }
 
     /// As if its journey had died before it could say how it ended.
     pub async fn say_that_it_is_pending(&self, session: &str) {
-        let request = self.services.dynamodb.update_item().table_name(tables::ATTEMPTS);
+        let request = self.clients.dynamodb.update_item().table_name(tables::ATTEMPTS);
         let request = request.key("pk", AttributeValue::S(format!("session#{session}")));
         let request =
             request.update_expression("SET #status = :pending").expression_attribute_names("#status", "status");
@@ -353,12 +366,12 @@ impl World {
     /// The row as the engine has it.
     pub async fn row(&self, id: &str) -> Option<HashMap<String, AttributeValue>> {
         let key = AttributeValue::S(id.to_owned());
-        self.services.dynamodb.get_item().table_name(TABLE).key("id", key).send().await.unwrap().item
+        self.clients.dynamodb.get_item().table_name(TABLE).key("id", key).send().await.unwrap().item
     }
 
     /// Sets an attribute of a row, whatever it means.
     pub async fn set(&self, id: &str, attribute: &str, value: AttributeValue) {
-        let update = self.services.dynamodb.update_item().table_name(TABLE).key("id", AttributeValue::S(id.to_owned()));
+        let update = self.clients.dynamodb.update_item().table_name(TABLE).key("id", AttributeValue::S(id.to_owned()));
         let update =
             update.update_expression("SET #attribute = :value").expression_attribute_names("#attribute", attribute);
         update.expression_attribute_values(":value", value).send().await.unwrap();
@@ -395,7 +408,7 @@ impl World {
 fn deploy(
     variables: &[(&'static str, String)],
     provider_origin: &str,
-    services: &Services,
+    clients: &Clients,
     clock: &Arc<TestClock>,
     entropy: &Arc<dyn Entropy>,
 ) -> Deployment {
@@ -419,17 +432,17 @@ fn deploy(
             _ => None,
         })
     };
-    Deployment::new(&lookup, services.clone(), clock.clone(), entropy.clone()).unwrap()
+    Deployment::new(&lookup, clients.clone(), clock.clone(), entropy.clone()).unwrap()
 }
 
-fn counted(services: Services, calls: &Calls) -> Services {
-    let dynamodb = services.dynamodb.config().to_builder().interceptor(calls.clone()).build();
-    let kms = services.kms.config().to_builder().interceptor(calls.clone()).build();
-    let secrets_manager = services.secrets_manager.config().to_builder().interceptor(calls.clone()).build();
-    Services {
+fn counted(clients: Clients, calls: &Calls) -> Clients {
+    let dynamodb = clients.dynamodb.config().to_builder().interceptor(calls.clone()).build();
+    let kms = clients.kms.config().to_builder().interceptor(calls.clone()).build();
+    let secrets_manager = clients.secrets_manager.config().to_builder().interceptor(calls.clone()).build();
+    Clients {
         dynamodb: aws_sdk_dynamodb::Client::from_conf(dynamodb),
         kms: aws_sdk_kms::Client::from_conf(kms),
         secrets_manager: aws_sdk_secretsmanager::Client::from_conf(secrets_manager),
-        escrow: services.escrow,
+        escrow: clients.escrow,
     }
 }

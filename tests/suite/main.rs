@@ -30,3 +30,4 @@ mod races;
 mod refresh;
 mod sealing;
 mod token;
+mod wire;
