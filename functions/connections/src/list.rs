@@ -7,13 +7,13 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::StatusCode;
 use serde_json::json;
+use shared::aws::dynamodb::Listing;
 use shared::domain::connection::Row;
 use shared::domain::connection::attributes::{NEEDS_CUSTOMER, QUARANTINED};
 use shared::domain::digest;
 use shared::http::problem::Problem;
 use shared::http::query::Query;
 use shared::http::{Request, Response, reply};
-use shared::ports::Listing;
 
 use crate::status::{self, Status};
 use crate::{Connections, ConnectionsError};

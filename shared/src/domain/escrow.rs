@@ -18,6 +18,8 @@ pub enum Escrowed {
         id: ConnectionId,
         predecessor: PairId,
         version: i64,
+        /// The grant that it goes back to.
+        granted_by: String,
         /// Whose account it is for, where that is known.
         account_id: Option<String>,
         new: NewPair,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::connect::{Connecting, Kept, Stored};
-use super::refresh::{Failure, Landed, Refreshing};
+use super::refresh::{Failure, Landed, Origin, Refreshing};
 use crate::domain::connection::grant::Refusal;
 use crate::domain::escrow::Escrowed;
 use crate::ports::ReadConnections;
@@ -19,7 +19,7 @@ pub struct Replaying {
 pub enum Replayed {
     /// Stored, now or before.
     Stored,
-    /// A newer pair is stored: this one is left to expire.
+    /// A newer pair is stored.
     Superseded,
     /// Its connection was taken away: it is in the list of grants to revoke.
     ToBeRevoked,
@@ -28,8 +28,9 @@ pub enum Replayed {
 impl Replaying {
     pub async fn replay(&self, escrowed: &Escrowed) -> Result<Replayed, Failure> {
         match escrowed {
-            Escrowed::Refreshed { id, predecessor, version, account_id, new } => {
-                let landed = self.refreshing.commit_again(id, *predecessor, *version, account_id.clone(), new).await?;
+            Escrowed::Refreshed { id, predecessor, version, granted_by, account_id, new } => {
+                let origin = Origin { granted_by: granted_by.clone(), account_id: account_id.clone() };
+                let landed = self.refreshing.commit_again(id, *predecessor, *version, &origin, new).await?;
                 Ok(match landed {
                     Landed::Stored(_) => Replayed::Stored,
                     Landed::Superseded(_) => Replayed::Superseded,

@@ -1,6 +1,9 @@
 //! Whether the tables are made as template.yaml makes them: an adopted one may not be.
 
-use shared::ports::{DescribeTable, DescribeTimeToLive, IndexShape, TableShape};
+use std::future::Future;
+
+use shared::aws::dynamodb::{AttemptsTable, ConnectionsTable, IndexShape, TableShape};
+use shared::ports::StoreError;
 
 use super::{AWS_REMEDY, Finding, bounded};
 
@@ -9,8 +12,8 @@ const TABLE_REMEDY: &str = "correct ExistingConnectionsTable or ExistingAttempts
 const INDEX_REMEDY: &str = "add the index as template.yaml describes it (aws dynamodb update-table \
                             --global-secondary-index-updates), or wait until it is built";
 
-pub(super) async fn connections(table: &dyn DescribeTable) -> Vec<Finding> {
-    let (finding, shape) = table_finding("connections_table", "id", table).await;
+pub(super) async fn connections(table: &ConnectionsTable) -> Vec<Finding> {
+    let (finding, shape) = table_finding("connections_table", "id", table.describe()).await;
     let index = |check, name: &str, key: &[&str], attribute: Option<&str>| match &shape {
         Some(shape) => index_finding(check, name, key, attribute, shape),
         None => Finding::skipped(check, "the table could not be looked at", "mend connections_table first"),
@@ -20,9 +23,9 @@ pub(super) async fn connections(table: &dyn DescribeTable) -> Vec<Finding> {
     vec![finding, due, attention]
 }
 
-pub(super) async fn attempts(table: &dyn DescribeTable, expiry: &dyn DescribeTimeToLive) -> Vec<Finding> {
+pub(super) async fn attempts(table: &AttemptsTable) -> Vec<Finding> {
     let ((finding, shape), expires_by) =
-        tokio::join!(table_finding("attempts_table", "pk", table), bounded(expiry.expires_by()));
+        tokio::join!(table_finding("attempts_table", "pk", table.describe()), bounded(table.expires_by()));
     const CHECK: &str = "attempts_ttl";
     const REMEDY: &str = "without it finished journeys stay for ever: aws dynamodb update-time-to-live --table-name … \
                           --time-to-live-specification Enabled=true,AttributeName=ttl";
@@ -38,8 +41,12 @@ pub(super) async fn attempts(table: &dyn DescribeTable, expiry: &dyn DescribeTim
     vec![finding, expiry]
 }
 
-async fn table_finding(check: &'static str, key: &str, table: &dyn DescribeTable) -> (Finding, Option<TableShape>) {
-    match bounded(table.describe()).await {
+async fn table_finding(
+    check: &'static str,
+    key: &str,
+    described: impl Future<Output = Result<Option<TableShape>, StoreError>>,
+) -> (Finding, Option<TableShape>) {
+    match bounded(described).await {
         Ok(Some(shape)) if shape.key == [key] => (Finding::ok(check, format!("there, by the key {key}")), Some(shape)),
         Ok(Some(shape)) => {
             let detail = format!("its key is {}, and not {key}: it is another table", shape.key.join(", "));

@@ -17,7 +17,6 @@ use super::attributes::{
 use super::grant::{NewPair, pair_is};
 use crate::domain::connection_id::ConnectionId;
 use crate::domain::failure_class::FailureClass;
-use crate::domain::fleet;
 use crate::domain::item::{Unreadable, Value};
 use crate::domain::schedule::shard;
 use crate::domain::time::Timestamp;
@@ -127,6 +126,8 @@ pub struct Settlement {
     pub is_answered: bool,
     /// The provider's answer was `invalid_grant`, now.
     pub refused_at: Option<Timestamp>,
+    /// The window of the fleet's count in which this refusal is counted.
+    pub refused_window: Option<i64>,
 }
 
 /// Releases the lease after a failure and waits.
@@ -145,7 +146,9 @@ pub fn settle(id: &ConnectionId, lease_owner: &str, settlement: &Settlement) -> 
     }
     if let Some(refused_at) = settlement.refused_at {
         changes.push(Change::SetIfAbsent(REFUSED_AT, refused_at.into()));
-        changes.push(Change::Set(REFUSED_WINDOW, fleet::window(refused_at).into()));
+    }
+    if let Some(window) = settlement.refused_window {
+        changes.push(Change::Set(REFUSED_WINDOW, window.into()));
     }
     if settlement.needs_a_person {
         changes.push(Change::Set(ATTENTION, QUARANTINED.into()));

@@ -14,13 +14,18 @@ use crate::domain::write::Written;
 use crate::ports::StoreError;
 use crate::sealing::{self, SealingContext};
 
+/// Which grant a pair goes back to, and whose account that is for, where it is known.
+pub struct Origin {
+    pub granted_by: String,
+    pub account_id: Option<String>,
+}
+
 /// What the row says after a commit.
 #[derive(Debug)]
 pub enum Landed {
     /// The pair is stored, and may be released.
     Stored(Box<Connection>),
-    /// Another pair was stored meanwhile. Ours is of the same grant, or of one that a later grant has replaced: it is left
-    /// to expire, as its predecessor is.
+    /// Another pair was stored meanwhile. Where it is of another grant, ours is in the list of grants to revoke.
     Superseded(Box<Connection>),
     /// The connection was taken away: ours is in its list of grants to revoke.
     Orphaned,
@@ -52,17 +57,18 @@ impl Refreshing {
             granted_at: sent_at,
             expires_at: sent_at + response.expires_in.unwrap_or(self.deployment.default_lifetime),
         };
-        let (version, account_id) = (old.version + 1, account_of(old));
+        let (version, origin) = (old.version + 1, Origin::of(old));
         let write = writes::commit(&old.id, old.pair.id, version, &new, self.deployment.refresh_every);
         let escrowed = || Escrowed::Refreshed {
             id: old.id.clone(),
             predecessor: old.pair.id,
             version,
-            account_id: account_id.clone(),
+            granted_by: origin.granted_by.clone(),
+            account_id: origin.account_id.clone(),
             new: new.clone(),
         };
         let written = self.pairs.store(&write, escrowed, deadline).await?;
-        match self.landed(&old.id, &new, account_id.clone(), written).await? {
+        match self.landed(&old.id, &new, &origin, written).await? {
             Landed::Stored(stored) => {
                 self.work_off_revocations(&stored, [&prepared.pair, &pair], deadline).await;
                 Ok(Outcome::Refreshed(stored, pair))
@@ -81,19 +87,19 @@ impl Refreshing {
         id: &ConnectionId,
         predecessor: PairId,
         version: i64,
-        account_id: Option<String>,
+        origin: &Origin,
         new: &NewPair,
     ) -> Result<Landed, Failure> {
         let write = writes::commit(id, predecessor, version, new, self.deployment.refresh_every);
         let written = self.write(&write).await?;
-        Ok(self.landed(id, new, account_id, written).await?)
+        Ok(self.landed(id, new, origin, written).await?)
     }
 
     async fn landed(
         &self,
         id: &ConnectionId,
         new: &NewPair,
-        account_id: Option<String>,
+        origin: &Origin,
         written: Written<Row>,
     ) -> Result<Landed, StoreError> {
         let row = match written {
@@ -103,18 +109,35 @@ impl Refreshing {
         match row {
             // Ours also where the condition has refused: our own write, repeated after its acknowledgement was lost.
             Some(Row::Connection(stored)) if stored.pair.id == new.pair.id => Ok(Landed::Stored(stored)),
-            Some(Row::Connection(stored)) => Ok(Landed::Superseded(stored)),
+            // A rival's refresh of the same grant: ours is left to expire, as its predecessor is.
+            Some(Row::Connection(stored)) if stored.granted_by.name == origin.granted_by => {
+                Ok(Landed::Superseded(stored))
+            }
+            Some(Row::Connection(stored)) => {
+                self.leave_to_revoke(id, new, origin, Some(Row::Connection(stored.clone()))).await?;
+                Ok(Landed::Superseded(stored))
+            }
             Some(Row::Unreadable(unreadable)) => {
                 self.quarantine.put_off(&unreadable, None).await;
                 Err(unreadable.into())
             }
             row @ (Some(Row::Tombstone(_)) | None) => {
                 tracing::info!("the connection was taken away: its newest pair is to be revoked");
-                let left = Revocation::new(new.pair.clone(), account_id, self.clock.now());
-                self.revoking.list.add(id, left, row).await?;
+                self.leave_to_revoke(id, new, origin, row).await?;
                 Ok(Landed::Orphaned)
             }
         }
+    }
+
+    async fn leave_to_revoke(
+        &self,
+        id: &ConnectionId,
+        new: &NewPair,
+        origin: &Origin,
+        row: Option<Row>,
+    ) -> Result<(), StoreError> {
+        let left = Revocation::new(new.pair.clone(), origin.account_id.clone(), self.clock.now());
+        self.revoking.list.add(id, left, row).await
     }
 
     /// After the new pair is stored. What fails here is tried again with the next refresh.
@@ -129,6 +152,11 @@ impl Refreshing {
     }
 }
 
-fn account_of(connection: &Connection) -> Option<String> {
-    connection.account.as_ref().map(|known| known.account.id.clone())
+impl Origin {
+    fn of(connection: &Connection) -> Self {
+        Self {
+            granted_by: connection.granted_by.name.clone(),
+            account_id: connection.account.as_ref().map(|known| known.account.id.clone()),
+        }
+    }
 }

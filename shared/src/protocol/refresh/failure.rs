@@ -44,6 +44,7 @@ impl Refreshing {
             not_before: first_refusal + confirm_after,
             is_answered: !unknown_before,
             refused_at: Some(now),
+            refused_window: Some(fleet::window(now)),
         };
         let refusal = || Failure::Provider(ProviderError::InvalidGrant);
         if first_refusal > now - confirm_after {
@@ -103,10 +104,14 @@ impl Refreshing {
 
     pub(super) async fn settle(&self, lease: &Lease, failure: Failure, is_answered: bool) -> Outcome {
         let now = self.clock.now();
-        if let Failure::Provider(ProviderError::Refused(_)) = &failure
-            && self.is_refused_for_good(lease, now).await
-        {
-            return self.give_up(lease, FailureClass::Refused).await;
+        let is_refused_for_long = matches!(&failure, Failure::Provider(ProviderError::Refused(_)))
+            && lease.connection.state.is_in_use()
+            && now >= lease.connection.expires_at + REFUSED_FOR;
+        if is_refused_for_long {
+            self.count_refusal(&lease.connection, now).await;
+            if self.is_refused_for_good(lease, now).await {
+                return self.give_up(lease, FailureClass::Refused).await;
+            }
         }
         let mut wait = match lease.connection.state {
             State::NeedsCustomer { .. } => TRIED_AGAIN_AFTER,
@@ -126,6 +131,7 @@ impl Refreshing {
             not_before: now + wait,
             is_answered,
             refused_at: None,
+            refused_window: is_refused_for_long.then(|| fleet::window(now)),
         };
         self.settle_as(lease, failure, settlement).await
     }
@@ -133,13 +139,8 @@ impl Refreshing {
     /// A refusal that says nothing about the grant may be our configuration, or an outage. Where it goes on for a day after
     /// the access token's end, while other connections are refreshed, it is this pair's.
     async fn is_refused_for_good(&self, lease: &Lease, now: Timestamp) -> bool {
-        let connection = &lease.connection;
-        if !connection.state.is_in_use() || now < connection.expires_at + REFUSED_FOR {
-            return false;
-        }
-        self.fleet.count(Tally { refused: 1, refreshed: 0 }).await;
         // Others of the same lifetime are refreshed at least once in it.
-        let recently = now - connection.lifetime.max(Duration::from_secs(3600)) * 2;
+        let recently = now - lease.connection.lifetime.max(Duration::from_secs(3600)) * 2;
         self.fleet.has_succeeded_since(recently).await && !self.marking_is_frozen().await
     }
 
