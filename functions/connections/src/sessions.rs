@@ -47,12 +47,8 @@ impl Connections {
         }
         let confirm_page = members.boolean("confirm_page")?.unwrap_or(true);
         let confirm = members.boolean("confirm")?.unwrap_or(false);
-        if confirm {
-            if return_to.is_none() {
-                return Err(
-                    Problem::field("return_to", "is required with confirm: it brings the confirmation back").into()
-                );
-            }
+        if confirm && return_to.is_none() {
+            return Err(Problem::field("return_to", "is required with confirm: it brings the confirmation back").into());
         }
 
         // Its place among all that happens to the id: a link that was made later may be used after this one.

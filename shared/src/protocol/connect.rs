@@ -94,5 +94,5 @@ impl Connecting {
 }
 
 fn escrowed(grant: &NewGrant) -> Escrowed {
-    Escrowed::Granted { grant: Box::new(grant.clone()) }
+    Escrowed::Granted(Box::new(grant.clone()))
 }

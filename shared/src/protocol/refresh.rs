@@ -41,7 +41,7 @@ mod commit;
 mod failure;
 mod outcome;
 
-pub use commit::{Landed, Origin};
+pub use commit::Landed;
 use outcome::refused_lease;
 pub use outcome::{Failure, Outcome};
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::connect::{Connecting, Kept, Stored};
-use super::refresh::{Failure, Landed, Origin, Refreshing};
+use super::refresh::{Failure, Landed, Refreshing};
 use crate::domain::connection::grant::Refusal;
 use crate::domain::escrow::Escrowed;
 use crate::ports::ReadConnections;
@@ -28,16 +28,15 @@ pub enum Replayed {
 impl Replaying {
     pub async fn replay(&self, escrowed: &Escrowed) -> Result<Replayed, Failure> {
         match escrowed {
-            Escrowed::Refreshed { id, predecessor, version, granted_by, account_id, new } => {
-                let origin = Origin { granted_by: granted_by.clone(), account_id: account_id.clone() };
-                let landed = self.refreshing.commit_again(id, *predecessor, *version, &origin, new).await?;
+            Escrowed::Refreshed(refreshed) => {
+                let landed = self.refreshing.commit_again(refreshed).await?;
                 Ok(match landed {
                     Landed::Stored(_) => Replayed::Stored,
                     Landed::Superseded(_) => Replayed::Superseded,
                     Landed::Orphaned => Replayed::ToBeRevoked,
                 })
             }
-            Escrowed::Granted { grant } => {
+            Escrowed::Granted(grant) => {
                 let seen = self.connections.row(&grant.id).await?;
                 Ok(match self.connecting.store(grant, seen, Kept::Elsewhere).await? {
                     Stored::Yes => Replayed::Stored,

@@ -6,19 +6,12 @@ use crate::domain::connection::grant::NewPair;
 use crate::domain::connection::refresh as writes;
 use crate::domain::connection::revocation::Revocation;
 use crate::domain::connection::{Connection, Row, SealedPair};
-use crate::domain::connection_id::ConnectionId;
-use crate::domain::escrow::Escrowed;
+use crate::domain::escrow::{Escrowed, RefreshedPair};
 use crate::domain::time::Timestamp;
 use crate::domain::token_pair::{PairId, TokenPair, TokenResponse};
-use crate::domain::write::Written;
+use crate::domain::write::{Write, Written};
 use crate::ports::StoreError;
 use crate::sealing::{self, SealingContext};
-
-/// Which grant a pair goes back to, and whose account that is for, where it is known.
-pub struct Origin {
-    pub granted_by: String,
-    pub account_id: Option<String>,
-}
 
 /// What the row says after a commit.
 #[derive(Debug)]
@@ -57,18 +50,17 @@ impl Refreshing {
             granted_at: sent_at,
             expires_at: sent_at + response.expires_in.unwrap_or(self.deployment.default_lifetime),
         };
-        let (version, origin) = (old.version + 1, Origin::of(old));
-        let write = writes::commit(&old.id, old.pair.id, version, &new, self.deployment.refresh_every);
-        let escrowed = || Escrowed::Refreshed {
+        let refreshed = RefreshedPair {
             id: old.id.clone(),
             predecessor: old.pair.id,
-            version,
-            granted_by: origin.granted_by.clone(),
-            account_id: origin.account_id.clone(),
-            new: new.clone(),
+            version: old.version + 1,
+            granted_by: old.granted_by.name.clone(),
+            account_id: old.account.as_ref().map(|known| known.account.id.clone()),
+            new,
         };
-        let written = self.pairs.store(&write, escrowed, deadline).await?;
-        match self.landed(&old.id, &new, &origin, written).await? {
+        let escrowed = || Escrowed::Refreshed(Box::new(refreshed.clone()));
+        let written = self.pairs.store(&self.commit_of(&refreshed), escrowed, deadline).await?;
+        match self.landed(&refreshed, written).await? {
             Landed::Stored(stored) => {
                 self.work_off_revocations(&stored, [&prepared.pair, &pair], deadline).await;
                 Ok(Outcome::Refreshed(stored, pair))
@@ -82,39 +74,30 @@ impl Refreshing {
     }
 
     /// A pair from the queue.
-    pub async fn commit_again(
-        &self,
-        id: &ConnectionId,
-        predecessor: PairId,
-        version: i64,
-        origin: &Origin,
-        new: &NewPair,
-    ) -> Result<Landed, Failure> {
-        let write = writes::commit(id, predecessor, version, new, self.deployment.refresh_every);
-        let written = self.write(&write).await?;
-        Ok(self.landed(id, new, origin, written).await?)
+    pub async fn commit_again(&self, refreshed: &RefreshedPair) -> Result<Landed, Failure> {
+        let written = self.write(&self.commit_of(refreshed)).await?;
+        Ok(self.landed(refreshed, written).await?)
     }
 
-    async fn landed(
-        &self,
-        id: &ConnectionId,
-        new: &NewPair,
-        origin: &Origin,
-        written: Written<Row>,
-    ) -> Result<Landed, StoreError> {
+    fn commit_of(&self, refreshed: &RefreshedPair) -> Write {
+        let RefreshedPair { id, predecessor, version, new, .. } = refreshed;
+        writes::commit(id, *predecessor, *version, new, self.deployment.refresh_every)
+    }
+
+    async fn landed(&self, refreshed: &RefreshedPair, written: Written<Row>) -> Result<Landed, StoreError> {
         let row = match written {
             Written::Applied(row) => Some(row),
             Written::Refused(image) => image,
         };
         match row {
             // Ours also where the condition has refused: our own write, repeated after its acknowledgement was lost.
-            Some(Row::Connection(stored)) if stored.pair.id == new.pair.id => Ok(Landed::Stored(stored)),
+            Some(Row::Connection(stored)) if stored.pair.id == refreshed.new.pair.id => Ok(Landed::Stored(stored)),
             // A rival's refresh of the same grant: ours is left to expire, as its predecessor is.
-            Some(Row::Connection(stored)) if stored.granted_by.name == origin.granted_by => {
+            Some(Row::Connection(stored)) if stored.granted_by.name == refreshed.granted_by => {
                 Ok(Landed::Superseded(stored))
             }
             Some(Row::Connection(stored)) => {
-                self.leave_to_revoke(id, new, origin, Some(Row::Connection(stored.clone()))).await?;
+                self.leave_to_revoke(refreshed, Some(Row::Connection(stored.clone()))).await?;
                 Ok(Landed::Superseded(stored))
             }
             Some(Row::Unreadable(unreadable)) => {
@@ -123,20 +106,15 @@ impl Refreshing {
             }
             row @ (Some(Row::Tombstone(_)) | None) => {
                 tracing::info!("the connection was taken away: its newest pair is to be revoked");
-                self.leave_to_revoke(id, new, origin, row).await?;
+                self.leave_to_revoke(refreshed, row).await?;
                 Ok(Landed::Orphaned)
             }
         }
     }
 
-    async fn leave_to_revoke(
-        &self,
-        id: &ConnectionId,
-        new: &NewPair,
-        origin: &Origin,
-        row: Option<Row>,
-    ) -> Result<(), StoreError> {
-        let left = Revocation::new(new.pair.clone(), origin.account_id.clone(), self.clock.now());
+    async fn leave_to_revoke(&self, refreshed: &RefreshedPair, row: Option<Row>) -> Result<(), StoreError> {
+        let RefreshedPair { id, account_id, new, .. } = refreshed;
+        let left = Revocation::new(new.pair.clone(), account_id.clone(), self.clock.now());
         self.revoking.list.add(id, left, row).await
     }
 
@@ -148,15 +126,6 @@ impl Refreshing {
         let row = Row::Connection(Box::new(stored.clone()));
         if let Err(error) = self.revoking.work_off(row, &in_use, deadline).await {
             tracing::warn!(%error, "the grants to revoke are not dealt with yet");
-        }
-    }
-}
-
-impl Origin {
-    fn of(connection: &Connection) -> Self {
-        Self {
-            granted_by: connection.granted_by.name.clone(),
-            account_id: connection.account.as_ref().map(|known| known.account.id.clone()),
         }
     }
 }
