@@ -151,7 +151,9 @@ impl Maintenance {
 
     async fn one(&self, event: &Event, row: Row) -> Result<Done, Failure> {
         if let Row::Unreadable(unreadable) = row {
-            self.quarantine.put_off(&unreadable, None).await;
+            if !event.dry_run {
+                self.quarantine.put_off(&unreadable, None).await;
+            }
             return Err(StoreError::from(unreadable).into());
         }
         match event.task {
