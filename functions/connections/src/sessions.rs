@@ -5,7 +5,6 @@ use std::time::Duration;
 use http::StatusCode;
 use http::header::LOCATION;
 use serde_json::json;
-use shared::domain::attempt::Failure;
 use shared::domain::connection::Row;
 use shared::domain::connection_id::ConnectionId;
 use shared::domain::digest;
@@ -105,10 +104,11 @@ impl Connections {
         ))
     }
 
-    /// Whether its journey has connected although its row does not say so: the process died before it could say so, or the
-    /// pair has come out of the queue since.
+    /// Whether a journey of the session has connected although its row does not say so: the process died before it could
+    /// say so, or the pair has come out of the queue since. A later journey by the same link, which was refused because of
+    /// that, changes nothing about it.
     async fn has_connected(&self, session: &Session) -> Result<bool, ConnectionsError> {
-        if !matches!(session.status, SessionStatus::Pending | SessionStatus::Failed(Failure::NotStored)) {
+        if session.status == SessionStatus::Completed {
             return Ok(false);
         }
         let row = self.connections.row(&session.connection_id).await?;
