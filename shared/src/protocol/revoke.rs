@@ -204,13 +204,17 @@ impl Revoking {
         Ok(Some(self.secrets.send(&secrets, has_time, send).await?))
     }
 
-    async fn remove(&self, row: Row, grant: &Revocation, outcome: Outcome) -> Result<Row, StoreError> {
-        let Some(write) = revocation::remove(&row, grant, outcome) else { return Ok(row) };
-        Ok(match self.list.writes.write(&write).await? {
-            Written::Applied(row) => row,
-            // Something was added meanwhile: the next run removes it.
-            Written::Refused(image) => image.unwrap_or(row),
-        })
+    async fn remove(&self, mut row: Row, grant: &Revocation, outcome: Outcome) -> Result<Row, StoreError> {
+        for _ in 0..TRIES {
+            let Some(write) = revocation::remove(&row, grant, outcome) else { return Ok(row) };
+            row = match self.list.writes.write(&write).await? {
+                Written::Applied(row) => return Ok(row),
+                // Something was added or taken off meanwhile, or the customer has come back.
+                Written::Refused(Some(image)) => image,
+                Written::Refused(None) => return Ok(row),
+            };
+        }
+        Ok(row)
     }
 }
 
