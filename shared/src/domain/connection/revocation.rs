@@ -205,8 +205,7 @@ pub fn remove(row: &Row, revocation: &Revocation, outcome: Outcome) -> Option<Wr
             changes.push(Change::Set(REVOCATION, outcome.as_str().into()));
         }
         let is_last = tombstone.revocations.iter().count() == 1 && tombstone.waiting.is_none();
-        if is_last {
-            let refresh_at = tombstone.refresh_at?;
+        if let Some(refresh_at) = tombstone.refresh_at.filter(|_| is_last) {
             clauses.push(clause(
                 "nothing was added since the row was read, and there is no live pair",
                 Test::All(vec![Test::Equals(REFRESH_AT, refresh_at.into()), Test::Equals(STATUS, VACANT.into())]),
