@@ -1,7 +1,7 @@
 //! Conditional writes as values.
 //!
 //! The protocol's safety lies in its conditions, so each is a value with named clauses. The DynamoDB adapter renders it,
-//! `evaluate` says which clauses an image fails, and whoever doubts a clause can take it out and see what breaks. There
+//! `evaluate` says which clauses an image fails, and a test can take a clause out and see what breaks. There
 //! is no second, hand-kept copy of a condition anywhere.
 
 use std::fmt;
