@@ -29,4 +29,5 @@ mod outage;
 mod races;
 mod refresh;
 mod sealing;
+mod states;
 mod token;
