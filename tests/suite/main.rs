@@ -29,5 +29,6 @@ mod outage;
 mod races;
 mod refresh;
 mod sealing;
+mod states;
 mod token;
 mod wire;
