@@ -313,7 +313,7 @@ async fn somebody_elses_refresh_is_not_disturbed() {
     let reason = RefreshReason::OnDemand { seen: world.stored("t").await.unwrap().pair.id };
     let table = world.clients.connections(TABLE);
     table.write(&acquire(&id, &reason, "somebody", world.clock.now())).await.unwrap();
-    is_skipped(&tried(&world).await, "somebody else");
+    is_skipped(&tried(&world).await, "another worker");
     assert_eq!(world.refreshes(), 0);
 }
 
