@@ -356,9 +356,7 @@ async fn a_link_that_was_passed_on_takes_nothing_over_after_its_owner_has_connec
     let mut sessions =
         [world.session(json!({ "connection_id": "t" })).await, world.session(json!({ "connection_id": "t" })).await];
     // Made within the same second: an order there is all the same.
-    let order = async |session: &tests::world::Answer| {
-        world.session_row(session.text("session_id")).await.order
-    };
+    let order = async |session: &tests::world::Answer| world.session_row(session.text("session_id")).await.order;
     if order(&sessions[0]).await > order(&sessions[1]).await {
         sessions.reverse();
     }
