@@ -1,7 +1,9 @@
 //! Suites that run on the embedded engines and on the real ones, so that the embedded ones cannot drift.
 
 pub mod deletes;
+mod engine;
 pub mod keys;
 pub mod provider;
 pub mod sequences;
 pub mod store;
+pub mod unreadable;

@@ -1,7 +1,7 @@
 //! What one connection's failure says about all others.
 
 use serde_json::{Value, json};
-use shared::domain::connection::Status;
+use shared::domain::connection::State;
 use shared::domain::connection_id::ConnectionId;
 use shared::domain::schedule::shard;
 use tests::world::World;
@@ -29,7 +29,7 @@ async fn a_provider_that_refuses_everybody_for_half_an_hour_costs_nobody_the_con
         world.clock.advance(300);
     }
     for number in 0..20 {
-        assert_eq!(world.stored(&format!("t{number}")).await.unwrap().status, Status::Active);
+        assert_eq!(world.stored(&format!("t{number}")).await.unwrap().state, State::Active);
     }
     world.simulation.faults.clear();
     let mut refreshed = 0;
@@ -68,13 +68,13 @@ async fn a_fleet_that_really_was_refused_is_given_up_after_a_day() {
         world.sweep().await;
         world.clock.advance(300);
     }
-    assert_eq!(world.stored("t0").await.unwrap().status, Status::Active, "still frozen");
+    assert_eq!(world.stored("t0").await.unwrap().state, State::Active, "still frozen");
     for _ in 0..2 {
         world.sweep().await;
         world.clock.advance(300);
     }
     for number in 0..6 {
-        assert_eq!(world.stored(&format!("t{number}")).await.unwrap().status, Status::ReauthRequired);
+        assert_eq!(world.get(&format!("/v1/connections/t{number}")).await.text("status"), "reauth_required");
     }
 }
 

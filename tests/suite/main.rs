@@ -32,5 +32,6 @@ mod outage;
 mod races;
 mod refresh;
 mod sealing;
+mod states;
 mod token;
 mod wire;

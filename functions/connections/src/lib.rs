@@ -12,7 +12,7 @@
 //! | `GET /v1/doctor` | what would keep a customer from connecting | [`doctor`] |
 //! | `POST /v1/doctor` | how refresh tokens rotate, tried on a throw-away connection | `doctor/rotation.rs` |
 //!
-//! Whatever else begins with `/v1` ends here too, with 404 or 405.
+//! What else begins with `/v1` ends here too, with 404 or 405.
 
 use std::sync::Arc;
 

@@ -73,7 +73,7 @@ impl Filter {
 impl Connections {
     pub(crate) async fn list(&self, request: &Request) -> Result<Response, ConnectionsError> {
         let Wanted { filter, limit, after } = wanted(request)?;
-        let page = self.listing.list(filter.listing(), limit, after).await?;
+        let page = self.listing.list_connections(filter.listing(), limit, after).await?;
         for row in &page.rows {
             if let Row::Unreadable(unreadable) = row {
                 self.quarantine.put_off(unreadable, None).await;

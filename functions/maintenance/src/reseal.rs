@@ -15,7 +15,7 @@ use crate::{Done, Maintenance};
 const TRIES: usize = 3;
 
 impl Maintenance {
-    /// Every row that holds a pair, whatever its state: the live pair, the one that waits, and those that are still to be
+    /// Every row that holds a pair, in every state: the live pair, the one that waits, and those that are still to be
     /// revoked must open. If one of them fails, the others are done.
     pub(crate) async fn reseal(&self, mut row: Row, dry_run: bool) -> Result<Done, Failure> {
         let mut all = Ok(Done::Skipped);

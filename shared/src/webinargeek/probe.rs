@@ -20,7 +20,7 @@ pub struct Probed {
 }
 
 impl WebinarGeek {
-    /// Sends a code that nobody was given, to see whether the client is accepted. It ends no grant.
+    /// Sends a made-up code, to see whether the client is accepted. It ends no grant.
     pub async fn probe(&self, redirect_uri: &str, secret: &ClientSecret) -> Probed {
         let form = [
             ("grant_type", "authorization_code"),

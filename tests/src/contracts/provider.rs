@@ -7,7 +7,7 @@ use local::webinargeek::Rotation;
 use shared::config::{ClientAuthentication, TokenEndpoint};
 use shared::domain::pkce;
 use shared::domain::secret::{AccessToken, AuthorizationCode, ClientSecret, CodeVerifier, RefreshToken};
-use shared::domain::token_pair::{Grant, TokenPair};
+use shared::domain::token_pair::{TokenPair, TokenResponse};
 use shared::ports::{Entropy, ExchangeCode, ProviderError, RefreshPair, RevokeToken, Revoked};
 use shared::system::{SystemClock, SystemEntropy};
 use shared::webinargeek::{HttpClient, WebinarGeek};
@@ -194,11 +194,15 @@ impl<'a> Suite<'a> {
         self.exchange(&code, &verifier).await.unwrap().pair
     }
 
-    async fn exchange(&self, code: &AuthorizationCode, verifier: &CodeVerifier) -> Result<Grant, ProviderError> {
+    async fn exchange(
+        &self,
+        code: &AuthorizationCode,
+        verifier: &CodeVerifier,
+    ) -> Result<TokenResponse, ProviderError> {
         self.adapter.exchange(code, &self.running.redirect_uri, Some(verifier), &self.secret).await
     }
 
-    async fn refresh(&self, pair: &TokenPair) -> Result<Grant, ProviderError> {
+    async fn refresh(&self, pair: &TokenPair) -> Result<TokenResponse, ProviderError> {
         self.adapter.refresh(pair.refresh_token.as_ref().unwrap(), &self.secret).await
     }
 
@@ -243,7 +247,7 @@ fn parameter(url: &Url, name: &str) -> Option<String> {
     url.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
 }
 
-fn assert_invalid_grant(answer: Result<Grant, ProviderError>) {
+fn assert_invalid_grant(answer: Result<TokenResponse, ProviderError>) {
     assert!(matches!(answer, Err(ProviderError::InvalidGrant)), "{answer:?}");
 }
 

@@ -1,31 +1,29 @@
 //! The model against an engine: random sequences of conditional writes, through the shipped adapters.
 //!
-//! A sequence begins without a row and goes on with writes of the protocol and with made-up ones, half of them chosen so
-//! that the model applies them. After each one the engine must have answered as [`Write::evaluate`] and [`Write::apply`]
-//! say, and must hold the row that they say. Whoever reasons about a `Write` then reasons about what ships.
+//! A sequence goes on with writes of the protocol and with made-up ones, half of them chosen so that the model applies
+//! them. After each one the adapter must have answered as [`Write::evaluate`] and [`Write::apply`] say, and the engine must
+//! hold the row that they say. What is shown of a `Write` by reasoning is then true of what ships.
 //!
 //! A divergence names the seed; `SEED=… ` with the same test runs it again, as the first sequence of all.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use aws_sdk_dynamodb::Client;
 use local::tables;
-use shared::aws::dynamodb::{AttemptsTable, ConnectionsTable};
 use shared::domain::connection_id::ConnectionId;
 use shared::domain::item::Item;
-use shared::domain::write::{Write, Written};
-use shared::ports::{WriteAttempts, WriteConnections};
+use shared::domain::write::{Delete, Write, WriteName};
 
+use super::engine::{Engine, Kind};
 use crate::random::Random;
 
 mod attempts;
 mod connections;
-mod row;
+mod counts;
 mod show;
 mod synthetic;
 
-use row::Row;
+use attempts::Journey;
 
 const STEPS: u64 = 6;
 
@@ -33,37 +31,48 @@ const STEPS: u64 = 6;
 const WORKERS: u64 = 4;
 
 /// How often a write that the model applies, or refuses, is looked for before any will do.
-const TRIES: usize = 200;
+const TRIES: usize = 100;
 
 /// Around which all times of a sequence lie.
 const NOW: i64 = 1_800_000_000;
 
 /// How often each write was applied and refused, by its name.
 #[derive(Debug, Default)]
-pub struct Tried(pub BTreeMap<&'static str, (u64, u64)>);
+pub struct Tried(pub BTreeMap<WriteName, (u64, u64)>);
 
 impl Tried {
-    fn count(&mut self, write: &Write, applied: bool) {
-        let (yes, no) = self.0.entry(write.name).or_default();
+    fn count(&mut self, name: Option<WriteName>, applied: bool) {
+        let Some(name) = name else { return };
+        let (yes, no) = self.0.entry(name).or_default();
         *(if applied { yes } else { no }) += 1;
     }
 
     pub fn writes(&self) -> u64 {
         self.0.values().map(|(applied, refused)| applied + refused).sum()
     }
+
+    /// Panics where a write of the protocol was never applied, or never refused.
+    pub fn assert_that_all_were_tried(&self) {
+        for name in WriteName::ALL {
+            let (applied, refused) = self.0.get(&name).copied().unwrap_or_default();
+            assert!(
+                applied > 0 && refused > 0,
+                "{name}: {applied} applied, {refused} refused: it was not really tried"
+            );
+        }
+    }
 }
 
 /// Panics at the first divergence.
 pub async fn agree(client: &Client, seed: u64, sequences: u64) -> Tried {
     tables::create(client).await.unwrap();
-    let client = Arc::new(client.clone());
     let workers: Vec<_> = (0..WORKERS)
         .map(|worker| {
-            let client = client.clone();
+            let engine = Engine::new(client);
             tokio::spawn(async move {
                 let mut tried = Tried::default();
                 for number in (worker..sequences).step_by(WORKERS as usize) {
-                    Sequence::new(&client, seed.wrapping_add(number)).run(&mut tried).await;
+                    Sequence::new(&engine, seed.wrapping_add(number)).run(&mut tried).await;
                 }
                 tried
             })
@@ -79,182 +88,205 @@ pub async fn agree(client: &Client, seed: u64, sequences: u64) -> Tried {
     all
 }
 
+/// A row of a sequence, as the model has it.
+struct Subject {
+    kind: Kind,
+    key: String,
+    image: Option<Item>,
+}
+
+/// What a sequence does to a row.
+enum Step {
+    Write(Write),
+    Delete(Delete),
+}
+
+impl Step {
+    fn holds(&self, image: Option<&Item>) -> bool {
+        match self {
+            Self::Write(write) => write.evaluate(image).is_empty(),
+            Self::Delete(delete) => delete.evaluate(image).is_empty(),
+        }
+    }
+
+    fn show(&self) -> String {
+        match self {
+            Self::Write(write) => show::write(write),
+            Self::Delete(delete) => show::delete(delete),
+        }
+    }
+}
+
 struct Sequence {
-    client: Client,
-    connections: ConnectionsTable,
-    attempts: AttemptsTable,
+    engine: Engine,
     random: Random,
     seed: u64,
     step: u64,
+    id: ConnectionId,
+    journey: Journey,
 }
 
 impl Sequence {
-    fn new(client: &Client, seed: u64) -> Self {
+    fn new(engine: &Engine, seed: u64) -> Self {
         Self {
-            client: client.clone(),
-            connections: ConnectionsTable::new(client.clone(), tables::CONNECTIONS.to_owned()),
-            attempts: AttemptsTable::new(client.clone(), tables::ATTEMPTS.to_owned()),
+            engine: engine.clone(),
             random: Random::new(seed),
             seed,
             step: 0,
+            id: ConnectionId::parse(&format!("t{seed}")).unwrap(),
+            journey: Journey::new(seed),
         }
     }
 
     async fn run(mut self, tried: &mut Tried) {
-        if self.random.percent(50) {
-            self.of_a_connection(tried).await;
-        } else {
-            self.of_an_attempt(tried).await;
+        let seed = self.seed;
+        match self.random.below(20) {
+            0..11 => self.of_one_row(Kind::Connection, self.id.as_str().to_owned(), tried).await,
+            11..16 => self.of_an_attempt_and_its_session(tried).await,
+            16 => self.of_one_row(Kind::Account, format!("#account#{seed}"), tried).await,
+            17 => self.of_one_row(Kind::Order, format!("order#{seed}"), tried).await,
+            _ => self.of_one_row(Kind::Fleet, format!("#fleet#{seed}"), tried).await,
         }
     }
 
-    async fn of_a_connection(&mut self, tried: &mut Tried) {
-        let id = ConnectionId::parse(&format!("t{}", self.seed)).unwrap();
-        let mut row = Row::new(tables::CONNECTIONS, id.as_str().to_owned());
+    async fn of_one_row(&mut self, kind: Kind, key: String, tried: &mut Tried) {
+        let mut subject = self.begin(kind, key).await;
         for step in 0..STEPS {
             self.step = step;
-            let write = self.choose(&row, |random| {
-                if row.image.is_none() && random.percent(70) {
-                    connections::standing(random, &id)
-                } else if random.percent(70) {
-                    connections::write(random, &id)
-                } else {
-                    synthetic::write(random, &row)
-                }
-            });
-            let written = self.connections.write(&write).await;
-            self.compare(&mut row, &write, written, tried).await;
+            let (name, step) = self.choose(&subject);
+            self.one(&mut subject, name, &step, tried).await;
         }
     }
 
-    async fn of_an_attempt(&mut self, tried: &mut Tried) {
-        let journey = attempts::Journey::new(self.seed);
-        let mut state = Row::new(tables::ATTEMPTS, journey.state_key());
-        let mut session = Row::new(tables::ATTEMPTS, journey.session_key());
+    async fn of_an_attempt_and_its_session(&mut self, tried: &mut Tried) {
+        let mut attempt = self.begin(Kind::Attempt, self.journey.state_key()).await;
+        let mut session = self.begin(Kind::Session, self.journey.session_key()).await;
         for step in 0..STEPS {
             self.step = step;
-            let of_state = self.choose(&state, |random| {
-                if state.image.is_none() && random.percent(70) {
-                    journey.standing(random)
-                } else if random.percent(70) {
-                    journey.of_state(random)
-                } else {
-                    synthetic::write(random, &state)
-                }
-            });
-            let of_session = self.choose(&session, |random| {
-                if random.percent(70) { journey.of_session(random) } else { synthetic::write(random, &session) }
-            });
+            let (of_attempt, of_session) = (self.choose(&attempt), self.choose(&session));
             match self.random.below(3) {
-                0 => {
-                    let written = self.attempts.write(&of_state).await;
-                    self.compare(&mut state, &of_state, written, tried).await;
-                }
-                1 => {
-                    let written = self.attempts.write(&of_session).await;
-                    self.compare(&mut session, &of_session, written, tried).await;
-                }
-                _ => self.both((&mut state, &of_state), (&mut session, &of_session), tried).await,
+                0 => self.one(&mut attempt, of_attempt.0, &of_attempt.1, tried).await,
+                1 => self.one(&mut session, of_session.0, &of_session.1, tried).await,
+                _ => self.both((&mut attempt, of_attempt), (&mut session, of_session), tried).await,
             }
         }
+    }
+
+    /// Without a row, or with one that stands there already.
+    async fn begin(&mut self, kind: Kind, key: String) -> Subject {
+        let image = match kind {
+            _ if self.random.percent(30) => None,
+            Kind::Connection => Some(connections::standing(&mut self.random, &self.id)),
+            Kind::Attempt => Some(self.journey.standing_attempt(&mut self.random)),
+            Kind::Session => Some(self.journey.standing_session(&mut self.random)),
+            Kind::Account | Kind::Fleet | Kind::Order => None,
+        };
+        self.engine.place(kind, &key, image.as_ref()).await;
+        Subject { kind, key, image }
     }
 
     /// A write that the model applies, or one that it refuses, as often as the other. Its name is drawn first, so that the
-    /// writes with many clauses are applied too.
-    fn choose(&mut self, row: &Row, make: impl Fn(&mut Random) -> Write) -> Write {
+    /// writes with many clauses are applied too. A made-up write has none.
+    fn choose(&mut self, subject: &Subject) -> (Option<WriteName>, Step) {
         let wanted = self.random.percent(50);
-        let mut chosen = make(&mut self.random);
-        for _ in 0..TRIES {
-            if chosen.evaluate(row.image.as_ref()).is_empty() == wanted {
-                break;
+        let image = subject.image.as_ref();
+        loop {
+            let name = self.random.percent(70).then(|| self.random.pick(&subject.kind.names()));
+            let mut chosen = None;
+            for _ in 0..TRIES {
+                let step = match name {
+                    None => Some(Step::Write(synthetic::write(&mut self.random, subject))),
+                    Some(name) => self.make(name, subject),
+                };
+                let Some(step) = step else { continue };
+                let is_wanted = step.holds(image) == wanted;
+                chosen = Some(step);
+                if is_wanted {
+                    break;
+                }
             }
-            let another = make(&mut self.random);
-            if another.name == chosen.name {
-                chosen = another;
+            if let Some(step) = chosen {
+                return (name, step);
             }
         }
-        chosen
     }
 
-    async fn compare(
+    fn make(&mut self, name: WriteName, subject: &Subject) -> Option<Step> {
+        let (random, image) = (&mut self.random, subject.image.as_ref());
+        match subject.kind {
+            Kind::Connection => connections::make(name, random, &self.id, image),
+            Kind::Attempt | Kind::Session => self.journey.make(name, random).map(Step::Write),
+            Kind::Account | Kind::Fleet | Kind::Order => {
+                counts::make(name, random, &subject.key, image).map(Step::Write)
+            }
+        }
+    }
+
+    async fn one(&self, subject: &mut Subject, name: Option<WriteName>, step: &Step, tried: &mut Tried) {
+        let (kind, image) = (subject.kind, subject.image.as_ref());
+        let holds = step.holds(image);
+        let (answered, expected, after) = match step {
+            Step::Write(write) => {
+                let answered = self.engine.write(kind, write).await.map(|answer| format!("{answer:?}"));
+                (answered, format!("{:?}", kind.expected(write, image)), Some(kind.after(write, image)))
+            }
+            Step::Delete(delete) => {
+                let answered = self.engine.delete(delete).await.map(|is_deleted| format!("{is_deleted}"));
+                (answered, format!("{holds}"), None)
+            }
+        };
+        if answered.as_ref() != Ok(&expected) {
+            let what = format!("the adapter has answered {answered:?}\nby the model: {expected}");
+            self.diverged(&what, subject, &step.show(), image);
+        }
+        if holds {
+            subject.image = after;
+        }
+        tried.count(name, holds);
+        self.is_stored(subject, step).await;
+    }
+
+    async fn both(
         &self,
-        row: &mut Row,
-        write: &Write,
-        written: Result<Written, impl std::fmt::Display>,
+        first: (&mut Subject, (Option<WriteName>, Step)),
+        second: (&mut Subject, (Option<WriteName>, Step)),
         tried: &mut Tried,
     ) {
-        let failing = write.evaluate(row.image.as_ref());
-        match written {
-            Ok(Written::Applied(item)) if failing.is_empty() => {
-                let expected = row.after(write);
-                if item != expected {
-                    self.diverged("the row after it", row, &[write], Some(&expected), Some(&item));
-                }
-                row.image = Some(expected);
-                tried.count(write, true);
-            }
-            Ok(Written::Refused(stored)) if !failing.is_empty() => {
-                if stored != row.image {
-                    self.diverged("the row that refused it", row, &[write], row.image.as_ref(), stored.as_ref());
-                }
-                tried.count(write, false);
-            }
-            Ok(Written::Applied(item)) => {
-                let what = format!("applied, although {failing:?}");
-                self.diverged(&what, row, &[write], row.image.as_ref(), Some(&item));
-            }
-            Ok(Written::Refused(stored)) => {
-                self.diverged(
-                    "refused, although every clause holds",
-                    row,
-                    &[write],
-                    Some(&row.after(write)),
-                    stored.as_ref(),
-                );
-            }
-            Err(error) => self.diverged(&format!("an error: {error}"), row, &[write], row.image.as_ref(), None),
+        let ((first, (first_name, first_step)), (second, (second_name, second_step))) = (first, second);
+        let (Step::Write(first_write), Step::Write(second_write)) = (&first_step, &second_step) else {
+            panic!("no row of the attempts table is deleted");
+        };
+        let expected = first_step.holds(first.image.as_ref()) && second_step.holds(second.image.as_ref());
+        let answered = self.engine.both(first_write, second_write).await;
+        if answered.as_ref() != Ok(&expected) {
+            let what = format!("both were answered {answered:?}, by the model {expected}");
+            self.diverged(&what, first, &first_step.show(), None);
         }
-        self.is_stored(row, &[write]).await;
-    }
-
-    async fn both(&self, first: (&mut Row, &Write), second: (&mut Row, &Write), tried: &mut Tried) {
-        let pair = [first.1, second.1];
-        let holds = |(row, write): &(&mut Row, &Write)| write.evaluate(row.image.as_ref()).is_empty();
-        let expected = holds(&first) && holds(&second);
-        match self.attempts.write_both(first.1, second.1).await {
-            Ok(applied) if applied == expected => {}
-            Ok(applied) => {
-                let what = format!("both were applied: {applied}; by the model: {expected}");
-                self.diverged(&what, first.0, &pair, first.0.image.as_ref(), second.0.image.as_ref());
-            }
-            Err(error) => self.diverged(&format!("an error: {error}"), first.0, &pair, first.0.image.as_ref(), None),
-        }
-        for (row, write) in [first, second] {
+        let done = [(first, first_name, first_write, &first_step), (second, second_name, second_write, &second_step)];
+        for (subject, name, write, step) in done {
             if expected {
-                row.image = Some(row.after(write));
+                subject.image = Some(subject.kind.after(write, subject.image.as_ref()));
             }
-            tried.count(write, expected);
-            self.is_stored(row, &pair).await;
+            tried.count(name, expected);
+            self.is_stored(subject, step).await;
         }
     }
 
-    async fn is_stored(&self, row: &Row, writes: &[&Write]) {
-        let stored = row.stored(&self.client).await;
-        if stored != row.image {
-            self.diverged("the stored row", row, writes, row.image.as_ref(), stored.as_ref());
+    async fn is_stored(&self, subject: &Subject, step: &Step) {
+        let stored = self.engine.read(subject.kind, &subject.key).await;
+        if stored != subject.image {
+            self.diverged("the stored row", subject, &step.show(), stored.as_ref());
         }
     }
 
-    fn diverged(&self, what: &str, row: &Row, writes: &[&Write], model: Option<&Item>, engine: Option<&Item>) -> ! {
-        let writes: Vec<String> = writes.iter().map(|write| show::write(write)).collect();
+    fn diverged(&self, what: &str, subject: &Subject, step: &str, engine: Option<&Item>) -> ! {
         panic!(
-            "model and engine differ: {what}\nSEED={} at step {}, {} {}\n{}\nmodel:  {}\nengine: {}",
+            "model and engine differ: {what}\nSEED={} at step {}, {:?} {}\n{step}\nmodel:  {}\nengine: {}",
             self.seed,
             self.step,
-            row.table,
-            row.key,
-            writes.join("\n"),
-            show::row(model),
+            subject.kind,
+            subject.key,
+            show::row(subject.image.as_ref()),
             show::row(engine)
         );
     }

@@ -1,4 +1,4 @@
-//! The client secret, and what the provider says to it: a code that nobody was given is sent with it.
+//! The client secret, and what the provider says to it: a made-up code is sent with it.
 
 use std::time::Duration;
 
@@ -72,7 +72,7 @@ fn credentials(probed: &Probed, refused: usize) -> Finding {
         Ok(_) => {
             return Finding::failed(
                 CHECK,
-                "tokens were granted for a code that nobody was given",
+                "tokens were granted for a made-up code",
                 "TokenUrl (WEBINARGEEK_TOKEN_URL) names something that is no token endpoint: correct it",
             );
         }

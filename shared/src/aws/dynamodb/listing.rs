@@ -29,7 +29,12 @@ pub enum Listing {
 impl ConnectionsTable {
     /// At most `limit` rows a call, however many there are (`dynamodb:Scan`; `dynamodb:Query` on the index and
     /// `dynamodb:BatchGetItem`).
-    pub async fn list(&self, listing: Listing, limit: u8, after: Option<String>) -> Result<Page, StoreError> {
+    pub async fn list_connections(
+        &self,
+        listing: Listing,
+        limit: u8,
+        after: Option<String>,
+    ) -> Result<Page, StoreError> {
         match listing {
             Listing::Everything => self.scan(i32::from(limit), after, false).await,
             Listing::Attention(word) => self.query_attention(word, limit, after).await,

@@ -2,7 +2,7 @@
 //! pair would be lost, or a dead connection revived.
 //!
 //! ```text
-//!   acquire ──┬──► commit    the new pair is stored over its predecessor, whatever the row says otherwise
+//!   acquire ──┬──► commit    the new pair is stored over its predecessor, in every state of the connection
 //!             ├──► settle    a failure: back off, release the lease
 //!             └──► give up   only the customer can help; a pair that is committed later revives the connection
 //! ```

@@ -215,12 +215,12 @@ pub fn remove(row: &Row, revocation: &Revocation, outcome: Outcome) -> Option<Wr
         }
         let others: Vec<Test> =
             tombstone.revocations.slots().filter(|other| *other != slot).map(Test::Exists).collect();
-        if tombstone.waiting.is_none() && others.is_empty() {
-            let is_as_seen = Test::Equals(REFRESH_AT, tombstone.refresh_at?.into());
+        if tombstone.waiting.is_none() && !others.is_empty() {
+            clauses.push(clause("another grant is still in the list", Test::Any(others)));
+        } else if let Some(refresh_at) = tombstone.refresh_at.filter(|_| tombstone.waiting.is_none()) {
+            let is_as_seen = Test::Equals(REFRESH_AT, refresh_at.into());
             clauses.push(clause("nothing was added since the row was read", is_as_seen));
             changes.extend([Change::Remove(SHARD), Change::Remove(REFRESH_AT)]);
-        } else if tombstone.waiting.is_none() {
-            clauses.push(clause("another grant is still in the list", Test::Any(others)));
         }
     }
     Some(Write { name: WriteName::RemoveRevocation, key: row.id().to_owned(), clauses, changes })

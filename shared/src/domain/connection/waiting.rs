@@ -176,7 +176,7 @@ pub fn confirm(seen: &Row, waiting: &Waiting, refresh_every: Duration, now: Time
         },
     ];
     let mut changes = grant.new.changes(&grant.id, version_of(seen) + 1, refresh_every);
-    changes.extend(grant.changes());
+    changes.extend(grant.changes(live));
     changes.extend(OF_THE_WAITING.map(Change::Remove));
     changes.push(Change::Set(CONFIRMED, waiting.hash.as_str().into()));
     match &waiting.account {

@@ -5,13 +5,15 @@ use std::time::Duration;
 use shared::domain::attempt::writes::{self, End};
 use shared::domain::attempt::{Attempt, Binding, CookieName, Failure, Phase, StateHash};
 use shared::domain::connection_id::ConnectionId;
+use shared::domain::item::Item;
+use shared::domain::order::Order;
 use shared::domain::secret::{Confirmation, CookieValue, SessionToken, State};
 use shared::domain::session::{Session, SessionId, SessionStatus, end_session};
 use shared::domain::time::Timestamp;
-use shared::domain::write::{Change, Write};
+use shared::domain::write::{Write, WriteName};
 use shared::domain::{digest, pkce};
 
-use super::NOW;
+use super::{Kind, NOW};
 use crate::random::Random;
 
 /// One attempt and one session, whose writes a sequence mixes.
@@ -42,31 +44,35 @@ impl Journey {
     }
 
     /// A row as it may stand at any moment of an attempt's life, so that a sequence need not live through all of it.
-    pub(super) fn standing(&self, random: &mut Random) -> Write {
-        let mut write = writes::begin(&self.attempt(random));
-        write.name = "a row that stands";
-        write.changes.retain(|change| !matches!(change, Change::Set("phase", _)));
-        write.changes.push(Change::Set("phase", random.pick(&["pending", "exchanging"]).into()));
-        write.changes.push(Change::Set("taken_by", random.pick(&["me", "rival"]).into()));
-        write
+    pub(super) fn standing_attempt(&self, random: &mut Random) -> Item {
+        let mut item = Kind::Attempt.after(&writes::begin(&self.attempt(random)), None);
+        for write in [
+            writes::take(&self.state_hash, &self.binding(random), time(random), random.pick(&["me", "rival"])),
+            writes::end(&self.state_hash, &end(random)),
+        ] {
+            if random.percent(50) {
+                item = Kind::Attempt.after(&write, Some(&item));
+            }
+        }
+        item
     }
 
-    pub(super) fn of_state(&self, random: &mut Random) -> Write {
+    pub(super) fn standing_session(&self, random: &mut Random) -> Item {
+        let item = Kind::Session.after(&self.session(random).begin(), None);
+        Kind::Session.after(&end_session(&self.session_id, status(random)), Some(&item))
+    }
+
+    pub(super) fn make(&self, name: WriteName, random: &mut Random) -> Option<Write> {
         let me = random.pick(&["me", "rival"]);
-        match random.below(4) {
-            0 => writes::begin(&self.attempt(random)),
-            1 => writes::take(&self.state_hash, &self.binding(random), time(random), me),
-            2 => writes::give_back(&self.state_hash, me),
-            _ => writes::end(&self.state_hash, me, &end(random)),
-        }
-    }
-
-    pub(super) fn of_session(&self, random: &mut Random) -> Write {
-        if random.percent(40) {
-            return self.session(random).begin();
-        }
-        let ends = [SessionStatus::Pending, SessionStatus::Completed, SessionStatus::Denied, SessionStatus::Failed];
-        end_session(&self.session_id, random.pick(&ends))
+        Some(match name {
+            WriteName::BeginAttempt => writes::begin(&self.attempt(random)),
+            WriteName::TakeAttempt => writes::take(&self.state_hash, &self.binding(random), time(random), me),
+            WriteName::GiveAttemptBack => writes::give_back(&self.state_hash, me),
+            WriteName::EndAttempt => writes::end(&self.state_hash, &end(random)),
+            WriteName::BeginSession => self.session(random).begin(),
+            WriteName::EndSession => end_session(&self.session_id, status(random)),
+            _ => return None,
+        })
     }
 
     fn binding(&self, random: &mut Random) -> Binding {
@@ -84,6 +90,7 @@ impl Journey {
             redirect_uri: "https://connect.example.com/callback".to_owned(),
             return_to: None,
             session: random.percent(50).then(|| self.session(random).mark()),
+            order: order(random),
             confirmation: random.percent(30).then(|| Confirmation::new("confirmation")),
             created_at,
             expires_at: created_at + writes::ATTEMPT_LIFETIME,
@@ -101,6 +108,7 @@ impl Journey {
             confirm_page: random.percent(50),
             confirm: random.percent(30),
             status: SessionStatus::Pending,
+            order: order(random),
             begun_at: time(random),
             expires_at: time(random) + Duration::from_secs(600),
         }
@@ -112,11 +120,26 @@ fn time(random: &mut Random) -> Timestamp {
     Timestamp::from_unix(NOW + random.pick(&[0, -1, 1, 599, 600, 601, 1200]))
 }
 
+fn order(random: &mut Random) -> Order {
+    Order::from_number(random.between(1, 4) as i64)
+}
+
 fn end(random: &mut Random) -> End {
-    let failures = [Failure::Provider, Failure::SessionUsed, Failure::Disconnected, Failure::NotStored];
     match random.below(3) {
         0 => End::Connected,
         1 => End::Denied,
-        _ => End::Failed { failure: random.pick(&failures), reference: "reference".to_owned() },
+        _ => End::Failed { failure: random.pick(&FAILURES), reference: "reference".to_owned() },
     }
 }
+
+fn status(random: &mut Random) -> SessionStatus {
+    match random.below(4) {
+        0 => SessionStatus::Pending,
+        1 => SessionStatus::Completed,
+        2 => SessionStatus::Denied,
+        _ => SessionStatus::Failed(random.pick(&FAILURES)),
+    }
+}
+
+const FAILURES: [Failure; 5] =
+    [Failure::Provider, Failure::SessionUsed, Failure::Superseded, Failure::Disconnected, Failure::NotStored];

@@ -1,86 +1,165 @@
-//! Every write of a connection, with random owners, token sets, versions and times.
+//! Every write of a connection, with random owners, pairs, versions and times.
 
 use std::time::Duration;
 
-use shared::domain::account::{Account, KnownAccount, identify};
-use shared::domain::connection::confirming::{Awaited, confirm, expire};
-use shared::domain::connection::connecting::{NewGrant, connect};
-use shared::domain::connection::disconnecting::{Revocation, acquire_revocation, bury, disconnect};
-use shared::domain::connection::resealing::{Held, reseal};
-use shared::domain::connection::superseded::{Superseded, forget};
-use shared::domain::connection::writes::{self, Need, NewPair, Settlement};
-use shared::domain::connection::{Connection, SealedPair};
+use shared::domain::account::{Account, KnownAccount, identify, identify_waiting};
+use shared::domain::connection::attributes::{EXPIRES_AT, FORMAT, STATUS, WAITING};
+use shared::domain::connection::disconnect::{Outcome, disconnect};
+use shared::domain::connection::grant::{NewGrant, NewPair, connect};
+use shared::domain::connection::reap::{Reaping, reap};
+use shared::domain::connection::refresh::{RefreshReason, Settlement, acquire, commit, give_up, quarantine, settle};
+use shared::domain::connection::reseal::{held, reseal};
+use shared::domain::connection::revocation::{self, Revocation};
+use shared::domain::connection::waiting::{Awaited, await_confirmation, confirm, expire};
+use shared::domain::connection::{Row, SealedPair};
 use shared::domain::connection_id::ConnectionId;
 use shared::domain::digest;
-use shared::domain::item::{Item, Value};
+use shared::domain::failure_class::FailureClass;
+use shared::domain::fleet;
+use shared::domain::item::{Item, Unreadable, Value};
+use shared::domain::order::Order;
 use shared::domain::secret::{Confirmation, SessionToken};
 use shared::domain::session::{SessionId, SessionMark};
 use shared::domain::time::Timestamp;
-use shared::domain::token_pair::TokenSet;
-use shared::domain::write::{Change, Test, Write, clause};
+use shared::domain::token_pair::PairId;
+use shared::domain::write::{Write, WriteName};
 
-use super::NOW;
+use super::{Kind, NOW, Step};
 use crate::random::Random;
 
-/// Clauses compare with differences of 35, 60, 120 and 360 seconds: at, before and behind each of them.
-const SECONDS: [i64; 17] = [0, -1, 1, -34, -35, -36, 36, -59, -60, -61, 61, -119, -120, -121, -155, -360, -361];
+/// Clauses compare with differences of 35, 60 and 120 seconds: at, before and behind each of them.
+const SECONDS: [i64; 17] = [0, -1, 1, -34, -35, -36, 36, -59, -60, -61, 61, -119, -120, -121, -155, -156, -361];
 
-pub(super) fn write(random: &mut Random, id: &ConnectionId) -> Write {
-    let (owner, now) = (owner(random), time(random));
-    match random.below(18) {
-        0 => writes::acquire(id, &Need::Scheduled, owner, now),
-        1 => writes::acquire(id, &Need::OnDemand { seen: set(random) }, owner, now),
-        2 => writes::acquire(id, &Need::Rejected { seen: set(random) }, owner, now),
-        3 => writes::commit(id, set(random), &new(random, id)),
-        4 => writes::revive(&connection(random, id)),
-        5 => writes::settle(id, owner, &settlement(random)),
-        6 => writes::give_up(&connection(random, id), owner, "invalid_grant"),
-        7 => connect(&grant(random, id), None),
-        8 => disconnect(id, now),
-        9 => acquire_revocation(id, owner, now),
-        10 => bury(&connection(random, id), Revocation::Done, now),
-        16 => reseal(id, random.pick(&[Held::Newest, Held::Superseded]), &sealed(random), &sealed(random)),
-        11 => writes::quarantine(id, owner, "inconsistent_row", now),
-        12 => {
-            let session = session(random).id;
-            confirm(&connection(random, id), &session, &confirmation(random), now, Duration::from_secs(300))
+const REFRESH_EVERY: Duration = Duration::from_secs(300);
+
+/// `None` where what its caller has seen asks for no such write.
+pub(super) fn make(name: WriteName, random: &mut Random, id: &ConnectionId, image: Option<&Item>) -> Option<Step> {
+    let seen = seen(random, id, image);
+    let seen = seen.as_ref();
+    let (owner, now, pair) = (owner(random), time(random), pair_id(random));
+    let write = match name {
+        WriteName::Connect => connect(&grant(random, id), seen, REFRESH_EVERY, now).0,
+        WriteName::AwaitConfirmation => await_confirmation(&grant(random, id), &awaited(random), seen, now).0,
+        WriteName::Confirm => confirm(seen?, seen?.waiting()?, REFRESH_EVERY, now).0,
+        WriteName::ExpireConfirmation => expire(seen?, seen?.waiting()?, now)?.0,
+        WriteName::Acquire => acquire(id, &reason(random), owner, now),
+        WriteName::Commit => commit(id, pair, random.between(1, 4) as i64, &new(random), REFRESH_EVERY),
+        WriteName::Settle => settle(id, owner, &settlement(random)),
+        WriteName::GiveUp => give_up(id, owner, random.pick(&WHY), now, time(random)),
+        WriteName::Quarantine => {
+            quarantine(&unreadable(random, id, seen), random.percent(50).then_some(owner), time(random), now)
         }
-        13 => expire(id, now),
-        14 => identify(id, set(random), &account(random)),
-        15 => forget(id, &superseded(random)),
-        _ => connect(&grant(random, id), Some(set(random))),
+        WriteName::Disconnect => disconnect(seen?, order(random), now)?.0,
+        WriteName::AddRevocation => revocation::add(id, seen?, to_revoke(random), now)?.0,
+        WriteName::ClaimRevocation => revocation::claim(seen?, &listed(random, seen?)?, now)?.0,
+        WriteName::RemoveRevocation => {
+            let outcomes = [Outcome::Done, Outcome::Off, Outcome::Failed];
+            revocation::remove(seen?, &listed(random, seen?)?, random.pick(&outcomes))?
+        }
+        WriteName::Identify => identify(id, pair, &known(random)),
+        WriteName::IdentifyWaiting => identify_waiting(id, pair, &account(random)),
+        WriteName::Reseal => {
+            let held = held(seen?);
+            let id = if held.is_empty() { pair } else { random.pick(&held).id };
+            reseal(seen?, &SealedPair { id, ..sealed(random) })?
+        }
+        WriteName::ReapTombstone | WriteName::ReapConnection => {
+            return match reap(seen?, Timestamp::from_unix(NOW + 10_000)) {
+                Reaping::Delete(delete) if delete.name == name => Some(Step::Delete(delete)),
+                Reaping::Delete(_) | Reaping::Leave | Reaping::Disconnect => None,
+            };
+        }
+        WriteName::BeginAttempt
+        | WriteName::TakeAttempt
+        | WriteName::GiveAttemptBack
+        | WriteName::EndAttempt
+        | WriteName::BeginSession
+        | WriteName::EndSession
+        | WriteName::TakePresentOrder
+        | WriteName::TakeNextOrder
+        | WriteName::ClaimAccount
+        | WriteName::Pause
+        | WriteName::CountRefusals
+        | WriteName::BeginWindow
+        | WriteName::NoteSuccess => return None,
+    };
+    Some(Step::Write(write))
+}
+
+/// A row as it may stand at any moment of a connection's life, so that a sequence need not live through all of it. The
+/// protocol's own writes have made it, without being asked for their conditions.
+pub(super) fn standing(random: &mut Random, id: &ConnectionId) -> Item {
+    let mut image = None;
+    let becomes =
+        |image: &mut Option<Item>, write: Write| *image = Some(Kind::Connection.after(&write, image.as_ref()));
+    let row = |image: &Option<Item>| image.as_ref().map(|item| Row::parse(id.as_str(), item));
+    for _ in 0..random.below(3) {
+        let write = connect(&grant(random, id), row(&image).as_ref(), REFRESH_EVERY, time(random)).0;
+        becomes(&mut image, write);
+    }
+    if image.is_none() || random.percent(35) {
+        let write = await_confirmation(&grant(random, id), &awaited(random), row(&image).as_ref(), time(random)).0;
+        becomes(&mut image, write);
+    }
+    if random.percent(30)
+        && let Some((write, _)) = row(&image).and_then(|row| disconnect(&row, order(random), time(random)))
+    {
+        becomes(&mut image, write);
+        // Some of its grants are revoked since.
+        while random.percent(80)
+            && let Some(seen) = row(&image)
+            && let Some(revocation) = listed(random, &seen)
+            && let Some(write) = revocation::remove(&seen, &revocation, Outcome::Done)
+        {
+            becomes(&mut image, write);
+        }
+    }
+    if let Some(Row::Connection(_)) = row(&image) {
+        for _ in 0..random.below(3) {
+            let (owner, now) = (owner(random), time(random));
+            let write = match random.below(4) {
+                0 | 1 => acquire(id, &RefreshReason::Scheduled, owner, now),
+                2 => settle(id, owner, &settlement(random)),
+                _ => give_up(id, owner, random.pick(&WHY), now, time(random)),
+            };
+            becomes(&mut image, write);
+        }
+    }
+    let mut item = image.unwrap_or_default();
+    if random.percent(10) {
+        let odd = random.pick(&[Value::Other, Value::S("odd".to_owned()), Value::B(vec![7])]);
+        item.0.insert(random.pick(&[FORMAT, STATUS, EXPIRES_AT, WAITING]).into(), odd);
+    }
+    item
+}
+
+/// The row as a caller has read it: as it is, or as it was.
+fn seen(random: &mut Random, id: &ConnectionId, image: Option<&Item>) -> Option<Row> {
+    match random.below(10) {
+        0..6 => image.map(|item| Row::parse(id.as_str(), item)),
+        6..9 => Some(Row::parse(id.as_str(), &standing(random, id))),
+        _ => None,
     }
 }
 
-/// A row as it may stand at any moment of a connection's life, so that a sequence need not live through all of it.
-pub(super) fn standing(random: &mut Random, id: &ConnectionId) -> Write {
-    let status = random.pick(&["active", "active", "reauth_required", "reauth_required", "disconnecting"]);
-    let mark = session(random);
-    let mut changes = vec![
-        Change::Set("status", status.into()),
-        Change::Set("session", mark.id.as_str().into()),
-        Change::Set("session_order", mark.order.into()),
-    ];
-    changes.push(Change::Set("token_set", set(random).as_bytes().to_vec().into()));
-    changes.push(Change::Set("sealed", sealed(random).sealed.into()));
-    let optional = |random: &mut Random, change| random.percent(75).then_some(change);
-    // Long enough ago to be believed, whatever else is known.
-    changes.extend(optional(random, Change::Set("refused_at", (NOW - 1000).into())));
-    for name in ["lease_until", "not_before", "refreshed_at", "expires_at", "refresh_at", "disconnected_at"] {
-        let at = time(random);
-        changes.extend(optional(random, Change::Set(name, at.into())));
+fn unreadable(random: &mut Random, id: &ConnectionId, seen: Option<&Row>) -> Unreadable {
+    match seen {
+        Some(Row::Unreadable(unreadable)) => unreadable.clone(),
+        Some(Row::Connection(_) | Row::Tombstone(_)) | None => Unreadable {
+            key: id.as_str().to_owned(),
+            attribute: random.pick(&[FORMAT, STATUS, EXPIRES_AT, WAITING]),
+            found: random.pick(&[None, Some(Value::Other), Some(Value::S("odd".to_owned())), Some(Value::N(1))]),
+        },
     }
-    for name in ["version", "attempts", "answered", "failures"] {
-        let count = random.between(1, 4) as i64;
-        changes.extend(optional(random, Change::Set(name, count.into())));
-    }
-    let owner = owner(random);
-    changes.extend(optional(random, Change::Set("lease_owner", owner.into())));
-    Write {
-        name: "a row that stands",
-        key: id.as_str().to_owned(),
-        clauses: vec![clause("there is none yet", Test::Absent("id"))],
-        changes,
+}
+
+const WHY: [FailureClass; 3] = [FailureClass::InvalidGrant, FailureClass::NoRefreshToken, FailureClass::Refused];
+
+fn reason(random: &mut Random) -> RefreshReason {
+    match random.below(3) {
+        0 => RefreshReason::Scheduled,
+        1 => RefreshReason::OnDemand { seen: pair_id(random) },
+        _ => RefreshReason::Rejected { seen: pair_id(random) },
     }
 }
 
@@ -92,93 +171,82 @@ fn time(random: &mut Random) -> Timestamp {
     Timestamp::from_unix(NOW + random.pick(&SECONDS))
 }
 
-fn set(random: &mut Random) -> TokenSet {
-    TokenSet::new([random.between(1, 2) as u8; 16])
+fn order(random: &mut Random) -> Order {
+    Order::from_number(random.between(1, 4) as i64)
 }
 
-fn bytes(random: &mut Random) -> Vec<u8> {
-    vec![random.below(256) as u8; random.between(1, 3) as usize]
+fn pair_id(random: &mut Random) -> PairId {
+    PairId::new([random.between(1, 3) as u8; 16])
 }
 
 /// One of few, so that it is often the one that stands.
 fn sealed(random: &mut Random) -> SealedPair {
-    let byte = vec![random.between(1, 2) as u8];
-    SealedPair { token_set: set(random), sealed: byte.clone(), data_key: byte }
+    let byte = vec![random.between(1, 3) as u8];
+    SealedPair { id: pair_id(random), sealed: byte.clone(), data_key: byte }
 }
 
-fn new(random: &mut Random, id: &ConnectionId) -> NewPair {
-    let scope = random.percent(50).then(|| "read".to_owned());
-    let pair = SealedPair { token_set: set(random), sealed: bytes(random), data_key: bytes(random) };
+fn new(random: &mut Random) -> NewPair {
     let granted_at = time(random);
-    let expires_at = granted_at + Duration::from_secs(random.pick(&[0, 1, 100, 7200]));
-    let version = random.between(1, 4) as i64;
-    let times = (granted_at, expires_at);
-    writes::new_pair(id, version, pair, "Bearer".to_owned(), scope, times, Duration::from_secs(300))
+    NewPair {
+        pair: sealed(random),
+        has_refresh_token: random.percent(80),
+        token_type: "Bearer".to_owned(),
+        scope: random.percent(50).then(|| "read".to_owned()),
+        granted_at,
+        expires_at: granted_at + Duration::from_secs(random.pick(&[0, 1, 100, 7200])),
+    }
 }
 
 fn grant(random: &mut Random, id: &ConnectionId) -> NewGrant {
     NewGrant {
         id: id.clone(),
         client_id: "client-one".to_owned(),
-        grant: random.pick(&["earlier", "later"]).to_owned(),
-        begun_at: time(random),
+        name: random.pick(&["earlier", "later"]).to_owned(),
+        order: order(random),
         session: random.percent(50).then(|| session(random)),
-        awaited: random.percent(30).then(|| Awaited::new(&confirmation(random), time(random))),
-        superseded: random.percent(30).then(|| superseded(random)),
-        new: new(random, id),
+        awaited: random.percent(30).then(|| awaited(random)),
+        is_not_refreshed: random.percent(20),
+        new: new(random),
     }
+}
+
+fn awaited(random: &mut Random) -> Awaited {
+    Awaited::new(&Confirmation::new(random.pick(&["one", "another"])), time(random))
 }
 
 fn settlement(random: &mut Random) -> Settlement {
     Settlement {
-        reason: random.pick(&["throttled", "invalid_grant"]),
+        reason: random.pick(&[FailureClass::Throttled, FailureClass::InvalidGrant]),
         needs_a_person: random.percent(20),
         not_before: time(random),
-        known: random.percent(50),
+        is_answered: random.percent(50),
         refused_at: random.percent(50).then(|| time(random)),
+        refused_window: random.percent(50).then(|| fleet::window(time(random))),
     }
 }
 
-/// As a caller has read it, perhaps long ago.
-fn connection(random: &mut Random, id: &ConnectionId) -> Connection {
-    let read: [(&str, Value); 16] = [
-        ("id", id.as_str().into()),
-        ("status", "active".into()),
-        ("version", Value::N(1)),
-        ("token_set", set(random).as_bytes().to_vec().into()),
-        ("sealed", bytes(random).into()),
-        ("data_key", bytes(random).into()),
-        ("token_type", "Bearer".into()),
-        ("scope", "read".into()),
-        ("client_id", "client-one".into()),
-        ("created_at", time(random).into()),
-        ("refreshed_at", time(random).into()),
-        ("granted_at", time(random).into()),
-        ("expires_at", time(random).into()),
-        ("lifetime", Value::N(7200)),
-        ("refresh_at", time(random).into()),
-        ("grant", "earlier".into()),
-    ];
-    let item = Item(read.into_iter().map(|(name, value)| (name.into(), value)).collect());
-    Connection::stored(&item).unwrap().unwrap()
+fn to_revoke(random: &mut Random) -> Revocation {
+    let account_id = random.percent(50).then(|| random.pick(&["1", "2"]).to_owned());
+    Revocation::new(sealed(random), account_id, time(random))
 }
 
-fn superseded(random: &mut Random) -> Superseded {
-    let pair = SealedPair { token_set: set(random), sealed: bytes(random), data_key: bytes(random) };
-    Superseded { pair, account_id: random.pick(&["1", "2"]).to_owned() }
+/// One that the row is still to revoke.
+fn listed(random: &mut Random, row: &Row) -> Option<Revocation> {
+    let list: Vec<&Revocation> = row.revocations()?.iter().collect();
+    if list.is_empty() { None } else { Some(random.pick(&list).clone()) }
 }
 
-fn account(random: &mut Random) -> KnownAccount {
+fn account(random: &mut Random) -> Account {
     let text = |random: &mut Random| random.percent(50).then(|| random.pick(&["one", "another"]).to_owned());
-    let account = Account { id: random.pick(&["1", "2"]).to_owned(), company: text(random), email: text(random) };
-    KnownAccount { account, also_connected_as: text(random) }
+    Account { id: random.pick(&["1", "2"]).to_owned(), company: text(random), email: text(random) }
 }
 
-fn confirmation(random: &mut Random) -> Confirmation {
-    Confirmation::new(random.pick(&["one", "another"]))
+fn known(random: &mut Random) -> KnownAccount {
+    let also_connected_as = random.percent(50).then(|| random.pick(&["one", "another"]).to_owned());
+    KnownAccount { account: account(random), also_connected_as }
 }
 
 fn session(random: &mut Random) -> SessionMark {
     let token = SessionToken::new(digest::base64url([random.between(1, 2) as u8; 32]));
-    SessionMark { id: SessionId::of(&token).unwrap(), order: time(random).unix() }
+    SessionMark { id: SessionId::of(&token).unwrap(), order: order(random) }
 }

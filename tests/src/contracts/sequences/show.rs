@@ -1,7 +1,7 @@
 //! Rows and writes with their values, which are no secrets here.
 
 use shared::domain::item::{Item, Value};
-use shared::domain::write::{Change, Test, Write};
+use shared::domain::write::{Change, Clause, Delete, Test, Write};
 
 pub(super) fn row(item: Option<&Item>) -> String {
     let Some(item) = item else { return "none".to_owned() };
@@ -10,9 +10,16 @@ pub(super) fn row(item: Option<&Item>) -> String {
 }
 
 pub(super) fn write(write: &Write) -> String {
-    let clauses = write.clauses.iter().map(|clause| format!("\n  if {} ({})", test(&clause.test), clause.name));
-    let changes = write.changes.iter().map(|one| format!("\n  {}", change(one)));
-    format!("{} {}{}", write.name, write.key, clauses.chain(changes).collect::<String>())
+    let changes: String = write.changes.iter().map(|one| format!("\n  {}", change(one))).collect();
+    format!("{} {}{}{changes}", write.name, write.key, clauses(&write.clauses))
+}
+
+pub(super) fn delete(delete: &Delete) -> String {
+    format!("{} {}{}", delete.name, delete.key, clauses(&delete.clauses))
+}
+
+fn clauses(all: &[Clause]) -> String {
+    all.iter().map(|clause| format!("\n  if {} ({})", test(&clause.test), clause.name)).collect()
 }
 
 fn test(one: &Test) -> String {
@@ -44,5 +51,6 @@ fn value(value: &Value) -> String {
         Value::S(text) => format!("S {text:?}"),
         Value::N(number) => format!("N {number}"),
         Value::B(bytes) => format!("B {}", bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>()),
+        Value::Other => "of another type".to_owned(),
     }
 }

@@ -4,18 +4,18 @@
 //! an empty list of tests, a key attribute changed.
 
 use shared::domain::item::Value;
-use shared::domain::write::{Change, Clause, Test, Write, clause};
+use shared::domain::write::{Change, Clause, Test, Write, WriteName, clause};
 
-use super::{NOW, Row};
+use super::{NOW, Subject};
 use crate::random::Random;
 
 /// What the protocol, or an index, needs to be a number wherever it is present.
-const NUMBERS: [&str; 6] = ["version", "attempts", "answered", "failures", "refresh_at", "shard"];
+const NUMBERS: [&str; 6] = ["version", "leases", "answered", "failures", "refresh_at", "shard"];
 
 /// What may hold anything: names that the protocol's writes compare and change too, reserved words among them.
 const ANYTHING: [&str; 16] = [
     "status",
-    "token_set",
+    "pair_id",
     "lease_owner",
     "lease_until",
     "expires_at",
@@ -24,7 +24,7 @@ const ANYTHING: [&str; 16] = [
     "refreshed_at",
     "session",
     "scope",
-    "grant",
+    "granted_by",
     "phase",
     "taken_by",
     "binding",
@@ -32,15 +32,17 @@ const ANYTHING: [&str; 16] = [
     "size",
 ];
 
-pub(super) fn write(random: &mut Random, row: &Row) -> Write {
+pub(super) fn write(random: &mut Random, subject: &Subject) -> Write {
     let clauses: Vec<Clause> =
-        (0..random.between(1, 3)).map(|_| clause("made up", test(random, row.key_name, 2))).collect();
+        (0..random.between(1, 3)).map(|_| clause("made up", test(random, subject.kind.key_name(), 2))).collect();
     let mut names: Vec<&'static str> = NUMBERS.into_iter().chain(ANYTHING).collect();
     let changes = (0..random.between(1, 6)).map(|_| {
         let name = names.swap_remove(random.below(names.len() as u64) as usize);
         change(random, name)
     });
-    Write { name: "made up", key: row.key.clone(), changes: changes.collect(), clauses }
+    // It has none of its own.
+    let name = WriteName::Connect;
+    Write { name, key: subject.key.clone(), changes: changes.collect(), clauses }
 }
 
 fn change(random: &mut Random, name: &'static str) -> Change {

@@ -1,0 +1,152 @@
+//! Rows and writes of everything but connections: journeys and their sessions, counters, claims, what the fleet shares.
+
+use shared::domain::account::{Account, claim};
+use shared::domain::attempt::writes::{self as attempts, End};
+use shared::domain::attempt::{Attempt, Binding, CookieName, Failure, Phase, StateHash};
+use shared::domain::connection_id::ConnectionId;
+use shared::domain::digest;
+use shared::domain::fleet::{Tally, note_success, pause};
+use shared::domain::item::Item;
+use shared::domain::order::Order;
+use shared::domain::pkce;
+use shared::domain::secret::{Confirmation, CookieValue, SessionToken, State};
+use shared::domain::session::{Session, SessionId, SessionStatus, end_session};
+use shared::domain::write::Write;
+
+use super::connections::id;
+use super::{Kind, at, with};
+
+/// Each kind of row that there may be, beside none.
+pub(super) fn rows(kind: Kind) -> Vec<Item> {
+    let made = |write: &Write| kind.after(write, None);
+    match kind {
+        Kind::Connection => Vec::new(),
+        Kind::Account => vec![
+            made(&claim(&account(), &id(), None)),
+            made(&claim(&account(), &another(), None)),
+            with(Item::default(), &[("connection", 7.into())]),
+        ],
+        Kind::Fleet => {
+            let tally = Tally { refused: 1, refreshed: 7 };
+            [tally.begin(8), tally.begin(6), pause(at(60)), note_success(at(60))].iter().map(made).collect()
+        }
+        Kind::Attempt => {
+            let begun = made(&attempts::begin(&attempt()));
+            let taken = |by: &str| with(begun.clone(), &[("phase", "exchanging".into()), ("taken_by", by.into())]);
+            vec![
+                begun.clone(),
+                with(begun.clone(), &[("expires_at", at(0).into())]),
+                with(begun.clone(), &[("binding", "another".into())]),
+                taken("me"),
+                taken("rival"),
+                with(taken("me"), &[("phase", "connected".into())]),
+                with(
+                    taken("me"),
+                    &[("phase", "failed".into()), ("failure", "not_stored".into()), ("reference", "one".into())],
+                ),
+                with(begun, &[("phase", "asleep".into())]),
+            ]
+        }
+        Kind::Session => {
+            let begun = made(&session().begin());
+            let ended = |status: &str| with(begun.clone(), &[("status", status.into())]);
+            vec![begun.clone(), ended("completed"), ended("denied"), ended("failed")]
+        }
+        Kind::Order => vec![
+            made(&Order::take_present(&id(), at(0))),
+            made(&Order::take_present(&id(), at(-1))),
+            made(&Order::take_present(&id(), at(1))),
+            with(Item::default(), &[("last", "odd".into())]),
+        ],
+    }
+}
+
+pub(super) fn writes(kind: Kind) -> Vec<Write> {
+    let (attempt, tally) = (attempt(), Tally { refused: 1, refreshed: 7 });
+    let failed = End::Failed { failure: Failure::Provider, reference: "reference".to_owned() };
+    match kind {
+        Kind::Connection => Vec::new(),
+        Kind::Account => vec![
+            claim(&account(), &id(), None),
+            claim(&account(), &another(), None),
+            claim(&account(), &another(), Some(id().as_str())),
+        ],
+        Kind::Fleet => vec![
+            tally.count(8),
+            tally.begin(8),
+            pause(at(30)),
+            pause(at(90)),
+            note_success(at(30)),
+            note_success(at(90)),
+        ],
+        Kind::Attempt => vec![
+            attempts::begin(&attempt),
+            attempts::take(&attempt.state_hash, &attempt.binding, at(0), "me"),
+            attempts::give_back(&attempt.state_hash, "me"),
+            attempts::end(&attempt.state_hash, &End::Connected),
+            attempts::end(&attempt.state_hash, &End::Denied),
+            attempts::end(&attempt.state_hash, &failed),
+        ],
+        Kind::Session => {
+            let end = |status| end_session(&session().id, status);
+            vec![
+                session().begin(),
+                end(SessionStatus::Denied),
+                end(SessionStatus::Completed),
+                end(SessionStatus::Failed(Failure::Disconnected)),
+            ]
+        }
+        Kind::Order => vec![
+            Order::take_present(&id(), at(0)),
+            Order::take_after(&id(), Order::at(at(0)), at(0)),
+            Order::take_after(&id(), Order::at(at(1)), at(0)),
+        ],
+    }
+}
+
+fn account() -> Account {
+    Account { id: "1".to_owned(), company: Some("Company".to_owned()), email: None }
+}
+
+fn another() -> ConnectionId {
+    ConnectionId::parse("u").unwrap()
+}
+
+pub(super) fn confirmation() -> Confirmation {
+    Confirmation::new(digest::base64url([6; 32]))
+}
+
+pub(super) fn session() -> Session {
+    Session {
+        id: SessionId::of(&SessionToken::new(digest::base64url([3; 32]))).unwrap(),
+        connection_id: id(),
+        return_to: None,
+        confirm_page: true,
+        confirm: true,
+        status: SessionStatus::Pending,
+        order: Order::from_number(5),
+        begun_at: at(-60),
+        expires_at: at(600),
+    }
+}
+
+pub(super) fn attempt() -> Attempt {
+    let state_hash = StateHash::of(&State::new(digest::base64url([4; 32]))).unwrap();
+    let name = CookieName::new(&state_hash, true);
+    Attempt {
+        binding: Binding::new(&name, &CookieValue::new("cookie")),
+        code_verifier: Some(pkce::code_verifier([5; 32])),
+        connection_id: id(),
+        redirect_uri: "https://connect.example.com/callback".to_owned(),
+        return_to: None,
+        session: Some(session().mark()),
+        order: Order::from_number(6),
+        confirmation: Some(confirmation()),
+        created_at: at(0),
+        expires_at: at(600),
+        phase: Phase::Pending,
+        failure: None,
+        taken_at: None,
+        state_hash,
+    }
+}
