@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use aws_sdk_dynamodb::Client;
-use local::deployment::Services;
+use local::deployment::engines;
 use tests::contracts;
 use tests::proof::Proof;
 use tokio::process::{Child, Command};
@@ -18,13 +18,19 @@ async fn start() -> (Child, Client) {
     command.args(["-jar", "DynamoDBLocal.jar", "-inMemory", "-disableTelemetry", "-port", &address.port().to_string()]);
     let server = serve(command, address).await;
     let nowhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 9));
-    (server, Services::at(address, nowhere).dynamodb)
+    (server, engines(address, nowhere).dynamodb)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn dynamodb_local_holds_the_stores_contract() {
     let (_server, client) = start().await;
     contracts::store::holds(&client).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dynamodb_local_hides_no_row_behind_one_that_cannot_be_read() {
+    let (_server, client) = start().await;
+    contracts::unreadable::holds(&client).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -38,6 +44,7 @@ async fn dynamodb_local_holds_the_contract_of_deletes_and_of_the_walk() {
 async fn the_conditions_model_and_dynamodb_local_agree_on_random_sequences() {
     let (_server, client) = start().await;
     let proof = Proof::asked();
-    let tried = contracts::sequences::agree(&client, proof.seed, proof.length(250, 10_000)).await;
+    let tried = contracts::sequences::agree(&client, proof.seed, proof.length(400, 10_000)).await;
+    tried.assert_that_all_were_tried();
     println!("{} writes, applied and refused: {:?}", tried.writes(), tried.0);
 }

@@ -4,24 +4,30 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use local::deployment::Services;
+use local::deployment::engines;
 use local::webinargeek::{Faults, Grants, Rotation, Simulation};
 use local::{keys, tables, webinargeek};
+use shared::aws::Clients;
 use shared::ports::ReadClientSecret;
 use shared::system::{SystemClock, SystemEntropy};
 use tests::contracts;
 use tests::proof::Proof;
 use tokio::net::TcpListener;
 
-async fn services() -> Services {
+async fn services() -> Clients {
     let secret = r#"["new", "old"]"#.to_owned();
     let keys = keys::serve(None, secret, Arc::new(SystemEntropy)).await.unwrap();
-    Services::at(tables::serve(None).await.unwrap(), keys)
+    engines(tables::serve(None).await.unwrap(), keys)
 }
 
 #[tokio::test]
 async fn the_embedded_tables_hold_the_stores_contract() {
     contracts::store::holds(&services().await.dynamodb).await;
+}
+
+#[tokio::test]
+async fn the_embedded_tables_hide_no_row_behind_one_that_cannot_be_read() {
+    contracts::unreadable::holds(&services().await.dynamodb).await;
 }
 
 #[tokio::test]
@@ -33,7 +39,7 @@ async fn the_embedded_tables_hold_the_contract_of_deletes_and_of_the_walk() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_conditions_model_and_the_embedded_engine_agree_on_random_sequences() {
     let proof = Proof::asked();
-    let tried = contracts::sequences::agree(&services().await.dynamodb, proof.seed, proof.length(250, 100_000)).await;
+    let tried = contracts::sequences::agree(&services().await.dynamodb, proof.seed, proof.length(400, 100_000)).await;
     tried.assert_that_all_were_tried();
     println!("{} writes, applied and refused: {:?}", tried.writes(), tried.0);
 }

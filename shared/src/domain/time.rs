@@ -22,7 +22,7 @@ impl Timestamp {
 
     /// Seconds from `self` until `later`; negative when it has passed.
     pub fn seconds_until(self, later: Timestamp) -> i64 {
-        later.0 - self.0
+        later.0.saturating_sub(self.0)
     }
 
     /// `YYYY-MM-DDTHH:MM:SSZ` (RFC 3339).
@@ -53,6 +53,12 @@ impl Sub<Duration> for Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_time_that_makes_no_sense_is_far_away_and_never_on_the_other_side() {
+        let [first, last] = [i64::MIN, i64::MAX].map(Timestamp::from_unix);
+        assert_eq!((first.seconds_until(last), last.seconds_until(first)), (i64::MAX, i64::MIN));
+    }
 
     #[test]
     fn times_are_shown_in_whole_seconds_of_utc() {

@@ -30,8 +30,10 @@ const STEPS: u64 = 6;
 /// Sequences that run side by side: each has rows of its own.
 const WORKERS: u64 = 4;
 
-/// How often a write that the model applies, or refuses, is looked for before any will do.
-const TRIES: usize = 100;
+/// How often a write that the model applies, or refuses, is looked for: of one name, and by how many names before any will
+/// do.
+const TRIES: usize = 60;
+const NAMES: usize = 6;
 
 /// Around which all times of a sequence lie.
 const NOW: i64 = 1_800_000_000;
@@ -93,6 +95,8 @@ struct Subject {
     kind: Kind,
     key: String,
     image: Option<Item>,
+    /// Of the writes that are tried on it.
+    names: Vec<WriteName>,
 }
 
 /// What a sequence does to a row.
@@ -174,41 +178,45 @@ impl Sequence {
 
     /// Without a row, or with one that stands there already.
     async fn begin(&mut self, kind: Kind, key: String) -> Subject {
-        let image = match kind {
-            _ if self.random.percent(30) => None,
-            Kind::Connection => Some(connections::standing(&mut self.random, &self.id)),
-            Kind::Attempt => Some(self.journey.standing_attempt(&mut self.random)),
-            Kind::Session => Some(self.journey.standing_session(&mut self.random)),
-            Kind::Account | Kind::Fleet | Kind::Order => None,
+        let all = kind.names();
+        let (image, names) = match kind {
+            _ if self.random.percent(30) => (None, all),
+            Kind::Connection => {
+                let (item, names) = connections::stage(&mut self.random, &self.id);
+                (Some(item), names)
+            }
+            Kind::Attempt => (Some(self.journey.standing_attempt(&mut self.random)), all),
+            Kind::Session => (Some(self.journey.standing_session(&mut self.random)), all),
+            Kind::Account | Kind::Fleet | Kind::Order => (None, all),
         };
         self.engine.place(kind, &key, image.as_ref()).await;
-        Subject { kind, key, image }
+        Subject { kind, key, image, names }
     }
 
     /// A write that the model applies, or one that it refuses, as often as the other. Its name is drawn first, so that the
     /// writes with many clauses are applied too. A made-up write has none.
     fn choose(&mut self, subject: &Subject) -> (Option<WriteName>, Step) {
-        let wanted = self.random.percent(50);
+        let (wanted, is_made_up) = (self.random.percent(50), self.random.percent(30));
         let image = subject.image.as_ref();
-        loop {
-            let name = self.random.percent(70).then(|| self.random.pick(&subject.kind.names()));
-            let mut chosen = None;
+        let mut chosen = None;
+        for names_drawn in 0.. {
+            let name = (!is_made_up).then(|| self.random.pick(&subject.names));
             for _ in 0..TRIES {
                 let step = match name {
                     None => Some(Step::Write(synthetic::write(&mut self.random, subject))),
                     Some(name) => self.make(name, subject),
                 };
                 let Some(step) = step else { continue };
-                let is_wanted = step.holds(image) == wanted;
-                chosen = Some(step);
-                if is_wanted {
-                    break;
+                if step.holds(image) == wanted {
+                    return (name, step);
                 }
+                chosen = Some((name, step));
             }
-            if let Some(step) = chosen {
-                return (name, step);
+            if names_drawn >= NAMES && chosen.is_some() {
+                break;
             }
         }
+        chosen.expect("the loop ends with one")
     }
 
     fn make(&mut self, name: WriteName, subject: &Subject) -> Option<Step> {

@@ -97,6 +97,11 @@ attributes! {
     REVOCATION = "revocation", Keeps;
 }
 
+/// The names of all.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    ALL.iter().map(|(name, _)| *name).chain(REVOKE)
+}
+
 /// Values of [`STATUS`].
 pub const CONNECTED: &str = "connected";
 pub const VACANT: &str = "vacant";

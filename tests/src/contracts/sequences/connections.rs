@@ -86,9 +86,20 @@ pub(super) fn make(name: WriteName, random: &mut Random, id: &ConnectionId, imag
     Some(Step::Write(write))
 }
 
+/// A row to begin with, and the writes that are tried on it. Some stages are short, and have writes of their own: they are
+/// begun with more often.
+pub(super) fn stage(random: &mut Random, id: &ConnectionId) -> (Item, Vec<WriteName>) {
+    use WriteName as W;
+    match random.below(10) {
+        0..3 => (dead(random, id), vec![W::ReapTombstone, W::ReapConnection, W::Connect, W::Commit, W::AddRevocation]),
+        3..6 => (leased(random, id), vec![W::Acquire, W::Settle, W::GiveUp, W::Commit, W::Disconnect]),
+        _ => (standing(random, id), Kind::Connection.names()),
+    }
+}
+
 /// A row as it may stand at any moment of a connection's life, so that a sequence need not live through all of it. The
 /// protocol's own writes have made it, without being asked for their conditions.
-pub(super) fn standing(random: &mut Random, id: &ConnectionId) -> Item {
+fn standing(random: &mut Random, id: &ConnectionId) -> Item {
     let mut image = None;
     let becomes =
         |image: &mut Option<Item>, write: Write| *image = Some(Kind::Connection.after(&write, image.as_ref()));
@@ -118,11 +129,13 @@ pub(super) fn standing(random: &mut Random, id: &ConnectionId) -> Item {
         for _ in 0..random.below(3) {
             let (owner, now) = (owner(random), time(random));
             let write = match random.below(4) {
-                0 | 1 => acquire(id, &RefreshReason::Scheduled, owner, now),
-                2 => settle(id, owner, &settlement(random)),
-                _ => give_up(id, owner, random.pick(&WHY), now, time(random)),
+                0 => give_up(id, owner, random.pick(&WHY), now, time(random)),
+                _ => settle(id, owner, &settlement(random)),
             };
             becomes(&mut image, write);
+        }
+        if random.percent(60) {
+            becomes(&mut image, acquire(id, &RefreshReason::Scheduled, owner(random), time(random)));
         }
     }
     let mut item = image.unwrap_or_default();
@@ -131,6 +144,27 @@ pub(super) fn standing(random: &mut Random, id: &ConnectionId) -> Item {
         item.0.insert(random.pick(&[FORMAT, STATUS, EXPIRES_AT, WAITING]).into(), odd);
     }
     item
+}
+
+fn leased(random: &mut Random, id: &ConnectionId) -> Item {
+    let item = Kind::Connection.after(&connect(&grant(random, id), None, REFRESH_EVERY, time(random)).0, None);
+    let acquire = acquire(id, &RefreshReason::Scheduled, owner(random), time(random));
+    Kind::Connection.after(&acquire, Some(&item))
+}
+
+/// A row that maintenance looks for.
+fn dead(random: &mut Random, id: &ConnectionId) -> Item {
+    let item = Kind::Connection.after(&connect(&grant(random, id), None, REFRESH_EVERY, time(random)).0, None);
+    let after = |write: &Write, item: &Item| Kind::Connection.after(write, Some(item));
+    if random.percent(60) {
+        return after(&give_up(id, owner(random), FailureClass::InvalidGrant, time(random), time(random)), &item);
+    }
+    let row = |item: &Item| Row::parse(id.as_str(), item);
+    let (write, _) = disconnect(&row(&item), order(random), time(random)).unwrap();
+    let item = after(&write, &item);
+    let seen = row(&item);
+    let listed = listed(random, &seen).unwrap();
+    after(&revocation::remove(&seen, &listed, Outcome::Done).unwrap(), &item)
 }
 
 /// The row as a caller has read it: as it is, or as it was.
