@@ -212,17 +212,18 @@ pub fn quarantine(unreadable: &Unreadable, lease_owner: Option<&str>, not_before
     // And a worker that can read it, of another deployment, may have leased it.
     match lease_owner {
         Some(owner) => clauses.push(lease_is_ours(owner)),
-        None => clauses.extend([
-            clause(
-                "no worker holds the lease",
-                Test::Any(vec![Test::Absent(LEASE_UNTIL), Test::Below(LEASE_UNTIL, now.unix())]),
-            ),
+        None => {
+            let is_over = Test::Any(vec![Test::Absent(LEASE_UNTIL), Test::Below(LEASE_UNTIL, now.unix())]);
             // Otherwise a caller that asks again and again would keep it from the schedule, which counts it.
-            clause(
-                "it is not put off already",
-                Test::Any(vec![Test::Absent(NOT_BEFORE), Test::AtMost(NOT_BEFORE, now.unix())]),
-            ),
-        ]),
+            let is_due = Test::Any(vec![Test::Absent(NOT_BEFORE), Test::AtMost(NOT_BEFORE, now.unix())]);
+            let asked = [
+                (LEASE_UNTIL, clause("no worker holds the lease", is_over)),
+                (NOT_BEFORE, clause("it is not put off already", is_due)),
+            ];
+            // A time that cannot be read compares with no other: it would keep the row from being put off for ever.
+            let readable = asked.into_iter().filter(|(attribute, _)| *attribute != unreadable.attribute);
+            clauses.extend(readable.map(|(_, clause)| clause));
+        }
     }
     Write {
         name: WriteName::Quarantine,
