@@ -78,7 +78,7 @@ fn is_of_a_connection(name: WriteName) -> bool {
 }
 
 fn labels() -> Vec<&'static str> {
-    let of_a_connection = WriteName::ALL.into_iter().filter(|name| is_of_a_connection(*name));
+    let of_a_connection = WriteName::ALL.iter().copied().filter(|name| is_of_a_connection(*name));
     let labels = of_a_connection.map(WriteName::as_str);
     labels.flat_map(|label| if label == "connect" { vec![label, IMPORT] } else { vec![label] }).collect()
 }

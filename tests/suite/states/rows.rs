@@ -163,7 +163,7 @@ pub(crate) fn awaited() -> Awaited {
 pub(crate) fn settlement(reason: FailureClass, not_before: Timestamp) -> Settlement {
     let needs_a_person = reason == FailureClass::Unopenable;
     let refused_at = (reason == FailureClass::InvalidGrant).then_some(not_before);
-    Settlement { reason, needs_a_person, not_before, is_answered: true, refused_at }
+    Settlement { reason, needs_a_person, not_before, is_answered: true, refused_at, refused_window: None }
 }
 
 /// Rows of every state, as they can come about.
