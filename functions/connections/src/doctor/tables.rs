@@ -14,12 +14,12 @@ const INDEX_REMEDY: &str = "add the index as template.yaml describes it (aws dyn
 
 pub(super) async fn connections(table: &ConnectionsTable) -> Vec<Finding> {
     let (finding, shape) = table_finding("connections_table", "id", table.describe()).await;
-    let index = |check, name: &str, key: &[&str], attribute: Option<&str>| match &shape {
-        Some(shape) => index_finding(check, name, key, attribute, shape),
+    let index = |check, name: &str, key: &[&str], attributes: &[&str]| match &shape {
+        Some(shape) => index_finding(check, name, key, attributes, shape),
         None => Finding::skipped(check, "the table could not be looked at", "mend connections_table first"),
     };
-    let due = index("index_due", "due", &["shard", "refresh_at"], Some("expires_at"));
-    let attention = index("index_attention", "attention", &["attention", "id"], None);
+    let due = index("index_due", "due", &["shard", "refresh_at"], &["expires_at", "needs_customer_since"]);
+    let attention = index("index_attention", "attention", &["attention", "id"], &[]);
     vec![finding, due, attention]
 }
 
@@ -61,7 +61,7 @@ fn index_finding(
     check: &'static str,
     name: &str,
     key: &[&str],
-    attribute: Option<&str>,
+    attributes: &[&str],
     shape: &TableShape,
 ) -> Finding {
     let Some(index) = shape.indexes.iter().find(|index| index.name == name) else {
@@ -72,7 +72,7 @@ fn index_finding(
     };
     if index.key != key {
         Finding::failed(check, format!("its key is {}, and not {}", index.key.join(", "), key.join(", ")), INDEX_REMEDY)
-    } else if let Some(attribute) = attribute.filter(|attribute| !has(index, attribute)) {
+    } else if let Some(attribute) = attributes.iter().find(|attribute| !has(index, attribute)) {
         Finding::failed(check, format!("it does not hold {attribute}"), INDEX_REMEDY)
     } else if !index.is_active {
         Finding::failed(check, "it is still being built", INDEX_REMEDY)

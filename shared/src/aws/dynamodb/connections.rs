@@ -1,4 +1,5 @@
-//! The connections table: key `id`; index `due`: partition `shard`, sort `refresh_at`, with `expires_at`; sparse.
+//! The connections table: key `id`; index `due`: partition `shard`, sort `refresh_at`, with `expires_at` and
+//! `needs_customer_since`; sparse.
 
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
@@ -7,6 +8,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use super::{Table, item, unavailable};
 use crate::domain::account;
 use crate::domain::connection::Row;
+use crate::domain::connection::attributes::NEEDS_CUSTOMER_SINCE;
 use crate::domain::connection_id::ConnectionId;
 use crate::domain::fleet::FleetRow;
 use crate::domain::item::{Item, Value};
@@ -111,5 +113,7 @@ fn due(row: &Item) -> Option<Due> {
     let Some(Value::S(key)) = row.0.get("id") else { return None };
     // A number that is no integer: due at once, and put off when the row itself is read.
     let refresh_at = number("refresh_at").unwrap_or(Timestamp::from_unix(0));
-    Some(Due { key: key.clone(), refresh_at, expires_at: number("expires_at") })
+    // Its customer is needed, which has been told: the fleet's least remaining lifetime is that of the others.
+    let is_given_up = row.0.contains_key(NEEDS_CUSTOMER_SINCE);
+    Some(Due { key: key.clone(), refresh_at, expires_at: number("expires_at").filter(|_| !is_given_up) })
 }
