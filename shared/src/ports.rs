@@ -154,7 +154,7 @@ pub trait PutEvents: Send + Sync {
 pub struct Due {
     pub key: String,
     pub refresh_at: Timestamp,
-    /// Of the access token; `None` where there is no live pair, or where only its customer can help.
+    /// Of the access token; `None` where there is none yet or any more, or where only its customer can help.
     pub expires_at: Option<Timestamp>,
 }
 

@@ -18,7 +18,8 @@ pub(super) async fn connections(table: &ConnectionsTable) -> Vec<Finding> {
         Some(shape) => index_finding(check, name, key, attributes, shape),
         None => Finding::skipped(check, "the table could not be looked at", "mend connections_table first"),
     };
-    let due = index("index_due", "due", &["shard", "refresh_at"], &["expires_at", "needs_customer_since"]);
+    let of_the_fleet = ["expires_at", "needs_customer_since", "not_refreshed"];
+    let due = index("index_due", "due", &["shard", "refresh_at"], &of_the_fleet);
     let attention = index("index_attention", "attention", &["attention", "id"], &[]);
     vec![finding, due, attention]
 }
