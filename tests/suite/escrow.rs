@@ -1,14 +1,20 @@
 //! A pair that the table cannot take.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
+use async_trait::async_trait;
 use aws_sdk_dynamodb::types::AttributeValue;
 use http::Method;
 use serde_json::json;
 use shared::domain::connection::State;
+use shared::domain::escrow::Escrowed;
 use shared::domain::session::SessionStatus;
+use shared::domain::time::Timestamp;
+use shared::ports::{Clock, Escrow, EscrowError};
 use shared::protocol::replay::Replayed;
-use tests::world::{STORING_A_PAIR, Setup, World};
+use tests::clock::TestClock;
+use tests::world::{EscrowInMemory, STORING_A_PAIR, Setup, World};
 
 #[tokio::test]
 async fn a_refreshed_pair_waits_in_the_queue_until_the_table_takes_it() {
@@ -128,6 +134,51 @@ async fn a_pair_that_was_overtaken_is_left_to_expire() {
     let now = world.token("t").await.body;
     assert_eq!(world.replay(&pair).await, Replayed::Superseded);
     assert_eq!(world.token("t").await.body, now);
+}
+
+/// SQS says that its counts may lag by a minute or more.
+struct LaggingQueue {
+    queue: EscrowInMemory,
+    clock: Arc<TestClock>,
+    put_at: Mutex<Option<Timestamp>>,
+}
+
+const LAG: Duration = Duration::from_secs(90);
+
+#[async_trait]
+impl Escrow for LaggingQueue {
+    async fn put(&self, escrowed: &Escrowed) -> Result<(), EscrowError> {
+        *self.put_at.lock().unwrap() = Some(self.clock.now());
+        self.queue.put(escrowed).await
+    }
+
+    async fn is_empty(&self) -> Result<bool, EscrowError> {
+        let put_at = *self.put_at.lock().unwrap();
+        Ok(put_at.is_none_or(|put_at| self.clock.now() < put_at + LAG))
+    }
+}
+
+#[tokio::test]
+async fn a_queue_whose_count_lags_costs_no_refresh_token() {
+    let mut world = World::with(Setup::strict()).await;
+    world.connect("t").await;
+    let queue = LaggingQueue { queue: world.escrow.clone(), clock: world.clock.clone(), put_at: Mutex::default() };
+    world.clients.escrow = Arc::new(queue);
+    let world = world.another();
+    world.clock.advance(7300);
+    world.outage_of(&[STORING_A_PAIR]);
+    world.token("t").await;
+    world.outage_of(&[]);
+    assert_eq!(world.refreshes(), 1);
+    for _ in 0..40 {
+        world.clock.advance(10);
+        world.sweep().await;
+        let answer = world.token("t").await;
+        assert_eq!((answer.status.as_u16(), answer.text("code")), (503, "unavailable"), "{answer:?}");
+        assert_eq!(world.refreshes(), 1, "a strict provider would end the pair that waits");
+    }
+    assert_eq!(world.replay(&world.escrow.take().remove(0)).await, Replayed::Stored);
+    assert!(world.is_live(world.token("t").await.text("access_token")));
 }
 
 #[tokio::test]

@@ -109,3 +109,23 @@ async fn a_pause_is_for_a_quarter_of_an_hour_at_most() {
     world.clock.advance(901);
     assert_eq!(world.sweep().await["refreshed"], 1);
 }
+
+#[tokio::test]
+async fn a_shorter_pause_ends_no_longer_one_in_the_memory_of_a_process() {
+    let world = world_of(2).await;
+    for seconds in ["600", "10"] {
+        let unavailable = json!({ "status": { "status": 503, "error": null, "retry_after": seconds } });
+        world.fault(json!({ "answer": unavailable, "grant_type": "refresh_token" }));
+    }
+    // Both leave before either is answered.
+    world.sweep().await;
+    assert_eq!(world.refreshes(), 2);
+    for seconds in [11, 18, 400] {
+        world.clock.advance(seconds);
+        let sweep = world.sweep().await;
+        assert_eq!((&sweep["refreshed"], &sweep["finished"]), (&json!(0), &json!(false)), "{sweep}");
+        assert_eq!(world.refreshes(), 2);
+    }
+    world.clock.advance(180);
+    assert_eq!(world.sweep().await["refreshed"], 2);
+}

@@ -37,7 +37,10 @@ async fn its_token_is_handed_out_until_its_end() {
         world.clock.advance(1000);
     }
     world.clock.advance(150);
-    assert!(world.is_live(world.token("t").await.text("access_token")), "also where it has less left than is asked for");
+    assert!(
+        world.is_live(world.token("t").await.text("access_token")),
+        "also where it has less left than is asked for"
+    );
     let longer = world.get("/v1/connections/t/token?min_ttl=3000").await;
     assert_eq!(longer.body["version"], 1, "no other one can be had: {longer:?}");
     assert_eq!(world.refreshes(), 0);

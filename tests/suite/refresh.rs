@@ -185,6 +185,24 @@ async fn a_process_that_died_with_the_lease_costs_the_connection_nothing() {
     assert!(world.is_live(world.token("t").await.text("access_token")));
 }
 
+/// Its access token has ended, and still: the pair of the worker that went may be on its way to the table, or in the queue.
+#[tokio::test]
+async fn a_lease_without_a_known_outcome_is_not_taken_over_for_two_minutes_after_its_end() {
+    let world = World::with(Setup::strict()).await;
+    world.connect("t").await;
+    world.clock.advance(7300);
+    let taken = acquire(&ConnectionId::parse("t").unwrap(), &RefreshReason::Scheduled, "dead", world.clock.now());
+    assert!(matches!(world.clients.connections(TABLE).write(&taken).await.unwrap(), Written::Applied(_)));
+    for seconds in [36, 60, 59] {
+        world.clock.advance(seconds);
+        assert_eq!(world.sweep().await["deferred"], 1);
+        assert_eq!(world.token("t").await.body["code"], "unavailable");
+        assert_eq!(world.refreshes(), 0);
+    }
+    world.clock.advance(1);
+    assert_eq!(world.token("t").await.body["version"], 2);
+}
+
 /// Found by the simulator: a provider that honours the old refresh token for some minutes would have ended it.
 #[tokio::test]
 async fn after_a_process_that_died_in_an_early_refresh_the_schedule_comes_at_once_and_not_when_the_token_is_old() {

@@ -70,7 +70,8 @@ impl Fleet {
             self.world.clock.advance(1700);
             let before = self.world.refreshes();
             let refused = self.run(answer).await;
-            let of_the_other = usize::from(self.world.stored("other").await.unwrap().refreshed_at == self.world.clock.now());
+            let of_the_other =
+                usize::from(self.world.stored("other").await.unwrap().refreshed_at == self.world.clock.now());
             let sent = self.world.refreshes() - before - of_the_other;
             assert_eq!(Some(sent as u64), refused["due"].as_u64(), "once at each try: {answer} {refused}");
         }

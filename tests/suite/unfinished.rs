@@ -35,7 +35,11 @@ async fn two_due() -> World {
 
 fn says_that_nothing_could_be_listed(summary: &Value, log: &str, world: &World) {
     assert_eq!((&summary["due"], &summary["finished"]), (&json!(0), &json!(false)), "{summary}");
-    assert_eq!(summary["failed"], json!({ "store_unavailable": 17 }), "sixteen shards, and the one of those taken away");
+    assert_eq!(
+        summary["failed"],
+        json!({ "store_unavailable": 17 }),
+        "sixteen shards, and the one of those taken away"
+    );
     assert_eq!(summary["least_remaining_seconds"], json!(null));
     assert_eq!(summary["unfinished_runs"], 1);
     assert!(metrics_of(summary, world).contains(&"unfinished_runs".to_owned()));

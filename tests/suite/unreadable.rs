@@ -105,7 +105,11 @@ async fn costs_one_row(attribute: &str, odd: Option<AttributeValue>) {
     // Maintenance.
     let report = maintain(&world, "reseal").await;
     assert_eq!((&report["scanned"], &report["skipped"]), (&json!(3), &json!(2)), "{context}: {report}");
-    assert_eq!((&report["failed"], &report["finished"]), (&json!({ "inconsistent_row": 1 }), &json!(true)), "{context}");
+    assert_eq!(
+        (&report["failed"], &report["finished"]),
+        (&json!({ "inconsistent_row": 1 }), &json!(true)),
+        "{context}"
+    );
 
     // Mended by hand: the attribute alone.
     let mut mended = world.row(&id).await.unwrap();
@@ -177,7 +181,11 @@ async fn what_puts_a_row_off_may_be_odd_itself() {
         world.set(&id, attribute, odd).await;
         world.clock.advance(6000);
         let swept = world.sweep().await;
-        assert_eq!((&swept["refreshed"], &swept["failed"]), (&json!(2), &json!({ "inconsistent_row": 1 })), "{context}");
+        assert_eq!(
+            (&swept["refreshed"], &swept["failed"]),
+            (&json!(2), &json!({ "inconsistent_row": 1 })),
+            "{context}"
+        );
         let listed = world.get("/v1/connections?status=quarantined").await;
         assert_eq!(ids(&listed.body), [&id], "{context}");
         world.clock.advance(301);
