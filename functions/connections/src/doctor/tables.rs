@@ -58,13 +58,7 @@ async fn table_finding(
     }
 }
 
-fn index_finding(
-    check: &'static str,
-    name: &str,
-    key: &[&str],
-    attributes: &[&str],
-    shape: &TableShape,
-) -> Finding {
+fn index_finding(check: &'static str, name: &str, key: &[&str], attributes: &[&str], shape: &TableShape) -> Finding {
     let Some(index) = shape.indexes.iter().find(|index| index.name == name) else {
         return Finding::failed(check, format!("there is no index {name}"), INDEX_REMEDY);
     };
