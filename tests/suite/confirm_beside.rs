@@ -7,8 +7,13 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use shared::domain::connection::State;
+use shared::domain::connection::refresh::give_up;
+use shared::domain::connection_id::ConnectionId;
+use shared::failure::FailureClass;
+use shared::ports::{Clock, WriteConnections};
+use shared::protocol::replay::Replayed;
 use tests::tokens;
-use tests::world::{Answer, Setup, World};
+use tests::world::{Answer, STORING_A_PAIR, Setup, TABLE, World};
 use url::Url;
 
 use crate::confirmation::{confirm, journey, parameter};
@@ -223,24 +228,88 @@ async fn unconfirmed_links_tell_no_event_and_a_customer_who_was_needed_is_reconn
     assert_eq!(world.sweep().await["refreshed"], 1, "it is back in the schedule");
 }
 
+/// `t` needs its customer, who is of account 1; a stranger of account 2 has approved before or after that. Returns what the
+/// provider has given to the stranger.
+async fn strangers_approval(world: &World, comes_first: bool) -> String {
+    world.connect("t").await;
+    let mut stranger = None;
+    if comes_first {
+        world.clock.advance(5800);
+        waits(world, "2").await;
+        stranger = Some(tokens::waiting(world, "t").await);
+        let refused = json!({ "status": { "status": 400, "error": "invalid_grant", "retry_after": null } });
+        world.fault(json!({ "answer": refused, "grant_type": "refresh_token", "times": 2 }));
+        for _ in 0..2 {
+            world.sweep().await;
+            world.clock.advance(100);
+        }
+    } else {
+        world.every_grant_ends().await;
+        waits(world, "2").await;
+    }
+    let stranger = match stranger {
+        Some(stranger) => stranger,
+        None => tokens::waiting(world, "t").await,
+    };
+    assert_eq!(world.get("/v1/connections/t").await.text("status"), "reauth_required");
+    stranger.access_token.expose().to_owned()
+}
+
 #[tokio::test]
 async fn a_stranger_who_approves_for_a_connection_that_needs_its_customer_is_revoked_too() {
-    let world = world().await;
-    world.connect("t").await;
-    world.every_grant_ends().await;
-    waits(&world, "2").await;
-    let waiting = tokens::waiting(&world, "t").await;
-    let sent = revocations(&world);
+    for comes_first in [false, true] {
+        let world = world().await;
+        let stranger = strangers_approval(&world, comes_first).await;
+        assert_eq!(world.sweep().await["least_remaining_seconds"], Value::Null, "no caller misses its token");
+        assert!(world.is_live(&stranger));
+        world.clock.advance(900);
+        world.sweep().await;
+        assert!(!world.is_live(&stranger), "{comes_first}");
+        assert_eq!(revocations(&world), 1);
+        assert!(matches!(world.stored("t").await.unwrap().state, State::NeedsCustomer { .. }));
+        assert_eq!(world.sweep().await["due"], 0);
+        world.simulation.grants.sign_in("1");
+        world.connect("t").await;
+        world.clock.advance(6000);
+        assert_eq!(world.sweep().await["refreshed"], 1);
+    }
+}
+
+#[tokio::test]
+async fn a_stranger_whose_account_is_not_known_is_kept_in_the_list_and_out_of_the_schedule() {
+    let world = World::new().await;
+    let stranger = strangers_approval(&world, false).await;
     world.clock.advance(900);
-    world.sweep().await;
-    assert!(!world.is_live(waiting.access_token.expose()));
-    assert_eq!(revocations(&world), sent + 1);
-    assert!(matches!(world.stored("t").await.unwrap().state, State::NeedsCustomer { .. }));
+    assert_eq!(world.sweep().await["due"], 1);
     assert_eq!(world.sweep().await["due"], 0);
-    world.simulation.grants.sign_in("1");
+    assert_eq!(tokens::to_revoke(&world, "t").await.len(), 1);
+    assert!(world.is_live(&stranger));
+    world.json(Method::DELETE, "/v1/connections/t", None).await;
+    assert!(!world.is_live(&stranger));
+}
+
+#[tokio::test]
+async fn a_late_pair_brings_a_connection_beside_which_another_waits_back_to_its_own_place_in_the_schedule() {
+    let world = World::with(Setup::strict().asking_for_accounts()).await;
     world.connect("t").await;
+    let shard = world.row("t").await.unwrap()["shard"].clone();
+    world.clock.advance(8000);
+    world.outage_of(&[STORING_A_PAIR]);
+    world.token("t").await;
+    world.outage_of(&[]);
+    let late = world.escrow.take().remove(0);
+    world.set("t", "lease_owner", AttributeValue::S("a rival".to_owned())).await;
+    let (table, now) = (world.clients.connections(TABLE), world.clock.now());
+    let id = ConnectionId::parse("t").unwrap();
+    table.write(&give_up(&id, "a rival", FailureClass::InvalidGrant, now, now)).await.unwrap();
+    waits(&world, "2").await;
+    assert_ne!(world.row("t").await.unwrap()["shard"], shard);
+    assert_eq!(world.replay(&late).await, Replayed::Stored);
+    assert_eq!(world.row("t").await.unwrap()["shard"], shard);
+    assert_eq!(world.get("/v1/connections/t").await.text("status"), "active");
     world.clock.advance(6000);
     assert_eq!(world.sweep().await["refreshed"], 1);
+    assert!(world.is_live(world.token("t").await.text("access_token")));
 }
 
 #[tokio::test]

@@ -236,6 +236,15 @@ impl Tombstone {
 }
 
 impl State {
+    /// Since when only its customer can help, where no refresh is tried any more: a refusal that says nothing about the grant
+    /// may end.
+    pub fn given_up_since(self) -> Option<Timestamp> {
+        match self {
+            Self::NeedsCustomer { why, since } if why != FailureClass::Refused => Some(since),
+            _ => None,
+        }
+    }
+
     /// Whether the schedule keeps its token fresh, or is about to.
     pub fn is_in_use(self) -> bool {
         matches!(self, Self::Active | Self::NotRefreshed)

@@ -91,8 +91,11 @@ impl Revoking {
     /// The schedule's: goes on with what is left to do in a row.
     pub async fn drive(&self, id: &ConnectionId, deadline: Timestamp) -> Result<(), StoreError> {
         let Some(row) = self.list.connections.row(id).await? else { return Ok(()) };
-        if let Row::Unreadable(unreadable) = row {
-            return Err(unreadable.into());
+        match &row {
+            Row::Unreadable(unreadable) => return Err(unreadable.clone().into()),
+            // Its customer has come back: its own refresh works the list off.
+            Row::Connection(connection) if connection.state.given_up_since().is_none() => return Ok(()),
+            Row::Connection(_) | Row::Tombstone(_) => {}
         }
         self.work_off(row, &[], deadline).await.map(|_| ())
     }

@@ -18,7 +18,7 @@ use super::grant::{NewPair, pair_is};
 use crate::domain::connection_id::ConnectionId;
 use crate::domain::failure_class::FailureClass;
 use crate::domain::item::{Unreadable, Value};
-use crate::domain::schedule::shard;
+use crate::domain::schedule::{TAKEN_AWAY, shard};
 use crate::domain::time::Timestamp;
 use crate::domain::token_pair::PairId;
 use crate::domain::write::{Change, Clause, Test, Write, WriteName, clause};
@@ -106,8 +106,8 @@ pub fn acquire(id: &ConnectionId, reason: &RefreshReason, lease_owner: &str, now
 pub fn commit(id: &ConnectionId, old: PairId, version: i64, new: &NewPair, refresh_every: Duration) -> Write {
     let mut changes = new.changes(id, version, refresh_every);
     changes.extend(OF_THE_PAIR.map(Change::Remove));
-    // A connection that was given up left the schedule.
-    changes.push(Change::SetIfAbsent(SHARD, i64::from(shard(id)).into()));
+    // A connection that was given up has left it.
+    changes.push(Change::Set(SHARD, i64::from(shard(id)).into()));
     Write {
         name: WriteName::Commit,
         key: id.as_str().to_owned(),
@@ -192,6 +192,26 @@ pub fn give_up(
         changes.push(Change::Remove(SHARD));
     }
     Write { name: WriteName::GiveUp, key: id.as_str().to_owned(), clauses: vec![lease_is_ours(lease_owner)], changes }
+}
+
+/// As [`give_up`], where another pair waits for its confirmation: the schedule has to end its wait.
+pub fn give_up_beside_a_waiting_pair(
+    id: &ConnectionId,
+    lease_owner: &str,
+    why: FailureClass,
+    now: Timestamp,
+    not_before: Timestamp,
+) -> Write {
+    let mut write = give_up(id, lease_owner, why, now, not_before);
+    for change in write.changes.iter_mut().filter(|change| change.attribute() == SHARD) {
+        *change = Change::Set(SHARD, i64::from(TAKEN_AWAY).into());
+    }
+    write
+}
+
+/// That no new pair has come since: it would be taken out of its schedule.
+pub(super) fn needs_its_customer(since: Timestamp) -> Clause {
+    clause("its customer is needed since the time that was seen", Test::Equals(NEEDS_CUSTOMER_SINCE, since.into()))
 }
 
 /// Puts off a row that cannot be read, and shows it to a person. It stays as it is, and due: a wrong deployment that makes

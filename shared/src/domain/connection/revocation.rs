@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::attributes::{FORMAT_VERSION, REFRESH_AT, REVOCATION, REVOKE, SHARD, STATUS, VACANT_SINCE};
+use super::attributes::{FORMAT_VERSION, REFRESH_AT, REVOCATION, REVOKE, SHARD, STATUS, VACANT_SINCE, WAITING_ID};
 use super::disconnect::Outcome;
+use super::refresh::needs_its_customer;
 use super::{Connection, Row, SealedPair};
 use crate::domain::connection_id::ConnectionId;
 use crate::domain::item::{BadAttribute, Item};
@@ -209,6 +210,15 @@ pub fn remove(row: &Row, revocation: &Revocation, outcome: Outcome) -> Option<Wr
         clause("the row has a live pair as before, or has none as before", Test::Equals(STATUS, status.into())),
     ];
     let mut changes = vec![Change::Remove(slot)];
+    if let Row::Connection(connection) = row
+        && let Some(since) = connection.state.given_up_since()
+        && connection.waiting.is_none()
+        && connection.revocations.slots().eq([slot])
+    {
+        clauses.push(needs_its_customer(since));
+        clauses.push(clause("no pair waits for its confirmation", Test::Absent(WAITING_ID)));
+        changes.push(Change::Remove(SHARD));
+    }
     if let Row::Tombstone(tombstone) = row {
         if tombstone.revocation != Some(Outcome::Failed) {
             changes.push(Change::Set(REVOCATION, outcome.as_str().into()));
