@@ -209,17 +209,29 @@ pub fn quarantine(unreadable: &Unreadable, lease_owner: Option<&str>, not_before
     // And a worker that can read it, of another deployment, may have leased it.
     match lease_owner {
         Some(owner) => clauses.push(lease_is_ours(owner)),
-        None => clauses.extend([
-            clause(
-                "no worker holds the lease",
-                Test::Any(vec![Test::Absent(LEASE_UNTIL), Test::Below(LEASE_UNTIL, now.unix())]),
-            ),
-            // Otherwise a caller that asks again and again would keep it from the schedule, which counts it.
-            clause(
-                "it is not put off already",
-                Test::Any(vec![Test::Absent(NOT_BEFORE), Test::AtMost(NOT_BEFORE, now.unix())]),
-            ),
-        ]),
+        None => clauses.extend(
+            [
+                (
+                    LEASE_UNTIL,
+                    clause(
+                        "no worker holds the lease",
+                        Test::Any(vec![Test::Absent(LEASE_UNTIL), Test::Below(LEASE_UNTIL, now.unix())]),
+                    ),
+                ),
+                // Otherwise a caller that asks again and again would keep it from the schedule, which counts it.
+                (
+                    NOT_BEFORE,
+                    clause(
+                        "it is not put off already",
+                        Test::Any(vec![Test::Absent(NOT_BEFORE), Test::AtMost(NOT_BEFORE, now.unix())]),
+                    ),
+                ),
+            ]
+            .into_iter()
+            // Where that time is what cannot be read, it says nothing, and would refuse for ever.
+            .filter(|(attribute, _)| *attribute != unreadable.attribute)
+            .map(|(_, clause)| clause),
+        ),
     }
     Write {
         name: WriteName::Quarantine,
