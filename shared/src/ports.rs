@@ -162,7 +162,8 @@ pub struct Due {
 #[derive(Clone, Debug)]
 pub struct DueCursor {
     pub key: String,
-    pub refresh_at: Timestamp,
+    /// As the index has it, which may be a number that is no integer.
+    pub refresh_at: String,
 }
 
 #[derive(Clone, Debug)]

@@ -29,7 +29,9 @@ pub struct KnownAccount {
 impl KnownAccount {
     pub(super) fn parse(item: &Item) -> Result<Option<Self>, BadAttribute> {
         let text = |name| item.optional_string(name).map(|text| text.map(str::to_owned));
-        let Some(id) = text(attributes::ACCOUNT_ID)? else { return Ok(None) };
+        let Some(id) = text(attributes::ACCOUNT_ID)? else {
+            return item.is_absent_without(attributes::ACCOUNT_ID, &attributes::OF_THE_ACCOUNT).map(|()| None);
+        };
         let account =
             Account { id, company: text(attributes::ACCOUNT_COMPANY)?, email: text(attributes::ACCOUNT_EMAIL)? };
         Ok(Some(Self { account, also_connected_as: text(attributes::ACCOUNT_ALSO)? }))

@@ -85,6 +85,12 @@ impl Item {
         Unreadable { key: key.into(), attribute, found: self.0.get(attribute).cloned() }
     }
 
+    /// What `attribute`, which is missing, was stored with is missing, too. One half of what is written as one says nothing
+    /// that could be relied on.
+    pub fn is_absent_without(&self, attribute: &'static str, others: &[&'static str]) -> Result<(), BadAttribute> {
+        if others.iter().any(|other| self.0.contains_key(*other)) { Err(BadAttribute(attribute)) } else { Ok(()) }
+    }
+
     pub fn optional_string(&self, attribute: &'static str) -> Result<Option<&str>, BadAttribute> {
         match self.0.get(attribute) {
             None => Ok(None),

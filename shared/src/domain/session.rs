@@ -60,7 +60,7 @@ impl SessionMark {
     /// In a row of another kind; `None` where it has none.
     pub fn parse(item: &Item) -> Result<Option<Self>, BadAttribute> {
         match item.optional_string(attributes::SESSION)? {
-            None => Ok(None),
+            None => item.is_absent_without(attributes::SESSION, &[attributes::SESSION_ORDER]).map(|()| None),
             Some(id) => Ok(Some(Self {
                 id: SessionId::named(id.to_owned()),
                 order: Order::from_number(item.number(attributes::SESSION_ORDER)?),

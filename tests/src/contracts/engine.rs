@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fmt::Debug;
 
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::ProvideErrorMetadata;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use local::tables;
@@ -120,6 +121,8 @@ pub(super) enum Answer {
     Unreadable(&'static str),
 }
 
+pub(super) type Attributes = HashMap<String, AttributeValue>;
+
 #[derive(Clone)]
 pub(super) struct Engine {
     pub client: Client,
@@ -165,15 +168,26 @@ impl Engine {
     pub(super) async fn read(&self, kind: Kind, key: &str) -> Option<Item> {
         let request = self.client.get_item().table_name(kind.table()).consistent_read(true);
         let request = request.key(kind.key_name(), AttributeValue::S(key.to_owned()));
-        let attributes = request.send().await.unwrap().item?;
-        Some(Item(attributes.into_iter().map(|(name, attribute)| (name.into(), value(attribute))).collect()))
+        request.send().await.unwrap().item.map(item)
     }
 
     /// In place of what is there.
     pub(super) async fn put(&self, kind: Kind, item: &Item) {
-        let attributes: HashMap<String, AttributeValue> =
-            item.0.iter().map(|(name, value)| (name.to_string(), attribute(value))).collect();
-        self.client.put_item().table_name(kind.table()).set_item(Some(attributes)).send().await.unwrap();
+        let is_taken = self.put_raw(kind, rendered(item)).await;
+        assert!(is_taken, "an attribute of an index has another type: {item:?}");
+    }
+
+    /// False where the engine does not take the types.
+    pub(super) async fn put_raw(&self, kind: Kind, attributes: Attributes) -> bool {
+        let put = self.client.put_item().table_name(kind.table()).set_item(Some(attributes)).send().await;
+        match put {
+            Ok(_) => true,
+            Err(error) => {
+                let code = error.code().map(str::to_owned);
+                assert_eq!(code.as_deref(), Some("ValidationException"), "{error:?}");
+                false
+            }
+        }
     }
 
     pub(super) async fn remove(&self, kind: Kind, key: &str) {
@@ -203,6 +217,15 @@ fn row<R: Debug>(written: Written<R>) -> Answer {
 
 fn no_row(is_applied: bool) -> Answer {
     if is_applied { Answer::Applied(None) } else { Answer::Refused(None) }
+}
+
+pub(super) fn rendered(item: &Item) -> Attributes {
+    item.0.iter().map(|(name, value)| (name.to_string(), attribute(value))).collect()
+}
+
+/// By no adapter of ours.
+pub(super) fn item(attributes: Attributes) -> Item {
+    Item(attributes.into_iter().map(|(name, attribute)| (name.into(), value(attribute))).collect())
 }
 
 fn attribute(value: &Value) -> AttributeValue {

@@ -1,6 +1,8 @@
 //! The connections table: key `id`; index `due`: partition `shard`, sort `refresh_at`, with `expires_at`,
 //! `needs_customer_since` and `not_refreshed`; sparse.
 
+use std::collections::HashMap;
+
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -79,7 +81,7 @@ impl ListDue for ConnectionsTable {
             [
                 ("id".to_owned(), AttributeValue::S(cursor.key)),
                 ("shard".to_owned(), shard.clone()),
-                ("refresh_at".to_owned(), AttributeValue::N(cursor.refresh_at.unix().to_string())),
+                ("refresh_at".to_owned(), AttributeValue::N(cursor.refresh_at)),
             ]
             .into()
         });
@@ -97,13 +99,16 @@ impl ListDue for ConnectionsTable {
             .send()
             .await
             .map_err(unavailable)?;
-        let next = output
-            .last_evaluated_key
-            .map(item::parse)
-            .and_then(|key| due(&key))
-            .map(|last| DueCursor { key: last.key, refresh_at: last.refresh_at });
+        let next = output.last_evaluated_key.and_then(cursor);
         let rows = output.items.unwrap_or_default().into_iter().filter_map(|row| due(&item::parse(row))).collect();
         Ok(DuePage { rows, next })
+    }
+}
+
+fn cursor(mut key: HashMap<String, AttributeValue>) -> Option<DueCursor> {
+    match (key.remove("id"), key.remove("refresh_at")) {
+        (Some(AttributeValue::S(key)), Some(AttributeValue::N(refresh_at))) => Some(DueCursor { key, refresh_at }),
+        _ => None,
     }
 }
 

@@ -20,6 +20,9 @@ pub(super) fn parse(item: &Item) -> Result<Row, BadAttribute> {
     if item.number(a::FORMAT)? != a::FORMAT_VERSION {
         return Err(BadAttribute(a::FORMAT));
     }
+    // No use is made of them here. A condition asks for the one, an index has the other: of another type, neither would work.
+    item.optional_number(a::DISCONNECT_ORDER)?;
+    item.optional_number(a::SHARD)?;
     match item.string(a::STATUS)? {
         a::CONNECTED => connection(item).map(|connection| Row::Connection(Box::new(connection))),
         a::VACANT => tombstone(item).map(|tombstone| Row::Tombstone(Box::new(tombstone))),
@@ -105,12 +108,15 @@ fn state(item: &Item) -> Result<State, BadAttribute> {
         let why = FailureClass::parse(item.string(a::NEEDS_CUSTOMER_WHY)?);
         return Ok(State::NeedsCustomer { why: why.ok_or(BadAttribute(a::NEEDS_CUSTOMER_WHY))?, since });
     }
+    item.is_absent_without(a::NEEDS_CUSTOMER_SINCE, &[a::NEEDS_CUSTOMER_WHY])?;
     let is_not_refreshed = item.optional_number(a::NOT_REFRESHED)?.is_some();
     Ok(if is_not_refreshed { State::NotRefreshed } else { State::Active })
 }
 
 fn lease(item: &Item) -> Result<Option<Lease>, BadAttribute> {
-    let Some(until) = item.optional_time(a::LEASE_UNTIL)? else { return Ok(None) };
+    let Some(until) = item.optional_time(a::LEASE_UNTIL)? else {
+        return item.is_absent_without(a::LEASE_UNTIL, &[a::LEASE_OWNER]).map(|()| None);
+    };
     Ok(Some(Lease { owner: item.string(a::LEASE_OWNER)?.to_owned(), until }))
 }
 

@@ -73,10 +73,13 @@ struct Stored {
 
 impl Waiting {
     pub(super) fn parse(item: &Item) -> Result<Option<Self>, BadAttribute> {
-        let Some(id) = item.optional_bytes(WAITING_ID)? else { return Ok(None) };
+        let Some(id) = item.optional_bytes(WAITING_ID)? else {
+            return item.is_absent_without(WAITING_ID, &OF_THE_WAITING).map(|()| None);
+        };
+        let id = PairId::parse(id).ok_or(BadAttribute(WAITING_ID))?;
         let stored: Option<Stored> = serde_json::from_str(item.string(WAITING)?).ok();
         let grant = stored.filter(|stored| stored.format == FORMAT_VERSION).map(|stored| stored.grant);
-        let grant = grant.filter(|grant| grant.new.pair.id.as_bytes() == id).ok_or(BadAttribute(WAITING))?;
+        let grant = grant.filter(|grant| grant.new.pair.id == id).ok_or(BadAttribute(WAITING))?;
         let account = match item.optional_string(WAITING_ACCOUNT)? {
             None => None,
             Some(text) => Some(serde_json::from_str(text).map_err(|_| BadAttribute(WAITING_ACCOUNT))?),
