@@ -20,6 +20,8 @@ pub enum Escrowed {
         version: i64,
         /// Whose account it is for, where that is known.
         account_id: Option<String>,
+        /// The name of its grant.
+        granted_by: String,
         new: NewPair,
     },
     /// Of a customer's grant.

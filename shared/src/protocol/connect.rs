@@ -59,7 +59,11 @@ impl Connecting {
                 Ok(Standing::Refused(refusal)) => {
                     if refusal == Refusal::Disconnected {
                         let left = Revocation::new(grant.new.pair.clone(), None, self.clock.now());
-                        self.list.add(&grant.id, left, seen).await?;
+                        let added = self.list.add(&grant.id, left, seen).await;
+                        if let (Err(_), Kept::InMemory { .. }) = (&added, kept) {
+                            self.pairs.put_into_queue(&escrowed(grant)).await;
+                        }
+                        added?;
                     }
                     return Ok(Stored::No(refusal));
                 }

@@ -28,8 +28,11 @@ pub enum Replayed {
 impl Replaying {
     pub async fn replay(&self, escrowed: &Escrowed) -> Result<Replayed, Failure> {
         match escrowed {
-            Escrowed::Refreshed { id, predecessor, version, account_id, new } => {
-                let landed = self.refreshing.commit_again(id, *predecessor, *version, account_id.clone(), new).await?;
+            Escrowed::Refreshed { id, predecessor, version, account_id, granted_by, new } => {
+                let landed = self
+                    .refreshing
+                    .commit_again(id, *predecessor, *version, account_id.clone(), granted_by, new)
+                    .await?;
                 Ok(match landed {
                     Landed::Stored(_) => Replayed::Stored,
                     Landed::Superseded(_) => Replayed::Superseded,

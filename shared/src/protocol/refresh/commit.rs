@@ -19,8 +19,8 @@ use crate::sealing::{self, SealingContext};
 pub enum Landed {
     /// The pair is stored, and may be released.
     Stored(Box<Connection>),
-    /// Another pair was stored meanwhile. Ours is of the same grant, or of one that a later grant has replaced: it is left
-    /// to expire, as its predecessor is.
+    /// Another pair was stored meanwhile. Where that is of the same grant, ours is left to expire, as its predecessor is; where
+    /// a later grant has replaced ours, it is in the list of grants to revoke, as its predecessor is.
     Superseded(Box<Connection>),
     /// The connection was taken away: ours is in its list of grants to revoke.
     Orphaned,
@@ -53,16 +53,23 @@ impl Refreshing {
             expires_at: sent_at + response.expires_in.unwrap_or(self.deployment.default_lifetime),
         };
         let (version, account_id) = (old.version + 1, account_of(old));
+        let granted_by = &old.granted_by.name;
         let write = writes::commit(&old.id, old.pair.id, version, &new, self.deployment.refresh_every);
         let escrowed = || Escrowed::Refreshed {
             id: old.id.clone(),
             predecessor: old.pair.id,
             version,
             account_id: account_id.clone(),
+            granted_by: granted_by.clone(),
             new: new.clone(),
         };
-        let written = self.pairs.store(&write, escrowed, deadline).await?;
-        match self.landed(&old.id, &new, account_id.clone(), written).await? {
+        let written = self.pairs.store(&write, &escrowed, deadline).await?;
+        let landed = self.landed(&old.id, &new, account_id.clone(), granted_by, written).await;
+        if landed.is_err() {
+            // It could not be noted that the pair is to be revoked. The worker that takes it from the queue tries again.
+            self.pairs.put_into_queue(&escrowed()).await;
+        }
+        match landed? {
             Landed::Stored(stored) => {
                 self.work_off_revocations(&stored, [&prepared.pair, &pair], deadline).await;
                 Ok(Outcome::Refreshed(stored, pair))
@@ -82,11 +89,12 @@ impl Refreshing {
         predecessor: PairId,
         version: i64,
         account_id: Option<String>,
+        granted_by: &str,
         new: &NewPair,
     ) -> Result<Landed, Failure> {
         let write = writes::commit(id, predecessor, version, new, self.deployment.refresh_every);
         let written = self.write(&write).await?;
-        Ok(self.landed(id, new, account_id, written).await?)
+        Ok(self.landed(id, new, account_id, granted_by, written).await?)
     }
 
     async fn landed(
@@ -94,8 +102,10 @@ impl Refreshing {
         id: &ConnectionId,
         new: &NewPair,
         account_id: Option<String>,
+        granted_by: &str,
         written: Written<Row>,
     ) -> Result<Landed, StoreError> {
+        let left = || Revocation::new(new.pair.clone(), account_id.clone(), self.clock.now());
         let row = match written {
             Written::Applied(row) => Some(row),
             Written::Refused(image) => image,
@@ -103,15 +113,19 @@ impl Refreshing {
         match row {
             // Ours also where the condition has refused: our own write, repeated after its acknowledgement was lost.
             Some(Row::Connection(stored)) if stored.pair.id == new.pair.id => Ok(Landed::Stored(stored)),
-            Some(Row::Connection(stored)) => Ok(Landed::Superseded(stored)),
+            Some(Row::Connection(stored)) => {
+                if stored.granted_by.name != granted_by {
+                    self.revoking.list.add(id, left(), Some(Row::Connection(stored.clone()))).await?;
+                }
+                Ok(Landed::Superseded(stored))
+            }
             Some(Row::Unreadable(unreadable)) => {
                 self.quarantine.put_off(&unreadable, None).await;
                 Err(unreadable.into())
             }
             row @ (Some(Row::Tombstone(_)) | None) => {
                 tracing::info!("the connection was taken away: its newest pair is to be revoked");
-                let left = Revocation::new(new.pair.clone(), account_id, self.clock.now());
-                self.revoking.list.add(id, left, row).await?;
+                self.revoking.list.add(id, left(), row).await?;
                 Ok(Landed::Orphaned)
             }
         }
