@@ -91,6 +91,10 @@ attributes! {
     /// Whose account it is for, as JSON.
     WAITING_ACCOUNT = "waiting_account", Removes;
 
+    /// Counts the changes of what the row holds beside the live pair's own life: a pair that waits, the grants to revoke, and
+    /// whether there is a live pair. A write that saw another list is refused.
+    LIST_VERSION = "list_version", Keeps;
+
     // The tombstone's own.
     VACANT_SINCE = "vacant_since", Keeps;
     DISCONNECT_ORDER = "disconnect_order", Keeps;

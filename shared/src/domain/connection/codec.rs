@@ -27,15 +27,6 @@ pub(super) fn parse(item: &Item) -> Result<Row, BadAttribute> {
     }
 }
 
-/// The value of `status` that a readable row has, and whether it has no live pair.
-pub(super) fn status_of(row: &Row) -> Option<(&'static str, bool)> {
-    match row {
-        Row::Connection(_) => Some((a::CONNECTED, false)),
-        Row::Tombstone(_) => Some((a::VACANT, true)),
-        Row::Unreadable(_) => None,
-    }
-}
-
 fn connection(item: &Item) -> Result<Connection, BadAttribute> {
     let pair_id = PairId::parse(item.bytes(a::PAIR_ID)?).ok_or(BadAttribute(a::PAIR_ID))?;
     let lifetime = u64::try_from(item.number(a::LIFETIME)?).map_err(|_| BadAttribute(a::LIFETIME))?;

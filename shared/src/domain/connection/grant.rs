@@ -10,7 +10,7 @@ use super::attributes::{
     REFRESHABLE, REFRESHED_AT, REVOCATION, SCOPE, SEALED, SESSION_ORDER, SHARD, STATUS, TOKEN_TYPE, VACANT,
     VACANT_SINCE, VERSION,
 };
-use super::revocation::{Added, Revocation};
+use super::revocation::{self, Added, Revocation};
 use super::waiting::Awaited;
 use super::{Connection, Row, SealedPair};
 use crate::domain::connection_id::ConnectionId;
@@ -222,7 +222,10 @@ pub(super) fn replace(
     clauses: &mut Vec<Clause>,
     changes: &mut Vec<Change>,
 ) -> Vec<PairId> {
-    let (Some(live), Some(revocations)) = (live, seen.and_then(Row::revocations)) else { return Vec::new() };
+    let (Some(live), Some(revocations)) = (live, seen.and_then(Row::revocations)) else {
+        changes.push(revocation::CHANGED);
+        return Vec::new();
+    };
     let added: Added = revocations.add([Revocation::of(live, now)]);
     clauses.extend(added.clauses);
     changes.extend(added.changes);

@@ -58,10 +58,14 @@ fn delete_connection(connection: &Connection, since: Timestamp) -> Delete {
     Delete {
         name: WriteName::ReapConnection,
         key: connection.id.as_str().to_owned(),
-        // A new grant, or a pair from the queue, removes that time.
-        clauses: vec![clause(
-            "it needs its customer since the time that was seen",
-            Test::Equals(NEEDS_CUSTOMER_SINCE, since.into()),
-        )],
+        // A new grant, or a pair from the queue, removes that time. A customer may have come back to a link whose grant has to
+        // be confirmed: that one waits beside the dead pair.
+        clauses: vec![
+            clause(
+                "it needs its customer since the time that was seen",
+                Test::Equals(NEEDS_CUSTOMER_SINCE, since.into()),
+            ),
+            connection.revocations.is_as_seen(),
+        ],
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::attributes::{FORMAT_VERSION, REFRESH_AT, REVOCATION, REVOKE, SHARD, STATUS, VACANT, VACANT_SINCE};
+use super::attributes::{FORMAT_VERSION, LIST_VERSION, REFRESH_AT, REVOCATION, REVOKE, SHARD, VACANT_SINCE};
 use super::disconnect::Outcome;
 use super::{Connection, Row, SealedPair};
 use crate::domain::connection_id::ConnectionId;
@@ -39,9 +39,13 @@ pub struct Revocation {
     pub(super) tries: u32,
 }
 
-/// The list, slot by slot.
+/// The list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Revocations([Option<Revocation>; REVOKE.len()]);
+pub struct Revocations {
+    slots: [Option<Revocation>; REVOKE.len()],
+    /// `None` where nothing was ever added.
+    version: Option<i64>,
+}
 
 /// What is to be done about a grant of the list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,22 +105,22 @@ impl Revocation {
 
 impl Revocations {
     pub(super) fn parse(item: &Item) -> Result<Self, BadAttribute> {
-        let mut slots = Self::default();
-        for (slot, name) in slots.0.iter_mut().zip(REVOKE) {
+        let mut list = Self { version: item.optional_number(LIST_VERSION)?, ..Self::default() };
+        for (slot, name) in list.slots.iter_mut().zip(REVOKE) {
             *slot = match item.optional_string(name)? {
                 None => None,
                 Some(text) => Some(Revocation::parse(text).ok_or(BadAttribute(name))?),
             };
         }
-        Ok(slots)
+        Ok(list)
     }
 
     pub fn is_empty(&self) -> bool {
-        self.0.iter().all(Option::is_none)
+        self.slots.iter().all(Option::is_none)
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &Revocation> {
-        self.0.iter().flatten()
+        self.slots.iter().flatten()
     }
 
     pub fn contains(&self, pair: PairId) -> bool {
@@ -125,17 +129,12 @@ impl Revocations {
 
     /// Puts grants into free slots; where there is none, in place of the oldest.
     pub(super) fn add(&self, grants: impl IntoIterator<Item = Revocation>) -> Added {
-        let mut slots = self.0.clone();
-        let mut added = Added { clauses: Vec::new(), changes: Vec::new(), dropped: Vec::new() };
+        let mut slots = self.slots.clone();
+        let mut added = Added { clauses: vec![self.is_as_seen()], changes: vec![CHANGED], dropped: Vec::new() };
         for grant in grants {
             let oldest = || slots.iter().enumerate().min_by_key(|(_, slot)| slot.as_ref().map(|grant| grant.since));
             let Some((index, seen)) = oldest().map(|(index, slot)| (index, slot.clone())) else { continue };
             let name = REVOKE[index];
-            let test = match &seen {
-                None => Test::Absent(name),
-                Some(seen) => Test::Equals(name, seen.text().into()),
-            };
-            added.clauses.push(clause("the slot for what it replaces is as it was seen", test));
             added.changes.push(Change::Set(name, grant.text().into()));
             added.dropped.extend(seen.map(|seen| seen.pair.id));
             slots[index] = Some(grant);
@@ -143,8 +142,14 @@ impl Revocations {
         added
     }
 
+    /// No grant was added or taken off since, no pair has begun or ceased to wait, and there is a live pair as before, or none.
+    pub(super) fn is_as_seen(&self) -> Clause {
+        let test = self.version.map_or(Test::Absent(LIST_VERSION), |seen| Test::Equals(LIST_VERSION, seen.into()));
+        clause("the list of grants to revoke is as it was seen", test)
+    }
+
     pub(super) fn slot(&self, revocation: &Revocation) -> Option<&'static str> {
-        let index = self.0.iter().position(|slot| slot.as_ref() == Some(revocation))?;
+        let index = self.slots.iter().position(|slot| slot.as_ref() == Some(revocation))?;
         Some(REVOKE[index])
     }
 }
@@ -152,16 +157,15 @@ impl Revocations {
 /// Adds a grant that no row holds to the list of the row that it belongs to.
 pub fn add(id: &ConnectionId, seen: &Row, grant: Revocation, now: Timestamp) -> Option<(Write, Vec<PairId>)> {
     let Added { clauses, mut changes, dropped } = seen.revocations()?.add([grant]);
-    let mut clauses = clauses;
-    let (status, is_vacant) = super::codec::status_of(seen)?;
-    clauses
-        .push(clause("the row has a live pair as before, or has none as before", Test::Equals(STATUS, status.into())));
-    if is_vacant {
+    if matches!(seen, Row::Tombstone(_)) {
         changes.extend(is_to_be_worked_off(now));
     }
     let write = Write { name: WriteName::AddRevocation, key: id.as_str().to_owned(), clauses, changes };
     Some((write, dropped))
 }
+
+/// Of every write that [`Revocations::is_as_seen`] speaks of.
+pub(super) const CHANGED: Change = Change::Add(LIST_VERSION, 1);
 
 /// Where the schedule finds a row without a live pair. A row with one is worked off by its own refresh. The time says that
 /// something was added, to a worker that is about to delete the row.
@@ -194,25 +198,19 @@ pub fn claim(row: &Row, revocation: &Revocation, now: Timestamp) -> Option<(Writ
     Some((write, claimed))
 }
 
-/// Takes a grant off the list. With the last one a row without a live pair leaves the schedule, unless something was added
-/// to it since it was read.
-pub fn remove(row: &Row, revocation: &Revocation, outcome: Outcome) -> Option<Write> {
-    let slot = row.revocations()?.slot(revocation)?;
-    let mut clauses = vec![clause("it is the one that was dealt with", Test::Equals(slot, revocation.text().into()))];
-    let mut changes = vec![Change::Remove(slot)];
+/// Takes a grant off the list. With the last one a row without a live pair leaves the schedule.
+pub fn remove(row: &Row, pair: PairId, outcome: Outcome) -> Option<Write> {
+    let list = row.revocations()?;
+    let revocation = list.iter().find(|revocation| revocation.pair.id == pair)?;
+    let mut changes = vec![CHANGED, Change::Remove(list.slot(revocation)?)];
     if let Row::Tombstone(tombstone) = row {
         if tombstone.revocation != Some(Outcome::Failed) {
             changes.push(Change::Set(REVOCATION, outcome.as_str().into()));
         }
-        let is_last = tombstone.revocations.iter().count() == 1 && tombstone.waiting.is_none();
-        if is_last {
-            let refresh_at = tombstone.refresh_at?;
-            clauses.push(clause(
-                "nothing was added since the row was read, and there is no live pair",
-                Test::All(vec![Test::Equals(REFRESH_AT, refresh_at.into()), Test::Equals(STATUS, VACANT.into())]),
-            ));
+        if list.iter().count() == 1 && tombstone.waiting.is_none() {
             changes.extend([Change::Remove(SHARD), Change::Remove(REFRESH_AT)]);
         }
     }
+    let clauses = vec![list.is_as_seen()];
     Some(Write { name: WriteName::RemoveRevocation, key: row.id().to_owned(), clauses, changes })
 }

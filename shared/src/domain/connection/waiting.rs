@@ -20,7 +20,7 @@ use super::attributes::{
     WAITING_ACCOUNT, WAITING_HASH, WAITING_ID, WAITING_UNTIL,
 };
 use super::grant::{NewGrant, pair_is, replace, version_of};
-use super::revocation::{Added, Revocation, is_to_be_worked_off};
+use super::revocation::{self, Added, Revocation, is_to_be_worked_off};
 use super::{Connection, Row};
 use crate::domain::account::{Account, KnownAccount};
 use crate::domain::digest;
@@ -155,6 +155,8 @@ pub fn await_confirmation(
         clauses.extend(added.clauses);
         changes.extend(added.changes);
         dropped = added.dropped;
+    } else {
+        changes.push(revocation::CHANGED);
     }
     (Write { name: WriteName::AwaitConfirmation, key: grant.id.as_str().to_owned(), clauses, changes }, dropped)
 }
