@@ -292,7 +292,10 @@ impl Ledger {
         self.rows.remove(id);
         match row {
             Some(Row::Unreadable(_)) => drop(self.damaged.insert(id.to_owned(), at)),
-            Some(_) => drop(self.damaged.remove(id)),
+            Some(row) => {
+                self.damaged.remove(id);
+                self.stands(at, id, row);
+            }
             None => {
                 self.damaged.remove(id);
                 self.current.remove(id);

@@ -249,7 +249,7 @@ impl World {
         let weather = self.weather(&request);
         let fate = self.chooser.fate(&request, weather);
         self.ledger.met(fate);
-        if fate.is_fault() {
+        if fate.is_fault() && matches!(request, Request::Escrow { .. }) {
             self.ledger.offer_fails(process);
         }
         self.sequence += 1;

@@ -121,10 +121,14 @@ impl Ledger {
             let write = facts.write.name;
             self.violate(facts.times.now, Invariant::RoutesAgree, || format!("after \"{write}\" {id} is {state:?}, {wrong}"));
         }
-        let now = Standing::of(facts.new);
-        let standings = self.standings.entry(id.clone()).or_default();
+        self.stands(facts.times.at, id, facts.new);
+    }
+
+    pub(super) fn stands(&mut self, at: u64, id: &str, row: &Row) {
+        let now = Standing::of(row);
+        let standings = self.standings.entry(id.to_owned()).or_default();
         if standings.last().is_none_or(|(_, last)| *last != now) {
-            standings.push((facts.times.at, now));
+            standings.push((at, now));
         }
     }
 
@@ -132,9 +136,6 @@ impl Ledger {
     pub fn begins_dead(&mut self, id: &str, row: Option<&Row>) {
         if !matches!(row, Some(Row::Connection(_))) {
             self.connected.remove(id);
-        }
-        if let Some(row) = row {
-            self.standings.entry(id.to_owned()).or_default().push((0, Standing::of(row)));
         }
     }
 

@@ -243,6 +243,7 @@ impl Scenario {
             predecessor: PairId::new(pair_id),
             version: 2,
             account_id: None,
+            granted_by: format!("beginning of {id}"),
             new: late,
         };
         let lag = world.count_lag();

@@ -45,15 +45,17 @@ impl Scenario {
             return;
         }
         let after = self.random.between(1_000, 400_000);
-        let bad = [Some(Value::N(0)), None, Some(Value::Other)][self.random.below(3) as usize].clone();
+        // Of another value, missing, of a type that cannot be compared.
+        let bad = [("token_type", Some(Value::N(0))), ("token_type", None), ("scope", Some(Value::Other))];
+        let (name, bad) = bad[self.random.below(3) as usize].clone();
         let id = self.ids[index].as_str();
         let mut world = self.scheduler.world.lock();
         let row = world.store.connections.get(id).map(|item| Row::parse(id, item));
         if row.is_some_and(|row| matches!(row.state(), Ok(State::Active))) {
             world.touch(id, |item| {
                 match bad {
-                    Some(bad) => item.0.insert("token_type".into(), bad),
-                    None => item.0.remove("token_type"),
+                    Some(bad) => item.0.insert(name.into(), bad),
+                    None => item.0.remove(name),
                 };
             });
             let time = world.now + after;
@@ -69,6 +71,9 @@ impl Scenario {
         if matches!(row, Some(Row::Unreadable(_))) {
             world.touch(id, |item| {
                 item.0.insert("token_type".into(), "Bearer".into());
+                if item.0.get("scope") == Some(&Value::Other) {
+                    item.0.remove("scope");
+                }
             });
         }
     }
@@ -109,7 +114,7 @@ impl Scenario {
             *row = write.apply(Some(row));
             let buried = Row::parse(id, row);
             let grant = buried.revocations().and_then(|list| list.iter().next().cloned());
-            let write = grant.and_then(|grant| remove(&buried, &grant, Outcome::Done));
+            let write = grant.and_then(|grant| remove(&buried, grant.pair.id, Outcome::Done));
             if let Some(write) = write {
                 *row = write.apply(Some(row));
             }
