@@ -302,6 +302,8 @@ impl Ledger {
                 self.identified.remove(id);
                 self.connected.remove(id);
                 self.owned.remove(id);
+                self.session_orders.remove(id);
+                self.disconnected.remove(id);
                 let of_it = format!("{id}/");
                 self.told.retain(|told| !told.starts_with(&of_it));
                 self.standings.entry(id.to_owned()).or_default().push((at, Standing::NotFound));

@@ -57,7 +57,6 @@ impl Ledger {
         {
             self.event(now, &event);
         }
-        self.session_orders.remove(&delete.key);
         let limit = World::clock_at(now).unix() - LONG_DEAD;
         let is_dead = match &row {
             Row::Tombstone(tombstone) => tombstone.state() == State::Tombstone && tombstone.since.unix() < limit,

@@ -45,7 +45,7 @@ impl Ledger {
             }
         }
         let Some(old) = facts.old else { return };
-        let was_full = old.revocations().is_some_and(|list| list.iter().count() == FULL);
+        let is_full = facts.new.revocations().is_some_and(|list| list.iter().count() == FULL);
         for sealed in held(old) {
             if now_held.iter().any(|held| held.id == sealed.id) || matches!(facts.new, Row::Unreadable(_)) {
                 continue;
@@ -55,7 +55,7 @@ impl Ledger {
             match facts.write.name {
                 WriteName::Commit if is_live => drop(self.dealt_with.insert(sealed.id, "its successor is stored")),
                 WriteName::RemoveRevocation if is_in_list => self.taken_off_the_list(facts, old, sealed.id),
-                _ if is_in_list && was_full => drop(self.dealt_with.insert(sealed.id, "the list was full")),
+                _ if is_in_list && is_full => drop(self.dealt_with.insert(sealed.id, "the list was full")),
                 _ => self.violate(facts.times.now, Invariant::NoGrantForgotten, || {
                     format!("\"{}\" forgets a pair of {id}", facts.write.name)
                 }),
@@ -146,6 +146,10 @@ impl Ledger {
             return;
         }
         let Some(opened) = open(id, &pair, provider) else { return };
+        let family = |refresh: &str| provider.refresh_tokens.get(refresh).map(|token| token.family);
+        if self.current.get(id).is_some_and(|current| family(&current.pair.refresh) == family(&opened.refresh)) {
+            self.dealt_with.insert(pair.id, "it is of the grant that is live");
+        }
         self.opened.insert(pair.id, opened);
         self.owned.entry(id.to_owned()).or_default().push(pair.id);
         self.offered.entry(process).or_default().push(pair.id);

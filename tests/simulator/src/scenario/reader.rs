@@ -49,6 +49,10 @@ impl Caches {
         self.tokens.lock().unwrap_or_else(|poisoned| poisoned.into_inner())[index].clone()
     }
 
+    fn forget(&self, index: usize) {
+        self.tokens.lock().unwrap_or_else(|poisoned| poisoned.into_inner())[index] = None;
+    }
+
     fn put(&self, index: usize, cached: Cached) {
         self.tokens.lock().unwrap_or_else(|poisoned| poisoned.into_inner())[index] = Some(cached);
     }
@@ -134,7 +138,13 @@ impl Visit {
                 StatusCode::CONFLICT => world.ledger.answered(now, asked_at, &self.id, Standing::NeedsCustomer),
                 _ => {}
             }
-            return world.note(ports.process, || format!("= {status}"));
+            world.note(ports.process, || format!("= {status}"));
+            drop(world);
+            // It was removed, and its versions began anew.
+            if matches!(status, StatusCode::NOT_FOUND | StatusCode::BAD_REQUEST) {
+                self.caches.forget(self.index);
+            }
+            return;
         }
         let body: serde_json::Value = serde_json::from_str(response.body()).unwrap_or_default();
         let access = body["access_token"].as_str().unwrap_or_default().to_owned();
