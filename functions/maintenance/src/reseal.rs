@@ -3,7 +3,7 @@
 use shared::domain::connection::reseal::{held, reseal};
 use shared::domain::connection::{Row, SealedPair};
 use shared::domain::connection_id::ConnectionId;
-use shared::domain::token_pair::{PairId, TokenPair};
+use shared::domain::token_pair::TokenPair;
 use shared::domain::write::Written;
 use shared::ports::{KeyError, StoreError};
 use shared::protocol::refresh::Failure;
@@ -16,33 +16,41 @@ const TRIES: usize = 3;
 
 impl Maintenance {
     /// Every row that holds a pair, in every state: the live pair, the one that waits, and those that are still to be
-    /// revoked must open. If one of them fails, the others are done.
+    /// revoked must open. If one of them does not open, the others are done.
     pub(crate) async fn reseal(&self, mut row: Row, dry_run: bool) -> Result<Done, Failure> {
         let mut all = Ok(Done::Skipped);
         let (mut looked_at, mut replaced) = (Vec::new(), 0);
-        while let Some(pair) = held(&row).iter().map(|pair| pair.id).find(|pair| !looked_at.contains(pair)) {
+        while let Some(pair) = held(&row).into_iter().find(|pair| !looked_at.contains(&pair.id)) {
             if replaced == TRIES {
                 return all.and(Err(StoreError::changed_at_every_try().into()));
             }
-            match self.reseal_one(&mut row, pair, dry_run).await {
+            match self.reseal_one(&mut row, &pair, dry_run).await {
                 Ok(Done::Skipped) => {}
                 Ok(Done::Changed) => all = all.map(|_| Done::Changed),
+                // Another run has been there, whose key may be newer than ours: what it does to the other pairs is left alone,
+                // too (found by the simulator).
+                Err(failure @ Failure::Store(_)) => return Err(failure),
                 Err(failure) => all = all.and(Err(failure)),
             }
-            looked_at.push(pair);
+            looked_at.push(pair.id);
             // A refresh has stored its successor, under the data key that it had read before: to be sealed anew, too.
-            if !held(&row).iter().any(|held| held.id == pair) {
+            if !held(&row).iter().any(|held| held.id == pair.id) {
                 replaced += 1;
             }
         }
         all
     }
 
-    /// `row` becomes the row as it is then.
-    async fn reseal_one(&self, row: &mut Row, pair: PairId, dry_run: bool) -> Result<Done, Failure> {
-        let mut first_wrapped_by = None;
+    /// The pair as this run has first read it. `row` becomes the row as it is then.
+    async fn reseal_one(&self, row: &mut Row, first: &SealedPair, dry_run: bool) -> Result<Done, Failure> {
+        let pair = first.id;
         for _ in 0..TRIES {
             let Some(seen) = held(row).into_iter().find(|held| held.id == pair) else { return Ok(Done::Skipped) };
+            if seen.data_key != first.data_key {
+                // Another run has been there meanwhile, and its key may be newer than ours: two that overtake each other would
+                // seal in turns (found by the simulator). What is right then, the next run sees.
+                return Err(StoreError::Unavailable("another run has sealed it meanwhile".to_owned()).into());
+            }
             let id = ConnectionId::parse(row.id()).map_err(|_| StoreError::changed_at_every_try())?;
             let context = SealingContext { stack: &self.settings.stack, connection: &id, pair_id: pair };
             let opened = self.keys.trace(&id, &seen.data_key).await?;
@@ -52,11 +60,6 @@ impl Maintenance {
             }
             if dry_run {
                 return Ok(Done::Changed);
-            }
-            if *first_wrapped_by.get_or_insert_with(|| opened.wrapped_by.clone()) != opened.wrapped_by {
-                // Another run has been there meanwhile, and its key may be newer than ours: two that overtake each other would
-                // seal in turns (found by the simulator). What is right then, the next run sees.
-                return Err(StoreError::Unavailable("another run has sealed it meanwhile".to_owned()).into());
             }
             let sealed = self.sealed_anew(&id, &plain, context).await?;
             let Some(write) = reseal(row, &sealed) else { return Ok(Done::Skipped) };
@@ -71,6 +74,7 @@ impl Maintenance {
                     *row = now;
                     return Ok(Done::Changed);
                 }
+                // What is beside it in its place has changed.
                 Written::Refused(Some(now)) => *row = now,
             }
         }

@@ -88,6 +88,13 @@ fn is_leased(connection: &Connection, now: Timestamp) -> bool {
     connection.lease.as_ref().is_some_and(|lease| lease.until >= now)
 }
 
+/// A refresh is under way, which may end the stored token in the next moment: no caller is told to keep it. `refresh_at` does
+/// not say so, since a refresh on demand has moved it behind its lease.
+fn about_to_end(mut connection: Connection, now: Timestamp) -> Connection {
+    connection.refresh_at = connection.refresh_at.min(now);
+    connection
+}
+
 #[async_trait]
 impl Endpoint for Token {
     async fn handle(&self, request: Request, invocation: &Invocation) -> Response {
@@ -146,7 +153,7 @@ impl Token {
             if let Some(until) = connection.lease.as_ref().map(|lease| lease.until).filter(|until| *until >= now) {
                 match self.watch(&id, wanted, &connection, &mut polls).await? {
                     Some(changed) => connection = changed,
-                    None => break (TokenError::Wait { until }, connection),
+                    None => break (TokenError::Wait { until }, about_to_end(connection, now)),
                 }
                 continue;
             }
@@ -162,7 +169,7 @@ impl Token {
                 Outcome::Adopted(adopted) => break (TokenError::Wait { until: adopted.refresh_at }, *adopted),
                 Outcome::Busy { until } => match self.watch(&id, wanted, &connection, &mut polls).await? {
                     Some(changed) => connection = changed,
-                    None => break (TokenError::Wait { until }, connection),
+                    None => break (TokenError::Wait { until }, about_to_end(connection, now)),
                 },
                 Outcome::Waiting { until, connection } => {
                     let error =

@@ -36,7 +36,9 @@ pub mod grant;
 pub mod reap;
 pub mod refresh;
 pub mod reseal;
+mod revision;
 pub mod revocation;
+pub mod schedule;
 pub mod waiting;
 
 /// A row, as every read, page, index and written image returns it.
@@ -85,6 +87,8 @@ pub struct Connection {
     pub state: State,
     /// Starts at 1 and grows with each stored pair.
     pub version: i64,
+    /// See [`revision`].
+    pub revision: i64,
     pub pair: SealedPair,
     pub has_refresh_token: bool,
     /// Whether its grant has ever had an access token: false only after an import.
@@ -156,6 +160,8 @@ pub struct Tombstone {
     pub id: ConnectionId,
     /// Of the last pair that was live; 0 if there has been none. It goes on growing if the customer comes back.
     pub version: i64,
+    /// See [`revision`].
+    pub revision: i64,
     /// Since when there is no live pair.
     pub since: Timestamp,
     /// When the schedule looks at it; `None` where nothing is left to do.
@@ -197,6 +203,15 @@ impl Row {
             Self::Connection(connection) => Ok(Some(*connection)),
             Self::Tombstone(_) => Ok(None),
             Self::Unreadable(unreadable) => Err(unreadable),
+        }
+    }
+
+    /// `None` where it cannot be read.
+    fn revision(&self) -> Option<i64> {
+        match self {
+            Self::Connection(connection) => Some(connection.revision),
+            Self::Tombstone(tombstone) => Some(tombstone.revision),
+            Self::Unreadable(_) => None,
         }
     }
 

@@ -69,6 +69,7 @@ write_names! {
     AddRevocation = "add revocation",
     ClaimRevocation = "claim revocation",
     RemoveRevocation = "remove revocation",
+    LeaveSchedule = "leave schedule",
     Identify = "identify",
     IdentifyWaiting = "identify waiting",
     ClaimAccount = "claim account",

@@ -61,7 +61,7 @@ impl Connecting {
                 Ok(Standing::Stored) => return Ok(Stored::Yes),
                 Ok(Standing::Refused(refusal)) => {
                     let left = Revocation::new(grant.new.pair.clone(), None, self.clock.now());
-                    self.list.add(&grant.id, left, seen).await?;
+                    self.list.add(left, seen).await?;
                     return Ok(Stored::No(refusal));
                 }
                 // It is not written over: until it is mended, the grant waits in the queue.

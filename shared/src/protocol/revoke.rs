@@ -12,7 +12,7 @@ use super::client_secrets::ClientSecrets;
 use super::refresh::Failure;
 use crate::domain::connection::disconnect::Outcome;
 use crate::domain::connection::revocation::{self, Revocation, TRIED_FOR, Verdict};
-use crate::domain::connection::{Connection, Row, waiting};
+use crate::domain::connection::{Connection, Row, schedule, waiting};
 use crate::domain::connection_id::ConnectionId;
 use crate::domain::time::Timestamp;
 use crate::domain::token_pair::{PairId, TokenPair};
@@ -44,7 +44,7 @@ pub struct Revoking {
 impl RevocationList {
     /// Puts a grant that no row holds into the list of the row that it belongs to. Where there is no row, nothing can be
     /// done about it, and the log says so.
-    pub async fn add(&self, id: &ConnectionId, grant: Revocation, mut seen: Option<Row>) -> Result<(), StoreError> {
+    pub async fn add(&self, grant: Revocation, mut seen: Option<Row>) -> Result<(), StoreError> {
         let pair = grant.pair.id;
         for _ in 0..TRIES {
             let Some(row) = seen else {
@@ -54,7 +54,7 @@ impl RevocationList {
             if row.revocations().is_some_and(|list| list.contains(pair)) {
                 return Ok(());
             }
-            let Some((write, dropped)) = revocation::add(id, &row, grant.clone(), self.clock.now()) else {
+            let Some((write, dropped)) = revocation::add(&row, grant.clone(), self.clock.now()) else {
                 let Row::Unreadable(unreadable) = row else { return Err(StoreError::changed_at_every_try()) };
                 return Err(unreadable.into());
             };
@@ -108,7 +108,16 @@ impl Revoking {
         for grant in grants {
             row = self.work_off_one(row, &grant, in_use, deadline).await?;
         }
-        Ok(row)
+        self.leave_schedule(row).await
+    }
+
+    async fn leave_schedule(&self, row: Row) -> Result<Row, StoreError> {
+        let Some(write) = schedule::leave(&row) else { return Ok(row) };
+        Ok(match self.list.writes.write(&write).await? {
+            Written::Applied(row) => row,
+            // Something was added meanwhile: the next run looks again.
+            Written::Refused(image) => image.unwrap_or(row),
+        })
     }
 
     /// Ends the wait of a pair that was not confirmed in time.
@@ -142,7 +151,7 @@ impl Revoking {
         }
         if verdict == Verdict::LeaveToExpire {
             tracing::info!("a grant of the account that is connected is left to expire");
-            return self.remove(row, grant, Outcome::Done).await;
+            return self.remove(row, grant.pair.id, Outcome::Done).await;
         }
         // One request, and one more with another client secret.
         if grant.next_try_at > now || now + REQUEST_BUDGET * 2 > deadline {
@@ -180,7 +189,7 @@ impl Revoking {
             }
         };
         // 4.
-        self.remove(row, &claimed, outcome).await
+        self.remove(row, grant.pair.id, outcome).await
     }
 
     /// `None` where the grant shares its refresh token with a pair that lives.
@@ -207,17 +216,16 @@ impl Revoking {
         Ok(Some(self.secrets.send(&secrets, has_time, send).await?))
     }
 
-    async fn remove(&self, mut row: Row, grant: &Revocation, outcome: Outcome) -> Result<Row, StoreError> {
+    async fn remove(&self, mut row: Row, pair: PairId, outcome: Outcome) -> Result<Row, StoreError> {
         for _ in 0..TRIES {
-            let Some(write) = revocation::remove(&row, grant, outcome) else { return Ok(row) };
+            let Some(write) = revocation::remove(&row, pair, outcome) else { return Ok(row) };
             row = match self.list.writes.write(&write).await? {
                 Written::Applied(row) => return Ok(row),
                 // Something was added or taken off meanwhile, or the customer has come back.
-                Written::Refused(Some(image)) => image,
-                Written::Refused(None) => return Ok(row),
+                Written::Refused(image) => image.unwrap_or(row),
             };
         }
-        Ok(row)
+        Err(StoreError::changed_at_every_try())
     }
 }
 

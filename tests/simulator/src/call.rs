@@ -3,9 +3,9 @@
 
 use shared::domain::item::Item;
 use shared::domain::secret::DataKey;
-use shared::domain::token_pair::Grant;
+use shared::domain::token_pair::TokenResponse;
 use shared::domain::write::{Delete, Write, Written};
-use shared::ports::{DuePage, Page, ProviderError};
+use shared::ports::{DuePage, ProviderError};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Table {
@@ -81,10 +81,10 @@ pub enum Service {
 #[derive(Clone, Debug)]
 pub enum Answer {
     Item(Option<Item>),
-    Written(Written),
+    Written(Written<Item>),
     Both(bool),
     Deleted(bool),
-    Walked(Page),
+    Walked(Rows),
     Due(DuePage),
     MadeKey {
         plain: DataKey,
@@ -94,13 +94,22 @@ pub enum Answer {
     Secret,
     Queued,
     QueueIsEmpty(bool),
-    Grant(Result<Grant, Refusal>),
+    Grant(Result<TokenResponse, Refusal>),
     Revoked,
+    /// A complete refusal: another try would only repeat it.
+    NotRevoked,
     /// `None` where the provider does not accept the token.
     Account(Option<String>),
     Used(bool),
     /// The call failed, and nobody knows more than the service's own error says.
     Failed(Refusal),
+}
+
+/// Rows with their keys, as the table holds them.
+#[derive(Clone, Debug)]
+pub struct Rows {
+    pub rows: Vec<(String, Item)>,
+    pub next: Option<String>,
 }
 
 /// [`ProviderError`], which cannot be cloned; the other services fail with `Unavailable` only.
@@ -113,6 +122,8 @@ pub enum Refusal {
     },
     Unknown,
     InvalidGrant,
+    /// Complete, and without a word about the grant.
+    Refused,
     Unavailable,
     /// A failure of the store that no repetition mends.
     Nonsense,
@@ -156,7 +167,7 @@ impl Request {
         match self {
             Self::Read { table: Table::Attempts, .. } => "read attempt".to_owned(),
             Self::Read { table: Table::Connections, key } => format!("read {key}"),
-            Self::Write { table: Table::Attempts, write } => write.name.to_owned(),
+            Self::Write { table: Table::Attempts, write } => write.name.as_str().to_owned(),
             Self::Write { table: Table::Connections, write } => format!("{} {}", write.name, write.key),
             Self::WriteBoth(first, second) => format!("{} and {}", first.name, second.name),
             Self::Delete(delete) => format!("{} {}", delete.name, delete.key),
@@ -203,6 +214,7 @@ impl Answer {
             ),
             Self::Grant(Err(refusal)) | Self::Failed(refusal) => format!("{refusal:?}"),
             Self::Revoked => "revoked".to_owned(),
+            Self::NotRevoked => "404".to_owned(),
             Self::Account(Some(account)) => account.clone(),
             Self::Account(None) => "401".to_owned(),
             Self::Used(true) => "accepted".to_owned(),
@@ -221,6 +233,7 @@ impl From<Refusal> for ProviderError {
             },
             Refusal::Unknown | Refusal::Unavailable | Refusal::Nonsense => Self::Unknown("simulated".to_owned()),
             Refusal::InvalidGrant => Self::InvalidGrant,
+            Refusal::Refused => Self::Refused("simulated".to_owned()),
         }
     }
 }

@@ -41,6 +41,10 @@ pub enum Fate {
     Html,
     /// The provider grants, and leaves a refresh token that it keeps (P0) out of its answer.
     NoRefreshToken,
+    /// A code brings an access token, and no refresh token at all.
+    Bare,
+    /// The provider refuses completely, and says nothing about the grant; nothing was done.
+    Refused,
     /// The provider says `invalid_grant` though it is not true; a moment later it knows better.
     FalseRefusal,
 }
@@ -48,7 +52,7 @@ pub enum Fate {
 impl Fate {
     /// A fault, or a mere variation of an answer.
     pub fn is_fault(self) -> bool {
-        !matches!(self, Self::Succeed | Self::NoRefreshToken)
+        !matches!(self, Self::Succeed | Self::NoRefreshToken | Self::Bare)
     }
 }
 

@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use shared::domain::connection::writes::{LONGEST_INVOCATION, Need};
+use shared::domain::connection::refresh::{LONGEST_INVOCATION, RefreshReason};
 use shared::ports::Clock;
 
 use crate::chooser::{Enumeration, Odds, Position};
@@ -23,7 +23,7 @@ pub struct Setup {
     pub class: Class,
     /// Seconds after the first worker's start that the second one starts: at once, or when the lease and its grace are over.
     pub second_after: u64,
-    /// Whether the access token has expired, so that nobody waits for an unsettled lease.
+    /// Whether the access token has expired.
     pub expired: bool,
     /// Whether the connection is taken away meanwhile.
     pub disconnects: bool,
@@ -45,7 +45,7 @@ impl Setup {
     pub fn all(most_faults: usize) -> Vec<Self> {
         let mut setups = Vec::new();
         for class in Class::ALL {
-            for (second_after, expired) in [(0, false), (160, false), (40, true)] {
+            for (second_after, expired) in [(0, false), (160, false), (160, true)] {
                 let setup = Self { class, second_after, expired, disconnects: false, most_faults };
                 setups.extend([setup, Self { disconnects: true, ..setup }]);
             }
@@ -54,7 +54,7 @@ impl Setup {
     }
 
     fn plan(self) -> Plan {
-        let odds = Odds { fault: 0.0, slow: 0.0, closed: 0.0, no_refresh_token: 0.0 };
+        let odds = Odds { fault: 0.0, slow: 0.0, closed: 0.0, no_refresh_token: 0.0, bare: 0.0, unrevocable: 0.0 };
         let mut plan = Plan::drawn(1, self.class);
         (plan.connections, plan.lifetime, plan.sweep_every, plan.odds, plan.orderly) = (1, 7200, 300, odds, false);
         plan
@@ -70,17 +70,17 @@ impl Setup {
             world.now = start;
             world.merges_local_steps = true;
             world.ends_invocations = false;
-            world.ledger.current[scenario.ids[0].as_str()].token_set
+            world.ledger.current[scenario.ids[0].as_str()].pair.pair_id
         };
-        self.worker(&mut scenario, "schedule", start, Need::Scheduled);
-        self.worker(&mut scenario, "on demand", start + self.second_after * 1000, Need::OnDemand { seen });
+        self.worker(&mut scenario, "schedule", start, RefreshReason::Scheduled);
+        self.worker(&mut scenario, "on demand", start + self.second_after * 1000, RefreshReason::OnDemand { seen });
         if self.disconnects {
             scenario.disconnect(0);
         }
         scenario
     }
 
-    fn worker(self, scenario: &mut Scenario, name: &str, start: u64, need: Need) {
+    fn worker(self, scenario: &mut Scenario, name: &str, start: u64, need: RefreshReason) {
         let (deployment, id) = (scenario.deployment(), scenario.ids[0].clone());
         let times = (start, start + LONGEST_INVOCATION.as_millis() as u64);
         scenario.scheduler.spawn(name.to_owned(), times, move |ports: Ports| async move {

@@ -1,14 +1,15 @@
 //! What must hold after every step, and the ledger that it is checked against.
 //!
 //! The ledger sees effects, not intentions: what was applied to the tables, what arrived at the provider, what left it,
-//! what was shown to an integrator. The first thing that must not be is kept as the [`Violation`] of the run.
+//! what was shown to an integrator. What came before what is the order of these effects, and no clock's. The first thing
+//! that must not be is kept as the [`Violation`] of the run.
 
 use std::collections::{HashMap, HashSet};
 
-use shared::domain::connection::SealedPair;
+use shared::domain::connection::{Connection, Row, SealedPair};
 use shared::domain::connection_id::ConnectionId;
-use shared::domain::token_pair::{TokenPair, TokenSet};
-use shared::sealing::{self, Place};
+use shared::domain::token_pair::{PairId, TokenPair};
+use shared::sealing::{self, SealingContext};
 
 use crate::chooser::Fate;
 use crate::keys;
@@ -17,16 +18,19 @@ use crate::scenario::STACK;
 use crate::world::ProcessId;
 
 mod accounts;
-mod disconnecting;
+mod journeys;
 mod maintenance;
 mod oracle;
+mod orders;
+mod revoking;
 mod sending;
 mod storing;
 mod telling;
 
 pub use oracle::Verdict;
 pub use sending::Sending;
-pub use storing::Times;
+pub use storing::{Facts, Times};
+pub use telling::Standing;
 
 /// The promises, by number. A new one is a line here, and a check where its fact becomes known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -41,38 +45,45 @@ pub enum Invariant {
     OneSender,
     /// 3c. A refresh token waits as long as its last failure asked for.
     BackoffHonoured,
-    /// 4. A connection ends only when the provider has refused that very token twice, at least 60 s apart, with no rival.
+    /// 4. A connection ends only when the provider has refused that very token twice, at least 60 s apart, with no rival;
+    ///    or where there is no refresh token, or it was refused for a day.
     EndedOnConfirmation,
     /// 5. One exchange per code, in the browser that began, within the time of the attempt, and one connection per session.
     OneExchange,
-    /// 6. A connection that is taken away does not come back.
+    /// 6. What began before a connection was taken away does not bring it back; what began after it does.
     DisconnectWins,
+    /// 6b. Events of one id have numbers that grow in the order in which they came.
+    OrdersIncrease,
     /// 7. At the end each connection yields a token that the provider accepts, or was lost unavoidably.
     NoneLost,
     /// 7b. A lost connection says so, and why.
     LossLabelled,
-    /// 8. A token that a caller was told to keep lives as long as it was told, where only the schedule refreshes.
+    /// 8. A token that a caller was told to keep lives as long as it was told.
     CacheHonoured,
-    /// 8b. A pair is refreshed by whoever has seen it, and not while it is young.
+    /// 8b. A pair is refreshed by a worker that has seen it, not while it is young, and not where only its customer can help.
     NotForNothing,
-    /// 9. Whoever is told that the account is connected is.
+    /// 9. A customer who is told that the account is connected is connected, and a session says what its journey did.
     ToldTheTruth,
     /// 10. Every row makes sense.
     RowMakesSense,
     /// 11. What all workers share is counted once, in its window, and no pause is shortened.
     FleetIsCounted,
-    /// 12. No two changes of a connection are told by one event id.
-    ToldOnce,
-    /// 13. Nothing of a connection that has to be confirmed is handed out or refreshed before, and nobody can confirm it late.
+    /// 12. Events are the truth: no two changes have one id, and what is told as taken away was told as connected.
+    EventsAreTrue,
+    /// 12b. State, index, list, token route and events say the same of a row.
+    RoutesAgree,
+    /// 13. Nothing of a pair that has to be confirmed is handed out or refreshed before, and nobody can confirm it late.
     ConfirmedBeforeUse,
     /// 14. Maintenance changes no pair, puts none under an older key, and deletes only what is dead for long.
     MaintenanceIsHarmless,
-    /// 14b. A row that makes no sense is put off only by whoever holds its lease.
-    PutOffByItsLease,
+    /// 14b. A row that cannot be read is put off under its lease, or once; and it is never written over.
+    UnreadableIsKept,
     /// 15. The account on a connection is its grant's, and nobody takes it from a connection that has it.
     AccountsAreTrue,
-    /// 15b. A refresh ends a replaced grant of another account before it forgets it.
-    EndedBeforeForgotten,
+    /// 16. Every grant that is not live is revoked, waits to be revoked, is left to expire by the rules, or was named in the log.
+    NoGrantForgotten,
+    /// 16b. Nothing is revoked beside a live connection of the same account, or of one that is not known.
+    NothingLiveRevoked,
 }
 
 #[derive(Clone, Debug)]
@@ -91,6 +102,8 @@ pub struct Counts {
     pub sent: u64,
     pub connects: u64,
     pub released: u64,
+    /// Grants that were revoked.
+    pub revoked: u64,
     pub faults: u64,
     pub crashes: u64,
     pub lost: u64,
@@ -103,6 +116,7 @@ impl Counts {
         self.sent += other.sent;
         self.connects += other.connects;
         self.released += other.released;
+        self.revoked += other.revoked;
         self.faults += other.faults;
         self.crashes += other.crashes;
         self.lost += other.lost;
@@ -110,15 +124,22 @@ impl Counts {
     }
 }
 
-/// A stored pair, opened.
+/// A pair, opened.
+#[derive(Clone, Debug)]
+pub struct Opened {
+    pub pair_id: PairId,
+    pub access: String,
+    /// The refresh token; of a grant without one, a name that the provider has never given out.
+    pub refresh: String,
+    pub has_refresh_token: bool,
+}
+
+/// A live pair.
 #[derive(Clone)]
 pub struct Stored {
-    pub token_set: TokenSet,
-    pub access: String,
-    pub refresh: String,
-    /// When it was stored, in milliseconds, and when it was granted, in seconds.
+    pub pair: Opened,
+    /// The place of its write among all effects.
     pub stored_at: u64,
-    pub granted_at: i64,
 }
 
 /// The youngest pair that anything may ask to refresh: half of the shortest lifetime is left, and a rejection needs a minute.
@@ -130,20 +151,20 @@ struct Lease {
     owner: String,
     acquired_at: i64,
     until: i64,
-    /// Whether the access token lived then.
-    token_lived: bool,
     /// Its owner has noted how it ended.
     settled: bool,
 }
 
-/// Why a rotated pair could not be saved.
+/// Why a rotated pair could not be saved, or a grant is not revoked.
 type Excuse = &'static str;
 
 #[derive(Default)]
 pub struct Ledger {
     pub violation: Option<Violation>,
     pub counts: Counts,
-    /// By connection.
+    /// The rows as they were written last.
+    rows: HashMap<String, Row>,
+    /// By connection: the live pair.
     pub current: HashMap<String, Stored>,
     /// Access tokens that have ever been stored.
     stored: HashSet<String>,
@@ -161,27 +182,49 @@ pub struct Ledger {
     excused_families: HashMap<u32, Excuse>,
     /// Rotated, and the successor not stored: since when.
     open: HashMap<String, u64>,
+    /// Access tokens whose pair was leased before its time, since a caller had asked for it.
+    early: HashSet<String>,
+    /// Grants that were stored, by name: live or waiting.
     pub grants: HashSet<String>,
     /// By session: the grant that it made first.
     sessions: HashMap<String, String>,
     /// By connection: the order of the latest session that has made it.
-    orders: HashMap<String, i64>,
+    session_orders: HashMap<String, i64>,
     /// Sessions whose row says that they are completed.
     completed: HashSet<String>,
+    /// When each process last took a number of an id's order, or read it.
+    order_seen: HashMap<ProcessId, u64>,
+    /// By grant: when its journey, or its import, began; and by connection, the latest of those that were stored.
+    begun: HashMap<String, u64>,
+    granted: HashMap<String, u64>,
+    /// By connection: when the latest disconnect took its number.
     pub disconnected: HashMap<String, u64>,
-    /// By attempt: when it began, in seconds.
-    begun: HashMap<String, i64>,
-    /// Connections that have to be confirmed: since when.
-    waiting: HashMap<String, u64>,
+    /// Pairs that were ever stored, by connection.
+    owned: HashMap<String, Vec<PairId>>,
+    opened: HashMap<PairId, Opened>,
+    /// Pairs of which nothing is to be done any more: their successor is stored, or they are left to expire.
+    dealt_with: HashMap<PairId, Excuse>,
+    /// Pairs that a process brought too late, and that no row holds yet.
+    offered: HashMap<ProcessId, Vec<PairId>>,
+    /// What a process claimed to revoke, and whether that was right by the row as it was then.
+    claims: HashMap<(ProcessId, String), bool>,
+    /// Final refusals of the revocation endpoint.
+    refused_revocations: HashSet<String>,
     /// When a pair was last put under another key.
-    resealed: HashMap<(String, &'static str), u64>,
+    resealed: HashMap<PairId, u64>,
     /// By connection: the claim's key of the account that it has, and since when.
     identified: HashMap<String, (String, u64)>,
     /// Connections that ever had an account, each with the claim's key.
     ever_identified: HashSet<(String, String)>,
     /// The ids of events.
     told: HashSet<String>,
-    /// When a connection last changed otherwise than by its schedule.
+    /// Connections that were told as connected, and not as taken away since.
+    connected: HashSet<String>,
+    /// By connection: what the token route may say, and since when.
+    standings: HashMap<String, Vec<(u64, Standing)>>,
+    /// By connection: since when its row cannot be read.
+    damaged: HashMap<String, u64>,
+    /// When a connection last got another grant.
     pub disturbed: HashMap<String, u64>,
 }
 
@@ -194,13 +237,17 @@ impl Ledger {
 
     pub fn process_ended(&mut self, process: ProcessId) {
         self.holding.remove(&process);
+        self.offered.remove(&process);
     }
 
     /// A process that dies between the answer and the first durable write takes the pair along.
-    pub fn process_crashed(&mut self, process: ProcessId, _: &Provider) {
+    pub fn process_crashed(&mut self, process: ProcessId) {
         self.counts.crashes += 1;
         for (token, family) in self.holding.remove(&process).unwrap_or_default() {
             self.excuse(token, family, "its process died with the answer");
+        }
+        for pair in self.offered.remove(&process).unwrap_or_default() {
+            self.dealt_with.insert(pair, "its process died with it");
         }
     }
 
@@ -239,10 +286,60 @@ impl Ledger {
     pub fn met(&mut self, fate: Fate) {
         self.counts.faults += u64::from(fate.is_fault());
     }
+
+    /// A hand from outside has changed the row, or removed it.
+    pub fn touched(&mut self, at: u64, id: &str, row: Option<&Row>) {
+        self.rows.remove(id);
+        match row {
+            Some(Row::Unreadable(_)) => drop(self.damaged.insert(id.to_owned(), at)),
+            Some(row) => {
+                self.damaged.remove(id);
+                self.stands(at, id, row);
+            }
+            None => {
+                self.damaged.remove(id);
+                self.current.remove(id);
+                self.identified.remove(id);
+                self.connected.remove(id);
+                self.owned.remove(id);
+                self.session_orders.remove(id);
+                self.disconnected.remove(id);
+                let of_it = format!("{id}/");
+                self.told.retain(|told| !told.starts_with(&of_it));
+                self.standings.entry(id.to_owned()).or_default().push((at, Standing::NotFound));
+            }
+        }
+    }
+}
+
+/// The live connection of a row.
+fn live(row: &Row) -> Option<&Connection> {
+    match row {
+        Row::Connection(connection) => Some(connection),
+        Row::Tombstone(_) | Row::Unreadable(_) => None,
+    }
+}
+
+/// Every pair that a row holds.
+fn held(row: &Row) -> Vec<SealedPair> {
+    shared::domain::connection::reseal::held(row)
 }
 
 /// A sealed pair, opened as the product opens it.
-fn open(id: &ConnectionId, sealed: &SealedPair) -> Option<TokenPair> {
-    let key = keys::open(id.as_str(), &sealed.data_key)?;
-    sealing::open(&sealed.sealed, &key, Place { stack: STACK, connection: id, token_set: sealed.token_set }).ok()
+fn unseal(id: &str, sealed: &SealedPair) -> Option<TokenPair> {
+    let connection = ConnectionId::parse(id).ok()?;
+    let key = keys::open(id, &sealed.data_key)?;
+    sealing::open(&sealed.sealed, &key, SealingContext { stack: STACK, connection: &connection, pair_id: sealed.id })
+        .ok()
+}
+
+fn open(id: &str, sealed: &SealedPair, provider: &Provider) -> Option<Opened> {
+    let pair = unseal(id, sealed)?;
+    let access = pair.access_token.expose().to_owned();
+    let has_refresh_token = pair.refresh_token.is_some();
+    let refresh = match pair.refresh_token {
+        Some(token) => token.expose().to_owned(),
+        None => provider.access_tokens.get(&access)?.refresh.clone(),
+    };
+    Some(Opened { pair_id: sealed.id, access, refresh, has_refresh_token })
 }

@@ -14,6 +14,7 @@
 //! | [`mutant`] | protocols that are wrong in one place |
 //! | [`campaign`], [`mutation`] | many seeds; every mutant |
 //! | [`exhaustive`] | every interleaving of two workers |
+//! | `named` | the grants that the log has named |
 //! | [`history`] | what happened, as a picture |
 //!
 //! `docs/simulator.md` tells how to add a worker, a port, a fault, an invariant.
@@ -27,6 +28,7 @@ pub mod invariants;
 pub mod keys;
 pub mod mutant;
 pub mod mutation;
+mod named;
 pub mod ports;
 pub mod provider;
 pub mod queue;

@@ -2,11 +2,11 @@
 //!
 //! Conditions are values, so nothing is recompiled: the store evaluates a weakened copy of the clauses.
 
-use shared::domain::write::{Clause, Test};
+use shared::domain::write::{Clause, Test, WriteName};
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Mutant {
-    Condition { write: &'static str, clause: &'static str, shape: String, weakening: Weakening },
+    Condition { write: WriteName, clause: &'static str, shape: String, weakening: Weakening },
     Ordering(Ordering),
 }
 
@@ -56,7 +56,7 @@ const SHIFT: i64 = 120;
 
 impl Mutant {
     /// Every way in which the condition of a write or a delete can be weakened.
-    pub fn of(name: &'static str, clauses: &[Clause]) -> Vec<Self> {
+    pub fn of(name: WriteName, clauses: &[Clause]) -> Vec<Self> {
         let mut mutants = Vec::new();
         for clause in clauses {
             let mutant =
@@ -71,7 +71,7 @@ impl Mutant {
     }
 
     /// The condition as this mutant has it; none where it is not concerned.
-    pub fn weaken(&self, name: &str, clauses: &[Clause]) -> Option<Vec<Clause>> {
+    pub fn weaken(&self, name: WriteName, clauses: &[Clause]) -> Option<Vec<Clause>> {
         let Self::Condition { write, clause: clause_name, shape: expected, weakening } = self else {
             return None;
         };

@@ -4,6 +4,8 @@
 
 use std::collections::BTreeMap;
 
+use shared::domain::write::WriteName;
+
 use crate::history::History;
 use crate::invariants::Violation;
 use crate::mutant::{Mutant, Ordering, Weakening};
@@ -19,40 +21,7 @@ pub struct Fall {
 
 /// Conditions that another one, or the code before them, makes superfluous: a second line, whose removal changes nothing.
 /// A mutant of these may live; one that dies all the same has found a way that this page does not know.
-pub const EQUIVALENT: &[(&str, &str, Weakening, &str)] = &[
-    (
-        "end attempt",
-        "this invocation has taken it",
-        Weakening::Removed,
-        "nobody can take an attempt over; but a write must ask something",
-    ),
-    (
-        "expire",
-        "it is too late to confirm it",
-        Weakening::Shifted(0),
-        "by how much does not matter, since whoever asks for it has looked at the time: what matters is that it still waits",
-    ),
-    (
-        "revive",
-        "the stored pair is the one that arrived",
-        Weakening::Removed,
-        "another pair would have to be stored, and refused twice, a minute apart, while this write is on its way: no run has \
-         met that",
-    ),
-    (
-        "reap a connection that was given up",
-        "the stored pair is the one that was refused",
-        Weakening::Removed,
-        "a pair from escrow comes in 14 days or never, and whoever is reaped is dead for 30; a customer who connects and is \
-         refused twice, a minute apart, while this delete is on its way, has not been met",
-    ),
-    (
-        "end session",
-        "the session exists",
-        Weakening::Removed,
-        "rows that TTL deletes are not simulated, and none may be made anew",
-    ),
-];
+pub const EQUIVALENT: &[(WriteName, &str, Weakening, &str)] = &[];
 
 pub fn is_equivalent(mutant: &Mutant) -> Option<&'static str> {
     let Mutant::Condition { write, clause, weakening, .. } = mutant else { return None };
@@ -70,7 +39,7 @@ pub fn find(seeds: u64) -> Vec<Mutant> {
         let scenario = Scenario::new(Plan::stormy(seed, class), None, History::default());
         scenario.scheduler.world.lock().collects_conditions = true;
         let seen = scenario.run().conditions;
-        for mutant in seen.iter().flat_map(|(name, clauses)| Mutant::of(name, clauses)) {
+        for mutant in seen.iter().flat_map(|(name, clauses)| Mutant::of(*name, clauses)) {
             found.insert(mutant, ());
         }
     }

@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use shared::domain::escrowed::Escrowed;
+use shared::domain::escrow::Escrowed;
 use shared::domain::time::Timestamp;
 use shared::ports::{Clock, Entropy, Escrow, EscrowError};
 

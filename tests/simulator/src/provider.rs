@@ -16,7 +16,9 @@ use std::time::Duration;
 
 use shared::domain::digest;
 use shared::domain::secret::{AccessToken, RefreshToken};
-use shared::domain::token_pair::{Grant, TokenPair};
+use shared::domain::token_pair::{TokenPair, TokenResponse};
+
+use crate::invariants::Opened;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Class {
@@ -50,6 +52,8 @@ pub struct Refresh {
     /// When it was answered `invalid_grant`, truly or not.
     pub refused: Vec<u64>,
     pub refused_falsely: bool,
+    /// It was refused without a word about the grant.
+    pub refused_otherwise: bool,
 }
 
 /// An access token.
@@ -79,6 +83,10 @@ pub struct Provider {
     pub window: u64,
     pub refresh_tokens: HashMap<String, Refresh>,
     pub access_tokens: HashMap<String, Access>,
+    /// What is refused without a word about the grant, by family, and until when.
+    pub refuses: HashMap<u32, u64>,
+    /// Whether the revocation endpoint does what it is for. If not, it answers 404.
+    pub revokes: bool,
     codes: HashMap<String, Code>,
     families: u32,
     pairs: u32,
@@ -98,6 +106,8 @@ impl Provider {
             window,
             refresh_tokens: HashMap::new(),
             access_tokens: HashMap::new(),
+            refuses: HashMap::new(),
+            revokes: true,
             codes: HashMap::new(),
             families: 0,
             pairs: 0,
@@ -116,7 +126,14 @@ impl Provider {
         self.codes.get(code).map_or(0, |code| code.sent)
     }
 
-    pub fn exchange(&mut self, code: &str, verifier: Option<&str>, now: u64) -> Result<Grant, InvalidGrant> {
+    /// A bare grant has no refresh token; the model names one all the same, which nobody learns.
+    pub fn exchange(
+        &mut self,
+        code: &str,
+        verifier: Option<&str>,
+        is_bare: bool,
+        now: u64,
+    ) -> Result<TokenResponse, InvalidGrant> {
         let known = self.codes.get_mut(code).ok_or(InvalidGrant)?;
         known.sent += 1;
         if let Some(family) = known.family {
@@ -129,11 +146,13 @@ impl Provider {
         }
         self.families += 1;
         known.family = Some(self.families);
-        Ok(self.issue(self.families, None, None, now))
+        let mut grant = self.issue(self.families, None, None, now);
+        grant.pair.refresh_token = grant.pair.refresh_token.filter(|_| !is_bare);
+        Ok(grant)
     }
 
     /// P0 may leave the refresh token out of its answer; the others have a new one to tell.
-    pub fn refresh(&mut self, token: &str, is_silent: bool, now: u64) -> Result<Grant, InvalidGrant> {
+    pub fn refresh(&mut self, token: &str, is_silent: bool, now: u64) -> Result<TokenResponse, InvalidGrant> {
         let known = self.refresh_tokens.get_mut(token).ok_or(InvalidGrant)?;
         let family = known.family;
         let in_time = known.rotated_at.is_none_or(|rotated_at| now < rotated_at + self.window);
@@ -159,7 +178,7 @@ impl Provider {
     }
 
     /// The refresh token is the old one, or a new one.
-    fn issue(&mut self, family: u32, parent: Option<&str>, kept: Option<&str>, now: u64) -> Grant {
+    fn issue(&mut self, family: u32, parent: Option<&str>, kept: Option<&str>, now: u64) -> TokenResponse {
         self.pairs += 1;
         let access = format!("a{}", self.pairs);
         let refresh = kept.map_or_else(|| format!("r{}", self.pairs), str::to_owned);
@@ -175,11 +194,17 @@ impl Provider {
             },
         );
         if rotated {
-            let fresh =
-                Refresh { family, revoked: false, rotated_at: None, refused: Vec::new(), refused_falsely: false };
+            let fresh = Refresh {
+                family,
+                revoked: false,
+                rotated_at: None,
+                refused: Vec::new(),
+                refused_falsely: false,
+                refused_otherwise: false,
+            };
             self.refresh_tokens.insert(refresh.clone(), fresh);
         }
-        Grant {
+        TokenResponse {
             pair: TokenPair { access_token: AccessToken::new(access), refresh_token: Some(RefreshToken::new(refresh)) },
             token_type: Some("Bearer".to_owned()),
             expires_in: Some(Duration::from_millis(self.lifetime)),
@@ -197,6 +222,11 @@ impl Provider {
             self.revoke_row(&previous);
         }
         true
+    }
+
+    /// The refresh token of a pair of which either token is known.
+    pub fn refresh_of<'a>(&'a self, token: &'a str) -> &'a str {
+        self.access_tokens.get(token).map_or(token, |access| &access.refresh)
     }
 
     /// Either token ends the pair.
@@ -228,6 +258,32 @@ impl Provider {
         let token = self.access_tokens.get(access)?;
         let family = self.refresh_tokens.get(&token.refresh)?.family;
         Some(format!("account{}", family % 3))
+    }
+
+    /// Of a stored pair; an import's has no access token yet.
+    pub fn account_of(&self, pair: &Opened) -> Option<String> {
+        let family = self.refresh_tokens.get(&pair.refresh)?.family;
+        Some(format!("account{}", family % 3))
+    }
+
+    /// Whether a pair is still good for anything.
+    pub fn lives(&self, pair: &Opened, now: u64) -> bool {
+        if pair.has_refresh_token {
+            return self.honours(&pair.refresh, now);
+        }
+        self.access_tokens.get(&pair.access).is_some_and(|access| !access.revoked && access.expires_at > now)
+    }
+
+    pub fn refused_otherwise(&mut self, refresh: &str) {
+        if let Some(token) = self.refresh_tokens.get_mut(refresh) {
+            token.refused_otherwise = true;
+        }
+    }
+
+    /// Whether a refresh token is refused at present without a word about its grant.
+    pub fn is_refused(&self, refresh: &str, now: u64) -> bool {
+        let family = self.refresh_tokens.get(refresh).map(|token| token.family);
+        family.and_then(|family| self.refuses.get(&family)).is_some_and(|until| now < *until)
     }
 
     /// Whether a refresh token would be granted a new pair now.

@@ -3,6 +3,9 @@
 /// How long a message that was taken is out of sight, in milliseconds: template.yaml's.
 pub const OUT_OF_SIGHT: u64 = 300_000;
 
+/// SQS says that its counts are only about right, for a minute or more.
+pub const COUNT_LAGS: u64 = 90_000;
+
 #[derive(Clone)]
 pub struct Message {
     pub id: u64,
@@ -14,16 +17,21 @@ pub struct Message {
 pub struct Queue {
     messages: Vec<Message>,
     last: u64,
+    /// From when, and until when, the count tells of each message that was ever put.
+    counted: Vec<(u64, Option<u64>)>,
 }
 
 impl Queue {
-    pub fn put(&mut self, body: String, now: u64) {
+    /// The count tells of it `lag` later.
+    pub fn put(&mut self, body: String, now: u64, lag: u64) {
         self.last += 1;
         self.messages.push(Message { id: self.last, body, visible_at: now });
+        self.counted.push((now + lag, None));
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.messages.is_empty()
+    /// As the count tells it.
+    pub fn is_empty(&self, now: u64) -> bool {
+        !self.counted.iter().any(|(from, until)| *from <= now && until.is_none_or(|until| now < until))
     }
 
     pub fn take(&mut self, now: u64) -> Vec<Message> {
@@ -35,7 +43,10 @@ impl Queue {
         taken.collect()
     }
 
-    pub fn done(&mut self, id: u64) {
+    pub fn done(&mut self, id: u64, now: u64, lag: u64) {
         self.messages.retain(|message| message.id != id);
+        if let Some((_, until)) = self.counted.get_mut(id as usize - 1) {
+            until.get_or_insert(now + lag);
+        }
     }
 }

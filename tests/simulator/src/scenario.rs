@@ -17,12 +17,13 @@
 use maintenance::Task;
 use shared::domain::connection_id::ConnectionId;
 use shared::domain::schedule;
-use shared::domain::write::Clause;
+use shared::domain::write::{Clause, WriteName};
 
 use crate::chooser::{Chooser, Dice};
 use crate::history::History;
 use crate::invariants::{Counts, Invariant, Verdict, Violation};
 use crate::mutant::Mutant;
+use crate::named;
 use crate::provider::{Class, Provider};
 use crate::random::Random;
 use crate::scheduler::Scheduler;
@@ -66,6 +67,9 @@ enum Actor {
     Mend(usize),
     /// Browsers follow a link that was made.
     SetOut(usize),
+    /// All clocks stand still, or go on.
+    StopClocks,
+    StartClocks,
 }
 
 /// [`Actor::Replay`], packed.
@@ -86,6 +90,8 @@ impl Actor {
             Self::Damage(index) => (9, index),
             Self::Mend(index) => (10, index),
             Self::SetOut(index) => (11, index),
+            Self::StopClocks => (12, 0),
+            Self::StartClocks => (13, 0),
         };
         (kind << 24) | index as u32
     }
@@ -104,6 +110,8 @@ impl Actor {
             9 => Self::Damage(index),
             10 => Self::Mend(index),
             11 => Self::SetOut(index),
+            12 => Self::StopClocks,
+            13 => Self::StartClocks,
             _ => Self::Replay,
         }
     }
@@ -129,7 +137,7 @@ pub struct Report {
     pub violation: Option<Violation>,
     pub history: History,
     /// Every condition that was asked for, once per name and shape.
-    pub conditions: Vec<(&'static str, Vec<Clause>)>,
+    pub conditions: Vec<(WriteName, Vec<Clause>)>,
     pub virtual_seconds: u64,
 }
 
@@ -142,6 +150,7 @@ impl Scenario {
     pub fn with(plan: Plan, chooser: Box<dyn Chooser>, mutant: Option<Mutant>, history: History) -> Self {
         let provider = Provider::new(plan.class, plan.lifetime * 1000, plan.window * 1000);
         let mut world = World::new(plan.seed, provider, chooser);
+        world.provider.revokes = plan.revokes;
         world.mutant = mutant;
         world.history = history;
         let ids = fleet::ids(plan.connections);
@@ -149,6 +158,7 @@ impl Scenario {
         shards.dedup();
         shards.push(schedule::TAKEN_AWAY);
         let random = Random::new(plan.seed ^ 0x5CE_4A10);
+        named::listen();
         let scheduler = Scheduler::new(Shared::new(world));
         let cached = reader::Caches::new(plan.connections);
         Self {
@@ -168,7 +178,9 @@ impl Scenario {
     /// The whole run.
     pub fn run(mut self) -> Report {
         for index in 0..self.ids.len() {
-            if !self.random.chance(self.plan.unconnected) {
+            if self.plan.refused > 0.0 && self.random.chance(self.plan.refused) {
+                self.begin_refused(index);
+            } else if !self.random.chance(self.plan.unconnected) {
                 self.begin_connected(index);
             } else if self.plan.maintain_every.is_some() {
                 self.begin_dead(index);
@@ -188,7 +200,11 @@ impl Scenario {
     /// No more faults, and a while later each connection is judged.
     pub fn conclude(&mut self) {
         self.quiet = true;
-        self.scheduler.world.lock().calm = true;
+        {
+            let mut world = self.scheduler.world.lock();
+            world.calm = true;
+            world.stop_clocks(false);
+        }
         // In P4 a pair may die after it was stored, and that shows when it is next refreshed.
         let until_refreshed = if self.plan.class == Class::P4 { self.plan.lifetime * 1000 } else { 0 };
         let judged_at = self.now() + QUIET + until_refreshed;
@@ -208,26 +224,16 @@ impl Scenario {
     fn begin_actors(&mut self) {
         self.begin_sweeps();
         self.later(self.plan.maintain_every, Actor::Maintain);
+        self.later(self.plan.stands_still.then_some(self.plan.duration / 10), Actor::StopClocks);
         for index in 0..self.ids.len() {
-            let Plan {
-                read_every,
-                reconnect_every,
-                import_every,
-                maintain_every,
-                disconnects,
-                late_pairs,
-                duration,
-                ..
-            } = self.plan;
+            let Plan { read_every, reconnect_every, import_every, maintain_every, disconnects, duration, .. } =
+                self.plan;
             self.later(read_every, Actor::Reader(index));
             self.later(reconnect_every, Actor::Customer(index));
             self.later(import_every, Actor::Import(index));
             self.later(maintain_every.map(|_| duration / 3), Actor::Damage(index));
             if disconnects && self.random.chance(0.5) {
                 self.later(Some(duration / 3), Actor::Disconnect(index));
-                if late_pairs > 0.0 {
-                    self.lie_in_wait_for_revival(index);
-                }
             }
         }
     }
@@ -297,9 +303,18 @@ impl Scenario {
             }
             Actor::Damage(index) if !self.quiet => {
                 self.damage(index);
+                self.lie_in_wait_for_the_unreadable(index);
                 self.later(Some(self.plan.duration / 3), Actor::Damage(index));
             }
             Actor::Mend(index) => self.mend(index),
+            Actor::StopClocks if !self.quiet => {
+                self.scheduler.world.lock().stop_clocks(true);
+                self.later(Some(60), Actor::StartClocks);
+            }
+            Actor::StartClocks if !self.quiet => {
+                self.scheduler.world.lock().stop_clocks(false);
+                self.later(Some(self.plan.duration / 10), Actor::StopClocks);
+            }
             Actor::SetOut(link) if !self.quiet => self.follow(link),
             Actor::Return(journey) if !self.quiet => self.come_back(journey),
             Actor::Disconnect(index) if !self.quiet => {
@@ -313,6 +328,8 @@ impl Scenario {
             | Actor::Disconnect(_)
             | Actor::Import(_)
             | Actor::Maintain
+            | Actor::StopClocks
+            | Actor::StartClocks
             | Actor::Damage(_) => {}
         }
     }
@@ -326,10 +343,8 @@ impl Scenario {
                 if world.ledger.violation.is_some() {
                     return;
                 }
-                match world.store.connections.get(self.ids[index].as_str()) {
-                    Some(item) => world.ledger.judge(world.now, self.ids[index].as_str(), item, &world.provider),
-                    None => Verdict::Gone,
-                }
+                let (id, now) = (self.ids[index].as_str(), world.time());
+                world.ledger.judge(now, id, world.store.connections.get(id), &world.provider)
             };
             if verdict == Verdict::Lives {
                 self.must_yield(index);
@@ -349,7 +364,7 @@ impl Scenario {
             }
         }
         let mut world = self.scheduler.world.lock();
-        let now = world.now;
+        let now = world.time();
         world.ledger.violate(now, Invariant::NoneLost, || format!("{id} could live, and yields no token"));
     }
 

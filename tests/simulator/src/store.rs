@@ -2,13 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use shared::domain::connection_id::ConnectionId;
 use shared::domain::item::{Item, Value};
 use shared::domain::time::Timestamp;
-use shared::domain::write::{Clause, Delete, Write, Written, failing};
-use shared::ports::{Due, DuePage, Page, Row};
+use shared::domain::write::{Clause, Delete, Write, WriteName, Written, failing};
+use shared::ports::{Due, DuePage};
 
-use crate::call::Table;
+use crate::call::{Rows, Table};
 use crate::mutant::Mutant;
 
 #[derive(Default)]
@@ -33,7 +32,7 @@ impl Store {
     }
 
     /// Beside the answer, the row that an applied write has replaced.
-    pub fn write(&mut self, table: Table, write: &Write, mutant: Option<&Mutant>) -> (Written, Option<Item>) {
+    pub fn write(&mut self, table: Table, write: &Write, mutant: Option<&Mutant>) -> (Written<Item>, Option<Item>) {
         let (rows, key) = self.table(table);
         let image = rows.get(&write.key);
         if !holds(write.name, &write.clauses, image, mutant) {
@@ -58,21 +57,22 @@ impl Store {
     }
 
     /// Two rows of all, in the order of their keys.
-    pub fn page(&self, after: Option<&str>) -> Page {
-        let is_behind = |key: &String| after.is_none_or(|after| key.as_str() > after);
+    pub fn page(&self, after: Option<&str>) -> Rows {
+        let is_behind = |key: &String| !key.starts_with('#') && after.is_none_or(|after| key.as_str() > after);
         let mut rows = self.connections.iter().filter(|(key, _)| is_behind(key));
-        let page = rows.by_ref().take(2).map(|(key, item)| Row { key: key.clone(), item: Ok(item.clone()) }).collect();
-        Page { rows: page, more: rows.next().is_some() }
+        let page: Vec<_> = rows.by_ref().take(2).map(|(key, item)| (key.clone(), item.clone())).collect();
+        let next = rows.next().and_then(|_| page.last()).map(|(key, _)| key.clone());
+        Rows { rows: page, next }
     }
 
     /// The sparse index: rows that have a shard, the earliest due first.
     pub fn due(&self, shard: u8) -> DuePage {
         let in_shard = |item: &&Item| item.0.get("shard") == Some(&Value::N(shard.into()));
-        let number = |item: &Item, name: &'static str| Timestamp::from_unix(item.number(name).unwrap_or_default());
+        let time = |item: &Item, name: &'static str| item.number(name).ok().map(Timestamp::from_unix);
         let mut rows: Vec<Due> = (self.connections.iter().filter(|(_, item)| in_shard(item)))
             .filter_map(|(id, item)| {
-                let id = ConnectionId::parse(id).ok()?;
-                Some(Due { id, refresh_at: number(item, "refresh_at"), expires_at: number(item, "expires_at") })
+                let refresh_at = time(item, "refresh_at")?;
+                Some(Due { key: id.clone(), refresh_at, expires_at: time(item, "expires_at") })
             })
             .collect();
         rows.sort_by_key(|due| due.refresh_at);
@@ -80,7 +80,7 @@ impl Store {
     }
 }
 
-fn holds(name: &str, clauses: &[Clause], image: Option<&Item>, mutant: Option<&Mutant>) -> bool {
+fn holds(name: WriteName, clauses: &[Clause], image: Option<&Item>, mutant: Option<&Mutant>) -> bool {
     match mutant.and_then(|mutant| mutant.weaken(name, clauses)) {
         Some(weakened) => failing(&weakened, image).is_empty(),
         None => failing(clauses, image).is_empty(),

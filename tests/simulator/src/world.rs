@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::Waker;
 
 use shared::domain::time::Timestamp;
-use shared::domain::write::{Clause, Write};
+use shared::domain::write::{Clause, Write, WriteName};
 
 use crate::call::{Answer, Refusal, Request, Service};
 use crate::chooser::{Chooser, Fate, Weather};
@@ -59,14 +59,15 @@ pub enum Turn {
 pub struct Process {
     pub name: String,
     pub alive: bool,
-    pub started_at: u64,
     /// Column of the history.
     pub lane: usize,
     frozen_until: u64,
     /// What it has been told so far, as a hash.
     heard: u64,
-    /// When it last saw a connection or the index.
-    looked_at: u64,
+    /// The effect in which it last saw a connection or the index.
+    pub looked_at: u64,
+    /// A caller's, who wants a token before its time.
+    pub is_early: bool,
     pub entropy: Random,
     /// Another browser than the one that started the journey.
     pub is_foreign: bool,
@@ -92,8 +93,12 @@ struct Call {
 }
 
 pub struct World {
-    /// Milliseconds since the beginning.
+    /// Milliseconds since the beginning: what orders the steps.
     pub now: u64,
+    /// What the clocks are behind that by, since they have stood still. The provider's stands still with ours.
+    stood_still: u64,
+    /// The clocks stand still since this moment.
+    still_since: Option<u64>,
     pub store: Store,
     pub queue: Queue,
     pub provider: Provider,
@@ -111,13 +116,16 @@ pub struct World {
     pub merges_local_steps: bool,
     chooser: Box<dyn Chooser>,
     steps: BTreeMap<(u64, u64), Step>,
-    sequence: u64,
+    /// Of steps, calls and effects: what came before what.
+    pub sequence: u64,
     calls: BTreeMap<CallId, Box<Call>>,
     /// Who asked for which connection's lease, under which name.
     owners: HashMap<(ProcessId, String), String>,
     /// One of each condition that was asked for, by name and shape: what the mutants are made from.
-    pub conditions: HashMap<(&'static str, String), Vec<Clause>>,
+    pub conditions: HashMap<(WriteName, String), Vec<Clause>>,
     pub collects_conditions: bool,
+    /// Of the queue's count.
+    lags: Random,
     seed: u64,
 }
 
@@ -138,6 +146,8 @@ impl World {
     pub fn new(seed: u64, provider: Provider, chooser: Box<dyn Chooser>) -> Self {
         Self {
             now: 0,
+            stood_still: 0,
+            still_since: None,
             store: Store::default(),
             queue: Queue::default(),
             ledger: Ledger::default(),
@@ -156,22 +166,36 @@ impl World {
             conditions: HashMap::new(),
             collects_conditions: false,
             provider,
+            lags: Random::new(seed ^ 0x1A65),
             seed,
         }
     }
 
-    /// What a process reads on its clock.
-    pub fn clock(&self) -> Timestamp {
-        Timestamp::from_unix(EPOCH + (self.now / 1000) as i64)
+    /// Milliseconds on every clock.
+    pub fn time(&self) -> u64 {
+        self.still_since.unwrap_or(self.now) - self.stood_still
     }
 
-    /// Milliseconds of virtual time at a moment that a row speaks of.
+    /// Stops all clocks, while everything else goes on; or lets them go on.
+    pub fn stop_clocks(&mut self, are_still: bool) {
+        if let Some(since) = self.still_since.take() {
+            self.stood_still += self.now - since;
+        }
+        self.still_since = are_still.then_some(self.now);
+    }
+
+    /// What a process reads on its clock.
+    pub fn clock(&self) -> Timestamp {
+        Self::clock_at(self.time())
+    }
+
+    /// Milliseconds on the clocks at a moment that a row speaks of.
     pub fn at(time: i64) -> u64 {
         u64::try_from(time - EPOCH).unwrap_or_default() * 1000
     }
 
     /// The other way round.
-    pub fn time(milliseconds: u64) -> Timestamp {
+    pub fn clock_at(milliseconds: u64) -> Timestamp {
         Timestamp::from_unix(EPOCH + (milliseconds / 1000) as i64)
     }
 
@@ -186,11 +210,11 @@ impl World {
         self.processes.push(Process {
             name,
             alive: true,
-            started_at: start,
             lane,
             frozen_until: 0,
             heard: 0,
             looked_at: 0,
+            is_early: false,
             // Its own stream: what it draws does not depend on how it is interleaved with others.
             entropy: Random::new(self.seed ^ ((id as u64 + 1) << 32)),
             is_foreign: false,
@@ -225,6 +249,9 @@ impl World {
         let weather = self.weather(&request);
         let fate = self.chooser.fate(&request, weather);
         self.ledger.met(fate);
+        if fate.is_fault() && matches!(request, Request::Escrow { .. }) {
+            self.ledger.offer_fails(process);
+        }
         self.sequence += 1;
         let id = self.sequence;
         let service = request.service();
@@ -239,9 +266,11 @@ impl World {
         let effect = (sent_at + there, Step::Effect(id));
         let deliver = (sent_at + there + back, Step::Deliver(id));
         match fate {
-            Fate::Succeed | Fate::Html | Fate::NoRefreshToken | Fate::FalseRefusal => steps.extend([effect, deliver]),
+            Fate::Succeed | Fate::Html | Fate::NoRefreshToken | Fate::Bare | Fate::FalseRefusal => {
+                steps.extend([effect, deliver])
+            }
             Fate::LostAnswer => steps.extend([effect, deliver]),
-            Fate::FailBefore | Fate::Throttled { .. } | Fate::ServerError => steps.push(deliver),
+            Fate::FailBefore | Fate::Throttled { .. } | Fate::ServerError | Fate::Refused => steps.push(deliver),
             Fate::LateEffect(late) => {
                 let timeout = sent_at + client_timeout(service);
                 steps.extend([(timeout + late, Step::Effect(id)), (timeout, Step::Deliver(id))]);
@@ -275,7 +304,7 @@ impl World {
     }
 
     fn collect(&mut self, request: &Request) {
-        let asked: &[(&'static str, &Vec<Clause>)] = match request {
+        let asked: &[(WriteName, &Vec<Clause>)] = match request {
             _ if !self.collects_conditions => return,
             Request::Write { write, .. } => &[(write.name, &write.clauses)],
             Request::WriteBoth(first, second) => &[(first.name, &first.clauses), (second.name, &second.clauses)],
@@ -290,13 +319,13 @@ impl World {
 
     fn await_answer(&mut self, id: CallId, process: ProcessId, request: Request, fate: Fate, steps: u8, waker: Waker) {
         let (outcome, delivered, is_over) = (None, None, false);
-        let created_at = self.now;
+        let created_at = self.time();
         let call = Call { process, request, fate, created_at, waker, outcome, delivered, steps, is_over };
         self.calls.insert(id, Box::new(call));
     }
 
     pub fn looks(&mut self, process: ProcessId) {
-        self.processes[process].looked_at = self.now;
+        self.processes[process].looked_at = self.sequence;
     }
 
     pub fn sleep(&mut self, process: ProcessId, milliseconds: u64, waker: Waker) -> CallId {
@@ -339,7 +368,7 @@ impl World {
 
     /// P3's promise holds where somebody gets through within the window: in its second half there are no faults.
     fn window_is_closing(&self) -> bool {
-        self.provider.class == Class::P3 && self.ledger.rotated_without_trace(self.now, self.provider.window / 3)
+        self.provider.class == Class::P3 && self.ledger.rotated_without_trace(self.time(), self.provider.window / 3)
     }
 
     /// Takes the next step.
@@ -381,7 +410,7 @@ impl World {
     fn can_come(&self, step: &Step) -> bool {
         let Step::Deliver(id) = step else { return true };
         self.calls.get(id).is_none_or(|call| match call.fate {
-            Fate::FailBefore | Fate::Throttled { .. } | Fate::ServerError | Fate::LateEffect(_) => true,
+            Fate::FailBefore | Fate::Throttled { .. } | Fate::ServerError | Fate::Refused | Fate::LateEffect(_) => true,
             Fate::Retried => call.steps == 1,
             _ => call.outcome.is_some(),
         })
@@ -392,13 +421,13 @@ impl World {
             return Turn::Nothing;
         }
         self.note(process, || "✝ the process is gone".to_owned());
-        self.ledger.process_crashed(process, &self.provider);
+        self.ledger.process_crashed(process);
         self.finished(process);
         Turn::Drop(process)
     }
 
     fn runnable(&mut self, process: ProcessId, step: Step) -> Option<ProcessId> {
-        let Process { alive, frozen_until, .. } = self.processes[process];
+        let &Process { alive, frozen_until, .. } = &self.processes[process];
         if alive && frozen_until > self.now {
             self.schedule(frozen_until, step);
             return None;
@@ -418,9 +447,18 @@ impl World {
         self.used_up(id);
         let Some(call) = self.calls.get_mut(&id) else { return Turn::Nothing };
         let is_wait = matches!(step, Step::Wake(_));
+        match (&call.request, call.fate) {
+            (Request::Revoke { token }, Fate::Refused) => {
+                self.ledger.revocation_refused(self.provider.refresh_of(token));
+            }
+            (Request::Refresh { refresh_token }, Fate::Refused) => self.provider.refused_otherwise(refresh_token),
+            _ => {}
+        }
         let truth = call.outcome.take();
         let answer = match call.fate {
             _ if is_wait => Answer::Secret,
+            Fate::Refused if matches!(call.request, Request::Revoke { .. }) => Answer::NotRevoked,
+            Fate::Refused => Answer::Failed(Refusal::Refused),
             Fate::FailBefore if call.request.service() == Service::Provider => Answer::Failed(Refusal::NotSent),
             Fate::Throttled { status, retry_after } => Answer::Failed(Refusal::Throttled { status, retry_after }),
             Fate::FailBefore | Fate::LostAnswer | Fate::LateEffect(_) | Fate::ServerError | Fate::Html => {
@@ -457,7 +495,7 @@ impl World {
     }
 
     /// Whether a write is on its way to a connection's row.
-    pub fn is_writing(&self, name: &str, id: &str) -> bool {
+    pub fn is_writing(&self, name: WriteName, id: &str) -> bool {
         let is_it = |write: &Write| write.name == name && write.key == id;
         self.calls.values().any(|call| matches!(&call.request, Request::Write { write, .. } if is_it(write)))
     }
@@ -466,7 +504,7 @@ impl World {
     pub fn is_refreshing(&self) -> bool {
         let is_of_a_refresh = |request: &Request| match request {
             Request::Refresh { .. } => true,
-            Request::Write { write, .. } => write.name == "commit",
+            Request::Write { write, .. } => write.name == WriteName::Commit,
             _ => false,
         };
         let is_awaited = |call: &Call| !call.is_over && self.processes[call.process].alive;

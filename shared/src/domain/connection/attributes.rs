@@ -31,6 +31,8 @@ attributes! {
     /// [`CONNECTED`] or [`VACANT`]: whether the row has a live pair.
     STATUS = "status", Keeps;
     VERSION = "version", Keeps;
+    /// See [`super::revision`].
+    REVISION = "revision", Keeps;
     /// Index `due`: the partition. Absent where nothing is to be done by the schedule.
     SHARD = "shard", Removes;
     /// Index `due`: the sort key.

@@ -30,15 +30,6 @@ pub(super) fn parse(item: &Item) -> Result<Row, BadAttribute> {
     }
 }
 
-/// The value of `status` that a readable row has, and whether it has no live pair.
-pub(super) fn status_of(row: &Row) -> Option<(&'static str, bool)> {
-    match row {
-        Row::Connection(_) => Some((a::CONNECTED, false)),
-        Row::Tombstone(_) => Some((a::VACANT, true)),
-        Row::Unreadable(_) => None,
-    }
-}
-
 fn connection(item: &Item) -> Result<Connection, BadAttribute> {
     let pair_id = PairId::parse(item.bytes(a::PAIR_ID)?).ok_or(BadAttribute(a::PAIR_ID))?;
     let lifetime = u64::try_from(item.number(a::LIFETIME)?).map_err(|_| BadAttribute(a::LIFETIME))?;
@@ -50,6 +41,7 @@ fn connection(item: &Item) -> Result<Connection, BadAttribute> {
         id: id(item)?,
         state: state(item)?,
         version: item.number(a::VERSION)?,
+        revision: item.number(a::REVISION)?,
         pair: SealedPair {
             id: pair_id,
             sealed: item.bytes(a::SEALED)?.to_vec(),
@@ -89,6 +81,7 @@ fn tombstone(item: &Item) -> Result<Tombstone, BadAttribute> {
     Ok(Tombstone {
         id: id(item)?,
         version: item.optional_number(a::VERSION)?.unwrap_or(0),
+        revision: item.number(a::REVISION)?,
         since: item.time(a::VACANT_SINCE)?,
         refresh_at: item.optional_time(a::REFRESH_AT)?,
         disconnected: item.optional_number(a::DISCONNECT_ORDER)?.map(Order::from_number),

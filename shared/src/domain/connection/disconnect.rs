@@ -1,14 +1,16 @@
 //! The write that takes a connection away. From then on no token is handed out, and no journey that began before brings it
 //! back; its grants are in the list of those to revoke, and what is left is a tombstone.
 
-use super::attributes::{DISCONNECT_ORDER, REVOCATION, STATUS, VACANT, WAITING_ID, removed_by_a_tombstone};
-use super::grant::pair_is;
-use super::revocation::{Added, Revocation, is_to_be_worked_off};
-use super::{Connection, Row};
+use super::Row;
+use super::attributes::{DISCONNECT_ORDER, REVOCATION, STATUS, VACANT, VACANT_SINCE, removed_by_a_tombstone};
+use super::grant::live;
+use super::revision::{COUNTED, is_as_seen};
+use super::revocation::{Added, Revocation};
+use super::schedule::is_to_be_worked_off;
 use crate::domain::order::Order;
 use crate::domain::time::Timestamp;
 use crate::domain::token_pair::PairId;
-use crate::domain::write::{Change, Test, Write, WriteName, clause};
+use crate::domain::write::{Change, Write, WriteName};
 
 /// What became of the grants of a connection that was taken away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,33 +41,23 @@ impl Outcome {
 
 /// Takes away what a row holds, the live pair and the one that waits. `None` where it holds neither.
 pub fn disconnect(seen: &Row, order: Order, now: Timestamp) -> Option<(Write, Vec<PairId>)> {
-    let live: Option<&Connection> = match seen {
-        Row::Connection(connection) => Some(connection),
-        Row::Tombstone(_) => None,
-        Row::Unreadable(_) => return None,
-    };
-    if live.is_none() && seen.waiting().is_none() {
+    let live = live(Some(seen)).map(|live| Revocation::of(live, now));
+    let waiting = seen.waiting().map(|waiting| waiting.revocation(now));
+    if live.is_none() && waiting.is_none() {
         return None;
     }
-    let grants = live.map(|live| Revocation::of(live, now)).into_iter();
-    let grants = grants.chain(seen.waiting().map(|waiting| waiting.revocation(now)));
-    let Added { mut clauses, changes: mut sets, dropped } = seen.revocations()?.add(grants);
-    clauses.push(match live {
-        Some(live) => clause("the live pair is the one that was seen", pair_is(live.pair.id)),
-        None => clause("there is no live pair", Test::Equals(STATUS, VACANT.into())),
-    });
-    clauses.push(clause(
-        "the pair that waits is the one that was seen",
-        match seen.waiting() {
-            None => Test::Absent(WAITING_ID),
-            Some(waiting) => Test::Equals(WAITING_ID, waiting.pair_id().as_bytes().to_vec().into()),
-        },
-    ));
-    sets.extend([Change::Set(STATUS, VACANT.into()), Change::Set(DISCONNECT_ORDER, order.number().into())]);
+    let Added { changes: mut sets, dropped } = seen.revocations()?.add(live.into_iter().chain(waiting));
+    sets.extend([
+        COUNTED,
+        Change::Set(STATUS, VACANT.into()),
+        Change::Set(VACANT_SINCE, now.into()),
+        Change::Set(DISCONNECT_ORDER, order.number().into()),
+    ]);
     sets.extend(is_to_be_worked_off(now));
     let is_set = |name: &str| sets.iter().any(|set| set.attribute() == name);
     let mut changes: Vec<Change> = removed_by_a_tombstone().filter(|remove| !is_set(remove.attribute())).collect();
     changes.push(Change::Remove(REVOCATION));
     changes.extend(sets);
+    let clauses = vec![is_as_seen(Some(seen))];
     Some((Write { name: WriteName::Disconnect, key: seen.id().to_owned(), clauses, changes }, dropped))
 }

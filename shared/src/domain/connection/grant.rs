@@ -5,11 +5,11 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::attributes::{
-    BEGINS, CLIENT_ID, CONFIRMED, CONNECTED, CREATED_AT, DATA_KEY, DISCONNECT_ORDER, EXPIRES_AT, FORMAT,
-    FORMAT_VERSION, GRANT_ORDER, GRANTED_BY, ID, LIFETIME, NOT_REFRESHED, OF_THE_ACCOUNT, OF_THE_PAIR, PAIR_ID,
-    REFRESH_AT, REFRESHABLE, REFRESHED_AT, REPLACES, REVOCATION, SCOPE, SEALED, SESSION_ORDER, SHARD, STATUS,
-    TOKEN_TYPE, VACANT, VACANT_SINCE, VERSION,
+    BEGINS, CLIENT_ID, CONFIRMED, CONNECTED, CREATED_AT, DATA_KEY, EXPIRES_AT, FORMAT, FORMAT_VERSION, GRANT_ORDER,
+    GRANTED_BY, LIFETIME, NOT_REFRESHED, OF_THE_ACCOUNT, OF_THE_PAIR, PAIR_ID, REFRESH_AT, REFRESHABLE, REFRESHED_AT,
+    REPLACES, REVOCATION, SCOPE, SEALED, SHARD, STATUS, TOKEN_TYPE, VACANT_SINCE, VERSION,
 };
+use super::revision::{COUNTED, is_as_seen};
 use super::revocation::{Added, Revocation};
 use super::waiting::Awaited;
 use super::{Connection, Row, SealedPair, State};
@@ -20,7 +20,7 @@ use crate::domain::schedule::{self, shard};
 use crate::domain::session::SessionMark;
 use crate::domain::time::Timestamp;
 use crate::domain::token_pair::PairId;
-use crate::domain::write::{Change, Clause, Test, Write, WriteName, clause};
+use crate::domain::write::{Change, Test, Write, WriteName};
 
 /// A pair about to be stored.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -153,13 +153,6 @@ impl NewGrant {
         })
     }
 
-    /// Of a grant with a session: a link that was used, or an earlier one, brings nothing.
-    pub(super) fn session_clause(&self) -> Option<Clause> {
-        let order = self.session.as_ref()?.order.number();
-        let is_later = Test::Any(vec![Test::Absent(SESSION_ORDER), Test::Below(SESSION_ORDER, order)]);
-        Some(clause("no session of this order or a later one has brought a grant", is_later))
-    }
-
     /// What is stored of a grant that becomes live, beside its pair. `live` is the connection that it replaces.
     pub(super) fn changes(&self, live: Option<&Connection>) -> Vec<Change> {
         let mut changes = vec![
@@ -190,49 +183,27 @@ impl NewGrant {
 
 /// Makes a new grant live, over what was seen before its code was sent: nothing, a tombstone, or a pair.
 ///
-/// On the predecessor, like every other commit: without that, a write repeated by the SDK after a lost acknowledgement
-/// would put a spent pair over its successor. What it replaces goes to the list of grants to revoke.
+/// What it replaces goes to the list of grants to revoke.
 pub fn connect(grant: &NewGrant, seen: Option<&Row>, refresh_every: Duration, now: Timestamp) -> (Write, Vec<PairId>) {
-    let live = live(seen);
-    let mut clauses = vec![match live {
-        None => clause(
-            "there is no live pair, and none was taken away after this grant's journey began",
-            Test::Any(vec![
-                Test::Absent(ID),
-                Test::All(vec![
-                    Test::Equals(STATUS, VACANT.into()),
-                    Test::Any(vec![
-                        Test::Absent(DISCONNECT_ORDER),
-                        Test::AtMost(DISCONNECT_ORDER, grant.order.number()),
-                    ]),
-                ]),
-            ]),
-        ),
-        Some(live) => clause("the live pair is the predecessor", pair_is(live.pair.id)),
-    }];
-    clauses.extend(grant.session_clause());
     let version = seen.map_or(0, version_of) + 1;
     let mut changes = grant.new.changes(&grant.id, version, refresh_every);
-    changes.extend(grant.changes(live));
+    changes.extend(grant.changes(live(seen)));
     // Of the grant that went; its successor is asked for its account anew.
     changes.extend(OF_THE_ACCOUNT.map(Change::Remove));
     changes.push(Change::Remove(CONFIRMED));
     changes.extend(grant.session.iter().flat_map(SessionMark::changes));
-    let dropped = replace(live, seen, now, &mut clauses, &mut changes);
-    (Write { name: WriteName::Connect, key: grant.id.as_str().to_owned(), clauses, changes }, dropped)
+    let dropped = replace(seen, now, &mut changes);
+    // Also that the live pair is the predecessor: without that, a write repeated by the SDK after a lost acknowledgement would
+    // put a spent pair over its successor.
+    let (key, clauses) = (grant.id.as_str().to_owned(), vec![is_as_seen(seen)]);
+    (Write { name: WriteName::Connect, key, clauses, changes }, dropped)
 }
 
 /// Puts the live pair that a grant replaces into the list of grants to revoke.
-pub(super) fn replace(
-    live: Option<&Connection>,
-    seen: Option<&Row>,
-    now: Timestamp,
-    clauses: &mut Vec<Clause>,
-    changes: &mut Vec<Change>,
-) -> Vec<PairId> {
-    let (Some(live), Some(revocations)) = (live, seen.and_then(Row::revocations)) else { return Vec::new() };
+pub(super) fn replace(seen: Option<&Row>, now: Timestamp, changes: &mut Vec<Change>) -> Vec<PairId> {
+    changes.push(COUNTED);
+    let (Some(live), Some(revocations)) = (live(seen), seen.and_then(Row::revocations)) else { return Vec::new() };
     let added: Added = revocations.add([Revocation::of(live, now)]);
-    clauses.extend(added.clauses);
     changes.extend(added.changes);
     added.dropped
 }

@@ -1,10 +1,10 @@
 //! Which rows are dead for long, and the conditional deletes that remove them. Why, and after how long:
 //! `docs/decisions/0010-the-dead-are-reaped-by-hand.md`.
 
-use super::attributes::{NEEDS_CUSTOMER_SINCE, VACANT_SINCE};
-use super::{Connection, Row, State, Tombstone};
+use super::revision::is_as_seen;
+use super::{Row, State};
 use crate::domain::time::Timestamp;
-use crate::domain::write::{Delete, Test, WriteName, clause};
+use crate::domain::write::{Delete, WriteName};
 
 /// What is to be done with a row.
 #[derive(Debug)]
@@ -20,12 +20,12 @@ pub enum Reaping {
 pub fn reap(row: &Row, limit: Timestamp) -> Reaping {
     match row {
         Row::Tombstone(tombstone) if tombstone.state() == State::Tombstone && tombstone.since < limit => {
-            Reaping::Delete(delete_tombstone(tombstone))
+            delete(WriteName::ReapTombstone, row)
         }
         Row::Connection(connection) => match connection.state.given_up_since() {
             Some(since) if since < limit && connection.expires_at < limit => {
                 let is_empty = connection.revocations.is_empty() && connection.waiting.is_none();
-                if is_empty { Reaping::Delete(delete_connection(connection, since)) } else { Reaping::Disconnect }
+                if is_empty { delete(WriteName::ReapConnection, row) } else { Reaping::Disconnect }
             }
             Some(_) | None => Reaping::Leave,
         },
@@ -33,26 +33,7 @@ pub fn reap(row: &Row, limit: Timestamp) -> Reaping {
     }
 }
 
-fn delete_tombstone(tombstone: &Tombstone) -> Delete {
-    Delete {
-        name: WriteName::ReapTombstone,
-        key: tombstone.id.as_str().to_owned(),
-        // Its customer may have come back, and the connection may have been taken away once more.
-        clauses: vec![clause(
-            "it is the tombstone that was seen, and nothing was added to it",
-            Test::Equals(VACANT_SINCE, tombstone.since.into()),
-        )],
-    }
-}
-
-fn delete_connection(connection: &Connection, since: Timestamp) -> Delete {
-    Delete {
-        name: WriteName::ReapConnection,
-        key: connection.id.as_str().to_owned(),
-        // A new grant, or a pair from the queue, removes that time.
-        clauses: vec![clause(
-            "it needs its customer since the time that was seen",
-            Test::Equals(NEEDS_CUSTOMER_SINCE, since.into()),
-        )],
-    }
+/// Unless its customer has come back, a pair has come out of the queue, or something was added to it.
+fn delete(name: WriteName, row: &Row) -> Reaping {
+    Reaping::Delete(Delete { name, key: row.id().to_owned(), clauses: vec![is_as_seen(Some(row))] })
 }

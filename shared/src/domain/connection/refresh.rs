@@ -15,10 +15,12 @@ use super::attributes::{
     REFUSED_AT, REFUSED_WINDOW, SHARD, STATUS,
 };
 use super::grant::{NewPair, pair_is};
+use super::revision::COUNTED;
+use super::schedule::is_to_be_worked_off;
 use crate::domain::connection_id::ConnectionId;
 use crate::domain::failure_class::FailureClass;
 use crate::domain::item::{Unreadable, Value};
-use crate::domain::schedule::{TAKEN_AWAY, shard};
+use crate::domain::schedule::shard;
 use crate::domain::time::Timestamp;
 use crate::domain::token_pair::PairId;
 use crate::domain::write::{Change, Clause, Test, Write, WriteName, clause};
@@ -106,6 +108,7 @@ pub fn acquire(id: &ConnectionId, reason: &RefreshReason, lease_owner: &str, now
 pub fn commit(id: &ConnectionId, old: PairId, version: i64, new: &NewPair, refresh_every: Duration) -> Write {
     let mut changes = new.changes(id, version, refresh_every);
     changes.extend(OF_THE_PAIR.map(Change::Remove));
+    changes.push(COUNTED);
     // A connection that was given up has left it.
     changes.push(Change::Set(SHARD, i64::from(shard(id)).into()));
     Write {
@@ -174,6 +177,7 @@ pub fn give_up(
     not_before: Timestamp,
 ) -> Write {
     let mut changes = vec![
+        COUNTED,
         Change::Set(NEEDS_CUSTOMER_SINCE, now.into()),
         Change::Set(NEEDS_CUSTOMER_WHY, why.as_str().into()),
         Change::Set(ATTENTION, NEEDS_CUSTOMER.into()),
@@ -189,29 +193,10 @@ pub fn give_up(
             Change::Add(ANSWERED, 1),
         ]);
     } else {
-        changes.push(Change::Remove(SHARD));
+        // A pair may wait for its confirmation beside it: the schedule ends that, and then leaves the row alone.
+        changes.extend(is_to_be_worked_off(now));
     }
     Write { name: WriteName::GiveUp, key: id.as_str().to_owned(), clauses: vec![lease_is_ours(lease_owner)], changes }
-}
-
-/// As [`give_up`], where another pair waits for its confirmation: the schedule has to end its wait.
-pub fn give_up_beside_a_waiting_pair(
-    id: &ConnectionId,
-    lease_owner: &str,
-    why: FailureClass,
-    now: Timestamp,
-    not_before: Timestamp,
-) -> Write {
-    let mut write = give_up(id, lease_owner, why, now, not_before);
-    for change in write.changes.iter_mut().filter(|change| change.attribute() == SHARD) {
-        *change = Change::Set(SHARD, i64::from(TAKEN_AWAY).into());
-    }
-    write
-}
-
-/// That no new pair has come since: it would be taken out of its schedule.
-pub(super) fn needs_its_customer(since: Timestamp) -> Clause {
-    clause("its customer is needed since the time that was seen", Test::Equals(NEEDS_CUSTOMER_SINCE, since.into()))
 }
 
 /// Puts off a row that cannot be read, and shows it to a person. It stays as it is, and due: a wrong deployment that makes

@@ -8,16 +8,14 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::attributes::{FORMAT_VERSION, REFRESH_AT, REVOCATION, REVOKE, SHARD, STATUS, VACANT_SINCE, WAITING_ID};
+use super::attributes::{FORMAT_VERSION, REFRESH_AT, REVOCATION, REVOKE};
 use super::disconnect::Outcome;
-use super::refresh::needs_its_customer;
+use super::revision::{COUNTED, is_as_seen};
 use super::{Connection, Row, SealedPair};
-use crate::domain::connection_id::ConnectionId;
 use crate::domain::item::{BadAttribute, Item};
-use crate::domain::schedule::TAKEN_AWAY;
 use crate::domain::time::Timestamp;
 use crate::domain::token_pair::PairId;
-use crate::domain::write::{Change, Clause, Test, Write, WriteName, clause};
+use crate::domain::write::{Change, Test, Write, WriteName, clause};
 
 /// How long a grant is tried to be revoked.
 pub const TRIED_FOR: Duration = Duration::from_secs(24 * 3600);
@@ -56,8 +54,7 @@ pub enum Verdict {
 }
 
 /// The list with some grants more, as parts of the write that adds them.
-pub struct Added {
-    pub clauses: Vec<Clause>,
+pub(super) struct Added {
     pub changes: Vec<Change>,
     /// The list was full: these fall out of it, and are not revoked.
     pub dropped: Vec<PairId>,
@@ -127,26 +124,14 @@ impl Revocations {
     /// Puts grants into free slots; where there is none, in place of the oldest.
     pub(super) fn add(&self, grants: impl IntoIterator<Item = Revocation>) -> Added {
         let mut slots = self.0.clone();
-        let mut added = Added { clauses: Vec::new(), changes: Vec::new(), dropped: Vec::new() };
+        let mut added = Added { changes: Vec::new(), dropped: Vec::new() };
         for grant in grants {
-            let oldest = || slots.iter().enumerate().min_by_key(|(_, slot)| slot.as_ref().map(|grant| grant.since));
-            let Some((index, seen)) = oldest().map(|(index, slot)| (index, slot.clone())) else { continue };
-            let name = REVOKE[index];
-            let test = match &seen {
-                None => Test::Absent(name),
-                Some(seen) => Test::Equals(name, seen.text().into()),
-            };
-            added.clauses.push(clause("the slot for what it replaces is as it was seen", test));
-            added.changes.push(Change::Set(name, grant.text().into()));
-            added.dropped.extend(seen.map(|seen| seen.pair.id));
-            slots[index] = Some(grant);
+            let oldest = slots.iter().zip(0..).min_by_key(|(slot, _)| slot.as_ref().map(|grant| grant.since));
+            let index: usize = oldest.map_or(0, |(_, index)| index);
+            added.changes.push(Change::Set(REVOKE[index], grant.text().into()));
+            added.dropped.extend(slots[index].replace(grant).map(|dropped| dropped.pair.id));
         }
         added
-    }
-
-    /// The slots that hold a grant.
-    fn slots(&self) -> impl Iterator<Item = &'static str> {
-        self.0.iter().zip(REVOKE).filter(|(slot, _)| slot.is_some()).map(|(_, name)| name)
     }
 
     pub(super) fn slot(&self, revocation: &Revocation) -> Option<&'static str> {
@@ -155,28 +140,15 @@ impl Revocations {
     }
 }
 
-/// Adds a grant that no row holds to the list of the row that it belongs to.
-pub fn add(id: &ConnectionId, seen: &Row, grant: Revocation, now: Timestamp) -> Option<(Write, Vec<PairId>)> {
-    let Added { clauses, mut changes, dropped } = seen.revocations()?.add([grant]);
-    let mut clauses = clauses;
-    let (status, is_vacant) = super::codec::status_of(seen)?;
-    clauses
-        .push(clause("the row has a live pair as before, or has none as before", Test::Equals(STATUS, status.into())));
-    if is_vacant {
-        changes.extend(is_to_be_worked_off(now));
+/// Adds a grant that no row holds to the list of the row that it belongs to. `None` where the row cannot be read.
+pub fn add(seen: &Row, grant: Revocation, now: Timestamp) -> Option<(Write, Vec<PairId>)> {
+    let Added { mut changes, dropped } = seen.revocations()?.add([grant]);
+    changes.push(COUNTED);
+    if matches!(seen, Row::Tombstone(_)) {
+        changes.extend(super::schedule::is_to_be_worked_off(now));
     }
-    let write = Write { name: WriteName::AddRevocation, key: id.as_str().to_owned(), clauses, changes };
-    Some((write, dropped))
-}
-
-/// Where the schedule finds a row without a live pair. A row with one is worked off by its own refresh. The time says that
-/// something was added, to a worker that is about to delete the row.
-pub(super) fn is_to_be_worked_off(now: Timestamp) -> [Change; 3] {
-    [
-        Change::Set(SHARD, i64::from(TAKEN_AWAY).into()),
-        Change::Set(REFRESH_AT, now.into()),
-        Change::Set(VACANT_SINCE, now.into()),
-    ]
+    let clauses = vec![is_as_seen(Some(seen))];
+    Some((Write { name: WriteName::AddRevocation, key: seen.id().to_owned(), clauses, changes }, dropped))
 }
 
 /// Takes a grant of the list for one try: the next one comes later, also if this process dies. Returns the grant as it is
@@ -200,38 +172,16 @@ pub fn claim(row: &Row, revocation: &Revocation, now: Timestamp) -> Option<(Writ
     Some((write, claimed))
 }
 
-/// Takes a grant off the list. With the last one a row without a live pair leaves the schedule: two workers that take off the
-/// last two at once must not both believe that the other grant is still there.
-pub fn remove(row: &Row, revocation: &Revocation, outcome: Outcome) -> Option<Write> {
-    let slot = row.revocations()?.slot(revocation)?;
-    let (status, _) = super::codec::status_of(row)?;
-    let mut clauses = vec![
-        clause("it is the one that was dealt with", Test::Equals(slot, revocation.text().into())),
-        clause("the row has a live pair as before, or has none as before", Test::Equals(STATUS, status.into())),
-    ];
-    let mut changes = vec![Change::Remove(slot)];
-    if let Row::Connection(connection) = row
-        && let Some(since) = connection.state.given_up_since()
-        && connection.waiting.is_none()
-        && connection.revocations.slots().eq([slot])
+/// Takes a grant off the list.
+pub fn remove(row: &Row, pair: PairId, outcome: Outcome) -> Option<Write> {
+    let list = row.revocations()?;
+    let slot = list.slot(list.iter().find(|revocation| revocation.pair.id == pair)?)?;
+    let mut changes = vec![Change::Remove(slot), COUNTED];
+    if let Row::Tombstone(tombstone) = row
+        && tombstone.revocation != Some(Outcome::Failed)
     {
-        clauses.push(needs_its_customer(since));
-        clauses.push(clause("no pair waits for its confirmation", Test::Absent(WAITING_ID)));
-        changes.push(Change::Remove(SHARD));
+        changes.push(Change::Set(REVOCATION, outcome.as_str().into()));
     }
-    if let Row::Tombstone(tombstone) = row {
-        if tombstone.revocation != Some(Outcome::Failed) {
-            changes.push(Change::Set(REVOCATION, outcome.as_str().into()));
-        }
-        let others: Vec<Test> =
-            tombstone.revocations.slots().filter(|other| *other != slot).map(Test::Exists).collect();
-        if tombstone.waiting.is_none() && !others.is_empty() {
-            clauses.push(clause("another grant is still in the list", Test::Any(others)));
-        } else if let Some(refresh_at) = tombstone.refresh_at.filter(|_| tombstone.waiting.is_none()) {
-            let is_as_seen = Test::Equals(REFRESH_AT, refresh_at.into());
-            clauses.push(clause("nothing was added since the row was read", is_as_seen));
-            changes.extend([Change::Remove(SHARD), Change::Remove(REFRESH_AT)]);
-        }
-    }
+    let clauses = vec![is_as_seen(Some(row))];
     Some(Write { name: WriteName::RemoveRevocation, key: row.id().to_owned(), clauses, changes })
 }

@@ -16,13 +16,13 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::attributes::{
-    CONFIRMED, DISCONNECT_ORDER, FORMAT, FORMAT_VERSION, ID, OF_THE_ACCOUNT, OF_THE_WAITING, SHARD, STATUS, VACANT,
-    WAITING, WAITING_ACCOUNT, WAITING_HASH, WAITING_ID, WAITING_UNTIL,
+    ACCOUNT_ALSO, CONFIRMED, FORMAT, FORMAT_VERSION, OF_THE_ACCOUNT, OF_THE_WAITING, SHARD, STATUS, VACANT,
+    VACANT_SINCE, WAITING, WAITING_ACCOUNT, WAITING_HASH, WAITING_ID, WAITING_UNTIL,
 };
-use super::grant::{NewGrant, live, pair_is, replace, version_of};
-use super::refresh::needs_its_customer;
-use super::revocation::{Added, Revocation, Verdict, is_to_be_worked_off};
-use super::{Connection, Row};
+use super::grant::{NewGrant, live, replace, version_of};
+use super::revision::{COUNTED, is_as_seen};
+use super::revocation::{Added, Revocation};
+use super::{Row, schedule};
 use crate::domain::account::{Account, KnownAccount};
 use crate::domain::digest;
 use crate::domain::item::{BadAttribute, Item};
@@ -31,7 +31,7 @@ use crate::domain::secret::Confirmation;
 use crate::domain::session::SessionMark;
 use crate::domain::time::Timestamp;
 use crate::domain::token_pair::PairId;
-use crate::domain::write::{Change, Test, Write, WriteName, clause};
+use crate::domain::write::{Change, Write, WriteName};
 
 /// From the customer's approval on: their browser comes back at once.
 pub const CONFIRM_WITHIN: Duration = Duration::from_secs(900);
@@ -111,21 +111,6 @@ pub(super) fn text(grant: &NewGrant) -> String {
     serde_json::to_string(&stored).expect("texts and numbers are JSON")
 }
 
-fn is_as_seen(seen: Option<&Row>) -> Test {
-    match seen.and_then(Row::waiting) {
-        None => Test::Absent(WAITING_ID),
-        Some(waiting) => waiting_is(waiting.pair_id()),
-    }
-}
-
-fn given_up_since(seen: Option<&Row>) -> Option<Timestamp> {
-    live(seen).and_then(|live| live.state.given_up_since())
-}
-
-fn waiting_is(id: PairId) -> Test {
-    Test::Equals(WAITING_ID, id.as_bytes().to_vec().into())
-}
-
 /// Stores a grant that has to be confirmed, in place of one that waits already. The live pair is left alone.
 pub fn await_confirmation(
     grant: &NewGrant,
@@ -133,16 +118,8 @@ pub fn await_confirmation(
     seen: Option<&Row>,
     now: Timestamp,
 ) -> (Write, Vec<PairId>) {
-    let is_live = matches!(seen, Some(Row::Connection(_)));
-    let mut clauses = vec![
-        clause("the pair that waits is the one that was seen", is_as_seen(seen)),
-        clause(
-            "the connection was not taken away after this grant's journey began",
-            Test::Any(vec![Test::Absent(DISCONNECT_ORDER), Test::AtMost(DISCONNECT_ORDER, grant.order.number())]),
-        ),
-    ];
-    clauses.extend(grant.session_clause());
     let mut changes = vec![
+        COUNTED,
         Change::Set(WAITING_ID, grant.new.pair.id.as_bytes().to_vec().into()),
         Change::Set(WAITING, text(grant).into()),
         Change::Set(WAITING_HASH, awaited.hash.as_str().into()),
@@ -150,75 +127,54 @@ pub fn await_confirmation(
         Change::Remove(WAITING_ACCOUNT),
     ];
     changes.extend(grant.session.iter().flat_map(SessionMark::changes));
-    if is_live {
-        clauses.push(clause("there is a live pair", Test::Exists(super::attributes::PAIR_ID)));
-        // Its refreshes, which would end the wait, have ended.
-        if let Some(since) = given_up_since(seen) {
-            clauses.push(needs_its_customer(since));
-            changes.push(Change::Set(SHARD, i64::from(TAKEN_AWAY).into()));
+    match live(seen).map(|live| live.state.given_up_since()) {
+        // Its own refresh ends the wait.
+        Some(None) => {}
+        Some(Some(_)) => changes.push(Change::Set(SHARD, i64::from(TAKEN_AWAY).into())),
+        None => {
+            changes.extend([
+                Change::Set(FORMAT, FORMAT_VERSION.into()),
+                Change::Set(STATUS, VACANT.into()),
+                Change::SetIfAbsent(VACANT_SINCE, now.into()),
+            ]);
+            changes.extend(schedule::is_to_be_worked_off(now));
         }
-    } else {
-        let is_vacant = Test::Any(vec![Test::Absent(ID), Test::Equals(STATUS, VACANT.into())]);
-        clauses.push(clause("there is no live pair", is_vacant));
-        changes.extend([Change::Set(FORMAT, FORMAT_VERSION.into()), Change::Set(STATUS, VACANT.into())]);
-        changes.extend(is_to_be_worked_off(now));
     }
     let mut dropped = Vec::new();
     if let (Some(waiting), Some(revocations)) = (seen.and_then(Row::waiting), seen.and_then(Row::revocations)) {
         let added: Added = revocations.add([waiting.revocation(now)]);
-        clauses.extend(added.clauses);
         changes.extend(added.changes);
         dropped = added.dropped;
     }
-    (Write { name: WriteName::AwaitConfirmation, key: grant.id.as_str().to_owned(), clauses, changes }, dropped)
+    let (key, clauses) = (grant.id.as_str().to_owned(), vec![is_as_seen(seen)]);
+    (Write { name: WriteName::AwaitConfirmation, key, clauses, changes }, dropped)
 }
 
-/// Makes the pair that waits the live one. Whether the confirmation is its own and comes in time was asked of the row that
-/// was seen ([`Waiting::is_confirmed_by`]): neither changes while the same pair waits. The hash stays, so that a repetition
-/// after a lost answer finds its own success.
+/// Makes the pair that waits the live one. Whether the confirmation is its own and comes in time is asked of the row that is
+/// seen ([`Waiting::is_confirmed_by`]). The hash stays, so that a repetition after a lost answer finds its own success.
 pub fn confirm(seen: &Row, waiting: &Waiting, refresh_every: Duration, now: Timestamp) -> (Write, Vec<PairId>) {
     let grant = &waiting.grant;
-    let live: Option<&Connection> = match seen {
-        Row::Connection(connection) => Some(connection),
-        Row::Tombstone(_) | Row::Unreadable(_) => None,
-    };
-    let mut clauses = vec![
-        clause("the pair that waits is the one that was confirmed", waiting_is(waiting.pair_id())),
-        match live {
-            Some(live) => clause("the live pair is the one that was seen", pair_is(live.pair.id)),
-            None => clause("there is no live pair", Test::Equals(STATUS, VACANT.into())),
-        },
-    ];
     let mut changes = grant.new.changes(&grant.id, version_of(seen) + 1, refresh_every);
-    changes.extend(grant.changes(live));
+    changes.extend(grant.changes(live(Some(seen))));
     changes.extend(OF_THE_WAITING.map(Change::Remove));
     changes.push(Change::Set(CONFIRMED, waiting.hash.as_str().into()));
     match &waiting.account {
         None => changes.extend(OF_THE_ACCOUNT.map(Change::Remove)),
         Some(account) => {
-            changes.push(Change::Remove(super::attributes::ACCOUNT_ALSO));
+            changes.push(Change::Remove(ACCOUNT_ALSO));
             changes.extend(KnownAccount { account: account.clone(), also_connected_as: None }.changes());
         }
     }
-    let dropped = replace(live, Some(seen), now, &mut clauses, &mut changes);
-    (Write { name: WriteName::Confirm, key: grant.id.as_str().to_owned(), clauses, changes }, dropped)
+    let dropped = replace(Some(seen), now, &mut changes);
+    let (key, clauses) = (grant.id.as_str().to_owned(), vec![is_as_seen(Some(seen))]);
+    (Write { name: WriteName::Confirm, key, clauses, changes }, dropped)
 }
 
 /// Ends the wait of a pair that was not confirmed in time: it is to be revoked.
 pub fn expire(seen: &Row, waiting: &Waiting, now: Timestamp) -> Option<(Write, Vec<PairId>)> {
-    let list = seen.revocations()?;
-    let expired = waiting.revocation(now);
-    let stays = |grant: &Revocation| grant.verdict(live(Some(seen))) == Verdict::Keep;
-    let is_nothing_to_do = list.iter().chain([&expired]).all(stays);
-    let added = list.add([expired]);
-    let mut clauses = vec![clause("the pair that waits is the one that was seen", waiting_is(waiting.pair_id()))];
-    clauses.extend(added.clauses);
-    let mut changes = added.changes;
+    let Added { mut changes, dropped } = seen.revocations()?.add([waiting.revocation(now)]);
+    changes.push(COUNTED);
     changes.extend(OF_THE_WAITING.map(Change::Remove));
-    if let Some(since) = given_up_since(Some(seen)).filter(|_| is_nothing_to_do) {
-        clauses.push(needs_its_customer(since));
-        changes.push(Change::Remove(SHARD));
-    }
-    let key = waiting.grant.id.as_str().to_owned();
-    Some((Write { name: WriteName::ExpireConfirmation, key, clauses, changes }, added.dropped))
+    let (key, clauses) = (waiting.grant.id.as_str().to_owned(), vec![is_as_seen(Some(seen))]);
+    Some((Write { name: WriteName::ExpireConfirmation, key, clauses, changes }, dropped))
 }

@@ -113,9 +113,9 @@ impl Refreshing {
     }
 
     async fn leave_to_revoke(&self, refreshed: &RefreshedPair, row: Option<Row>) -> Result<(), StoreError> {
-        let RefreshedPair { id, account_id, new, .. } = refreshed;
+        let RefreshedPair { account_id, new, .. } = refreshed;
         let left = Revocation::new(new.pair.clone(), account_id.clone(), self.clock.now());
-        self.revoking.list.add(id, left, row).await
+        self.revoking.list.add(left, row).await
     }
 
     /// After the new pair is stored. What fails here is tried again with the next refresh.

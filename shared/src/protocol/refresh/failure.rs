@@ -89,11 +89,7 @@ impl Refreshing {
 
     async fn give_up(&self, lease: &Lease, why: FailureClass) -> Outcome {
         let (id, now) = (&lease.connection.id, self.clock.now());
-        let give_up = match lease.connection.waiting {
-            None => writes::give_up,
-            Some(_) => writes::give_up_beside_a_waiting_pair,
-        };
-        let written = self.write(&give_up(id, &lease.owner, why, now, now + TRIED_AGAIN_AFTER)).await;
+        let written = self.write(&writes::give_up(id, &lease.owner, why, now, now + TRIED_AGAIN_AFTER)).await;
         match written {
             Ok(Written::Applied(Row::Connection(given_up))) => {
                 log_given_up(why);

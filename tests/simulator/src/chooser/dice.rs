@@ -15,6 +15,10 @@ pub struct Odds {
     pub closed: f64,
     /// That a grant of the provider leaves out the refresh token, and keeps the old one.
     pub no_refresh_token: f64,
+    /// That a code brings no refresh token.
+    pub bare: f64,
+    /// That the revocation endpoint fails, or will not.
+    pub unrevocable: f64,
 }
 
 pub struct Dice {
@@ -63,8 +67,20 @@ impl Dice {
         }
     }
 
+    fn revocation_endpoint(&mut self) -> Fate {
+        match self.random.below(10) {
+            0..3 => Fate::Refused,
+            3..6 => Fate::ServerError,
+            6 => Fate::LostAnswer,
+            7 => Fate::Throttled { status: 429, retry_after: None },
+            8 => Fate::LateEffect(self.random.between(10, 60_000)),
+            _ => self.any_service(),
+        }
+    }
+
     fn token_endpoint(&mut self, weather: Weather) -> Fate {
-        match self.random.below(16) {
+        match self.random.below(17) {
+            14 => Fate::Refused,
             0..3 => Fate::LostAnswer,
             3..5 => Fate::LateEffect(self.random.between(10, 60_000)),
             5..8 => Fate::CrashAfter,
@@ -91,12 +107,18 @@ impl Chooser for Dice {
         if request.asks_for_tokens() && self.random.chance(self.odds.closed) {
             return Fate::Throttled { status: 503, retry_after: Some(self.random.between(1, 300) as u32) };
         }
+        if matches!(request, Request::Revoke { .. }) && self.random.chance(self.odds.unrevocable) {
+            return self.revocation_endpoint();
+        }
         if self.random.chance(self.odds.fault) {
             return match request.service() {
                 Service::Store if request.changes() => self.store(),
                 Service::Provider if request.asks_for_tokens() => self.token_endpoint(weather),
                 _ => self.any_service(),
             };
+        }
+        if matches!(request, Request::Exchange { .. }) && self.random.chance(self.odds.bare) {
+            return Fate::Bare;
         }
         if request.asks_for_tokens() && self.random.chance(self.odds.no_refresh_token) {
             return Fate::NoRefreshToken;

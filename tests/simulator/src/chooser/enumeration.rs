@@ -99,6 +99,7 @@ const PROVIDER: &[Fate] = &[
     Fate::Throttled { status: 429, retry_after: None },
     Fate::FalseRefusal,
 ];
+const REVOCATION: &[Fate] = &[Fate::Succeed, Fate::FailBefore, Fate::LostAnswer, Fate::CrashAfter, Fate::Refused];
 const OTHER: &[Fate] = &[Fate::Succeed, Fate::FailBefore];
 
 impl Chooser for Enumeration {
@@ -118,6 +119,7 @@ impl Chooser for Enumeration {
         let fates = match request.service() {
             Service::Store if request.changes() => STORE,
             Service::Provider if request.asks_for_tokens() => PROVIDER,
+            Service::Provider if matches!(request, Request::Revoke { .. }) => REVOCATION,
             _ => OTHER,
         };
         // It stands last.

@@ -1,65 +1,69 @@
-//! Checks of whose account a connection is for, and of what is decided by that.
+//! Checks of whose account a connection is for.
 
 use shared::domain::account;
-use shared::domain::connection::Connection;
 use shared::domain::item::Item;
 use shared::domain::write::Write;
 
-use super::{Invariant, Ledger, open};
-use crate::provider::Provider;
+use super::storing::{Facts, Times};
+use super::{Invariant, Ledger, live};
 
 impl Ledger {
-    pub(super) fn identified(&mut self, now: u64, write: &Write, old: Option<&Item>, new: &Item, provider: &Provider) {
-        let told = new.string("account_id").unwrap_or_default().to_owned();
-        let claim = account::key(&told);
-        self.ever_identified.insert((write.key.clone(), claim.clone()));
-        // Noted again, it has the account since then.
-        let since =
-            self.identified.get(&write.key).filter(|(known, _)| *known == claim).map_or(now, |(_, since)| *since);
-        self.identified.insert(write.key.clone(), (claim, since));
-        let is_flagged = |item: &Item| item.0.contains_key("account_also");
-        if old.is_some_and(is_flagged) && !is_flagged(new) {
-            self.violate(now, Invariant::AccountsAreTrue, || format!("{} is no longer flagged", write.key));
+    /// Of the live pair, of the one that waits, and of those in the list: each is its own grant's.
+    pub(super) fn account_is_true(&mut self, facts: &Facts<'_>) {
+        let of_live = live(facts.new).and_then(|live| Some((live.pair.id, live.account.as_ref()?.account.id.clone())));
+        let of_waiting =
+            facts.new.waiting().and_then(|waits| Some((waits.pair_id(), waits.account.as_ref()?.id.clone())));
+        let listed = facts.new.revocations().into_iter().flat_map(|list| list.iter());
+        let of_listed = listed.filter_map(|grant| Some((grant.pair.id, grant.account_id.clone()?)));
+        for (pair, told) in of_live.into_iter().chain(of_waiting).chain(of_listed) {
+            let Some(opened) = self.opened.get(&pair) else { continue };
+            if facts.provider.account_of(opened) != Some(told.clone()) {
+                let access = opened.access.clone();
+                self.violate(facts.times.now, Invariant::AccountsAreTrue, || {
+                    format!("{} is said to be {told}'s, and {access} is not", facts.write.key)
+                });
+            }
         }
-        let Some(current) = self.current.get(&write.key) else { return };
-        let access = current.access.clone();
-        if provider.account(&access).as_ref() != Some(&told) {
-            self.violate(now, Invariant::AccountsAreTrue, || {
-                format!("{} is said to be {told}'s, and {access} is not", write.key)
-            });
+        let id = &facts.write.key;
+        match live(facts.new).and_then(|new| new.account.clone()) {
+            Some(known) => self.has_account(id, &known.account.id, facts.times.at),
+            None => drop(self.identified.remove(id)),
         }
     }
 
-    /// Whoever claims an account that another connection has must have looked at that one, and found that it has not.
-    pub(super) fn claimed(&mut self, now: u64, looked_at: u64, write: &Write, old: Option<&Item>, new: &Item) {
+    pub(super) fn identified(&mut self, facts: &Facts<'_>) {
+        let id = &facts.write.key;
+        let known = |row| live(row).and_then(|live| live.account.clone());
+        let (before, Some(after)) = (facts.old.and_then(known), known(facts.new)) else { return };
+        let was_flagged = before.filter(|before| before.account.id == after.account.id);
+        if was_flagged.is_some_and(|before| before.also_connected_as.is_some()) && after.also_connected_as.is_none() {
+            self.violate(facts.times.now, Invariant::AccountsAreTrue, || format!("{id} is no longer flagged"));
+        }
+    }
+
+    fn has_account(&mut self, id: &str, account_id: &str, at: u64) {
+        let claim = account::key(account_id);
+        self.ever_identified.insert((id.to_owned(), claim.clone()));
+        // Noted again, it has the account since then.
+        let since = self.identified.get(id).filter(|(known, _)| *known == claim).map_or(at, |(_, since)| *since);
+        self.identified.insert(id.to_owned(), (claim, since));
+    }
+
+    /// A worker that claims an account which another connection has must have looked at that one, and found that it has not.
+    pub(super) fn claimed(&mut self, times: Times, write: &Write, old: Option<&Item>, new: &Item) {
         let claims = new.string("connection").unwrap_or_default().to_owned();
         if !self.ever_identified.contains(&(claims.clone(), write.key.clone())) {
-            // Whoever comes at the same moment would find nobody who has the account, and neither would know of the other.
-            self.violate(now, Invariant::AccountsAreTrue, || format!("{claims} claims {} too early", write.key));
+            // A worker that comes at the same moment would find no connection that has the account, and neither would know
+            // of the other.
+            self.violate(times.now, Invariant::AccountsAreTrue, || format!("{claims} claims {} too early", write.key));
         }
         let Some(other) = old.and_then(|old| old.string("connection").ok()).map(str::to_owned) else { return };
-        let has_it = self.identified.get(&other).is_some_and(|(key, since)| *key == write.key && *since < looked_at);
+        let has_it =
+            self.identified.get(&other).is_some_and(|(key, since)| *key == write.key && *since < times.looked_at);
         if has_it && claims != other {
-            self.violate(now, Invariant::AccountsAreTrue, || {
+            self.violate(times.now, Invariant::AccountsAreTrue, || {
                 format!("{other} has {}, and another one claims it", write.key)
             });
         }
     }
-
-    pub(super) fn superseded_forgotten(&mut self, now: u64, write: &Write, old: Option<&Item>, provider: &Provider) {
-        let Some(Ok(Some(connection))) = old.map(Connection::stored) else { return };
-        let (Some(known), Some(superseded)) = (&connection.account, &connection.superseded) else { return };
-        let still_lives = replaced(&connection).filter(|refresh| provider.honours(refresh, now));
-        if let Some(refresh) = still_lives.filter(|_| known.account.id != superseded.account_id) {
-            self.violate(now, Invariant::EndedBeforeForgotten, || {
-                format!("{} has forgotten {refresh}, which lives on", write.key)
-            });
-        }
-    }
-}
-
-/// The refresh token of the pair that a later grant has replaced.
-pub(super) fn replaced(connection: &Connection) -> Option<String> {
-    let pair = open(&connection.id, &connection.superseded.as_ref()?.pair)?;
-    Some(pair.refresh_token?.expose().to_owned())
 }

@@ -1,78 +1,126 @@
-//! Checks of what an operator does, and of rows that make no sense.
+//! Checks of what an operator does, and of rows that cannot be read.
 
-use shared::domain::connection::Connection;
+use events::event::Event;
+use events::state::Seen;
+use shared::domain::connection::{Row, State};
+use shared::domain::connection_id::ConnectionId;
 use shared::domain::item::Item;
-use shared::domain::write::{Delete, Write};
+use shared::domain::write::{Delete, WriteName};
 
-use super::accounts::replaced;
-use super::storing::newest;
-use super::{Invariant, Ledger};
+use super::storing::Facts;
+use super::{Invariant, Ledger, held, unseal};
 use crate::keys;
-use crate::world::{ProcessId, World};
+use crate::world::World;
 
 /// Seconds; the least that the function may be asked for.
 const LONG_DEAD: i64 = 30 * 86_400;
 
 impl Ledger {
-    /// The same pair, under a key that is no older: but for a run of an earlier deployment that comes to a row of a later one.
-    pub(super) fn resealed(&mut self, (now, looked_at): (u64, u64), write: &Write, old: Option<&Item>, new: &Item) {
+    /// The same pairs, under a key that is no older: but for a run of an earlier deployment that comes to a row of a later one.
+    pub(super) fn resealed(&mut self, facts: &Facts<'_>) {
         // Somebody has made nonsense of the rest of it meanwhile.
-        let (Some(Ok(Some(was))), Ok(Some(is))) = (old.map(Connection::stored), Connection::stored(new)) else {
-            return;
-        };
-        if was.superseded.is_some() && (replaced(&is).is_none() || replaced(&is) != replaced(&was)) {
-            self.violate(now, Invariant::MaintenanceIsHarmless, || {
-                format!("{} no longer opens what it has replaced", write.key)
-            });
-        }
-        let is_of_the_replaced = write.changes.iter().any(|change| change.attribute() == "superseded_key");
-        let data_key = if is_of_the_replaced { "superseded_key" } else { "data_key" };
-        let before = self.resealed.insert((write.key.clone(), data_key), now);
-        let kms_key = |item: &Item| keys::wrapped_by(&write.key, item.bytes(data_key).ok()?);
-        let (pair, expected) = (newest(now, new), self.current.get(&write.key));
-        let is_the_pair = match (&pair, expected) {
-            (Some(pair), Some(expected)) => pair.access == expected.access && pair.refresh == expected.refresh,
-            // A connection that was dead before the run.
-            (Some(_), None) => true,
-            (None, _) => false,
-        };
-        if !is_the_pair {
-            self.violate(now, Invariant::MaintenanceIsHarmless, || {
-                format!("{} is no longer the pair that it was", write.key)
-            });
-        } else if old.and_then(kms_key) > kms_key(new) && before.is_some_and(|at| at > looked_at) {
-            self.violate(now, Invariant::MaintenanceIsHarmless, || {
-                format!("{} is under an older key again", write.key)
-            });
+        let Some(old) = facts.old.filter(|old| !matches!(old, Row::Unreadable(_))) else { return };
+        let id = facts.write.key.as_str();
+        let after = held(facts.new);
+        for was in held(old) {
+            let Some(is) = after.iter().find(|is| is.id == was.id) else { continue };
+            if is.sealed == was.sealed {
+                continue;
+            }
+            let tokens = |pair: &shared::domain::token_pair::TokenPair| {
+                let refresh = pair.refresh_token.as_ref().map(|token| token.expose().to_owned());
+                (pair.access_token.expose().to_owned(), refresh)
+            };
+            let is_the_same = match (unseal(id, &was), unseal(id, is)) {
+                (Some(was), Some(is)) => tokens(&was) == tokens(&is),
+                _ => false,
+            };
+            let before = self.resealed.insert(is.id, facts.times.at);
+            if !is_the_same {
+                self.violate(facts.times.now, Invariant::MaintenanceIsHarmless, || {
+                    format!("{id} is no longer the pair that it was")
+                });
+            } else if keys::wrapped_by(id, &was.data_key) > keys::wrapped_by(id, &is.data_key)
+                && before.is_some_and(|at| at > facts.times.looked_at)
+            {
+                self.violate(facts.times.now, Invariant::MaintenanceIsHarmless, || {
+                    format!("{id} is under an older key again")
+                });
+            }
         }
     }
 
-    pub fn deleted(&mut self, now: u64, delete: &Delete, row: &Item) {
-        self.identified.remove(&delete.key);
-        self.orders.remove(&delete.key);
-        // Its versions begin anew, and so do the ids of its events: a listener forgets them sooner (decision 0010).
-        let of_it = format!("{}/", delete.key);
-        self.told.retain(|id| !id.starts_with(&of_it));
-        let is_long_ago =
-            |name: &'static str| row.number(name).is_ok_and(|time| time < World::time(now).unix() - LONG_DEAD);
-        let is_dead = match row.string("status").unwrap_or_default() {
-            "disconnected" => is_long_ago("disconnected_at"),
-            "reauth_required" => is_long_ago("expires_at"),
-            _ => false,
+    pub fn deleted(&mut self, now: u64, at: u64, delete: &Delete, item: &Item) {
+        let row = self.rows.remove(&delete.key).unwrap_or_else(|| Row::parse(&delete.key, item));
+        if let Ok(id) = ConnectionId::parse(&delete.key)
+            && let Some(event) = Event::between(id, &Seen::of(Some(&row)), &Seen::of(None))
+        {
+            self.event(now, &event);
+        }
+        let limit = World::clock_at(now).unix() - LONG_DEAD;
+        let is_dead = match &row {
+            Row::Tombstone(tombstone) => tombstone.state() == State::Tombstone && tombstone.since.unix() < limit,
+            Row::Connection(connection) => match connection.state {
+                State::NeedsCustomer { since, .. } => since.unix() < limit && connection.expires_at.unix() < limit,
+                _ => false,
+            },
+            Row::Unreadable(_) => false,
         };
         if !is_dead {
             self.violate(now, Invariant::MaintenanceIsHarmless, || format!("{} was deleted, and lived", delete.key));
+        } else if row.waiting().is_some() || row.revocations().is_some_and(|list| !list.is_empty()) {
+            self.violate(now, Invariant::NoGrantForgotten, || format!("{} was deleted with its grants", delete.key));
+        }
+        self.touched(at, &delete.key, None);
+    }
+
+    /// By the worker whose lease stands in the row; or by one without, where no lease stands and no put-off is running.
+    pub(super) fn quarantined(&mut self, facts: &Facts<'_>) {
+        let id = &facts.write.key;
+        let Some(Row::Unreadable(_)) = facts.old else {
+            return self.violate(facts.times.now, Invariant::UnreadableIsKept, || {
+                format!("{id} was put off, and can be read")
+            });
+        };
+        let before = |name: &'static str| self.before(facts, name);
+        let (owner, until, not_before) =
+            (self.owner_before(facts), before("lease_until").map(World::at), before("not_before").map(World::at));
+        let is_ours = |lease: &super::Lease| lease.process == facts.process && Some(&lease.owner) == owner.as_ref();
+        if self.leases.values().flatten().any(is_ours) {
+            return;
+        }
+        if owner.is_some() && until.is_some_and(|until| until >= facts.times.asked_at) {
+            self.violate(facts.times.now, Invariant::UnreadableIsKept, || {
+                format!("{id} was put off under the lease of another worker")
+            });
+        } else if not_before.is_some_and(|not_before| not_before > facts.times.asked_at + 999) {
+            self.violate(facts.times.now, Invariant::UnreadableIsKept, || format!("{id} was put off once more"));
         }
     }
 
-    /// Only by the one whose lease stands in the row: any other lease is of somebody who can read it.
-    pub(super) fn quarantined(&mut self, now: u64, process: ProcessId, write: &Write, old: Option<&Item>) {
-        let owner = old.and_then(|old| old.string("lease_owner").ok()).unwrap_or_default();
-        let is_ours = |lease: &super::Lease| lease.process == process && lease.owner == owner;
-        if !self.leases.values().flatten().any(is_ours) {
-            self.violate(now, Invariant::PutOffByItsLease, || {
-                format!("{} was put off by somebody without a lease", write.key)
+    fn before(&self, facts: &Facts<'_>, name: &'static str) -> Option<i64> {
+        facts.old_item.and_then(|old| old.number(name).ok())
+    }
+
+    fn owner_before(&self, facts: &Facts<'_>) -> Option<String> {
+        facts.old_item.and_then(|old| old.string("lease_owner").ok()).map(str::to_owned)
+    }
+
+    /// A worker that has seen that a row cannot be read writes nothing over it, but what releases it or stores its successor.
+    pub(super) fn kept_if_unreadable(&mut self, facts: &Facts<'_>) {
+        let id = &facts.write.key;
+        let Some(since) = self.damaged.get(id).copied() else { return };
+        let may_come = matches!(
+            facts.write.name,
+            WriteName::Acquire | WriteName::Commit | WriteName::Settle | WriteName::Quarantine | WriteName::GiveUp
+        );
+        if !may_come && since < facts.times.looked_at {
+            self.violate(facts.times.now, Invariant::UnreadableIsKept, || {
+                format!("\"{}\" writes over {id}, which cannot be read", facts.write.name)
             });
+        }
+        if !matches!(facts.new, Row::Unreadable(_)) {
+            self.damaged.remove(id);
         }
     }
 }

@@ -1,9 +1,11 @@
-//! Whether a connection was lost, and whether anybody could have saved it.
+//! Whether a connection was lost, and whether anything could have saved it.
 
-use shared::domain::connection::{Connection, Status};
+use shared::domain::connection::{Row, State};
+use shared::domain::failure_class::FailureClass;
 use shared::domain::item::Item;
 
-use super::{Invariant, Ledger};
+use super::telling::Standing;
+use super::{Invariant, Ledger, Opened};
 use crate::provider::{Class, Provider};
 
 /// How a connection stands when the faults have stopped and the sweeps have gone on.
@@ -13,50 +15,69 @@ pub enum Verdict {
     Lives,
     /// Unavoidably, and it says so.
     Lost,
-    /// It was taken away.
+    /// It was taken away, or nothing is promised of it.
     Gone,
 }
 
 impl Ledger {
-    pub fn judge(&mut self, now: u64, id: &str, item: &Item, provider: &Provider) -> Verdict {
-        let connection = match Connection::stored(item) {
-            Ok(Some(connection)) => connection,
-            Ok(None) => return Verdict::Gone,
-            Err(_) => {
+    pub fn judge(&mut self, now: u64, id: &str, item: Option<&Item>, provider: &Provider) -> Verdict {
+        let row = item.map(|item| Row::parse(id, item));
+        self.judge_grants(now, id, row.as_ref(), provider);
+        let connection = match row {
+            Some(Row::Connection(connection)) => connection,
+            Some(Row::Unreadable(_)) => {
                 self.violate(now, Invariant::RowMakesSense, || format!("the row of {id} makes no sense"));
                 return Verdict::Gone;
             }
+            Some(Row::Tombstone(tombstone)) => {
+                if let State::AwaitingConfirmation { .. } = tombstone.state() {
+                    self.violate(now, Invariant::ConfirmedBeforeUse, || {
+                        format!("{id} still waits for its confirmation")
+                    });
+                }
+                return Verdict::Gone;
+            }
+            None => return Verdict::Gone,
         };
-        if !connection.is_confirmed() {
-            self.violate(now, Invariant::ConfirmedBeforeUse, || format!("{id} still waits for its confirmation"));
-        }
         let Some(stored) = self.current.get(id).cloned() else { return Verdict::Gone };
-        match connection.status {
-            Status::Disconnecting => {
-                self.violate(now, Invariant::DisconnectWins, || format!("{id} is still being taken away"));
-                Verdict::Gone
+        let needs_customer = match connection.state {
+            State::NeedsCustomer { why, .. } => Some(why),
+            _ => None,
+        };
+        if !stored.pair.has_refresh_token {
+            let is_over = connection.expires_at.unix() < crate::world::World::clock_at(now).unix();
+            if is_over && needs_customer != Some(FailureClass::NoRefreshToken) {
+                self.violate(now, Invariant::LossLabelled, || format!("{id} has no refresh token, and says nothing"));
             }
-            _ if provider.honours(&stored.refresh, now) => Verdict::Lives,
-            status => {
-                self.counts.lost += 1;
-                match self.excuse_of(&stored.refresh, provider) {
-                    Some(_) => self.counts.unavoidable += 1,
-                    None => self.violate(now, Invariant::NoneLost, || {
-                        format!("{id} is lost: {} is dead, and nobody is to blame but us", stored.refresh)
-                    }),
-                }
-                if status != Status::ReauthRequired || connection.reason.is_none() {
-                    self.violate(now, Invariant::LossLabelled, || format!("{id} is lost, and says {status:?}"));
-                }
-                Verdict::Lost
-            }
+            return Verdict::Gone;
         }
+        if provider.honours(&stored.pair.refresh, now) {
+            // What is refused without a word about the grant is tried again every six hours.
+            let is_refused = provider.is_refused(&stored.pair.refresh, now);
+            return if is_refused || needs_customer == Some(FailureClass::Refused) {
+                Verdict::Gone
+            } else {
+                Verdict::Lives
+            };
+        }
+        self.counts.lost += 1;
+        match self.excuse_of(&stored.pair.refresh, provider) {
+            Some(_) => self.counts.unavoidable += 1,
+            None => self.violate(now, Invariant::NoneLost, || {
+                format!("{id} is lost: {} is dead, and nobody is to blame but us", stored.pair.refresh)
+            }),
+        }
+        if needs_customer.is_none() {
+            self.violate(now, Invariant::LossLabelled, || format!("{id} is lost, and says {:?}", connection.state));
+        }
+        Verdict::Lost
     }
 
     /// A new grant has replaced a pair. If that was dead, the customer has mended what somebody had lost.
-    pub(super) fn replaced(&mut self, now: u64, id: &str, refresh: &str, provider: &Provider) {
+    pub(super) fn replaced(&mut self, now: u64, id: &str, before: &Opened, provider: &Provider) {
+        let refresh = &before.refresh;
         let is_on_its_way = self.holding.values().flatten().any(|(token, _)| token == refresh);
-        if is_on_its_way || provider.honours(refresh, now) || self.disconnected.contains_key(id) {
+        if is_on_its_way || !before.has_refresh_token || provider.honours(refresh, now) {
             return;
         }
         self.counts.lost += 1;
@@ -82,17 +103,18 @@ impl Ledger {
 }
 
 impl Ledger {
-    /// Whether something else than a refresh that went well may have ended the tokens of a connection: a new grant, a
-    /// rotation whose pair has not arrived, a family that has ended.
-    pub fn is_disturbed(&self, id: &str, since: u64, provider: &Provider) -> bool {
-        self.disturbed.get(id).is_some_and(|at| *at >= since)
-            || self.current.get(id).is_some_and(|stored| {
-                let family = provider.refresh_tokens.get(&stored.refresh).map(|token| token.family);
-                self.open.contains_key(&stored.refresh)
-                    || family.is_some_and(|family| {
-                        provider.class == Class::P4 && self.excused_families.contains_key(&family)
-                    })
-            })
+    /// Whether something else than a refresh that came in its time has ended an access token: a new grant, a disconnect, a
+    /// caller who has asked for an early refresh, a rotation whose pair has not arrived, a family that has ended.
+    pub fn is_disturbed(&self, id: &str, access: &str, since: u64, provider: &Provider) -> bool {
+        let Some(stored) = self.current.get(id) else { return true };
+        if self.early.contains(access) || self.disturbed.get(id).is_some_and(|at| *at >= since) {
+            return true;
+        }
+        let refresh = provider.access_tokens.get(access).map(|token| token.refresh.as_str());
+        let family = refresh.and_then(|refresh| provider.refresh_tokens.get(refresh)).map(|token| token.family);
+        self.open.contains_key(&stored.pair.refresh)
+            || refresh.is_some_and(|refresh| self.excused_tokens.contains_key(refresh))
+            || family.is_some_and(|family| provider.class == Class::P4 && self.excused_families.contains_key(&family))
     }
 
     /// An access token is shown to an integrator, who had asked at that moment.
@@ -103,15 +125,9 @@ impl Ledger {
                 format!("{id} gave out what an import has not got yet")
             });
         } else if !self.stored.contains(access) {
+            // What waits for its confirmation is not stored as a live pair either.
             self.violate(now, Invariant::StoredBeforeRelease, || format!("{access} was released, and never stored"));
         }
-        if self.waiting.get(id).is_some_and(|since| *since < asked_at) {
-            self.violate(now, Invariant::ConfirmedBeforeUse, || {
-                format!("{access} was released before {id} was confirmed")
-            });
-        }
-        if self.disconnected.get(id).is_some_and(|at| *at < asked_at) {
-            self.violate(now, Invariant::DisconnectWins, || format!("{access} was released after {id} was taken away"));
-        }
+        self.answered(now, asked_at, id, Standing::Live);
     }
 }

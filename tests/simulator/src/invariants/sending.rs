@@ -1,9 +1,11 @@
 //! Checks of what is sent to the provider.
 
-use super::{Invariant, Ledger};
+use super::{Invariant, Ledger, open};
 use crate::chooser::Fate;
+use crate::provider::Provider;
 use crate::world::ProcessId;
-use shared::domain::connection::writes::UNSETTLED_GRACE;
+use shared::domain::connection::refresh::UNSETTLED_GRACE;
+use shared::domain::escrow::Escrowed;
 
 /// A refresh token at the provider.
 pub struct Sending<'a> {
@@ -19,6 +21,13 @@ pub struct Sending<'a> {
 }
 
 impl Ledger {
+    /// A pair is in the queue: it is as good as stored, whatever becomes of its process.
+    pub fn escrowed(&mut self, escrowed: &Escrowed, provider: &Provider) {
+        let Some(pair) = open(escrowed.id().as_str(), escrowed.pair(), provider) else { return };
+        let made_from = provider.access_tokens.get(&pair.access).and_then(|access| access.parent.clone());
+        self.holding.values_mut().for_each(|held| held.retain(|(token, _)| Some(token) != made_from.as_ref()));
+    }
+
     /// A refresh token leaves a process.
     pub fn refresh_leaves(&mut self, now: u64, process: ProcessId, token: &str) {
         if self.spent.get(token).is_some_and(|exempt| !exempt.contains(&process)) {
@@ -27,7 +36,7 @@ impl Ledger {
         }
         let leases = self.leases.get(token).map(Vec::as_slice).unwrap_or_default();
         let Some(mine) = leases.iter().rfind(|lease| lease.process == process) else { return };
-        let grace = if mine.token_lived { UNSETTLED_GRACE.as_secs() as i64 } else { 0 };
+        let grace = UNSETTLED_GRACE.as_secs() as i64;
         let senders = self.senders.get(token).map(Vec::as_slice).unwrap_or_default();
         let rival = leases.iter().find(|lease| {
             lease.process != process

@@ -1,29 +1,62 @@
-//! Checks of what is written to the tables.
+//! Checks of what is written to the tables. Each write has its checks: a new one does not compile without.
 
 use shared::domain::attempt::Attempt;
-use shared::domain::connection::{Connection, Status};
-use shared::domain::item::{InconsistentItem, Item};
-use shared::domain::session::{Session, SessionStatus};
-use shared::domain::write::Write;
+use shared::domain::connection::refresh::LEASE;
+use shared::domain::connection::{Row, State};
+use shared::domain::failure_class::FailureClass;
+use shared::domain::fleet::FleetRow;
+use shared::domain::item::Item;
+use shared::domain::order::Order;
+use shared::domain::session::Session;
+use shared::domain::write::{Write, WriteName};
 
-use super::{Invariant, Lease, Ledger, Stored, YOUNG, open};
+use super::{Invariant, Lease, Ledger, Opened, Stored, YOUNG, live};
 use crate::call::Table;
 use crate::provider::Provider;
-use crate::world::{ProcessId, World};
+use crate::world::{Process, ProcessId, World};
 
 /// Seconds between two answers may look one second shorter than between the whole seconds that the table holds.
 const CONFIRMED_AFTER: u64 = 58_000;
 
-/// When things happened, in milliseconds.
+/// How long a pair is refused without a word about its grant, after its access token's end, before it is given up.
+const REFUSED_FOR: i64 = 86_400;
+
+/// When things happened, in milliseconds, and in the order of all effects.
 #[derive(Clone, Copy, Debug)]
 pub struct Times {
     pub now: u64,
     /// The process asked for the write.
     pub asked_at: u64,
-    /// The process began.
-    pub began_at: u64,
-    /// The process last looked at the connection, or at the index.
+    /// The place of this write.
+    pub at: u64,
+    /// Of the effect in which the process last looked at the connection, or at the index.
     pub looked_at: u64,
+    /// The process is a caller's that wants a token before its time.
+    pub is_early: bool,
+}
+
+/// A write of a connection's row.
+pub struct Facts<'a> {
+    pub times: Times,
+    pub process: ProcessId,
+    pub write: &'a Write,
+    pub old: Option<&'a Row>,
+    pub old_item: Option<&'a Item>,
+    pub new: &'a Row,
+    pub item: &'a Item,
+    pub provider: &'a Provider,
+}
+
+impl Times {
+    pub fn of(world: &World, process: &Process, asked_at: u64) -> Self {
+        Self {
+            now: world.time(),
+            asked_at,
+            at: world.sequence,
+            looked_at: process.looked_at,
+            is_early: process.is_early,
+        }
+    }
 }
 
 impl Ledger {
@@ -31,7 +64,7 @@ impl Ledger {
     #[expect(clippy::too_many_arguments, reason = "one row of facts, from the one place that knows them")]
     pub fn written(
         &mut self,
-        Times { now, asked_at, began_at, looked_at }: Times,
+        times: Times,
         process: ProcessId,
         table: Table,
         write: &Write,
@@ -39,150 +72,252 @@ impl Ledger {
         new: &Item,
         provider: &Provider,
     ) {
-        if old.is_none() && !makes_sense(table, &write.key, new) {
-            self.violate(now, Invariant::RowMakesSense, || format!("\"{}\" made half a row", write.name));
-            return;
-        }
-        if table == Table::Attempts {
-            return self.attempt_written(now, asked_at, write, old, new);
-        }
-        if write.name == "claim account" {
-            return self.claimed(now, looked_at, write, old, new);
-        }
-        if write.key.starts_with('#') {
-            return self.fleet_written(now, asked_at, write, old, new);
-        }
-        self.told(now, write, old, new);
-        let changed = |name: &str| old.and_then(|old| old.0.get(name)) != new.0.get(name);
-        if changed("token_set") && !matches!(write.name, "acquire" | "bury") {
-            self.pair_stored((now, began_at), process, write, old, new, provider);
-        }
-        self.confirmed(now, asked_at, write, old, new);
-        if changed("account_id") && !new.0.contains_key("account_id") {
-            self.identified.remove(&write.key);
+        let is_of_a_connection = table == Table::Connections && !write.key.starts_with('#');
+        if old.is_none() && !is_of_a_connection && !makes_sense(table, &write.key, new) {
+            return self.violate(times.now, Invariant::RowMakesSense, || format!("\"{}\" made half a row", write.name));
         }
         match write.name {
-            "acquire" => self.leased(now, looked_at, process, write, new),
-            "settle" => self.settled(write, new, process),
-            "disconnect" | "expire" => {
-                self.disconnected.insert(write.key.clone(), now);
+            WriteName::BeginAttempt | WriteName::TakeAttempt | WriteName::GiveAttemptBack | WriteName::EndAttempt => {
+                self.attempt_written(times, process, write, old, new);
             }
-            "acquire revocation" => self.revocation_leased(now, asked_at, write, old),
-            "bury" => self.buried(now, write, new, provider),
-            "identify" => self.identified(now, write, old, new, provider),
-            "forget superseded" => self.superseded_forgotten(now, write, old, provider),
-            "reseal" => self.resealed((now, looked_at), write, old, new),
-            "quarantine" => self.quarantined(now, process, write, old),
-            _ => {}
-        }
-        if changed("status") && old.is_some() {
-            self.status_changed(now, asked_at, process, old, new, provider);
+            WriteName::BeginSession | WriteName::EndSession => self.session_written(times, write, new),
+            WriteName::TakePresentOrder | WriteName::TakeNextOrder => {
+                self.order_taken(times, process, write, old, new);
+            }
+            WriteName::ClaimAccount => self.claimed(times, write, old, new),
+            WriteName::Pause | WriteName::CountRefusals | WriteName::BeginWindow | WriteName::NoteSuccess => {
+                self.fleet_written(times, write, old, new);
+            }
+            WriteName::Connect
+            | WriteName::AwaitConfirmation
+            | WriteName::Confirm
+            | WriteName::ExpireConfirmation
+            | WriteName::Acquire
+            | WriteName::Commit
+            | WriteName::Settle
+            | WriteName::GiveUp
+            | WriteName::Quarantine
+            | WriteName::Disconnect
+            | WriteName::AddRevocation
+            | WriteName::ClaimRevocation
+            | WriteName::RemoveRevocation
+            | WriteName::Identify
+            | WriteName::IdentifyWaiting
+            | WriteName::Reseal
+            | WriteName::ReapTombstone
+            | WriteName::ReapConnection => self.row_written(times, process, write, old, new, provider),
         }
     }
 
-    fn attempt_written(&mut self, now: u64, asked_at: u64, write: &Write, old: Option<&Item>, new: &Item) {
-        if let Some(session) = write.key.strip_prefix("session#") {
-            if new.string("status").is_ok_and(|status| status == SessionStatus::Completed.as_str()) {
-                self.completed.insert(session.to_owned());
-            } else if self.completed.contains(session) {
-                self.violate(now, Invariant::ToldTheTruth, || "a session that was completed says otherwise".to_owned());
-            }
-        }
-        if let (Some(attempt), Ok(created_at)) = (write.key.strip_prefix("state#"), new.number("created_at")) {
-            self.begun.entry(attempt.to_owned()).or_insert(created_at);
-        }
-        let expires_at = old.and_then(|old| old.number("expires_at").ok());
-        if write.name == "take attempt" && expires_at.is_some_and(|expires_at| World::at(expires_at) <= asked_at) {
-            self.violate(now, Invariant::OneExchange, || "an attempt was taken after its time".to_owned());
-        }
+    fn row_written(
+        &mut self,
+        times: Times,
+        process: ProcessId,
+        write: &Write,
+        old: Option<&Item>,
+        item: &Item,
+        provider: &Provider,
+    ) {
+        let before = self.rows.remove(&write.key).or_else(|| old.map(|old| Row::parse(&write.key, old)));
+        let before = before.filter(|_| old.is_some());
+        let new = Row::parse(&write.key, item);
+        let facts = Facts { times, process, write, old: before.as_ref(), old_item: old, new: &new, item, provider };
+        self.row_changed(&facts);
+        self.rows.insert(write.key.clone(), new);
     }
 
-    fn leased(&mut self, now: u64, looked_at: u64, process: ProcessId, write: &Write, new: &Item) {
-        let Some(current) = self.current.get(&write.key) else { return };
-        let (Ok(until), Ok(expires_at), Ok(owner)) =
-            (new.number("lease_until"), new.number("expires_at"), new.string("lease_owner"))
-        else {
-            return;
+    fn row_changed(&mut self, facts: &Facts<'_>) {
+        let Facts { times, write, old, new, .. } = *facts;
+        if let Row::Unreadable(unreadable) = new
+            && !matches!(old, Some(Row::Unreadable(_)))
+        {
+            let attribute = unreadable.attribute;
+            return self.violate(times.now, Invariant::RowMakesSense, || {
+                format!("after \"{}\" the {attribute} of {} makes no sense", write.name, write.key)
+            });
+        }
+        // A lease changes nothing of all this, and is the most frequent write beside the commit.
+        if write.name != WriteName::Acquire {
+            self.pairs_kept(facts);
+            self.told(facts);
+            self.account_is_true(facts);
+            self.routes_agree(facts);
+            self.state_changed(facts);
+        }
+        match write.name {
+            WriteName::Connect | WriteName::Confirm => {
+                self.pair_stored(facts);
+                self.session_used(facts);
+                self.confirmation_ended(facts);
+            }
+            WriteName::AwaitConfirmation => self.session_used(facts),
+            WriteName::ExpireConfirmation => self.confirmation_ended(facts),
+            WriteName::Acquire => self.leased(facts),
+            WriteName::Commit => self.pair_stored(facts),
+            WriteName::Settle => self.settled(facts),
+            WriteName::GiveUp => self.is_of_its_lease(facts),
+            WriteName::Quarantine => self.quarantined(facts),
+            WriteName::Disconnect => self.disconnected(facts),
+            WriteName::ClaimRevocation => self.revocation_claimed(facts),
+            WriteName::Identify => self.identified(facts),
+            WriteName::Reseal => self.resealed(facts),
+            // What they change is a grant of the list, or of what waits: every grant is kept, and every account is true.
+            WriteName::AddRevocation | WriteName::RemoveRevocation | WriteName::IdentifyWaiting => {}
+            WriteName::BeginAttempt
+            | WriteName::TakeAttempt
+            | WriteName::GiveAttemptBack
+            | WriteName::EndAttempt
+            | WriteName::BeginSession
+            | WriteName::EndSession
+            | WriteName::TakePresentOrder
+            | WriteName::TakeNextOrder
+            | WriteName::ClaimAccount
+            | WriteName::ReapTombstone
+            | WriteName::ReapConnection
+            | WriteName::Pause
+            | WriteName::CountRefusals
+            | WriteName::BeginWindow
+            | WriteName::NoteSuccess => {
+                self.violate(times.now, Invariant::RowMakesSense, || {
+                    format!("\"{}\" writes {}", write.name, write.key)
+                });
+            }
+        }
+        self.kept_if_unreadable(facts);
+    }
+
+    fn leased(&mut self, facts: &Facts<'_>) {
+        let Facts { times, process, write, new, .. } = *facts;
+        let connection = match new {
+            Row::Connection(connection) => connection,
+            // It is put off at once.
+            Row::Unreadable(_) => return self.leased_unreadable(facts),
+            Row::Tombstone(_) => {
+                return self.violate(times.now, Invariant::RowMakesSense, || {
+                    format!("{} has no live pair, and is leased", write.key)
+                });
+            }
         };
-        let acquired_at = until - shared::domain::connection::writes::LEASE.as_secs() as i64;
-        // What was imported has no access token, and is refreshed at once.
-        let is_imported = current.access.is_empty();
-        let young = acquired_at - current.granted_at < YOUNG;
-        let is_due = new.number("refresh_at").is_ok_and(|refresh_at| refresh_at <= acquired_at);
-        let unseen = current.stored_at > looked_at && !is_due;
-        if !is_imported && (young || unseen) {
-            let token = current.refresh.clone();
-            let why = if young { "is young" } else { "was stored since its process looked" };
-            self.violate(now, Invariant::NotForNothing, || format!("{token} is to be refreshed, and {why}"));
-            return;
+        let Some(lease) = &connection.lease else { return };
+        if let State::NeedsCustomer { why, .. } = connection.state
+            && why != FailureClass::Refused
+        {
+            return self.violate(times.now, Invariant::NotForNothing, || {
+                format!("{} is to be refreshed, and only its customer can help", write.key)
+            });
         }
-        self.leases.entry(current.refresh.clone()).or_default().push(Lease {
+        let Some(current) = self.current.get(&write.key) else { return };
+        let acquired_at = lease.until.unix() - LEASE.as_secs() as i64;
+        let token = current.pair.refresh.clone();
+        let young = connection.has_been_refreshed && acquired_at - connection.refreshed_at.unix() < YOUNG;
+        let is_due = facts.old.and_then(live).is_none_or(|old| old.refresh_at.unix() <= acquired_at);
+        let unseen = connection.has_been_refreshed && current.stored_at > times.looked_at && !is_due;
+        if young || unseen {
+            let why = if young { "is young" } else { "was stored since its process looked" };
+            return self
+                .violate(times.now, Invariant::NotForNothing, || format!("{token} is to be refreshed, and {why}"));
+        }
+        if times.is_early {
+            self.early.insert(current.pair.access.clone());
+        }
+        self.leases.entry(token).or_default().push(Lease {
             process,
-            owner: owner.to_owned(),
+            owner: lease.owner.clone(),
             acquired_at,
-            until,
-            token_lived: expires_at > acquired_at,
+            until: lease.until.unix(),
             settled: false,
         });
     }
 
-    fn settled(&mut self, write: &Write, new: &Item, process: ProcessId) {
-        let Some(current) = self.current.get(&write.key) else { return };
-        for lease in self.leases.get_mut(&current.refresh).into_iter().flatten() {
-            lease.settled |= lease.process == process;
+    fn leased_unreadable(&mut self, facts: &Facts<'_>) {
+        let Some(current) = self.current.get(&facts.write.key) else { return };
+        let (Ok(owner), Ok(until)) = (facts.item.string("lease_owner"), facts.item.number("lease_until")) else {
+            return;
+        };
+        self.leases.entry(current.pair.refresh.clone()).or_default().push(Lease {
+            process: facts.process,
+            owner: owner.to_owned(),
+            acquired_at: until - LEASE.as_secs() as i64,
+            until,
+            settled: false,
+        });
+    }
+
+    fn settled(&mut self, facts: &Facts<'_>) {
+        self.is_of_its_lease(facts);
+        let Some(current) = self.current.get(&facts.write.key) else { return };
+        for lease in self.leases.get_mut(&current.pair.refresh).into_iter().flatten() {
+            lease.settled |= lease.process == facts.process;
         }
-        if let Ok(not_before) = new.number("not_before") {
-            self.not_before.insert(current.refresh.clone(), not_before);
+        if let Ok(not_before) = facts.item.number("not_before") {
+            self.not_before.insert(current.pair.refresh.clone(), not_before);
         }
     }
 
-    fn pair_stored(
-        &mut self,
-        (now, began_at): (u64, u64),
-        process: ProcessId,
-        write: &Write,
-        old: Option<&Item>,
-        new: &Item,
-        provider: &Provider,
-    ) {
-        let Some(stored) = newest(now, new) else {
-            return self
-                .violate(now, Invariant::RowMakesSense, || format!("\"{}\" stored what does not open", write.name));
-        };
-        let made_from = provider.access_tokens.get(&stored.access).and_then(|access| access.parent.clone());
-        let before = self.current.insert(write.key.clone(), stored.clone());
-        let is_new = self.stored.insert(stored.access.clone());
-        let is_imported = stored.access.is_empty();
-        if !is_new && !is_imported && before.as_ref().is_none_or(|before| before.access != stored.access) {
-            self.violate(now, Invariant::CommitOnPredecessor, || {
-                format!("\"{}\" stores {} {} a second time", write.name, stored.access, stored.refresh)
+    /// A failure is noted by the worker whose lease stands in the row, of the pair that it was given.
+    fn is_of_its_lease(&mut self, facts: &Facts<'_>) {
+        let Some(current) = self.current.get(&facts.write.key) else { return };
+        let leases = self.leases.get(&current.pair.refresh).map(Vec::as_slice).unwrap_or_default();
+        let newest = leases.iter().max_by_key(|lease| lease.acquired_at);
+        if newest.is_some_and(|newest| newest.process != facts.process && !newest.settled)
+            || !leases.iter().any(|lease| lease.process == facts.process)
+        {
+            let write = facts.write;
+            self.violate(facts.times.now, Invariant::OneSender, || {
+                format!("\"{}\" of {} by a worker that has no lease on its pair", write.name, write.key)
             });
         }
-        if write.name == "commit" {
+    }
+
+    fn disconnected(&mut self, facts: &Facts<'_>) {
+        let id = &facts.write.key;
+        self.taken_away(facts.process, id);
+        self.identified.remove(id);
+        if let Some(last) = self.current.remove(id) {
+            self.forget(&last.pair, None);
+        }
+    }
+
+    fn pair_stored(&mut self, facts: &Facts<'_>) {
+        let Facts { times, process, write, old, new, provider, .. } = *facts;
+        let Some(connection) = live(new) else { return };
+        let Some(pair) = self.opened.get(&connection.pair.id).cloned() else { return };
+        let stored = Stored { pair, stored_at: times.at };
+        let made_from = provider.access_tokens.get(&stored.pair.access).and_then(|access| access.parent.clone());
+        let before = self.current.insert(write.key.clone(), stored.clone());
+        let pair = &stored.pair;
+        let is_new = self.stored.insert(pair.access.clone());
+        if !is_new && connection.has_been_refreshed {
+            self.violate(times.now, Invariant::CommitOnPredecessor, || {
+                format!("\"{}\" stores {} {} a second time", write.name, pair.access, pair.refresh)
+            });
+        }
+        let is_commit = write.name == WriteName::Commit;
+        if is_commit {
             self.counts.refreshes += 1;
-            let predecessor = before.as_ref().map(|before| before.refresh.clone());
+            let predecessor = before.as_ref().map(|before| before.pair.refresh.clone());
             if made_from != predecessor {
-                self.violate(now, Invariant::CommitOnPredecessor, || {
-                    format!("{} was made from {made_from:?} and stored over {predecessor:?}", stored.access)
+                self.violate(times.now, Invariant::CommitOnPredecessor, || {
+                    format!("{} was made from {made_from:?} and stored over {predecessor:?}", pair.access)
                 });
             }
         } else {
             self.counts.connects += 1;
-            self.disturbed.insert(write.key.clone(), now);
-            self.grant_stored(now, began_at, old, new);
-            if let Some(before) = &before {
-                self.replaced(now, &write.key, &before.refresh, provider);
+            self.disturbed.insert(write.key.clone(), times.now);
+            let was_in_use = old.and_then(live).is_some_and(|old| old.state.is_in_use());
+            if let Some(before) = before.as_ref().filter(|_| was_in_use) {
+                self.replaced(times.now, &write.key, &before.pair, provider);
             }
         }
         if let Some(before) = before {
-            let by_its_successor = write.name == "commit" && before.refresh != stored.refresh;
-            self.forget(&before, by_its_successor.then_some(process));
+            let by_its_successor = is_commit && before.pair.refresh != stored.pair.refresh;
+            self.forget(&before.pair, by_its_successor.then_some(process));
         }
         self.holding.values_mut().for_each(|held| held.retain(|(token, _)| Some(token) != made_from.as_ref()));
     }
 
     /// What was known of a pair that another one has replaced.
-    fn forget(&mut self, before: &Stored, successor_by: Option<ProcessId>) {
+    fn forget(&mut self, before: &Opened, successor_by: Option<ProcessId>) {
         let leases = self.leases.remove(&before.refresh).unwrap_or_default();
         self.senders.remove(&before.refresh);
         self.not_before.remove(&before.refresh);
@@ -194,102 +329,77 @@ impl Ledger {
         }
     }
 
-    fn grant_stored(&mut self, now: u64, began_at: u64, old: Option<&Item>, new: &Item) {
-        let grant = new.string("grant").unwrap_or_default().to_owned();
-        let id = new.string("id").unwrap_or_default();
-        self.disconnected.remove(id);
-        let buried_at = old.and_then(|old| old.number("disconnected_at").ok());
-        // An import begins with its process.
-        let imported = grant.starts_with("import#").then(|| World::time(began_at).unix());
-        if let (Some(buried_at), Some(begun)) = (buried_at, imported.or(self.begun.get(&grant).copied()))
-            && begun <= buried_at
-        {
-            self.violate(now, Invariant::DisconnectWins, || format!("{id} is back by a journey that began before"));
-        }
-        if let Ok(order) = new.number("session_order") {
-            let latest = self.orders.entry(id.to_owned()).or_insert(order);
-            let is_earlier = order < *latest;
-            *latest = order.max(*latest);
-            if is_earlier {
-                self.violate(now, Invariant::OneExchange, || format!("an earlier session has taken {id} over"));
-            }
-        }
-        // An import leaves the mark of the session before it.
-        if let Ok(session) = new.string("session")
-            && !grant.starts_with("import#")
-        {
-            let first = self.sessions.entry(session.to_owned()).or_insert_with(|| grant.clone());
-            if *first != grant {
-                self.violate(now, Invariant::OneExchange, || "a session made two connections".to_owned());
-            }
-        }
-        self.grants.insert(grant);
-    }
-
-    fn status_changed(
-        &mut self,
-        now: u64,
-        asked_at: u64,
-        process: ProcessId,
-        old: Option<&Item>,
-        new: &Item,
-        provider: &Provider,
-    ) {
-        let status = |item: &Item| item.string("status").unwrap_or_default().to_owned();
-        let id = new.string("id").unwrap_or_default().to_owned();
-        let was_disconnecting = old.map(status).as_deref() == Some(Status::Disconnecting.as_str());
-        if was_disconnecting && status(new) != "disconnected" {
-            self.violate(now, Invariant::DisconnectWins, || format!("{id} came back"));
-        }
-        if status(new) != Status::ReauthRequired.as_str() {
+    /// Only its customer can help from now on: is it so?
+    fn state_changed(&mut self, facts: &Facts<'_>) {
+        let Facts { times, process, write, old, new, provider, .. } = *facts;
+        let Some(connection) = live(new) else { return };
+        let State::NeedsCustomer { why, .. } = connection.state else { return };
+        let needed = |row: &Row| matches!(row.state(), Ok(State::NeedsCustomer { .. }));
+        if old.is_some_and(needed) {
             return;
         }
-        let Some(current) = self.current.get(&id) else { return };
-        let refused = provider.refresh_tokens.get(&current.refresh).map(|token| token.refused.clone());
-        let refused = refused.unwrap_or_default();
-        let confirmed = match (refused.first(), refused.last()) {
-            (Some(first), Some(last)) => last - first >= CONFIRMED_AFTER,
-            _ => false,
+        let Some(current) = self.current.get(&write.key) else { return };
+        let token = current.pair.refresh.clone();
+        let known = provider.refresh_tokens.get(&token);
+        let refused = known.map(|known| known.refused.clone()).unwrap_or_default();
+        let is_confirmed = match why {
+            FailureClass::NoRefreshToken => {
+                !current.pair.has_refresh_token && World::at(connection.expires_at.unix()) <= times.asked_at
+            }
+            FailureClass::Refused => {
+                World::at(connection.expires_at.unix() + REFUSED_FOR) <= times.asked_at
+                    && known.is_some_and(|known| known.refused_otherwise)
+            }
+            _ => match (refused.first(), refused.last()) {
+                (Some(first), Some(last)) => last - first >= CONFIRMED_AFTER,
+                _ => false,
+            },
         };
-        let owner = old.and_then(|old| old.string("lease_owner").ok()).unwrap_or_default();
-        let rivals = self.leases.get(&current.refresh).map(Vec::as_slice).unwrap_or_default();
+        let owner = old.and_then(live).and_then(|old| old.lease.as_ref()).map(|lease| lease.owner.clone());
+        let rivals = self.leases.get(&token).map(Vec::as_slice).unwrap_or_default();
         let rival = rivals.iter().any(|lease| {
-            lease.process != process && lease.owner == owner && !lease.settled && World::at(lease.until) >= asked_at
+            lease.process != process
+                && Some(&lease.owner) == owner.as_ref()
+                && !lease.settled
+                && World::at(lease.until) >= times.asked_at
         });
-        let token = current.refresh.clone();
-        if !confirmed {
-            self.violate(now, Invariant::EndedOnConfirmation, || {
-                format!("{id} was given up, and {token} was refused at {refused:?}")
+        let id = &write.key;
+        if !is_confirmed {
+            self.violate(times.now, Invariant::EndedOnConfirmation, || {
+                format!("{id} was given up ({why:?}), and {token} was refused at {refused:?}")
             });
         } else if rival {
-            self.violate(now, Invariant::EndedOnConfirmation, || format!("{id} was given up under a rival's lease"));
-        } else if new.string("reason").is_err() || new.0.contains_key("shard") {
-            self.violate(now, Invariant::LossLabelled, || {
-                format!("{id} was given up without a reason, or stays in the index")
+            self.violate(times.now, Invariant::EndedOnConfirmation, || {
+                format!("{id} was given up under a rival's lease")
             });
         }
     }
+
+    /// What all workers share: no count is lost, none is of another window, and no pause ends before its time.
+    fn fleet_written(&mut self, times: Times, write: &Write, old: Option<&Item>, new: &Item) {
+        let number = |item: Option<&Item>, name: &'static str| item.and_then(|item| item.number(name).ok());
+        let (before, after) = (number(old, "window"), number(Some(new), "window"));
+        let present = shared::domain::fleet::window(World::clock_at(times.asked_at));
+        let wrong = match write.name {
+            WriteName::BeginWindow if before.is_some_and(|before| Some(before) >= after) => "begins a window anew",
+            WriteName::CountRefusals if after.is_none_or(|after| after != present && after + 1 != present) => {
+                "counts into another window"
+            }
+            WriteName::Pause if number(old, "until") > number(Some(new), "until") => "shortens a pause",
+            WriteName::NoteSuccess if number(old, "at") > number(Some(new), "at") => "forgets a later success",
+            _ => return,
+        };
+        self.violate(times.now, Invariant::FleetIsCounted, || format!("\"{}\" {wrong}", write.name));
+    }
 }
 
+/// Whether a row that was made is a whole one.
 fn makes_sense(table: Table, key: &str, new: &Item) -> bool {
-    let parsed: Result<(), InconsistentItem> = match table {
-        Table::Connections if key.starts_with('#') => Ok(()),
-        Table::Connections => Connection::stored(new).map(|_| ()),
-        Table::Attempts if key.starts_with("session#") => Session::from_item(new).map(|_| ()),
-        Table::Attempts => Attempt::from_item(new).map(|_| ()),
-    };
-    parsed.is_ok()
-}
-
-/// The newest pair of a row.
-pub(super) fn newest(now: u64, item: &Item) -> Option<Stored> {
-    let connection = Connection::stored(item).ok()??;
-    let pair = open(&connection.id, &connection.pair)?;
-    Some(Stored {
-        token_set: connection.pair.token_set,
-        access: pair.access_token.expose().to_owned(),
-        refresh: pair.refresh_token?.expose().to_owned(),
-        stored_at: now,
-        granted_at: connection.refreshed_at.unix(),
-    })
+    match table {
+        Table::Connections if key.starts_with("#account#") => shared::domain::account::parse_claim(new).is_ok(),
+        Table::Connections => FleetRow::parse(key, new).is_ok(),
+        Table::Attempts if key.starts_with("session#") => Session::parse(key, new).is_ok(),
+        Table::Attempts if key.starts_with("order#") => Order::parse(new).is_ok(),
+        Table::Attempts => Attempt::parse(key, new).is_ok(),
+    }
 }

@@ -1,27 +1,155 @@
-//! What a listener is told of each write.
+//! What a listener, a list and a caller are told of each state of a row.
 
-use events::event::Event;
-use events::state::{READ, State};
+use events::event::{Event, Kind};
+use events::state::{Seen, Standing as Told};
+use shared::domain::connection::attributes::{NEEDS_CUSTOMER, QUARANTINED};
+use shared::domain::connection::{Row, State};
 use shared::domain::connection_id::ConnectionId;
-use shared::domain::item::Item;
-use shared::domain::write::Write;
+use shared::domain::failure_class::FailureClass;
+use shared::domain::item::Value;
+use shared::domain::schedule::{TAKEN_AWAY, shard};
 
+use super::storing::Facts;
 use super::{Invariant, Ledger};
+
+/// What the token route may say of a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// 404
+    NotFound,
+    /// 200, or 503 with the reason.
+    Live,
+    /// 409
+    NeedsCustomer,
+    /// 503
+    Unreadable,
+}
+
+impl Standing {
+    fn of(row: &Row) -> Self {
+        match row.state() {
+            Ok(State::Active | State::NotRefreshed) => Self::Live,
+            Ok(State::NeedsCustomer { .. }) => Self::NeedsCustomer,
+            Ok(State::AwaitingConfirmation { .. } | State::Disconnecting | State::Tombstone) => Self::NotFound,
+            Err(_) => Self::Unreadable,
+        }
+    }
+}
 
 impl Ledger {
     /// The stream delivers a change again and again, and by the id a listener tells that from another change.
-    pub(super) fn told(&mut self, now: u64, write: &Write, old: Option<&Item>, new: &Item) {
-        // A lease changes nothing that anybody is told of.
-        if write.changes.iter().all(|change| !READ.contains(&change.attribute())) {
+    pub(super) fn told(&mut self, facts: &Facts<'_>) {
+        let (old, new) = (Seen::of(facts.old), Seen::of(Some(facts.new)));
+        if old == new {
             return;
         }
-        let (Ok(id), Ok(old), Ok(new)) = (ConnectionId::parse(&write.key), State::of(old), State::of(Some(new))) else {
-            return;
+        let Ok(id) = ConnectionId::parse(&facts.write.key) else { return };
+        if let Some(event) = Event::between(id, &old, &new) {
+            self.event(facts.times.now, &event);
+        }
+    }
+
+    pub(super) fn event(&mut self, now: u64, event: &Event) {
+        let (id, of) = (event.id(), event.connection.as_str().to_owned());
+        let is_connected = self.connected.contains(&of);
+        let wrong = match event.kind {
+            Kind::Connected if is_connected => "is told as connected twice",
+            Kind::Reconnected | Kind::Disconnected | Kind::Recovered | Kind::Degraded if !is_connected => {
+                "was never told as connected"
+            }
+            _ if !self.told.insert(id.clone()) => "names a second change",
+            _ => "",
         };
-        let Some(event) = Event::between(id, &old, &new) else { return };
-        let id = event.id();
-        if !self.told.insert(id.clone()) {
-            self.violate(now, Invariant::ToldOnce, || format!("{id} names a second change"));
+        match event.kind {
+            Kind::Connected => drop(self.connected.insert(of)),
+            Kind::Disconnected => drop(self.connected.remove(&of)),
+            Kind::Reconnected | Kind::Degraded | Kind::ReauthRequired | Kind::Recovered => {}
+        }
+        if !wrong.is_empty() {
+            self.violate(now, Invariant::EventsAreTrue, || format!("{id} {wrong}"));
+        }
+    }
+
+    /// The state of a row decides where the schedule and the list find it, what the token route says, and what was told.
+    pub(super) fn routes_agree(&mut self, facts: &Facts<'_>) {
+        let id = &facts.write.key;
+        let Ok(state) = facts.new.state() else { return };
+        let number = |name: &str| match facts.item.0.get(name) {
+            Some(Value::N(number)) => Some(*number),
+            _ => None,
+        };
+        let of_the_connection = ConnectionId::parse(id).map(|id| i64::from(shard(&id))).ok();
+        let expected_shard = match state {
+            State::Active | State::NotRefreshed | State::NeedsCustomer { why: FailureClass::Refused, .. } => {
+                of_the_connection
+            }
+            State::AwaitingConfirmation { .. } | State::Disconnecting => Some(i64::from(TAKEN_AWAY)),
+            State::NeedsCustomer { .. } | State::Tombstone => None,
+        };
+        let attention = match facts.item.0.get("attention") {
+            Some(Value::S(text)) => Some(text.as_str()),
+            _ => None,
+        };
+        let is_in_the_list = match state {
+            State::NeedsCustomer { .. } => attention == Some(NEEDS_CUSTOMER),
+            State::Active | State::NotRefreshed => attention.is_none() || attention == Some(QUARANTINED),
+            State::AwaitingConfirmation { .. } | State::Disconnecting | State::Tombstone => attention.is_none(),
+        };
+        let of_the_live = ["pair_id", "sealed", "data_key", "lease_owner", "account_id", "granted_by"];
+        let is_vacant = !matches!(facts.new, Row::Connection(_));
+        let is_clean = !is_vacant || of_the_live.into_iter().all(|name| !facts.item.0.contains_key(name));
+        let seen = Seen::of(Some(facts.new));
+        let is_told = match (state, &seen) {
+            (State::NeedsCustomer { .. }, Seen::Present { standing, .. }) => *standing == Told::ReauthRequired,
+            (State::Active, Seen::Present { standing, .. }) => *standing != Told::ReauthRequired,
+            (State::Active | State::NeedsCustomer { .. }, _) => false,
+            (_, seen) => matches!(seen, Seen::Absent { .. }),
+        };
+        let is_scheduled = number("shard").is_none() || number("refresh_at").is_some();
+        let wrong = if number("shard") != expected_shard || !is_scheduled {
+            "where the schedule does not look for it"
+        } else if !is_in_the_list {
+            "where the list does not look for it"
+        } else if !is_clean {
+            "with what belongs to a live pair"
+        } else if !is_told || (state == State::Active && !self.connected.contains(id)) {
+            "and its listeners were told otherwise"
+        } else {
+            ""
+        };
+        if !wrong.is_empty() {
+            let write = facts.write.name;
+            self.violate(facts.times.now, Invariant::RoutesAgree, || {
+                format!("after \"{write}\" {id} is {state:?}, {wrong}")
+            });
+        }
+        self.stands(facts.times.at, id, facts.new);
+    }
+
+    pub(super) fn stands(&mut self, at: u64, id: &str, row: &Row) {
+        let now = Standing::of(row);
+        let standings = self.standings.entry(id.to_owned()).or_default();
+        if standings.last().is_none_or(|(_, last)| *last != now) {
+            standings.push((at, now));
+        }
+    }
+
+    /// What a dead connection was told as, long before the run.
+    pub fn begins_dead(&mut self, id: &str, row: Option<&Row>) {
+        if !matches!(row, Some(Row::Connection(_))) {
+            self.connected.remove(id);
+        }
+    }
+
+    /// The token route has answered: was the row so at some moment since it was asked?
+    pub fn answered(&mut self, now: u64, asked_at: u64, id: &str, answer: Standing) {
+        let standings = self.standings.get(id).map(Vec::as_slice).unwrap_or_default();
+        let before = standings.iter().rev().find(|(at, _)| *at <= asked_at).map_or(Standing::NotFound, |(_, was)| *was);
+        let since = standings.iter().filter(|(at, _)| *at > asked_at).map(|(_, was)| *was);
+        if before != answer && !since.into_iter().any(|was| was == answer) {
+            self.violate(now, Invariant::RoutesAgree, || {
+                format!("the token route says {answer:?} of {id}, which was {before:?} all the time")
+            });
         }
     }
 }

@@ -44,16 +44,10 @@ impl TraceDataKeys for Ports {
 
 #[async_trait]
 impl ReadClientSecret for Ports {
-    async fn current(&self) -> Result<Vec<ClientSecret>, SecretError> {
+    async fn read(&self) -> Result<Vec<ClientSecret>, SecretError> {
         match self.ask(Request::Secret).await {
             Answer::Secret => Ok(vec![ClientSecret::new("secret")]),
             answer => Err(SecretError(unexpected(&answer))),
         }
     }
-
-    async fn reread(&self) -> Result<Vec<ClientSecret>, SecretError> {
-        self.current().await
-    }
-
-    async fn prefer(&self, _: &ClientSecret) {}
 }

@@ -3,13 +3,13 @@
 use async_trait::async_trait;
 use shared::domain::account::Account;
 use shared::domain::secret::{AccessToken, AuthorizationCode, ClientSecret, CodeVerifier, RefreshToken};
-use shared::domain::token_pair::{Grant, TokenPair};
-use shared::ports::{ExchangeCode, ProviderError, ReadAccount, RefreshPair, RevokeToken};
+use shared::domain::token_pair::{TokenPair, TokenResponse};
+use shared::ports::{ExchangeCode, ProviderError, ReadAccount, RefreshPair, RevokeToken, Revoked};
 
 use super::{Ports, unexpected};
 use crate::call::{Answer, Request};
 
-fn granted(answer: Answer) -> Result<Grant, ProviderError> {
+fn granted(answer: Answer) -> Result<TokenResponse, ProviderError> {
     match answer {
         Answer::Grant(Ok(grant)) => Ok(grant),
         Answer::Grant(Err(refusal)) | Answer::Failed(refusal) => Err(refusal.into()),
@@ -25,7 +25,7 @@ impl ExchangeCode for Ports {
         redirect_uri: &str,
         verifier: Option<&CodeVerifier>,
         _: &ClientSecret,
-    ) -> Result<Grant, ProviderError> {
+    ) -> Result<TokenResponse, ProviderError> {
         let request = Request::Exchange {
             code: code.expose().to_owned(),
             redirect_uri: redirect_uri.to_owned(),
@@ -37,20 +37,21 @@ impl ExchangeCode for Ports {
 
 #[async_trait]
 impl RefreshPair for Ports {
-    async fn refresh(&self, refresh_token: &RefreshToken, _: &ClientSecret) -> Result<Grant, ProviderError> {
+    async fn refresh(&self, refresh_token: &RefreshToken, _: &ClientSecret) -> Result<TokenResponse, ProviderError> {
         granted(self.ask(Request::Refresh { refresh_token: refresh_token.expose().to_owned() }).await)
     }
 }
 
 #[async_trait]
 impl RevokeToken for Ports {
-    async fn revoke(&self, pair: &TokenPair, _: &ClientSecret) -> Result<bool, ProviderError> {
+    async fn revoke(&self, pair: &TokenPair, _: &ClientSecret) -> Result<Revoked, ProviderError> {
         let token = match &pair.refresh_token {
             Some(refresh_token) => refresh_token.expose(),
             None => pair.access_token.expose(),
         };
         match self.ask(Request::Revoke { token: token.to_owned() }).await {
-            Answer::Revoked => Ok(true),
+            Answer::Revoked => Ok(Revoked::Done),
+            Answer::NotRevoked => Ok(Revoked::Refused("status 404".to_owned())),
             Answer::Failed(refusal) => Err(refusal.into()),
             answer => Err(ProviderError::Unknown(unexpected(&answer))),
         }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use maintenance::Task;
+use shared::domain::write::WriteName;
 use shared::ports::Clock;
 
 use super::Scenario;
@@ -28,21 +29,24 @@ enum Moment {
     AboutToConnect,
     /// A lease is held.
     AboutToCommit,
-    /// A connection that was given up is about to be revived by a pair that came late.
-    AboutToRevive,
+    /// Its grants are about to be revoked.
+    AboutToRevoke,
     /// A row that is dead for long is about to come back to life, or to be taken away: then somebody reaps.
     AboutToChange,
+    /// A row that cannot be read is about to be put off: then somebody mends it, or removes it.
+    AboutToQuarantine,
 }
 
 impl Scenario {
     pub(super) fn lie_in_wait(&mut self, index: usize) {
-        let moments = [Moment::Any, Moment::AboutToGiveUp, Moment::AboutToConnect, Moment::AboutToCommit];
-        let moment = moments[self.random.below(4) as usize];
+        let moments =
+            [Moment::Any, Moment::AboutToGiveUp, Moment::AboutToConnect, Moment::AboutToCommit, Moment::AboutToRevoke];
+        let moment = moments[self.random.below(5) as usize];
         self.ambushes.push(Ambush { index, moment });
     }
 
-    pub(super) fn lie_in_wait_for_revival(&mut self, index: usize) {
-        self.ambushes.push(Ambush { index, moment: Moment::AboutToRevive });
+    pub(super) fn lie_in_wait_for_the_unreadable(&mut self, index: usize) {
+        self.ambushes.push(Ambush { index, moment: Moment::AboutToQuarantine });
     }
 
     pub(super) fn lie_in_wait_for_the_dead(&mut self, index: usize) {
@@ -61,10 +65,14 @@ impl Scenario {
                 let is_now = match moment {
                     Moment::Any => true,
                     Moment::AboutToGiveUp => has("refused_at") && has("lease_owner"),
-                    Moment::AboutToConnect => world.is_exchanging() || world.is_writing("connect", id),
+                    Moment::AboutToConnect => world.is_exchanging() || world.is_writing(WriteName::Connect, id),
                     Moment::AboutToCommit => has("lease_owner"),
-                    Moment::AboutToRevive => world.is_writing("revive", id),
-                    Moment::AboutToChange => world.is_writing("connect", id) || world.is_writing("disconnect", id),
+                    Moment::AboutToRevoke => world.is_writing(WriteName::ClaimRevocation, id),
+                    Moment::AboutToChange => {
+                        let names = [WriteName::Connect, WriteName::AwaitConfirmation, WriteName::Disconnect];
+                        names.into_iter().any(|name| world.is_writing(name, id))
+                    }
+                    Moment::AboutToQuarantine => world.is_writing(WriteName::Quarantine, id),
                 };
                 if is_now {
                     struck.push((*index, *moment));
@@ -75,7 +83,13 @@ impl Scenario {
         for (index, moment) in struck {
             match moment {
                 Moment::AboutToChange => self.maintain(Task::Reap),
-                _ => self.disconnect(index),
+                Moment::AboutToQuarantine if self.random.chance(0.3) => self.remove_by_hand(index),
+                Moment::AboutToQuarantine => self.mend(index),
+                Moment::Any
+                | Moment::AboutToGiveUp
+                | Moment::AboutToConnect
+                | Moment::AboutToCommit
+                | Moment::AboutToRevoke => self.disconnect(index),
             }
         }
     }

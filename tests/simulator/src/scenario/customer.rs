@@ -7,7 +7,8 @@ use http::header::{COOKIE, LOCATION, SET_COOKIE};
 use http::{Method, StatusCode};
 use shared::domain::attempt::StateHash;
 use shared::domain::attempt::writes::ATTEMPT_LIFETIME;
-use shared::domain::connection::confirming::confirm;
+use shared::domain::connection::Row;
+use shared::domain::connection::waiting::{Waiting, confirm};
 use shared::domain::connection_id::ConnectionId;
 use shared::domain::digest;
 use shared::domain::return_to::ReturnTo;
@@ -15,7 +16,8 @@ use shared::domain::secret::{Confirmation, SessionToken, State};
 use shared::domain::session::{Session, SessionId, SessionStatus};
 use shared::domain::write::Written;
 use shared::http::{Endpoint, Invocation};
-use shared::ports::{Clock, ReadConnections, WriteAttempts, WriteConnections};
+use shared::ports::{Clock, ReadAttempts, ReadConnections, WriteAttempts, WriteConnections};
+use shared::protocol::revoke::log_dropped;
 use url::Url;
 
 use super::fleet::{Deployment, ORIGIN};
@@ -35,7 +37,6 @@ struct Back {
     state: String,
     code: String,
     cookie: String,
-    started_at: u64,
 }
 
 /// What the integrator's backend gives to a customer.
@@ -68,9 +69,12 @@ impl Scenario {
         let (link, now) = (self.links.len(), self.now());
         self.links.push(Link { index, session: id.clone(), token });
         let connection_id = self.ids[index].clone();
+        let deployment = self.deployment();
         let times = (now, now + INVOCATION.as_millis() as u64);
         self.scheduler.spawn(format!("link for {connection_id}"), times, move |ports| async move {
-            let begun_at = Clock::now(&ports);
+            let ports = Arc::new(ports);
+            let Ok(order) = deployment.orders(&ports).take(&connection_id).await else { return };
+            let begun_at = Clock::now(&*ports);
             let session = Session {
                 id,
                 connection_id,
@@ -78,10 +82,11 @@ impl Scenario {
                 confirm_page: false,
                 confirm,
                 status: SessionStatus::Pending,
+                order,
                 begun_at,
                 expires_at: begun_at + Duration::from_secs(3600),
             };
-            if WriteAttempts::write(&ports, &session.begin()).await.is_ok() {
+            if WriteAttempts::session(&*ports, &session.begin()).await.is_ok() {
                 let mut world = ports.world.lock();
                 let now = world.now;
                 world.schedule(now, Step::Drive(Actor::SetOut(link).pack()));
@@ -132,13 +137,12 @@ impl Scenario {
             let parameter =
                 |name: &str| location.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned());
             let mut world = ports.world.lock();
-            let now = world.now;
-            let code = world.provider.issue_code(parameter("code_challenge"), now);
+            let (now, time) = (world.now, world.time());
+            let code = world.provider.issue_code(parameter("code_challenge"), time);
             let arrived = Back {
                 state: parameter("state").unwrap_or_default(),
                 code,
                 cookie: cookie.split(';').next().unwrap_or_default().to_owned(),
-                started_at: start,
             };
             *back.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(arrived);
             for after in visits {
@@ -205,11 +209,8 @@ async fn arrive(ports: Ports, deployment: Deployment, id: String, back: Back, an
     world.note(ports.process, || format!("= {}{}", response.status(), if says_connected { ", connected" } else { "" }));
     if says_connected {
         let grant = StateHash::of(&State::new(back.state)).map(|hash| hash.as_str().to_owned()).unwrap_or_default();
-        let now = world.now;
-        let is_stored = world.ledger.grants.contains(&grant);
-        // Or the customer has connected once more since: then that grant stays.
-        let is_overtaken = world.ledger.disturbed.get(&id).is_some_and(|at| *at > back.started_at);
-        if !is_stored && !is_overtaken {
+        let now = world.time();
+        if !world.ledger.grants.contains(&grant) {
             world.ledger.violate(now, Invariant::ToldTheTruth, || format!("{id} is said to be connected"));
         }
     }
@@ -228,20 +229,36 @@ impl Scenario {
         let another = others.next_back().map(|other| other.session.clone()).filter(|_| self.random.chance(0.5));
         let text = if is_guessed && another.is_none() { "guessed".to_owned() } else { text };
         let (session, confirmation) = (another.unwrap_or(session), Confirmation::new(text));
-        let refresh_every = Duration::from_secs(self.plan.sweep_every);
+        let (deployment, refresh_every) = (self.deployment(), Duration::from_secs(self.plan.sweep_every));
         let times = (now, now + INVOCATION.as_millis() as u64);
         self.scheduler.spawn(format!("confirm {id}"), times, move |ports| async move {
             let Ok(id) = ConnectionId::parse(&id) else { return };
-            let Ok(Some(seen)) = ReadConnections::read(&ports, &id).await else { return };
-            let write = confirm(&seen, &session, &confirmation, Clock::now(&ports), refresh_every);
-            let written = WriteConnections::write(&ports, &write).await;
+            let ports = Arc::new(ports);
+            let Ok(Some(session)) = ReadAttempts::session(&*ports, &session).await else { return };
+            let Ok(Some(seen)) = ports.row(&id).await else { return };
+            let now = Clock::now(&*ports);
+            let waits = seen.waiting().filter(|waits| waits.is_confirmed_by(&session.mark(), &confirmation, now));
+            let Some(waits) = waits.filter(|waits| !is_superseded(&seen, waits)) else { return };
+            let (write, dropped) = confirm(&seen, waits, refresh_every, now);
+            let written = WriteConnections::write(&*ports, &write).await;
+            if let Ok(Written::Applied(row)) = &written {
+                log_dropped(dropped);
+                if let Row::Connection(connection) = row {
+                    deployment.accounts(&ports).claim_confirmed(connection).await;
+                }
+            }
             if is_guessed && matches!(written, Ok(Written::Applied(_))) {
                 let mut world = ports.world.lock();
-                let now = world.now;
+                let now = world.time();
                 world.ledger.violate(now, Invariant::ConfirmedBeforeUse, || format!("{id} was confirmed by a guess"));
             }
         });
     }
+}
+
+/// A later grant is live.
+fn is_superseded(row: &Row, waits: &Waiting) -> bool {
+    matches!(row, Row::Connection(connection) if connection.granted_by.order > waits.grant.order)
 }
 
 fn invocation(ports: &Arc<Ports>) -> Invocation {

@@ -5,26 +5,30 @@ use std::time::Duration;
 
 use authorize::Authorize;
 use callback::Callback;
-use connections::import::Importing;
 use maintenance::Maintenance;
 use refresh::Refresh;
-use shared::config::{AuthorizationEndpoint, ClientAuthentication, TokenEndpoint};
-use shared::disconnecting::Disconnecting;
-use shared::domain::connection::connecting::{NewGrant, connect};
-use shared::domain::connection::writes::{self, LONGEST_INVOCATION};
-use shared::domain::connection::{Connection, SealedPair};
+use shared::config::AuthorizationEndpoint;
+use shared::domain::connection::SealedPair;
+use shared::domain::connection::grant::{NewGrant, NewPair, connect};
+use shared::domain::connection::refresh::{self as writes, LONGEST_INVOCATION};
 use shared::domain::connection_id::ConnectionId;
-use shared::domain::escrowed::Escrowed;
+use shared::domain::escrow::Escrowed;
+use shared::domain::failure_class::FailureClass;
+use shared::domain::item::Value;
+use shared::domain::order::Order;
 use shared::domain::schedule;
 use shared::domain::time::Timestamp;
-use shared::domain::token_pair::{Grant, TokenSet};
-use shared::failure::FailureClass;
-use shared::fleet::Fleet;
-use shared::identifying::Identifying;
+use shared::domain::token_pair::{PairId, TokenResponse};
 use shared::ports::ReadAccount;
-use shared::refreshing::Refreshing;
-use shared::sealing::{self, Place};
-use shared::storing::Storing;
+use shared::protocol;
+use shared::protocol::account::AccountLookup;
+use shared::protocol::composition::{GrantServices, Grants, RefreshServices, Refreshes};
+use shared::protocol::disconnect::Disconnecting;
+use shared::protocol::import::Importing;
+use shared::protocol::orders::Orders;
+use shared::protocol::quarantine::Quarantine;
+use shared::protocol::refresh::Refreshing;
+use shared::sealing::{self, SealingContext};
 use token::Token;
 use url::Url;
 
@@ -52,69 +56,67 @@ pub struct Deployment {
     pub accounts: bool,
 }
 
-fn storing(ports: &Arc<Ports>) -> Storing {
-    Storing { connections: ports.clone(), escrow: ports.clone(), clock: ports.clone(), entropy: ports.clone() }
-}
-
 fn url(path: &str) -> Url {
     let text = format!("https://provider.example.com{path}");
     Url::parse(&text).expect("a constant")
 }
 
 impl Deployment {
-    pub fn refreshing(self, ports: &Arc<Ports>) -> Arc<Refreshing> {
-        Arc::new(Refreshing {
-            storing: storing(ports),
-            fleet: Arc::new(Fleet::new(ports.clone(), ports.clone(), ports.clone())),
+    fn settings(self) -> protocol::Deployment {
+        protocol::Deployment {
             stack: STACK.to_owned(),
             client_id: CLIENT_ID.to_owned(),
             refresh_every: Duration::from_secs(self.sweep_every),
             default_lifetime: Duration::from_secs(self.lifetime),
+        }
+    }
+
+    fn grant_services(self, ports: &Arc<Ports>) -> GrantServices {
+        GrantServices {
             connections: ports.clone(),
-            connection_writes: ports.clone(),
-            keys: ports.clone(),
+            writes: ports.clone(),
+            claims: ports.clone(),
+            escrow: ports.clone(),
             client_secret: ports.clone(),
-            provider: ports.clone(),
-            revocation: ports.clone(),
+            accounts: self.accounts.then(|| ports.clone() as Arc<dyn ReadAccount>),
             clock: ports.clone(),
             entropy: ports.clone(),
-        })
+        }
+    }
+
+    fn refreshes(self, ports: &Arc<Ports>) -> Refreshes {
+        let services = RefreshServices {
+            grants: self.grant_services(ports),
+            fleet: ports.clone(),
+            keys: ports.clone(),
+            provider: ports.clone(),
+            revocation: ports.clone(),
+        };
+        Refreshes::new(&services, &self.settings())
+    }
+
+    pub fn refreshing(self, ports: &Arc<Ports>) -> Arc<Refreshing> {
+        self.refreshes(ports).refreshing
     }
 
     pub(super) fn refresh(self, ports: &Arc<Ports>) -> Refresh {
-        Refresh {
-            refreshing: self.refreshing(ports),
-            disconnecting: Arc::new(self.disconnecting(ports)),
-            due: ports.clone(),
-            clock: ports.clone(),
-            entropy: ports.clone(),
-        }
+        Refresh::new(&self.refreshes(ports), ports.clone(), ports.clone(), ports.clone())
+    }
+
+    pub(super) fn orders(self, ports: &Arc<Ports>) -> Orders {
+        Orders::new(ports.clone(), ports.clone())
     }
 
     pub(super) fn disconnecting(self, ports: &Arc<Ports>) -> Disconnecting {
-        Disconnecting::beside(&self.refreshing(ports))
+        self.refreshes(ports).disconnecting(&self.orders(ports))
     }
 
     pub(super) fn importing(self, ports: &Arc<Ports>) -> Importing {
-        Importing {
-            stack: STACK.to_owned(),
-            client_id: CLIENT_ID.to_owned(),
-            connections: ports.clone(),
-            connection_writes: ports.clone(),
-            keys: ports.clone(),
-            refreshing: self.refreshing(ports),
-            clock: ports.clone(),
-            entropy: ports.clone(),
-        }
+        self.refreshes(ports).importing(&self.orders(ports), ports.clone())
     }
 
-    pub(super) fn identifying(self, ports: &Arc<Ports>) -> Arc<Identifying> {
-        Arc::new(Identifying {
-            accounts: self.accounts.then(|| ports.clone() as Arc<dyn ReadAccount>),
-            connections: ports.clone(),
-            connection_writes: ports.clone(),
-            clock: ports.clone(),
-        })
+    pub(super) fn accounts(self, ports: &Arc<Ports>) -> Arc<AccountLookup> {
+        Grants::new(&self.grant_services(ports), &self.settings()).accounts
     }
 
     pub(super) fn maintenance(self, ports: &Arc<Ports>, kms_key: u8) -> Maintenance {
@@ -126,6 +128,7 @@ impl Deployment {
             },
             rows: ports.clone(),
             connection_writes: ports.clone(),
+            quarantine: Quarantine { writes: ports.clone(), clock: ports.clone() },
             deletes: ports.clone(),
             keys: ports.clone(),
             new_keys: ports.clone(),
@@ -167,32 +170,13 @@ impl Deployment {
 
     pub(super) fn callback(self, ports: &Arc<Ports>) -> Callback {
         Callback {
-            settings: callback::Settings {
-                attempts_table: "attempts".to_owned(),
-                connections_table: "connections".to_owned(),
-                escrow_queue_url: "queue".to_owned(),
-                kms_key_id: "key".to_owned(),
-                client_secret_arn: "secret".to_owned(),
-                stack: STACK.to_owned(),
-                refresh_every: Duration::from_secs(self.sweep_every),
-                token_endpoint: TokenEndpoint {
-                    url: url("/oauth/token"),
-                    revoke_url: Some(url("/oauth/revoke")),
-                    client_id: CLIENT_ID.to_owned(),
-                    client_authentication: ClientAuthentication::Post,
-                    expires_in: Duration::from_secs(self.lifetime),
-                },
-                account_url: None,
-            },
-            identifying: self.identifying(ports),
+            deployment: self.settings(),
             attempt_reads: ports.clone(),
             attempts: ports.clone(),
-            connection_reads: ports.clone(),
-            storing: storing(ports),
+            connections: ports.clone(),
+            grants: Grants::new(&self.grant_services(ports), &self.settings()),
             keys: ports.clone(),
-            client_secret: ports.clone(),
             provider: ports.clone(),
-            revocation: ports.clone(),
             clock: ports.clone(),
             entropy: ports.clone(),
         }
@@ -210,44 +194,84 @@ impl Scenario {
         let mut world = self.scheduler.world.lock();
         let world = &mut *world;
         let id = &self.ids[index];
-        let (time, now) = (world.now, world.clock());
+        let (time, now) = (world.time(), world.clock());
         let code = world.provider.issue_code(None, time);
-        let Ok(grant) = world.provider.exchange(&code, None, time) else { return };
-        let mut random = [0; 32];
+        let Ok(response) = world.provider.exchange(&code, None, false, time) else { return };
+        let mut random = [0; 48];
         self.random.fill(&mut random);
-        let (plain, wrapped) = keys::make(id.as_str(), 0, random);
+        let [pair_id, late_id, key]: [[u8; 16]; 3] =
+            std::array::from_fn(|part| std::array::from_fn(|byte| random[part * 16 + byte]));
+        let (plain, wrapped) = keys::make(id.as_str(), 0, std::array::from_fn(|byte| key[byte % 16]));
         let refresh_every = Duration::from_secs(self.plan.sweep_every);
         let expires_at: Timestamp = now + Duration::from_secs(self.plan.lifetime);
-        let new_pair = |version, token_set, grant: Grant| {
-            let place = Place { stack: STACK, connection: id, token_set };
-            let sealed = sealing::seal(&grant.pair, &plain, place, [0; 12]);
-            let pair = SealedPair { token_set, sealed, data_key: wrapped.clone() };
-            writes::new_pair(id, version, pair, "Bearer".to_owned(), grant.scope, (now, expires_at), refresh_every)
+        let new_pair = |random, response: TokenResponse| {
+            let pair_id = PairId::new(random);
+            let context = SealingContext { stack: STACK, connection: id, pair_id };
+            let sealed = sealing::seal(&response.pair, &plain, context, [0; 12]);
+            NewPair {
+                pair: SealedPair { id: pair_id, sealed, data_key: wrapped.clone() },
+                has_refresh_token: true,
+                token_type: "Bearer".to_owned(),
+                scope: response.scope,
+                granted_at: now,
+                expires_at,
+            }
         };
-        let token_set = TokenSet::parse(&random[..16]).expect("sixteen bytes");
         let new = NewGrant {
             id: id.clone(),
             client_id: CLIENT_ID.to_owned(),
-            grant: format!("beginning of {id}"),
-            begun_at: now,
+            name: format!("beginning of {id}"),
+            order: Order::at(now),
             session: None,
             awaited: None,
-            superseded: None,
-            new: new_pair(1, token_set, grant),
+            is_not_refreshed: false,
+            new: new_pair(pair_id, response),
         };
-        world.begin_with(&connect(&new, None));
+        world.begin_with(&connect(&new, None, refresh_every, now).0);
         if self.plan.late_pairs == 0.0 || !self.random.chance(self.plan.late_pairs) {
             return;
         }
-        // A rival has given the connection up while its pair was on its way, and whoever brought the pair died then: too rare
-        // a chain of faults to wait for.
-        let Some(row) = world.store.connections.get_mut(id.as_str()) else { return };
-        let Ok(Some(connection)) = Connection::stored(row) else { return };
-        *row = writes::give_up(&connection, "a rival", FailureClass::InvalidGrant.as_str()).apply(Some(row));
-        let refresh_token = world.ledger.current[id.as_str()].refresh.clone();
-        let Ok(grant) = world.provider.refresh(&refresh_token, false, time) else { return };
-        let late_set = TokenSet::parse(&random[16..]).expect("sixteen bytes");
-        world.begin_with(&writes::commit(id, token_set, &new_pair(2, late_set, grant)));
+        // A rival has given the connection up while its pair was on its way: too rare a chain of faults to wait for. The pair
+        // comes out of the queue in a moment.
+        let refresh_token = world.ledger.current[id.as_str()].pair.refresh.clone();
+        let Ok(response) = world.provider.refresh(&refresh_token, false, time) else { return };
+        let late = new_pair(late_id, response);
+        let why = FailureClass::InvalidGrant;
+        world.touch(id.as_str(), |row| *row = writes::give_up(id, "a rival", why, now, now).apply(Some(row)));
+        let message = Escrowed::Refreshed {
+            id: id.clone(),
+            predecessor: PairId::new(pair_id),
+            version: 2,
+            account_id: None,
+            granted_by: format!("beginning of {id}"),
+            new: late,
+        };
+        let lag = world.count_lag();
+        world.queue.put(message.to_json(), time, lag);
+        let after = self.random.between(1, 60_000);
+        world.schedule(world.now + after, Step::Drive(REPLAY));
+    }
+
+    /// A connection that was refused for a day, without a word about its grant.
+    pub(super) fn begin_refused(&mut self, index: usize) {
+        self.begin_connected(index);
+        let until = self.random.between(self.plan.duration * 250, self.plan.duration * 750);
+        let id = self.ids[index].as_str().to_owned();
+        let mut world = self.scheduler.world.lock();
+        let world = &mut *world;
+        let Some(stored) = world.ledger.current.get(&id) else { return };
+        let family = world.provider.refresh_tokens.get(&stored.pair.refresh).map(|token| token.family);
+        if let Some(family) = family {
+            world.provider.refuses.insert(family, until);
+            world.provider.refused_otherwise(&stored.pair.refresh.clone());
+        }
+        world.touch(&id, |row| {
+            for time in ["refreshed_at", "expires_at", "refresh_at", "created_at"] {
+                if let Some(Value::N(time)) = row.0.get_mut(time) {
+                    *time -= 90_000;
+                }
+            }
+        });
     }
 
     /// What waits in the queue, as Lambda's event source mapping hands it over.
@@ -255,7 +279,8 @@ impl Scenario {
         let now = self.now();
         let messages = {
             let mut world = self.scheduler.world.lock();
-            let messages = world.queue.take(now);
+            let time = world.time();
+            let messages = world.queue.take(time);
             if !messages.is_empty() {
                 // Whatever is not done by then comes again.
                 world.schedule(now + OUT_OF_SIGHT, Step::Drive(REPLAY));
@@ -276,7 +301,11 @@ impl Scenario {
             let left = deployment.refresh(&ports).replay(parsed.collect()).await.batch_item_failures;
             let is_left = |id: u64| left.iter().any(|item| item.item_identifier == id.to_string());
             let mut world = ports.world.lock();
-            messages.iter().filter(|message| !is_left(message.id)).for_each(|message| world.queue.done(message.id));
+            let now = world.time();
+            for message in messages.iter().filter(|message| !is_left(message.id)) {
+                let lag = world.count_lag();
+                world.queue.done(message.id, now, lag);
+            }
         });
     }
 

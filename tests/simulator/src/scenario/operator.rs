@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use maintenance::{Event, Task};
-use shared::domain::connection::disconnecting::{Revocation, bury};
-use shared::domain::connection::writes::{LONGEST_INVOCATION, give_up};
-use shared::domain::connection::{Connection, Status};
+use shared::domain::connection::disconnect::{Outcome, disconnect};
+use shared::domain::connection::refresh::{LONGEST_INVOCATION, give_up};
+use shared::domain::connection::revocation::remove;
+use shared::domain::connection::{Row, State};
+use shared::domain::failure_class::FailureClass;
 use shared::domain::item::Value;
-use shared::failure::FailureClass;
+use shared::domain::order::Order;
 use shared::ports::Clock;
 
 use super::{Actor, Scenario};
@@ -43,10 +45,19 @@ impl Scenario {
             return;
         }
         let after = self.random.between(1_000, 400_000);
+        // Of another value, missing, of a type that cannot be compared.
+        let bad = [("token_type", Some(Value::N(0))), ("token_type", None), ("scope", Some(Value::Other))];
+        let (name, bad) = bad[self.random.below(3) as usize].clone();
+        let id = self.ids[index].as_str();
         let mut world = self.scheduler.world.lock();
-        let Some(row) = world.store.connections.get_mut(self.ids[index].as_str()) else { return };
-        if matches!(Connection::stored(row), Ok(Some(stored)) if stored.status == Status::Active) {
-            row.0.insert("token_type".into(), Value::N(0));
+        let row = world.store.connections.get(id).map(|item| Row::parse(id, item));
+        if row.is_some_and(|row| matches!(row.state(), Ok(State::Active))) {
+            world.touch(id, |item| {
+                match bad {
+                    Some(bad) => item.0.insert(name.into(), bad),
+                    None => item.0.remove(name),
+                };
+            });
             let time = world.now + after;
             world.schedule(time, Step::Drive(Actor::Mend(index).pack()));
         }
@@ -54,11 +65,27 @@ impl Scenario {
 
     /// Unless a new pair has mended it.
     pub(super) fn mend(&mut self, index: usize) {
+        let id = self.ids[index].as_str();
         let mut world = self.scheduler.world.lock();
-        let Some(row) = world.store.connections.get_mut(self.ids[index].as_str()) else { return };
-        if row.0.get("token_type") == Some(&Value::N(0)) {
-            row.0.insert("token_type".into(), "Bearer".into());
+        let row = world.store.connections.get(id).map(|item| Row::parse(id, item));
+        if matches!(row, Some(Row::Unreadable(_))) {
+            world.touch(id, |item| {
+                item.0.insert("token_type".into(), "Bearer".into());
+                if item.0.get("scope") == Some(&Value::Other) {
+                    item.0.remove("scope");
+                }
+            });
         }
+    }
+
+    /// A hand removes a row that nobody can read.
+    pub(super) fn remove_by_hand(&mut self, index: usize) {
+        let id = self.ids[index].as_str();
+        let mut world = self.scheduler.world.lock();
+        let world = &mut *world;
+        world.sequence += 1;
+        world.store.connections.remove(id);
+        world.ledger.touched(world.sequence, id, None);
     }
 
     /// A connection that was given up, or taken away, long before the run.
@@ -69,20 +96,32 @@ impl Scenario {
         let id = self.ids[index].as_str();
         let mut world = self.scheduler.world.lock();
         let world = &mut *world;
-        let Some(row) = world.store.connections.get_mut(id) else { return };
-        for time in ["refreshed_at", "granted_at", "expires_at", "created_at"] {
-            if let Some(Value::N(time)) = row.0.get_mut(time) {
-                *time -= LONG_AGO;
+        world.touch(id, |row| {
+            for time in ["refreshed_at", "expires_at", "refresh_at", "created_at"] {
+                if let Some(Value::N(time)) = row.0.get_mut(time) {
+                    *time -= LONG_AGO;
+                }
             }
-        }
-        let Ok(Some(connection)) = Connection::stored(row) else { return };
-        *row = if was_given_up {
-            give_up(&connection, "a refresh of those days", FailureClass::InvalidGrant.as_str()).apply(Some(row))
-        } else {
-            bury(&connection, Revocation::Done, connection.expires_at).apply(Some(row))
-        };
-        if let Some(pair) = world.ledger.current.remove(id) {
-            world.provider.revoke(&pair.refresh);
-        }
+            let Row::Connection(connection) = Row::parse(id, row) else { return };
+            let then = connection.expires_at;
+            if was_given_up {
+                let why = FailureClass::InvalidGrant;
+                *row = give_up(&connection.id, "a refresh of those days", why, then, then).apply(Some(row));
+                return;
+            }
+            let seen = Row::Connection(connection);
+            let Some((write, _)) = disconnect(&seen, Order::at(then), then) else { return };
+            *row = write.apply(Some(row));
+            let buried = Row::parse(id, row);
+            let grant = buried.revocations().and_then(|list| list.iter().next().cloned());
+            let write = grant.and_then(|grant| remove(&buried, grant.pair.id, Outcome::Done));
+            if let Some(write) = write {
+                *row = write.apply(Some(row));
+            }
+        });
+        let Some(pair) = world.ledger.current.remove(id) else { return };
+        world.provider.revoke(&pair.pair.refresh);
+        let row = world.store.connections.get(id).map(|item| Row::parse(id, item));
+        world.ledger.begins_dead(id, row.as_ref());
     }
 }

@@ -30,6 +30,12 @@ pub struct Plan {
     /// An operator seals all pairs under a new key, or reaps the dead; what is not connected at the beginning is dead then; and
     /// some rows make no sense for a while. Of the seed alone.
     pub maintain_every: Option<u64>,
+    /// That a connection begins refused for a day, without a word about its grant. Of the seed alone.
+    pub refused: f64,
+    /// Whether all clocks stand still for a while, again and again. Of the seed alone.
+    pub stands_still: bool,
+    /// Whether the revocation endpoint does what it is for. Of the seed alone.
+    pub revokes: bool,
     /// Whether the provider tells whose account a token is for. Of the seed alone.
     pub accounts: bool,
     /// That a browser comes back once more.
@@ -69,13 +75,23 @@ impl Plan {
             confirms: if seed % 7 == 5 { 0.5 } else { 0.0 },
             late_pairs: if seed % 7 == 3 { 0.5 } else { 0.0 },
             maintain_every: (!orderly && seed % 7 == 1).then_some(lifetime),
-            accounts: matches!(seed % 7, 1 | 6),
+            refused: if !orderly && seed % 7 == 2 { 0.5 } else { 0.0 },
+            stands_still: seed % 5 == 2,
+            revokes: seed % 9 != 4,
+            accounts: seed % 2 == 1,
             disconnects: !orderly && random.chance(0.2),
             unconnected: 0.0,
             reloads: 0.5,
             mistakes: if orderly { 0.0 } else { 0.05 },
             orderly,
-            odds: Odds { fault, slow: 0.02, closed: 0.0, no_refresh_token: if random.chance(0.3) { 0.1 } else { 0.0 } },
+            odds: Odds {
+                fault,
+                slow: 0.02,
+                closed: 0.0,
+                no_refresh_token: if random.chance(0.3) { 0.1 } else { 0.0 },
+                bare: if seed % 7 == 4 { 0.1 } else { 0.0 },
+                unrevocable: if seed % 3 == 0 { 0.5 } else { 0.0 },
+            },
         }
     }
 

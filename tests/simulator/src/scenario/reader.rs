@@ -11,8 +11,9 @@ use shared::ports::Clock;
 use super::Scenario;
 use super::fleet::{Deployment, ORIGIN};
 use crate::call::{Answer, Request as Ask};
-use crate::invariants::Invariant;
+use crate::invariants::{Invariant, Standing};
 use crate::ports::Ports;
+use crate::world::World;
 
 /// The token route's invocation time.
 const INVOCATION: Duration = Duration::from_secs(60);
@@ -46,6 +47,10 @@ impl Caches {
 
     fn get(&self, index: usize) -> Option<Cached> {
         self.tokens.lock().unwrap_or_else(|poisoned| poisoned.into_inner())[index].clone()
+    }
+
+    fn forget(&self, index: usize) {
+        self.tokens.lock().unwrap_or_else(|poisoned| poisoned.into_inner())[index] = None;
     }
 
     fn put(&self, index: usize, cached: Cached) {
@@ -88,7 +93,7 @@ impl Scenario {
 impl Visit {
     async fn run(self, ports: Ports) {
         let cached = self.caches.get(self.index);
-        let now = ports.world.lock().now;
+        let now = ports.world.lock().time();
         if let Some(cached) = cached.filter(|cached| now < cached.until || cached.refused) {
             let refused = cached.refused || self.is_mistaken;
             if self.from_cache && !refused {
@@ -105,13 +110,19 @@ impl Visit {
 
     async fn ask(&self, ports: &Ports, method: Method, query: &str, body: Vec<u8>) {
         let request = http::Request::builder()
-            .method(method)
+            .method(method.clone())
             .uri(format!("/v1/connections/{}/token{query}", self.id))
             .header("content-type", "application/json")
             .body(body)
             .expect("a path and a number");
         let ports = Arc::new(ports.clone());
-        let asked_at = ports.world.lock().now;
+        let asked_at = {
+            let mut world = ports.world.lock();
+            // A token that is to be fresher than by default, or that is rejected: it may be refreshed before its time.
+            world.processes[ports.process].is_early = method == Method::POST || !query.is_empty();
+            world.sequence += 1;
+            world.sequence
+        };
         let invocation = Invocation {
             request_id: "request".to_owned(),
             origin: ORIGIN.to_owned(),
@@ -120,17 +131,29 @@ impl Visit {
         let response = self.deployment.token(&ports).handle(request, &invocation).await;
         if response.status() != StatusCode::OK {
             let status = response.status();
-            return ports.world.lock().note(ports.process, || format!("= {status}"));
+            let mut world = ports.world.lock();
+            let now = world.time();
+            match status {
+                StatusCode::NOT_FOUND => world.ledger.answered(now, asked_at, &self.id, Standing::NotFound),
+                StatusCode::CONFLICT => world.ledger.answered(now, asked_at, &self.id, Standing::NeedsCustomer),
+                _ => {}
+            }
+            world.note(ports.process, || format!("= {status}"));
+            drop(world);
+            // It was removed, and its versions began anew.
+            if matches!(status, StatusCode::NOT_FOUND | StatusCode::BAD_REQUEST) {
+                self.caches.forget(self.index);
+            }
+            return;
         }
         let body: serde_json::Value = serde_json::from_str(response.body()).unwrap_or_default();
         let access = body["access_token"].as_str().unwrap_or_default().to_owned();
         let cached = {
             let mut world = ports.world.lock();
-            let now = world.now;
+            let now = world.time();
             world.note(ports.process, || format!("= released {access}"));
             world.ledger.released(now, asked_at, &self.id, &access);
-            let row = world.store.connections.get(&self.id).filter(|_| self.orderly);
-            let until = row.and_then(|item| cache_until(item, &body));
+            let until = body["cache_until"].as_str().and_then(seconds).map(World::at);
             Cached {
                 access,
                 version: body["version"].as_i64().unwrap_or_default(),
@@ -144,7 +167,7 @@ impl Visit {
     }
 
     async fn use_token(&self, ports: &Ports, mut cached: Cached) {
-        let used_at = ports.world.lock().now;
+        let used_at = ports.world.lock().time();
         let answer = ports.ask(Ask::Use { access_token: cached.access.clone() }).await;
         if matches!(answer, Answer::Used(true)) {
             self.caches.answers.fetch_add(1, Ordering::Relaxed);
@@ -152,9 +175,9 @@ impl Visit {
         }
         cached.refused = true;
         let mut world = ports.world.lock();
-        let now = world.now;
-        let was_disturbed = world.ledger.is_disturbed(&self.id, cached.released_at, &world.provider);
-        if self.orderly && now < cached.until && used_at < cached.until && !was_disturbed {
+        let now = world.time();
+        let was_disturbed = world.ledger.is_disturbed(&self.id, &cached.access, cached.released_at, &world.provider);
+        if now < cached.until && used_at < cached.until && !was_disturbed {
             let access = cached.access.clone();
             world.ledger.violate(now, Invariant::CacheHonoured, || {
                 format!("{access} was to be kept until {}, and is refused", cached.until)
@@ -165,10 +188,13 @@ impl Visit {
     }
 }
 
-/// The time that the caller was told, in the world's milliseconds. The body has it as RFC 3339, the row as a number: the
-/// row's version must be the body's for them to be the same.
-fn cache_until(item: &shared::domain::item::Item, body: &serde_json::Value) -> Option<u64> {
-    let connection = shared::domain::connection::Connection::stored(item).ok()??;
-    let told = body["cache_until"].as_str()?;
-    (connection.cache_until().rfc3339() == told).then(|| crate::world::World::at(connection.cache_until().unix()))
+/// Of a time as it is told (RFC 3339, in UTC).
+fn seconds(text: &str) -> Option<i64> {
+    let number = |from: usize, to: usize| text.get(from..to)?.parse::<i64>().ok();
+    let (year, month, day) = (number(0, 4)?, number(5, 7)?, number(8, 10)?);
+    let (hours, minutes, seconds) = (number(11, 13)?, number(14, 16)?, number(17, 19)?);
+    // Days since 1970, in a calendar whose years begin in March.
+    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let days = 365 * year + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + day - 719_469;
+    Some(((days * 24 + hours) * 60 + minutes) * 60 + seconds)
 }

@@ -1,13 +1,16 @@
 //! What a call does when it takes effect, and what the ledger is told of it.
 
-use shared::domain::escrowed::Escrowed;
-use shared::domain::write::{Write, Written};
+use shared::domain::connection::Row;
+use shared::domain::escrow::Escrowed;
+use shared::domain::item::Item;
+use shared::domain::write::{Write, WriteName, Written};
 
-use super::{Call, CallId, Process, ProcessId, Step, Turn, World};
+use super::{Call, CallId, ProcessId, Step, Turn, World};
 use crate::call::{Answer, Refusal, Request, Table};
 use crate::chooser::Fate;
 use crate::invariants::{Sending, Times};
 use crate::keys;
+use crate::queue::COUNT_LAGS;
 use crate::scenario::REPLAY;
 
 impl World {
@@ -25,10 +28,15 @@ impl World {
     }
 
     fn effect(&mut self, call: &Call) -> Answer {
-        let now = self.now;
+        self.sequence += 1;
+        let (now, at) = (self.time(), self.sequence);
         match &call.request {
             Request::Read { table, key } => {
-                self.processes[call.process].looked_at = now;
+                if key.starts_with("order#") {
+                    self.ledger.order_read(call.process, at);
+                } else {
+                    self.processes[call.process].looked_at = at;
+                }
                 Answer::Item(self.store.read(*table, key).cloned())
             }
             Request::Write { table, write } => {
@@ -50,16 +58,16 @@ impl World {
             Request::Delete(delete) => {
                 let deleted = self.store.delete(delete, self.mutant.as_ref());
                 if let Some(row) = &deleted {
-                    self.ledger.deleted(now, delete, row);
+                    self.ledger.deleted(now, at, delete, row);
                 }
                 Answer::Deleted(deleted.is_some())
             }
             Request::Walk { after } => {
-                self.processes[call.process].looked_at = now;
+                self.processes[call.process].looked_at = at;
                 Answer::Walked(self.store.page(after.as_deref()))
             }
             Request::List { shard } => {
-                self.processes[call.process].looked_at = now;
+                self.processes[call.process].looked_at = at;
                 Answer::Due(self.store.due(*shard))
             }
             Request::MakeKey { connection } => {
@@ -74,19 +82,25 @@ impl World {
                 if let Ok(escrowed) = Escrowed::from_json(message) {
                     self.ledger.escrowed(&escrowed, &self.provider);
                 }
-                self.queue.put(message.clone(), now);
-                self.schedule(now + 1000, Step::Drive(REPLAY));
+                let lag = self.count_lag();
+                self.queue.put(message.clone(), now, lag);
+                self.schedule(self.now + 1000, Step::Drive(REPLAY));
                 Answer::Queued
             }
-            Request::IsQueueEmpty => Answer::QueueIsEmpty(self.queue.is_empty()),
+            Request::IsQueueEmpty => Answer::QueueIsEmpty(self.queue.is_empty(now)),
             Request::Exchange { code, verifier, .. } => {
-                let granted = self.provider.exchange(code, verifier.as_deref(), now);
+                let granted = self.provider.exchange(code, verifier.as_deref(), call.fate == Fate::Bare, now);
                 self.ledger.code_arrived(code, self.provider.code_sent(code));
                 Answer::Grant(granted.map_err(|_| Refusal::InvalidGrant))
             }
             Request::Refresh { refresh_token } => self.refresh(call, refresh_token),
             Request::Revoke { token } => {
+                if !self.provider.revokes {
+                    self.ledger.revocation_refused(self.provider.refresh_of(token));
+                    return Answer::NotRevoked;
+                }
                 self.provider.revoke(token);
+                self.ledger.counts.revoked += 1;
                 Answer::Revoked
             }
             Request::Account { access_token } => {
@@ -97,26 +111,46 @@ impl World {
         }
     }
 
-    fn write(&mut self, call: &Call, table: Table, write: &Write) -> Written {
+    fn write(&mut self, call: &Call, table: Table, write: &Write) -> Written<Item> {
         let (written, old) = self.store.write(table, write, self.mutant.as_ref());
         if let Written::Applied(new) = &written {
-            let Process { started_at: began_at, looked_at, .. } = self.processes[call.process];
-            let times = Times { now: self.now, asked_at: call.created_at, began_at, looked_at };
+            let times = Times::of(self, &self.processes[call.process], call.created_at);
             self.ledger.written(times, call.process, table, write, old.as_ref(), new, &self.provider);
+        } else if write.name == WriteName::Commit {
+            self.ledger.commit_refused(call.process, write, &self.provider);
         }
         written
+    }
+
+    /// How much later the queue's count tells of a message.
+    pub fn count_lag(&mut self) -> u64 {
+        if self.merges_local_steps { COUNT_LAGS } else { self.lags.below(COUNT_LAGS + 1) }
+    }
+
+    /// A hand from outside changes a row.
+    pub fn touch(&mut self, id: &str, change: impl FnOnce(&mut Item)) {
+        self.sequence += 1;
+        let Some(item) = self.store.connections.get_mut(id) else { return };
+        change(item);
+        self.ledger.touched(self.sequence, id, Some(&Row::parse(id, item)));
     }
 
     /// What stood in the table before anybody looked.
     pub fn begin_with(&mut self, write: &Write) {
         if let (Written::Applied(new), old) = self.store.write(Table::Connections, write, None) {
-            let times = Times { now: self.now, asked_at: self.now, began_at: self.now, looked_at: self.now };
+            self.sequence += 1;
+            let (now, at) = (self.time(), self.sequence);
+            let times = Times { now, asked_at: now, at, looked_at: at, is_early: false };
             self.ledger.written(times, usize::MAX, Table::Connections, write, old.as_ref(), &new, &self.provider);
         }
     }
 
     fn refresh(&mut self, call: &Call, refresh_token: &str) -> Answer {
-        let now = self.now;
+        let now = self.time();
+        if self.provider.is_refused(refresh_token, now) {
+            self.provider.refused_otherwise(refresh_token);
+            return Answer::Failed(Refusal::Refused);
+        }
         if call.fate == Fate::FalseRefusal {
             if let Some(token) = self.provider.refresh_tokens.get_mut(refresh_token) {
                 token.refused_falsely = true;
@@ -134,7 +168,7 @@ impl World {
                 rotated_first: before.flatten().is_none(),
                 fate: call.fate,
                 sender_lives: self.processes[call.process].alive,
-                frozen_for: self.processes[call.process].frozen_until.saturating_sub(now),
+                frozen_for: self.processes[call.process].frozen_until.saturating_sub(self.now),
             };
             self.ledger.refresh_arrived(now, call.process, &sending);
         }
@@ -144,7 +178,10 @@ impl World {
     /// The moment of sending: a process that is frozen from here on is the protocol's one exemption.
     pub(super) fn check_before_sending(&mut self, process: ProcessId, request: &Request) {
         match request {
-            Request::Refresh { refresh_token } => self.ledger.refresh_leaves(self.now, process, refresh_token),
+            Request::Refresh { refresh_token } => self.ledger.refresh_leaves(self.time(), process, refresh_token),
+            Request::Revoke { token } => {
+                self.ledger.revocation_leaves(self.time(), process, self.provider.refresh_of(token))
+            }
             Request::Exchange { code, .. } if self.processes[process].is_foreign => self.ledger.foreign_code(code),
             _ => {}
         }

@@ -65,6 +65,7 @@ fn hash_item(item: &Item, hasher: &mut impl Hasher) {
             Value::S(text) => text.hash(hasher),
             Value::N(number) => number.hash(hasher),
             Value::B(bytes) => bytes.hash(hasher),
+            Value::Other => 0.hash(hasher),
         }
     }
 }

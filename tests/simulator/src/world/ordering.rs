@@ -1,8 +1,9 @@
 //! The mutants that change an order of steps: habits of the parts around the code, never a copy of the code.
 
-use shared::domain::connection::Status;
+use shared::domain::connection::attributes;
+use shared::domain::failure_class::FailureClass;
 use shared::domain::item::Value;
-use shared::domain::write::{Change, Test, clause};
+use shared::domain::write::{Change, Test, WriteName, clause};
 
 use super::{CallId, ProcessId, Step, World};
 use crate::call::{Answer, Refusal, Request, Table};
@@ -15,7 +16,7 @@ impl World {
         if self.ordering().is_none() {
             return;
         }
-        if write.name == "acquire" {
+        if write.name == WriteName::Acquire {
             let owner = write.changes.iter().find_map(|change| match change {
                 Change::Set("lease_owner", Value::S(owner)) => Some(owner.clone()),
                 _ => None,
@@ -23,20 +24,19 @@ impl World {
             self.owners.insert((process, write.key.clone()), owner.unwrap_or_default());
         }
         match self.ordering() {
-            Some(Ordering::CommitGatedByLease) if write.name == "commit" => {
+            Some(Ordering::CommitGatedByLease) if write.name == WriteName::Commit => {
                 let owner = self.owners.get(&(process, write.key.clone())).cloned().unwrap_or_default();
                 write.clauses.push(clause("the lease is ours", Test::Equals("lease_owner", owner.into())));
             }
-            Some(Ordering::MarkOnFirstRefusal) if write.name == "settle" => {
+            Some(Ordering::MarkOnFirstRefusal) if write.name == WriteName::Settle => {
                 let is_refusal = |change: &Change| matches!(change, Change::SetIfAbsent("refused_at", _));
                 if write.changes.iter().any(is_refusal) {
-                    let status = || Value::from(Status::ReauthRequired.as_str());
-                    let set = self.store.connections.get(&write.key).and_then(|item| item.0.get("token_set")).cloned();
+                    let now = self.clock();
                     write.changes.extend([
-                        Change::Set("status", status()),
-                        Change::Set("attention", status()),
-                        Change::Set("refused_set", set.unwrap_or_else(status)),
-                        Change::Remove("shard"),
+                        Change::Set(attributes::NEEDS_CUSTOMER_SINCE, now.into()),
+                        Change::Set(attributes::NEEDS_CUSTOMER_WHY, FailureClass::InvalidGrant.as_str().into()),
+                        Change::Set(attributes::ATTENTION, attributes::NEEDS_CUSTOMER.into()),
+                        Change::Remove(attributes::SHARD),
                     ]);
                 }
             }
@@ -47,7 +47,9 @@ impl World {
     /// Effects that the call would not have had.
     pub(super) fn reorder_steps(&mut self, id: CallId, request: &Request, effect: u64) -> u8 {
         let again = match (self.ordering(), request) {
-            (Some(Ordering::ReleaseBeforeStore), Request::Write { write, .. }) if write.name == "commit" => 3_000,
+            (Some(Ordering::ReleaseBeforeStore), Request::Write { write, .. }) if write.name == WriteName::Commit => {
+                3_000
+            }
             (Some(Ordering::ResendWithoutWaiting), Request::Refresh { .. }) => 0,
             (Some(Ordering::CodeSentAgain), Request::Exchange { .. }) => 0,
             _ => return 0,
@@ -60,7 +62,7 @@ impl World {
     pub(super) fn is_put_off(&self, request: &Request, is_first: bool) -> bool {
         self.ordering() == Some(Ordering::ReleaseBeforeStore)
             && is_first
-            && matches!(request, Request::Write { write, .. } if write.name == "commit")
+            && matches!(request, Request::Write { write, .. } if write.name == WriteName::Commit)
     }
 
     pub(super) fn reorder_answer(&mut self, process: ProcessId, id: CallId, answer: Answer) -> Answer {
@@ -75,7 +77,7 @@ impl World {
                 Answer::Failed(Refusal::Unknown)
             }
             (Some(Ordering::CommitTriedOnce), Request::Write { write, .. })
-                if write.name == "commit" && matches!(answer, Answer::Failed(_)) =>
+                if write.name == WriteName::Commit && matches!(answer, Answer::Failed(_)) =>
             {
                 Answer::Failed(Refusal::Nonsense)
             }

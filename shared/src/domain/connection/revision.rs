@@ -1,0 +1,20 @@
+//! The revision of a row: a number that grows with every change of what the row holds.
+//!
+//! A write that was decided by what was read asks for the revision that was read. Then nothing that the decision rests on has
+//! changed: neither the pair, nor a pair that waits, nor the list of grants to revoke, nor the session, nor whether the
+//! connection was taken away or needs its customer. Leases, journals, accounts and seals do not count.
+
+use super::Row;
+use super::attributes::{ID, REVISION};
+use crate::domain::write::{Change, Clause, Test, clause};
+
+/// A part of every write that changes what the row holds.
+pub(super) const COUNTED: Change = Change::Add(REVISION, 1);
+
+/// `None` is no row.
+pub(super) fn is_as_seen(seen: Option<&Row>) -> Clause {
+    match seen.and_then(Row::revision) {
+        None => clause("there is no row yet", Test::Absent(ID)),
+        Some(revision) => clause("the row is as it was seen", Test::Equals(REVISION, revision.into())),
+    }
+}

@@ -1,0 +1,120 @@
+//! Checks of journeys: their attempts, their sessions, and the grants that they store.
+
+use shared::domain::item::Item;
+use shared::domain::write::{Write, WriteName};
+
+use super::storing::{Facts, Times};
+use super::{Invariant, Ledger, live};
+use crate::world::{ProcessId, World};
+
+impl Ledger {
+    pub(super) fn attempt_written(
+        &mut self,
+        times: Times,
+        process: ProcessId,
+        write: &Write,
+        old: Option<&Item>,
+        new: &Item,
+    ) {
+        let Some(name) = write.key.strip_prefix("state#") else { return };
+        let text = |item: Option<&Item>, name: &'static str| {
+            item.and_then(|item| item.string(name).ok()).unwrap_or_default().to_owned()
+        };
+        if write.name == WriteName::BeginAttempt {
+            let began = self.order_seen.get(&process).copied().unwrap_or(times.at);
+            self.begun.entry(name.to_owned()).or_insert(began);
+        }
+        let expires_at = old.and_then(|old| old.number("expires_at").ok());
+        if write.name == WriteName::TakeAttempt && expires_at.is_some_and(|time| World::at(time) <= times.asked_at) {
+            self.violate(times.now, Invariant::OneExchange, || "an attempt was taken after its time".to_owned());
+        }
+        if text(old, "phase") == "connected" && text(Some(new), "phase") != "connected" {
+            self.violate(times.now, Invariant::ToldTheTruth, || {
+                format!("an attempt that has connected is {}", text(Some(new), "phase"))
+            });
+        }
+        let id = text(Some(new), "connection_id");
+        match text(Some(new), "failure").as_str() {
+            "disconnected" if text(old, "failure") != "disconnected" => {
+                let began = self.begun.get(name).copied().unwrap_or_default();
+                if self.disconnected.get(&id).is_none_or(|disconnected| *disconnected < began) {
+                    self.violate(times.now, Invariant::DisconnectWins, || {
+                        format!("{id} was taken away before this journey began, and refuses it")
+                    });
+                }
+            }
+            "superseded" if text(old, "failure") != "superseded" => {
+                let began = self.begun.get(name).copied().unwrap_or_default();
+                if self.granted.get(&id).is_none_or(|granted| *granted < began) {
+                    self.violate(times.now, Invariant::ToldTheTruth, || {
+                        format!("no later grant of {id} is stored, and this one is superseded")
+                    });
+                }
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn session_written(&mut self, times: Times, write: &Write, new: &Item) {
+        let Some(session) = write.key.strip_prefix("session#") else { return };
+        if new.string("status").is_ok_and(|status| status == "completed") {
+            self.completed.insert(session.to_owned());
+            if !self.sessions.contains_key(session) {
+                self.violate(times.now, Invariant::ToldTheTruth, || {
+                    "a session is completed, and no journey of it has connected".to_owned()
+                });
+            }
+        } else if self.completed.contains(session) {
+            self.violate(times.now, Invariant::ToldTheTruth, || {
+                "a session that was completed says otherwise".to_owned()
+            });
+        }
+    }
+
+    /// A grant is in the row: live, or waiting for its confirmation.
+    pub(super) fn session_used(&mut self, facts: &Facts<'_>) {
+        let (name, session) = match facts.write.name {
+            WriteName::AwaitConfirmation => {
+                let Some(waiting) = facts.new.waiting() else { return };
+                (waiting.grant.name.clone(), waiting.grant.session.clone())
+            }
+            _ => {
+                let Some(connection) = live(facts.new) else { return };
+                let name = connection.granted_by.name.clone();
+                // An import leaves the mark of the session before it.
+                let session = connection.session.clone().filter(|_| !name.starts_with("import#"));
+                (name, session)
+            }
+        };
+        self.grant_stored(facts.times, facts.process, &facts.write.key, &name);
+        if let Some(mark) = session {
+            let order = mark.order.number();
+            let latest = self.session_orders.entry(facts.write.key.clone()).or_insert(order);
+            let is_earlier = order < *latest;
+            *latest = order.max(*latest);
+            // A later link may have been used while an earlier grant waits to be confirmed.
+            if is_earlier {
+                self.violate(facts.times.now, Invariant::OneExchange, || {
+                    format!("an earlier session has taken {} over", facts.write.key)
+                });
+            }
+            let first = self.sessions.entry(mark.id.as_str().to_owned()).or_insert_with(|| name.clone());
+            if *first != name {
+                self.violate(facts.times.now, Invariant::OneExchange, || "a session made two connections".to_owned());
+            }
+        }
+        self.grants.insert(name);
+    }
+
+    /// A pair that waits becomes live only while it may, and is taken away only when it may not any more.
+    pub(super) fn confirmation_ended(&mut self, facts: &Facts<'_>) {
+        let until = facts.old.and_then(|old| old.waiting()).map(|waiting| waiting.until.unix());
+        let is_too_late = until.is_some_and(|until| World::at(until) <= facts.times.asked_at);
+        let wrong = match facts.write.name {
+            WriteName::Confirm if is_too_late || until.is_none() => "confirmed too late",
+            WriteName::ExpireConfirmation if !is_too_late => "taken away while it could be confirmed",
+            _ => return,
+        };
+        self.violate(facts.times.now, Invariant::ConfirmedBeforeUse, || format!("{} was {wrong}", facts.write.key));
+    }
+}

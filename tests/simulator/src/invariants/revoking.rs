@@ -1,0 +1,188 @@
+//! Checks of grants that are not live any more: each is revoked, waits to be, is left to expire by the rules, or is named.
+
+use shared::domain::connection::SealedPair;
+use shared::domain::connection::attributes::{DATA_KEY, PAIR_ID, SEALED};
+use shared::domain::connection::revocation::Verdict;
+use shared::domain::connection::{Connection, Row, State};
+use shared::domain::item::Value;
+use shared::domain::token_pair::PairId;
+use shared::domain::write::{Change, Write, WriteName};
+
+use super::storing::Facts;
+use super::{Invariant, Ledger, Opened, held, live, open};
+use crate::named;
+use crate::provider::Provider;
+use crate::world::{ProcessId, World};
+
+/// Slots of the list.
+const FULL: usize = shared::domain::connection::attributes::REVOKE.len();
+
+/// Longer than a grant is tried to be revoked, less a second of rounding.
+const A_DAY: u64 = 86_399_000;
+
+impl Ledger {
+    /// What a row holds stays in it, or goes for a reason.
+    pub(super) fn pairs_kept(&mut self, facts: &Facts<'_>) {
+        let id = facts.write.key.as_str();
+        let now_held = held(facts.new);
+        for sealed in &now_held {
+            if !self.opened.contains_key(&sealed.id) {
+                match open(id, sealed, facts.provider) {
+                    Some(opened) => drop(self.opened.insert(sealed.id, opened)),
+                    None => {
+                        return self.violate(facts.times.now, Invariant::RowMakesSense, || {
+                            format!("\"{}\" stored what does not open", facts.write.name)
+                        });
+                    }
+                }
+            }
+            let owned = self.owned.entry(id.to_owned()).or_default();
+            if !owned.contains(&sealed.id) {
+                owned.push(sealed.id);
+            }
+            if let Some(offered) = self.offered.get_mut(&facts.process) {
+                offered.retain(|pair| *pair != sealed.id);
+            }
+        }
+        let Some(old) = facts.old else { return };
+        let is_full = facts.new.revocations().is_some_and(|list| list.iter().count() == FULL);
+        for sealed in held(old) {
+            if now_held.iter().any(|held| held.id == sealed.id) || matches!(facts.new, Row::Unreadable(_)) {
+                continue;
+            }
+            let is_live = live(old).is_some_and(|live| live.pair.id == sealed.id);
+            let is_in_list = old.revocations().is_some_and(|list| list.contains(sealed.id));
+            match facts.write.name {
+                WriteName::Commit if is_live => drop(self.dealt_with.insert(sealed.id, "its successor is stored")),
+                WriteName::RemoveRevocation if is_in_list => self.taken_off_the_list(facts, old, sealed.id),
+                _ if is_in_list && is_full => drop(self.dealt_with.insert(sealed.id, "the list was full")),
+                _ => self.violate(facts.times.now, Invariant::NoGrantForgotten, || {
+                    format!("\"{}\" forgets a pair of {id}", facts.write.name)
+                }),
+            }
+        }
+    }
+
+    fn taken_off_the_list(&mut self, facts: &Facts<'_>, old: &Row, pair: PairId) {
+        let Some(opened) = self.opened.get(&pair).cloned() else { return };
+        let provider = facts.provider;
+        let since = old.revocations().into_iter().flat_map(|list| list.iter());
+        let since = since.filter(|grant| grant.pair.id == pair).map(|grant| World::at(grant.since.unix())).min();
+        let of_live = live(facts.new).and_then(|live| self.opened.get(&live.pair.id));
+        let of_the_same_account =
+            of_live.is_some_and(|of_live| provider.account_of(of_live) == provider.account_of(&opened));
+        let excuse = if !provider.lives(&opened, facts.times.now) {
+            "it is revoked"
+        } else if of_the_same_account {
+            "it is of the account that is connected"
+        } else if self.refused_revocations.contains(&opened.refresh) && named::contains(pair) {
+            "the provider refuses, and the log says so"
+        } else if since.is_some_and(|since| since + A_DAY <= facts.times.now) && named::contains(pair) {
+            "a day has passed, and the log says so"
+        } else {
+            return self.violate(facts.times.now, Invariant::NoGrantForgotten, || {
+                format!("{} of {} is taken off the list, and lives on", opened.refresh, facts.write.key)
+            });
+        };
+        self.dealt_with.insert(pair, excuse);
+    }
+
+    /// One worker at a time, and no sooner than the last try allowed.
+    pub(super) fn revocation_claimed(&mut self, facts: &Facts<'_>) {
+        let (Some(before), Some(after)) = (facts.old.and_then(|old| old.revocations()), facts.new.revocations()) else {
+            return;
+        };
+        for grant in after.iter() {
+            let Some(seen) = before.iter().find(|seen| seen.pair.id == grant.pair.id && *seen != grant) else {
+                continue;
+            };
+            if World::at(seen.next_try_at.unix()) > facts.times.asked_at {
+                self.violate(facts.times.now, Invariant::BackoffHonoured, || {
+                    format!("a grant of {} is to be revoked while another worker has it", facts.write.key)
+                });
+            }
+            let Some(opened) = self.opened.get(&grant.pair.id) else { continue };
+            let is_right = grant.verdict(live(facts.new)) == Verdict::Revoke;
+            self.claims.insert((facts.process, opened.refresh.clone()), is_right);
+        }
+    }
+
+    /// A token is about to be revoked.
+    pub fn revocation_leaves(&mut self, now: u64, process: ProcessId, refresh: &str) {
+        if self.claims.get(&(process, refresh.to_owned())) != Some(&true) {
+            self.violate(now, Invariant::NothingLiveRevoked, || {
+                format!("{refresh} is to be revoked beside a live connection, or without a claim")
+            });
+        }
+        if self.current.values().any(|stored| stored.pair.refresh == refresh) {
+            self.violate(now, Invariant::NothingLiveRevoked, || format!("{refresh} is live, and is to be revoked"));
+        }
+    }
+
+    pub fn revocation_refused(&mut self, refresh: &str) {
+        self.refused_revocations.insert(refresh.to_owned());
+    }
+
+    /// A refreshed pair that the table does not take: from here on its process knows of it alone.
+    pub fn commit_refused(&mut self, process: ProcessId, write: &Write, provider: &Provider) {
+        let bytes = |name: &str| {
+            write.changes.iter().find_map(|change| match change {
+                Change::Set(set, Value::B(bytes)) if *set == name => Some(bytes.clone()),
+                _ => None,
+            })
+        };
+        let id = write.key.as_str();
+        let (Some(pair_id), Some(sealed), Some(data_key)) =
+            (bytes(PAIR_ID).and_then(|bytes| PairId::parse(&bytes)), bytes(SEALED), bytes(DATA_KEY))
+        else {
+            return;
+        };
+        let pair = SealedPair { id: pair_id, sealed, data_key };
+        if self.opened.contains_key(&pair.id) {
+            return;
+        }
+        let Some(opened) = open(id, &pair, provider) else { return };
+        let family = |refresh: &str| provider.refresh_tokens.get(refresh).map(|token| token.family);
+        if self.current.get(id).is_some_and(|current| family(&current.pair.refresh) == family(&opened.refresh)) {
+            self.dealt_with.insert(pair.id, "it is of the grant that is live");
+        }
+        self.opened.insert(pair.id, opened);
+        self.owned.entry(id.to_owned()).or_default().push(pair.id);
+        self.offered.entry(process).or_default().push(pair.id);
+    }
+
+    /// A process that has brought a pair too late meets a fault: it can do no more about it.
+    pub fn offer_fails(&mut self, process: ProcessId) {
+        for pair in self.offered.get(&process).cloned().unwrap_or_default() {
+            self.dealt_with.insert(pair, "the table failed when it was to be noted");
+        }
+    }
+
+    /// At the end, of every pair that was ever stored.
+    pub(super) fn judge_grants(&mut self, now: u64, id: &str, row: Option<&Row>, provider: &Provider) {
+        let live_pair: Option<&Connection> = row.and_then(live);
+        let of_live = live_pair.and_then(|live| self.opened.get(&live.pair.id)).map(|pair| provider.account_of(pair));
+        let mut forgotten: Vec<&Opened> = Vec::new();
+        for pair in self.owned.get(id).into_iter().flatten() {
+            let Some(opened) = self.opened.get(pair) else { continue };
+            let is_live = live_pair.is_some_and(|live| live.pair.id == *pair);
+            let is_listed = row.and_then(Row::revocations).is_some_and(|list| list.contains(*pair));
+            let is_waiting = row.and_then(Row::waiting).is_some_and(|waiting| waiting.pair_id() == *pair);
+            let is_left = self.dealt_with.contains_key(pair)
+                || of_live == Some(provider.account_of(opened))
+                || named::contains(*pair);
+            if !is_live && !is_listed && !is_waiting && !is_left && provider.lives(opened, now) {
+                forgotten.push(opened);
+            }
+        }
+        let forgotten = forgotten.first().map(|opened| opened.refresh.clone());
+        if let Some(refresh) = forgotten {
+            self.violate(now, Invariant::NoGrantForgotten, || {
+                format!("{refresh} of {id} lives, and nothing knows of it")
+            });
+        }
+        if row.and_then(|row| row.state().ok()) == Some(State::Disconnecting) {
+            self.violate(now, Invariant::NoGrantForgotten, || format!("the grants of {id} are still to be revoked"));
+        }
+    }
+}
