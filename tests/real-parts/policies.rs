@@ -77,10 +77,17 @@ pub(crate) async fn nobody_may_do_more(stack: &Stack, calls: &[Call]) {
         changed
     };
     let state = context(&session, "dynamodb:LeadingKeys", json!(["state#x"]));
+    let order = context(&session, "dynamodb:LeadingKeys", json!(["order#x"]));
     let mut denied = vec![
         ("authorize reads a connection", "authorize", connection.clone()),
         ("authorize writes a connection", "authorize", renamed(&connection, "dynamodb:UpdateItem")),
         ("authorize reads an attempt, and with it a code verifier", "authorize", state.clone()),
+        ("authorize takes a number in the order of events", "authorize", renamed(&order, "dynamodb:UpdateItem")),
+        ("authorize changes a session", "authorize", renamed(&session, "dynamodb:UpdateItem")),
+        ("callback reads the order of events", "callback", order.clone()),
+        ("callback takes a number in the order of events", "callback", renamed(&order, "dynamodb:UpdateItem")),
+        ("refresh takes a number in the order of events", "refresh", renamed(&order, "dynamodb:UpdateItem")),
+        ("token takes a number in the order of events", "token", renamed(&order, "dynamodb:UpdateItem")),
         ("callback opens a data key", "callback", decrypt.clone()),
         ("callback reads a session", "callback", session.clone()),
         ("refresh makes a data key", "refresh", generate.clone()),

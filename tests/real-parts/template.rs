@@ -7,7 +7,7 @@ use http::Method;
 use local::deployment::function_of;
 use serde_json::{Value, json};
 use shared::config::{Environment, RefreshSettings};
-use shared::domain::connection::writes::LONGEST_INVOCATION;
+use shared::domain::connection::refresh::LONGEST_INVOCATION;
 use shared::failure::FailureClass;
 use shared::metrics::{METRICS, NAMESPACE};
 
@@ -214,9 +214,15 @@ async fn every_alarm_watches_a_metric_that_reports_under_its_dimensions() {
             watched.insert(name);
         }
     }
-    for name in
-        ["least_remaining_seconds", "reauthorizations_needed", "ambiguous_rotations", "failures", "5xx", "Throttles"]
-    {
+    for name in [
+        "least_remaining_seconds",
+        "unfinished_runs",
+        "reauthorizations_needed",
+        "ambiguous_rotations",
+        "failures",
+        "5xx",
+        "Throttles",
+    ] {
         assert!(watched.contains(name), "nobody watches {name}");
     }
     // Each cause but the customer's own acts has its alarm.
@@ -228,8 +234,28 @@ async fn every_alarm_watches_a_metric_that_reports_under_its_dimensions() {
     }
     let dead_man = stack.properties("NoSweepAlarm");
     assert_eq!((&dead_man["EvaluationPeriods"], &dead_man["TreatMissingData"]), (&json!(3), &json!("breaching")));
+    // A sweep that sees nothing ends all the same: the dead man's alarm stays silent, and this one rings.
+    let unfinished = stack.properties("UnfinishedRunsAlarm");
+    assert_eq!((&unfinished["Statistic"], &unfinished["Threshold"]), (&json!("Sum"), &json!(1)));
+    assert_eq!((&unfinished["EvaluationPeriods"], &unfinished["DatapointsToAlarm"]), (&json!(2), &json!(2)));
+    assert_eq!(unfinished["Period"], dead_man["Period"]);
     let schedule = stack.properties("RefreshFunctionSchedule")["ScheduleExpression"].as_str().unwrap();
     assert_eq!((schedule, &dead_man["Period"]), ("rate(5 minutes)", &json!("300")));
+}
+
+#[tokio::test]
+async fn each_of_our_metrics_has_an_alarm_or_a_line_on_the_dashboard() {
+    let stack = Stack::with(&[]).await;
+    let (_, dashboard) = stack.of_type("AWS::CloudWatch::Dashboard")[0];
+    let shown = dashboard["Properties"]["DashboardBody"].as_str().unwrap();
+    let is_watched = |name: &str| {
+        let alarms = stack.of_type("AWS::CloudWatch::Alarm");
+        alarms.iter().any(|(_, alarm)| alarm["Properties"]["MetricName"] == name)
+    };
+    for metric in METRICS {
+        let is_seen = shown.contains(&format!("\"{}\"", metric.name)) || is_watched(metric.name);
+        assert!(is_seen, "nobody sees {}", metric.name);
+    }
 }
 
 #[tokio::test]
