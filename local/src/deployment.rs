@@ -114,7 +114,6 @@ impl Deployment {
         let doctor = Doctor {
             connections: connections.clone(),
             attempts: attempts.clone(),
-            attempts_expiry: attempts.clone(),
             key_maker: keys.clone(),
             provider: provider.clone(),
             refreshing: refreshes.refreshing.clone(),

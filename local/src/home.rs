@@ -12,7 +12,7 @@ struct Row {
     status: String,
 }
 
-/// Connection ids are shown to whoever sits at the laptop, and not through a tunnel.
+/// Connection ids are shown to the person at the laptop, and not through a tunnel.
 pub(crate) async fn page(server: &Server, is_local: bool) -> Response {
     let rows = if is_local { rows(server).await } else { Vec::new() };
     let markup = html! {

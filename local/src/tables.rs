@@ -70,7 +70,7 @@ pub async fn create(client: &Client) -> Result<(), StartError> {
             .global_secondary_indexes(index(
                 "due",
                 &[("shard", KeyType::Hash), ("refresh_at", KeyType::Range)],
-                &["expires_at"],
+                &["expires_at", "needs_customer_since", "not_refreshed"],
             ))
             .global_secondary_indexes(index("attention", &[("attention", KeyType::Hash), ("id", KeyType::Range)], &[]))
             .send()

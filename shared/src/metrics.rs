@@ -26,7 +26,7 @@ pub const METRICS: &[Metric] = &[
     Metric { name: "least_remaining_seconds", unit: "Seconds", by: &[] },
     // Of a run that has not done its whole work.
     Metric { name: "unfinished_runs", unit: "Count", by: &[] },
-    // Of one connection, whichever function has met it.
+    // Of one connection, from every function that meets it.
     Metric { name: "failures", unit: "Count", by: &["class", "cause"] },
     Metric { name: "reauthorizations_needed", unit: "Count", by: &[] },
     Metric { name: "ambiguous_rotations", unit: "Count", by: &[] },

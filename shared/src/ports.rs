@@ -154,7 +154,7 @@ pub trait PutEvents: Send + Sync {
 pub struct Due {
     pub key: String,
     pub refresh_at: Timestamp,
-    /// Of the access token; `None` where there is no live pair.
+    /// Of the access token; `None` where there is none yet or any more, or where only its customer can help.
     pub expires_at: Option<Timestamp>,
 }
 
@@ -177,22 +177,6 @@ pub struct DuePage {
 #[async_trait]
 pub trait ListDue: Send + Sync {
     async fn list(&self, shard: u8, after: Option<DueCursor>) -> Result<DuePage, StoreError>;
-}
-
-/// Which rows a list holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Listing {
-    /// Every row of a connection, in no order.
-    Everything,
-    /// Those in the sparse `attention` index under this word.
-    Attention(&'static str),
-}
-
-/// Lists connections, at most `limit` rows a call, however many there are (`dynamodb:Scan`; `dynamodb:Query` on the index and
-/// `dynamodb:BatchGetItem`).
-#[async_trait]
-pub trait ListConnections: Send + Sync {
-    async fn list(&self, listing: Listing, limit: u8, after: Option<String>) -> Result<Page, StoreError>;
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -317,49 +301,6 @@ pub enum Revoked {
 #[async_trait]
 pub trait ReadAccount: Send + Sync {
     async fn read(&self, access_token: &AccessToken) -> Result<Account, ProviderError>;
-}
-
-/// What the token endpoint answered, and when by its own clock (RFC 9110 section 6.6.1).
-pub struct Probed {
-    pub answer: Result<TokenResponse, ProviderError>,
-    pub date: Option<Timestamp>,
-}
-
-/// Sends a code that nobody was given, to see whether the client is accepted. It takes nobody's grant away.
-#[async_trait]
-pub trait ProbeTokenEndpoint: Send + Sync {
-    async fn probe(&self, redirect_uri: &str, secret: &ClientSecret) -> Probed;
-}
-
-/// A table as it is. Keys are the partition key, then the sort key where there is one.
-#[derive(Clone, Debug)]
-pub struct TableShape {
-    pub key: Vec<String>,
-    pub indexes: Vec<IndexShape>,
-}
-
-#[derive(Clone, Debug)]
-pub struct IndexShape {
-    pub name: String,
-    pub key: Vec<String>,
-    /// Beside the keys; `None` is all of them.
-    pub attributes: Option<Vec<String>>,
-    /// Whether it can be asked: one that is still being built cannot.
-    pub is_active: bool,
-}
-
-/// Looks how a table is made (`dynamodb:DescribeTable`).
-#[async_trait]
-pub trait DescribeTable: Send + Sync {
-    /// `None` where there is no such table.
-    async fn describe(&self) -> Result<Option<TableShape>, StoreError>;
-}
-
-/// Looks by which attribute rows of a table expire (`dynamodb:DescribeTimeToLive`).
-#[async_trait]
-pub trait DescribeTimeToLive: Send + Sync {
-    /// `None` where none do.
-    async fn expires_by(&self) -> Result<Option<String>, StoreError>;
 }
 
 /// The time, and the only way to wait.

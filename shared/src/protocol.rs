@@ -1,4 +1,4 @@
-//! The use cases: what happens to connections, whichever function asks for it.
+//! The use cases: what happens to connections, for every function that asks for it.
 //!
 //! | module | holds |
 //! |---|---|

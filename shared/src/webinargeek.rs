@@ -26,6 +26,7 @@ mod revocation;
 
 pub use account::AccountEndpoint;
 pub use http_client::HttpClient;
+pub use probe::Probed;
 
 /// The largest answer that is read. A pair is below 4 KiB; a page of HTML may be anything.
 const BODY_LIMIT: usize = 64 * 1024;

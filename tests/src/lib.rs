@@ -12,4 +12,5 @@ pub mod laptop;
 pub mod proof;
 pub mod random;
 pub mod signature;
+pub mod tokens;
 pub mod world;

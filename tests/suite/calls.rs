@@ -10,15 +10,19 @@ fn total(calls: &BTreeMap<String, usize>) -> usize {
 }
 
 #[tokio::test]
-async fn authorize_is_one_call_and_two_with_a_session() {
+async fn authorize_is_one_call_and_three_with_a_session_whose_making_is_two() {
     let world = World::new().await;
     world.browser().confirm("/authorize").await;
     assert_eq!(world.calls.take(), BTreeMap::from([("UpdateItem".to_owned(), 1)]));
 
     let session = world.session(json!({ "confirm_page": false })).await;
-    world.calls.take();
+    assert_eq!(world.calls.take(), BTreeMap::from([("UpdateItem".to_owned(), 2)]), "its order, and the session");
     world.browser().get(session.text("url")).await;
-    assert_eq!(world.calls.take(), BTreeMap::from([("GetItem".to_owned(), 1), ("UpdateItem".to_owned(), 1)]));
+    assert_eq!(
+        world.calls.take(),
+        BTreeMap::from([("GetItem".to_owned(), 2), ("UpdateItem".to_owned(), 1)]),
+        "the session, the order of what has happened to its id, and the attempt"
+    );
 }
 
 #[tokio::test]

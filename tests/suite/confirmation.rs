@@ -1,17 +1,17 @@
 //! `confirm: true`: a link that was passed on gives nobody another one's account.
 
-use aws_sdk_dynamodb::primitives::Blob;
-use aws_sdk_dynamodb::types::AttributeValue;
 use http::header::LOCATION;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
+use shared::domain::escrow::Escrowed;
+use tests::tokens;
 use tests::world::{Answer, World};
 use url::Url;
 
 use crate::connections::assert_problem;
 
 /// A link for this connection, and where its journey has ended.
-async fn journey(world: &World, id: &str, decision: &str) -> (Answer, Url) {
+pub(crate) async fn journey(world: &World, id: &str, decision: &str) -> (Answer, Url) {
     let body = json!({ "connection_id": id, "return_to": "https://app.example.com/done", "confirm": true });
     let session = world.session(body).await;
     let ended = world.browser().journey(session.text("url"), decision).await;
@@ -20,11 +20,11 @@ async fn journey(world: &World, id: &str, decision: &str) -> (Answer, Url) {
     (session, back)
 }
 
-fn parameter(back: &Url, name: &str) -> Option<String> {
+pub(crate) fn parameter(back: &Url, name: &str) -> Option<String> {
     back.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
 }
 
-async fn confirm(world: &World, session: &Answer, confirmation: &str) -> Answer {
+pub(crate) async fn confirm(world: &World, session: &Answer, confirmation: &str) -> Answer {
     let path = format!("/v1/connect-sessions/{}/confirm", session.text("session_id"));
     world.json(Method::POST, &path, Some(json!({ "confirmation": confirmation }))).await
 }
@@ -37,7 +37,8 @@ async fn a_connection_hands_out_nothing_until_the_user_who_began_has_come_back()
     assert_eq!(world.token("t").await.status, 404);
     assert_eq!(world.reject("t", 1).await.status, 404);
     let waiting = world.get("/v1/connections/t").await.body;
-    assert_eq!((&waiting["reason"], &waiting["next_refresh_at"]), (&json!("unconfirmed"), &Value::Null));
+    assert_eq!((&waiting["status"], &waiting["reason"]), (&json!("pending"), &json!("unconfirmed")));
+    assert_eq!((&waiting["next_refresh_at"], &waiting["expires_at"]), (&Value::Null, &Value::Null));
 
     let confirmation = parameter(&back, "confirmation").unwrap();
     for _ in 0..2 {
@@ -54,8 +55,7 @@ async fn a_victim_who_follows_the_attackers_link_keeps_the_account() {
     let world = World::new().await;
     // The attacker's own connection; the victim follows the link, and the integrator never sees the attacker come back.
     journey(&world, "attacker", "approve").await;
-    let victims = world.stored("attacker").await.unwrap();
-    let pair = world.deployment.token.refreshing.open(&victims).await.unwrap();
+    let pair = tokens::waiting(&world, "attacker").await;
     let granted = world.simulation.faults.requests();
     assert_eq!(granted["authorization_code"], 1);
 
@@ -117,50 +117,6 @@ async fn a_reload_of_the_last_page_brings_the_same_confirmation_and_a_denial_non
 }
 
 #[tokio::test]
-async fn what_works_is_not_replaced_by_what_nobody_may_ever_confirm() {
-    let world = World::new().await;
-    let body = json!({ "connection_id": "t", "return_to": "https://app.example.com/done", "confirm": true });
-    // The link was made before the connection was.
-    let early = world.session(body.clone()).await;
-    world.clock.advance(1);
-    world.connect("t").await;
-    let refused = world.json(Method::POST, "/v1/connect-sessions", Some(body.clone())).await;
-    assert_problem(&refused.body, &refused.headers, 409, "connection_exists");
-    let ended = world.browser().journey(early.text("url"), "approve").await;
-    let back = Url::parse(ended.headers()[LOCATION].to_str().unwrap()).unwrap();
-    assert_eq!(parameter(&back, "status").unwrap(), "failed");
-    assert!(world.is_live(world.token("t").await.text("access_token")));
-
-    // One that waits may be replaced by the next one that waits.
-    let (_, _) = journey(&world, "u", "approve").await;
-    world.clock.advance(1);
-    let (session, back) = journey(&world, "u", "approve").await;
-    assert_eq!(confirm(&world, &session, &parameter(&back, "confirmation").unwrap()).await.status, 200);
-}
-
-#[tokio::test]
-async fn what_a_late_pair_has_revived_is_not_replaced_either() {
-    let world = World::new().await;
-    world.connect("t").await;
-    let set = world.stored("t").await.unwrap().pair.token_set.as_bytes().to_vec();
-    let bytes = |set: Vec<u8>| AttributeValue::B(Blob::new(set));
-    world.set("t", "status", AttributeValue::S("reauth_required".to_owned())).await;
-    world.set("t", "refused_set", bytes(set)).await;
-    let body = json!({ "connection_id": "t", "return_to": "https://app.example.com/done", "confirm": true });
-    world.clock.advance(1);
-    let session = world.session(body.clone()).await;
-    // It was another pair that was refused: the stored one has come late.
-    world.set("t", "refused_set", bytes(vec![7; 16])).await;
-    let before = world.row("t").await;
-    let refused = world.json(Method::POST, "/v1/connect-sessions", Some(body)).await;
-    assert_problem(&refused.body, &refused.headers, 409, "connection_exists");
-    let ended = world.browser().journey(session.text("url"), "approve").await;
-    let back = Url::parse(ended.headers()[LOCATION].to_str().unwrap()).unwrap();
-    assert_eq!(parameter(&back, "status").unwrap(), "failed");
-    assert_eq!(world.row("t").await, before);
-}
-
-#[tokio::test]
 async fn a_confirmation_needs_a_way_back() {
     let world = World::new().await;
     let refused = world.json(Method::POST, "/v1/connect-sessions", Some(json!({ "confirm": true }))).await;
@@ -179,8 +135,7 @@ async fn the_store_going_down_at_the_callback_leaves_it_to_the_queue_and_it_stil
     browser.get(&callback).await;
     world.outage_of(&[]);
     for escrowed in world.escrow.take() {
-        let again = shared::domain::escrowed::Escrowed::from_json(&escrowed.to_json()).unwrap();
-        world.deployment.refresh.refreshing.replay(again).await.unwrap();
+        world.replay(&Escrowed::from_json(&escrowed.to_json()).unwrap()).await;
     }
     assert_eq!(world.get("/v1/connections/t").await.text("reason"), "unconfirmed");
     assert_eq!(world.token("t").await.status, 404);

@@ -5,22 +5,27 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use authorize::Authorize;
-use aws_sdk_dynamodb::types::AttributeValue;
 use local::deployment::Deployment;
 use serde_json::json;
-use shared::disconnecting::Disconnection;
-use shared::domain::connection::Status;
-use shared::domain::connection::disconnecting::Revocation;
-use shared::domain::connection::writes::{Need, acquire};
+use shared::domain::attempt::{Attempt, StateHash};
+use shared::domain::connection::State;
+use shared::domain::connection::disconnect::Outcome;
+use shared::domain::connection::refresh::RefreshReason;
 use shared::domain::connection_id::ConnectionId;
-use shared::domain::item::Item;
-use shared::ports::{Clock, ReadAttempts, StoreError, WriteConnections};
-use tests::world::{Setup, TABLE, World};
+use shared::domain::order::Order;
+use shared::domain::secret::{ClientSecret, RefreshToken};
+use shared::domain::session::{Session, SessionId};
+use shared::domain::token_pair::TokenResponse;
+use shared::ports::{Clock, ProviderError, ReadAttempts, RefreshPair, StoreError};
+use shared::protocol::disconnect::Disconnection;
+use shared::protocol::refresh::{self, Refreshing};
+use tests::tokens;
+use tests::world::{Setup, World};
 
 async fn disconnect(world: &World, id: &str) -> Disconnection {
     let deadline = world.clock.now() + Duration::from_secs(60);
     let id = ConnectionId::parse(id).unwrap();
-    world.deployment.refresh.disconnecting.disconnect(&id, deadline).await.unwrap()
+    world.deployment.connections.disconnecting.disconnect(&id, deadline).await.unwrap()
 }
 
 fn revocations(world: &World) -> usize {
@@ -32,18 +37,28 @@ async fn afterwards_the_provider_accepts_neither_token_and_nothing_secret_is_lef
     let world = World::new().await;
     world.connect("t").await;
     let token = world.token("t").await.text("access_token").to_owned();
-    assert_eq!(disconnect(&world, "t").await, Disconnection::Ended(Revocation::Done));
+    assert_eq!(disconnect(&world, "t").await, Disconnection::Ended(Outcome::Done));
     assert!(!world.is_live(&token));
     assert_eq!(world.token("t").await.status, 404);
     assert_eq!(world.get("/v1/connections/t").await.status, 404);
     assert_eq!(
         world.row("t").await.unwrap().into_keys().collect::<std::collections::BTreeSet<_>>(),
-        ["disconnected_at", "id", "revocation", "session", "session_order", "status", "version"]
-            .map(str::to_owned)
-            .into()
+        [
+            "disconnect_order",
+            "format",
+            "id",
+            "revocation",
+            "session",
+            "session_order",
+            "status",
+            "vacant_since",
+            "version"
+        ]
+        .map(str::to_owned)
+        .into()
     );
     // Whoever asks again learns how it ended.
-    assert_eq!(disconnect(&world, "t").await, Disconnection::Ended(Revocation::Done));
+    assert_eq!(disconnect(&world, "t").await, Disconnection::Ended(Outcome::Done));
     assert_eq!(disconnect(&world, "unknown").await, Disconnection::NotFound);
     assert_eq!(world.sweep().await["due"], 0);
 }
@@ -52,7 +67,7 @@ async fn afterwards_the_provider_accepts_neither_token_and_nothing_secret_is_lef
 async fn a_provider_without_an_endpoint_for_it_is_no_reason_to_keep_a_connection() {
     let world = World::with(Setup::default().variable("WEBINARGEEK_REVOKE_URL", "")).await;
     world.connect("t").await;
-    assert_eq!(disconnect(&world, "t").await, Disconnection::Ended(Revocation::Off));
+    assert_eq!(disconnect(&world, "t").await, Disconnection::Ended(Outcome::Off));
 }
 
 #[tokio::test]
@@ -60,30 +75,13 @@ async fn a_customer_may_come_back_and_the_version_goes_on() {
     let world = World::new().await;
     world.connect("t").await;
     disconnect(&world, "t").await;
-    world.clock.advance(1);
     world.connect("t").await;
     let back = world.stored("t").await.unwrap();
-    assert_eq!((back.version, back.status), (2, Status::Active));
+    assert_eq!((back.version, back.state), (2, State::Active));
     assert!(world.is_live(world.token("t").await.text("access_token")));
 }
 
-#[tokio::test]
-async fn a_journey_that_began_before_does_not_bring_it_back_and_its_grant_is_revoked() {
-    let world = World::new().await;
-    world.connect("t").await;
-    world.clock.advance(1);
-    let session = world.session(json!({ "connection_id": "t" })).await;
-    let browser = world.browser();
-    let callback = browser.to_callback(session.text("url")).await;
-    world.clock.advance(10);
-    disconnect(&world, "t").await;
-    let page = browser.get(&callback).await;
-    assert!(page.body().contains("taken away in the meantime"), "{}", page.body());
-    assert!(world.stored("t").await.is_none());
-    assert_eq!(revocations(&world), 2, "the pair that was stored, and the one that could not be");
-}
-
-/// Reads a session, and stands still until another one's link was used, and the connection taken away.
+/// Reads the order of the id's events, and stands still until another link was used, and the connection taken away.
 struct StandsStill {
     sessions: Arc<dyn ReadAttempts>,
     world: World,
@@ -92,14 +90,20 @@ struct StandsStill {
 
 #[async_trait]
 impl ReadAttempts for StandsStill {
-    async fn read(&self, key: &str) -> Result<Option<Item>, StoreError> {
-        let session = self.sessions.read(key).await;
+    async fn session(&self, id: &SessionId) -> Result<Option<Session>, StoreError> {
+        self.sessions.session(id).await
+    }
+
+    async fn attempt(&self, state_hash: &StateHash) -> Result<Option<Attempt>, StoreError> {
+        self.sessions.attempt(state_hash).await
+    }
+
+    async fn order(&self, id: &ConnectionId) -> Result<Option<Order>, StoreError> {
+        let order = self.sessions.order(id).await;
         let page = self.world.browser().journey(&self.link, "approve").await;
         assert!(page.body().contains("is connected"), "{}", page.body());
-        self.world.clock.advance(10);
-        assert_eq!(disconnect(&self.world, "t").await, Disconnection::Ended(Revocation::Done));
-        self.world.clock.advance(10);
-        session
+        assert_eq!(disconnect(&self.world, "t").await, Disconnection::Ended(Outcome::Done));
+        order
     }
 }
 
@@ -107,7 +111,6 @@ impl ReadAttempts for StandsStill {
 async fn a_journey_whose_process_stood_still_before_its_first_write_does_not_bring_it_back() {
     let world = World::new().await;
     let used = world.session(json!({ "connection_id": "t", "confirm_page": false })).await.text("url").to_owned();
-    world.clock.advance(1);
     let link = world.session(json!({ "connection_id": "t", "confirm_page": false })).await.text("url").to_owned();
     let Ok(deployment) = Arc::try_unwrap(world.another().deployment) else { panic!("nobody else has it") };
     let stands_still =
@@ -148,25 +151,46 @@ async fn a_link_that_was_used_does_not_bring_it_back_although_its_journey_died_b
     assert_eq!(world.token("t").await.status, 200, "a new link does");
 }
 
+/// Has the answer of a refresh in hand, and stands still until the connection was taken away.
+struct TakenAway {
+    provider: Arc<dyn RefreshPair>,
+    world: World,
+}
+
+#[async_trait]
+impl RefreshPair for TakenAway {
+    async fn refresh(&self, token: &RefreshToken, secret: &ClientSecret) -> Result<TokenResponse, ProviderError> {
+        let refreshed = self.provider.refresh(token, secret).await;
+        assert_eq!(disconnect(&self.world, "t").await, Disconnection::Ended(Outcome::Done));
+        assert_eq!(self.world.token("t").await.status, 404);
+        refreshed
+    }
+}
+
 #[tokio::test]
-async fn a_refresh_in_flight_is_waited_out_and_its_pair_is_the_one_that_is_revoked() {
+async fn a_refresh_in_flight_holds_nothing_up_and_its_pair_is_revoked_by_the_next_sweep() {
     let world = World::with(Setup::strict()).await;
     world.connect("t").await;
     world.clock.advance(6000);
-    let table = shared::aws::dynamodb::ConnectionsTable::new(world.services.dynamodb.clone(), TABLE.to_owned());
+    let Ok(deployment) = Arc::try_unwrap(world.another().deployment) else { panic!("nobody else has it") };
+    let refreshing = deployment.refresh.refreshing;
+    drop((deployment.token, deployment.connections, deployment.refresh.replaying));
+    let Ok(refreshing) = Arc::try_unwrap(refreshing) else { panic!("nobody else has it") };
+    let provider = Arc::new(TakenAway { provider: refreshing.provider.clone(), world: world.another() });
+    let refreshing = Refreshing { provider, ..refreshing };
+    let deadline = world.clock.now() + Duration::from_secs(60);
     let id = ConnectionId::parse("t").unwrap();
-    table.write(&acquire(&id, &Need::Scheduled, "in-flight", world.clock.now())).await.unwrap();
+    let outcome = refreshing.refresh(&id, &RefreshReason::Scheduled, deadline).await;
+    assert!(matches!(outcome, refresh::Outcome::Gone), "{outcome:?}");
 
-    assert_eq!(disconnect(&world, "t").await, Disconnection::Pending);
-    assert_eq!(disconnect(&world, "t").await, Disconnection::Pending, "asked for twice");
-    assert_eq!(revocations(&world), 0);
-    assert_eq!(world.token("t").await.status, 404, "and hands out nothing meanwhile");
-
-    // The process with the lease has died: the schedule goes on.
-    world.clock.advance(36);
+    let late = tokens::to_revoke(&world, "t").await;
+    assert_eq!((late.len(), revocations(&world)), (1, 1), "the old pair was revoked, the late one is in the list");
+    assert!(world.is_live(late[0].access_token.expose()));
+    assert_eq!(world.get("/v1/connections/t").await.text("status"), "disconnecting");
     assert_eq!(world.sweep().await["due"], 1);
-    assert!(world.stored("t").await.is_none());
-    assert_eq!((world.refreshes(), revocations(&world)), (0, 1));
+    assert!(!world.is_live(late[0].access_token.expose()));
+    assert_eq!(world.get("/v1/connections/t").await.status, 404);
+    assert_eq!((world.sweep().await["due"].clone(), revocations(&world)), (json!(0), 2));
 }
 
 #[tokio::test]
@@ -174,16 +198,14 @@ async fn a_pair_that_cannot_be_revoked_is_tried_for_a_day() {
     let world = World::with(Setup::default().variable("WEBINARGEEK_REVOKE_URL", "http://127.0.0.1:9/revoke")).await;
     world.connect("t").await;
     assert_eq!(disconnect(&world, "t").await, Disconnection::Pending);
-    // A refresh that was in flight could not open the pair, and says so after that.
-    world.set("t", "attention", AttributeValue::S("quarantined".to_owned())).await;
     for _ in 0..300 {
         world.clock.advance(300);
         world.sweep().await;
     }
     assert!(world.stored("t").await.is_none());
-    let left = world.row("t").await.unwrap();
-    assert_eq!(left["revocation"].as_s().unwrap(), "failed");
-    assert!(!left.contains_key("attention"), "nobody need look at a tombstone");
+    assert_eq!(world.row("t").await.unwrap()["revocation"].as_s().unwrap(), "failed");
+    assert_eq!(disconnect(&world, "t").await, Disconnection::Ended(Outcome::Failed));
+    assert_eq!(world.sweep().await["due"], 0);
 }
 
 #[tokio::test]

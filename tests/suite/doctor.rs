@@ -193,7 +193,7 @@ async fn an_index_that_is_made_otherwise_is_found() {
         let index = GlobalSecondaryIndex::builder().index_name(name).projection(keys_only.clone());
         index.key_schema(key(partition, KeyType::Hash)).key_schema(key(sort, KeyType::Range)).build().unwrap()
     };
-    let table = world.services.dynamodb.create_table().table_name("by-hand").billing_mode(BillingMode::PayPerRequest);
+    let table = world.clients.dynamodb.create_table().table_name("by-hand").billing_mode(BillingMode::PayPerRequest);
     let table =
         table.key_schema(key("id", KeyType::Hash)).attribute_definitions(attribute("id", ScalarAttributeType::S));
     let table = table
@@ -222,7 +222,7 @@ async fn tables_that_may_not_be_looked_at_are_found() {
 async fn rows_that_do_not_expire_are_found() {
     let world = World::new().await;
     let off = TimeToLiveSpecification::builder().enabled(false).attribute_name("ttl").build().unwrap();
-    let update = world.services.dynamodb.update_time_to_live().table_name(tables::ATTEMPTS);
+    let update = world.clients.dynamodb.update_time_to_live().table_name(tables::ATTEMPTS);
     update.time_to_live_specification(off).send().await.unwrap();
     let answer = finds(&world, &[("attempts_ttl", "failed")]).await;
     assert!(finding(&answer, "attempts_ttl")["remedy"].as_str().unwrap().contains("update-time-to-live"));

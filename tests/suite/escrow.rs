@@ -1,16 +1,20 @@
 //! A pair that the table cannot take.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use aws_sdk_dynamodb::types::AttributeValue;
+use http::Method;
 use serde_json::json;
-use shared::disconnecting::Disconnection;
-use shared::domain::connection::Status;
-use shared::domain::connection_id::ConnectionId;
-use shared::ports::Clock;
-use shared::refreshing::Replayed;
-use tests::world::{STORING_A_PAIR, Setup, World};
+use shared::domain::connection::State;
+use shared::domain::escrow::Escrowed;
+use shared::domain::session::SessionStatus;
+use shared::domain::time::Timestamp;
+use shared::ports::{Clock, Escrow, EscrowError};
+use shared::protocol::replay::Replayed;
+use tests::clock::TestClock;
+use tests::world::{EscrowInMemory, STORING_A_PAIR, Setup, World};
 
 #[tokio::test]
 async fn a_refreshed_pair_waits_in_the_queue_until_the_table_takes_it() {
@@ -27,8 +31,8 @@ async fn a_refreshed_pair_waits_in_the_queue_until_the_table_takes_it() {
     assert!(!escrowed[0].to_json().contains(answer.body["request_id"].as_str().unwrap()));
     world.outage_of(&[]);
     let pair = escrowed.remove(0);
-    assert_eq!(world.deployment.refresh.refreshing.replay(pair.clone()).await.unwrap(), Replayed::Stored);
-    assert_eq!(world.deployment.refresh.refreshing.replay(pair).await.unwrap(), Replayed::Stored, "delivered twice");
+    assert_eq!(world.replay(&pair).await, Replayed::Stored);
+    assert_eq!(world.replay(&pair).await, Replayed::Stored, "delivered twice");
 
     let token = world.token("t").await;
     assert_eq!(token.body["version"], 2);
@@ -49,7 +53,7 @@ async fn while_a_pair_may_be_in_the_queue_the_old_refresh_token_is_not_sent_agai
     assert_eq!((waiting.status.as_u16(), &waiting.body["code"]), (503, &json!("unavailable")), "{waiting:?}");
     assert_eq!(world.refreshes(), 1, "a strict provider would end the new pair too");
     let pair = world.escrow.take().remove(0);
-    world.deployment.refresh.refreshing.replay(pair).await.unwrap();
+    world.replay(&pair).await;
     assert!(world.is_live(world.token("t").await.text("access_token")));
 }
 
@@ -57,18 +61,30 @@ async fn while_a_pair_may_be_in_the_queue_the_old_refresh_token_is_not_sent_agai
 async fn a_customers_grant_waits_there_too_and_the_reload_finds_it() {
     let world = World::new().await;
     let session = world.session(json!({ "connection_id": "t" })).await;
+    let shown = async || world.get(&format!("/v1/connect-sessions/{}", session.text("session_id"))).await.body;
     let browser = world.browser();
     let callback = browser.to_callback(session.text("url")).await;
     world.outage_of(&[STORING_A_PAIR]);
     assert_eq!(browser.get(&callback).await.status(), 503);
     world.outage_of(&[]);
+    let failed = shown().await;
+    assert_eq!((&failed["status"], &failed["reason"]), (&json!("failed"), &json!("not_stored")));
+    assert_eq!(browser.get(&callback).await.status(), 503, "it is not stored yet");
+
     let pair = world.escrow.take().remove(0);
-    assert_eq!(world.deployment.refresh.refreshing.replay(pair).await.unwrap(), Replayed::Stored);
+    assert_eq!(world.replay(&pair).await, Replayed::Stored);
+    let completed = shown().await;
+    assert_eq!((&completed["status"], &completed["reason"]), (&json!("completed"), &json!(null)));
+    let reloaded = browser.get(&callback).await;
+    assert_eq!(reloaded.status(), 200, "{}", reloaded.body());
+    assert!(reloaded.body().contains("connected"), "{}", reloaded.body());
+    assert_eq!(world.session_row(session.text("session_id")).await.status, SessionStatus::Completed);
+    assert_eq!(world.simulation.faults.requested("authorization_code"), 1);
     assert!(world.is_live(world.token("t").await.text("access_token")));
 }
 
 #[tokio::test]
-async fn a_grant_that_was_overtaken_by_a_refresh_remembers_the_pair_that_it_replaces_at_last() {
+async fn a_grant_that_was_overtaken_by_a_refresh_revokes_the_pair_that_it_replaces_at_last() {
     let world = World::with(Setup::default().asking_for_accounts()).await;
     world.connect("t").await;
     world.clock.advance(1);
@@ -79,10 +95,10 @@ async fn a_grant_that_was_overtaken_by_a_refresh_remembers_the_pair_that_it_repl
     world.outage_of(&[]);
     world.clock.advance(6000);
     assert_eq!(world.sweep().await["refreshed"], 1);
-    let refreshed = world.stored("t").await.unwrap().pair.token_set;
+    let refreshed = world.stored("t").await.unwrap().pair.id;
     let grant = world.escrow.take().remove(0);
-    assert_eq!(world.deployment.refresh.refreshing.replay(grant).await.unwrap(), Replayed::Stored);
-    assert_eq!(world.stored("t").await.unwrap().superseded.unwrap().pair.token_set, refreshed);
+    assert_eq!(world.replay(&grant).await, Replayed::Stored);
+    assert!(world.stored("t").await.unwrap().revocations.contains(refreshed));
 }
 
 #[tokio::test]
@@ -94,15 +110,14 @@ async fn a_pair_of_a_connection_that_was_taken_away_meanwhile_is_revoked() {
     world.token("t").await;
     world.outage_of(&[]);
     let pair = world.escrow.take().remove(0);
-    world.clock.advance(36);
-    let deadline = world.clock.now() + Duration::from_secs(60);
-    let id = ConnectionId::parse("t").unwrap();
-    let ended = world.deployment.refresh.disconnecting.disconnect(&id, deadline).await.unwrap();
-    assert!(matches!(ended, Disconnection::Ended(_)), "{ended:?}");
+    let deleted = world.json(Method::DELETE, "/v1/connections/t", None).await;
+    assert_eq!((deleted.status.as_u16(), &deleted.body), (200, &json!({ "revocation": "done" })));
     let revoked = world.simulation.faults.requested("revoke");
-    assert_eq!(world.deployment.refresh.refreshing.replay(pair).await.unwrap(), Replayed::Revoked);
+    assert_eq!(world.replay(&pair).await, Replayed::ToBeRevoked);
+    world.sweep().await;
     assert_eq!(world.simulation.faults.requested("revoke"), revoked + 1);
-    assert!(world.stored("t").await.is_none());
+    assert_eq!(world.get("/v1/connections/t").await.status, 404);
+    assert_eq!(world.replay(&pair).await, Replayed::ToBeRevoked, "delivered twice");
 }
 
 #[tokio::test]
@@ -117,8 +132,53 @@ async fn a_pair_that_was_overtaken_is_left_to_expire() {
     world.clock.advance(1);
     world.connect("t").await;
     let now = world.token("t").await.body;
-    assert_eq!(world.deployment.refresh.refreshing.replay(pair).await.unwrap(), Replayed::Superseded);
+    assert_eq!(world.replay(&pair).await, Replayed::Superseded);
     assert_eq!(world.token("t").await.body, now);
+}
+
+/// SQS says that its counts may lag by a minute or more.
+struct LaggingQueue {
+    queue: EscrowInMemory,
+    clock: Arc<TestClock>,
+    put_at: Mutex<Option<Timestamp>>,
+}
+
+const LAG: Duration = Duration::from_secs(90);
+
+#[async_trait]
+impl Escrow for LaggingQueue {
+    async fn put(&self, escrowed: &Escrowed) -> Result<(), EscrowError> {
+        *self.put_at.lock().unwrap() = Some(self.clock.now());
+        self.queue.put(escrowed).await
+    }
+
+    async fn is_empty(&self) -> Result<bool, EscrowError> {
+        let put_at = *self.put_at.lock().unwrap();
+        Ok(put_at.is_none_or(|put_at| self.clock.now() < put_at + LAG))
+    }
+}
+
+#[tokio::test]
+async fn a_queue_whose_count_lags_costs_no_refresh_token() {
+    let mut world = World::with(Setup::strict()).await;
+    world.connect("t").await;
+    let queue = LaggingQueue { queue: world.escrow.clone(), clock: world.clock.clone(), put_at: Mutex::default() };
+    world.clients.escrow = Arc::new(queue);
+    let world = world.another();
+    world.clock.advance(7300);
+    world.outage_of(&[STORING_A_PAIR]);
+    world.token("t").await;
+    world.outage_of(&[]);
+    assert_eq!(world.refreshes(), 1);
+    for _ in 0..40 {
+        world.clock.advance(10);
+        world.sweep().await;
+        let answer = world.token("t").await;
+        assert_eq!((answer.status.as_u16(), answer.text("code")), (503, "unavailable"), "{answer:?}");
+        assert_eq!(world.refreshes(), 1, "a strict provider would end the pair that waits");
+    }
+    assert_eq!(world.replay(&world.escrow.take().remove(0)).await, Replayed::Stored);
+    assert!(world.is_live(world.token("t").await.text("access_token")));
 }
 
 #[tokio::test]
@@ -150,7 +210,7 @@ async fn a_pair_that_does_not_open_is_shown_to_a_person_and_kept() {
     world.set("t", "sealed", AttributeValue::B(aws_sdk_dynamodb::primitives::Blob::new(vec![1; 64]))).await;
     assert_eq!(world.sweep().await["failed"], json!({ "unopenable": 1 }));
     assert_eq!(world.row("t").await.unwrap()["attention"].as_s().unwrap(), "quarantined");
-    assert_eq!(world.stored("t").await.unwrap().status, Status::Active);
+    assert_eq!(world.stored("t").await.unwrap().state, State::Active);
     assert_eq!(world.refreshes(), 0, "nothing was sent");
     world.set("t", "sealed", sealed).await;
     world.clock.advance(301);

@@ -1,7 +1,7 @@
 //! What one connection's failure says about all others.
 
 use serde_json::{Value, json};
-use shared::domain::connection::Status;
+use shared::domain::connection::State;
 use shared::domain::connection_id::ConnectionId;
 use shared::domain::schedule::shard;
 use tests::world::World;
@@ -29,7 +29,7 @@ async fn a_provider_that_refuses_everybody_for_half_an_hour_costs_nobody_the_con
         world.clock.advance(300);
     }
     for number in 0..20 {
-        assert_eq!(world.stored(&format!("t{number}")).await.unwrap().status, Status::Active);
+        assert_eq!(world.stored(&format!("t{number}")).await.unwrap().state, State::Active);
     }
     world.simulation.faults.clear();
     let mut refreshed = 0;
@@ -68,13 +68,13 @@ async fn a_fleet_that_really_was_refused_is_given_up_after_a_day() {
         world.sweep().await;
         world.clock.advance(300);
     }
-    assert_eq!(world.stored("t0").await.unwrap().status, Status::Active, "still frozen");
+    assert_eq!(world.stored("t0").await.unwrap().state, State::Active, "still frozen");
     for _ in 0..2 {
         world.sweep().await;
         world.clock.advance(300);
     }
     for number in 0..6 {
-        assert_eq!(world.stored(&format!("t{number}")).await.unwrap().status, Status::ReauthRequired);
+        assert_eq!(world.get(&format!("/v1/connections/t{number}")).await.text("status"), "reauth_required");
     }
 }
 
@@ -108,4 +108,24 @@ async fn a_pause_is_for_a_quarter_of_an_hour_at_most() {
     world.sweep().await;
     world.clock.advance(901);
     assert_eq!(world.sweep().await["refreshed"], 1);
+}
+
+#[tokio::test]
+async fn a_shorter_pause_ends_no_longer_one_in_the_memory_of_a_process() {
+    let world = world_of(2).await;
+    for seconds in ["600", "10"] {
+        let unavailable = json!({ "status": { "status": 503, "error": null, "retry_after": seconds } });
+        world.fault(json!({ "answer": unavailable, "grant_type": "refresh_token" }));
+    }
+    // Both leave before either is answered.
+    world.sweep().await;
+    assert_eq!(world.refreshes(), 2);
+    for seconds in [11, 18, 400] {
+        world.clock.advance(seconds);
+        let sweep = world.sweep().await;
+        assert_eq!((&sweep["refreshed"], &sweep["finished"]), (&json!(0), &json!(false)), "{sweep}");
+        assert_eq!(world.refreshes(), 2);
+    }
+    world.clock.advance(180);
+    assert_eq!(world.sweep().await["refreshed"], 2);
 }

@@ -1,21 +1,24 @@
 //! `PUT /v1/connections/{id}`: a connection from another system.
 
+use std::time::Duration;
+
+use aws_sdk_dynamodb::types::AttributeValue;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
-use shared::domain::connection::Status;
-use shared::domain::connection::writes::{Need, acquire};
+use shared::domain::connection::State;
+use shared::domain::connection::refresh::{RefreshReason, acquire};
 use shared::domain::connection_id::ConnectionId;
 use shared::ports::{Clock, WriteConnections};
-use tests::world::{Answer, Setup, TABLE, World};
+use shared::protocol::replay::Replayed;
+use tests::tokens;
+use tests::world::{Answer, STORING_A_PAIR, Setup, TABLE, World};
 
 use crate::connections::assert_problem;
 
 /// What another system would hold of a customer.
 async fn refresh_token(world: &World) -> String {
     world.connect("elsewhere").await;
-    let stored = world.stored("elsewhere").await.unwrap();
-    let pair = world.deployment.token.refreshing.open(&stored).await.unwrap();
-    pair.refresh_token.unwrap().expose().to_owned()
+    tokens::live(world, "elsewhere").await.refresh_token.unwrap().expose().to_owned()
 }
 
 async fn put(world: &World, body: Value) -> Answer {
@@ -47,7 +50,8 @@ async fn a_live_connection_is_not_overwritten_in_passing() {
     assert_eq!(world.refreshes(), 0);
 
     let replaced = put(&world, json!({ "refresh_token": refresh_token, "replace": true })).await;
-    assert_eq!((replaced.status, &replaced.body["version"]), (StatusCode::OK, &json!(3)));
+    assert_eq!((replaced.status, &replaced.body["version"]), (StatusCode::OK, &json!(2)));
+    assert_eq!(world.refreshes(), 1);
     assert!(world.is_live(world.token("t").await.text("access_token")));
 }
 
@@ -56,13 +60,13 @@ async fn one_that_needs_its_customer_may_be_imported_anew() {
     let world = World::new().await;
     world.connect("t").await;
     world.every_grant_ends().await;
-    assert_eq!(world.stored("t").await.unwrap().status, Status::ReauthRequired);
+    assert!(matches!(world.stored("t").await.unwrap().state, State::NeedsCustomer { .. }));
     let imported = put(&world, json!({ "refresh_token": refresh_token(&world).await })).await;
     assert_eq!((imported.status, imported.text("status")), (StatusCode::OK, "active"));
 }
 
 #[tokio::test]
-async fn a_refresh_token_that_the_provider_refuses_is_stored_and_the_answer_says_so() {
+async fn where_nothing_is_connected_a_refresh_token_that_the_provider_refuses_is_stored_and_the_answer_says_so() {
     let world = World::new().await;
     let imported = put(&world, json!({ "refresh_token": "nothing that the provider knows" })).await;
     assert_eq!((imported.status, imported.text("reason")), (StatusCode::ACCEPTED, "invalid_grant"));
@@ -95,11 +99,11 @@ async fn an_import_while_the_schedule_has_the_old_pair_at_the_provider_stands() 
     world.clock.advance(6000);
     // Somebody else's refresh has the lease, and will find another pair when it comes back.
     let id = ConnectionId::parse("t").unwrap();
-    let table = shared::aws::dynamodb::ConnectionsTable::new(world.services.dynamodb.clone(), TABLE.to_owned());
-    table.write(&acquire(&id, &Need::Scheduled, "somebody", world.clock.now())).await.unwrap();
+    let table = world.clients.connections(TABLE);
+    table.write(&acquire(&id, &RefreshReason::Scheduled, "somebody", world.clock.now())).await.unwrap();
     let imported = put(&world, json!({ "refresh_token": refresh_token, "replace": true })).await;
     assert_eq!(imported.status, StatusCode::OK, "{imported:?}");
-    assert!(world.stored("t").await.unwrap().lease_owner.is_none());
+    assert!(world.stored("t").await.unwrap().lease.is_none());
     assert!(world.is_live(world.token("t").await.text("access_token")));
 }
 
@@ -116,18 +120,6 @@ async fn a_link_that_has_made_the_connection_stays_used_after_an_import() {
     let before = world.row("t").await;
     assert_eq!(other.get(&late).await.status(), 400, "found by the simulator: the import had forgotten the session");
     assert_eq!(world.row("t").await, before);
-}
-
-#[tokio::test]
-async fn nothing_is_stored_while_it_is_being_taken_away() {
-    let world = World::new().await;
-    let refresh_token = refresh_token(&world).await;
-    world.connect("t").await;
-    world.fault(json!({ "answer": { "status": { "status": 500, "error": null, "retry_after": null } }, "grant_type": "revoke" }));
-    world.json(Method::DELETE, "/v1/connections/t", None).await;
-    let refused = put(&world, json!({ "refresh_token": refresh_token, "replace": true })).await;
-    assert_problem(&refused.body, &refused.headers, 503, "unavailable");
-    assert_eq!(world.stored("t").await.unwrap().status, Status::Disconnecting);
 }
 
 #[tokio::test]
@@ -149,4 +141,156 @@ async fn bad_input_names_its_field_and_stores_nothing() {
         assert!(!answer.body.to_string().contains("xxxx"));
     }
     assert!(world.calls.take().is_empty());
+}
+
+/// WebinarGeek has asked to wait with every request.
+async fn pause(world: &World) {
+    let until = (world.clock.now() + Duration::from_secs(600)).unix();
+    world.set("#pause", "until", AttributeValue::N(until.to_string())).await;
+}
+
+#[tokio::test]
+async fn one_that_was_not_refreshed_yet_says_so_in_every_route_and_is_connected_with_its_first_refresh() {
+    let world = World::new().await;
+    let refresh_token = refresh_token(&world).await;
+    let told = async || {
+        let events = world.stream.events("tests").await.unwrap();
+        let ids = events.iter().map(|event| event["id"].as_str().unwrap().to_owned());
+        ids.filter(|id| id.starts_with("t/")).collect::<Vec<_>>()
+    };
+    pause(&world).await;
+    let imported = put(&world, json!({ "refresh_token": refresh_token })).await;
+    assert_eq!(imported.status, StatusCode::ACCEPTED);
+    assert_eq!((imported.text("status"), imported.text("reason")), ("pending", "not_refreshed"));
+    assert_eq!((&imported.body["refreshed_at"], &imported.body["expires_at"]), (&Value::Null, &Value::Null));
+    assert_eq!(imported.body["version"], 1);
+    assert_eq!(world.get("/v1/connections/t").await.body, imported.body);
+    assert_eq!(world.get("/v1/connections?status=pending").await.body["connections"], json!([imported.body]));
+    assert_eq!(told().await, [""; 0]);
+    assert_eq!(world.token("t").await.body["code"], "provider_unavailable");
+    assert_eq!(world.refreshes(), 0);
+    let refused = put(&world, json!({ "refresh_token": "another" })).await;
+    assert_problem(&refused.body, &refused.headers, 409, "connection_exists");
+
+    // The token route does not wait for the schedule.
+    world.clock.advance(601);
+    let token = world.token("t").await;
+    assert_eq!((&token.body["version"], world.refreshes()), (&json!(2), 1), "{token:?}");
+    assert!(world.is_live(token.text("access_token")));
+    assert_eq!(world.get("/v1/connections/t").await.text("status"), "active");
+    assert_eq!(told().await, ["t/2/connection.connected"]);
+}
+
+#[tokio::test]
+async fn one_that_never_was_refreshed_is_not_told_when_it_is_taken_away() {
+    let world = World::new().await;
+    let refresh_token = refresh_token(&world).await;
+    pause(&world).await;
+    put(&world, json!({ "refresh_token": refresh_token })).await;
+    let deleted = world.json(Method::DELETE, "/v1/connections/t", None).await;
+    assert_eq!(deleted.body, json!({ "revocation": "done" }));
+    assert!(!world.honours(&refresh_token).await);
+    let events = world.stream.events("tests").await.unwrap();
+    assert!(events.iter().all(|event| event["connection_id"] == "elsewhere"), "{events:?}");
+}
+
+#[tokio::test]
+async fn a_replacement_that_does_not_refresh_leaves_the_live_pair_as_it_is() {
+    let world = World::with(Setup::strict()).await;
+    world.connect("t").await;
+    let spent = refresh_token(&world).await;
+    world.clock.advance(5800);
+    world.sweep().await;
+    let (row, token) = (world.row("t").await, world.token("t").await);
+    let replace = json!({ "refresh_token": spent, "replace": true });
+    let sent = world.refreshes();
+    let refused = put(&world, replace.clone()).await;
+    assert_problem(&refused.body, &refused.headers, 400, "invalid_request");
+    assert_eq!((&refused.body["field"], world.refreshes() - sent), (&json!("refresh_token"), 1));
+    assert_eq!(world.row("t").await, row);
+
+    for (answer, code, requests) in [
+        (json!({ "status": { "status": 500, "error": null, "retry_after": null } }), "provider_unavailable", 2),
+        (json!({ "status": { "status": 429, "error": null, "retry_after": "60" } }), "provider_unavailable", 1),
+        (
+            json!({ "status": { "status": 400, "error": "invalid_scope", "retry_after": null } }),
+            "provider_unavailable",
+            1,
+        ),
+        (json!("break"), "provider_unavailable", 2),
+        (json!({ "status": { "status": 401, "error": "invalid_client", "retry_after": null } }), "misconfigured", 1),
+    ] {
+        world.fault(json!({ "answer": answer, "times": requests }));
+        let sent = world.refreshes();
+        let refused = put(&world, replace.clone()).await;
+        world.simulation.faults.clear();
+        assert_problem(&refused.body, &refused.headers, 503, code);
+        assert_eq!(world.refreshes() - sent, requests, "{answer}");
+        assert_eq!(world.row("t").await, row, "{answer}");
+    }
+    pause(&world).await;
+    let sent = world.refreshes();
+    let refused = put(&world.another(), replace).await;
+    assert_problem(&refused.body, &refused.headers, 503, "provider_unavailable");
+    assert_eq!((world.row("t").await, world.refreshes()), (row, sent));
+    assert_eq!(world.token("t").await.body, token.body);
+    assert!(world.is_live(token.text("access_token")));
+}
+
+#[tokio::test]
+async fn a_replacement_is_swapped_after_its_one_refresh_and_the_replaced_grant_is_in_the_list() {
+    let world = World::with(Setup::strict().asking_for_accounts()).await;
+    world.connect("t").await;
+    let before = tokens::live(&world, "t").await;
+    world.simulation.grants.sign_in("2");
+    let replace = json!({ "refresh_token": refresh_token(&world).await, "replace": true });
+    let replaced = put(&world, replace).await;
+    assert_eq!((replaced.status, &replaced.body["version"]), (StatusCode::OK, &json!(2)));
+    assert_eq!((replaced.text("status"), &replaced.body["account"]["id"]), ("active", &json!("2")));
+    assert_eq!(world.refreshes(), 1);
+    assert!(world.is_live(world.token("t").await.text("access_token")));
+    assert_eq!(tokens::to_revoke(&world, "t").await[0].access_token.expose(), before.access_token.expose());
+    let events = world.stream.events("tests").await.unwrap();
+    let told: Vec<&str> = events.iter().map(|event| event["id"].as_str().unwrap()).collect();
+    assert_eq!(told, ["t/1/connection.connected", "elsewhere/1/connection.connected", "t/2/connection.reconnected"]);
+    world.clock.advance(6000);
+    world.sweep().await;
+    assert!(!world.is_live(before.access_token.expose()), "of another account: revoked");
+}
+
+#[tokio::test]
+async fn a_replacement_that_the_table_does_not_take_comes_out_of_the_queue() {
+    let world = World::with(Setup::strict()).await;
+    world.connect("t").await;
+    let before = world.token("t").await;
+    let refresh_token = refresh_token(&world).await;
+    world.outage_of(&[STORING_A_PAIR]);
+    let answer = put(&world, json!({ "refresh_token": refresh_token, "replace": true })).await;
+    assert_problem(&answer.body, &answer.headers, 503, "unavailable");
+    world.outage_of(&[]);
+    assert_eq!(world.refreshes(), 1);
+    assert_eq!(world.token("t").await.body["access_token"], before.body["access_token"], "meanwhile");
+    let mut escrowed = world.escrow.take();
+    assert_eq!(escrowed.len(), 1);
+    let pair = escrowed.remove(0);
+    assert!(!pair.to_json().contains(&refresh_token));
+    for _ in 0..2 {
+        assert_eq!(world.replay(&pair).await, Replayed::Stored);
+    }
+    let token = world.token("t").await;
+    assert_eq!((&token.body["version"], world.refreshes()), (&json!(2), 1));
+    assert!(world.is_live(token.text("access_token")), "the only live pair of that grant");
+}
+
+#[tokio::test]
+async fn one_that_needs_its_customer_is_reconnected_by_an_import_and_never_disconnected() {
+    let world = World::new().await;
+    world.connect("t").await;
+    world.every_grant_ends().await;
+    let refresh_token = refresh_token(&world).await;
+    put(&world, json!({ "refresh_token": refresh_token })).await;
+    let events = world.stream.events("tests").await.unwrap();
+    let ids: Vec<&str> = events.iter().map(|event| event["id"].as_str().unwrap()).collect();
+    let told: Vec<&&str> = ids.iter().filter(|id| id.starts_with("t/")).collect();
+    assert_eq!(told, [&"t/1/connection.connected", &"t/1/connection.reauth_required", &"t/3/connection.reconnected"]);
 }

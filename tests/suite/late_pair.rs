@@ -1,12 +1,16 @@
-//! A pair that arrives after its connection was given up: it revives the connection, whatever becomes of whoever brought it.
+//! A pair that arrives after its connection was given up revives the connection, by the write that stores it.
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use shared::domain::connection::Status;
-use shared::domain::connection::writes::give_up;
+use serde_json::json;
+use shared::domain::connection::State;
+use shared::domain::connection::refresh::give_up;
+use shared::domain::connection_id::ConnectionId;
 use shared::failure::FailureClass;
-use tests::world::{STORING_A_PAIR, Setup, World};
+use shared::ports::{Clock, WriteConnections};
+use shared::protocol::replay::Replayed;
+use tests::world::{STORING_A_PAIR, Setup, TABLE, World};
 
-/// A pair was granted, a rival has given the connection up meanwhile, and the pair's process died once it was stored.
+/// A pair was granted, a rival has given the connection up meanwhile, and the pair comes out of the queue.
 async fn late_pair(world: &World) {
     world.connect("t").await;
     world.clock.advance(8000);
@@ -14,16 +18,15 @@ async fn late_pair(world: &World) {
     world.token("t").await;
     world.outage_of(&[]);
     world.set("t", "lease_owner", AttributeValue::S("a rival".to_owned())).await;
-    let table = &world.deployment.refresh.refreshing.connection_writes;
-    let connection = world.stored("t").await.unwrap();
-    table.write(&give_up(&connection, "a rival", FailureClass::InvalidGrant.as_str())).await.unwrap();
+    let (id, now) = (ConnectionId::parse("t").unwrap(), world.clock.now());
+    let given_up = give_up(&id, "a rival", FailureClass::InvalidGrant, now, now);
+    world.clients.connections(TABLE).write(&given_up).await.unwrap();
     assert_eq!(world.token("t").await.body["code"], "reauth_required");
-    table.write(&world.escrow.take().remove(0).write()).await.unwrap();
-    assert_eq!(world.stored("t").await.unwrap().status, Status::ReauthRequired, "nobody has revived it yet");
+    assert_eq!(world.replay(&world.escrow.take().remove(0)).await, Replayed::Stored);
 }
 
 #[tokio::test]
-async fn it_is_answered_as_it_is_found_by_the_simulator_which_saw_it_refreshed_for_nothing() {
+async fn it_is_answered_and_not_refreshed_for_nothing() {
     let world = World::with(Setup::strict()).await;
     late_pair(&world).await;
     let refreshes = world.refreshes();
@@ -31,11 +34,26 @@ async fn it_is_answered_as_it_is_found_by_the_simulator_which_saw_it_refreshed_f
     assert!(world.is_live(token.text("access_token")));
     assert_eq!(token.body["version"], 2);
     assert_eq!(world.refreshes(), refreshes);
-    assert_eq!(world.stored("t").await.unwrap().status, Status::Active);
+    let shown = world.get("/v1/connections/t").await;
+    assert_eq!((&shown.body["status"], &shown.body["reason"]), (&json!("active"), &json!(null)));
 }
 
 #[tokio::test]
-async fn a_refused_request_does_not_revive_it() {
+async fn it_is_told_as_recovered() {
+    let world = World::with(Setup::strict()).await;
+    late_pair(&world).await;
+    let told = world.stream.events("tests").await.unwrap();
+    let told: Vec<_> = told.iter().map(|event| (event["type"].as_str().unwrap(), event["version"].clone())).collect();
+    let expected = [
+        ("connection.connected", json!(1)),
+        ("connection.reauth_required", json!(1)),
+        ("connection.recovered", json!(2)),
+    ];
+    assert_eq!(told, expected);
+}
+
+#[tokio::test]
+async fn a_refused_request_changes_nothing_of_it() {
     let world = World::new().await;
     late_pair(&world).await;
     let before = world.row("t").await;
@@ -44,13 +62,13 @@ async fn a_refused_request_does_not_revive_it() {
 }
 
 #[tokio::test]
-async fn the_schedule_goes_on_with_it_although_nobody_reads_its_token() {
+async fn the_schedule_goes_on_with_it_although_its_token_is_not_read() {
     let world = World::with(Setup::strict()).await;
     late_pair(&world).await;
     world.clock.advance(6000);
     assert_eq!(world.sweep().await["refreshed"], 1);
     let connection = world.stored("t").await.unwrap();
-    assert_eq!((connection.status, connection.version), (Status::Active, 3));
+    assert_eq!((connection.state, connection.version), (State::Active, 3));
     assert_eq!(world.get("/v1/connections/t").await.body["status"], "active");
     let attention = world.get("/v1/connections?status=reauth_required").await;
     assert_eq!(attention.body["connections"].as_array().unwrap().len(), 0);

@@ -12,15 +12,17 @@ use maintenance::{Event, Maintenance};
 use serde_json::{Value, json};
 use shared::aws::dynamodb::ConnectionsTable;
 use shared::aws::kms::DataKeyOpener;
-use shared::domain::connection::writes::Need;
+use shared::domain::connection::refresh::{self as writes, RefreshReason};
 use shared::domain::connection_id::ConnectionId;
 use shared::domain::secret::{ClientSecret, RefreshToken};
-use shared::domain::token_pair::Grant;
-use shared::domain::write::Delete;
+use shared::domain::token_pair::TokenResponse;
+use shared::domain::write::{Delete, Written};
+use shared::failure::FailureClass;
 use shared::ports::{
     Clock, DeleteConnections, KeyError, OpenedDataKey, ProviderError, RefreshPair, StoreError, TraceDataKeys,
+    WriteConnections,
 };
-use shared::refreshing::{Outcome, Refreshing};
+use shared::protocol::refresh::{Outcome, Refreshing};
 use tests::clock::TestClock;
 use tests::world::{Setup, TABLE, World};
 
@@ -46,7 +48,7 @@ async fn changed(ids: &[&str]) -> (World, World) {
 }
 
 fn opener(world: &World) -> DataKeyOpener {
-    DataKeyOpener { client: world.services.kms.clone(), stack: "tests".to_owned() }
+    DataKeyOpener { client: world.clients.kms.clone(), stack: "tests".to_owned() }
 }
 
 async fn wrapped_by(world: &World, id: &str) -> String {
@@ -55,7 +57,7 @@ async fn wrapped_by(world: &World, id: &str) -> String {
 }
 
 async fn rows(world: &World) -> HashMap<String, HashMap<String, AttributeValue>> {
-    let items = world.services.dynamodb.scan().table_name(TABLE).send().await.unwrap().items.unwrap();
+    let items = world.clients.dynamodb.scan().table_name(TABLE).send().await.unwrap().items.unwrap();
     items.into_iter().map(|row| (row["id"].as_s().unwrap().clone(), row)).collect()
 }
 
@@ -233,7 +235,11 @@ struct Meanwhile {
 
 #[async_trait]
 impl RefreshPair for Meanwhile {
-    async fn refresh(&self, refresh_token: &RefreshToken, secret: &ClientSecret) -> Result<Grant, ProviderError> {
+    async fn refresh(
+        &self,
+        refresh_token: &RefreshToken,
+        secret: &ClientSecret,
+    ) -> Result<TokenResponse, ProviderError> {
         let report = run(&self.world, json!({ "task": "reseal", "dry_run": false })).await;
         assert_eq!((&report["changed"], &report["finished"]), (&json!(1), &json!(true)));
         assert_eq!(wrapped_by(&self.world, "t").await, NEXT_KEY_ARN);
@@ -247,12 +253,12 @@ async fn a_refresh_that_began_before_stores_its_pair_under_the_earlier_key_and_a
     world.clock.advance(6000);
     let Ok(deployment) = Arc::try_unwrap(before.another().deployment) else { panic!("nobody else has it") };
     let refreshing = deployment.refresh.refreshing;
-    drop((deployment.token, deployment.connections));
+    drop((deployment.token, deployment.connections, deployment.refresh.replaying));
     let Ok(refreshing) = Arc::try_unwrap(refreshing) else { panic!("nobody else has it") };
     let provider = Arc::new(Meanwhile { provider: refreshing.provider.clone(), world: world.another() });
     let refreshing = Refreshing { provider, ..refreshing };
     let deadline = world.clock.now() + Duration::from_secs(300);
-    let outcome = refreshing.refresh(&ConnectionId::parse("t").unwrap(), &Need::Scheduled, deadline).await;
+    let outcome = refreshing.refresh(&ConnectionId::parse("t").unwrap(), &RefreshReason::Scheduled, deadline).await;
     assert!(matches!(outcome, Outcome::Refreshed(..)));
 
     assert_eq!(wrapped_by(&world, "t").await, KEY_ARN, "it had read its data key before");
@@ -274,13 +280,14 @@ async fn a_grant_that_a_later_one_has_replaced_is_sealed_anew_too_and_can_be_rev
     }
     let world = before.redeployed(&[("KMS_KEY_ID", NEXT_KEY_ARN)]);
     assert_eq!(run(&world, json!({ "task": "reseal", "dry_run": false })).await["changed"], 1);
-    let replaced = world.stored("t").await.unwrap().superseded.unwrap().pair;
+    let row = world.stored("t").await.unwrap();
+    let replaced = &row.revocations.iter().next().unwrap().pair;
     let id = ConnectionId::parse("t").unwrap();
     assert_eq!(opener(&world).trace(&id, &replaced.data_key).await.unwrap().wrapped_by, NEXT_KEY_ARN);
     world.clock.advance(6000);
     world.sweep().await;
     assert_eq!(world.simulation.faults.requested("revoke"), 1);
-    assert!(world.stored("t").await.unwrap().superseded.is_none());
+    assert!(world.stored("t").await.unwrap().revocations.is_empty());
     assert_eq!(run(&world, json!({ "task": "reseal" })).await["would_change"], 0);
 }
 
@@ -299,10 +306,13 @@ async fn rows_that_do_not_open_or_make_no_sense_are_reported_and_left_alone() {
         let report = run(&world, json!({ "task": "reseal", "dry_run": dry_run })).await;
         assert_eq!(report["failed"], json!({ "inconsistent_row": 1, "unopenable": 2 }));
         assert_eq!((&report["scanned"], &report["finished"]), (&json!(4), &json!(true)));
-    }
-    let after = rows(&world).await;
-    for id in ["flipped", "foreign", "senseless"] {
-        assert_eq!(after[id], before[id], "{id}");
+        let after = rows(&world).await;
+        for id in ["flipped", "foreign"] {
+            assert_eq!(after[id], before[id], "{id}");
+        }
+        assert_eq!(after["senseless"].contains_key("attention"), !dry_run, "put off, and shown to a person");
+        assert_eq!(after["senseless"]["sealed"], before["senseless"]["sealed"]);
+        assert_eq!(after["senseless"] == before["senseless"], dry_run);
     }
     assert_eq!(wrapped_by(&world, "fine").await, NEXT_KEY_ARN);
 }
@@ -331,16 +341,12 @@ async fn an_outage_ends_the_walk_or_counts_its_rows_and_loses_nothing() {
 async fn disconnect(world: &World, id: &str) {
     let deadline = world.clock.now() + Duration::from_secs(60);
     let id = ConnectionId::parse(id).unwrap();
-    world.deployment.refresh.disconnecting.disconnect(&id, deadline).await.unwrap();
-}
-
-fn table(world: &World) -> ConnectionsTable {
-    ConnectionsTable::new(world.services.dynamodb.clone(), TABLE.to_owned())
+    world.deployment.connections.disconnecting.disconnect(&id, deadline).await.unwrap();
 }
 
 /// Each takes a second.
 struct SlowDeletes {
-    table: ConnectionsTable,
+    table: Arc<ConnectionsTable>,
     clock: Arc<TestClock>,
 }
 
@@ -354,8 +360,11 @@ impl DeleteConnections for SlowDeletes {
 
 /// As the second `invalid_grant` leaves it.
 async fn give_up(world: &World, id: &str) {
-    world.set(id, "status", AttributeValue::S("reauth_required".to_owned())).await;
-    world.set(id, "refused_at", AttributeValue::N(world.clock.now().unix().to_string())).await;
+    let id = ConnectionId::parse(id).unwrap();
+    let (table, now) = (world.clients.connections(TABLE), world.clock.now());
+    world.set(id.as_str(), "lease_owner", AttributeValue::S("tests".to_owned())).await;
+    let given_up = table.write(&writes::give_up(&id, "tests", FailureClass::InvalidGrant, now, now)).await.unwrap();
+    assert!(matches!(given_up, Written::Applied(_)));
 }
 
 #[tokio::test]
@@ -371,7 +380,7 @@ async fn what_is_dead_for_long_enough_is_reaped_and_nothing_else() {
     give_up(&world, "given-up-later").await;
     world.clock.advance(31 * DAY);
     // A row of the fleet is nobody's.
-    let pause = world.services.dynamodb.put_item().table_name(TABLE).item("id", AttributeValue::S("#pause".to_owned()));
+    let pause = world.clients.dynamodb.put_item().table_name(TABLE).item("id", AttributeValue::S("#pause".to_owned()));
     pause.item("until", AttributeValue::N("1".to_owned())).send().await.unwrap();
 
     let before = rows(&world).await;
@@ -404,15 +413,16 @@ async fn a_reaping_that_stops_goes_on_behind_a_row_that_it_has_deleted() {
     let world = World::new().await;
     for number in 0..120 {
         let row =
-            world.services.dynamodb.put_item().table_name(TABLE).item("id", AttributeValue::S(format!("t{number}")));
-        let row = row.item("status", AttributeValue::S("disconnected".to_owned()));
-        row.item("disconnected_at", AttributeValue::N("1".to_owned())).send().await.unwrap();
+            world.clients.dynamodb.put_item().table_name(TABLE).item("id", AttributeValue::S(format!("t{number}")));
+        let row = row.item("format", AttributeValue::N("1".to_owned()));
+        let row = row.item("status", AttributeValue::S("vacant".to_owned()));
+        row.item("vacant_since", AttributeValue::N("1".to_owned())).send().await.unwrap();
     }
     world.connect("alive").await;
     let (mut changed, mut cursor, mut runs) = (0, Value::Null, 0);
     loop {
         let Ok(deployment) = Arc::try_unwrap(world.another().deployment) else { panic!("nobody else has it") };
-        let deletes = Arc::new(SlowDeletes { table: table(&world), clock: world.clock.clone() });
+        let deletes = Arc::new(SlowDeletes { table: world.clients.connections(TABLE), clock: world.clock.clone() });
         let maintenance = Maintenance { deletes, ..deployment.maintenance };
         let event = json!({ "task": "reap", "dry_run": false, "cursor": cursor });
         let report = run_for(&maintenance, &world, 85, event).await;

@@ -23,7 +23,7 @@ async fn ten_minutes_without(operations: &[&'static str]) -> World {
 
 async fn all_live_within_ten_minutes(world: &World) {
     for pair in world.escrow.take() {
-        world.deployment.refresh.refreshing.replay(pair).await.unwrap();
+        world.replay(&pair).await;
     }
     for _ in 0..10 {
         world.clock.advance(60);

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use serde_json::json;
-use shared::domain::connection::Status;
-use shared::domain::connection::writes::{Need, acquire};
+use shared::domain::connection::State;
+use shared::domain::connection::refresh::{RefreshReason, acquire};
 use shared::domain::connection_id::ConnectionId;
 use shared::domain::write::Written;
 use shared::ports::{Clock, WriteConnections};
@@ -148,7 +148,7 @@ async fn a_wrong_client_secret_stops_the_run_and_marks_nobody() {
     assert_eq!(summary["finished"], false);
     assert!(world.refreshes() <= 20, "{summary}");
     for number in 0..40 {
-        assert_eq!(world.stored(&format!("t{number}")).await.unwrap().status, Status::Active);
+        assert_eq!(world.stored(&format!("t{number}")).await.unwrap().state, State::Active);
     }
 }
 
@@ -171,9 +171,9 @@ async fn a_process_that_died_with_the_lease_costs_the_connection_nothing() {
     let world = World::new().await;
     world.connect("t").await;
     world.clock.advance(6000);
-    let table = shared::aws::dynamodb::ConnectionsTable::new(world.services.dynamodb.clone(), TABLE.to_owned());
+    let table = world.clients.connections(TABLE);
     let id = ConnectionId::parse("t").unwrap();
-    let taken = table.write(&acquire(&id, &Need::Scheduled, "dead", world.clock.now())).await.unwrap();
+    let taken = table.write(&acquire(&id, &RefreshReason::Scheduled, "dead", world.clock.now())).await.unwrap();
     assert!(matches!(taken, Written::Applied(_)));
 
     assert_eq!(world.sweep().await["deferred"], 1);
@@ -185,20 +185,34 @@ async fn a_process_that_died_with_the_lease_costs_the_connection_nothing() {
     assert!(world.is_live(world.token("t").await.text("access_token")));
 }
 
+/// Its access token has ended, and still: the pair of the worker that went may be on its way to the table, or in the queue.
+#[tokio::test]
+async fn a_lease_without_a_known_outcome_is_not_taken_over_for_two_minutes_after_its_end() {
+    let world = World::with(Setup::strict()).await;
+    world.connect("t").await;
+    world.clock.advance(7300);
+    let taken = acquire(&ConnectionId::parse("t").unwrap(), &RefreshReason::Scheduled, "dead", world.clock.now());
+    assert!(matches!(world.clients.connections(TABLE).write(&taken).await.unwrap(), Written::Applied(_)));
+    for seconds in [36, 60, 59] {
+        world.clock.advance(seconds);
+        assert_eq!(world.sweep().await["deferred"], 1);
+        assert_eq!(world.token("t").await.body["code"], "unavailable");
+        assert_eq!(world.refreshes(), 0);
+    }
+    world.clock.advance(1);
+    assert_eq!(world.token("t").await.body["version"], 2);
+}
+
 /// Found by the simulator: a provider that honours the old refresh token for some minutes would have ended it.
 #[tokio::test]
 async fn after_a_process_that_died_in_an_early_refresh_the_schedule_comes_at_once_and_not_when_the_token_is_old() {
     let world = World::new().await;
     world.connect("t").await;
     world.clock.advance(600);
-    let table = shared::aws::dynamodb::ConnectionsTable::new(world.services.dynamodb.clone(), TABLE.to_owned());
+    let table = world.clients.connections(TABLE);
     let id = ConnectionId::parse("t").unwrap();
-    let rejected = acquire(
-        &id,
-        &Need::Rejected { seen: world.stored("t").await.unwrap().pair.token_set },
-        "dead",
-        world.clock.now(),
-    );
+    let reason = RefreshReason::Rejected { seen: world.stored("t").await.unwrap().pair.id };
+    let rejected = acquire(&id, &reason, "dead", world.clock.now());
     assert!(matches!(table.write(&rejected).await.unwrap(), Written::Applied(_)));
     world.clock.advance(160);
     assert_eq!(world.sweep().await["refreshed"], 1);
@@ -215,6 +229,6 @@ async fn a_pair_lost_with_its_answer_is_labelled_where_the_provider_rotates_at_o
         world.clock.advance(60);
         world.sweep().await;
     }
-    let lost = world.stored("t").await.unwrap();
-    assert_eq!((lost.status, lost.reason.as_deref()), (Status::ReauthRequired, Some("ambiguous_rotation")));
+    let lost = world.get("/v1/connections/t").await;
+    assert_eq!((lost.text("status"), lost.text("reason")), ("reauth_required", "ambiguous_rotation"));
 }

@@ -2,7 +2,7 @@
 
 use shared::domain::connection::Connection;
 use shared::domain::connection_id::ConnectionId;
-use shared::domain::token_pair::TokenSet;
+use shared::domain::token_pair::PairId;
 use tests::world::World;
 
 async fn opens(world: &World, connection: &Connection) -> bool {
@@ -33,9 +33,9 @@ async fn a_row_with_any_bit_flipped_does_not_open() {
         row.pair.data_key = data_key;
         assert!(!opens(&world, &row).await);
     }
-    for token_set in flipped(stored.pair.token_set.as_bytes()) {
+    for pair_id in flipped(stored.pair.id.as_bytes()) {
         let mut row = stored.clone();
-        row.pair.token_set = TokenSet::parse(&token_set).unwrap();
+        row.pair.id = PairId::parse(&pair_id).unwrap();
         assert!(!opens(&world, &row).await);
     }
     for id in flipped(stored.id.as_str().as_bytes()) {
@@ -70,7 +70,7 @@ async fn no_part_of_a_row_opens_in_another() {
                     row.pair.data_key.clone_from(&from.pair.data_key);
                 }
                 if part(4) {
-                    row.pair.token_set = from.pair.token_set;
+                    row.pair.id = from.pair.id;
                 }
                 let same_key = from.pair.data_key == to.pair.data_key;
                 let whole = from.id == to.id && (taken == 7 || taken == 2 && same_key || taken == 5 && same_key);

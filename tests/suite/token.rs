@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::{Method, StatusCode};
 use serde_json::json;
-use shared::domain::connection::Status;
+use shared::domain::connection::State;
 use tests::world::{Setup, World};
 
 #[tokio::test]
@@ -155,7 +155,7 @@ async fn while_the_provider_is_down_a_token_that_lives_is_answered_and_then_a_50
     assert_eq!(expired.status, StatusCode::SERVICE_UNAVAILABLE, "{expired:?}");
     let seconds: i64 = expired.headers["retry-after"].to_str().unwrap().parse().unwrap();
     assert!((1..=900).contains(&seconds));
-    assert_eq!(world.stored("t").await.unwrap().status, Status::Active);
+    assert_eq!(world.stored("t").await.unwrap().state, State::Active);
 }
 
 #[tokio::test]
@@ -191,7 +191,7 @@ async fn a_customer_who_took_the_access_away_must_connect_again_and_only_a_secon
     world.simulation.grants.revoke_all();
     let first = world.token("t").await;
     assert_eq!(first.status, StatusCode::SERVICE_UNAVAILABLE, "{first:?}");
-    assert_eq!(world.stored("t").await.unwrap().status, Status::Active, "one refusal is not believed");
+    assert_eq!(world.stored("t").await.unwrap().state, State::Active, "one refusal is not believed");
 
     world.clock.advance(61);
     let second = world.token("t").await;
@@ -241,7 +241,7 @@ async fn a_wrong_client_secret_changes_no_status_and_is_said_as_long_as_it_lasts
         assert_eq!(answer.body["code"], "misconfigured");
         let backing_off = world.token("t").await;
         assert_eq!(backing_off.body["code"], "misconfigured", "nothing is on its way: {backing_off:?}");
-        assert_eq!(world.stored("t").await.unwrap().status, Status::Active);
+        assert_eq!(world.stored("t").await.unwrap().state, State::Active);
         world.clock.advance(400);
     }
     assert_eq!(world.token("t").await.body["version"], 2);
@@ -284,13 +284,11 @@ async fn a_row_under_another_name_does_not_open() {
 type Row = std::collections::HashMap<String, aws_sdk_dynamodb::types::AttributeValue>;
 
 async fn row(world: &World, id: &str) -> Row {
-    let key = aws_sdk_dynamodb::types::AttributeValue::S(id.to_owned());
-    let request = world.services.dynamodb.get_item().table_name(tests::world::TABLE).key("id", key);
-    request.send().await.unwrap().item.unwrap()
+    world.row(id).await.unwrap()
 }
 
 async fn put(world: &World, row: Row) {
-    let request = world.services.dynamodb.put_item().table_name(tests::world::TABLE);
+    let request = world.clients.dynamodb.put_item().table_name(tests::world::TABLE);
     request.set_item(Some(row)).send().await.unwrap();
 }
 

@@ -114,7 +114,7 @@ impl Authorize {
             None => return Err(AuthorizeError::InstallLinkOff),
         };
 
-        // 3. Without the question, whoever lures a customer to this address would start a journey in their name, and a
+        // 3. Without the question, an attacker who lures a customer to this address would start a journey in their name, and a
         //    provider that knows the customer redirects back at once.
         if *request.method() == Method::POST {
             if request.headers().get(ORIGIN).is_none_or(|sent| sent != origin.as_str()) {
@@ -185,7 +185,7 @@ impl Authorize {
         Ok(session)
     }
 
-    /// Whatever else the link holds is not repeated.
+    /// What else the link holds is not repeated.
     fn confirmation(&self, session: Option<&str>) -> Response {
         let target = session.map_or("/authorize".to_owned(), |token| format!("/authorize?session={token}"));
         let name = self.settings.display_name.as_deref().unwrap_or("The application that sent you here");

@@ -10,7 +10,7 @@ use shared::http::{Response, reply};
 
 use crate::{CallbackError, JourneyOutcome};
 
-/// A journey that has a `return_to` ends there, whatever its end; all others on a page of our own, and so does an attempt
+/// A journey that has a `return_to` ends there, in every case; all others on a page of our own, and so does an attempt
 /// that has expired: an old address in a history or a log must not redirect.
 pub(crate) fn reply(
     ended: Result<JourneyOutcome, CallbackError>,

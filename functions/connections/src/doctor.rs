@@ -1,7 +1,7 @@
 //! `GET /v1/doctor`: what would keep the first customer from connecting, found before that customer comes.
 //!
 //! Nothing is written, and no grant is touched: a data key is made and opened for a connection of no one, the tables are
-//! looked at, and the token endpoint is sent a code that nobody was given. All of it side by side, and each part bounded:
+//! looked at, and the token endpoint is sent a made-up code. All of it side by side, and each part bounded:
 //! the answer comes before API Gateway gives up.
 //!
 //! [`rotation`] is `POST /v1/doctor`, which touches a connection that may be lost.
@@ -11,14 +11,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::StatusCode;
+use shared::aws::dynamodb::{AttemptsTable, ConnectionsTable};
 use shared::domain::connection_id::ConnectionId;
 use shared::domain::return_to::is_loopback;
 use shared::domain::secret::AccessToken;
 use shared::domain::token_pair::{PairId, TokenPair};
 use shared::http::{Response, reply};
-use shared::ports::{DescribeTable, DescribeTimeToLive, MakeDataKeys, ProbeTokenEndpoint};
+use shared::ports::MakeDataKeys;
 use shared::protocol::refresh::Refreshing;
 use shared::sealing::{self, SealingContext};
+use shared::webinargeek::WebinarGeek;
 use tokio::time::timeout;
 use url::Url;
 
@@ -36,11 +38,10 @@ const AWS_REMEDY: &str = "the error names the action and the resource: deploy th
                           of your own account (SCPs, the key's, the secret's), at a disabled key, or at AWS's status";
 
 pub struct Doctor {
-    pub connections: Arc<dyn DescribeTable>,
-    pub attempts: Arc<dyn DescribeTable>,
-    pub attempts_expiry: Arc<dyn DescribeTimeToLive>,
+    pub connections: Arc<ConnectionsTable>,
+    pub attempts: Arc<AttemptsTable>,
     pub key_maker: Arc<dyn MakeDataKeys>,
-    pub provider: Arc<dyn ProbeTokenEndpoint>,
+    pub provider: Arc<WebinarGeek>,
     /// What it examines is what a refresh uses.
     pub refreshing: Arc<Refreshing>,
 }
@@ -55,9 +56,9 @@ impl Doctor {
         let redirect_uri = format!("{origin}/callback");
         let (sealing, connections, attempts, provider) = tokio::join!(
             self.sealing(),
-            tables::connections(&*self.connections),
-            tables::attempts(&*self.attempts, &*self.attempts_expiry),
-            provider::examine(&self.refreshing.secrets, &*self.provider, &*self.refreshing.clock, &redirect_uri),
+            tables::connections(&self.connections),
+            tables::attempts(&self.attempts),
+            provider::examine(&self.refreshing.secrets, &self.provider, &*self.refreshing.clock, &redirect_uri),
         );
         let redirect =
             Finding::ok("redirect_uri", format!("to be registered at WebinarGeek exactly so: {redirect_uri}"));

@@ -12,13 +12,14 @@
 //! | `GET /v1/doctor` | what would keep a customer from connecting | [`doctor`] |
 //! | `POST /v1/doctor` | how refresh tokens rotate, tried on a throw-away connection | `doctor/rotation.rs` |
 //!
-//! Whatever else begins with `/v1` ends here too, with 404 or 405.
+//! What else begins with `/v1` ends here too, with 404 or 405.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use http::{Method, StatusCode};
 use serde_json::json;
+use shared::aws::dynamodb::ConnectionsTable;
 use shared::config::{Environment, RefreshSettings};
 use shared::domain::connection::{Row, State};
 use shared::domain::connection_id::ConnectionId;
@@ -27,8 +28,8 @@ use shared::failure::FailureClass;
 use shared::http::problem::{Code, Problem};
 use shared::http::{Endpoint, Invocation, Request, Response, path, reply};
 use shared::ports::{
-    Clock, Entropy, ListConnections, MakeDataKeys, ReadAttempts, ReadConnections, StoreError, WriteAttempts,
-    WriteConnections, WriteOrders,
+    Clock, Entropy, MakeDataKeys, ReadAttempts, ReadConnections, StoreError, WriteAttempts, WriteConnections,
+    WriteOrders,
 };
 use shared::protocol::account::AccountLookup;
 use shared::protocol::composition::Refreshes;
@@ -76,7 +77,7 @@ pub struct Connections {
     pub sessions: Arc<dyn WriteAttempts>,
     pub connections: Arc<dyn ReadConnections>,
     pub connection_writes: Arc<dyn WriteConnections>,
-    pub listing: Arc<dyn ListConnections>,
+    pub listing: Arc<ConnectionsTable>,
     pub orders: Orders,
     pub importing: Importing,
     pub disconnecting: Disconnecting,
@@ -94,7 +95,7 @@ pub struct Services {
     pub orders: Arc<dyn WriteOrders>,
     pub connections: Arc<dyn ReadConnections>,
     pub connection_writes: Arc<dyn WriteConnections>,
-    pub listing: Arc<dyn ListConnections>,
+    pub listing: Arc<ConnectionsTable>,
     pub keys: Arc<dyn MakeDataKeys>,
     pub clock: Arc<dyn Clock>,
     pub entropy: Arc<dyn Entropy>,

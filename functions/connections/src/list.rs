@@ -7,13 +7,13 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::StatusCode;
 use serde_json::json;
+use shared::aws::dynamodb::Listing;
 use shared::domain::connection::Row;
 use shared::domain::connection::attributes::{NEEDS_CUSTOMER, QUARANTINED};
 use shared::domain::digest;
 use shared::http::problem::Problem;
 use shared::http::query::Query;
 use shared::http::{Request, Response, reply};
-use shared::ports::Listing;
 
 use crate::status::{self, Status};
 use crate::{Connections, ConnectionsError};
@@ -73,7 +73,7 @@ impl Filter {
 impl Connections {
     pub(crate) async fn list(&self, request: &Request) -> Result<Response, ConnectionsError> {
         let Wanted { filter, limit, after } = wanted(request)?;
-        let page = self.listing.list(filter.listing(), limit, after).await?;
+        let page = self.listing.list_connections(filter.listing(), limit, after).await?;
         for row in &page.rows {
             if let Row::Unreadable(unreadable) = row {
                 self.quarantine.put_off(unreadable, None).await;

@@ -17,7 +17,6 @@ async fn main() -> Result<(), lambda_http::Error> {
     let doctor = Doctor {
         connections: connections.clone(),
         attempts: attempts.clone(),
-        attempts_expiry: attempts.clone(),
         key_maker: keys.clone(),
         provider,
         refreshing: refreshes.refreshing.clone(),

@@ -5,7 +5,6 @@ use std::time::Duration;
 use http::StatusCode;
 use http::header::LOCATION;
 use serde_json::json;
-use shared::domain::attempt::Failure;
 use shared::domain::connection::Row;
 use shared::domain::connection_id::ConnectionId;
 use shared::domain::digest;
@@ -47,12 +46,8 @@ impl Connections {
         }
         let confirm_page = members.boolean("confirm_page")?.unwrap_or(true);
         let confirm = members.boolean("confirm")?.unwrap_or(false);
-        if confirm {
-            if return_to.is_none() {
-                return Err(
-                    Problem::field("return_to", "is required with confirm: it brings the confirmation back").into()
-                );
-            }
+        if confirm && return_to.is_none() {
+            return Err(Problem::field("return_to", "is required with confirm: it brings the confirmation back").into());
         }
 
         // Its place among all that happens to the id: a link that was made later may be used after this one.
@@ -109,10 +104,11 @@ impl Connections {
         ))
     }
 
-    /// Whether its journey has connected although its row does not say so: the process died before it could say so, or the
-    /// pair has come out of the queue since.
+    /// Whether a journey of the session has connected although its row does not say so: the process died before it could
+    /// say so, or the pair has come out of the queue since. A later journey by the same link, which was refused because of
+    /// that, changes nothing about it.
     async fn has_connected(&self, session: &Session) -> Result<bool, ConnectionsError> {
-        if !matches!(session.status, SessionStatus::Pending | SessionStatus::Failed(Failure::NotStored)) {
+        if session.status == SessionStatus::Completed {
             return Ok(false);
         }
         let row = self.connections.row(&session.connection_id).await?;

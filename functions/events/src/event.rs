@@ -71,13 +71,16 @@ impl Event {
             (Seen::Absent { .. }, Seen::Present { version, reason, .. }) => (Kind::ReauthRequired, *version, *reason),
             (Seen::Unreadable, Seen::Present { standing, version, reason, .. }) => match standing {
                 Standing::Active => (Kind::Recovered, *version, None),
-                Standing::Degraded => return None,
+                Standing::Degraded | Standing::NotRefreshed => return None,
                 Standing::ReauthRequired => (Kind::ReauthRequired, *version, *reason),
             },
             (
                 Seen::Present { standing: before, grant: old_grant, .. },
                 Seen::Present { standing: after, grant, version, reason, .. },
             ) => match (before, after) {
+                // Told when its first refresh has succeeded.
+                (_, Standing::NotRefreshed) => return None,
+                (Standing::NotRefreshed, Standing::Active | Standing::Degraded) => (Kind::Reconnected, *version, None),
                 (_, Standing::Active | Standing::Degraded) if old_grant != grant => (Kind::Reconnected, *version, None),
                 _ if before == after && old_grant == grant => return None,
                 (_, Standing::ReauthRequired) => (Kind::ReauthRequired, *version, *reason),

@@ -24,7 +24,7 @@ pub struct Occurred {
 pub struct Read {
     /// `None` where the change means nothing outside.
     pub occurred: Option<Occurred>,
-    /// The row that the change has left, where it cannot be read.
+    /// The row, where it cannot be read since this change. It is counted then, and by the schedule as long as it lasts.
     pub unreadable: Option<StoreError>,
 }
 
@@ -53,9 +53,10 @@ impl Read {
                 Some(Occurred { sequence_number, at: Timestamp::from_unix(at as i64), event })
             }
         };
-        let unreadable = match new {
-            Some(Row::Unreadable(unreadable)) => Some(unreadable.into()),
-            Some(Row::Connection(_) | Row::Tombstone(_)) | None => None,
+        let unreadable = match (old, new) {
+            (Some(Row::Unreadable(_)), Some(Row::Unreadable(_))) => None,
+            (_, Some(Row::Unreadable(unreadable))) => Some(unreadable.into()),
+            (_, Some(Row::Connection(_) | Row::Tombstone(_)) | None) => None,
         };
         Ok(Self { occurred, unreadable })
     }

@@ -15,13 +15,15 @@ pub enum Standing {
     /// Its refreshes fail, and a token may soon be missing.
     Degraded,
     ReauthRequired,
+    /// An import has taken its place, and has no token yet.
+    NotRefreshed,
 }
 
 /// What has been told of a connection, or would be.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Seen {
-    /// There is nothing to tell of: no row, a tombstone, a grant that waits for its confirmation, or an import that was not
-    /// refreshed yet.
+    /// There is nothing to tell of: no row, a tombstone, a grant that waits for its confirmation, or an import where nothing
+    /// was connected, as long as it was not refreshed.
     Absent { revocation: Option<Outcome> },
     Present {
         standing: Standing,
@@ -49,7 +51,8 @@ impl Seen {
     fn of_connection(connection: &Connection) -> Self {
         let (standing, reason) = match connection.state {
             State::NeedsCustomer { why, .. } => (Standing::ReauthRequired, Some(why)),
-            _ if !connection.has_been_refreshed => return Self::Absent { revocation: None },
+            _ if !connection.was_connected => return Self::Absent { revocation: None },
+            _ if !connection.has_been_refreshed => (Standing::NotRefreshed, connection.journal.reason),
             _ if connection.is_quarantined || connection.journal.failures >= DEGRADED_AFTER => {
                 (Standing::Degraded, connection.journal.reason)
             }
@@ -60,7 +63,7 @@ impl Seen {
             version: connection.version,
             grant: connection.granted_by.name.clone(),
             reason,
-            was_connected: connection.has_been_refreshed,
+            was_connected: connection.was_connected,
         }
     }
 }

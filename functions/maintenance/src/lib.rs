@@ -46,7 +46,7 @@ pub struct Settings {
 impl Settings {
     pub fn read(env: &mut Environment) -> Self {
         let kms_key_id = env.required("KMS_KEY_ID");
-        // KMS answers a key's ARN, whatever it was asked for. An alias would equal none, and each run seal everything again.
+        // KMS answers a key's ARN, also where it was asked by an alias. An alias would equal none, and each run seal everything again.
         let is_a_keys_arn = kms_key_id.starts_with("arn:") && kms_key_id.contains(":key/");
         if !is_a_keys_arn && !kms_key_id.is_empty() {
             env.problem("KMS_KEY_ID", "must be the ARN of a key, and of no alias");
@@ -151,7 +151,9 @@ impl Maintenance {
 
     async fn one(&self, event: &Event, row: Row) -> Result<Done, Failure> {
         if let Row::Unreadable(unreadable) = row {
-            self.quarantine.put_off(&unreadable, None).await;
+            if !event.dry_run {
+                self.quarantine.put_off(&unreadable, None).await;
+            }
             return Err(StoreError::from(unreadable).into());
         }
         match event.task {

@@ -15,16 +15,24 @@ use crate::{Done, Maintenance};
 const TRIES: usize = 3;
 
 impl Maintenance {
-    /// Every row that holds a pair, whatever its state: the live pair, the one that waits, and those that are still to be
+    /// Every row that holds a pair, in every state: the live pair, the one that waits, and those that are still to be
     /// revoked must open. If one of them fails, the others are done.
     pub(crate) async fn reseal(&self, mut row: Row, dry_run: bool) -> Result<Done, Failure> {
-        let pairs: Vec<PairId> = held(&row).iter().map(|pair| pair.id).collect();
         let mut all = Ok(Done::Skipped);
-        for pair in pairs {
+        let (mut looked_at, mut replaced) = (Vec::new(), 0);
+        while let Some(pair) = held(&row).iter().map(|pair| pair.id).find(|pair| !looked_at.contains(pair)) {
+            if replaced == TRIES {
+                return all.and(Err(StoreError::changed_at_every_try().into()));
+            }
             match self.reseal_one(&mut row, pair, dry_run).await {
                 Ok(Done::Skipped) => {}
                 Ok(Done::Changed) => all = all.map(|_| Done::Changed),
                 Err(failure) => all = all.and(Err(failure)),
+            }
+            looked_at.push(pair);
+            // A refresh has stored its successor, under the data key that it had read before: to be sealed anew, too.
+            if !held(&row).iter().any(|held| held.id == pair) {
+                replaced += 1;
             }
         }
         all
@@ -63,7 +71,6 @@ impl Maintenance {
                     *row = now;
                     return Ok(Done::Changed);
                 }
-                // A refresh has stored its pair, under the data key that it had read: to be sealed anew like the first.
                 Written::Refused(Some(now)) => *row = now,
             }
         }

@@ -249,7 +249,11 @@ impl Refresh {
                 let is_due = move |row: &Due| row.refresh_at <= now || !is_live;
                 let later = page.rows.iter().find(|row| !is_due(row)).map(|row| SweepItem::Later(row.expires_at));
                 let next = if later.is_some() { None } else { page.next.map(Some) };
-                let due = page.rows.into_iter().filter(is_due).map(move |due| SweepItem::Due(due, is_live));
+                let due = page.rows.into_iter().filter(is_due).map(move |due| {
+                    // The token of a connection that was given up is missed by no caller.
+                    let expires_at = due.expires_at.filter(|_| is_live);
+                    SweepItem::Due(Due { expires_at, ..due }, is_live)
+                });
                 Some((due.chain(later).collect::<Vec<_>>(), next))
             });
             pages.flat_map(stream::iter).boxed()

@@ -9,6 +9,8 @@ mod listing;
 
 pub use attempts::AttemptsTable;
 pub use connections::ConnectionsTable;
+pub use describing::{IndexShape, TableShape};
+pub use listing::Listing;
 
 pub use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};

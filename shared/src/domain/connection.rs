@@ -87,8 +87,10 @@ pub struct Connection {
     pub version: i64,
     pub pair: SealedPair,
     pub has_refresh_token: bool,
-    /// Whether it has ever had an access token: false only after an import.
+    /// Whether its grant has ever had an access token: false only after an import.
     pub has_been_refreshed: bool,
+    /// Whether this grant, or one that it has replaced, has had an access token: its integrator was told that it is connected.
+    pub was_connected: bool,
     pub token_type: String,
     pub scope: Option<String>,
     /// The OAuth client that the grant belongs to. No other client is ever shown its refresh token.
@@ -234,6 +236,15 @@ impl Tombstone {
 }
 
 impl State {
+    /// Since when only its customer can help, where no refresh is tried any more: a refusal that says nothing about the grant
+    /// may end.
+    pub fn given_up_since(self) -> Option<Timestamp> {
+        match self {
+            Self::NeedsCustomer { why, since } if why != FailureClass::Refused => Some(since),
+            _ => None,
+        }
+    }
+
     /// Whether the schedule keeps its token fresh, or is about to.
     pub fn is_in_use(self) -> bool {
         matches!(self, Self::Active | Self::NotRefreshed)

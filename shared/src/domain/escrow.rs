@@ -11,19 +11,27 @@ use super::token_pair::PairId;
 const FORMAT_VERSION: i64 = 1;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[serde(rename_all = "snake_case")]
 pub enum Escrowed {
-    /// Of a refresh: the pair, the one that it was made from, and the version that it becomes.
-    Refreshed {
-        id: ConnectionId,
-        predecessor: PairId,
-        version: i64,
-        /// Whose account it is for, where that is known.
-        account_id: Option<String>,
-        new: NewPair,
-    },
+    Refreshed(Box<RefreshedPair>),
     /// Of a customer's grant.
-    Granted { grant: Box<NewGrant> },
+    Granted(Box<NewGrant>),
+}
+
+/// The pair of a refresh, and what it is stored on.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RefreshedPair {
+    pub id: ConnectionId,
+    /// The pair that it was made from.
+    pub predecessor: PairId,
+    /// The version that it becomes.
+    pub version: i64,
+    /// The grant that it goes back to.
+    pub granted_by: String,
+    /// Whose account it is for, where that is known.
+    pub account_id: Option<String>,
+    pub new: NewPair,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -40,15 +48,15 @@ struct Message {
 impl Escrowed {
     pub fn id(&self) -> &ConnectionId {
         match self {
-            Self::Refreshed { id, .. } => id,
-            Self::Granted { grant } => &grant.id,
+            Self::Refreshed(refreshed) => &refreshed.id,
+            Self::Granted(grant) => &grant.id,
         }
     }
 
     pub fn pair(&self) -> &SealedPair {
         match self {
-            Self::Refreshed { new, .. } => &new.pair,
-            Self::Granted { grant } => &grant.new.pair,
+            Self::Refreshed(refreshed) => &refreshed.new.pair,
+            Self::Granted(grant) => &grant.new.pair,
         }
     }
 

@@ -87,7 +87,7 @@ impl FailureClass {
             | Self::PairInEscrow
             | Self::BusUnavailable
             | Self::Frozen => "aws",
-            // One row, which is kept as it is until somebody has looked at it.
+            // One row, which is kept as it is until a person has looked at it.
             Self::InconsistentRow | Self::Unopenable | Self::Panic => "row",
         }
     }

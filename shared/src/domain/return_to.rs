@@ -57,7 +57,7 @@ impl ReturnTo {
         self.0.as_str()
     }
 
-    /// The address with the journey's result appended to whatever query it has.
+    /// The address with the journey's result appended to the query that it has.
     pub fn with_result(&self, connection_id: &str, status: &str, confirmation: Option<&Confirmation>) -> String {
         let mut url = self.0.clone();
         let mut query = url.query_pairs_mut();

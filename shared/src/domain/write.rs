@@ -1,7 +1,7 @@
 //! Conditional writes as values.
 //!
 //! The protocol's safety lies in its conditions, so each is a value with named clauses. The DynamoDB adapter renders it,
-//! `evaluate` says which clauses an image fails, and whoever doubts a clause can take it out and see what breaks. There
+//! `evaluate` says which clauses an image fails, and a test can take a clause out and see what breaks. There
 //! is no second, hand-kept copy of a condition anywhere.
 
 use std::fmt;
@@ -25,114 +25,60 @@ pub struct Delete {
     pub clauses: Vec<Clause>,
 }
 
-/// Every conditional write and delete, by name. What must hold after each of them is checked exhaustively by the simulator:
-/// a new one does not compile there before it has its checks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum WriteName {
-    BeginAttempt,
-    TakeAttempt,
-    GiveAttemptBack,
-    EndAttempt,
-    BeginSession,
-    EndSession,
-    TakePresentOrder,
-    TakeNextOrder,
-    Connect,
-    AwaitConfirmation,
-    Confirm,
-    ExpireConfirmation,
-    Acquire,
-    Commit,
-    Settle,
-    GiveUp,
-    Quarantine,
-    Disconnect,
-    AddRevocation,
-    ClaimRevocation,
-    RemoveRevocation,
-    Identify,
-    IdentifyWaiting,
-    ClaimAccount,
-    Reseal,
-    ReapTombstone,
-    ReapConnection,
-    Pause,
-    CountRefusals,
-    BeginWindow,
-    NoteSuccess,
+macro_rules! write_names {
+    ($($name:ident = $text:literal,)+) => {
+        /// Every conditional write and delete, by name. What must hold after each of them is checked exhaustively by the
+        /// simulator: a new one does not compile there before it has its checks.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum WriteName {
+            $($name,)+
+        }
+
+        impl WriteName {
+            pub const ALL: &[Self] = &[$(Self::$name,)+];
+
+            /// As it stands in logs.
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$name => $text,)+
+                }
+            }
+        }
+    };
 }
 
-impl WriteName {
-    pub const ALL: [Self; 31] = [
-        Self::BeginAttempt,
-        Self::TakeAttempt,
-        Self::GiveAttemptBack,
-        Self::EndAttempt,
-        Self::BeginSession,
-        Self::EndSession,
-        Self::TakePresentOrder,
-        Self::TakeNextOrder,
-        Self::Connect,
-        Self::AwaitConfirmation,
-        Self::Confirm,
-        Self::ExpireConfirmation,
-        Self::Acquire,
-        Self::Commit,
-        Self::Settle,
-        Self::GiveUp,
-        Self::Quarantine,
-        Self::Disconnect,
-        Self::AddRevocation,
-        Self::ClaimRevocation,
-        Self::RemoveRevocation,
-        Self::Identify,
-        Self::IdentifyWaiting,
-        Self::ClaimAccount,
-        Self::Reseal,
-        Self::ReapTombstone,
-        Self::ReapConnection,
-        Self::Pause,
-        Self::CountRefusals,
-        Self::BeginWindow,
-        Self::NoteSuccess,
-    ];
-
-    /// As it stands in logs.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::BeginAttempt => "begin attempt",
-            Self::TakeAttempt => "take attempt",
-            Self::GiveAttemptBack => "give attempt back",
-            Self::EndAttempt => "end attempt",
-            Self::BeginSession => "begin session",
-            Self::EndSession => "end session",
-            Self::TakePresentOrder => "take present order",
-            Self::TakeNextOrder => "take next order",
-            Self::Connect => "connect",
-            Self::AwaitConfirmation => "await confirmation",
-            Self::Confirm => "confirm",
-            Self::ExpireConfirmation => "expire confirmation",
-            Self::Acquire => "acquire",
-            Self::Commit => "commit",
-            Self::Settle => "settle",
-            Self::GiveUp => "give up",
-            Self::Quarantine => "quarantine",
-            Self::Disconnect => "disconnect",
-            Self::AddRevocation => "add revocation",
-            Self::ClaimRevocation => "claim revocation",
-            Self::RemoveRevocation => "remove revocation",
-            Self::Identify => "identify",
-            Self::IdentifyWaiting => "identify waiting",
-            Self::ClaimAccount => "claim account",
-            Self::Reseal => "reseal",
-            Self::ReapTombstone => "reap tombstone",
-            Self::ReapConnection => "reap connection",
-            Self::Pause => "pause",
-            Self::CountRefusals => "count refusals",
-            Self::BeginWindow => "begin window",
-            Self::NoteSuccess => "note success",
-        }
-    }
+write_names! {
+    BeginAttempt = "begin attempt",
+    TakeAttempt = "take attempt",
+    GiveAttemptBack = "give attempt back",
+    EndAttempt = "end attempt",
+    BeginSession = "begin session",
+    EndSession = "end session",
+    TakePresentOrder = "take present order",
+    TakeNextOrder = "take next order",
+    Connect = "connect",
+    AwaitConfirmation = "await confirmation",
+    Confirm = "confirm",
+    ExpireConfirmation = "expire confirmation",
+    Acquire = "acquire",
+    Commit = "commit",
+    Settle = "settle",
+    GiveUp = "give up",
+    Quarantine = "quarantine",
+    Disconnect = "disconnect",
+    AddRevocation = "add revocation",
+    ClaimRevocation = "claim revocation",
+    RemoveRevocation = "remove revocation",
+    Identify = "identify",
+    IdentifyWaiting = "identify waiting",
+    ClaimAccount = "claim account",
+    Reseal = "reseal",
+    ReapTombstone = "reap tombstone",
+    ReapConnection = "reap connection",
+    Pause = "pause",
+    CountRefusals = "count refusals",
+    BeginWindow = "begin window",
+    NoteSuccess = "note success",
 }
 
 impl fmt::Display for WriteName {

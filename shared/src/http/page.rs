@@ -36,7 +36,7 @@ pub struct Page<'a> {
     pub title: &'a str,
     pub paragraphs: Vec<String>,
     pub action: Option<Action>,
-    /// Shown small at the end: what to tell whoever runs the product.
+    /// Shown small at the end: what to tell the engineer who runs the product.
     pub reference: Option<&'a str>,
 }
 

@@ -1,7 +1,7 @@
 //! Which client secret a request is sent with: of a code, of a refresh, of a revocation.
 //!
 //! The list is read when it is first needed, and kept. A complete `invalid_client` says that the grant was not looked at, so
-//! the same request may be sent again, with another secret: somebody may have rotated it since the list was read. The list is
+//! the same request may be sent again, with another secret: it may have been rotated since the list was read. The list is
 //! then read again, and the secret that the provider accepts goes before the others from then on.
 //!
 //! A read is made by one caller, and answers all that wait for it. A sweep begins with many connections at once: at a cold

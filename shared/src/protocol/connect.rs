@@ -2,11 +2,14 @@
 //!
 //! What a refusal means, for each of them:
 //!
-//! | refusal | the grant | the session | the page | the import's answer |
-//! |---|---|---|---|---|
-//! | `SessionUsed` | left to expire: a provider may have given both browsers one token | `failed`, `session_used`; `completed` stays | this link has been used | – |
-//! | `Disconnected` | revoked, in the background | `failed`, `disconnected` | the connection was taken away | 409 `connection_exists`: it was taken away |
-//! | `Superseded` | left to expire | `failed`, `superseded` | connected once more since | 409 `connection_exists` |
+//! | refusal | the session | the page | the import's answer |
+//! |---|---|---|---|
+//! | `SessionUsed` | `failed`, `session_used`; `completed` stays | this link has been used | – |
+//! | `Disconnected` | `failed`, `disconnected` | the connection was taken away | 503: it was taken away |
+//! | `Superseded` | `failed`, `superseded` | connected in the meantime | 409 `connection_exists` |
+//!
+//! Each time the grant goes to the list of those to revoke. Beside a live connection it stays there until that is taken
+//! away: its account is not known, and a provider may have given two browsers one token.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -57,10 +60,8 @@ impl Connecting {
                 Ok(Standing::Welcome) => {}
                 Ok(Standing::Stored) => return Ok(Stored::Yes),
                 Ok(Standing::Refused(refusal)) => {
-                    if refusal == Refusal::Disconnected {
-                        let left = Revocation::new(grant.new.pair.clone(), None, self.clock.now());
-                        self.list.add(&grant.id, left, seen).await?;
-                    }
+                    let left = Revocation::new(grant.new.pair.clone(), None, self.clock.now());
+                    self.list.add(&grant.id, left, seen).await?;
                     return Ok(Stored::No(refusal));
                 }
                 // It is not written over: until it is mended, the grant waits in the queue.
@@ -93,5 +94,5 @@ impl Connecting {
 }
 
 fn escrowed(grant: &NewGrant) -> Escrowed {
-    Escrowed::Granted { grant: Box::new(grant.clone()) }
+    Escrowed::Granted(Box::new(grant.clone()))
 }

@@ -75,7 +75,7 @@ impl Fleet {
 
     async fn try_count(&self, tally: Tally) -> Result<(), StoreError> {
         let window = fleet::window(self.clock.now());
-        // The row is of this window, or begins it; or somebody begins it in between.
+        // The row is of this window, or this worker begins it; or another worker begins it in between.
         for write in [tally.count(window), tally.begin(window), tally.count(window)] {
             if self.rows.write(&write).await? {
                 break;

@@ -131,10 +131,11 @@ impl Refreshing {
     async fn acquire(&self, id: &ConnectionId, reason: &RefreshReason) -> Result<Lease, Outcome> {
         let owner = digest::base64url(self.entropy.bytes::<16>());
         let now = self.clock.now();
-        let (row, is_ours) = match self.write(&writes::acquire(id, reason, &owner, now)).await? {
-            Written::Applied(row) => (row, true),
-            Written::Refused(None) => return Err(Outcome::Gone),
-            Written::Refused(Some(row)) => (row, false),
+        let (row, is_ours) = match self.write(&writes::acquire(id, reason, &owner, now)).await {
+            Ok(Written::Applied(row)) => (row, true),
+            Ok(Written::Refused(None)) => return Err(Outcome::Gone),
+            Ok(Written::Refused(Some(row))) => (row, false),
+            Err(error) => return Err(self.not_acquired(id, error).await),
         };
         let connection = match row {
             Row::Connection(connection) => *connection,
@@ -149,6 +150,15 @@ impl Refreshing {
         }
         let until = connection.lease.as_ref().map_or(now + LEASE, |lease| lease.until);
         Ok(Lease { connection, owner, until })
+    }
+
+    /// DynamoDB refuses a write that adds to an attribute of another type: then it is the row that cannot be read, and no
+    /// service that is down.
+    async fn not_acquired(&self, id: &ConnectionId, error: StoreError) -> Outcome {
+        match self.connections.row(id).await {
+            Ok(Some(Row::Unreadable(unreadable))) => self.unreadable(unreadable, None).await,
+            Ok(_) | Err(_) => error.into(),
+        }
     }
 
     /// Puts off a row that cannot be read.

@@ -19,7 +19,7 @@ pub struct Replaying {
 pub enum Replayed {
     /// Stored, now or before.
     Stored,
-    /// A newer pair is stored: this one is left to expire.
+    /// A newer pair is stored.
     Superseded,
     /// Its connection was taken away: it is in the list of grants to revoke.
     ToBeRevoked,
@@ -28,15 +28,15 @@ pub enum Replayed {
 impl Replaying {
     pub async fn replay(&self, escrowed: &Escrowed) -> Result<Replayed, Failure> {
         match escrowed {
-            Escrowed::Refreshed { id, predecessor, version, account_id, new } => {
-                let landed = self.refreshing.commit_again(id, *predecessor, *version, account_id.clone(), new).await?;
+            Escrowed::Refreshed(refreshed) => {
+                let landed = self.refreshing.commit_again(refreshed).await?;
                 Ok(match landed {
                     Landed::Stored(_) => Replayed::Stored,
                     Landed::Superseded(_) => Replayed::Superseded,
                     Landed::Orphaned => Replayed::ToBeRevoked,
                 })
             }
-            Escrowed::Granted { grant } => {
+            Escrowed::Granted(grant) => {
                 let seen = self.connections.row(&grant.id).await?;
                 Ok(match self.connecting.store(grant, seen, Kept::Elsewhere).await? {
                     Stored::Yes => Replayed::Stored,

@@ -91,8 +91,11 @@ impl Revoking {
     /// The schedule's: goes on with what is left to do in a row.
     pub async fn drive(&self, id: &ConnectionId, deadline: Timestamp) -> Result<(), StoreError> {
         let Some(row) = self.list.connections.row(id).await? else { return Ok(()) };
-        if let Row::Unreadable(unreadable) = row {
-            return Err(unreadable.into());
+        match &row {
+            Row::Unreadable(unreadable) => return Err(unreadable.clone().into()),
+            // Its customer has come back: its own refresh works the list off.
+            Row::Connection(connection) if connection.state.given_up_since().is_none() => return Ok(()),
+            Row::Connection(_) | Row::Tombstone(_) => {}
         }
         self.work_off(row, &[], deadline).await.map(|_| ())
     }
@@ -204,13 +207,17 @@ impl Revoking {
         Ok(Some(self.secrets.send(&secrets, has_time, send).await?))
     }
 
-    async fn remove(&self, row: Row, grant: &Revocation, outcome: Outcome) -> Result<Row, StoreError> {
-        let Some(write) = revocation::remove(&row, grant, outcome) else { return Ok(row) };
-        Ok(match self.list.writes.write(&write).await? {
-            Written::Applied(row) => row,
-            // Something was added meanwhile: the next run removes it.
-            Written::Refused(image) => image.unwrap_or(row),
-        })
+    async fn remove(&self, mut row: Row, grant: &Revocation, outcome: Outcome) -> Result<Row, StoreError> {
+        for _ in 0..TRIES {
+            let Some(write) = revocation::remove(&row, grant, outcome) else { return Ok(row) };
+            row = match self.list.writes.write(&write).await? {
+                Written::Applied(row) => return Ok(row),
+                // Something was added or taken off meanwhile, or the customer has come back.
+                Written::Refused(Some(image)) => image,
+                Written::Refused(None) => return Ok(row),
+            };
+        }
+        Ok(row)
     }
 }
 

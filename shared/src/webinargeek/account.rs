@@ -40,7 +40,7 @@ impl ReadAccount for AccountEndpoint {
     }
 }
 
-/// Nobody outside can tell the names: the usual ones are read, at the top or one level below. `account_id` leaves no doubt;
+/// The names are not documented: the usual ones are read, at the top or one level below. `account_id` leaves no doubt;
 /// `id` is the account's within `account`, and elsewhere may be the user's.
 fn account(body: &[u8]) -> Option<Account> {
     let top = Members::read(body)?;

@@ -29,7 +29,7 @@ pub(super) fn grant(answer: &Answer) -> Result<TokenResponse, ProviderError> {
     let Some(body) = &answer.body else { return Err(unknown(&format!("more than {BODY_LIMIT} bytes"))) };
     let members = Members::read(body).ok_or_else(|| unknown("no JSON object"))?;
     let Some(access_token) = members.text("access_token") else {
-        // Tokens that cannot be read are tokens all the same: the provider has rotated, whatever else it says.
+        // Tokens that cannot be read are tokens all the same: the provider has rotated, and what else it says does not matter.
         let has_tokens = !members.is_empty("access_token") || !members.is_empty("refresh_token");
         return Err(match members.text("error").filter(|_| !has_tokens) {
             Some(code) => refusal(status, &code),

@@ -1,10 +1,10 @@
 //! A request that the token endpoint must refuse: whether it says so of the code or of the client tells our credentials.
 
-use async_trait::async_trait;
-
 use super::{WebinarGeek, answer};
 use crate::domain::secret::ClientSecret;
-use crate::ports::{ProbeTokenEndpoint, Probed};
+use crate::domain::time::Timestamp;
+use crate::domain::token_pair::TokenResponse;
+use crate::ports::ProviderError;
 
 /// No provider has given it to anybody: a code is random.
 const CODE: &str = "made-up-by-the-doctor";
@@ -13,9 +13,15 @@ const CODE: &str = "made-up-by-the-doctor";
 /// (RFC 6749 section 3.2).
 const VERIFIER: &str = "made-up-by-the-doctor-as-long-as-verifiers-are";
 
-#[async_trait]
-impl ProbeTokenEndpoint for WebinarGeek {
-    async fn probe(&self, redirect_uri: &str, secret: &ClientSecret) -> Probed {
+/// What the token endpoint answered, and when by its own clock (RFC 9110 section 6.6.1).
+pub struct Probed {
+    pub answer: Result<TokenResponse, ProviderError>,
+    pub date: Option<Timestamp>,
+}
+
+impl WebinarGeek {
+    /// Sends a made-up code, to see whether the client is accepted. It ends no grant.
+    pub async fn probe(&self, redirect_uri: &str, secret: &ClientSecret) -> Probed {
         let form = [
             ("grant_type", "authorization_code"),
             ("code", CODE),

@@ -31,6 +31,10 @@ impl RevokeToken for WebinarGeek {
             match said(&answer)? {
                 Said::Revoked => return Ok(Revoked::Done),
                 Said::Refused(why) => return Ok(Revoked::Refused(why)),
+                // What was imported and not refreshed yet has no access token.
+                Said::UnsupportedTokenType(why) if pair.access_token.expose().is_empty() => {
+                    return Ok(Revoked::Refused(why));
+                }
                 Said::UnsupportedTokenType(_) => {}
             }
         }

@@ -61,7 +61,7 @@ impl Kind {
     }
 
     pub(super) fn names(self) -> Vec<WriteName> {
-        WriteName::ALL.into_iter().filter(|name| Self::of(*name) == self).collect()
+        WriteName::ALL.iter().copied().filter(|name| Self::of(*name) == self).collect()
     }
 
     pub(super) fn table(self) -> &'static str {

@@ -10,8 +10,7 @@ use http::header::CONTENT_TYPE;
 use http::{Method, StatusCode};
 use local::webinargeek::Rotation;
 use serde_json::{Value, json};
-use shared::domain::connection::Status;
-use shared::domain::connection::writes::{Need, acquire};
+use shared::domain::connection::refresh::{RefreshReason, acquire};
 use shared::domain::connection_id::ConnectionId;
 use shared::http::Request;
 use shared::ports::{Clock, WriteConnections};
@@ -297,13 +296,13 @@ async fn a_connection_that_is_not_in_use_is_not_touched() {
     world.clock.advance(1);
     world.connect("t").await;
     world.every_grant_ends().await;
-    assert_eq!(world.stored("t").await.unwrap().status, Status::ReauthRequired);
+    assert_eq!(world.get("/v1/connections/t").await.text("status"), "reauth_required");
     untouched().await;
 
     world.connect("t").await;
     world.fault(json!({ "answer": status(500), "grant_type": "revoke" }));
     world.json(Method::DELETE, "/v1/connections/t", None).await;
-    assert_eq!(world.stored("t").await.unwrap().status, Status::Disconnecting);
+    assert_eq!(world.get("/v1/connections/t").await.text("status"), "disconnecting");
     untouched().await;
 }
 
@@ -311,10 +310,10 @@ async fn a_connection_that_is_not_in_use_is_not_touched() {
 async fn somebody_elses_refresh_is_not_disturbed() {
     let world = connected(Rotation::Grace).await;
     let id = ConnectionId::parse("t").unwrap();
-    let need = Need::OnDemand { seen: world.stored("t").await.unwrap().pair.token_set };
-    let table = shared::aws::dynamodb::ConnectionsTable::new(world.services.dynamodb.clone(), TABLE.to_owned());
-    table.write(&acquire(&id, &need, "somebody", world.clock.now())).await.unwrap();
-    is_skipped(&tried(&world).await, "somebody else");
+    let reason = RefreshReason::OnDemand { seen: world.stored("t").await.unwrap().pair.id };
+    let table = world.clients.connections(TABLE);
+    table.write(&acquire(&id, &reason, "somebody", world.clock.now())).await.unwrap();
+    is_skipped(&tried(&world).await, "another worker");
     assert_eq!(world.refreshes(), 0);
 }
 

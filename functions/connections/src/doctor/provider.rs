@@ -1,11 +1,12 @@
-//! The client secret, and what the provider says to it: a code that nobody was given is sent with it.
+//! The client secret, and what the provider says to it: a made-up code is sent with it.
 
 use std::time::Duration;
 
 use shared::domain::secret::ClientSecret;
 use shared::domain::time::Timestamp;
-use shared::ports::{Clock, ProbeTokenEndpoint, Probed, ProviderError};
+use shared::ports::{Clock, ProviderError};
 use shared::protocol::client_secrets::ClientSecrets;
+use shared::webinargeek::{Probed, WebinarGeek};
 use tokio::time::timeout;
 
 use super::{AWS_REMEDY, Finding, bounded};
@@ -20,7 +21,7 @@ const CLOCK_LIMIT: i64 = 300;
 
 pub(super) async fn examine(
     secrets: &ClientSecrets,
-    provider: &dyn ProbeTokenEndpoint,
+    provider: &WebinarGeek,
     clock: &dyn Clock,
     redirect_uri: &str,
 ) -> Vec<Finding> {
@@ -44,11 +45,7 @@ pub(super) async fn examine(
 }
 
 /// The first answer that does not refuse the client, or the last one, and how many secrets were refused before it.
-async fn first_accepted(
-    secrets: &[ClientSecret],
-    provider: &dyn ProbeTokenEndpoint,
-    redirect_uri: &str,
-) -> (usize, Probed) {
+async fn first_accepted(secrets: &[ClientSecret], provider: &WebinarGeek, redirect_uri: &str) -> (usize, Probed) {
     let mut last = (0, unknown("there is no client secret"));
     let asking = async {
         for (refused, secret) in secrets.iter().enumerate() {
@@ -75,7 +72,7 @@ fn credentials(probed: &Probed, refused: usize) -> Finding {
         Ok(_) => {
             return Finding::failed(
                 CHECK,
-                "tokens were granted for a code that nobody was given",
+                "tokens were granted for a made-up code",
                 "TokenUrl (WEBINARGEEK_TOKEN_URL) names something that is no token endpoint: correct it",
             );
         }

@@ -9,7 +9,7 @@
 //!    - refused: refresh once more. That works (P2), or is refused too: the reuse has ended the whole grant (P4)
 //!
 //! The token protocol never sends a refresh token whose successor is stored, since a provider may take it for theft and end
-//! the grant. Here that is what is asked. So whoever asks names the connection as a throw-away, uses it nowhere meanwhile, and
+//! the grant. Here that is what is asked. So the caller names the connection as a throw-away, uses it nowhere meanwhile, and
 //! deletes it afterwards.
 
 use shared::domain::connection::refresh::RefreshReason;
@@ -35,14 +35,14 @@ const NOT_IN_USE: &str =
 const NO_TIME: &str = "there was not the time to find it out";
 
 const CONNECT: &str = "connect a throw-away connection, and ask again with its id";
-const ASK_AGAIN: &str = "let nobody use the connection, and ask again in some minutes";
+const ASK_AGAIN: &str = "let no program use the connection, and ask again in some minutes";
 const ASK_FOR_ONE: &str = "ask WebinarGeek what grants one, perhaps a scope (Scope, WEBINARGEEK_SCOPE): without it every \
                            customer must connect again when the access token ends";
 const MEND: &str = "GET /v1/doctor says what is to be mended: ask again then";
 const WITH_ANOTHER: &str = "delete this connection, connect another throw-away one, and ask again in some minutes";
 
 const LEFT: &str =
-    ". The pair that came with it could not be revoked: nobody has it, and it lives until WebinarGeek ends it";
+    ". The pair that came with it could not be revoked: it is stored nowhere, and lives until WebinarGeek ends it";
 
 const LOST_WITH_THE_ANSWER: &str = "nothing is to be set. A customer whose answer was lost must connect again, which is rare: \
                                     docs/reliability.md. Ask WebinarGeek to honour the old refresh token until the new \
@@ -127,7 +127,7 @@ async fn reuse(refreshing: &Refreshing, old: &RefreshToken, deadline: Timestamp)
     Ok(refreshing.secrets.send(&secrets, has_time, send).await?)
 }
 
-/// Best effort. False where a live pair is left that nobody has.
+/// Best effort. False where a live pair is left that is stored nowhere.
 async fn revoke(refreshing: &Refreshing, pair: &TokenPair, stored: &TokenPair, deadline: Timestamp) -> bool {
     // Some providers answer a reuse with what they have answered before: that pair is in the table, and lives.
     if pair.has_the_refresh_token_of(stored) || pair.access_token == stored.access_token {
@@ -181,7 +181,7 @@ fn is_refused(outcome: &Outcome) -> bool {
     matches!(outcome, Outcome::Failed { failure: Failure::Provider(ProviderError::InvalidGrant), .. })
 }
 
-/// Whatever life is left.
+/// Also where much of its life is left.
 async fn refresh(refreshing: &Refreshing, connection: &Connection, deadline: Timestamp) -> Outcome {
     let reason = RefreshReason::OnDemand { seen: connection.pair.id };
     refreshing.refresh(&connection.id, &reason, deadline).await

@@ -1,6 +1,9 @@
 //! Whether the tables are made as template.yaml makes them: an adopted one may not be.
 
-use shared::ports::{DescribeTable, DescribeTimeToLive, IndexShape, TableShape};
+use std::future::Future;
+
+use shared::aws::dynamodb::{AttemptsTable, ConnectionsTable, IndexShape, TableShape};
+use shared::ports::StoreError;
 
 use super::{AWS_REMEDY, Finding, bounded};
 
@@ -9,20 +12,21 @@ const TABLE_REMEDY: &str = "correct ExistingConnectionsTable or ExistingAttempts
 const INDEX_REMEDY: &str = "add the index as template.yaml describes it (aws dynamodb update-table \
                             --global-secondary-index-updates), or wait until it is built";
 
-pub(super) async fn connections(table: &dyn DescribeTable) -> Vec<Finding> {
-    let (finding, shape) = table_finding("connections_table", "id", table).await;
-    let index = |check, name: &str, key: &[&str], attribute: Option<&str>| match &shape {
-        Some(shape) => index_finding(check, name, key, attribute, shape),
+pub(super) async fn connections(table: &ConnectionsTable) -> Vec<Finding> {
+    let (finding, shape) = table_finding("connections_table", "id", table.describe()).await;
+    let index = |check, name: &str, key: &[&str], attributes: &[&str]| match &shape {
+        Some(shape) => index_finding(check, name, key, attributes, shape),
         None => Finding::skipped(check, "the table could not be looked at", "mend connections_table first"),
     };
-    let due = index("index_due", "due", &["shard", "refresh_at"], Some("expires_at"));
-    let attention = index("index_attention", "attention", &["attention", "id"], None);
+    let of_the_fleet = ["expires_at", "needs_customer_since", "not_refreshed"];
+    let due = index("index_due", "due", &["shard", "refresh_at"], &of_the_fleet);
+    let attention = index("index_attention", "attention", &["attention", "id"], &[]);
     vec![finding, due, attention]
 }
 
-pub(super) async fn attempts(table: &dyn DescribeTable, expiry: &dyn DescribeTimeToLive) -> Vec<Finding> {
+pub(super) async fn attempts(table: &AttemptsTable) -> Vec<Finding> {
     let ((finding, shape), expires_by) =
-        tokio::join!(table_finding("attempts_table", "pk", table), bounded(expiry.expires_by()));
+        tokio::join!(table_finding("attempts_table", "pk", table.describe()), bounded(table.expires_by()));
     const CHECK: &str = "attempts_ttl";
     const REMEDY: &str = "without it finished journeys stay for ever: aws dynamodb update-time-to-live --table-name … \
                           --time-to-live-specification Enabled=true,AttributeName=ttl";
@@ -38,8 +42,12 @@ pub(super) async fn attempts(table: &dyn DescribeTable, expiry: &dyn DescribeTim
     vec![finding, expiry]
 }
 
-async fn table_finding(check: &'static str, key: &str, table: &dyn DescribeTable) -> (Finding, Option<TableShape>) {
-    match bounded(table.describe()).await {
+async fn table_finding(
+    check: &'static str,
+    key: &str,
+    described: impl Future<Output = Result<Option<TableShape>, StoreError>>,
+) -> (Finding, Option<TableShape>) {
+    match bounded(described).await {
         Ok(Some(shape)) if shape.key == [key] => (Finding::ok(check, format!("there, by the key {key}")), Some(shape)),
         Ok(Some(shape)) => {
             let detail = format!("its key is {}, and not {key}: it is another table", shape.key.join(", "));
@@ -50,13 +58,7 @@ async fn table_finding(check: &'static str, key: &str, table: &dyn DescribeTable
     }
 }
 
-fn index_finding(
-    check: &'static str,
-    name: &str,
-    key: &[&str],
-    attribute: Option<&str>,
-    shape: &TableShape,
-) -> Finding {
+fn index_finding(check: &'static str, name: &str, key: &[&str], attributes: &[&str], shape: &TableShape) -> Finding {
     let Some(index) = shape.indexes.iter().find(|index| index.name == name) else {
         return Finding::failed(check, format!("there is no index {name}"), INDEX_REMEDY);
     };
@@ -65,7 +67,7 @@ fn index_finding(
     };
     if index.key != key {
         Finding::failed(check, format!("its key is {}, and not {}", index.key.join(", "), key.join(", ")), INDEX_REMEDY)
-    } else if let Some(attribute) = attribute.filter(|attribute| !has(index, attribute)) {
+    } else if let Some(attribute) = attributes.iter().find(|attribute| !has(index, attribute)) {
         Finding::failed(check, format!("it does not hold {attribute}"), INDEX_REMEDY)
     } else if !index.is_active {
         Finding::failed(check, "it is still being built", INDEX_REMEDY)

@@ -1,4 +1,5 @@
-//! The connections table: key `id`; index `due`: partition `shard`, sort `refresh_at`, with `expires_at`; sparse.
+//! The connections table: key `id`; index `due`: partition `shard`, sort `refresh_at`, with `expires_at`,
+//! `needs_customer_since` and `not_refreshed`; sparse.
 
 use std::collections::HashMap;
 
@@ -9,6 +10,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use super::{Table, item, unavailable};
 use crate::domain::account;
 use crate::domain::connection::Row;
+use crate::domain::connection::attributes::{NEEDS_CUSTOMER_SINCE, NOT_REFRESHED};
 use crate::domain::connection_id::ConnectionId;
 use crate::domain::fleet::FleetRow;
 use crate::domain::item::{Item, Value};
@@ -116,5 +118,8 @@ fn due(row: &Item) -> Option<Due> {
     let Some(Value::S(key)) = row.0.get("id") else { return None };
     // A number that is no integer: due at once, and put off when the row itself is read.
     let refresh_at = number("refresh_at").unwrap_or(Timestamp::from_unix(0));
-    Some(Due { key: key.clone(), refresh_at, expires_at: number("expires_at") })
+    // The fleet's least remaining lifetime is that of the others: it has no access token yet, or its customer is needed,
+    // which has been told.
+    let has_none = [NEEDS_CUSTOMER_SINCE, NOT_REFRESHED].into_iter().any(|name| row.0.contains_key(name));
+    Some(Due { key: key.clone(), refresh_at, expires_at: number("expires_at").filter(|_| !has_none) })
 }

@@ -1,12 +1,28 @@
 //! How the tables are made.
 
-use async_trait::async_trait;
 use aws_sdk_dynamodb::types::{
     GlobalSecondaryIndexDescription, IndexStatus, KeySchemaElement, KeyType, ProjectionType, TimeToLiveStatus,
 };
 
 use super::{AttemptsTable, ConnectionsTable, Table, unavailable};
-use crate::ports::{DescribeTable, DescribeTimeToLive, IndexShape, StoreError, TableShape};
+use crate::ports::StoreError;
+
+/// A table as it is. Keys are the partition key, then the sort key where there is one.
+#[derive(Clone, Debug)]
+pub struct TableShape {
+    pub key: Vec<String>,
+    pub indexes: Vec<IndexShape>,
+}
+
+#[derive(Clone, Debug)]
+pub struct IndexShape {
+    pub name: String,
+    pub key: Vec<String>,
+    /// Beside the keys; `None` is all of them.
+    pub attributes: Option<Vec<String>>,
+    /// Whether it can be asked: one that is still being built cannot.
+    pub is_active: bool,
+}
 
 impl Table {
     async fn describe(&self) -> Result<Option<TableShape>, StoreError> {
@@ -22,23 +38,23 @@ impl Table {
     }
 }
 
-#[async_trait]
-impl DescribeTable for AttemptsTable {
-    async fn describe(&self) -> Result<Option<TableShape>, StoreError> {
+impl AttemptsTable {
+    /// `None` where there is no such table (`dynamodb:DescribeTable`).
+    pub async fn describe(&self) -> Result<Option<TableShape>, StoreError> {
         self.0.describe().await
     }
 }
 
-#[async_trait]
-impl DescribeTable for ConnectionsTable {
-    async fn describe(&self) -> Result<Option<TableShape>, StoreError> {
+impl ConnectionsTable {
+    /// `None` where there is no such table (`dynamodb:DescribeTable`).
+    pub async fn describe(&self) -> Result<Option<TableShape>, StoreError> {
         self.0.describe().await
     }
 }
 
-#[async_trait]
-impl DescribeTimeToLive for AttemptsTable {
-    async fn expires_by(&self) -> Result<Option<String>, StoreError> {
+impl AttemptsTable {
+    /// By which attribute rows expire; `None` where none do (`dynamodb:DescribeTimeToLive`).
+    pub async fn expires_by(&self) -> Result<Option<String>, StoreError> {
         let output =
             self.0.client.describe_time_to_live().table_name(&self.0.name).send().await.map_err(unavailable)?;
         let is_on =

@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 
 use super::{ConnectionsTable, item, unavailable};
 use crate::domain::connection::Row;
-use crate::ports::{ListConnections, Listing, Page, StoreError, WalkConnections};
+use crate::ports::{Page, StoreError, WalkConnections};
 
 type Attributes = HashMap<String, AttributeValue>;
 
@@ -17,9 +17,24 @@ const BATCH_TRIES: usize = 5;
 /// Rows of a walk.
 const WALK: i32 = 100;
 
-#[async_trait]
-impl ListConnections for ConnectionsTable {
-    async fn list(&self, listing: Listing, limit: u8, after: Option<String>) -> Result<Page, StoreError> {
+/// Which rows a list holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listing {
+    /// Every row of a connection, in no order.
+    Everything,
+    /// Those in the sparse `attention` index under this word.
+    Attention(&'static str),
+}
+
+impl ConnectionsTable {
+    /// At most `limit` rows a call, however many there are (`dynamodb:Scan`; `dynamodb:Query` on the index and
+    /// `dynamodb:BatchGetItem`).
+    pub async fn list_connections(
+        &self,
+        listing: Listing,
+        limit: u8,
+        after: Option<String>,
+    ) -> Result<Page, StoreError> {
         match listing {
             Listing::Everything => self.scan(i32::from(limit), after, false).await,
             Listing::Attention(word) => self.query_attention(word, limit, after).await,

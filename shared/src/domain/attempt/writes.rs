@@ -62,7 +62,10 @@ pub fn take(state_hash: &StateHash, binding: &Binding, now: Timestamp, invocatio
             // Login CSRF: a state that another browser started. Also the proof that the attempt exists.
             clause("this browser started it", Test::Equals("binding", binding.0.clone().into())),
             // Replay, reload, double click. The second half makes the SDK's own retry after a lost answer harmless.
-            clause("nobody has taken it", Test::Any(vec![Test::Equals("phase", Phase::Pending.as_str().into()), ours])),
+            clause(
+                "no other invocation has taken it",
+                Test::Any(vec![Test::Equals("phase", Phase::Pending.as_str().into()), ours]),
+            ),
         ],
         changes: vec![
             Change::Set("phase", Phase::Exchanging.as_str().into()),

@@ -49,7 +49,7 @@ attributes! {
     REFRESHED_AT = "refreshed_at", Removes;
     EXPIRES_AT = "expires_at", Removes;
     LIFETIME = "lifetime", Removes;
-    /// 1 where the pair was imported and not refreshed yet.
+    /// [`BEGINS`] or [`REPLACES`] where the pair was imported and not refreshed yet.
     NOT_REFRESHED = "not_refreshed", Removes;
 
     // Its grant.
@@ -105,6 +105,11 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 /// Values of [`STATUS`].
 pub const CONNECTED: &str = "connected";
 pub const VACANT: &str = "vacant";
+
+/// Values of [`NOT_REFRESHED`]: nothing was connected before the import, or it took the place of a connection that had an
+/// access token.
+pub const BEGINS: i64 = 1;
+pub const REPLACES: i64 = 2;
 
 /// Values of [`ATTENTION`].
 pub const NEEDS_CUSTOMER: &str = "reauth_required";

@@ -42,6 +42,10 @@ pub(super) fn status_of(row: &Row) -> Option<(&'static str, bool)> {
 fn connection(item: &Item) -> Result<Connection, BadAttribute> {
     let pair_id = PairId::parse(item.bytes(a::PAIR_ID)?).ok_or(BadAttribute(a::PAIR_ID))?;
     let lifetime = u64::try_from(item.number(a::LIFETIME)?).map_err(|_| BadAttribute(a::LIFETIME))?;
+    let not_refreshed = item.optional_number(a::NOT_REFRESHED)?;
+    if not_refreshed.is_some_and(|value| ![a::BEGINS, a::REPLACES].contains(&value)) {
+        return Err(BadAttribute(a::NOT_REFRESHED));
+    }
     Ok(Connection {
         id: id(item)?,
         state: state(item)?,
@@ -52,7 +56,8 @@ fn connection(item: &Item) -> Result<Connection, BadAttribute> {
             data_key: item.bytes(a::DATA_KEY)?.to_vec(),
         },
         has_refresh_token: item.number(a::REFRESHABLE)? != 0,
-        has_been_refreshed: item.optional_number(a::NOT_REFRESHED)?.is_none(),
+        has_been_refreshed: not_refreshed.is_none(),
+        was_connected: not_refreshed != Some(a::BEGINS),
         token_type: item.string(a::TOKEN_TYPE)?.to_owned(),
         scope: item.optional_string(a::SCOPE)?.map(str::to_owned),
         client_id: item.string(a::CLIENT_ID)?.to_owned(),

@@ -5,14 +5,14 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::attributes::{
-    CLIENT_ID, CONFIRMED, CONNECTED, CREATED_AT, DATA_KEY, DISCONNECT_ORDER, EXPIRES_AT, FORMAT, FORMAT_VERSION,
-    GRANT_ORDER, GRANTED_BY, ID, LIFETIME, NOT_REFRESHED, OF_THE_ACCOUNT, OF_THE_PAIR, PAIR_ID, REFRESH_AT,
-    REFRESHABLE, REFRESHED_AT, REVOCATION, SCOPE, SEALED, SESSION_ORDER, SHARD, STATUS, TOKEN_TYPE, VACANT,
-    VACANT_SINCE, VERSION,
+    BEGINS, CLIENT_ID, CONFIRMED, CONNECTED, CREATED_AT, DATA_KEY, DISCONNECT_ORDER, EXPIRES_AT, FORMAT,
+    FORMAT_VERSION, GRANT_ORDER, GRANTED_BY, ID, LIFETIME, NOT_REFRESHED, OF_THE_ACCOUNT, OF_THE_PAIR, PAIR_ID,
+    REFRESH_AT, REFRESHABLE, REFRESHED_AT, REPLACES, REVOCATION, SCOPE, SEALED, SESSION_ORDER, SHARD, STATUS,
+    TOKEN_TYPE, VACANT, VACANT_SINCE, VERSION,
 };
 use super::revocation::{Added, Revocation};
 use super::waiting::Awaited;
-use super::{Connection, Row, SealedPair};
+use super::{Connection, Row, SealedPair, State};
 use crate::domain::connection_id::ConnectionId;
 use crate::domain::item::Unreadable;
 use crate::domain::order::Order;
@@ -58,7 +58,7 @@ pub enum Refusal {
     SessionUsed,
     /// The connection was taken away after the grant's journey began.
     Disconnected,
-    /// A newer grant is stored.
+    /// A newer grant is stored; or, of an import that was not refreshed yet, a connection that works.
     Superseded,
 }
 
@@ -143,7 +143,14 @@ pub(super) fn live(seen: Option<&Row>) -> Option<&Connection> {
 
 impl NewGrant {
     pub fn standing(&self, seen: Option<&Row>) -> Result<Standing, Unreadable> {
-        standing(&self.name, self.order, self.session.as_ref(), seen)
+        let standing = standing(&self.name, self.order, self.session.as_ref(), seen)?;
+        // A token that has not proved itself takes no place of one that works: of a customer, who has connected since the
+        // row was read.
+        let is_active = live(seen).is_some_and(|live| live.state == State::Active);
+        Ok(match standing {
+            Standing::Welcome if self.is_not_refreshed && is_active => Standing::Refused(Refusal::Superseded),
+            standing => standing,
+        })
     }
 
     /// Of a grant with a session: a link that was used, or an earlier one, brings nothing.
@@ -153,8 +160,8 @@ impl NewGrant {
         Some(clause("no session of this order or a later one has brought a grant", is_later))
     }
 
-    /// What is stored of a grant that becomes live, beside its pair.
-    pub(super) fn changes(&self) -> Vec<Change> {
+    /// What is stored of a grant that becomes live, beside its pair. `live` is the connection that it replaces.
+    pub(super) fn changes(&self, live: Option<&Connection>) -> Vec<Change> {
         let mut changes = vec![
             Change::Set(FORMAT, FORMAT_VERSION.into()),
             Change::Set(STATUS, CONNECTED.into()),
@@ -174,7 +181,8 @@ impl NewGrant {
         let of_the_pair = OF_THE_PAIR.into_iter().filter(|name| !(self.is_not_refreshed && *name == NOT_REFRESHED));
         changes.extend(of_the_pair.map(Change::Remove));
         if self.is_not_refreshed {
-            changes.push(Change::Set(NOT_REFRESHED, 1.into()));
+            let was_connected = live.is_some_and(|live| live.was_connected);
+            changes.push(Change::Set(NOT_REFRESHED, if was_connected { REPLACES } else { BEGINS }.into()));
         }
         changes
     }
@@ -205,7 +213,7 @@ pub fn connect(grant: &NewGrant, seen: Option<&Row>, refresh_every: Duration, no
     clauses.extend(grant.session_clause());
     let version = seen.map_or(0, version_of) + 1;
     let mut changes = grant.new.changes(&grant.id, version, refresh_every);
-    changes.extend(grant.changes());
+    changes.extend(grant.changes(live));
     // Of the grant that went; its successor is asked for its account anew.
     changes.extend(OF_THE_ACCOUNT.map(Change::Remove));
     changes.push(Change::Remove(CONFIRMED));

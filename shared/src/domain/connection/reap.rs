@@ -3,7 +3,6 @@
 
 use super::attributes::{NEEDS_CUSTOMER_SINCE, VACANT_SINCE};
 use super::{Connection, Row, State, Tombstone};
-use crate::domain::failure_class::FailureClass;
 use crate::domain::time::Timestamp;
 use crate::domain::write::{Delete, Test, WriteName, clause};
 
@@ -23,7 +22,7 @@ pub fn reap(row: &Row, limit: Timestamp) -> Reaping {
         Row::Tombstone(tombstone) if tombstone.state() == State::Tombstone && tombstone.since < limit => {
             Reaping::Delete(delete_tombstone(tombstone))
         }
-        Row::Connection(connection) => match dead_since(connection) {
+        Row::Connection(connection) => match connection.state.given_up_since() {
             Some(since) if since < limit && connection.expires_at < limit => {
                 let is_empty = connection.revocations.is_empty() && connection.waiting.is_none();
                 if is_empty { Reaping::Delete(delete_connection(connection, since)) } else { Reaping::Disconnect }
@@ -31,14 +30,6 @@ pub fn reap(row: &Row, limit: Timestamp) -> Reaping {
             Some(_) | None => Reaping::Leave,
         },
         Row::Tombstone(_) | Row::Unreadable(_) => Reaping::Leave,
-    }
-}
-
-/// Since when only its customer can help. A connection that a refresh may still revive is not dead.
-fn dead_since(connection: &Connection) -> Option<Timestamp> {
-    match connection.state {
-        State::NeedsCustomer { why, since } if why != FailureClass::Refused => Some(since),
-        _ => None,
     }
 }
 

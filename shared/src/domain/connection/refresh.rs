@@ -2,7 +2,7 @@
 //! pair would be lost, or a dead connection revived.
 //!
 //! ```text
-//!   acquire ──┬──► commit    the new pair is stored over its predecessor, whatever the row says otherwise
+//!   acquire ──┬──► commit    the new pair is stored over its predecessor, in every state of the connection
 //!             ├──► settle    a failure: back off, release the lease
 //!             └──► give up   only the customer can help; a pair that is committed later revives the connection
 //! ```
@@ -17,9 +17,8 @@ use super::attributes::{
 use super::grant::{NewPair, pair_is};
 use crate::domain::connection_id::ConnectionId;
 use crate::domain::failure_class::FailureClass;
-use crate::domain::fleet;
 use crate::domain::item::{Unreadable, Value};
-use crate::domain::schedule::shard;
+use crate::domain::schedule::{TAKEN_AWAY, shard};
 use crate::domain::time::Timestamp;
 use crate::domain::token_pair::PairId;
 use crate::domain::write::{Change, Clause, Test, Write, WriteName, clause};
@@ -107,8 +106,8 @@ pub fn acquire(id: &ConnectionId, reason: &RefreshReason, lease_owner: &str, now
 pub fn commit(id: &ConnectionId, old: PairId, version: i64, new: &NewPair, refresh_every: Duration) -> Write {
     let mut changes = new.changes(id, version, refresh_every);
     changes.extend(OF_THE_PAIR.map(Change::Remove));
-    // A connection that was given up left the schedule.
-    changes.push(Change::SetIfAbsent(SHARD, i64::from(shard(id)).into()));
+    // A connection that was given up has left it.
+    changes.push(Change::Set(SHARD, i64::from(shard(id)).into()));
     Write {
         name: WriteName::Commit,
         key: id.as_str().to_owned(),
@@ -127,6 +126,8 @@ pub struct Settlement {
     pub is_answered: bool,
     /// The provider's answer was `invalid_grant`, now.
     pub refused_at: Option<Timestamp>,
+    /// The window of the fleet's count in which this refusal is counted.
+    pub refused_window: Option<i64>,
 }
 
 /// Releases the lease after a failure and waits.
@@ -145,7 +146,9 @@ pub fn settle(id: &ConnectionId, lease_owner: &str, settlement: &Settlement) -> 
     }
     if let Some(refused_at) = settlement.refused_at {
         changes.push(Change::SetIfAbsent(REFUSED_AT, refused_at.into()));
-        changes.push(Change::Set(REFUSED_WINDOW, fleet::window(refused_at).into()));
+    }
+    if let Some(window) = settlement.refused_window {
+        changes.push(Change::Set(REFUSED_WINDOW, window.into()));
     }
     if settlement.needs_a_person {
         changes.push(Change::Set(ATTENTION, QUARANTINED.into()));
@@ -191,6 +194,26 @@ pub fn give_up(
     Write { name: WriteName::GiveUp, key: id.as_str().to_owned(), clauses: vec![lease_is_ours(lease_owner)], changes }
 }
 
+/// As [`give_up`], where another pair waits for its confirmation: the schedule has to end its wait.
+pub fn give_up_beside_a_waiting_pair(
+    id: &ConnectionId,
+    lease_owner: &str,
+    why: FailureClass,
+    now: Timestamp,
+    not_before: Timestamp,
+) -> Write {
+    let mut write = give_up(id, lease_owner, why, now, not_before);
+    for change in write.changes.iter_mut().filter(|change| change.attribute() == SHARD) {
+        *change = Change::Set(SHARD, i64::from(TAKEN_AWAY).into());
+    }
+    write
+}
+
+/// That no new pair has come since: it would be taken out of its schedule.
+pub(super) fn needs_its_customer(since: Timestamp) -> Clause {
+    clause("its customer is needed since the time that was seen", Test::Equals(NEEDS_CUSTOMER_SINCE, since.into()))
+}
+
 /// Puts off a row that cannot be read, and shows it to a person. It stays as it is, and due: a wrong deployment that makes
 /// every row unreadable must not empty the schedule.
 ///
@@ -209,29 +232,18 @@ pub fn quarantine(unreadable: &Unreadable, lease_owner: Option<&str>, not_before
     // And a worker that can read it, of another deployment, may have leased it.
     match lease_owner {
         Some(owner) => clauses.push(lease_is_ours(owner)),
-        None => clauses.extend(
-            [
-                (
-                    LEASE_UNTIL,
-                    clause(
-                        "no worker holds the lease",
-                        Test::Any(vec![Test::Absent(LEASE_UNTIL), Test::Below(LEASE_UNTIL, now.unix())]),
-                    ),
-                ),
-                // Otherwise a caller that asks again and again would keep it from the schedule, which counts it.
-                (
-                    NOT_BEFORE,
-                    clause(
-                        "it is not put off already",
-                        Test::Any(vec![Test::Absent(NOT_BEFORE), Test::AtMost(NOT_BEFORE, now.unix())]),
-                    ),
-                ),
-            ]
-            .into_iter()
-            // Where that time is what cannot be read, it says nothing, and would refuse for ever.
-            .filter(|(attribute, _)| *attribute != unreadable.attribute)
-            .map(|(_, clause)| clause),
-        ),
+        None => {
+            let is_over = Test::Any(vec![Test::Absent(LEASE_UNTIL), Test::Below(LEASE_UNTIL, now.unix())]);
+            // Otherwise a caller that asks again and again would keep it from the schedule, which counts it.
+            let is_due = Test::Any(vec![Test::Absent(NOT_BEFORE), Test::AtMost(NOT_BEFORE, now.unix())]);
+            let asked = [
+                (LEASE_UNTIL, clause("no worker holds the lease", is_over)),
+                (NOT_BEFORE, clause("it is not put off already", is_due)),
+            ];
+            // A time that cannot be read compares with no other: it would keep the row from being put off for ever.
+            let readable = asked.into_iter().filter(|(attribute, _)| *attribute != unreadable.attribute);
+            clauses.extend(readable.map(|(_, clause)| clause));
+        }
     }
     Write {
         name: WriteName::Quarantine,

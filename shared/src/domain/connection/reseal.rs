@@ -20,7 +20,7 @@ pub fn held(row: &Row) -> Vec<SealedPair> {
 /// its predecessor. `None` where the row does not hold it.
 ///
 /// That refresh holds the data key that it has read, and its [`super::refresh::commit`] stores `sealed` and `data_key`
-/// together: whichever of the two writes comes last, the row opens. Where the commit comes last, the row is under the
+/// together: the row opens after both orders of the two writes. Where the commit comes last, the row is under the
 /// earlier key again, and another run seals it anew.
 pub fn reseal(row: &Row, pair: &SealedPair) -> Option<Write> {
     // No two seals are alike: it is not written over a newer pair, nor over one that another run has sealed meanwhile,

@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::attributes::{FORMAT_VERSION, REFRESH_AT, REVOCATION, REVOKE, SHARD, STATUS, VACANT, VACANT_SINCE};
+use super::attributes::{FORMAT_VERSION, REFRESH_AT, REVOCATION, REVOKE, SHARD, STATUS, VACANT_SINCE, WAITING_ID};
 use super::disconnect::Outcome;
+use super::refresh::needs_its_customer;
 use super::{Connection, Row, SealedPair};
 use crate::domain::connection_id::ConnectionId;
 use crate::domain::item::{BadAttribute, Item};
@@ -143,6 +144,11 @@ impl Revocations {
         added
     }
 
+    /// The slots that hold a grant.
+    fn slots(&self) -> impl Iterator<Item = &'static str> {
+        self.0.iter().zip(REVOKE).filter(|(slot, _)| slot.is_some()).map(|(_, name)| name)
+    }
+
     pub(super) fn slot(&self, revocation: &Revocation) -> Option<&'static str> {
         let index = self.0.iter().position(|slot| slot.as_ref() == Some(revocation))?;
         Some(REVOKE[index])
@@ -194,23 +200,36 @@ pub fn claim(row: &Row, revocation: &Revocation, now: Timestamp) -> Option<(Writ
     Some((write, claimed))
 }
 
-/// Takes a grant off the list. With the last one a row without a live pair leaves the schedule, unless something was added
-/// to it since it was read.
+/// Takes a grant off the list. With the last one a row without a live pair leaves the schedule: two workers that take off the
+/// last two at once must not both believe that the other grant is still there.
 pub fn remove(row: &Row, revocation: &Revocation, outcome: Outcome) -> Option<Write> {
     let slot = row.revocations()?.slot(revocation)?;
-    let mut clauses = vec![clause("it is the one that was dealt with", Test::Equals(slot, revocation.text().into()))];
+    let (status, _) = super::codec::status_of(row)?;
+    let mut clauses = vec![
+        clause("it is the one that was dealt with", Test::Equals(slot, revocation.text().into())),
+        clause("the row has a live pair as before, or has none as before", Test::Equals(STATUS, status.into())),
+    ];
     let mut changes = vec![Change::Remove(slot)];
+    if let Row::Connection(connection) = row
+        && let Some(since) = connection.state.given_up_since()
+        && connection.waiting.is_none()
+        && connection.revocations.slots().eq([slot])
+    {
+        clauses.push(needs_its_customer(since));
+        clauses.push(clause("no pair waits for its confirmation", Test::Absent(WAITING_ID)));
+        changes.push(Change::Remove(SHARD));
+    }
     if let Row::Tombstone(tombstone) = row {
         if tombstone.revocation != Some(Outcome::Failed) {
             changes.push(Change::Set(REVOCATION, outcome.as_str().into()));
         }
-        let is_last = tombstone.revocations.iter().count() == 1 && tombstone.waiting.is_none();
-        if is_last {
-            let refresh_at = tombstone.refresh_at?;
-            clauses.push(clause(
-                "nothing was added since the row was read, and there is no live pair",
-                Test::All(vec![Test::Equals(REFRESH_AT, refresh_at.into()), Test::Equals(STATUS, VACANT.into())]),
-            ));
+        let others: Vec<Test> =
+            tombstone.revocations.slots().filter(|other| *other != slot).map(Test::Exists).collect();
+        if tombstone.waiting.is_none() && !others.is_empty() {
+            clauses.push(clause("another grant is still in the list", Test::Any(others)));
+        } else if let Some(refresh_at) = tombstone.refresh_at.filter(|_| tombstone.waiting.is_none()) {
+            let is_as_seen = Test::Equals(REFRESH_AT, refresh_at.into());
+            clauses.push(clause("nothing was added since the row was read", is_as_seen));
             changes.extend([Change::Remove(SHARD), Change::Remove(REFRESH_AT)]);
         }
     }

@@ -16,15 +16,17 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::attributes::{
-    CONFIRMED, DISCONNECT_ORDER, FORMAT, FORMAT_VERSION, ID, OF_THE_ACCOUNT, OF_THE_WAITING, STATUS, VACANT, WAITING,
-    WAITING_ACCOUNT, WAITING_HASH, WAITING_ID, WAITING_UNTIL,
+    CONFIRMED, DISCONNECT_ORDER, FORMAT, FORMAT_VERSION, ID, OF_THE_ACCOUNT, OF_THE_WAITING, SHARD, STATUS, VACANT,
+    WAITING, WAITING_ACCOUNT, WAITING_HASH, WAITING_ID, WAITING_UNTIL,
 };
-use super::grant::{NewGrant, pair_is, replace, version_of};
-use super::revocation::{Added, Revocation, is_to_be_worked_off};
+use super::grant::{NewGrant, live, pair_is, replace, version_of};
+use super::refresh::needs_its_customer;
+use super::revocation::{Added, Revocation, Verdict, is_to_be_worked_off};
 use super::{Connection, Row};
 use crate::domain::account::{Account, KnownAccount};
 use crate::domain::digest;
 use crate::domain::item::{BadAttribute, Item};
+use crate::domain::schedule::TAKEN_AWAY;
 use crate::domain::secret::Confirmation;
 use crate::domain::session::SessionMark;
 use crate::domain::time::Timestamp;
@@ -116,6 +118,10 @@ fn is_as_seen(seen: Option<&Row>) -> Test {
     }
 }
 
+fn given_up_since(seen: Option<&Row>) -> Option<Timestamp> {
+    live(seen).and_then(|live| live.state.given_up_since())
+}
+
 fn waiting_is(id: PairId) -> Test {
     Test::Equals(WAITING_ID, id.as_bytes().to_vec().into())
 }
@@ -146,6 +152,11 @@ pub fn await_confirmation(
     changes.extend(grant.session.iter().flat_map(SessionMark::changes));
     if is_live {
         clauses.push(clause("there is a live pair", Test::Exists(super::attributes::PAIR_ID)));
+        // Its refreshes, which would end the wait, have ended.
+        if let Some(since) = given_up_since(seen) {
+            clauses.push(needs_its_customer(since));
+            changes.push(Change::Set(SHARD, i64::from(TAKEN_AWAY).into()));
+        }
     } else {
         let is_vacant = Test::Any(vec![Test::Absent(ID), Test::Equals(STATUS, VACANT.into())]);
         clauses.push(clause("there is no live pair", is_vacant));
@@ -179,7 +190,7 @@ pub fn confirm(seen: &Row, waiting: &Waiting, refresh_every: Duration, now: Time
         },
     ];
     let mut changes = grant.new.changes(&grant.id, version_of(seen) + 1, refresh_every);
-    changes.extend(grant.changes());
+    changes.extend(grant.changes(live));
     changes.extend(OF_THE_WAITING.map(Change::Remove));
     changes.push(Change::Set(CONFIRMED, waiting.hash.as_str().into()));
     match &waiting.account {
@@ -195,11 +206,19 @@ pub fn confirm(seen: &Row, waiting: &Waiting, refresh_every: Duration, now: Time
 
 /// Ends the wait of a pair that was not confirmed in time: it is to be revoked.
 pub fn expire(seen: &Row, waiting: &Waiting, now: Timestamp) -> Option<(Write, Vec<PairId>)> {
-    let added = seen.revocations()?.add([waiting.revocation(now)]);
+    let list = seen.revocations()?;
+    let expired = waiting.revocation(now);
+    let stays = |grant: &Revocation| grant.verdict(live(Some(seen))) == Verdict::Keep;
+    let is_nothing_to_do = list.iter().chain([&expired]).all(stays);
+    let added = list.add([expired]);
     let mut clauses = vec![clause("the pair that waits is the one that was seen", waiting_is(waiting.pair_id()))];
     clauses.extend(added.clauses);
     let mut changes = added.changes;
     changes.extend(OF_THE_WAITING.map(Change::Remove));
+    if let Some(since) = given_up_since(Some(seen)).filter(|_| is_nothing_to_do) {
+        clauses.push(needs_its_customer(since));
+        changes.push(Change::Remove(SHARD));
+    }
     let key = waiting.grant.id.as_str().to_owned();
     Some((Write { name: WriteName::ExpireConfirmation, key, clauses, changes }, added.dropped))
 }

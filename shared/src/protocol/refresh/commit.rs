@@ -6,11 +6,10 @@ use crate::domain::connection::grant::NewPair;
 use crate::domain::connection::refresh as writes;
 use crate::domain::connection::revocation::Revocation;
 use crate::domain::connection::{Connection, Row, SealedPair};
-use crate::domain::connection_id::ConnectionId;
-use crate::domain::escrow::Escrowed;
+use crate::domain::escrow::{Escrowed, RefreshedPair};
 use crate::domain::time::Timestamp;
 use crate::domain::token_pair::{PairId, TokenPair, TokenResponse};
-use crate::domain::write::Written;
+use crate::domain::write::{Write, Written};
 use crate::ports::StoreError;
 use crate::sealing::{self, SealingContext};
 
@@ -19,8 +18,7 @@ use crate::sealing::{self, SealingContext};
 pub enum Landed {
     /// The pair is stored, and may be released.
     Stored(Box<Connection>),
-    /// Another pair was stored meanwhile. Ours is of the same grant, or of one that a later grant has replaced: it is left
-    /// to expire, as its predecessor is.
+    /// Another pair was stored meanwhile. Where it is of another grant, ours is in the list of grants to revoke.
     Superseded(Box<Connection>),
     /// The connection was taken away: ours is in its list of grants to revoke.
     Orphaned,
@@ -52,17 +50,17 @@ impl Refreshing {
             granted_at: sent_at,
             expires_at: sent_at + response.expires_in.unwrap_or(self.deployment.default_lifetime),
         };
-        let (version, account_id) = (old.version + 1, account_of(old));
-        let write = writes::commit(&old.id, old.pair.id, version, &new, self.deployment.refresh_every);
-        let escrowed = || Escrowed::Refreshed {
+        let refreshed = RefreshedPair {
             id: old.id.clone(),
             predecessor: old.pair.id,
-            version,
-            account_id: account_id.clone(),
-            new: new.clone(),
+            version: old.version + 1,
+            granted_by: old.granted_by.name.clone(),
+            account_id: old.account.as_ref().map(|known| known.account.id.clone()),
+            new,
         };
-        let written = self.pairs.store(&write, escrowed, deadline).await?;
-        match self.landed(&old.id, &new, account_id.clone(), written).await? {
+        let escrowed = || Escrowed::Refreshed(Box::new(refreshed.clone()));
+        let written = self.pairs.store(&self.commit_of(&refreshed), escrowed, deadline).await?;
+        match self.landed(&refreshed, written).await? {
             Landed::Stored(stored) => {
                 self.work_off_revocations(&stored, [&prepared.pair, &pair], deadline).await;
                 Ok(Outcome::Refreshed(stored, pair))
@@ -76,45 +74,48 @@ impl Refreshing {
     }
 
     /// A pair from the queue.
-    pub async fn commit_again(
-        &self,
-        id: &ConnectionId,
-        predecessor: PairId,
-        version: i64,
-        account_id: Option<String>,
-        new: &NewPair,
-    ) -> Result<Landed, Failure> {
-        let write = writes::commit(id, predecessor, version, new, self.deployment.refresh_every);
-        let written = self.write(&write).await?;
-        Ok(self.landed(id, new, account_id, written).await?)
+    pub async fn commit_again(&self, refreshed: &RefreshedPair) -> Result<Landed, Failure> {
+        let written = self.write(&self.commit_of(refreshed)).await?;
+        Ok(self.landed(refreshed, written).await?)
     }
 
-    async fn landed(
-        &self,
-        id: &ConnectionId,
-        new: &NewPair,
-        account_id: Option<String>,
-        written: Written<Row>,
-    ) -> Result<Landed, StoreError> {
+    fn commit_of(&self, refreshed: &RefreshedPair) -> Write {
+        let RefreshedPair { id, predecessor, version, new, .. } = refreshed;
+        writes::commit(id, *predecessor, *version, new, self.deployment.refresh_every)
+    }
+
+    async fn landed(&self, refreshed: &RefreshedPair, written: Written<Row>) -> Result<Landed, StoreError> {
         let row = match written {
             Written::Applied(row) => Some(row),
             Written::Refused(image) => image,
         };
         match row {
             // Ours also where the condition has refused: our own write, repeated after its acknowledgement was lost.
-            Some(Row::Connection(stored)) if stored.pair.id == new.pair.id => Ok(Landed::Stored(stored)),
-            Some(Row::Connection(stored)) => Ok(Landed::Superseded(stored)),
+            Some(Row::Connection(stored)) if stored.pair.id == refreshed.new.pair.id => Ok(Landed::Stored(stored)),
+            // A rival's refresh of the same grant: ours is left to expire, as its predecessor is.
+            Some(Row::Connection(stored)) if stored.granted_by.name == refreshed.granted_by => {
+                Ok(Landed::Superseded(stored))
+            }
+            Some(Row::Connection(stored)) => {
+                self.leave_to_revoke(refreshed, Some(Row::Connection(stored.clone()))).await?;
+                Ok(Landed::Superseded(stored))
+            }
             Some(Row::Unreadable(unreadable)) => {
                 self.quarantine.put_off(&unreadable, None).await;
                 Err(unreadable.into())
             }
             row @ (Some(Row::Tombstone(_)) | None) => {
                 tracing::info!("the connection was taken away: its newest pair is to be revoked");
-                let left = Revocation::new(new.pair.clone(), account_id, self.clock.now());
-                self.revoking.list.add(id, left, row).await?;
+                self.leave_to_revoke(refreshed, row).await?;
                 Ok(Landed::Orphaned)
             }
         }
+    }
+
+    async fn leave_to_revoke(&self, refreshed: &RefreshedPair, row: Option<Row>) -> Result<(), StoreError> {
+        let RefreshedPair { id, account_id, new, .. } = refreshed;
+        let left = Revocation::new(new.pair.clone(), account_id.clone(), self.clock.now());
+        self.revoking.list.add(id, left, row).await
     }
 
     /// After the new pair is stored. What fails here is tried again with the next refresh.
@@ -127,8 +128,4 @@ impl Refreshing {
             tracing::warn!(%error, "the grants to revoke are not dealt with yet");
         }
     }
-}
-
-fn account_of(connection: &Connection) -> Option<String> {
-    connection.account.as_ref().map(|known| known.account.id.clone())
 }

@@ -15,7 +15,7 @@ use crate::domain::token_pair::PairId;
 use crate::domain::write::Written;
 use crate::ports::{ProviderError, StoreError};
 
-/// A connection that has been refused for so long is given up even while many are refused.
+/// How long a connection that would be given up is kept while many are refused.
 const FREEZE_LONGEST: Duration = Duration::from_secs(24 * 3600);
 
 /// A pair that is refused without a word about its grant is given up so long after its access token's end.
@@ -44,6 +44,7 @@ impl Refreshing {
             not_before: first_refusal + confirm_after,
             is_answered: !unknown_before,
             refused_at: Some(now),
+            refused_window: Some(fleet::window(now)),
         };
         let refusal = || Failure::Provider(ProviderError::InvalidGrant);
         if first_refusal > now - confirm_after {
@@ -88,7 +89,11 @@ impl Refreshing {
 
     async fn give_up(&self, lease: &Lease, why: FailureClass) -> Outcome {
         let (id, now) = (&lease.connection.id, self.clock.now());
-        let written = self.write(&writes::give_up(id, &lease.owner, why, now, now + TRIED_AGAIN_AFTER)).await;
+        let give_up = match lease.connection.waiting {
+            None => writes::give_up,
+            Some(_) => writes::give_up_beside_a_waiting_pair,
+        };
+        let written = self.write(&give_up(id, &lease.owner, why, now, now + TRIED_AGAIN_AFTER)).await;
         match written {
             Ok(Written::Applied(Row::Connection(given_up))) => {
                 log_given_up(why);
@@ -103,10 +108,15 @@ impl Refreshing {
 
     pub(super) async fn settle(&self, lease: &Lease, failure: Failure, is_answered: bool) -> Outcome {
         let now = self.clock.now();
-        if let Failure::Provider(ProviderError::Refused(_)) = &failure
-            && self.is_refused_for_good(lease, now).await
-        {
-            return self.give_up(lease, FailureClass::Refused).await;
+        // Counted from its access token's end on, so that the freeze sees all of them before the first is given up.
+        let is_counted = matches!(&failure, Failure::Provider(ProviderError::Refused(_)))
+            && lease.connection.state.is_in_use()
+            && now >= lease.connection.expires_at;
+        if is_counted {
+            self.count_refusal(&lease.connection, now).await;
+            if self.is_refused_for_good(&lease.connection, now).await {
+                return self.give_up(lease, FailureClass::Refused).await;
+            }
         }
         let mut wait = match lease.connection.state {
             State::NeedsCustomer { .. } => TRIED_AGAIN_AFTER,
@@ -126,21 +136,24 @@ impl Refreshing {
             not_before: now + wait,
             is_answered,
             refused_at: None,
+            refused_window: is_counted.then(|| fleet::window(now)),
         };
         self.settle_as(lease, failure, settlement).await
     }
 
     /// A refusal that says nothing about the grant may be our configuration, or an outage. Where it goes on for a day after
     /// the access token's end, while other connections are refreshed, it is this pair's.
-    async fn is_refused_for_good(&self, lease: &Lease, now: Timestamp) -> bool {
-        let connection = &lease.connection;
-        if !connection.state.is_in_use() || now < connection.expires_at + REFUSED_FOR {
+    async fn is_refused_for_good(&self, connection: &Connection, now: Timestamp) -> bool {
+        let given_up_at = connection.expires_at + REFUSED_FOR;
+        if now < given_up_at {
             return false;
         }
-        self.fleet.count(Tally { refused: 1, refreshed: 0 }).await;
         // Others of the same lifetime are refreshed at least once in it.
         let recently = now - connection.lifetime.max(Duration::from_secs(3600)) * 2;
-        self.fleet.has_succeeded_since(recently).await && !self.marking_is_frozen().await
+        if !self.fleet.has_succeeded_since(recently).await {
+            return false;
+        }
+        now >= given_up_at + FREEZE_LONGEST || !self.marking_is_frozen().await
     }
 
     async fn settle_as(&self, lease: &Lease, failure: Failure, settlement: Settlement) -> Outcome {

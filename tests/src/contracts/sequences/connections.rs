@@ -15,6 +15,7 @@ use shared::domain::connection::{Row, SealedPair};
 use shared::domain::connection_id::ConnectionId;
 use shared::domain::digest;
 use shared::domain::failure_class::FailureClass;
+use shared::domain::fleet;
 use shared::domain::item::{Item, Unreadable, Value};
 use shared::domain::order::Order;
 use shared::domain::secret::{Confirmation, SessionToken};
@@ -254,6 +255,7 @@ fn settlement(random: &mut Random) -> Settlement {
         not_before: time(random),
         is_answered: random.percent(50),
         refused_at: random.percent(50).then(|| time(random)),
+        refused_window: random.percent(50).then(|| fleet::window(time(random))),
     }
 }
 

@@ -14,9 +14,11 @@ use shared::domain::connection::waiting::{Awaited, await_confirmation, confirm, 
 use shared::domain::connection::{Row, SealedPair};
 use shared::domain::connection_id::ConnectionId;
 use shared::domain::failure_class::FailureClass;
+use shared::domain::fleet;
 use shared::domain::item::{Item, Value};
 use shared::domain::order::Order;
 use shared::domain::session::SessionMark;
+use shared::domain::time::Timestamp;
 use shared::domain::token_pair::PairId;
 use shared::domain::write::{Delete, Write};
 
@@ -165,12 +167,13 @@ pub(super) fn rows() -> Vec<Option<Item>> {
 
 /// Each write, on what each of some rows says.
 pub(super) fn writes() -> Vec<Write> {
-    let settlement = |is_answered: bool, refused_at| Settlement {
+    let settlement = |is_answered: bool, refused_at: Option<Timestamp>| Settlement {
         reason: FailureClass::Throttled,
         needs_a_person: !is_answered,
         not_before: at(60),
         is_answered,
         refused_at,
+        refused_window: refused_at.map(fleet::window),
     };
     let account = Account { id: "1".to_owned(), company: Some("Company".to_owned()), email: None };
     let known =

@@ -1,0 +1,341 @@
+//! A customer whose connection was taken away, and who comes back: connected at once, in the same second too, and whatever the
+//! provider says to the revocation. The clock stands still, where it is not said otherwise.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use callback::Callback;
+use http::{Method, StatusCode};
+use local::deployment::Deployment;
+use serde_json::{Value, json};
+use shared::domain::secret::{AuthorizationCode, ClientSecret, CodeVerifier};
+use shared::domain::token_pair::TokenResponse;
+use shared::ports::{Clock, ExchangeCode, ProviderError};
+use tests::tokens;
+use tests::world::{Answer, CLIENT_SECRET, Setup, World};
+
+use crate::log::{capture, captured};
+
+async fn delete(world: &World, id: &str) -> Answer {
+    world.json(Method::DELETE, &format!("/v1/connections/{id}"), None).await
+}
+
+/// What another system would hold of a customer.
+async fn refresh_token(world: &World, elsewhere: &str) -> String {
+    world.connect(elsewhere).await;
+    tokens::live(world, elsewhere).await.refresh_token.unwrap().expose().to_owned()
+}
+
+async fn import(world: &World, id: &str, refresh_token: &str) -> Answer {
+    let body = json!({ "refresh_token": refresh_token });
+    world.json(Method::PUT, &format!("/v1/connections/{id}"), Some(body)).await
+}
+
+fn revocations(world: &World) -> usize {
+    world.simulation.faults.requested("revoke")
+}
+
+async fn told(world: &World) -> Vec<String> {
+    let events = world.stream.events("tests").await.unwrap();
+    events.iter().map(|event| event["id"].as_str().unwrap().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn in_the_same_second_ten_times_by_a_link() {
+    let world = World::new().await;
+    let second = world.clock.now();
+    for version in 1..=10 {
+        world.connect("t").await;
+        let token = world.token("t").await;
+        assert_eq!(token.body["version"], version);
+        assert!(world.is_live(token.text("access_token")));
+        assert_eq!(delete(&world, "t").await.body, json!({ "revocation": "done" }));
+        assert!(!world.is_live(token.text("access_token")));
+    }
+    assert_eq!((world.clock.now(), revocations(&world)), (second, 10));
+    let expected: Vec<String> = (1..=10)
+        .flat_map(|version| ["connected", "disconnected"].map(|what| format!("t/{version}/connection.{what}")))
+        .collect();
+    assert_eq!(told(&world).await, expected);
+}
+
+#[tokio::test]
+async fn in_the_same_second_ten_times_by_an_import() {
+    let world = World::new().await;
+    for number in 1..=10 {
+        let refresh_token = refresh_token(&world, &format!("elsewhere{number}")).await;
+        let imported = import(&world, "t", &refresh_token).await;
+        assert_eq!((imported.status, imported.text("status")), (StatusCode::CREATED, "active"));
+        assert!(world.is_live(world.token("t").await.text("access_token")));
+        assert_eq!(delete(&world, "t").await.body, json!({ "revocation": "done" }));
+    }
+}
+
+#[tokio::test]
+async fn by_a_link_that_was_made_before_and_is_followed_after() {
+    let world = World::new().await;
+    world.connect("t").await;
+    let session = world.session(json!({ "connection_id": "t" })).await;
+    delete(&world, "t").await;
+    let page = world.browser().journey(session.text("url"), "approve").await;
+    assert_eq!(page.status(), StatusCode::OK, "{}", page.body());
+    assert!(world.is_live(world.token("t").await.text("access_token")));
+}
+
+#[tokio::test]
+async fn two_links_of_one_second_connect_one_after_the_other_and_none_of_them_twice() {
+    let world = World::new().await;
+    for number in 0..12 {
+        let id = format!("t{number}");
+        let links = [
+            world.session(json!({ "connection_id": id })).await,
+            world.session(json!({ "connection_id": id })).await,
+            world.session(json!({ "connection_id": id })).await,
+        ];
+        let [first, second, third] = links.each_ref().map(|session| session.text("url").to_owned());
+        for (link, version) in [(&first, 1), (&third, 2)] {
+            let page = world.browser().journey(link, "approve").await;
+            assert_eq!(page.status(), StatusCode::OK, "{}", page.body());
+            assert_eq!(world.token(&id).await.body["version"], version);
+        }
+        let exchanges = world.simulation.faults.requested("authorization_code");
+        let row = world.row(&id).await;
+        for link in [&first, &third] {
+            let page = world.browser().get(link).await;
+            assert!(page.body().contains("This link has been used"), "{}", page.body());
+        }
+        let page = world.browser().journey(&second, "approve").await;
+        assert!(page.body().contains("This link has been used"), "an earlier one: {}", page.body());
+        assert_eq!(world.row(&id).await, row);
+        assert_eq!(world.simulation.faults.requested("authorization_code"), exchanges, "no code was spent");
+    }
+}
+
+/// Answers of the revocation endpoint: the fault, what `DELETE` says, and how many requests that took.
+fn answers() -> Vec<(Value, &'static str, usize)> {
+    let status =
+        |status: u16, error: Value| json!({ "status": { "status": status, "error": error, "retry_after": null } });
+    let once = |answer: Value| json!({ "answer": answer, "grant_type": "revoke" });
+    let each_time = |answer: Value| json!({ "answer": answer, "grant_type": "revoke", "times": 2 });
+    vec![
+        (Value::Null, "done", 1),
+        (once(status(400, json!("invalid_token"))), "failed", 1),
+        (once(status(401, Value::Null)), "failed", 1),
+        (once(status(403, Value::Null)), "failed", 1),
+        (once(status(404, Value::Null)), "failed", 1),
+        (once(status(405, Value::Null)), "failed", 1),
+        (once(status(410, Value::Null)), "failed", 1),
+        (once(status(302, Value::Null)), "failed", 1),
+        (once(status(307, Value::Null)), "failed", 1),
+        (once(status(400, json!("unsupported_token_type"))), "done", 2),
+        (each_time(status(400, json!("unsupported_token_type"))), "failed", 2),
+        (once(status(408, Value::Null)), "pending", 1),
+        (once(status(429, Value::Null)), "pending", 1),
+        (once(status(403, json!("unauthorized_client"))), "pending", 1),
+        (once(status(401, json!("invalid_client"))), "pending", 1),
+        (once(status(500, Value::Null)), "pending", 1),
+        (once(status(503, Value::Null)), "pending", 1),
+        (once(json!("hang")), "pending", 1),
+        (once(json!("break")), "pending", 1),
+    ]
+}
+
+#[tokio::test]
+async fn after_any_answer_of_the_revocation_endpoint() {
+    let world = World::new().await;
+    for (number, (fault, says, requests)) in answers().into_iter().enumerate() {
+        let imported = refresh_token(&world, &format!("elsewhere{number}")).await;
+        for by_a_link in [true, false] {
+            let id = format!("t{number}-{by_a_link}");
+            world.connect(&id).await;
+            let before = tokens::live(&world, &id).await;
+            if !fault.is_null() {
+                world.fault(fault.clone());
+            }
+            let sent = revocations(&world);
+            let answer = delete(&world, &id).await;
+            world.simulation.faults.clear();
+            let code = if says == "pending" { StatusCode::ACCEPTED } else { StatusCode::OK };
+            assert_eq!((answer.status, answer.text("revocation")), (code, says), "{fault}");
+            assert_eq!(revocations(&world) - sent, requests, "{fault}");
+            assert_eq!(world.token(&id).await.status, 404, "{fault}");
+            assert_eq!(!world.is_live(before.access_token.expose()), says == "done", "{fault}");
+            if by_a_link {
+                world.connect(&id).await;
+            } else {
+                assert_eq!(import(&world, &id, &imported).await.status, StatusCode::CREATED, "{fault}");
+            }
+            let token = world.token(&id).await;
+            assert!(world.is_live(token.text("access_token")), "{fault}: {token:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_complete_refusal_is_final_and_named_in_the_log_and_no_alarm_rings_for_a_day() {
+    for (fault, says, requests) in answers() {
+        if says != "failed" {
+            continue;
+        }
+        let world = World::new().await;
+        world.connect("t").await;
+        let pair = String::from(world.stored("t").await.unwrap().pair.id);
+        world.fault(fault.clone());
+        capture();
+        assert_eq!(delete(&world, "t").await.body, json!({ "revocation": "failed" }));
+        for _ in 0..10 {
+            world.clock.advance(6 * 3600);
+            assert_eq!(world.sweep().await["due"], 0, "{fault}");
+        }
+        let log = captured();
+        assert_eq!(log.matches("grants_not_revoked=1").count(), 1, "{fault}: {log}");
+        assert!(log.contains(&pair), "{fault}: {log}");
+        assert!(!log.contains("ERROR") && !log.contains("failures="), "{fault}: {log}");
+        assert_eq!(revocations(&world), requests, "{fault}");
+        let row = world.row("t").await.unwrap();
+        assert_eq!(row["revocation"].as_s().unwrap(), "failed", "{fault}");
+        assert!(!row.contains_key("shard") && !row.contains_key("revoke_0"), "{fault}: {row:?}");
+        assert_eq!(world.get("/v1/connections/t").await.status, 404);
+        assert_eq!(delete(&world, "t").await.body, json!({ "revocation": "failed" }), "who asks again is told");
+    }
+}
+
+#[tokio::test]
+async fn an_outage_is_tried_with_backoff_until_it_ends() {
+    let world = World::new().await;
+    world.connect("t").await;
+    let token = tokens::live(&world, "t").await;
+    let down = json!({ "status": { "status": 500, "error": null, "retry_after": null } });
+    world.fault(json!({ "answer": down, "grant_type": "revoke", "times": 5 }));
+    assert_eq!(delete(&world, "t").await.body, json!({ "revocation": "pending" }));
+    let mut tried_after = vec![0];
+    for minute in 1..=31 {
+        world.clock.advance(60);
+        let before = revocations(&world);
+        world.sweep().await;
+        if revocations(&world) > before {
+            tried_after.push(minute * 60);
+        }
+    }
+    assert_eq!(tried_after, [0, 60, 180, 420, 900, 1800]);
+    assert!(!world.is_live(token.access_token.expose()));
+    assert_eq!(delete(&world, "t").await.body, json!({ "revocation": "done" }));
+    assert_eq!(revocations(&world), 6);
+}
+
+#[tokio::test]
+async fn a_refused_client_is_answered_with_another_secret_of_the_list() {
+    let list = json!(["not-yet-known-to-the-provider", CLIENT_SECRET]).to_string();
+    let world = World::with(Setup { client_secret: list, ..Setup::default() }).await;
+    world.connect("t").await;
+    let token = tokens::live(&world, "t").await;
+    // Another process, which does not know which one is accepted.
+    let another = world.another();
+    assert_eq!(delete(&another, "t").await.body, json!({ "revocation": "done" }));
+    assert_eq!(revocations(&world), 2);
+    assert!(!world.is_live(token.access_token.expose()));
+}
+
+/// Has the answer to a code in hand, and stands still while something happens.
+struct StandsStill {
+    provider: Arc<dyn ExchangeCode>,
+    world: World,
+    meanwhile: Meanwhile,
+}
+
+#[derive(Clone, Copy)]
+enum Meanwhile {
+    Deleted,
+    ConnectedByAnotherLink,
+}
+
+#[async_trait]
+impl ExchangeCode for StandsStill {
+    async fn exchange(
+        &self,
+        code: &AuthorizationCode,
+        redirect_uri: &str,
+        verifier: Option<&CodeVerifier>,
+        secret: &ClientSecret,
+    ) -> Result<TokenResponse, ProviderError> {
+        let granted = self.provider.exchange(code, redirect_uri, verifier, secret).await;
+        match self.meanwhile {
+            Meanwhile::Deleted => assert_eq!(delete(&self.world, "t").await.status, StatusCode::OK),
+            Meanwhile::ConnectedByAnotherLink => self.world.connect("t").await,
+        }
+        granted
+    }
+}
+
+/// A process whose callback stands still with each grant in its hands.
+fn slow(world: &World, meanwhile: Meanwhile) -> World {
+    let mut slow = world.another();
+    let Ok(deployment) = Arc::try_unwrap(world.another().deployment) else { panic!("nobody else has it") };
+    let provider = deployment.callback.provider.clone();
+    let provider = Arc::new(StandsStill { provider, world: world.another(), meanwhile });
+    let callback = Callback { provider, ..deployment.callback };
+    slow.deployment = Arc::new(Deployment { callback, ..deployment });
+    slow
+}
+
+#[tokio::test]
+async fn a_journey_that_began_before_does_not_bring_it_back_and_its_code_is_not_spent() {
+    let world = World::new().await;
+    world.connect("t").await;
+    let session = world.session(json!({ "connection_id": "t" })).await;
+    let browser = world.browser();
+    let callback = browser.to_callback(session.text("url")).await;
+    delete(&world, "t").await;
+    let page = browser.get(&callback).await;
+    assert!(page.body().contains("taken away in the meantime"), "{}", page.body());
+    assert!(world.stored("t").await.is_none());
+    assert_eq!(world.simulation.faults.requested("authorization_code"), 1, "of the first journey");
+    let shown = world.get(&format!("/v1/connect-sessions/{}", session.text("session_id"))).await;
+    assert_eq!((shown.text("status"), shown.text("reason")), ("failed", "disconnected"));
+    // The same link begins another journey, which is one of after the disconnect.
+    assert_eq!(browser.journey(session.text("url"), "approve").await.status(), StatusCode::OK);
+    let shown = world.get(&format!("/v1/connect-sessions/{}", session.text("session_id"))).await;
+    assert_eq!((shown.text("status"), &shown.body["reason"]), ("completed", &Value::Null));
+}
+
+#[tokio::test]
+async fn a_grant_whose_connection_was_taken_away_while_it_was_fetched_is_revoked_by_the_next_sweep() {
+    let world = World::new().await;
+    world.connect("t").await;
+    let session = world.session(json!({ "connection_id": "t" })).await;
+    let slow = slow(&world, Meanwhile::Deleted);
+    let page = slow.browser().journey(session.text("url"), "approve").await;
+    assert!(page.body().contains("taken away in the meantime"), "{}", page.body());
+    assert!(world.stored("t").await.is_none());
+    let left = tokens::to_revoke(&world, "t").await;
+    assert_eq!((left.len(), revocations(&world)), (1, 1));
+    assert!(world.is_live(left[0].access_token.expose()));
+    world.sweep().await;
+    assert!(!world.is_live(left[0].access_token.expose()));
+    assert_eq!(revocations(&world), 2);
+    assert_eq!(told(&world).await, ["t/1/connection.connected", "t/1/connection.disconnected"]);
+    assert_eq!(delete(&world, "t").await.body, json!({ "revocation": "done" }));
+}
+
+#[tokio::test]
+async fn a_refused_journey_is_failed_says_why_and_takes_nothing_from_the_connection_that_lives() {
+    let world = World::new().await;
+    world.connect("t").await;
+    let session = world.session(json!({ "connection_id": "t" })).await;
+    let slow = slow(&world, Meanwhile::ConnectedByAnotherLink);
+    let browser = slow.browser();
+    let callback = browser.to_callback(session.text("url")).await;
+    for _ in 0..2 {
+        let page = browser.get(&callback).await;
+        assert_eq!(page.status(), StatusCode::BAD_REQUEST);
+        let shown = world.get(&format!("/v1/connect-sessions/{}", session.text("session_id"))).await;
+        assert_eq!((shown.text("status"), shown.text("reason")), ("failed", "session_used"));
+    }
+    world.clock.advance(6000);
+    world.sweep().await;
+    assert!(world.is_live(world.token("t").await.text("access_token")));
+    assert_eq!(revocations(&world), 0, "nothing is revoked beside a live connection whose account is not known");
+    // Three grants, each of them known: the first, the refused one, and the live one.
+    assert_eq!(delete(&world, "t").await.body, json!({ "revocation": "done" }));
+    assert_eq!(revocations(&world), 3);
+}

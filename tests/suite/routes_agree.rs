@@ -1,0 +1,230 @@
+//! Every route says the same of a connection, whatever its state: status, list, token route, event and metric.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use http::{Method, StatusCode};
+use serde_json::{Value, json};
+use shared::domain::connection::refresh::{RefreshReason, acquire, give_up};
+use shared::domain::connection_id::ConnectionId;
+use shared::failure::FailureClass;
+use shared::ports::{Clock, WriteConnections};
+use tests::world::{Setup, TABLE, World};
+
+use crate::told::events_of;
+
+const FILTERS: [&str; 6] = ["", "active", "pending", "reauth_required", "disconnecting", "quarantined"];
+
+/// What all of them say.
+struct Said {
+    status: Option<&'static str>,
+    reason: Option<&'static str>,
+    /// Filters that show it, beside the list of everything.
+    listed: &'static [&'static str],
+    token: (u16, Option<&'static str>),
+    /// The last event, without its version.
+    told: Option<&'static str>,
+    /// Whether its access token counts for the fleet's least remaining lifetime.
+    counts: bool,
+}
+
+async fn all_say(world: &World, state: &str, said: Said) {
+    let shown = world.get("/v1/connections/t").await;
+    match said.status {
+        None => assert_eq!(shown.status, StatusCode::NOT_FOUND, "{state}: {shown:?}"),
+        Some(status) => {
+            assert_eq!(shown.status, StatusCode::OK, "{state}: {shown:?}");
+            assert_eq!(
+                (&shown.body["status"], &shown.body["reason"]),
+                (&json!(status), &json!(said.reason)),
+                "{state}"
+            );
+        }
+    }
+    for filter in FILTERS {
+        let query = if filter.is_empty() { String::new() } else { format!("?status={filter}") };
+        let page = world.get(&format!("/v1/connections{query}")).await;
+        let is_listed = said.status.is_some() && (filter.is_empty() || said.listed.contains(&filter));
+        let expected = if is_listed { json!([shown.body]) } else { json!([]) };
+        assert_eq!(page.body["connections"], expected, "{state}: ?status={filter}");
+    }
+    let token = world.token("t").await;
+    let code = token.body.get("code").and_then(Value::as_str);
+    assert_eq!((token.status.as_u16(), code), said.token, "{state}: {token:?}");
+    let told = events_of(world, "t").await;
+    let told = told.last().map(|event| {
+        let (what, version) = event.split_once('/').unwrap();
+        version.split_once(' ').map_or(what.to_owned(), |(_, reason)| format!("{what} {reason}"))
+    });
+    assert_eq!(told.as_deref(), said.told, "{state}");
+    // The last of all: a run may change the state.
+    let least = world.sweep().await["least_remaining_seconds"].clone();
+    assert_eq!(least.is_number(), said.counts, "{state}: {least}");
+}
+
+fn answer(status: u16, error: &str) -> Value {
+    json!({ "status": { "status": status, "error": error, "retry_after": null } })
+}
+
+async fn connected() -> World {
+    let world = World::with(Setup::strict()).await;
+    world.connect("t").await;
+    world
+}
+
+async fn wait_for_a_confirmation(world: &World) {
+    let body = json!({ "connection_id": "t", "return_to": "https://app.example.com/", "confirm": true });
+    let session = world.session(body).await;
+    world.browser().journey(session.text("url"), "approve").await;
+}
+
+#[tokio::test]
+async fn of_a_connection_that_works() {
+    let active = |reason, told| Said {
+        status: Some("active"),
+        reason,
+        listed: &["active"],
+        token: (200, None),
+        told: Some(told),
+        counts: true,
+    };
+    let world = connected().await;
+    all_say(&world, "active", active(None, "connected")).await;
+
+    let world = connected().await;
+    wait_for_a_confirmation(&world).await;
+    all_say(&world, "beside it a pair waits for its confirmation", active(None, "connected")).await;
+
+    let world = connected().await;
+    world.clock.advance(5800);
+    world.fault(json!({ "answer": answer(400, "invalid_scope"), "grant_type": "refresh_token", "times": 3 }));
+    for _ in 0..3 {
+        world.sweep().await;
+        world.clock.advance(45);
+    }
+    // Its next try is not due yet.
+    world.clock.advance(-10);
+    all_say(&world, "degraded", active(Some("refused"), "degraded refused")).await;
+}
+
+#[tokio::test]
+async fn of_a_connection_that_has_no_token_yet() {
+    let world = World::with(Setup::strict()).await;
+    wait_for_a_confirmation(&world).await;
+    let unconfirmed = Said {
+        status: Some("pending"),
+        reason: Some("unconfirmed"),
+        listed: &["pending"],
+        token: (404, Some("not_found")),
+        told: None,
+        counts: false,
+    };
+    all_say(&world, "unconfirmed", unconfirmed).await;
+
+    let world = World::with(Setup::strict()).await;
+    world.fault(json!({ "answer": answer(403, "access_denied"), "grant_type": "refresh_token" }));
+    let import = json!({ "refresh_token": "from-another-system" });
+    let imported = world.json(Method::PUT, "/v1/connections/t", Some(import)).await;
+    assert_eq!((imported.status, imported.text("status")), (StatusCode::ACCEPTED, "pending"), "{imported:?}");
+    let not_refreshed = Said {
+        status: Some("pending"),
+        reason: Some("refused"),
+        listed: &["pending"],
+        token: (503, Some("provider_unavailable")),
+        told: None,
+        counts: false,
+    };
+    all_say(&world, "imported and not refreshed", not_refreshed).await;
+}
+
+#[tokio::test]
+async fn of_a_connection_that_needs_its_customer() {
+    for why in [
+        FailureClass::InvalidGrant,
+        FailureClass::AmbiguousRotation,
+        FailureClass::NoRefreshToken,
+        FailureClass::Refused,
+    ] {
+        let world = connected().await;
+        world.clock.advance(7300);
+        let (id, now) = (ConnectionId::parse("t").unwrap(), world.clock.now());
+        let table = world.clients.connections(TABLE);
+        table.write(&acquire(&id, &RefreshReason::Scheduled, "a worker", now)).await.unwrap();
+        table.write(&give_up(&id, "a worker", why, now, now + std::time::Duration::from_secs(60))).await.unwrap();
+        let told = format!("reauth_required {}", why.as_str());
+        let needs_customer = Said {
+            status: Some("reauth_required"),
+            reason: Some(why.as_str()),
+            listed: &["reauth_required"],
+            token: (409, Some("reauth_required")),
+            told: Some(told.leak()),
+            counts: false,
+        };
+        all_say(&world, why.as_str(), needs_customer).await;
+        assert_eq!(world.refreshes(), 0, "{}", why.as_str());
+    }
+}
+
+#[tokio::test]
+async fn of_a_connection_that_is_taken_away() {
+    let world = connected().await;
+    world.fault(json!({ "answer": answer(500, "server_error"), "grant_type": "revoke", "times": 1000 }));
+    let deleted = world.json(Method::DELETE, "/v1/connections/t", None).await;
+    assert_eq!(deleted.status, StatusCode::ACCEPTED, "{deleted:?}");
+    let disconnecting = Said {
+        status: Some("disconnecting"),
+        reason: None,
+        listed: &["disconnecting"],
+        token: (404, Some("not_found")),
+        told: Some("disconnected"),
+        counts: false,
+    };
+    all_say(&world, "disconnecting", disconnecting).await;
+
+    world.simulation.faults.clear();
+    world.clock.advance(1000);
+    world.sweep().await;
+    let gone = Said {
+        status: None,
+        reason: None,
+        listed: &[],
+        token: (404, Some("not_found")),
+        told: Some("disconnected"),
+        counts: false,
+    };
+    all_say(&world, "tombstone", gone).await;
+    let world = World::new().await;
+    let never =
+        Said { status: None, reason: None, listed: &[], token: (404, Some("not_found")), told: None, counts: false };
+    all_say(&world, "no row", never).await;
+}
+
+#[tokio::test]
+async fn of_a_row_that_cannot_be_read() {
+    let world = connected().await;
+    world.set("t", "lifetime", AttributeValue::S("long".to_owned())).await;
+    let unreadable = Said {
+        status: Some("unreadable"),
+        reason: Some("inconsistent_row"),
+        listed: &["quarantined"],
+        token: (503, Some("misconfigured")),
+        told: Some("degraded inconsistent_row"),
+        counts: true,
+    };
+    all_say(&world, "unreadable", unreadable).await;
+}
+
+#[tokio::test]
+async fn of_a_pair_that_does_not_open() {
+    let world = connected().await;
+    world.set("t", "sealed", AttributeValue::B(aws_sdk_dynamodb::primitives::Blob::new(vec![1; 64]))).await;
+    world.clock.advance(6000);
+    world.sweep().await;
+    let unopenable = Said {
+        status: Some("active"),
+        reason: Some("unopenable"),
+        listed: &["active", "quarantined"],
+        token: (503, Some("misconfigured")),
+        told: Some("degraded unopenable"),
+        counts: true,
+    };
+    all_say(&world, "unopenable", unopenable).await;
+}

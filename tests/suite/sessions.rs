@@ -1,0 +1,148 @@
+//! A connect session says how its own journey ended: `completed` where that one has connected, and otherwise why not.
+
+use http::{Method, StatusCode};
+use serde_json::{Value, json};
+use tests::world::{Answer, STORING_A_PAIR, World};
+
+async fn shown(world: &World, session: &Answer) -> Value {
+    world.get(&format!("/v1/connect-sessions/{}", session.text("session_id"))).await.body
+}
+
+async fn ended(world: &World, session: &Answer) -> (String, Value) {
+    let shown = shown(world, session).await;
+    (shown["status"].as_str().unwrap().to_owned(), shown["reason"].clone())
+}
+
+fn completed() -> (String, Value) {
+    ("completed".to_owned(), json!(null))
+}
+
+fn failed(reason: &str) -> (String, Value) {
+    ("failed".to_owned(), json!(reason))
+}
+
+#[tokio::test]
+async fn a_journey_of_an_earlier_link_fails_where_a_later_one_has_connected() {
+    let world = World::new().await;
+    let (first, second) =
+        (world.session(json!({ "connection_id": "t" })).await, world.session(json!({ "connection_id": "t" })).await);
+    let browser = world.browser();
+    let callback = browser.to_callback(first.text("url")).await;
+    world.browser().journey(second.text("url"), "approve").await;
+    assert_eq!(ended(&world, &first).await, ("pending".to_owned(), json!(null)));
+    let page = browser.get(&callback).await;
+    assert!(page.body().contains("has been used"), "{}", page.body());
+    assert_eq!(ended(&world, &first).await, failed("session_used"));
+    assert_eq!(ended(&world, &second).await, completed());
+}
+
+#[tokio::test]
+async fn a_journey_with_a_confirmation_that_another_one_overtakes_has_failed_and_revokes_nothing() {
+    let world = World::new().await;
+    let body = json!({ "connection_id": "t", "return_to": "https://app.example.com/", "confirm": true });
+    let awaited = world.session(body).await;
+    let browser = world.browser();
+    let callback = browser.to_callback(awaited.text("url")).await;
+    world.connect("t").await;
+    let back = browser.get(&callback).await;
+    assert!(back.headers()["location"].to_str().unwrap().contains("status=failed"), "{:?}", back.headers());
+    assert_eq!(ended(&world, &awaited).await, failed("session_used"));
+    world.sweep().await;
+    assert_eq!(world.simulation.faults.requested("revoke"), 0, "the provider may have given both one token");
+    assert!(world.is_live(world.token("t").await.text("access_token")));
+}
+
+#[tokio::test]
+async fn of_two_browsers_with_one_link_one_connects_and_the_session_stays_completed() {
+    let world = World::new().await;
+    let session = world.session(json!({ "connection_id": "t" })).await;
+    let (one, other) = (world.browser(), world.browser());
+    let callbacks = (one.to_callback(session.text("url")).await, other.to_callback(session.text("url")).await);
+    let pages = tokio::join!(one.get(&callbacks.0), other.get(&callbacks.1));
+    let connected = [&pages.0, &pages.1].into_iter().filter(|page| page.status() == StatusCode::OK).count();
+    assert_eq!(connected, 1, "{} {}", pages.0.body(), pages.1.body());
+    assert_eq!(ended(&world, &session).await, completed());
+    for page in [one.get(&callbacks.0).await, other.get(&callbacks.1).await] {
+        let says = [StatusCode::OK, StatusCode::BAD_REQUEST].contains(&page.status());
+        assert!(says, "a reload says the same: {}", page.body());
+    }
+    assert_eq!(ended(&world, &session).await, completed());
+    assert!(world.is_live(world.token("t").await.text("access_token")));
+}
+
+#[tokio::test]
+async fn a_journey_that_an_import_has_overtaken_is_superseded() {
+    let world = World::new().await;
+    world.connect("source").await;
+    let source = world.stored("source").await.unwrap();
+    let pair = world.deployment.token.refreshing.open(&source).await.unwrap();
+    let session = world.session(json!({ "connection_id": "t" })).await;
+    let browser = world.browser();
+    let callback = browser.to_callback(session.text("url")).await;
+    let body = json!({ "refresh_token": pair.refresh_token.unwrap().expose() });
+    let imported = world.json(Method::PUT, "/v1/connections/t", Some(body)).await;
+    assert!(imported.status.is_success(), "{imported:?}");
+    let page = browser.get(&callback).await;
+    assert_ne!(page.status(), StatusCode::OK, "{}", page.body());
+    assert_eq!(ended(&world, &session).await, failed("superseded"));
+}
+
+#[tokio::test]
+async fn a_journey_whose_connection_was_taken_away_meanwhile_says_so() {
+    let world = World::new().await;
+    world.connect("t").await;
+    let session = world.session(json!({ "connection_id": "t" })).await;
+    let browser = world.browser();
+    let callback = browser.to_callback(session.text("url")).await;
+    world.json(Method::DELETE, "/v1/connections/t", None).await;
+    let page = browser.get(&callback).await;
+    assert_ne!(page.status(), StatusCode::OK, "{}", page.body());
+    assert_eq!(ended(&world, &session).await, failed("disconnected"));
+    assert_eq!(world.get("/v1/connections/t").await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn what_the_provider_or_the_customer_has_ended_may_be_tried_again_with_the_same_link() {
+    let world = World::new().await;
+    let session = world.session(json!({ "connection_id": "t" })).await;
+    world.fault(json!({ "answer": "garbage", "grant_type": "authorization_code" }));
+    world.browser().journey(session.text("url"), "approve").await;
+    assert_eq!(ended(&world, &session).await, failed("provider"));
+    world.browser().journey(session.text("url"), "deny").await;
+    assert_eq!(ended(&world, &session).await, ("denied".to_owned(), json!(null)), "the last one counts");
+    world.browser().journey(session.text("url"), "approve").await;
+    assert_eq!(ended(&world, &session).await, completed());
+}
+
+#[tokio::test]
+async fn a_pair_that_comes_out_of_escrow_after_a_later_link_has_connected_completes_nothing() {
+    let world = World::new().await;
+    let first = world.session(json!({ "connection_id": "t" })).await;
+    let browser = world.browser();
+    let callback = browser.to_callback(first.text("url")).await;
+    world.outage_of(&[STORING_A_PAIR]);
+    browser.get(&callback).await;
+    world.outage_of(&[]);
+    world.connect("t").await;
+    world.replay(&world.escrow.take().remove(0)).await;
+    assert_eq!(ended(&world, &first).await, failed("not_stored"), "another one's connection is not its own");
+    assert_ne!(browser.get(&callback).await.status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_pair_that_waits_for_its_confirmation_completes_its_session_out_of_escrow_too() {
+    let world = World::new().await;
+    let body = json!({ "connection_id": "t", "return_to": "https://app.example.com/", "confirm": true });
+    let session = world.session(body).await;
+    let browser = world.browser();
+    let callback = browser.to_callback(session.text("url")).await;
+    world.outage_of(&[STORING_A_PAIR]);
+    browser.get(&callback).await;
+    world.outage_of(&[]);
+    assert_eq!(ended(&world, &session).await, failed("not_stored"));
+    world.replay(&world.escrow.take().remove(0)).await;
+    assert_eq!(ended(&world, &session).await, completed());
+    let back = browser.get(&callback).await;
+    let back = back.headers()["location"].to_str().unwrap();
+    assert!(back.contains("status=connected") && back.contains("confirmation="), "{back}");
+}

@@ -1,0 +1,228 @@
+//! The table of states in docs/ARCHITECTURE.md is what the domain's own writes do, and what `events` makes of them.
+//!
+//! Rows of each state are made by the writes of the domain. Every write is put on every one of them; what its condition lets
+//! through, as state and event, is a cell. A cell that says something else fails, and so does an outcome that no cell names.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use events::event::Event;
+use events::state::Seen;
+use shared::domain::account::{Account, KnownAccount, identify, identify_waiting};
+use shared::domain::connection::disconnect::{Outcome, disconnect};
+use shared::domain::connection::grant::{Standing, connect};
+use shared::domain::connection::reap::{Reaping, reap};
+use shared::domain::connection::refresh::{RefreshReason, acquire, commit, give_up, quarantine, settle};
+use shared::domain::connection::reseal::{held, reseal};
+use shared::domain::connection::revocation::{Revocation, add, claim, remove};
+use shared::domain::connection::waiting::{await_confirmation, confirm, expire};
+use shared::domain::connection::{Row, SealedPair};
+use shared::domain::failure_class::FailureClass;
+use shared::domain::order::Order;
+use shared::domain::token_pair::PairId;
+use shared::domain::write::{Write, WriteName, failing};
+
+mod rows;
+
+use rows::{EVERY, Stored, awaited, grant, id, later, new_pair, pair, samples, settlement};
+
+const STATES: [&str; 8] = [
+    "no row",
+    "active",
+    "not refreshed",
+    "needs customer",
+    "awaiting confirmation",
+    "disconnecting",
+    "tombstone",
+    "unreadable",
+];
+
+/// The rows of the table. `connect` has two: an imported pair has no access token yet.
+const IMPORT: &str = "connect, imported";
+
+/// Each write is one of a connection's row, or not: a new one does not compile before it is sorted.
+fn is_of_a_connection(name: WriteName) -> bool {
+    match name {
+        WriteName::Connect
+        | WriteName::AwaitConfirmation
+        | WriteName::Confirm
+        | WriteName::ExpireConfirmation
+        | WriteName::Acquire
+        | WriteName::Commit
+        | WriteName::Settle
+        | WriteName::GiveUp
+        | WriteName::Quarantine
+        | WriteName::Disconnect
+        | WriteName::AddRevocation
+        | WriteName::ClaimRevocation
+        | WriteName::RemoveRevocation
+        | WriteName::Identify
+        | WriteName::IdentifyWaiting
+        | WriteName::Reseal
+        | WriteName::ReapTombstone
+        | WriteName::ReapConnection => true,
+        WriteName::BeginAttempt
+        | WriteName::TakeAttempt
+        | WriteName::GiveAttemptBack
+        | WriteName::EndAttempt
+        | WriteName::BeginSession
+        | WriteName::EndSession
+        | WriteName::TakePresentOrder
+        | WriteName::TakeNextOrder
+        | WriteName::ClaimAccount
+        | WriteName::Pause
+        | WriteName::CountRefusals
+        | WriteName::BeginWindow
+        | WriteName::NoteSuccess => false,
+    }
+}
+
+fn labels() -> Vec<&'static str> {
+    let of_a_connection = WriteName::ALL.iter().copied().filter(|name| is_of_a_connection(*name));
+    let labels = of_a_connection.map(WriteName::as_str);
+    labels.flat_map(|label| if label == "connect" { vec![label, IMPORT] } else { vec![label] }).collect()
+}
+
+/// Every write that may be put on a row which was read as `row`, by what the protocol asks of it before.
+fn writes(row: Option<&Row>) -> Vec<(&'static str, Write)> {
+    let now = later();
+    let mut writes = Vec::new();
+    for (label, is_not_refreshed) in [("connect", false), (IMPORT, true)] {
+        let grant = grant(20, is_not_refreshed);
+        if let Ok(Standing::Welcome) = grant.standing(row) {
+            writes.push((label, connect(&grant, row, EVERY, now).0));
+        }
+    }
+    if let Ok(Standing::Welcome) = grant(20, false).standing(row) {
+        writes.push(("", await_confirmation(&grant(20, false), &awaited(), row, now).0));
+    }
+    // Of workers that have read the row before: the condition alone decides.
+    let live = match row {
+        Some(Row::Connection(connection)) => connection.pair.id,
+        Some(Row::Tombstone(_) | Row::Unreadable(_)) | None => PairId::new([1; 16]),
+    };
+    let reasons =
+        [RefreshReason::Scheduled, RefreshReason::OnDemand { seen: live }, RefreshReason::Rejected { seen: live }];
+    writes.extend(reasons.map(|reason| ("", acquire(&id(), &reason, "other", now))));
+    writes.push(("", commit(&id(), live, 20, &new_pair(20), EVERY)));
+    let failures = [FailureClass::Unreachable, FailureClass::Unopenable, FailureClass::InvalidGrant];
+    writes.extend(failures.map(|class| ("", settle(&id(), "me", &settlement(class, now)))));
+    let whys = [FailureClass::InvalidGrant, FailureClass::Refused, FailureClass::NoRefreshToken];
+    writes.extend(whys.map(|why| ("", give_up(&id(), "me", why, now, now))));
+    let account = Account { id: "4711".to_owned(), company: None, email: None };
+    writes.push(("", identify(&id(), live, &KnownAccount { account: account.clone(), also_connected_as: None })));
+    let Some(row) = row else { return writes };
+    if let Row::Unreadable(unreadable) = row {
+        writes.push(("", quarantine(unreadable, None, now, now)));
+        writes.push(("", quarantine(unreadable, Some("me"), now, now)));
+    }
+    if let Some(waits) = row.waiting() {
+        writes.push(("", confirm(row, waits, EVERY, now).0));
+        writes.extend(expire(row, waits, now).map(|(write, _)| ("", write)));
+        writes.push(("", identify_waiting(&id(), waits.pair_id(), &account)));
+    }
+    writes.extend(disconnect(row, Order::from_number(20), now).map(|(write, _)| ("", write)));
+    writes.extend(add(&id(), row, Revocation::new(pair(30), None, now), now).map(|(write, _)| ("", write)));
+    for grant in row.revocations().into_iter().flat_map(|list| list.iter()) {
+        writes.extend(claim(row, grant, now).map(|(write, _)| ("", write)));
+        writes
+            .extend([Outcome::Done, Outcome::Failed].into_iter().filter_map(|it| Some(("", remove(row, grant, it)?))));
+    }
+    for held in held(row) {
+        let resealed = SealedPair { sealed: vec![99], data_key: vec![99], ..held };
+        writes.extend(reseal(row, &resealed).map(|write| ("", write)));
+    }
+    writes
+}
+
+fn outcome(before: &Stored, after: &Stored) -> String {
+    let event = Event::between(id(), &Seen::of(before.row().as_ref()), &Seen::of(after.row().as_ref()));
+    let state = if before.state() == after.state() { "stays" } else { after.state() };
+    match event {
+        None => state.to_owned(),
+        Some(event) => format!("{state}, `{}`", event.kind.as_str().strip_prefix("connection.").unwrap()),
+    }
+}
+
+/// By write and state: the outcomes.
+type Table = BTreeMap<(String, String), BTreeSet<String>>;
+
+fn done() -> Table {
+    let mut table = Table::new();
+    for label in labels() {
+        for state in STATES {
+            table.insert((label.to_owned(), state.to_owned()), BTreeSet::new());
+        }
+    }
+    for before in samples() {
+        let mut note = |label: &str, after: &Stored| {
+            let cell = table.get_mut(&(label.to_owned(), before.state().to_owned()));
+            cell.unwrap_or_else(|| panic!("the table has no row {label}")).insert(outcome(&before, after));
+        };
+        let row = before.row();
+        for (label, write) in writes(row.as_ref()) {
+            if let Some(after) = before.after(&write) {
+                note(if label.is_empty() { write.name.as_str() } else { label }, &after);
+            }
+        }
+        if let Some(Reaping::Delete(delete)) = row.map(|row| reap(&row, later() + Duration::from_secs(86_400)))
+            && failing(&delete.clauses, before.0.as_ref()).is_empty()
+        {
+            note(delete.name.as_str(), &Stored::default());
+        }
+    }
+    table
+}
+
+/// The table of the paper, whose first cell is `write`.
+fn described(paper: &str) -> Table {
+    let mut lines = paper.lines().skip_while(|line| !line.starts_with("| write |"));
+    let cells =
+        |line: &str| -> Vec<String> { line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect() };
+    let states = cells(lines.next().expect("docs/ARCHITECTURE.md has the table of states"));
+    assert_eq!(states[1..], STATES, "the columns");
+    let mut table = Table::new();
+    for line in lines.skip(1).take_while(|line| line.starts_with('|')) {
+        let cells = cells(line);
+        assert_eq!(cells.len(), states.len(), "{line}");
+        for (state, cell) in states.iter().zip(&cells).skip(1) {
+            let outcomes = cell.split(" / ").filter(|outcome| *outcome != "–").map(str::to_owned).collect();
+            table.insert((cells[0].clone(), state.clone()), outcomes);
+        }
+    }
+    table
+}
+
+fn rendered(table: &Table) -> String {
+    let line = |label: &str| {
+        let cells = STATES.map(|state| {
+            let outcomes: Vec<&str> = table[&(label.to_owned(), state.to_owned())].iter().map(String::as_str).collect();
+            if outcomes.is_empty() { "–".to_owned() } else { outcomes.join(" / ") }
+        });
+        format!("| {label} | {} |", cells.join(" | "))
+    };
+    labels().into_iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn the_table_of_states_is_what_the_writes_do_and_what_is_told_of_it() {
+    let paper = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/ARCHITECTURE.md");
+    let described = described(&std::fs::read_to_string(paper).unwrap());
+    let done = done();
+    let rows = |table: &Table| table.keys().map(|(write, _)| write.clone()).collect::<BTreeSet<_>>();
+    assert_eq!(rows(&described), rows(&done), "the rows");
+    for (cell, outcomes) in &done {
+        assert_eq!(described[cell], *outcomes, "{cell:?}; the writes do\n{}", rendered(&done));
+    }
+}
+
+#[test]
+fn every_state_has_rows_and_every_write_changes_one_of_them() {
+    let states: BTreeSet<&str> = samples().iter().map(Stored::state).collect();
+    assert_eq!(states, BTreeSet::from(STATES));
+    let done = done();
+    for label in labels() {
+        let changes = STATES.iter().any(|state| !done[&(label.to_owned(), (*state).to_owned())].is_empty());
+        assert!(changes, "{label} was put on no row that takes it");
+    }
+}
