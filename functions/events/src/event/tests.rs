@@ -2,17 +2,21 @@
 
 use std::time::Duration;
 
-use shared::domain::connection::connecting::{NewGrant, connect};
-use shared::domain::connection::disconnecting::{acquire_revocation, bury, disconnect};
-use shared::domain::connection::writes::{
-    Need, NewPair, Settlement, acquire, commit, give_up, new_pair, quarantine, revive, settle,
-};
-use shared::domain::connection::{Connection, SealedPair};
+use shared::domain::connection::grant::{NewGrant, NewPair, connect};
+use shared::domain::connection::reap::{Reaping, reap};
+use shared::domain::connection::refresh::{RefreshReason, Settlement, acquire, commit, give_up, quarantine, settle};
+use shared::domain::connection::revocation;
+use shared::domain::connection::waiting::{Awaited, await_confirmation, confirm, expire};
+use shared::domain::connection::{Row, SealedPair, attributes, disconnect};
 use shared::domain::item::{Item, Value};
-use shared::domain::token_pair::TokenSet;
+use shared::domain::order::Order;
+use shared::domain::secret::Confirmation;
+use shared::domain::token_pair::PairId;
 use shared::domain::write::Write;
 
 use super::*;
+
+const REFRESH_EVERY: Duration = Duration::from_secs(300);
 
 fn id() -> ConnectionId {
     ConnectionId::parse("tenant").unwrap()
@@ -22,212 +26,408 @@ fn now() -> Timestamp {
     Timestamp::from_unix(1_800_000_000)
 }
 
-fn set(byte: u8) -> TokenSet {
-    TokenSet::new([byte; 16])
-}
-
 fn pair(byte: u8) -> NewPair {
-    let pair = SealedPair { token_set: set(byte), sealed: vec![byte], data_key: vec![byte] };
-    let times = (now(), now() + Duration::from_secs(7200));
-    new_pair(&id(), 1, pair, "Bearer".to_owned(), None, times, Duration::from_secs(300))
+    NewPair {
+        pair: SealedPair { id: PairId::new([byte; 16]), sealed: vec![byte], data_key: vec![byte] },
+        has_refresh_token: true,
+        token_type: "Bearer".to_owned(),
+        scope: None,
+        granted_at: now(),
+        expires_at: now() + Duration::from_secs(7200),
+    }
 }
 
 /// The row, and what is told while the protocol's own writes change it.
-struct Row {
+#[derive(Default)]
+struct Story {
     item: Option<Item>,
-    told: Vec<Event>,
+    events: Vec<Event>,
+    pairs: u8,
 }
 
-impl Row {
+impl Story {
     fn connected() -> Self {
-        let mut row = Self { item: None, told: Vec::new() };
-        row.connect(1, "first");
-        row
+        let mut story = Self::default();
+        story.connect();
+        assert_eq!(story.told(), [(Kind::Connected, 1, None)]);
+        story
+    }
+
+    fn imported() -> Self {
+        let mut story = Self::default();
+        story.import();
+        assert_eq!(story.told(), [], "it has no token yet");
+        story
+    }
+
+    fn row(&self) -> Option<Row> {
+        self.item.as_ref().map(|item| Row::parse("tenant", item))
     }
 
     fn becomes(&mut self, item: Option<Item>) {
-        let [old, new] = [&self.item, &item].map(|image| State::of(image.as_ref()).unwrap());
-        self.told.extend(Event::between(id(), &old, &new));
+        let old = Seen::of(self.row().as_ref());
         self.item = item;
+        let new = Seen::of(self.row().as_ref());
+        self.events.extend(Event::between(id(), &old, &new));
     }
 
     /// The condition is the engine's business.
     fn write(&mut self, write: &Write) {
+        assert!(write.evaluate(self.item.as_ref()).is_empty(), "{:?}", write.evaluate(self.item.as_ref()));
         let mut item = write.apply(self.item.as_ref());
-        item.0.insert("id".into(), write.key.as_str().into());
+        item.0.insert(attributes::ID.into(), write.key.as_str().into());
         self.becomes(Some(item));
     }
 
-    fn set(&mut self, attribute: &'static str, value: Option<Value>) {
+    fn set(&mut self, attribute: &'static str, value: Value) {
         let mut item = self.item.clone().unwrap();
-        match value {
-            Some(value) => item.0.insert(attribute.into(), value),
-            None => item.0.remove(attribute),
-        };
+        item.0.insert(attribute.into(), value);
         self.becomes(Some(item));
     }
 
-    fn connect(&mut self, byte: u8, grant: &str) {
-        let new = NewGrant {
+    fn grant(&mut self, is_not_refreshed: bool) -> NewGrant {
+        self.pairs += 1;
+        NewGrant {
             id: id(),
             client_id: "client".to_owned(),
-            grant: grant.to_owned(),
-            begun_at: now(),
+            name: format!("grant {}", self.pairs),
+            order: Order::from_number(i64::from(self.pairs)),
             session: None,
             awaited: None,
-            superseded: None,
-            new: pair(byte),
-        };
-        self.write(&connect(&new, None));
+            is_not_refreshed,
+            new: pair(self.pairs),
+        }
     }
 
-    fn fail(&mut self, times: usize, reason: &'static str, needs_a_person: bool) {
+    fn connect(&mut self) {
+        let grant = self.grant(false);
+        self.write(&connect(&grant, self.row().as_ref(), REFRESH_EVERY, now()).0);
+    }
+
+    /// Where there is no live pair: it is stored before it is refreshed.
+    fn import(&mut self) {
+        let grant = self.grant(true);
+        self.write(&connect(&grant, self.row().as_ref(), REFRESH_EVERY, now()).0);
+    }
+
+    fn link(&mut self) {
+        let (grant, awaited) = (self.grant(false), Awaited::new(&Confirmation::new("confirmation"), now()));
+        self.write(&await_confirmation(&grant, &awaited, self.row().as_ref(), now()).0);
+    }
+
+    fn confirm(&mut self) {
+        let seen = self.row().unwrap();
+        self.write(&confirm(&seen, seen.waiting().unwrap(), REFRESH_EVERY, now()).0);
+    }
+
+    fn expire(&mut self) {
+        let seen = self.row().unwrap();
+        self.write(&expire(&seen, seen.waiting().unwrap(), now()).unwrap().0);
+    }
+
+    fn take_lease(&mut self) {
+        let seen = self.live();
+        self.write(&acquire(&id(), &RefreshReason::OnDemand { seen }, "me", now()));
+    }
+
+    fn live(&self) -> PairId {
+        self.row().unwrap().connection().unwrap().unwrap().pair.id
+    }
+
+    fn fail(&mut self, times: usize, reason: FailureClass, needs_a_person: bool) {
         for _ in 0..times {
-            self.write(&acquire(&id(), &Need::Scheduled, "me", now()));
+            self.take_lease();
             let settlement =
-                Settlement { reason, needs_a_person, not_before: now(), known: true, refused_at: Some(now()) };
+                Settlement { reason, needs_a_person, not_before: now(), is_answered: true, refused_at: Some(now()) };
             self.write(&settle(&id(), "me", &settlement));
         }
     }
 
-    fn refresh(&mut self, old: u8, new: u8) {
-        self.write(&acquire(&id(), &Need::Scheduled, "me", now()));
-        self.write(&commit(&id(), set(old), &pair(new)));
+    fn give_up(&mut self, why: FailureClass) {
+        self.take_lease();
+        self.write(&give_up(&id(), "me", why, now(), now()));
     }
 
-    fn connection(&self) -> Connection {
-        Connection::stored(self.item.as_ref().unwrap()).unwrap().unwrap()
+    fn commit(&mut self) {
+        self.pairs += 1;
+        self.write(&commit(&id(), self.live(), 1, &pair(self.pairs), REFRESH_EVERY));
+    }
+
+    fn refresh(&mut self) {
+        self.take_lease();
+        self.commit();
+    }
+
+    fn disconnect(&mut self) {
+        self.pairs += 1;
+        let order = Order::from_number(i64::from(self.pairs));
+        self.write(&disconnect::disconnect(&self.row().unwrap(), order, now()).unwrap().0);
+    }
+
+    /// Every grant of the list.
+    fn revoke(&mut self, outcome: Outcome) {
+        loop {
+            let seen = self.row().unwrap();
+            let Some(revocation) = seen.revocations().unwrap().iter().next() else { return };
+            let (write, claimed) = revocation::claim(&seen, revocation, now()).unwrap();
+            self.write(&write);
+            let seen = self.row().unwrap();
+            self.write(&revocation::remove(&seen, &claimed, outcome).unwrap());
+        }
     }
 
     /// What has been told since the last time.
-    fn told(&mut self) -> Vec<(Kind, i64, Option<&'static str>)> {
-        std::mem::take(&mut self.told)
-            .into_iter()
-            .map(|event| (event.kind, event.version, event.reason.map(FailureClass::as_str)))
-            .collect()
+    fn told(&mut self) -> Vec<(Kind, i64, Option<FailureClass>)> {
+        std::mem::take(&mut self.events).into_iter().map(|event| (event.kind, event.version, event.reason)).collect()
     }
 }
 
 #[test]
-fn a_new_connection_is_connected_and_a_new_grant_over_it_reconnected() {
-    let mut row = Row::connected();
-    assert_eq!(row.told(), [(Kind::Connected, 1, None)]);
-    row.connect(2, "second");
-    assert_eq!(row.told(), [(Kind::Reconnected, 2, None)]);
+fn a_new_connection_is_connected_and_a_new_grant_over_it_reconnected_whichever_way_it_came() {
+    let mut story = Story::connected();
+    story.connect();
+    assert_eq!(story.told(), [(Kind::Reconnected, 2, None)]);
+
+    story.link();
+    assert_eq!(story.told(), [], "the live pair is what it was");
+    story.confirm();
+    assert_eq!(story.told(), [(Kind::Reconnected, 3, None)]);
+
+    // With `replace`: refreshed first, and stored when that has succeeded.
+    let grant = story.grant(false);
+    story.write(&connect(&grant, story.row().as_ref(), REFRESH_EVERY, now()).0);
+    story.refresh();
+    story.revoke(Outcome::Done);
+    assert_eq!(story.told(), [(Kind::Reconnected, 4, None)], "once, and no end of what it has replaced");
 }
 
 #[test]
-fn a_refresh_is_nobodys_business() {
-    let mut row = Row::connected();
-    row.told();
-    row.refresh(1, 2);
-    row.fail(2, "unreachable", false);
-    row.refresh(2, 3);
-    assert_eq!(row.told(), []);
+fn a_customer_who_comes_back_is_reconnected_whichever_way_and_never_disconnected_first() {
+    let ways: [fn(&mut Story); 3] = [
+        Story::connect,
+        |story| {
+            story.link();
+            story.confirm();
+        },
+        |story| {
+            story.import();
+            assert_eq!(story.told(), [], "nothing is told before there is a token");
+            story.refresh();
+        },
+    ];
+    for (number, come_back) in ways.into_iter().enumerate() {
+        let mut story = Story::connected();
+        story.give_up(FailureClass::InvalidGrant);
+        assert_eq!(story.told(), [(Kind::ReauthRequired, 1, Some(FailureClass::InvalidGrant))]);
+        come_back(&mut story);
+        let told: Vec<Kind> = story.told().into_iter().map(|(kind, ..)| kind).collect();
+        assert_eq!(told, [Kind::Reconnected], "way {number}");
+    }
+}
+
+#[test]
+fn a_refresh_is_told_to_nobody() {
+    let mut story = Story::connected();
+    story.refresh();
+    story.fail(2, FailureClass::Unreachable, false);
+    story.refresh();
+    assert_eq!(story.told(), []);
 }
 
 #[test]
 fn the_third_failure_degrades_once_and_a_new_pair_recovers() {
-    let mut row = Row::connected();
-    row.fail(2, "unreachable", false);
-    row.told();
-    row.fail(5, "unreachable", false);
-    assert_eq!(row.told(), [(Kind::Degraded, 1, Some("unreachable"))]);
-    row.refresh(1, 2);
-    assert_eq!(row.told(), [(Kind::Recovered, 2, None)]);
-    row.fail(3, "throttled", false);
-    assert_eq!(row.told(), [(Kind::Degraded, 2, Some("throttled"))]);
+    let mut story = Story::connected();
+    story.fail(7, FailureClass::Unreachable, false);
+    assert_eq!(story.told(), [(Kind::Degraded, 1, Some(FailureClass::Unreachable))]);
+    story.refresh();
+    assert_eq!(story.told(), [(Kind::Recovered, 2, None)]);
+    story.fail(3, FailureClass::Throttled, false);
+    assert_eq!(story.told(), [(Kind::Degraded, 2, Some(FailureClass::Throttled))]);
 }
 
 #[test]
-fn a_row_that_does_not_open_or_makes_no_sense_is_degraded_at_once() {
-    let mut row = Row::connected();
-    row.told();
-    row.fail(4, "unopenable", true);
-    assert_eq!(row.told(), [(Kind::Degraded, 1, Some("unopenable"))]);
+fn a_pair_that_does_not_open_degrades_at_once() {
+    let mut story = Story::connected();
+    story.fail(4, FailureClass::Unopenable, true);
+    assert_eq!(story.told(), [(Kind::Degraded, 1, Some(FailureClass::Unopenable))]);
+}
 
-    let mut row = Row::connected();
-    row.set("lifetime", Some(Value::S("what".to_owned())));
-    row.told();
-    for _ in 0..2 {
-        row.write(&quarantine(&id(), "me", "inconsistent_row", now()));
+#[test]
+fn a_row_that_can_no_longer_be_read_is_degraded_once_and_recovers_when_it_can() {
+    let mut story = Story::connected();
+    let was = story.item.clone();
+    story.set(attributes::LIFETIME, Value::S("what".to_owned()));
+    assert_eq!(story.told(), [(Kind::Degraded, 1, Some(FailureClass::InconsistentRow))]);
+    let Some(Row::Unreadable(unreadable)) = story.row() else { panic!("it can be read") };
+    story.write(&quarantine(&unreadable, None, now() + Duration::from_secs(300), now()));
+    story.set(attributes::LIFETIME, Value::Other);
+    assert_eq!(story.told(), []);
+    story.becomes(was);
+    assert_eq!(story.told(), [(Kind::Recovered, 1, None)]);
+}
+
+#[test]
+fn what_is_not_known_of_an_unreadable_row_is_not_told() {
+    // It was never connected, as far as it was told.
+    let mut story = Story::default();
+    story.link();
+    story.set(attributes::FORMAT, 2.into());
+    story.becomes(None);
+    assert_eq!(story.told(), []);
+
+    // It is degraded already.
+    let mut story = Story::connected();
+    story.fail(3, FailureClass::Throttled, false);
+    story.told();
+    story.set(attributes::FORMAT, 2.into());
+    assert_eq!(story.told(), []);
+    story.set(attributes::FORMAT, 1.into());
+    assert_eq!(story.told(), []);
+}
+
+#[test]
+fn a_connection_that_is_given_up_needs_its_customer_until_a_late_pair_comes() {
+    let mut story = Story::connected();
+    story.take_lease();
+    let old = story.live();
+    story.write(&give_up(&id(), "me", FailureClass::InvalidGrant, now(), now()));
+    assert_eq!(story.told(), [(Kind::ReauthRequired, 1, Some(FailureClass::InvalidGrant))]);
+    // From the queue.
+    story.write(&commit(&id(), old, 2, &pair(20), REFRESH_EVERY));
+    assert_eq!(story.told(), [(Kind::Recovered, 2, None)]);
+}
+
+#[test]
+fn refusals_that_need_the_customer_are_told_once_and_end_with_a_refresh() {
+    let mut story = Story::connected();
+    for _ in 0..3 {
+        story.give_up(FailureClass::Refused);
     }
-    assert_eq!(row.told(), [(Kind::Degraded, 1, Some("inconsistent_row"))]);
+    assert_eq!(story.told(), [(Kind::ReauthRequired, 1, Some(FailureClass::Refused))]);
+    story.refresh();
+    assert_eq!(story.told(), [(Kind::Recovered, 2, None)]);
 }
 
 #[test]
-fn a_connection_that_is_given_up_needs_its_customer_until_a_late_pair_or_a_new_grant_comes() {
-    let mut row = Row::connected();
-    row.fail(3, "invalid_grant", false);
-    row.told();
-    row.write(&give_up(&row.connection(), "me", "invalid_grant"));
-    assert_eq!(row.told(), [(Kind::ReauthRequired, 1, Some("invalid_grant"))]);
-
-    // The late pair is what revives it; the status follows, at once or with the next read.
-    row.write(&commit(&id(), set(1), &pair(2)));
-    assert_eq!(row.told(), [(Kind::Recovered, 2, None)]);
-    row.write(&revive(&row.connection()));
-    assert_eq!(row.told(), []);
-
-    row.write(&give_up(&row.connection(), "me", "ambiguous_rotation"));
-    assert_eq!(row.told(), [(Kind::ReauthRequired, 2, Some("ambiguous_rotation"))]);
-    row.connect(3, "second");
-    assert_eq!(row.told(), [(Kind::Reconnected, 3, None)]);
+fn a_connection_that_is_taken_away_is_disconnected_at_once_and_its_revocations_tell_nothing_more() {
+    let mut story = Story::connected();
+    story.fail(3, FailureClass::Unreachable, false);
+    story.told();
+    story.disconnect();
+    assert_eq!(story.events[0].revocation, None, "nothing is revoked yet");
+    assert_eq!(story.told(), [(Kind::Disconnected, 1, None)]);
+    story.revoke(Outcome::Done);
+    assert_eq!(story.told(), []);
 }
 
 #[test]
-fn the_end_is_the_tombstone_and_a_later_connection_has_a_later_version() {
-    let mut row = Row::connected();
-    row.fail(3, "unreachable", false);
-    row.told();
-    row.write(&disconnect(&id(), now()));
-    row.write(&acquire_revocation(&id(), "me", now()));
-    row.write(&commit(&id(), set(1), &pair(2)));
-    row.fail(4, "unreachable", false);
-    assert_eq!(row.told(), [], "a pair in flight arrives, and is revoked");
-    row.write(&bury(&row.connection(), Revocation::Done, now()));
-    assert_eq!(row.told[0].revocation, Some(Revocation::Done));
-    assert_eq!(row.told(), [(Kind::Disconnected, 2, None)]);
-    row.connect(3, "second");
-    assert_eq!(row.told(), [(Kind::Connected, 3, None)]);
-    row.becomes(None);
-    assert_eq!(row.told(), [(Kind::Disconnected, 3, None)], "deleted by hand");
+fn a_later_connection_has_a_later_version() {
+    let mut story = Story::connected();
+    story.refresh();
+    story.disconnect();
+    story.connect();
+    let expected = [(Kind::Disconnected, 2, None), (Kind::Connected, 3, None)];
+    assert_eq!(story.told(), expected);
+    story.disconnect();
+    story.revoke(Outcome::Off);
+    let Reaping::Delete(_) = reap(&story.row().unwrap(), now() + Duration::from_secs(1)) else { panic!("it stays") };
+    story.becomes(None);
+    assert_eq!(story.told(), [(Kind::Disconnected, 3, None)], "that its tombstone goes is told to nobody");
 }
 
 #[test]
-fn a_connection_that_nobody_has_confirmed_is_not_there() {
-    let mut row = Row::connected();
-    let unconfirmed = Value::N(now().unix() + 600);
-    let mut item = row.item.take().unwrap();
-    item.0.insert("confirm_by".into(), unconfirmed.clone());
-    row.told();
-    row.becomes(Some(item));
-    row.fail(3, "unreachable", false);
-    row.refresh(1, 2);
-    assert_eq!(row.told(), []);
-    row.set("confirm_by", None);
-    assert_eq!(row.told(), [(Kind::Connected, 2, None)]);
+fn a_row_that_is_deleted_by_hand_is_disconnected() {
+    let mut story = Story::connected();
+    story.becomes(None);
+    assert_eq!(story.told(), [(Kind::Disconnected, 1, None)]);
+}
 
-    let mut never = Row::connected();
-    never.told();
-    never.item.as_mut().unwrap().0.insert("confirm_by".into(), unconfirmed);
-    never.write(&bury(&never.connection(), Revocation::Done, now()));
-    never.becomes(None);
-    assert_eq!(never.told(), [], "it was never there");
+#[test]
+fn a_link_that_is_not_confirmed_tells_nothing_whatever_becomes_of_it() {
+    let ends: [fn(&mut Story); 4] = [
+        |story| {
+            story.expire();
+            story.revoke(Outcome::Done);
+            story.becomes(None);
+        },
+        |story| {
+            story.disconnect();
+            story.revoke(Outcome::Failed);
+        },
+        |story| story.becomes(None),
+        // A second link, which takes the place of the first.
+        Story::link,
+    ];
+    for (number, end) in ends.into_iter().enumerate() {
+        let mut story = Story::default();
+        story.link();
+        end(&mut story);
+        assert_eq!(story.told(), [], "end {number}");
+    }
+    // Beside a live pair, too.
+    let mut story = Story::connected();
+    story.link();
+    story.refresh();
+    story.expire();
+    assert_eq!(story.told(), []);
+    story.disconnect();
+    assert_eq!(story.told(), [(Kind::Disconnected, 2, None)]);
+}
+
+#[test]
+fn a_link_that_is_confirmed_is_connected() {
+    let mut story = Story::default();
+    story.link();
+    story.confirm();
+    assert_eq!(story.told(), [(Kind::Connected, 1, None)]);
+}
+
+#[test]
+fn an_import_is_connected_when_it_is_first_refreshed() {
+    let mut story = Story::imported();
+    story.fail(4, FailureClass::Unreachable, false);
+    assert_eq!(story.told(), []);
+    story.refresh();
+    assert_eq!(story.told(), [(Kind::Connected, 2, None)]);
+    story.disconnect();
+    assert_eq!(story.told(), [(Kind::Disconnected, 2, None)]);
+}
+
+#[test]
+fn an_import_that_never_had_a_token_may_need_its_customer_and_is_never_disconnected() {
+    let mut story = Story::imported();
+    story.give_up(FailureClass::InvalidGrant);
+    assert_eq!(story.told(), [(Kind::ReauthRequired, 1, Some(FailureClass::InvalidGrant))]);
+    story.disconnect();
+    assert_eq!(story.told(), []);
+
+    let mut story = Story::imported();
+    story.give_up(FailureClass::InvalidGrant);
+    story.told();
+    story.connect();
+    assert_eq!(story.told(), [(Kind::Connected, 2, None)], "it was not connected before");
+
+    let mut story = Story::imported();
+    story.disconnect();
+    story.becomes(None);
+    assert_eq!(story.told(), []);
 }
 
 #[test]
 fn what_is_told_twice_has_one_id_and_no_other_event_has_it() {
-    let mut row = Row::connected();
-    row.fail(3, "unreachable", false);
-    row.refresh(1, 2);
-    row.fail(3, "unreachable", false);
-    row.write(&give_up(&row.connection(), "me", "invalid_grant"));
-    row.connect(3, "second");
-    row.write(&disconnect(&id(), now()));
-    row.write(&bury(&row.connection(), Revocation::Off, now()));
-    row.connect(4, "third");
-    let ids: Vec<String> = row.told.iter().map(Event::id).collect();
+    let mut story = Story::default();
+    story.connect();
+    story.fail(3, FailureClass::Unreachable, false);
+    story.refresh();
+    story.fail(3, FailureClass::Unreachable, false);
+    story.give_up(FailureClass::InvalidGrant);
+    story.link();
+    story.confirm();
+    story.disconnect();
+    story.link();
+    story.disconnect();
+    story.connect();
+    let ids: Vec<String> = story.events.iter().map(Event::id).collect();
     let expected = [
         "tenant/1/connection.connected",
         "tenant/1/connection.degraded",
