@@ -15,6 +15,7 @@ use shared::domain::connection::reap::{Reaping, reap};
 use shared::domain::connection::refresh::{RefreshReason, acquire, commit, give_up, quarantine, settle};
 use shared::domain::connection::reseal::{held, reseal};
 use shared::domain::connection::revocation::{Revocation, add, claim, remove};
+use shared::domain::connection::schedule::leave;
 use shared::domain::connection::waiting::{await_confirmation, confirm, expire};
 use shared::domain::connection::{Row, SealedPair};
 use shared::domain::failure_class::FailureClass;
@@ -56,6 +57,7 @@ fn is_of_a_connection(name: WriteName) -> bool {
         | WriteName::AddRevocation
         | WriteName::ClaimRevocation
         | WriteName::RemoveRevocation
+        | WriteName::LeaveSchedule
         | WriteName::Identify
         | WriteName::IdentifyWaiting
         | WriteName::Reseal
@@ -122,12 +124,14 @@ fn writes(row: Option<&Row>) -> Vec<(&'static str, Write)> {
         writes.push(("", identify_waiting(&id(), waits.pair_id(), &account)));
     }
     writes.extend(disconnect(row, Order::from_number(20), now).map(|(write, _)| ("", write)));
-    writes.extend(add(&id(), row, Revocation::new(pair(30), None, now), now).map(|(write, _)| ("", write)));
+    writes.extend(add(row, Revocation::new(pair(30), None, now), now).map(|(write, _)| ("", write)));
     for grant in row.revocations().into_iter().flat_map(|list| list.iter()) {
         writes.extend(claim(row, grant, now).map(|(write, _)| ("", write)));
-        writes
-            .extend([Outcome::Done, Outcome::Failed].into_iter().filter_map(|it| Some(("", remove(row, grant, it)?))));
+        writes.extend(
+            [Outcome::Done, Outcome::Failed].into_iter().filter_map(|it| Some(("", remove(row, grant.pair.id, it)?))),
+        );
     }
+    writes.extend(leave(row).map(|write| ("", write)));
     for held in held(row) {
         let resealed = SealedPair { sealed: vec![99], data_key: vec![99], ..held };
         writes.extend(reseal(row, &resealed).map(|write| ("", write)));

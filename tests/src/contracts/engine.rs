@@ -50,6 +50,7 @@ impl Kind {
             | W::AddRevocation
             | W::ClaimRevocation
             | W::RemoveRevocation
+            | W::LeaveSchedule
             | W::Identify
             | W::IdentifyWaiting
             | W::Reseal

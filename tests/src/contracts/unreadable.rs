@@ -10,14 +10,14 @@ use std::time::Duration;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use local::tables;
-use shared::aws::dynamodb::ConnectionsTable;
+use shared::aws::dynamodb::{ConnectionsTable, Listing};
 use shared::domain::connection::refresh::quarantine;
 use shared::domain::connection::{Row, attributes as a};
 use shared::domain::connection_id::ConnectionId;
 use shared::domain::item::Unreadable;
 use shared::domain::time::Timestamp;
 use shared::domain::write::Written;
-use shared::ports::{ListConnections, ListDue, Listing, ReadConnections, WalkConnections, WriteConnections};
+use shared::ports::{ListDue, ReadConnections, WalkConnections, WriteConnections};
 
 use super::engine::{Attributes, Engine, Kind, item, rendered};
 
@@ -89,7 +89,7 @@ async fn every_list_has_every_row(table: &ConnectionsTable, rows: &BTreeMap<Stri
     let mut listed = Vec::new();
     let mut after = None;
     loop {
-        let page = ListConnections::list(table, Listing::Everything, 100, after).await.unwrap();
+        let page = table.list_connections(Listing::Everything, 100, after).await.unwrap();
         listed.extend(page.rows.iter().map(|row| row.id().to_owned()));
         after = page.next;
         if after.is_none() {
@@ -171,7 +171,7 @@ async fn walk(table: &ConnectionsTable) -> BTreeMap<String, Row> {
 async fn attention(table: &ConnectionsTable, word: &'static str) -> Vec<String> {
     let (mut found, mut after) = (Vec::new(), None);
     loop {
-        let page = ListConnections::list(table, Listing::Attention(word), 50, after).await.unwrap();
+        let page = table.list_connections(Listing::Attention(word), 50, after).await.unwrap();
         found.extend(page.rows.iter().map(|row| row.id().to_owned()));
         after = page.next;
         if after.is_none() {

@@ -144,7 +144,7 @@ impl Stored {
     fn worked_off(&self) -> Self {
         let mut row = self.clone();
         while let Some(first) = row.row().unwrap().revocations().unwrap().iter().next().cloned() {
-            row = row.with(&remove(&row.row().unwrap(), &first, Outcome::Done).unwrap());
+            row = row.with(&remove(&row.row().unwrap(), first.pair.id, Outcome::Done).unwrap());
         }
         row
     }

@@ -46,6 +46,8 @@ pub fn disconnect(seen: &Row, order: Order, now: Timestamp) -> Option<(Write, Ve
     if live.is_none() && waiting.is_none() {
         return None;
     }
+    // Of two requests at once, the earlier one may write last: what the later one has refused stays refused.
+    let order = seen.disconnected().map_or(order, |before| before.max(order));
     let Added { changes: mut sets, dropped } = seen.revocations()?.add(live.into_iter().chain(waiting));
     sets.extend([
         COUNTED,

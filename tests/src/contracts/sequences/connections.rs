@@ -10,6 +10,7 @@ use shared::domain::connection::reap::{Reaping, reap};
 use shared::domain::connection::refresh::{RefreshReason, Settlement, acquire, commit, give_up, quarantine, settle};
 use shared::domain::connection::reseal::{held, reseal};
 use shared::domain::connection::revocation::{self, Revocation};
+use shared::domain::connection::schedule;
 use shared::domain::connection::waiting::{Awaited, await_confirmation, confirm, expire};
 use shared::domain::connection::{Row, SealedPair};
 use shared::domain::connection_id::ConnectionId;
@@ -50,12 +51,13 @@ pub(super) fn make(name: WriteName, random: &mut Random, id: &ConnectionId, imag
             quarantine(&unreadable(random, id, seen), random.percent(50).then_some(owner), time(random), now)
         }
         WriteName::Disconnect => disconnect(seen?, order(random), now)?.0,
-        WriteName::AddRevocation => revocation::add(id, seen?, to_revoke(random), now)?.0,
+        WriteName::AddRevocation => revocation::add(seen?, to_revoke(random), now)?.0,
         WriteName::ClaimRevocation => revocation::claim(seen?, &listed(random, seen?)?, now)?.0,
         WriteName::RemoveRevocation => {
             let outcomes = [Outcome::Done, Outcome::Off, Outcome::Failed];
-            revocation::remove(seen?, &listed(random, seen?)?, random.pick(&outcomes))?
+            revocation::remove(seen?, listed(random, seen?)?.pair.id, random.pick(&outcomes))?
         }
+        WriteName::LeaveSchedule => schedule::leave(seen?)?,
         WriteName::Identify => identify(id, pair, &known(random)),
         WriteName::IdentifyWaiting => identify_waiting(id, pair, &account(random)),
         WriteName::Reseal => {
@@ -120,7 +122,7 @@ fn standing(random: &mut Random, id: &ConnectionId) -> Item {
         while random.percent(80)
             && let Some(seen) = row(&image)
             && let Some(revocation) = listed(random, &seen)
-            && let Some(write) = revocation::remove(&seen, &revocation, Outcome::Done)
+            && let Some(write) = revocation::remove(&seen, revocation.pair.id, Outcome::Done)
         {
             becomes(&mut image, write);
         }
@@ -164,7 +166,7 @@ fn dead(random: &mut Random, id: &ConnectionId) -> Item {
     let item = after(&write, &item);
     let seen = row(&item);
     let listed = listed(random, &seen).unwrap();
-    after(&revocation::remove(&seen, &listed, Outcome::Done).unwrap(), &item)
+    after(&revocation::remove(&seen, listed.pair.id, Outcome::Done).unwrap(), &item)
 }
 
 /// The row as a caller has read it: as it is, or as it was.

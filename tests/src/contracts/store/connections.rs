@@ -10,6 +10,7 @@ use shared::domain::connection::reap::{Reaping, reap};
 use shared::domain::connection::refresh::{RefreshReason, Settlement, acquire, commit, give_up, quarantine, settle};
 use shared::domain::connection::reseal::{held, reseal};
 use shared::domain::connection::revocation::{self, Revocation};
+use shared::domain::connection::schedule;
 use shared::domain::connection::waiting::{Awaited, await_confirmation, confirm, expire};
 use shared::domain::connection::{Row, SealedPair};
 use shared::domain::connection_id::ConnectionId;
@@ -114,14 +115,14 @@ fn disconnected(item: &Item) -> Item {
 fn revoked(item: &Item) -> Item {
     let row = parsed(item);
     let first = row.revocations().unwrap().iter().next().unwrap();
-    after(&revocation::remove(&row, first, Outcome::Done).unwrap(), item)
+    after(&revocation::remove(&row, first.pair.id, Outcome::Done).unwrap(), item)
 }
 
 /// A list that is full.
 fn full() -> Item {
     let mut item = connection();
     for byte in 10..18 {
-        let (write, _) = revocation::add(&id(), &parsed(&item), to_revoke(byte), at(0)).unwrap();
+        let (write, _) = revocation::add(&parsed(&item), to_revoke(byte), at(0)).unwrap();
         item = after(&write, &item);
     }
     item
@@ -203,12 +204,22 @@ pub(super) fn writes() -> Vec<Write> {
             writes.push(quarantine(unreadable, Some("me"), at(60), at(0)));
         }
     }
-    for item in [connection(), waiting(), full(), unconfirmed(), disconnected(&waiting())] {
+    let seen = [
+        connection(),
+        waiting(),
+        full(),
+        unconfirmed(),
+        given_up(FailureClass::InvalidGrant),
+        disconnected(&waiting()),
+        revoked(&disconnected(&connection())),
+    ];
+    for item in seen {
         let seen = parsed(&item);
         writes.push(connect(&grant(2, Some(session().mark())), Some(&seen), REFRESH_EVERY, at(0)).0);
         writes.push(await_confirmation(&grant(2, None), &awaited(), Some(&seen), at(0)).0);
         writes.extend(disconnect(&seen, Order::from_number(8), at(0)).map(|(write, _)| write));
-        writes.extend(revocation::add(&id(), &seen, to_revoke(2), at(0)).map(|(write, _)| write));
+        writes.extend(revocation::add(&seen, to_revoke(2), at(0)).map(|(write, _)| write));
+        writes.extend(schedule::leave(&seen));
         for pair in held(&seen) {
             writes.extend(reseal(&seen, &SealedPair { sealed: vec![0; 5], ..pair }));
         }
@@ -218,7 +229,7 @@ pub(super) fn writes() -> Vec<Write> {
         }
         for listed in seen.revocations().unwrap().iter().take(2) {
             writes.extend(revocation::claim(&seen, listed, at(0)).map(|(write, _)| write));
-            writes.extend(revocation::remove(&seen, listed, Outcome::Done));
+            writes.extend(revocation::remove(&seen, listed.pair.id, Outcome::Done));
         }
     }
     writes

@@ -13,6 +13,7 @@ use shared::domain::connection::{Row, SealedPair};
 use shared::domain::connection_id::ConnectionId;
 use shared::domain::digest;
 use shared::domain::failure_class::FailureClass;
+use shared::domain::fleet;
 use shared::domain::item::{Item, Value};
 use shared::domain::order::Order;
 use shared::domain::secret::{Confirmation, SessionToken};
@@ -34,9 +35,7 @@ pub(super) fn connection() -> Item {
     };
     becomes(&|_| connect(&grant(1), None, EVERY, now()).0);
     for byte in 10..18 {
-        becomes(&|seen| {
-            revocation::add(&id(), seen.unwrap(), Revocation::new(pair(byte), None, now()), now()).unwrap().0
-        });
+        becomes(&|seen| revocation::add(seen.unwrap(), Revocation::new(pair(byte), None, now()), now()).unwrap().0);
     }
     becomes(&|seen| await_confirmation(&grant(2), &awaited(), seen, now()).0);
     becomes(&|_| identify_waiting(&id(), pair(2).id, &account()));
@@ -48,6 +47,7 @@ pub(super) fn connection() -> Item {
         not_before: now(),
         is_answered: true,
         refused_at: Some(now()),
+        refused_window: Some(fleet::window(now())),
     };
     becomes(&|_| settle(&id(), "me", &settlement));
     becomes(&|_| give_up(&id(), "me", FailureClass::Refused, now(), now()));
