@@ -8,7 +8,7 @@
 //! 6. send the code: once, ever (RFC 6749 section 4.1.2: a replay may revoke what it issued)
 //! 7. seal, and **connect**: store the pair over what was seen in step 5
 //! 8. store how the attempt and its session ended
-//! 9. ask the provider whose account it is, as [`shared::identifying`] does it for the import too
+//! 9. ask the provider whose account it is, as [`shared::protocol::account`] does it for the import too
 //!
 //! What the browser then sees stands in [`pages`].
 

@@ -7,6 +7,7 @@ use shared::domain::connection::disconnect::disconnect;
 use shared::domain::connection::reap::{Reaping, reap};
 use shared::domain::write::Written;
 use shared::protocol::refresh::Failure;
+use shared::protocol::revoke::log_dropped;
 
 use crate::{Done, Event, Maintenance};
 
@@ -30,7 +31,11 @@ impl Maintenance {
     async fn make_a_tombstone(&self, row: &Row) -> Result<bool, Failure> {
         let Row::Connection(connection) = row else { return Ok(false) };
         let write = disconnect(row, connection.granted_by.order, self.clock.now());
-        let Some((write, _)) = write else { return Ok(false) };
-        Ok(matches!(self.connection_writes.write(&write).await?, Written::Applied(_)))
+        let Some((write, dropped)) = write else { return Ok(false) };
+        let is_applied = matches!(self.connection_writes.write(&write).await?, Written::Applied(_));
+        if is_applied {
+            log_dropped(dropped);
+        }
+        Ok(is_applied)
     }
 }

@@ -5,7 +5,7 @@
 //! | refusal | the grant | the session | the page | the import's answer |
 //! |---|---|---|---|---|
 //! | `SessionUsed` | left to expire: a provider may have given both browsers one token | `failed`, `session_used`; `completed` stays | this link has been used | – |
-//! | `Disconnected` | revoked, in the background | `failed`, `disconnected` | the connection was taken away | 409 `connection_exists`: it was taken away |
+//! | `Disconnected` | revoked, in the background | `failed`, `disconnected` | the connection was taken away | 503 `unavailable`: to be sent again |
 //! | `Superseded` | left to expire | `failed`, `superseded` | connected once more since | 409 `connection_exists` |
 
 use std::sync::Arc;
