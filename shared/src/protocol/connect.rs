@@ -5,7 +5,7 @@
 //! | refusal | the session | the page | the import's answer |
 //! |---|---|---|---|
 //! | `SessionUsed` | `failed`, `session_used`; `completed` stays | this link has been used | – |
-//! | `Disconnected` | `failed`, `disconnected` | the connection was taken away | 503: it was taken away |
+//! | `Disconnected` | `failed`, `disconnected` | the connection was taken away | 503 `unavailable`: to be sent again |
 //! | `Superseded` | `failed`, `superseded` | connected in the meantime | 409 `connection_exists` |
 //!
 //! Each time the grant goes to the list of those to revoke. Beside a live connection it stays there until that is taken
