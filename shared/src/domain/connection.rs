@@ -104,6 +104,8 @@ pub struct Connection {
     /// Put off until a person has looked at it: its pair does not open.
     pub is_quarantined: bool,
     pub granted_by: GrantMark,
+    /// The last disconnect before it.
+    pub disconnected: Option<Order>,
     /// The newest connect session that has brought a grant to this row.
     pub session: Option<SessionMark>,
     /// The hash of the confirmation that has made the live pair live.
@@ -210,6 +212,15 @@ impl Row {
         match self {
             Self::Connection(connection) => connection.session.as_ref(),
             Self::Tombstone(tombstone) => tombstone.session.as_ref(),
+            Self::Unreadable(_) => None,
+        }
+    }
+
+    /// The last disconnect.
+    pub fn disconnected(&self) -> Option<Order> {
+        match self {
+            Self::Connection(connection) => connection.disconnected,
+            Self::Tombstone(tombstone) => tombstone.disconnected,
             Self::Unreadable(_) => None,
         }
     }

@@ -56,6 +56,7 @@ fn connection(item: &Item) -> Result<Connection, BadAttribute> {
             name: item.string(a::GRANTED_BY)?.to_owned(),
             order: Order::from_number(item.number(a::GRANT_ORDER)?),
         },
+        disconnected: item.optional_number(a::DISCONNECT_ORDER)?.map(Order::from_number),
         session: SessionMark::parse(item)?,
         confirmed: item.optional_string(a::CONFIRMED)?.map(str::to_owned),
         account: KnownAccount::parse(item)?,

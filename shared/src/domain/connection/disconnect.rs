@@ -1,14 +1,14 @@
 //! The write that takes a connection away. From then on no token is handed out, and no journey that began before brings it
 //! back; its grants are in the list of those to revoke, and what is left is a tombstone.
 
-use super::attributes::{DISCONNECT_ORDER, REVOCATION, STATUS, VACANT, WAITING_ID, removed_by_a_tombstone};
-use super::grant::pair_is;
+use super::attributes::{DISCONNECT_ORDER, REVOCATION, STATUS, VACANT, removed_by_a_tombstone};
+use super::grant::{is_as_seen, pair_is};
 use super::revocation::{Added, Revocation, is_to_be_worked_off};
 use super::{Connection, Row};
 use crate::domain::order::Order;
 use crate::domain::time::Timestamp;
 use crate::domain::token_pair::PairId;
-use crate::domain::write::{Change, Test, Write, WriteName, clause};
+use crate::domain::write::{Change, Write, WriteName, clause};
 
 /// What became of the grants of a connection that was taken away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,20 +47,13 @@ pub fn disconnect(seen: &Row, order: Order, now: Timestamp) -> Option<(Write, Ve
     if live.is_none() && seen.waiting().is_none() {
         return None;
     }
+    // Of two that come at once, the earlier one may come to the row last: what the later one refuses stays refused.
+    let order = seen.disconnected().map_or(order, |before| before.max(order));
     let grants = live.map(|live| Revocation::of(live, now)).into_iter();
     let grants = grants.chain(seen.waiting().map(|waiting| waiting.revocation(now)));
-    let Added { mut clauses, changes: mut sets, dropped } = seen.revocations()?.add(grants);
-    clauses.push(match live {
-        Some(live) => clause("the live pair is the one that was seen", pair_is(live.pair.id)),
-        None => clause("there is no live pair", Test::Equals(STATUS, VACANT.into())),
-    });
-    clauses.push(clause(
-        "the pair that waits is the one that was seen",
-        match seen.waiting() {
-            None => Test::Absent(WAITING_ID),
-            Some(waiting) => Test::Equals(WAITING_ID, waiting.pair_id().as_bytes().to_vec().into()),
-        },
-    ));
+    let Added { changes: mut sets, dropped } = seen.revocations()?.add(grants);
+    let mut clauses = vec![is_as_seen(Some(seen))];
+    clauses.extend(live.map(|live| clause("the live pair is the one that was seen", pair_is(live.pair.id))));
     sets.extend([Change::Set(STATUS, VACANT.into()), Change::Set(DISCONNECT_ORDER, order.number().into())]);
     sets.extend(is_to_be_worked_off(now));
     let is_set = |name: &str| sets.iter().any(|set| set.attribute() == name);

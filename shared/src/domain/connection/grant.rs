@@ -5,12 +5,12 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::attributes::{
-    CLIENT_ID, CONFIRMED, CONNECTED, CREATED_AT, DATA_KEY, DISCONNECT_ORDER, EXPIRES_AT, FORMAT, FORMAT_VERSION,
+    CLIENT_ID, CONFIRMED, CONNECTED, CREATED_AT, DATA_KEY, EXPIRES_AT, FORMAT, FORMAT_VERSION,
     GRANT_ORDER, GRANTED_BY, ID, LIFETIME, NOT_REFRESHED, OF_THE_ACCOUNT, OF_THE_PAIR, PAIR_ID, REFRESH_AT,
-    REFRESHABLE, REFRESHED_AT, REVOCATION, SCOPE, SEALED, SESSION_ORDER, SHARD, STATUS, TOKEN_TYPE, VACANT,
+    REFRESHABLE, REFRESHED_AT, REVOCATION, SCOPE, SEALED, SHARD, STATUS, TOKEN_TYPE,
     VACANT_SINCE, VERSION,
 };
-use super::revocation::{self, Added, Revocation};
+use super::revocation::{self, Revocation};
 use super::waiting::Awaited;
 use super::{Connection, Row, SealedPair};
 use crate::domain::connection_id::ConnectionId;
@@ -146,13 +146,6 @@ impl NewGrant {
         standing(&self.name, self.order, self.session.as_ref(), seen)
     }
 
-    /// Of a grant with a session: a link that was used, or an earlier one, brings nothing.
-    pub(super) fn session_clause(&self) -> Option<Clause> {
-        let order = self.session.as_ref()?.order.number();
-        let is_later = Test::Any(vec![Test::Absent(SESSION_ORDER), Test::Below(SESSION_ORDER, order)]);
-        Some(clause("no session of this order or a later one has brought a grant", is_later))
-    }
-
     /// What is stored of a grant that becomes live, beside its pair.
     pub(super) fn changes(&self) -> Vec<Change> {
         let mut changes = vec![
@@ -186,23 +179,10 @@ impl NewGrant {
 /// would put a spent pair over its successor. What it replaces goes to the list of grants to revoke.
 pub fn connect(grant: &NewGrant, seen: Option<&Row>, refresh_every: Duration, now: Timestamp) -> (Write, Vec<PairId>) {
     let live = live(seen);
-    let mut clauses = vec![match live {
-        None => clause(
-            "there is no live pair, and none was taken away after this grant's journey began",
-            Test::Any(vec![
-                Test::Absent(ID),
-                Test::All(vec![
-                    Test::Equals(STATUS, VACANT.into()),
-                    Test::Any(vec![
-                        Test::Absent(DISCONNECT_ORDER),
-                        Test::AtMost(DISCONNECT_ORDER, grant.order.number()),
-                    ]),
-                ]),
-            ]),
-        ),
-        Some(live) => clause("the live pair is the predecessor", pair_is(live.pair.id)),
-    }];
-    clauses.extend(grant.session_clause());
+    // What the row says to the grant, its session and its order was asked of the row that was seen ([`NewGrant::standing`]):
+    // none of it changes while the list is as it was.
+    let mut clauses = vec![is_as_seen(seen)];
+    clauses.extend(live.map(|live| clause("the live pair is the predecessor", pair_is(live.pair.id))));
     let version = seen.map_or(0, version_of) + 1;
     let mut changes = grant.new.changes(&grant.id, version, refresh_every);
     changes.extend(grant.changes());
@@ -210,7 +190,7 @@ pub fn connect(grant: &NewGrant, seen: Option<&Row>, refresh_every: Duration, no
     changes.extend(OF_THE_ACCOUNT.map(Change::Remove));
     changes.push(Change::Remove(CONFIRMED));
     changes.extend(grant.session.iter().flat_map(SessionMark::changes));
-    let dropped = replace(live, seen, now, &mut clauses, &mut changes);
+    let dropped = replace(live, seen, now, &mut changes);
     (Write { name: WriteName::Connect, key: grant.id.as_str().to_owned(), clauses, changes }, dropped)
 }
 
@@ -219,17 +199,23 @@ pub(super) fn replace(
     live: Option<&Connection>,
     seen: Option<&Row>,
     now: Timestamp,
-    clauses: &mut Vec<Clause>,
     changes: &mut Vec<Change>,
 ) -> Vec<PairId> {
     let (Some(live), Some(revocations)) = (live, seen.and_then(Row::revocations)) else {
         changes.push(revocation::CHANGED);
         return Vec::new();
     };
-    let added: Added = revocations.add([Revocation::of(live, now)]);
-    clauses.extend(added.clauses);
+    let added = revocations.add([Revocation::of(live, now)]);
     changes.extend(added.changes);
     added.dropped
+}
+
+/// The row as it was seen: none; or with the same live pair's grant, the same pair that waits, and the same list.
+pub(super) fn is_as_seen(seen: Option<&Row>) -> Clause {
+    match seen.and_then(Row::revocations) {
+        Some(list) => list.is_as_seen(),
+        None => clause("there is no row", Test::Absent(ID)),
+    }
 }
 
 pub(super) fn version_of(row: &Row) -> i64 {

@@ -60,7 +60,6 @@ pub enum Verdict {
 
 /// The list with some grants more, as parts of the write that adds them.
 pub struct Added {
-    pub clauses: Vec<Clause>,
     pub changes: Vec<Change>,
     /// The list was full: these fall out of it, and are not revoked.
     pub dropped: Vec<PairId>,
@@ -130,7 +129,7 @@ impl Revocations {
     /// Puts grants into free slots; where there is none, in place of the oldest.
     pub(super) fn add(&self, grants: impl IntoIterator<Item = Revocation>) -> Added {
         let mut slots = self.slots.clone();
-        let mut added = Added { clauses: vec![self.is_as_seen()], changes: vec![CHANGED], dropped: Vec::new() };
+        let mut added = Added { changes: vec![CHANGED], dropped: Vec::new() };
         for grant in grants {
             let oldest = || slots.iter().enumerate().min_by_key(|(_, slot)| slot.as_ref().map(|grant| grant.since));
             let Some((index, seen)) = oldest().map(|(index, slot)| (index, slot.clone())) else { continue };
@@ -156,7 +155,8 @@ impl Revocations {
 
 /// Adds a grant that no row holds to the list of the row that it belongs to.
 pub fn add(id: &ConnectionId, seen: &Row, grant: Revocation, now: Timestamp) -> Option<(Write, Vec<PairId>)> {
-    let Added { clauses, mut changes, dropped } = seen.revocations()?.add([grant]);
+    let Added { mut changes, dropped } = seen.revocations()?.add([grant]);
+    let clauses = vec![seen.revocations()?.is_as_seen()];
     if matches!(seen, Row::Tombstone(_)) {
         changes.extend(is_to_be_worked_off(now));
     }

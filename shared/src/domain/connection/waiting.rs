@@ -16,11 +16,11 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::attributes::{
-    CONFIRMED, DISCONNECT_ORDER, FORMAT, FORMAT_VERSION, ID, OF_THE_ACCOUNT, OF_THE_WAITING, STATUS, VACANT, WAITING,
+    CONFIRMED, FORMAT, FORMAT_VERSION, OF_THE_ACCOUNT, OF_THE_WAITING, STATUS, VACANT, WAITING,
     WAITING_ACCOUNT, WAITING_HASH, WAITING_ID, WAITING_UNTIL,
 };
-use super::grant::{NewGrant, pair_is, replace, version_of};
-use super::revocation::{self, Added, Revocation, is_to_be_worked_off};
+use super::grant::{NewGrant, is_as_seen, pair_is, replace, version_of};
+use super::revocation::{self, Revocation, is_to_be_worked_off};
 use super::{Connection, Row};
 use crate::domain::account::{Account, KnownAccount};
 use crate::domain::digest;
@@ -29,7 +29,7 @@ use crate::domain::secret::Confirmation;
 use crate::domain::session::SessionMark;
 use crate::domain::time::Timestamp;
 use crate::domain::token_pair::PairId;
-use crate::domain::write::{Change, Test, Write, WriteName, clause};
+use crate::domain::write::{Change, Write, WriteName, clause};
 
 /// From the customer's approval on: their browser comes back at once.
 pub const CONFIRM_WITHIN: Duration = Duration::from_secs(900);
@@ -106,17 +106,6 @@ pub(super) fn text(grant: &NewGrant) -> String {
     serde_json::to_string(&stored).expect("texts and numbers are JSON")
 }
 
-fn is_as_seen(seen: Option<&Row>) -> Test {
-    match seen.and_then(Row::waiting) {
-        None => Test::Absent(WAITING_ID),
-        Some(waiting) => waiting_is(waiting.pair_id()),
-    }
-}
-
-fn waiting_is(id: PairId) -> Test {
-    Test::Equals(WAITING_ID, id.as_bytes().to_vec().into())
-}
-
 /// Stores a grant that has to be confirmed, in place of one that waits already. The live pair is left alone.
 pub fn await_confirmation(
     grant: &NewGrant,
@@ -125,14 +114,8 @@ pub fn await_confirmation(
     now: Timestamp,
 ) -> (Write, Vec<PairId>) {
     let is_live = matches!(seen, Some(Row::Connection(_)));
-    let mut clauses = vec![
-        clause("the pair that waits is the one that was seen", is_as_seen(seen)),
-        clause(
-            "the connection was not taken away after this grant's journey began",
-            Test::Any(vec![Test::Absent(DISCONNECT_ORDER), Test::AtMost(DISCONNECT_ORDER, grant.order.number())]),
-        ),
-    ];
-    clauses.extend(grant.session_clause());
+    // As in [`super::grant::connect`], all else was asked of the row that was seen.
+    let clauses = vec![is_as_seen(seen)];
     let mut changes = vec![
         Change::Set(WAITING_ID, grant.new.pair.id.as_bytes().to_vec().into()),
         Change::Set(WAITING, text(grant).into()),
@@ -141,18 +124,13 @@ pub fn await_confirmation(
         Change::Remove(WAITING_ACCOUNT),
     ];
     changes.extend(grant.session.iter().flat_map(SessionMark::changes));
-    if is_live {
-        clauses.push(clause("there is a live pair", Test::Exists(super::attributes::PAIR_ID)));
-    } else {
-        let is_vacant = Test::Any(vec![Test::Absent(ID), Test::Equals(STATUS, VACANT.into())]);
-        clauses.push(clause("there is no live pair", is_vacant));
+    if !is_live {
         changes.extend([Change::Set(FORMAT, FORMAT_VERSION.into()), Change::Set(STATUS, VACANT.into())]);
         changes.extend(is_to_be_worked_off(now));
     }
     let mut dropped = Vec::new();
     if let (Some(waiting), Some(revocations)) = (seen.and_then(Row::waiting), seen.and_then(Row::revocations)) {
-        let added: Added = revocations.add([waiting.revocation(now)]);
-        clauses.extend(added.clauses);
+        let added = revocations.add([waiting.revocation(now)]);
         changes.extend(added.changes);
         dropped = added.dropped;
     } else {
@@ -170,13 +148,8 @@ pub fn confirm(seen: &Row, waiting: &Waiting, refresh_every: Duration, now: Time
         Row::Connection(connection) => Some(connection),
         Row::Tombstone(_) | Row::Unreadable(_) => None,
     };
-    let mut clauses = vec![
-        clause("the pair that waits is the one that was confirmed", waiting_is(waiting.pair_id())),
-        match live {
-            Some(live) => clause("the live pair is the one that was seen", pair_is(live.pair.id)),
-            None => clause("there is no live pair", Test::Equals(STATUS, VACANT.into())),
-        },
-    ];
+    let mut clauses = vec![is_as_seen(Some(seen))];
+    clauses.extend(live.map(|live| clause("the live pair is the one that was seen", pair_is(live.pair.id))));
     let mut changes = grant.new.changes(&grant.id, version_of(seen) + 1, refresh_every);
     changes.extend(grant.changes());
     changes.extend(OF_THE_WAITING.map(Change::Remove));
@@ -188,15 +161,14 @@ pub fn confirm(seen: &Row, waiting: &Waiting, refresh_every: Duration, now: Time
             changes.extend(KnownAccount { account: account.clone(), also_connected_as: None }.changes());
         }
     }
-    let dropped = replace(live, Some(seen), now, &mut clauses, &mut changes);
+    let dropped = replace(live, Some(seen), now, &mut changes);
     (Write { name: WriteName::Confirm, key: grant.id.as_str().to_owned(), clauses, changes }, dropped)
 }
 
 /// Ends the wait of a pair that was not confirmed in time: it is to be revoked.
 pub fn expire(seen: &Row, waiting: &Waiting, now: Timestamp) -> Option<(Write, Vec<PairId>)> {
     let added = seen.revocations()?.add([waiting.revocation(now)]);
-    let mut clauses = vec![clause("the pair that waits is the one that was seen", waiting_is(waiting.pair_id()))];
-    clauses.extend(added.clauses);
+    let clauses = vec![is_as_seen(Some(seen))];
     let mut changes = added.changes;
     changes.extend(OF_THE_WAITING.map(Change::Remove));
     let key = waiting.grant.id.as_str().to_owned();
