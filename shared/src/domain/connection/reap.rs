@@ -1,7 +1,7 @@
 //! Which rows are dead for long, and the conditional deletes that remove them. Why, and after how long:
 //! `docs/decisions/0010-the-dead-are-reaped-by-hand.md`.
 
-use super::attributes::{NEEDS_CUSTOMER_SINCE, VACANT_SINCE};
+use super::attributes::VACANT_SINCE;
 use super::{Connection, Row, State, Tombstone};
 use crate::domain::failure_class::FailureClass;
 use crate::domain::time::Timestamp;
@@ -26,7 +26,7 @@ pub fn reap(row: &Row, limit: Timestamp) -> Reaping {
         Row::Connection(connection) => match dead_since(connection) {
             Some(since) if since < limit && connection.expires_at < limit => {
                 let is_empty = connection.revocations.is_empty() && connection.waiting.is_none();
-                if is_empty { Reaping::Delete(delete_connection(connection, since)) } else { Reaping::Disconnect }
+                if is_empty { Reaping::Delete(delete_connection(connection)) } else { Reaping::Disconnect }
             }
             Some(_) | None => Reaping::Leave,
         },
@@ -54,18 +54,12 @@ fn delete_tombstone(tombstone: &Tombstone) -> Delete {
     }
 }
 
-fn delete_connection(connection: &Connection, since: Timestamp) -> Delete {
+fn delete_connection(connection: &Connection) -> Delete {
     Delete {
         name: WriteName::ReapConnection,
         key: connection.id.as_str().to_owned(),
-        // A new grant, or a pair from the queue, removes that time. A customer may have come back to a link whose grant has to
-        // be confirmed: that one waits beside the dead pair.
-        clauses: vec![
-            clause(
-                "it needs its customer since the time that was seen",
-                Test::Equals(NEEDS_CUSTOMER_SINCE, since.into()),
-            ),
-            connection.revocations.is_as_seen(),
-        ],
+        // No new grant is live, and none waits beside the dead pair. No late pair comes either: a message stays in the queue for
+        // 14 days at most, and the row is dead for 30.
+        clauses: vec![connection.revocations.is_as_seen()],
     }
 }
