@@ -310,8 +310,10 @@ impl Scenario {
             }
             Actor::Damage(index) if !self.quiet => {
                 self.damage(index);
-                self.lie_in_wait_for_the_unreadable(index);
-                self.later(Some(self.plan.duration / 3), Actor::Damage(index));
+                if self.random.chance(0.4) {
+                    self.lie_in_wait_for_the_unreadable(index);
+                }
+                self.later(Some(self.plan.duration / 8), Actor::Damage(index));
             }
             Actor::Mend(index) => self.mend(index),
             Actor::StopClocks if !self.quiet => {

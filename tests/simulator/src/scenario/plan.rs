@@ -72,7 +72,7 @@ impl Plan {
             read_every: some(&mut random, 0.7, lifetime / 4),
             reconnect_every: if orderly { None } else { some(&mut random, 0.4, lifetime * 2) },
             import_every: (!orderly && seed % 7 == 5).then_some(lifetime),
-            confirms: if seed % 7 == 5 { 0.5 } else { 0.0 },
+            confirms: if seed % 7 == 5 || seed % 14 == 1 { 0.5 } else { 0.0 },
             late_pairs: if seed % 7 == 3 { 0.5 } else { 0.0 },
             maintain_every: (!orderly && seed % 7 == 1).then_some(lifetime),
             refused: if !orderly && seed % 7 == 2 { 0.5 } else { 0.0 },
