@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use local::deployment::Services;
+use local::deployment::engines;
 use local::{keys, tables};
 use serde_json::json;
 use shared::system::SystemEntropy;
@@ -18,7 +18,7 @@ const HOST: &str = "connect.example.com";
 async fn start(function: &str) -> Function {
     let tables_at = tables::serve(None).await.unwrap();
     let keys_at = keys::serve(None, "secret".to_owned(), Arc::new(SystemEntropy)).await.unwrap();
-    tables::create(&Services::at(tables_at, keys_at).dynamodb).await.unwrap();
+    tables::create(&engines(tables_at, keys_at).dynamodb).await.unwrap();
     let variables = [
         ("CONNECTIONS_TABLE", tables::CONNECTIONS.to_owned()),
         ("ESCROW_QUEUE_URL", "http://127.0.0.1:9/".to_owned()),

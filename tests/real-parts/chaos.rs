@@ -23,6 +23,7 @@ use local::webinargeek;
 use local::webinargeek::{Faults, Grants, Rotation, Simulation};
 use serde_json::Value;
 use shared::domain::connection_id::ConnectionId;
+use shared::domain::failure_class::FailureClass;
 use shared::ports::Clock;
 use shared::system::{SystemClock, SystemEntropy};
 use tests::laptop::is_live;
@@ -114,8 +115,8 @@ async fn holds(promise: Promise, provider: Provider, address: SocketAddr, proof:
             println!("so far {}", fleet.tally.json());
         }
         for (id, answer) in look(&fleet).await {
-            let reason = fleet.stored(&id).await.and_then(|stored| stored.reason);
-            if promise == Promise::NoneIsLostInSilence && reason.as_deref() == Some("ambiguous_rotation") {
+            let reason = fleet.stored(&id).await.and_then(|stored| stored.journal.reason);
+            if promise == Promise::NoneIsLostInSilence && reason == Some(FailureClass::AmbiguousRotation) {
                 fleet.tally.count("losses_labelled");
                 connect(&fleet, &callback, provider, &id).await;
             } else {

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use local::deployment::Services;
+use local::deployment::engines;
 use tests::contracts;
 use tokio::process::{Child, Command};
 
@@ -20,7 +20,7 @@ pub(crate) async fn start() -> (Child, SocketAddr) {
 #[tokio::test(flavor = "multi_thread")]
 async fn moto_holds_the_keys_contract() {
     let (_server, address) = start().await;
-    let client = Services::at(address, address).kms;
+    let client = engines(address, address).kms;
     let key = client.create_key().send().await.unwrap().key_metadata.unwrap();
     contracts::keys::hold(&client, &key.key_id).await;
     let another = client.create_key().send().await.unwrap().key_metadata.unwrap();

@@ -8,11 +8,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::{AttributeValue, TimeToLiveSpecification};
-use local::deployment::Services;
+use local::deployment::engines;
 use local::stream::Stream;
 use local::webinargeek::{Faults, Grants, Rotation, Simulation};
 use local::{tables, webinargeek};
 use serde_json::{Value, json};
+use shared::aws::Clients;
 use shared::domain::fleet;
 use shared::metrics::METRICS;
 use shared::ports::Clock;
@@ -39,7 +40,7 @@ const SECRET: &str = "canary-client-secret";
 
 struct Rehearsal {
     stack: Stack,
-    services: Services,
+    clients: Clients,
     endpoints: [(&'static str, std::net::SocketAddr); 5],
     stream: Stream,
     /// The same stack, once it has been deployed with another sealing key.
@@ -58,19 +59,19 @@ impl Rehearsal {
         let stack = Stack::with(&[]).await;
         let tables_at = tables::serve(None).await.unwrap();
         let (moto, moto_at) = moto::start().await;
-        let services = Services::at(tables_at, moto_at);
+        let clients = engines(tables_at, moto_at);
 
         // What CloudFormation would make, on engines that give their own names.
         for table in ["ConnectionsTable", "AttemptsTable"] {
-            create_table(&services, tables_at, &stack, table).await;
+            create_table(&clients, tables_at, &stack, table).await;
         }
         let table = stack.resource("ConnectionsTable")["physical_id"].as_str().unwrap();
         let stream = Stream::new(tables_at, table).unwrap();
         let key = stack.properties("SealingKey");
-        let made = services.kms.create_key().policy(key["KeyPolicy"].to_string()).send().await.unwrap();
+        let made = clients.kms.create_key().policy(key["KeyPolicy"].to_string()).send().await.unwrap();
         let key_arn = made.key_metadata.unwrap().arn.unwrap();
         let secret = stack.properties("Secret")["SecretString"].as_str().unwrap();
-        let made = services.secrets_manager.create_secret().name("client-secret").secret_string(secret).send().await;
+        let made = clients.secrets_manager.create_secret().name("client-secret").secret_string(secret).send().await;
         let secret_arn = made.unwrap().arn.unwrap();
         let escrow = queues(moto_at);
         let name = stack.arn("Escrow").rsplit(':').next().unwrap();
@@ -78,7 +79,7 @@ impl Rehearsal {
         let bus = stack.properties("EventBus")["Name"].as_str().unwrap();
         buses(moto_at).create_event_bus().name(bus).send().await.unwrap();
         let (sealing_key, client_secret) = (stack.arn("SealingKey").to_owned(), stack.arn("Secret").to_owned());
-        let made = services.kms.create_key().send().await.unwrap();
+        let made = clients.kms.create_key().send().await.unwrap();
         let new_key = made.key_metadata.unwrap().arn.unwrap();
         let [stack, changed] = [stack, Stack::with(&[("NewSealingKeyArn", NEW_KEY)]).await].map(|stack| {
             stack.renamed(&sealing_key, &key_arn).renamed(&client_secret, &secret_arn).renamed(NEW_KEY, &new_key)
@@ -98,7 +99,7 @@ impl Rehearsal {
         Self {
             stack,
             changed,
-            services,
+            clients,
             endpoints: [
                 ("AWS_ENDPOINT_URL_DYNAMODB", tables_at),
                 ("AWS_ENDPOINT_URL_KMS", moto_at),
@@ -189,7 +190,7 @@ impl Rehearsal {
                 row.insert(name.to_owned(), AttributeValue::N(number.to_string()));
             }
             let table = self.stack.environment("refresh")["CONNECTIONS_TABLE"].clone();
-            self.services.dynamodb.put_item().table_name(table).set_item(Some(row)).send().await.unwrap();
+            self.clients.dynamodb.put_item().table_name(table).set_item(Some(row)).send().await.unwrap();
         }
     }
 
@@ -242,7 +243,7 @@ impl Rehearsal {
     /// As if time had passed, or another process had died: attributes of a connection, set to numbers.
     async fn set(&self, id: &str, numbers: &[(&str, i64)]) {
         let mut update = self
-            .services
+            .clients
             .dynamodb
             .update_item()
             .table_name(self.stack.environment("refresh")["CONNECTIONS_TABLE"].as_str())
@@ -299,7 +300,7 @@ impl Journey {
 }
 
 /// DynamoDB's own request, made of the template's properties.
-async fn create_table(services: &Services, engine: std::net::SocketAddr, stack: &Stack, id: &str) {
+async fn create_table(clients: &Clients, engine: std::net::SocketAddr, stack: &Stack, id: &str) {
     let properties = stack.properties(id);
     let mut request = json!({ "TableName": stack.resource(id)["physical_id"] });
     for name in ["AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "BillingMode"] {
@@ -327,7 +328,7 @@ async fn create_table(services: &Services, engine: std::net::SocketAddr, stack: 
             .enabled(expiry["Enabled"].as_bool().unwrap())
             .build();
         let update =
-            services.dynamodb.update_time_to_live().table_name(stack.resource(id)["physical_id"].as_str().unwrap());
+            clients.dynamodb.update_time_to_live().table_name(stack.resource(id)["physical_id"].as_str().unwrap());
         update.time_to_live_specification(specification.unwrap()).send().await.unwrap();
     }
 }
@@ -432,7 +433,7 @@ async fn a_customer_connects_through_the_stack_and_its_policies_allow_just_what_
     assert_eq!(refused["failed"], json!({ "invalid_grant": 1 }), "{refused}");
     let confirmed = SystemClock.now() - Duration::from_secs(3600);
     let confirmed =
-        [("refresh_at", 1), ("not_before", 1), ("refused_at", confirmed.unix()), ("attempts", 9), ("expires_at", 1)];
+        [("refresh_at", 1), ("not_before", 1), ("refused_at", confirmed.unix()), ("leases", 9), ("expires_at", 1)];
     aws.set("tenant", &confirmed).await;
     aws.everybody_is_refused(true).await;
     let frozen = aws.invoke(&refresh, scheduled.clone()).await;
@@ -472,7 +473,7 @@ async fn a_customer_connects_through_the_stack_and_its_policies_allow_just_what_
     let new_token = aws.function_of(&aws.changed, "token").await;
     let answer = aws.send(&new_token, Request::new("GET", "/v1/connections/swept/token")).await;
     assert_eq!(answer["statusCode"], 200, "{answer}");
-    aws.set("tenant", &[("refused_at", 1), ("expires_at", 1)]).await;
+    aws.set("tenant", &[("needs_customer_since", 1), ("expires_at", 1)]).await;
     let reaped = aws.invoke(&maintenance, json!({ "task": "reap", "dry_run": false })).await;
     assert_eq!((&reaped["changed"], &reaped["finished"]), (&json!(1), &json!(true)), "{reaped}");
 
@@ -544,7 +545,7 @@ async fn maintenance_refuses_what_it_does_not_understand_and_says_why() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stack_without_its_secret_says_so_and_counts_it() {
     let aws = Rehearsal::begin().await;
-    aws.services
+    aws.clients
         .secrets_manager
         .delete_secret()
         .secret_id("client-secret")

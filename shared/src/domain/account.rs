@@ -14,7 +14,9 @@ use super::write::{Change, Test, Write, WriteName, clause};
 pub struct Account {
     /// The provider's own.
     pub id: String,
+    #[serde(deserialize_with = "Option::deserialize")]
     pub company: Option<String>,
+    #[serde(deserialize_with = "Option::deserialize")]
     pub email: Option<String>,
 }
 

@@ -8,6 +8,8 @@ use super::connection::grant::{NewGrant, NewPair};
 use super::connection_id::ConnectionId;
 use super::token_pair::PairId;
 
+/// Each member is there, also where it is null (`deserialize_with`, here and in what it holds: without it serde takes a
+/// missing member for null).
 const FORMAT_VERSION: i64 = 1;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -30,6 +32,7 @@ pub struct RefreshedPair {
     /// The grant that it goes back to.
     pub granted_by: String,
     /// Whose account it is for, where that is known.
+    #[serde(deserialize_with = "Option::deserialize")]
     pub account_id: Option<String>,
     pub new: NewPair,
 }
@@ -73,3 +76,6 @@ impl Escrowed {
         Ok(message.pair)
     }
 }
+
+#[cfg(test)]
+mod tests;

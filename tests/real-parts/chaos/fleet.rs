@@ -9,9 +9,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
-use local::deployment::Services;
+use local::deployment::engines;
 use local::{keys, tables};
 use serde_json::Value;
+use shared::aws::Clients;
 use shared::aws::dynamodb::{AttemptsTable, ConnectionsTable};
 use shared::domain::connection::Connection;
 use shared::domain::connection_id::ConnectionId;
@@ -34,7 +35,7 @@ pub(super) struct Fleet {
     pub provider: String,
     pub ids: Vec<ConnectionId>,
     pub attempts: AttemptsTable,
-    services: Services,
+    clients: Clients,
     connections: ConnectionsTable,
     variables: Vec<(&'static str, String)>,
     requests: AtomicU64,
@@ -44,16 +45,16 @@ impl Fleet {
     pub(super) async fn new(provider: SocketAddr, client_secret: &str, connections: usize, proof: &Proof) -> Self {
         let tables_at = tables::serve(None).await.unwrap();
         let keys_at = keys::serve(None, client_secret.to_owned(), Arc::new(SystemEntropy)).await.unwrap();
-        let services = Services::at(tables_at, keys_at);
-        tables::create(&services.dynamodb).await.unwrap();
+        let clients = engines(tables_at, keys_at);
+        tables::create(&clients.dynamodb).await.unwrap();
         let tally = Arc::new(Tally::default());
         let network = Network::before(provider, proof.random(1000), tally.clone()).await;
         Self {
             tally,
             provider: format!("http://{provider}"),
             ids: (0..connections).map(|number| ConnectionId::parse(&format!("tenant-{number}")).unwrap()).collect(),
-            attempts: AttemptsTable::new(services.dynamodb.clone(), tables::ATTEMPTS.to_owned()),
-            connections: ConnectionsTable::new(services.dynamodb.clone(), tables::CONNECTIONS.to_owned()),
+            attempts: AttemptsTable::new(clients.dynamodb.clone(), tables::ATTEMPTS.to_owned()),
+            connections: ConnectionsTable::new(clients.dynamodb.clone(), tables::CONNECTIONS.to_owned()),
             variables: vec![
                 ("ATTEMPTS_TABLE", tables::ATTEMPTS.to_owned()),
                 ("CONNECTIONS_TABLE", tables::CONNECTIONS.to_owned()),
@@ -68,7 +69,7 @@ impl Fleet {
                 ("AWS_ENDPOINT_URL", format!("http://{keys_at}")),
             ],
             network,
-            services,
+            clients,
             requests: AtomicU64::new(0),
         }
     }
@@ -85,7 +86,7 @@ impl Fleet {
     }
 
     pub(super) async fn stored(&self, id: &ConnectionId) -> Option<Connection> {
-        self.connections.read(id).await.unwrap()
+        self.connections.row(id).await.unwrap().and_then(|row| row.connection().unwrap())
     }
 
     /// As if the access token had come to its end, and its waits too.
@@ -103,7 +104,7 @@ impl Fleet {
 
     /// As if the time was over for which the provider has asked everybody to wait.
     pub(super) async fn end_pause(&self) {
-        let request = self.services.dynamodb.delete_item().table_name(tables::CONNECTIONS);
+        let request = self.clients.dynamodb.delete_item().table_name(tables::CONNECTIONS);
         let request = request.key("id", AttributeValue::S(PAUSE.to_owned())).return_values(ReturnValue::AllOld);
         if let Some(row) = request.send().await.unwrap().attributes {
             let until: i64 = row["until"].as_n().unwrap().parse().unwrap();
@@ -112,7 +113,7 @@ impl Fleet {
     }
 
     async fn update(&self, id: &ConnectionId, update: &str, condition: &str) {
-        let request = self.services.dynamodb.update_item().table_name(tables::CONNECTIONS);
+        let request = self.clients.dynamodb.update_item().table_name(tables::CONNECTIONS);
         let request = request.key("id", AttributeValue::S(id.as_str().to_owned()));
         let request = request.update_expression(update).condition_expression(condition);
         let done = request.expression_attribute_values(":past", AttributeValue::N("1".to_owned())).send().await;

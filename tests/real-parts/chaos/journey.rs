@@ -5,6 +5,7 @@ use serde_json::Value;
 use shared::domain::attempt::writes::{ATTEMPT_LIFETIME, begin};
 use shared::domain::attempt::{Attempt, Binding, CookieName, Phase, StateHash};
 use shared::domain::connection_id::ConnectionId;
+use shared::domain::order::Order;
 use shared::domain::secret::{CookieValue, State};
 use shared::domain::{digest, pkce};
 use shared::ports::{Clock, Entropy, WriteAttempts};
@@ -64,6 +65,7 @@ pub(super) async fn back_with_a_code(fleet: &Fleet, provider: Provider, id: &Con
         redirect_uri: REDIRECT_URI.to_owned(),
         return_to: None,
         session: None,
+        order: Order::at(now),
         confirmation: None,
         created_at: now,
         expires_at: now + ATTEMPT_LIFETIME,
@@ -72,7 +74,7 @@ pub(super) async fn back_with_a_code(fleet: &Fleet, provider: Provider, id: &Con
         taken_at: None,
         state_hash,
     };
-    fleet.attempts.write(&begin(&attempt)).await.unwrap();
+    fleet.attempts.attempt(&begin(&attempt)).await.unwrap();
     let cookie = format!("{}={cookie}", name.as_str());
     Request::new("GET", &format!("/callback?{}", back.query().unwrap())).cookie(&cookie).event(HOST)
 }

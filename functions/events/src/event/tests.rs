@@ -137,8 +137,14 @@ impl Story {
     fn fail(&mut self, times: usize, reason: FailureClass, needs_a_person: bool) {
         for _ in 0..times {
             self.take_lease();
-            let settlement =
-                Settlement { reason, needs_a_person, not_before: now(), is_answered: true, refused_at: Some(now()) };
+            let settlement = Settlement {
+                reason,
+                needs_a_person,
+                not_before: now(),
+                is_answered: true,
+                refused_at: Some(now()),
+                refused_window: None,
+            };
             self.write(&settle(&id(), "me", &settlement));
         }
     }
@@ -172,7 +178,7 @@ impl Story {
             let (write, claimed) = revocation::claim(&seen, revocation, now()).unwrap();
             self.write(&write);
             let seen = self.row().unwrap();
-            self.write(&revocation::remove(&seen, &claimed, outcome).unwrap());
+            self.write(&revocation::remove(&seen, claimed.pair.id, outcome).unwrap());
         }
     }
 
@@ -211,6 +217,7 @@ fn a_customer_who_comes_back_is_reconnected_whichever_way_and_never_disconnected
         },
         |story| {
             story.import();
+            story.fail(4, FailureClass::Unreachable, false);
             assert_eq!(story.told(), [], "nothing is told before there is a token");
             story.refresh();
         },

@@ -29,6 +29,7 @@ pub struct NewPair {
     pub pair: SealedPair,
     pub has_refresh_token: bool,
     pub token_type: String,
+    #[serde(deserialize_with = "Option::deserialize")]
     pub scope: Option<String>,
     pub granted_at: Timestamp,
     pub expires_at: Timestamp,
@@ -43,8 +44,10 @@ pub struct NewGrant {
     /// The attempt or the import that made it, and when among all that happened to the id.
     pub name: String,
     pub order: Order,
+    #[serde(deserialize_with = "Option::deserialize")]
     pub session: Option<SessionMark>,
     /// Where the integrator's backend has to confirm it.
+    #[serde(deserialize_with = "Option::deserialize")]
     pub awaited: Option<Awaited>,
     /// The pair has no access token yet: it was imported.
     pub is_not_refreshed: bool,

@@ -31,6 +31,7 @@ pub struct Revocation {
     pub(super) format: i64,
     pub pair: SealedPair,
     /// Whose account it is for, where that is known.
+    #[serde(deserialize_with = "Option::deserialize")]
     pub account_id: Option<String>,
     /// Since when it is to be revoked.
     pub since: Timestamp,
