@@ -188,10 +188,11 @@ async fn a_refresh_in_flight_holds_nothing_up_and_its_pair_is_revoked_by_the_nex
     assert_eq!((late.len(), revocations(&world)), (1, 1), "the old pair was revoked, the late one is in the list");
     assert!(world.is_live(late[0].access_token.expose()));
     assert_eq!(world.get("/v1/connections/t").await.text("status"), "disconnecting");
-    assert_eq!(world.sweep().await["due"], 1);
+    world.sweep().await;
     assert!(!world.is_live(late[0].access_token.expose()));
     assert_eq!(world.get("/v1/connections/t").await.status, 404);
-    assert_eq!((world.sweep().await["due"].clone(), revocations(&world)), (json!(0), 2));
+    world.sweep().await;
+    assert_eq!(revocations(&world), 2);
 }
 
 #[tokio::test]

@@ -104,6 +104,8 @@ impl Ledger {
         let is_told = match (state, &seen) {
             (State::NeedsCustomer { .. }, Seen::Present { standing, .. }) => *standing == Told::ReauthRequired,
             (State::Active, Seen::Present { standing, .. }) => *standing != Told::ReauthRequired,
+            // In the place of a connection that was told of.
+            (State::NotRefreshed, Seen::Present { standing, .. }) => *standing == Told::NotRefreshed,
             (State::Active | State::NeedsCustomer { .. }, _) => false,
             (_, seen) => matches!(seen, Seen::Absent { .. }),
         };
