@@ -213,6 +213,8 @@ impl Scenario {
             world.stop_clocks(false);
             world.is_table_down = false;
         }
+        // The search through every order takes no turns of ours before its end.
+        self.drive(0, Actor::Replay);
         // In P4 a pair may die after it was stored, and that shows when it is next refreshed.
         let until_refreshed = if self.plan.class == Class::P4 { self.plan.lifetime * 1000 } else { 0 };
         let judged_at = self.now() + QUIET + until_refreshed;

@@ -399,8 +399,7 @@ impl World {
         let can_come: Vec<_> = self.steps.iter().filter(|(_, step)| self.can_come(step)).collect();
         let is_local = |step: &Step| match step {
             Step::Run(_) | Step::Wake(_) | Step::Deliver(_) | Step::Crash(_) => true,
-            // The pause, which nobody writes here.
-            Step::Effect(id) => self.calls.get(id).is_some_and(|call| call.request.is_of_the_fleet()),
+            Step::Effect(id) => self.calls.get(id).is_some_and(|call| call.request.is_of_one_process()),
             Step::Drive(_) => false,
         };
         let local = can_come.iter().find(|((time, _), step)| *time <= self.now && is_local(step));
