@@ -151,7 +151,7 @@ impl Revoking {
         }
         if verdict == Verdict::LeaveToExpire {
             tracing::info!("a grant of the account that is connected is left to expire");
-            return self.remove(row, grant.pair.id, Outcome::Done).await;
+            return self.remove(row, grant, Outcome::Done, Some(verdict)).await;
         }
         // One request, and one more with another client secret.
         if grant.next_try_at > now || now + REQUEST_BUDGET * 2 > deadline {
@@ -189,7 +189,7 @@ impl Revoking {
             }
         };
         // 4.
-        self.remove(row, grant.pair.id, outcome).await
+        self.remove(row, grant, outcome, None).await
     }
 
     /// `None` where the grant shares its refresh token with a pair that lives.
@@ -216,9 +216,19 @@ impl Revoking {
         Ok(Some(self.secrets.send(&secrets, has_time, send).await?))
     }
 
-    async fn remove(&self, mut row: Row, pair: PairId, outcome: Outcome) -> Result<Row, StoreError> {
+    /// `verdict` is the reason for it, where that is the row's and not the provider's: the row may change meanwhile.
+    async fn remove(
+        &self,
+        mut row: Row,
+        grant: &Revocation,
+        outcome: Outcome,
+        verdict: Option<Verdict>,
+    ) -> Result<Row, StoreError> {
         for _ in 0..TRIES {
-            let Some(write) = revocation::remove(&row, pair, outcome) else { return Ok(row) };
+            if verdict.is_some_and(|verdict| grant.verdict(live(&row)) != verdict) {
+                return Ok(row);
+            }
+            let Some(write) = revocation::remove(&row, grant.pair.id, outcome) else { return Ok(row) };
             row = match self.list.writes.write(&write).await? {
                 Written::Applied(row) => return Ok(row),
                 // Something was added or taken off meanwhile, or the customer has come back.

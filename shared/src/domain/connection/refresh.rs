@@ -214,9 +214,20 @@ pub fn quarantine(unreadable: &Unreadable, lease_owner: Option<&str>, not_before
         // Meanwhile it may have been mended.
         clause("what could not be read is as it was", is_as_it_was),
     ];
+    let mut changes = vec![
+        Change::Set(ATTENTION, QUARANTINED.into()),
+        Change::Set(REASON, FailureClass::InconsistentRow.as_str().into()),
+        Change::Set(NOT_BEFORE, not_before.into()),
+        Change::Remove(LEASE_OWNER),
+        Change::Remove(LEASE_UNTIL),
+    ];
     // And a worker that can read it, of another deployment, may have leased it.
     match lease_owner {
-        Some(owner) => clauses.push(lease_is_ours(owner)),
+        Some(owner) => {
+            clauses.push(lease_is_ours(owner));
+            changes.push(Change::Set(REFRESH_AT, not_before.into()));
+        }
+        // Whether it is due is not known here. If it is mended, its token is to live as long as callers were told.
         None => {
             let is_over = Test::Any(vec![Test::Absent(LEASE_UNTIL), Test::Below(LEASE_UNTIL, now.unix())]);
             // Otherwise a caller that asks again and again would keep it from the schedule, which counts it.
@@ -230,17 +241,5 @@ pub fn quarantine(unreadable: &Unreadable, lease_owner: Option<&str>, not_before
             clauses.extend(readable.map(|(_, clause)| clause));
         }
     }
-    Write {
-        name: WriteName::Quarantine,
-        key: unreadable.key.clone(),
-        clauses,
-        changes: vec![
-            Change::Set(ATTENTION, QUARANTINED.into()),
-            Change::Set(REASON, FailureClass::InconsistentRow.as_str().into()),
-            Change::Set(NOT_BEFORE, not_before.into()),
-            Change::Set(REFRESH_AT, not_before.into()),
-            Change::Remove(LEASE_OWNER),
-            Change::Remove(LEASE_UNTIL),
-        ],
-    }
+    Write { name: WriteName::Quarantine, key: unreadable.key.clone(), clauses, changes }
 }

@@ -133,7 +133,7 @@ impl Ledger {
     }
 
     /// A refreshed pair that the table does not take: from here on its process knows of it alone.
-    pub fn commit_refused(&mut self, process: ProcessId, write: &Write, provider: &Provider) {
+    pub fn commit_refused(&mut self, (process, lives): (ProcessId, bool), write: &Write, provider: &Provider) {
         let bytes = |name: &str| {
             write.changes.iter().find_map(|change| match change {
                 Change::Set(set, Value::B(bytes)) if *set == name => Some(bytes.clone()),
@@ -154,6 +154,9 @@ impl Ledger {
         let family = |refresh: &str| provider.refresh_tokens.get(refresh).map(|token| token.family);
         if self.current.get(id).is_some_and(|current| family(&current.pair.refresh) == family(&opened.refresh)) {
             self.dealt_with.insert(pair.id, "it is of the grant that is live");
+        }
+        if !lives {
+            self.dealt_with.insert(pair.id, "its process had died with it");
         }
         self.opened.insert(pair.id, opened);
         self.owned.entry(id.to_owned()).or_default().push(pair.id);

@@ -118,7 +118,8 @@ impl World {
             let times = Times::of(self, &self.processes[call.process], call.created_at);
             self.ledger.written(times, call.process, table, write, old.as_ref(), new, &self.provider);
         } else if write.name == WriteName::Commit {
-            self.ledger.commit_refused(call.process, write, &self.provider);
+            let lives = self.processes[call.process].alive;
+            self.ledger.commit_refused((call.process, lives), write, &self.provider);
         }
         written
     }
