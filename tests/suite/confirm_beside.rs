@@ -44,10 +44,10 @@ async fn confirmed(world: &World, (session, back): &(Answer, Url)) -> Answer {
     confirm(world, session, &parameter(back, "confirmation").unwrap()).await
 }
 
-/// The row without what waits, what is to be revoked, and the session that was used last.
+/// The row without what waits, what is to be revoked, the session that was used last, and the revision.
 async fn of_the_live_pair(world: &World) -> HashMap<String, AttributeValue> {
     let mut row = world.row("t").await.unwrap();
-    row.retain(|name, _| !["waiting", "revoke", "session"].iter().any(|prefix| name.starts_with(prefix)));
+    row.retain(|name, _| !["waiting", "revoke", "session", "revision"].iter().any(|prefix| name.starts_with(prefix)));
     row
 }
 

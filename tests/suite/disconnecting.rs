@@ -47,6 +47,7 @@ async fn afterwards_the_provider_accepts_neither_token_and_nothing_secret_is_lef
             "disconnect_order",
             "format",
             "id",
+            "revision",
             "revocation",
             "session",
             "session_order",

@@ -1,9 +1,12 @@
 //! What one connection's failure says about all others.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use shared::domain::connection::State;
 use shared::domain::connection_id::ConnectionId;
 use shared::domain::schedule::shard;
+use shared::ports::Clock;
 use tests::world::World;
 
 fn refusing(times: u32) -> Value {
@@ -110,22 +113,21 @@ async fn a_pause_is_for_a_quarter_of_an_hour_at_most() {
     assert_eq!(world.sweep().await["refreshed"], 1);
 }
 
+/// Two requests were in flight, and the one that is answered later is asked to wait for less.
 #[tokio::test]
 async fn a_shorter_pause_ends_no_longer_one_in_the_memory_of_a_process() {
     let world = world_of(2).await;
-    for seconds in ["600", "10"] {
-        let unavailable = json!({ "status": { "status": 503, "error": null, "retry_after": seconds } });
-        world.fault(json!({ "answer": unavailable, "grant_type": "refresh_token" }));
+    for seconds in [600, 10] {
+        let until = world.clock.now() + Duration::from_secs(seconds);
+        world.deployment.refresh.refreshing.fleet.pause(until).await;
     }
-    // Both leave before either is answered.
-    world.sweep().await;
-    assert_eq!(world.refreshes(), 2);
     for seconds in [11, 18, 400] {
         world.clock.advance(seconds);
         let sweep = world.sweep().await;
         assert_eq!((&sweep["refreshed"], &sweep["finished"]), (&json!(0), &json!(false)), "{sweep}");
-        assert_eq!(world.refreshes(), 2);
+        assert_eq!(world.get("/v1/connections/t0/token?min_ttl=3000").await.body["version"], 1);
+        assert_eq!(world.refreshes(), 0);
     }
-    world.clock.advance(180);
+    world.clock.advance(171);
     assert_eq!(world.sweep().await["refreshed"], 2);
 }

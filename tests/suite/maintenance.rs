@@ -415,6 +415,7 @@ async fn a_reaping_that_stops_goes_on_behind_a_row_that_it_has_deleted() {
         let row =
             world.clients.dynamodb.put_item().table_name(TABLE).item("id", AttributeValue::S(format!("t{number}")));
         let row = row.item("format", AttributeValue::N("1".to_owned()));
+        let row = row.item("revision", AttributeValue::N("1".to_owned()));
         let row = row.item("status", AttributeValue::S("vacant".to_owned()));
         row.item("vacant_since", AttributeValue::N("1".to_owned())).send().await.unwrap();
     }

@@ -3,7 +3,7 @@
 use shared::domain::connection::reseal::{held, reseal};
 use shared::domain::connection::{Row, SealedPair};
 use shared::domain::connection_id::ConnectionId;
-use shared::domain::token_pair::TokenPair;
+use shared::domain::token_pair::{PairId, TokenPair};
 use shared::domain::write::Written;
 use shared::ports::{KeyError, StoreError};
 use shared::protocol::refresh::Failure;
@@ -19,12 +19,14 @@ impl Maintenance {
     /// revoked must open. If one of them does not open, the others are done.
     pub(crate) async fn reseal(&self, mut row: Row, dry_run: bool) -> Result<Done, Failure> {
         let mut all = Ok(Done::Skipped);
+        // A refresh seals its successor under the data key that it has read.
+        let mut data_keys: Vec<Vec<u8>> = held(&row).into_iter().map(|pair| pair.data_key).collect();
         let (mut looked_at, mut replaced) = (Vec::new(), 0);
         while let Some(pair) = held(&row).into_iter().find(|pair| !looked_at.contains(&pair.id)) {
             if replaced == TRIES {
                 return all.and(Err(StoreError::changed_at_every_try().into()));
             }
-            match self.reseal_one(&mut row, &pair, dry_run).await {
+            match self.reseal_one(&mut row, pair.id, &mut data_keys, dry_run).await {
                 Ok(Done::Skipped) => {}
                 Ok(Done::Changed) => all = all.map(|_| Done::Changed),
                 // Another run has been there, whose key may be newer than ours: what it does to the other pairs is left alone,
@@ -41,12 +43,17 @@ impl Maintenance {
         all
     }
 
-    /// The pair as this run has first read it. `row` becomes the row as it is then.
-    async fn reseal_one(&self, row: &mut Row, first: &SealedPair, dry_run: bool) -> Result<Done, Failure> {
-        let pair = first.id;
+    /// `data_keys` are those that this run has read at first, and its own. `row` becomes the row as it is then.
+    async fn reseal_one(
+        &self,
+        row: &mut Row,
+        pair: PairId,
+        data_keys: &mut Vec<Vec<u8>>,
+        dry_run: bool,
+    ) -> Result<Done, Failure> {
         for _ in 0..TRIES {
             let Some(seen) = held(row).into_iter().find(|held| held.id == pair) else { return Ok(Done::Skipped) };
-            if seen.data_key != first.data_key {
+            if !data_keys.contains(&seen.data_key) {
                 // Another run has been there meanwhile, and its key may be newer than ours: two that overtake each other would
                 // seal in turns (found by the simulator). What is right then, the next run sees.
                 return Err(StoreError::Unavailable("another run has sealed it meanwhile".to_owned()).into());
@@ -63,6 +70,7 @@ impl Maintenance {
             }
             let sealed = self.sealed_anew(&id, &plain, context).await?;
             let Some(write) = reseal(row, &sealed) else { return Ok(Done::Skipped) };
+            data_keys.push(sealed.data_key.clone());
             match self.connection_writes.write(&write).await? {
                 Written::Applied(now) => {
                     *row = now;

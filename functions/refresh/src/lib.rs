@@ -59,8 +59,9 @@ pub struct Refresh {
     pub entropy: Arc<dyn Entropy>,
 }
 
-/// What a run has done. `due` counts rows: `refreshed + adopted + deferred + reauth_required + all of failed`, where `failed`
-/// also counts shards that could not be listed to their end.
+/// What a run has done. `due` counts connections: `refreshed + adopted + deferred + reauth_required + all of failed`, where
+/// `failed` also counts shards that could not be listed to their end. A row that only has grants to revoke counts where that
+/// failed.
 #[derive(Debug, Default, Serialize)]
 pub struct Summary {
     pub due: usize,
@@ -164,7 +165,10 @@ impl Refresh {
                 // Boxed: of the rows that a sweep looks at, few are due, and the others need no room for a refresh.
                 let refresh = Box::pin(self.refresh(&due.key, is_live, deadline)).instrument(span.clone());
                 let outcome = AssertUnwindSafe(refresh).catch_unwind().await;
-                span.in_scope(|| locked().count(&due, outcome.ok()));
+                let outcome = outcome.ok();
+                if is_live || !matches!(outcome, Some(Outcome::Gone)) {
+                    span.in_scope(|| locked().count(&due, outcome));
+                }
             }
         });
         refreshes.buffer_unordered(CONCURRENCY).collect::<()>().await;

@@ -1,13 +1,16 @@
 //! A row of the connections table, and what it means.
 //!
 //! ```text
-//!                        connect                              disconnect
-//!   (no row) ─────────────────────────► Live ─────────────────────────────────► Disconnecting
-//!       │  ▲                            │  ▲                                          │
-//!       │  │ confirm                    │  │ connect, confirm                         │ all grants are revoked
-//!       ▼  │                            ▼  │                                          ▼
-//!   AwaitingConfirmation         beside a live pair, too                          Tombstone
+//!               connect                    disconnect                    all grants are revoked
+//!   (no row) ──────────────► a live pair ─────────────► Disconnecting ─────────────────────────► Tombstone
+//!       │                      ▲     ▲                    ▲      │                                  │
+//!       │ await                │     └────────────────────┼──────┴─────────── connect ──────────────┘
+//!       │ confirmation         │ confirm                  │ expire, disconnect
+//!       └──────────► AwaitingConfirmation ────────────────┘
 //! ```
+//!
+//! With a live pair a row is Active, NotRefreshed or NeedsCustomer. `docs/ARCHITECTURE.md` has the table of all transitions,
+//! which `tests/suite/states.rs` holds.
 //!
 //! One row has room for a live pair, for a pair that waits for its confirmation, and for the grants that are still to be
 //! revoked. [`attributes`] lists what is stored, `codec.rs` parses it; the conditional writes stand in the file of their

@@ -5,7 +5,7 @@
 //! | refusal | the session | the page | the import's answer |
 //! |---|---|---|---|
 //! | `SessionUsed` | `failed`, `session_used`; `completed` stays | this link has been used | – |
-//! | `Disconnected` | `failed`, `disconnected` | the connection was taken away | 503: it was taken away |
+//! | `Disconnected` | `failed`, `disconnected` | the connection was taken away | 503 `unavailable`: to be sent again |
 //! | `Superseded` | `failed`, `superseded` | connected in the meantime | 409 `connection_exists` |
 //!
 //! Each time the grant goes to the list of those to revoke. Beside a live connection it stays there until that is taken
@@ -61,16 +61,13 @@ impl Connecting {
                 Ok(Standing::Stored) => return Ok(Stored::Yes),
                 Ok(Standing::Refused(refusal)) => {
                     let left = Revocation::new(grant.new.pair.clone(), None, self.clock.now());
-                    self.list.add(left, seen).await?;
-                    return Ok(Stored::No(refusal));
+                    return match self.list.add(left, seen).await {
+                        Ok(()) => Ok(Stored::No(refusal)),
+                        Err(error) => Err(self.put_off(grant, kept, error).await),
+                    };
                 }
-                // It is not written over: until it is mended, the grant waits in the queue.
-                Err(unreadable) => {
-                    if let Kept::InMemory { .. } = kept {
-                        self.pairs.put_into_queue(&escrowed(grant)).await;
-                    }
-                    return Err(unreadable.into());
-                }
+                // It is not written over.
+                Err(unreadable) => return Err(self.put_off(grant, kept, unreadable.into()).await),
             }
             let now = self.clock.now();
             let (write, dropped) = match &grant.awaited {
@@ -89,7 +86,15 @@ impl Connecting {
                 Written::Refused(image) => image,
             };
         }
-        Err(StoreError::changed_at_every_try())
+        Err(self.put_off(grant, kept, StoreError::changed_at_every_try()).await)
+    }
+
+    /// Until the row can be dealt with, the grant waits in the queue.
+    async fn put_off(&self, grant: &NewGrant, kept: Kept, error: StoreError) -> StoreError {
+        if let Kept::InMemory { .. } = kept {
+            self.pairs.put_into_queue(&escrowed(grant)).await;
+        }
+        error
     }
 }
 

@@ -158,6 +158,16 @@ impl Request {
         matches!(self, Self::Read { key, .. } if key.starts_with('#'))
     }
 
+    /// What no other process of the exhaustive search can see, or change: the pause, which none writes there; the numbers of
+    /// an id's events, which one takes; keys and the client secret.
+    pub fn is_of_one_process(&self) -> bool {
+        match self {
+            Self::MakeKey { .. } | Self::OpenKey { .. } | Self::Secret => true,
+            Self::Read { table: Table::Attempts, .. } | Self::Write { table: Table::Attempts, .. } => true,
+            request => request.is_of_the_fleet(),
+        }
+    }
+
     pub fn asks_for_tokens(&self) -> bool {
         matches!(self, Self::Exchange { .. } | Self::Refresh { .. })
     }

@@ -186,8 +186,8 @@ pub struct Ledger {
     early: HashSet<String>,
     /// Grants that were stored, by name: live or waiting.
     pub grants: HashSet<String>,
-    /// By session: the grant that it made first.
-    sessions: HashMap<String, String>,
+    /// By session: its connection, and the grant that it made first.
+    sessions: HashMap<String, (String, String)>,
     /// By connection: the order of the latest session that has made it.
     session_orders: HashMap<String, i64>,
     /// Sessions whose row says that they are completed.
@@ -218,6 +218,8 @@ pub struct Ledger {
     ever_identified: HashSet<(String, String)>,
     /// The ids of events.
     told: HashSet<String>,
+    /// A row was removed, and with it what it knew of its sessions.
+    removed: bool,
     /// Connections that were told as connected, and not as taken away since.
     connected: HashSet<String>,
     /// By connection: what the token route may say, and since when.
@@ -303,6 +305,8 @@ impl Ledger {
                 self.connected.remove(id);
                 self.owned.remove(id);
                 self.session_orders.remove(id);
+                self.removed = true;
+                self.sessions.retain(|_, (of, _)| of != id);
                 self.disconnected.remove(id);
                 let of_it = format!("{id}/");
                 self.told.retain(|told| !told.starts_with(&of_it));

@@ -124,11 +124,13 @@ pub fn shape_of(clauses: &[Clause]) -> String {
 
 /// What a clause asks of which attributes, without the values: tells apart the clauses that share a name.
 fn shape(test: &Test) -> String {
+    // The slots of the list are alike.
+    let slot = |name: &'static str| if name.starts_with("revoke_") { "revoke_n" } else { name };
     let list = |tests: &[Test], joint: &str| tests.iter().map(shape).collect::<Vec<_>>().join(joint);
     match test {
         Test::Exists(name) => format!("{name} exists"),
         Test::Absent(name) => format!("no {name}"),
-        Test::Equals(name, _) => format!("{name} ="),
+        Test::Equals(name, _) => format!("{} =", slot(name)),
         Test::Differs(name, _) => format!("{name} ≠"),
         Test::Below(name, _) => format!("{name} <"),
         Test::AtMost(name, _) => format!("{name} ≤"),

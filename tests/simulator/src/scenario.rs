@@ -70,6 +70,9 @@ enum Actor {
     /// All clocks stand still, or go on.
     StopClocks,
     StartClocks,
+    /// The table takes no writes, or takes them again.
+    StopTable,
+    StartTable,
 }
 
 /// [`Actor::Replay`], packed.
@@ -92,6 +95,8 @@ impl Actor {
             Self::SetOut(index) => (11, index),
             Self::StopClocks => (12, 0),
             Self::StartClocks => (13, 0),
+            Self::StopTable => (14, 0),
+            Self::StartTable => (15, 0),
         };
         (kind << 24) | index as u32
     }
@@ -112,6 +117,8 @@ impl Actor {
             11 => Self::SetOut(index),
             12 => Self::StopClocks,
             13 => Self::StartClocks,
+            14 => Self::StopTable,
+            15 => Self::StartTable,
             _ => Self::Replay,
         }
     }
@@ -204,7 +211,10 @@ impl Scenario {
             let mut world = self.scheduler.world.lock();
             world.calm = true;
             world.stop_clocks(false);
+            world.is_table_down = false;
         }
+        // The search through every order takes no turns of ours before its end.
+        self.drive(0, Actor::Replay);
         // In P4 a pair may die after it was stored, and that shows when it is next refreshed.
         let until_refreshed = if self.plan.class == Class::P4 { self.plan.lifetime * 1000 } else { 0 };
         let judged_at = self.now() + QUIET + until_refreshed;
@@ -224,6 +234,7 @@ impl Scenario {
     fn begin_actors(&mut self) {
         self.begin_sweeps();
         self.later(self.plan.maintain_every, Actor::Maintain);
+        self.later(self.plan.outages.then_some(self.plan.duration / 10), Actor::StopTable);
         self.later(self.plan.stands_still.then_some(self.plan.duration / 10), Actor::StopClocks);
         for index in 0..self.ids.len() {
             let Plan { read_every, reconnect_every, import_every, maintain_every, disconnects, duration, .. } =
@@ -303,10 +314,20 @@ impl Scenario {
             }
             Actor::Damage(index) if !self.quiet => {
                 self.damage(index);
-                self.lie_in_wait_for_the_unreadable(index);
-                self.later(Some(self.plan.duration / 3), Actor::Damage(index));
+                if self.random.chance(0.4) {
+                    self.lie_in_wait_for_the_unreadable(index);
+                }
+                self.later(Some(self.plan.duration / 8), Actor::Damage(index));
             }
             Actor::Mend(index) => self.mend(index),
+            Actor::StopTable if !self.quiet => {
+                self.scheduler.world.lock().is_table_down = true;
+                self.later(Some(6), Actor::StartTable);
+            }
+            Actor::StartTable if !self.quiet => {
+                self.scheduler.world.lock().is_table_down = false;
+                self.later(Some(self.plan.duration / 20), Actor::StopTable);
+            }
             Actor::StopClocks if !self.quiet => {
                 self.scheduler.world.lock().stop_clocks(true);
                 self.later(Some(60), Actor::StartClocks);
@@ -330,6 +351,8 @@ impl Scenario {
             | Actor::Maintain
             | Actor::StopClocks
             | Actor::StartClocks
+            | Actor::StopTable
+            | Actor::StartTable
             | Actor::Damage(_) => {}
         }
     }

@@ -72,7 +72,10 @@ impl Store {
         let mut rows: Vec<Due> = (self.connections.iter().filter(|(_, item)| in_shard(item)))
             .filter_map(|(id, item)| {
                 let refresh_at = time(item, "refresh_at")?;
-                Some(Due { key: id.clone(), refresh_at, expires_at: time(item, "expires_at") })
+                // Of a connection that has an access token which is missed when it ends.
+                let is_missed = !item.0.contains_key("needs_customer_since") && !item.0.contains_key("not_refreshed");
+                let expires_at = time(item, "expires_at").filter(|_| is_missed);
+                Some(Due { key: id.clone(), refresh_at, expires_at })
             })
             .collect();
         rows.sort_by_key(|due| due.refresh_at);

@@ -10,7 +10,7 @@ use std::task::Waker;
 use shared::domain::time::Timestamp;
 use shared::domain::write::{Clause, Write, WriteName};
 
-use crate::call::{Answer, Refusal, Request, Service};
+use crate::call::{Answer, Refusal, Request, Service, Table};
 use crate::chooser::{Chooser, Fate, Weather};
 use crate::history::History;
 use crate::invariants::Ledger;
@@ -110,6 +110,8 @@ pub struct World {
     pub kms_key: u8,
     /// No more faults.
     pub calm: bool,
+    /// No row of a connection can be written at present.
+    pub is_table_down: bool,
     /// Whether an invocation is ended at its deadline; the exhaustive search has none that runs so long.
     pub ends_invocations: bool,
     /// Steps that concern one process alone are taken at once: only what others can see is left to the chooser.
@@ -156,6 +158,7 @@ impl World {
             processes: Vec::new(),
             kms_key: 0,
             calm: false,
+            is_table_down: false,
             ends_invocations: true,
             merges_local_steps: false,
             chooser,
@@ -247,7 +250,10 @@ impl World {
         self.check_before_sending(process, &request);
         self.collect(&request);
         let weather = self.weather(&request);
-        let fate = self.chooser.fate(&request, weather);
+        let mut fate = self.chooser.fate(&request, weather);
+        if self.is_table_down && !weather.calm && matches!(request, Request::Write { table: Table::Connections, .. }) {
+            fate = Fate::FailBefore;
+        }
         self.ledger.met(fate);
         if fate.is_fault() && matches!(request, Request::Escrow { .. }) {
             self.ledger.offer_fails(process);
@@ -395,8 +401,7 @@ impl World {
         let can_come: Vec<_> = self.steps.iter().filter(|(_, step)| self.can_come(step)).collect();
         let is_local = |step: &Step| match step {
             Step::Run(_) | Step::Wake(_) | Step::Deliver(_) | Step::Crash(_) => true,
-            // The pause, which nobody writes here.
-            Step::Effect(id) => self.calls.get(id).is_some_and(|call| call.request.is_of_the_fleet()),
+            Step::Effect(id) => self.calls.get(id).is_some_and(|call| call.request.is_of_one_process()),
             Step::Drive(_) => false,
         };
         let local = can_come.iter().find(|((time, _), step)| *time <= self.now && is_local(step));

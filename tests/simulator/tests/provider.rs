@@ -41,7 +41,7 @@ fn the_same_answers(class: Class, rotation: Rotation, seed: u64) {
                 // A replay is left out: whether it revokes is a setting of Doorkeeper's.
                 let (code, verifier) = codes.swap_remove(random.below(codes.len() as u64) as usize);
                 let verifier = if random.chance(0.2) { "wrong".to_owned() } else { verifier };
-                let pair = model.exchange(&code, Some(&verifier), time).ok().map(|grant| grant.pair);
+                let pair = model.exchange(&code, Some(&verifier), false, time).ok().map(|grant| grant.pair);
                 let fresh = pair.as_ref().map_or(("-".to_owned(), format!("-{step}")), |pair| {
                     let refresh = pair.refresh_token.as_ref().map(|token| token.expose().to_owned());
                     (pair.access_token.expose().to_owned(), refresh.unwrap())

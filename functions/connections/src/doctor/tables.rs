@@ -3,6 +3,7 @@
 use std::future::Future;
 
 use shared::aws::dynamodb::{AttemptsTable, ConnectionsTable, IndexShape, TableShape};
+use shared::domain::connection::attributes::{EXPIRES_AT, NEEDS_CUSTOMER_SINCE, NOT_REFRESHED};
 use shared::ports::StoreError;
 
 use super::{AWS_REMEDY, Finding, bounded};
@@ -18,7 +19,7 @@ pub(super) async fn connections(table: &ConnectionsTable) -> Vec<Finding> {
         Some(shape) => index_finding(check, name, key, attributes, shape),
         None => Finding::skipped(check, "the table could not be looked at", "mend connections_table first"),
     };
-    let of_the_fleet = ["expires_at", "needs_customer_since", "not_refreshed"];
+    let of_the_fleet = [EXPIRES_AT, NEEDS_CUSTOMER_SINCE, NOT_REFRESHED];
     let due = index("index_due", "due", &["shard", "refresh_at"], &of_the_fleet);
     let attention = index("index_attention", "attention", &["attention", "id"], &[]);
     vec![finding, due, attention]

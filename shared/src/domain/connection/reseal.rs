@@ -1,6 +1,7 @@
 //! The conditional write that puts a pair under another data key.
 
 use super::attributes::{DATA_KEY, SEALED, WAITING};
+use super::revision::COUNTED;
 use super::revocation::Revocation;
 use super::{Row, SealedPair, waiting};
 use crate::domain::write::{Change, Test, Write, WriteName, clause};
@@ -25,8 +26,11 @@ pub fn held(row: &Row) -> Vec<SealedPair> {
 pub fn reseal(row: &Row, pair: &SealedPair) -> Option<Write> {
     // No two seals are alike: it is not written over a newer pair, nor over one that another run has sealed meanwhile,
     // perhaps under a key that is newer than ours.
-    let write =
-        |clause, changes| Write { name: WriteName::Reseal, key: row.id().to_owned(), clauses: vec![clause], changes };
+    let write = |clause, mut changes: Vec<Change>| {
+        // A worker that has read the row before must not put the earlier seal into another place of it.
+        changes.push(COUNTED);
+        Write { name: WriteName::Reseal, key: row.id().to_owned(), clauses: vec![clause], changes }
+    };
     if let Row::Connection(connection) = row
         && connection.pair.id == pair.id
     {

@@ -2,7 +2,7 @@
 //!
 //! A write that was decided by what was read asks for the revision that was read. Then nothing that the decision rests on has
 //! changed: neither the pair, nor a pair that waits, nor the list of grants to revoke, nor the session, nor whether the
-//! connection was taken away or needs its customer. Leases, journals, accounts and seals do not count.
+//! connection was taken away or needs its customer. Leases, journals and accounts do not count.
 
 use super::Row;
 use super::attributes::{ID, REVISION};

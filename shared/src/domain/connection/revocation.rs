@@ -11,11 +11,11 @@ use serde::{Deserialize, Serialize};
 use super::attributes::{FORMAT_VERSION, REFRESH_AT, REVOCATION, REVOKE};
 use super::disconnect::Outcome;
 use super::revision::{COUNTED, is_as_seen};
-use super::{Connection, Row, SealedPair};
+use super::{Connection, Row, SealedPair, schedule};
 use crate::domain::item::{BadAttribute, Item};
 use crate::domain::time::Timestamp;
 use crate::domain::token_pair::PairId;
-use crate::domain::write::{Change, Test, Write, WriteName, clause};
+use crate::domain::write::{Change, Write, WriteName};
 
 /// How long a grant is tried to be revoked.
 pub const TRIED_FOR: Duration = Duration::from_secs(24 * 3600);
@@ -145,9 +145,7 @@ impl Revocations {
 pub fn add(seen: &Row, grant: Revocation, now: Timestamp) -> Option<(Write, Vec<PairId>)> {
     let Added { mut changes, dropped } = seen.revocations()?.add([grant]);
     changes.push(COUNTED);
-    if matches!(seen, Row::Tombstone(_)) {
-        changes.extend(super::schedule::is_to_be_worked_off(now));
-    }
+    changes.extend(schedule::enter(Some(seen), now));
     let clauses = vec![is_as_seen(Some(seen))];
     Some((Write { name: WriteName::AddRevocation, key: seen.id().to_owned(), clauses, changes }, dropped))
 }
@@ -157,20 +155,14 @@ pub fn add(seen: &Row, grant: Revocation, now: Timestamp) -> Option<(Write, Vec<
 pub fn claim(row: &Row, revocation: &Revocation, now: Timestamp) -> Option<(Write, Revocation)> {
     let slot = row.revocations()?.slot(revocation)?;
     let claimed = revocation.claimed(now);
-    let mut changes = vec![Change::Set(slot, claimed.text().into())];
+    let mut changes = vec![Change::Set(slot, claimed.text().into()), COUNTED];
     if matches!(row, Row::Tombstone(_)) {
         changes.push(Change::Set(REFRESH_AT, claimed.next_try_at.into()));
     }
-    let write = Write {
-        name: WriteName::ClaimRevocation,
-        key: row.id().to_owned(),
-        clauses: vec![clause(
-            "it is as it was seen: no other worker has it",
-            Test::Equals(slot, revocation.text().into()),
-        )],
-        changes,
-    };
-    Some((write, claimed))
+    // Also that no other worker has it, and that its customer has not come back: the time of a live connection's next refresh
+    // is not this one's.
+    let clauses = vec![is_as_seen(Some(row))];
+    Some((Write { name: WriteName::ClaimRevocation, key: row.id().to_owned(), clauses, changes }, claimed))
 }
 
 /// Takes a grant off the list.

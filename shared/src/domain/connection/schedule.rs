@@ -2,6 +2,7 @@
 //! stands in a shard of its own until nothing is left to do.
 
 use super::attributes::{REFRESH_AT, SHARD};
+use super::grant::live;
 use super::revision::{COUNTED, is_as_seen};
 use super::revocation::Verdict;
 use super::{Connection, Row, State};
@@ -11,6 +12,16 @@ use crate::domain::write::{Change, Write, WriteName};
 
 pub(super) fn is_to_be_worked_off(now: Timestamp) -> [Change; 2] {
     [Change::Set(SHARD, i64::from(TAKEN_AWAY).into()), Change::Set(REFRESH_AT, now.into())]
+}
+
+/// Puts a row there to which something was added. `None` is no row.
+pub(super) fn enter(seen: Option<&Row>, now: Timestamp) -> Vec<Change> {
+    match live(seen).map(|live| live.state.given_up_since()) {
+        // Its own refresh looks at it.
+        Some(None) => Vec::new(),
+        Some(Some(_)) => vec![Change::Set(SHARD, i64::from(TAKEN_AWAY).into())],
+        None => is_to_be_worked_off(now).into(),
+    }
 }
 
 /// Takes a row out of the schedule in which nothing is left to do. `None` where something is, or where the schedule refreshes

@@ -16,8 +16,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::attributes::{
-    ACCOUNT_ALSO, CONFIRMED, FORMAT, FORMAT_VERSION, OF_THE_ACCOUNT, OF_THE_WAITING, SHARD, STATUS, VACANT,
-    VACANT_SINCE, WAITING, WAITING_ACCOUNT, WAITING_HASH, WAITING_ID, WAITING_UNTIL,
+    ACCOUNT_ALSO, CONFIRMED, FORMAT, FORMAT_VERSION, OF_THE_ACCOUNT, OF_THE_WAITING, STATUS, VACANT, VACANT_SINCE,
+    WAITING, WAITING_ACCOUNT, WAITING_HASH, WAITING_ID, WAITING_UNTIL,
 };
 use super::grant::{NewGrant, live, replace, version_of};
 use super::revision::{COUNTED, is_as_seen};
@@ -26,7 +26,6 @@ use super::{Row, schedule};
 use crate::domain::account::{Account, KnownAccount};
 use crate::domain::digest;
 use crate::domain::item::{BadAttribute, Item};
-use crate::domain::schedule::TAKEN_AWAY;
 use crate::domain::secret::Confirmation;
 use crate::domain::session::SessionMark;
 use crate::domain::time::Timestamp;
@@ -127,18 +126,13 @@ pub fn await_confirmation(
         Change::Remove(WAITING_ACCOUNT),
     ];
     changes.extend(grant.session.iter().flat_map(SessionMark::changes));
-    match live(seen).map(|live| live.state.given_up_since()) {
-        // Its own refresh ends the wait.
-        Some(None) => {}
-        Some(Some(_)) => changes.push(Change::Set(SHARD, i64::from(TAKEN_AWAY).into())),
-        None => {
-            changes.extend([
-                Change::Set(FORMAT, FORMAT_VERSION.into()),
-                Change::Set(STATUS, VACANT.into()),
-                Change::SetIfAbsent(VACANT_SINCE, now.into()),
-            ]);
-            changes.extend(schedule::is_to_be_worked_off(now));
-        }
+    changes.extend(schedule::enter(seen, now));
+    if live(seen).is_none() {
+        changes.extend([
+            Change::Set(FORMAT, FORMAT_VERSION.into()),
+            Change::Set(STATUS, VACANT.into()),
+            Change::SetIfAbsent(VACANT_SINCE, now.into()),
+        ]);
     }
     let mut dropped = Vec::new();
     if let (Some(waiting), Some(revocations)) = (seen.and_then(Row::waiting), seen.and_then(Row::revocations)) {

@@ -60,7 +60,15 @@ impl Refreshing {
         };
         let escrowed = || Escrowed::Refreshed(Box::new(refreshed.clone()));
         let written = self.pairs.store(&self.commit_of(&refreshed), escrowed, deadline).await?;
-        match self.landed(&refreshed, written).await? {
+        let landed = match self.landed(&refreshed, written).await {
+            Ok(landed) => landed,
+            // Nothing else knows of the pair, if the row does not hold it.
+            Err(error) => {
+                self.pairs.put_into_queue(&escrowed()).await;
+                return Err(error.into());
+            }
+        };
+        match landed {
             Landed::Stored(stored) => {
                 self.work_off_revocations(&stored, [&prepared.pair, &pair], deadline).await;
                 Ok(Outcome::Refreshed(stored, pair))

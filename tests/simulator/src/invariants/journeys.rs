@@ -59,7 +59,7 @@ impl Ledger {
         let Some(session) = write.key.strip_prefix("session#") else { return };
         if new.string("status").is_ok_and(|status| status == "completed") {
             self.completed.insert(session.to_owned());
-            if !self.sessions.contains_key(session) {
+            if !self.sessions.contains_key(session) && !self.removed {
                 self.violate(times.now, Invariant::ToldTheTruth, || {
                     "a session is completed, and no journey of it has connected".to_owned()
                 });
@@ -98,8 +98,11 @@ impl Ledger {
                     format!("an earlier session has taken {} over", facts.write.key)
                 });
             }
-            let first = self.sessions.entry(mark.id.as_str().to_owned()).or_insert_with(|| name.clone());
-            if *first != name {
+            let first = self
+                .sessions
+                .entry(mark.id.as_str().to_owned())
+                .or_insert_with(|| (facts.write.key.clone(), name.clone()));
+            if first.1 != name {
                 self.violate(facts.times.now, Invariant::OneExchange, || "a session made two connections".to_owned());
             }
         }

@@ -2,7 +2,7 @@
 
 use shared::domain::connection::SealedPair;
 use shared::domain::connection::attributes::{DATA_KEY, PAIR_ID, SEALED};
-use shared::domain::connection::revocation::Verdict;
+use shared::domain::connection::revocation::{Revocation, Verdict};
 use shared::domain::connection::{Connection, Row, State};
 use shared::domain::item::Value;
 use shared::domain::token_pair::PairId;
@@ -107,6 +107,15 @@ impl Ledger {
         }
     }
 
+    /// No later run comes to this row: nothing that a run does may be left.
+    pub(super) fn has_left_the_schedule(&mut self, facts: &Facts<'_>) {
+        if has_work(facts.new) {
+            self.violate(facts.times.now, Invariant::NoGrantForgotten, || {
+                format!("no run comes to {}, which has grants to be revoked", facts.write.key)
+            });
+        }
+    }
+
     /// A token is about to be revoked.
     pub fn revocation_leaves(&mut self, now: u64, process: ProcessId, refresh: &str) {
         if self.claims.get(&(process, refresh.to_owned())) != Some(&true) {
@@ -185,4 +194,10 @@ impl Ledger {
             self.violate(now, Invariant::NoGrantForgotten, || format!("the grants of {id} are still to be revoked"));
         }
     }
+}
+
+/// Whether a run of the schedule has something to do about the grants of a row that are not live.
+pub(super) fn has_work(row: &Row) -> bool {
+    let is_left = |grant: &Revocation| grant.verdict(live(row)) != Verdict::Keep;
+    row.waiting().is_some() || row.revocations().is_some_and(|list| list.iter().any(is_left))
 }

@@ -101,6 +101,7 @@ impl Ledger {
             | WriteName::AddRevocation
             | WriteName::ClaimRevocation
             | WriteName::RemoveRevocation
+            | WriteName::LeaveSchedule
             | WriteName::Identify
             | WriteName::IdentifyWaiting
             | WriteName::Reseal
@@ -159,6 +160,7 @@ impl Ledger {
             WriteName::Quarantine => self.quarantined(facts),
             WriteName::Disconnect => self.disconnected(facts),
             WriteName::ClaimRevocation => self.revocation_claimed(facts),
+            WriteName::LeaveSchedule => self.has_left_the_schedule(facts),
             WriteName::Identify => self.identified(facts),
             WriteName::Reseal => self.resealed(facts),
             // What they change is a grant of the list, or of what waits: every grant is kept, and every account is true.

@@ -9,6 +9,7 @@ use shared::domain::failure_class::FailureClass;
 use shared::domain::item::Value;
 use shared::domain::schedule::{TAKEN_AWAY, shard};
 
+use super::revoking::has_work;
 use super::storing::Facts;
 use super::{Invariant, Ledger};
 
@@ -84,7 +85,8 @@ impl Ledger {
                 of_the_connection
             }
             State::AwaitingConfirmation { .. } | State::Disconnecting => Some(i64::from(TAKEN_AWAY)),
-            State::NeedsCustomer { .. } | State::Tombstone => None,
+            // Until a run has found that nothing is left to do.
+            State::NeedsCustomer { .. } | State::Tombstone => number("shard").and(Some(i64::from(TAKEN_AWAY))),
         };
         let attention = match facts.item.0.get("attention") {
             Some(Value::S(text)) => Some(text.as_str()),
@@ -106,7 +108,8 @@ impl Ledger {
             (_, seen) => matches!(seen, Seen::Absent { .. }),
         };
         let is_scheduled = number("shard").is_none() || number("refresh_at").is_some();
-        let wrong = if number("shard") != expected_shard || !is_scheduled {
+        let is_missed = number("shard").is_none() && has_work(facts.new);
+        let wrong = if number("shard") != expected_shard || !is_scheduled || is_missed {
             "where the schedule does not look for it"
         } else if !is_in_the_list {
             "where the list does not look for it"

@@ -29,6 +29,10 @@ enum Moment {
     AboutToConnect,
     /// A lease is held.
     AboutToCommit,
+    /// A worker is about to lease it.
+    AboutToAcquire,
+    /// A late pair is about to be noted, to be revoked: then its customer comes back by an import.
+    AboutToAdd,
     /// Its grants are about to be revoked.
     AboutToRevoke,
     /// A row that is dead for long is about to come back to life, or to be taken away: then somebody reaps.
@@ -39,9 +43,16 @@ enum Moment {
 
 impl Scenario {
     pub(super) fn lie_in_wait(&mut self, index: usize) {
-        let moments =
-            [Moment::Any, Moment::AboutToGiveUp, Moment::AboutToConnect, Moment::AboutToCommit, Moment::AboutToRevoke];
-        let moment = moments[self.random.below(5) as usize];
+        let moments = [
+            Moment::Any,
+            Moment::AboutToGiveUp,
+            Moment::AboutToConnect,
+            Moment::AboutToCommit,
+            Moment::AboutToRevoke,
+            Moment::AboutToAcquire,
+        ];
+        let moment = moments[self.random.below(6) as usize];
+        self.ambushes.push(Ambush { index, moment: Moment::AboutToAdd });
         self.ambushes.push(Ambush { index, moment });
     }
 
@@ -65,8 +76,14 @@ impl Scenario {
                 let is_now = match moment {
                     Moment::Any => true,
                     Moment::AboutToGiveUp => has("refused_at") && has("lease_owner"),
-                    Moment::AboutToConnect => world.is_exchanging() || world.is_writing(WriteName::Connect, id),
+                    Moment::AboutToConnect => {
+                        world.is_exchanging()
+                            || world.is_writing(WriteName::Connect, id)
+                            || world.is_writing(WriteName::AwaitConfirmation, id)
+                    }
                     Moment::AboutToCommit => has("lease_owner"),
+                    Moment::AboutToAdd => world.is_writing(WriteName::AddRevocation, id),
+                    Moment::AboutToAcquire => world.is_writing(WriteName::Acquire, id),
                     Moment::AboutToRevoke => world.is_writing(WriteName::ClaimRevocation, id),
                     Moment::AboutToChange => {
                         let names = [WriteName::Connect, WriteName::AwaitConfirmation, WriteName::Disconnect];
@@ -83,12 +100,14 @@ impl Scenario {
         for (index, moment) in struck {
             match moment {
                 Moment::AboutToChange => self.maintain(Task::Reap),
+                Moment::AboutToAdd => self.import(index),
                 Moment::AboutToQuarantine if self.random.chance(0.3) => self.remove_by_hand(index),
                 Moment::AboutToQuarantine => self.mend(index),
                 Moment::Any
                 | Moment::AboutToGiveUp
                 | Moment::AboutToConnect
                 | Moment::AboutToCommit
+                | Moment::AboutToAcquire
                 | Moment::AboutToRevoke => self.disconnect(index),
             }
         }

@@ -12,7 +12,7 @@ use shared::domain::connection::SealedPair;
 use shared::domain::connection::grant::{NewGrant, NewPair, connect};
 use shared::domain::connection::refresh::{self as writes, LONGEST_INVOCATION};
 use shared::domain::connection_id::ConnectionId;
-use shared::domain::escrow::Escrowed;
+use shared::domain::escrow::{Escrowed, RefreshedPair};
 use shared::domain::failure_class::FailureClass;
 use shared::domain::item::Value;
 use shared::domain::order::Order;
@@ -238,14 +238,14 @@ impl Scenario {
         let late = new_pair(late_id, response);
         let why = FailureClass::InvalidGrant;
         world.touch(id.as_str(), |row| *row = writes::give_up(id, "a rival", why, now, now).apply(Some(row)));
-        let message = Escrowed::Refreshed {
+        let message = Escrowed::Refreshed(Box::new(RefreshedPair {
             id: id.clone(),
             predecessor: PairId::new(pair_id),
             version: 2,
             account_id: None,
             granted_by: format!("beginning of {id}"),
             new: late,
-        };
+        }));
         let lag = world.count_lag();
         world.queue.put(message.to_json(), time, lag);
         let after = self.random.between(1, 60_000);

@@ -34,6 +34,8 @@ pub struct Plan {
     pub refused: f64,
     /// Whether all clocks stand still for a while, again and again. Of the seed alone.
     pub stands_still: bool,
+    /// Whether the table takes no writes for a while, again and again. Of the seed alone.
+    pub outages: bool,
     /// Whether the revocation endpoint does what it is for. Of the seed alone.
     pub revokes: bool,
     /// Whether the provider tells whose account a token is for. Of the seed alone.
@@ -72,11 +74,12 @@ impl Plan {
             read_every: some(&mut random, 0.7, lifetime / 4),
             reconnect_every: if orderly { None } else { some(&mut random, 0.4, lifetime * 2) },
             import_every: (!orderly && seed % 7 == 5).then_some(lifetime),
-            confirms: if seed % 7 == 5 { 0.5 } else { 0.0 },
+            confirms: if seed % 7 == 5 || seed % 14 == 1 { 0.5 } else { 0.0 },
             late_pairs: if seed % 7 == 3 { 0.5 } else { 0.0 },
             maintain_every: (!orderly && seed % 7 == 1).then_some(lifetime),
             refused: if !orderly && seed % 7 == 2 { 0.5 } else { 0.0 },
             stands_still: seed % 5 == 2,
+            outages: seed % 11 == 3 && class != Class::P3,
             revokes: seed % 9 != 4,
             accounts: seed % 2 == 1,
             disconnects: !orderly && random.chance(0.2),

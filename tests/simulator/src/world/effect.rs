@@ -84,7 +84,8 @@ impl World {
                 }
                 let lag = self.count_lag();
                 self.queue.put(message.clone(), now, lag);
-                self.schedule(self.now + 1000, Step::Drive(REPLAY));
+                let after = if self.merges_local_steps { 1_000 } else { self.lags.between(1_000, 15_000) };
+                self.schedule(self.now + after, Step::Drive(REPLAY));
                 Answer::Queued
             }
             Request::IsQueueEmpty => Answer::QueueIsEmpty(self.queue.is_empty(now)),
