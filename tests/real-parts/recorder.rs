@@ -26,6 +26,8 @@ pub(crate) struct Calls {
     noted: Arc<Mutex<Vec<Call>>>,
     /// Whether every write of a pair fails.
     pairs_fail: Arc<AtomicBool>,
+    /// Whether no index can be asked.
+    lists_fail: Arc<AtomicBool>,
 }
 
 impl Calls {
@@ -35,6 +37,17 @@ impl Calls {
 
     pub(crate) fn fail_to_store_pairs(&self, fail: bool) {
         self.pairs_fail.store(fail, Ordering::SeqCst);
+    }
+
+    pub(crate) fn fail_to_list(&self, fail: bool) {
+        self.lists_fail.store(fail, Ordering::SeqCst);
+    }
+
+    fn fails(&self, target: &str, body: &[u8]) -> bool {
+        let stores_a_pair =
+            [&b"#sealed = "[..], b"#waiting = "].iter().any(|set| body.windows(set.len()).any(|part| part == *set));
+        (stores_a_pair && self.pairs_fail.load(Ordering::SeqCst))
+            || (target.ends_with(".Query") && self.lists_fail.load(Ordering::SeqCst))
     }
 }
 
@@ -58,8 +71,7 @@ pub(crate) async fn record(function: &'static str, engine: SocketAddr, calls: Ca
 
 async fn pass_on(State(proxy): State<Proxy>, uri: Uri, mut headers: HeaderMap, body: Bytes) -> Response {
     let target = headers["x-amz-target"].to_str().unwrap().to_owned();
-    let stores_a_pair = body.windows(10).any(|part| part == b"#sealed = ");
-    if stores_a_pair && proxy.calls.pairs_fail.load(Ordering::SeqCst) {
+    if proxy.calls.fails(&target, &body) {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     }
     headers.remove("host");

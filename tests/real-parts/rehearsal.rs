@@ -385,8 +385,7 @@ async fn a_customer_connects_through_the_stack_and_its_policies_allow_just_what_
 
     // The table is down after the provider's answer: each pair waits in the queue, and is stored from there.
     let a_moment_ago = SystemClock.now().unix() - 60;
-    let pair_is_lost_sight_of =
-        [("expires_at", a_moment_ago), ("lease_until", 1), ("not_before", 1), ("refresh_at", 1)];
+    let is_due = [("expires_at", a_moment_ago), ("not_before", 1), ("refresh_at", 1)];
     let granted = aws.to_callback(&connections, &authorize, "granted").await;
     let swept = aws.to_callback(&connections, &authorize, "swept").await;
     assert_eq!(aws.send(&callback, swept.request()).await["statusCode"], 200);
@@ -404,10 +403,11 @@ async fn a_customer_connects_through_the_stack_and_its_policies_allow_just_what_
     aws.calls.fail_to_store_pairs(false);
     // Nobody sends a refresh token again while its successor may be there.
     let refreshes = aws.simulation.faults.requested("refresh_token");
-    aws.set("tenant", &pair_is_lost_sight_of).await;
+    aws.set("tenant", &is_due).await;
+    aws.set("tenant", &[("lease_until", 1)]).await;
     let held = aws.invoke(&refresh, scheduled.clone()).await;
     assert_eq!(held["failed"], json!({ "pair_in_escrow": 1 }), "{:#?}", refresh.log());
-    aws.set("tenant", &pair_is_lost_sight_of).await;
+    aws.set("tenant", &is_due).await;
     assert_eq!(aws.send(&token, Request::new("GET", TOKEN)).await["statusCode"], 503);
     assert_eq!(aws.simulation.faults.requested("refresh_token"), refreshes);
     let escrowed = aws.escrowed().await;
@@ -445,6 +445,12 @@ async fn a_customer_connects_through_the_stack_and_its_policies_allow_just_what_
 
     integrator::rehearse(&aws, &connections, &token, &refresh).await;
 
+    // A run that cannot see what is due says so, and rings.
+    aws.calls.fail_to_list(true);
+    let blind = aws.invoke(&refresh, scheduled.clone()).await;
+    aws.calls.fail_to_list(false);
+    assert_eq!((&blind["finished"], &blind["unfinished_runs"]), (&json!(false), &json!(1)), "{blind}");
+
     // Each of it is told, from the table's stream.
     let events = aws.function("events").await;
     let records = aws.stream.records().await.unwrap();
@@ -455,8 +461,10 @@ async fn a_customer_connects_through_the_stack_and_its_policies_allow_just_what_
         "granted/1/connection.connected",
         "swept/1/connection.connected",
         "tenant/4/connection.reauth_required",
-        "imported/1/connection.connected",
+        "imported/2/connection.connected",
         "imported/4/connection.disconnected",
+        "imported/6/connection.connected",
+        "imported/6/connection.disconnected",
     ] {
         assert_eq!(told.iter().filter(|detail| detail["id"] == id).count(), 1, "{id}: {told:#?}");
     }

@@ -76,6 +76,15 @@ pub(super) async fn rehearse(aws: &Rehearsal, connections: &Function, token: &Fu
     assert!(!is_live(&aws.provider, &access_token).await);
     assert_eq!(read().await["statusCode"], 404);
     assert_eq!(body(&aws.send(connections, Request::new("GET", IMPORTED)).await)["code"], Value::from("not_found"));
+
+    // It comes back at once, and goes once more. A revocation endpoint that refuses keeps nobody waiting.
+    let again = aws.send(connections, import(&foreign_grant(aws))).await;
+    assert_eq!((&again["statusCode"], &body(&again)["version"]), (&json!(201), &json!(6)), "{again}");
+    let refuses = json!({ "status": { "status": 404, "error": null, "retry_after": null } });
+    aws.fault(json!({ "answer": refuses, "grant_type": "revoke", "times": 2 }));
+    let ended = aws.send(connections, Request::new("DELETE", IMPORTED)).await;
+    assert_eq!((&ended["statusCode"], body(&ended)), (&json!(200), json!({ "revocation": "failed" })));
+    aws.simulation.faults.clear();
 }
 
 const IMPORTED: &str = "/v1/connections/imported";
