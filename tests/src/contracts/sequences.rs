@@ -56,7 +56,7 @@ impl Tried {
     /// Panics where a write of the protocol was never applied, or never refused.
     pub fn assert_that_all_were_tried(&self) {
         for name in WriteName::ALL {
-            let (applied, refused) = self.0.get(&name).copied().unwrap_or_default();
+            let (applied, refused) = self.0.get(name).copied().unwrap_or_default();
             assert!(
                 applied > 0 && refused > 0,
                 "{name}: {applied} applied, {refused} refused: it was not really tried"

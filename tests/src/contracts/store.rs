@@ -40,7 +40,7 @@ pub async fn holds(client: &Client) {
     }
     every_delete_on_every_row(&engine, &mut tried).await;
     for name in WriteName::ALL {
-        let (applied, refused) = tried.get(&name).copied().unwrap_or_default();
+        let (applied, refused) = tried.get(name).copied().unwrap_or_default();
         assert!(
             applied > 0 && refused > 0,
             "{name}: {applied} applied, {refused} refused: the rows are too much alike"
