@@ -75,6 +75,6 @@ fn every_conditional_write_of_the_domain_is_made_in_some_run() {
         })
         .collect();
     for name in WriteName::ALL {
-        assert!(made.contains(&name), "\"{name}\"");
+        assert!(made.contains(name), "\"{name}\"");
     }
 }

@@ -9,7 +9,7 @@ use super::attributes::{
     GRANTED_BY, LIFETIME, NOT_REFRESHED, OF_THE_ACCOUNT, OF_THE_PAIR, PAIR_ID, REFRESH_AT, REFRESHABLE, REFRESHED_AT,
     REPLACES, REVOCATION, SCOPE, SEALED, SHARD, STATUS, TOKEN_TYPE, VACANT_SINCE, VERSION,
 };
-use super::revision::{COUNTED, is_as_seen};
+use super::revision::{counted, is_as_seen};
 use super::revocation::{Added, Revocation};
 use super::waiting::Awaited;
 use super::{Connection, Row, SealedPair, State};
@@ -195,6 +195,7 @@ pub fn connect(grant: &NewGrant, seen: Option<&Row>, refresh_every: Duration, no
     changes.extend(OF_THE_ACCOUNT.map(Change::Remove));
     changes.push(Change::Remove(CONFIRMED));
     changes.extend(grant.session.iter().flat_map(SessionMark::changes));
+    changes.push(counted(seen, grant.order));
     let dropped = replace(seen, now, &mut changes);
     // Also that the live pair is the predecessor: without that, a write repeated by the SDK after a lost acknowledgement would
     // put a spent pair over its successor.
@@ -204,7 +205,6 @@ pub fn connect(grant: &NewGrant, seen: Option<&Row>, refresh_every: Duration, no
 
 /// Puts the live pair that a grant replaces into the list of grants to revoke.
 pub(super) fn replace(seen: Option<&Row>, now: Timestamp, changes: &mut Vec<Change>) -> Vec<PairId> {
-    changes.push(COUNTED);
     let (Some(live), Some(revocations)) = (live(seen), seen.and_then(Row::revocations)) else { return Vec::new() };
     let added: Added = revocations.add([Revocation::of(live, now)]);
     changes.extend(added.changes);

@@ -6,10 +6,20 @@
 
 use super::Row;
 use super::attributes::{ID, REVISION};
+use crate::domain::order::Order;
 use crate::domain::write::{Change, Clause, Test, clause};
 
 /// A part of every write that changes what the row holds.
 pub(super) const COUNTED: Change = Change::Add(REVISION, 1);
+
+/// Of a write that may make the row. A row of this id may have been deleted: its revisions were lower, since the orders of an
+/// id's events do not begin anew. A worker that has read that row then refuses to write over this one.
+pub(super) fn counted(seen: Option<&Row>, order: Order) -> Change {
+    match seen {
+        None => Change::Set(REVISION, order.number().into()),
+        Some(_) => COUNTED,
+    }
+}
 
 /// `None` is no row.
 pub(super) fn is_as_seen(seen: Option<&Row>) -> Clause {

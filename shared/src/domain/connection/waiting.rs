@@ -20,7 +20,7 @@ use super::attributes::{
     WAITING, WAITING_ACCOUNT, WAITING_HASH, WAITING_ID, WAITING_UNTIL,
 };
 use super::grant::{NewGrant, live, replace, version_of};
-use super::revision::{COUNTED, is_as_seen};
+use super::revision::{COUNTED, counted, is_as_seen};
 use super::revocation::{Added, Revocation};
 use super::{Row, schedule};
 use crate::domain::account::{Account, KnownAccount};
@@ -118,7 +118,7 @@ pub fn await_confirmation(
     now: Timestamp,
 ) -> (Write, Vec<PairId>) {
     let mut changes = vec![
-        COUNTED,
+        counted(seen, grant.order),
         Change::Set(WAITING_ID, grant.new.pair.id.as_bytes().to_vec().into()),
         Change::Set(WAITING, text(grant).into()),
         Change::Set(WAITING_HASH, awaited.hash.as_str().into()),
@@ -151,6 +151,7 @@ pub fn confirm(seen: &Row, waiting: &Waiting, refresh_every: Duration, now: Time
     let mut changes = grant.new.changes(&grant.id, version_of(seen) + 1, refresh_every);
     changes.extend(grant.changes(live(Some(seen))));
     changes.extend(OF_THE_WAITING.map(Change::Remove));
+    changes.push(COUNTED);
     changes.push(Change::Set(CONFIRMED, waiting.hash.as_str().into()));
     match &waiting.account {
         None => changes.extend(OF_THE_ACCOUNT.map(Change::Remove)),
