@@ -12,7 +12,7 @@ use shared::domain::account::{Account, KnownAccount, identify, identify_waiting}
 use shared::domain::connection::disconnect::{Outcome, disconnect};
 use shared::domain::connection::grant::{Standing, connect};
 use shared::domain::connection::reap::{Reaping, reap};
-use shared::domain::connection::refresh::{RefreshReason, acquire, commit, give_up, quarantine, settle};
+use shared::domain::connection::refresh::{PutOffBy, RefreshReason, acquire, commit, give_up, quarantine, settle};
 use shared::domain::connection::reseal::{held, reseal};
 use shared::domain::connection::revocation::{Revocation, add, claim, remove};
 use shared::domain::connection::schedule::leave;
@@ -115,8 +115,8 @@ fn writes(row: Option<&Row>) -> Vec<(&'static str, Write)> {
     writes.push(("", identify(&id(), live, &KnownAccount { account: account.clone(), also_connected_as: None })));
     let Some(row) = row else { return writes };
     if let Row::Unreadable(unreadable) = row {
-        writes.push(("", quarantine(unreadable, None, now, now)));
-        writes.push(("", quarantine(unreadable, Some("me"), now, now)));
+        writes.push(("", quarantine(unreadable, PutOffBy::Schedule, now, now)));
+        writes.push(("", quarantine(unreadable, PutOffBy::Lease("me"), now, now)));
     }
     if let Some(waits) = row.waiting() {
         writes.push(("", confirm(row, waits, EVERY, now).0));

@@ -21,6 +21,7 @@ use http::{Method, StatusCode};
 use serde_json::json;
 use shared::aws::dynamodb::ConnectionsTable;
 use shared::config::{Environment, RefreshSettings};
+use shared::domain::connection::refresh::PutOffBy;
 use shared::domain::connection::{Row, State};
 use shared::domain::connection_id::ConnectionId;
 use shared::domain::return_to::ReturnToOrigins;
@@ -182,7 +183,7 @@ impl Connections {
     async fn show(&self, id: &ConnectionId) -> Result<Response, ConnectionsError> {
         let row = self.row(id).await?;
         if let Row::Unreadable(unreadable) = &row {
-            self.quarantine.put_off(unreadable, None).await;
+            self.quarantine.put_off(unreadable, PutOffBy::Caller).await;
         }
         Ok(reply::json(StatusCode::OK, &status::show(&row)))
     }

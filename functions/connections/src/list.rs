@@ -10,6 +10,7 @@ use serde_json::json;
 use shared::aws::dynamodb::Listing;
 use shared::domain::connection::Row;
 use shared::domain::connection::attributes::{NEEDS_CUSTOMER, QUARANTINED};
+use shared::domain::connection::refresh::PutOffBy;
 use shared::domain::digest;
 use shared::http::problem::Problem;
 use shared::http::query::Query;
@@ -76,7 +77,7 @@ impl Connections {
         let page = self.listing.list_connections(filter.listing(), limit, after).await?;
         for row in &page.rows {
             if let Row::Unreadable(unreadable) = row {
-                self.quarantine.put_off(unreadable, None).await;
+                self.quarantine.put_off(unreadable, PutOffBy::Caller).await;
             }
         }
         let shown: Vec<_> = page.rows.iter().filter(|row| filter.matches(row)).map(status::show).collect();

@@ -16,6 +16,7 @@ use futures_util::{StreamExt, future, stream};
 use serde::Serialize;
 use shared::config::Environment;
 use shared::domain::connection::Row;
+use shared::domain::connection::refresh::PutOffBy;
 use shared::domain::time::Timestamp;
 use shared::ports::{
     Clock, DeleteConnections, Entropy, MakeDataKeys, StoreError, TraceDataKeys, WalkConnections, WriteConnections,
@@ -152,7 +153,7 @@ impl Maintenance {
     async fn one(&self, event: &Event, row: Row) -> Result<Done, Failure> {
         if let Row::Unreadable(unreadable) = row {
             if !event.dry_run {
-                self.quarantine.put_off(&unreadable, None).await;
+                self.quarantine.put_off(&unreadable, PutOffBy::Caller).await;
             }
             return Err(StoreError::from(unreadable).into());
         }

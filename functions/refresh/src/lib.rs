@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use futures_util::{FutureExt, Stream, StreamExt, stream};
 use serde::Serialize;
-use shared::domain::connection::refresh::RefreshReason;
+use shared::domain::connection::refresh::{PutOffBy, RefreshReason};
 use shared::domain::connection_id::ConnectionId;
 use shared::domain::fleet::Tally;
 use shared::domain::item::Unreadable;
@@ -225,14 +225,16 @@ impl Refresh {
     async fn refresh(&self, key: &str, is_live: bool, deadline: Timestamp) -> Outcome {
         let Ok(id) = ConnectionId::parse(key) else {
             let unreadable = Unreadable { key: key.to_owned(), attribute: "id", found: Some(key.into()) };
-            return self.refreshing.unreadable(unreadable, None).await.logged();
+            return self.refreshing.unreadable(unreadable, PutOffBy::Schedule).await.logged();
         };
         if is_live {
             return self.refreshing.refresh(&id, &RefreshReason::Scheduled, deadline).await;
         }
         match self.revoking.drive(&id, deadline).await {
             Ok(()) => Outcome::Gone,
-            Err(StoreError::Unreadable(unreadable)) => self.refreshing.unreadable(unreadable, None).await.logged(),
+            Err(StoreError::Unreadable(unreadable)) => {
+                self.refreshing.unreadable(unreadable, PutOffBy::Schedule).await.logged()
+            }
             Err(error) => Outcome::from(error).logged(),
         }
     }

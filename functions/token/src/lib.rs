@@ -17,7 +17,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use http::{Method, StatusCode};
 use serde_json::json;
-use shared::domain::connection::refresh::RefreshReason;
+use shared::domain::connection::refresh::{PutOffBy, RefreshReason};
 use shared::domain::connection::{Connection, Row, State};
 use shared::domain::connection_id::ConnectionId;
 use shared::domain::time::Timestamp;
@@ -233,7 +233,7 @@ impl Token {
             Ok(Some(Row::Connection(connection))) => Ok(*connection),
             Ok(Some(Row::Tombstone(_)) | None) => Err(TokenError::NotFound),
             Ok(Some(Row::Unreadable(unreadable))) => {
-                let retry_at = Some(self.refreshing.quarantine.put_off(&unreadable, None).await);
+                let retry_at = Some(self.refreshing.quarantine.put_off(&unreadable, PutOffBy::Caller).await);
                 let failure = Failure::Store(StoreError::from(unreadable));
                 failure.log();
                 Err(TokenError::Failed { class: failure.class(), retry_at })

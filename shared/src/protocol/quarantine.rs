@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::domain::connection::refresh;
+use crate::domain::connection::refresh::{self, PutOffBy};
 use crate::domain::item::Unreadable;
 use crate::domain::time::Timestamp;
 use crate::ports::{Clock, WriteConnections};
@@ -19,11 +19,11 @@ pub struct Quarantine {
 }
 
 impl Quarantine {
-    /// `lease_owner` is the lease that was taken on the row before it was read. Returns when the schedule looks again.
-    pub async fn put_off(&self, unreadable: &Unreadable, lease_owner: Option<&str>) -> Timestamp {
+    /// Returns when the schedule looks again.
+    pub async fn put_off(&self, unreadable: &Unreadable, by: PutOffBy<'_>) -> Timestamp {
         let now = self.clock.now();
         let not_before = now + PUT_OFF_FOR;
-        let write = refresh::quarantine(unreadable, lease_owner, not_before, now);
+        let write = refresh::quarantine(unreadable, by, not_before, now);
         if let Err(error) = self.writes.write(&write).await {
             tracing::warn!(%error, "a row that cannot be read could not be put off");
         }

@@ -22,7 +22,7 @@ use super::escrow::PairStore;
 use super::fleet::Fleet;
 use super::quarantine::Quarantine;
 use super::revoke::Revoking;
-use crate::domain::connection::refresh::{self as writes, LEASE, RefreshReason};
+use crate::domain::connection::refresh::{self as writes, LEASE, PutOffBy, RefreshReason};
 use crate::domain::connection::{Connection, Row};
 use crate::domain::connection_id::ConnectionId;
 use crate::domain::digest;
@@ -135,13 +135,14 @@ impl Refreshing {
             Ok(Written::Applied(row)) => (row, true),
             Ok(Written::Refused(None)) => return Err(Outcome::Gone),
             Ok(Written::Refused(Some(row))) => (row, false),
-            Err(error) => return Err(self.not_acquired(id, error).await),
+            Err(error) => return Err(self.not_acquired(id, reason, error).await),
         };
         let connection = match row {
             Row::Connection(connection) => *connection,
             Row::Tombstone(_) => return Err(Outcome::Gone),
             Row::Unreadable(unreadable) => {
-                return Err(self.unreadable(unreadable, is_ours.then_some(owner.as_str())).await);
+                let by = if is_ours { PutOffBy::Lease(&owner) } else { put_off_by(reason) };
+                return Err(self.unreadable(unreadable, by).await);
             }
         };
         // Refused although it names us: the SDK repeated a write whose answer was lost, and the lease is ours.
@@ -154,16 +155,16 @@ impl Refreshing {
 
     /// DynamoDB refuses a write that adds to an attribute of another type: then it is the row that cannot be read, and no
     /// service that is down.
-    async fn not_acquired(&self, id: &ConnectionId, error: StoreError) -> Outcome {
+    async fn not_acquired(&self, id: &ConnectionId, reason: &RefreshReason, error: StoreError) -> Outcome {
         match self.connections.row(id).await {
-            Ok(Some(Row::Unreadable(unreadable))) => self.unreadable(unreadable, None).await,
+            Ok(Some(Row::Unreadable(unreadable))) => self.unreadable(unreadable, put_off_by(reason)).await,
             Ok(_) | Err(_) => error.into(),
         }
     }
 
     /// Puts off a row that cannot be read.
-    pub async fn unreadable(&self, unreadable: Unreadable, lease_owner: Option<&str>) -> Outcome {
-        let not_before = self.quarantine.put_off(&unreadable, lease_owner).await;
+    pub async fn unreadable(&self, unreadable: Unreadable, by: PutOffBy<'_>) -> Outcome {
+        let not_before = self.quarantine.put_off(&unreadable, by).await;
         let failure = Failure::Store(unreadable.into());
         Outcome::Failed { failure, retry_at: Some(not_before), connection: None }
     }
@@ -265,5 +266,12 @@ fn is_certainly_not_rotated(error: &ProviderError) -> bool {
         | ProviderError::Refused(_) => true,
         ProviderError::Throttled { status, .. } => *status == 429,
         ProviderError::Unknown(_) => false,
+    }
+}
+
+fn put_off_by(reason: &RefreshReason) -> PutOffBy<'static> {
+    match reason {
+        RefreshReason::Scheduled => PutOffBy::Schedule,
+        RefreshReason::OnDemand { .. } | RefreshReason::Rejected { .. } => PutOffBy::Caller,
     }
 }

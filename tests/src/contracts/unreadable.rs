@@ -11,7 +11,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use local::tables;
 use shared::aws::dynamodb::{ConnectionsTable, Listing};
-use shared::domain::connection::refresh::quarantine;
+use shared::domain::connection::refresh::{PutOffBy, quarantine};
 use shared::domain::connection::{Row, attributes as a};
 use shared::domain::connection_id::ConnectionId;
 use shared::domain::item::Unreadable;
@@ -137,7 +137,7 @@ async fn each_is_put_off_and_stays_as_it_is(engine: &Engine, table: &Connections
 }
 
 async fn write_off(table: &ConnectionsTable, unreadable: &Unreadable, now: Timestamp, odd: &Odd) {
-    let write = quarantine(unreadable, None, now + Duration::from_secs(300), now);
+    let write = quarantine(unreadable, PutOffBy::Schedule, now + Duration::from_secs(300), now);
     let written = table.write(&write).await.unwrap();
     assert!(matches!(written, Written::Applied(_)), "it is not put off: {} {}", odd.attribute, odd.what);
 }

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use shared::domain::connection::grant::{NewGrant, NewPair, connect};
 use shared::domain::connection::reap::{Reaping, reap};
-use shared::domain::connection::refresh::{RefreshReason, Settlement, acquire, commit, give_up, quarantine, settle};
+use shared::domain::connection::refresh::{
+    PutOffBy, RefreshReason, Settlement, acquire, commit, give_up, quarantine, settle,
+};
 use shared::domain::connection::revocation;
 use shared::domain::connection::waiting::{Awaited, await_confirmation, confirm, expire};
 use shared::domain::connection::{Row, SealedPair, attributes, disconnect};
@@ -266,7 +268,7 @@ fn a_row_that_can_no_longer_be_read_is_degraded_once_and_recovers_when_it_can() 
     story.set(attributes::LIFETIME, Value::S("what".to_owned()));
     assert_eq!(story.told(), [(Kind::Degraded, 1, Some(FailureClass::InconsistentRow))]);
     let Some(Row::Unreadable(unreadable)) = story.row() else { panic!("it can be read") };
-    story.write(&quarantine(&unreadable, None, now() + Duration::from_secs(300), now()));
+    story.write(&quarantine(&unreadable, PutOffBy::Caller, now() + Duration::from_secs(300), now()));
     story.set(attributes::LIFETIME, Value::Other);
     assert_eq!(story.told(), []);
     story.becomes(was);

@@ -199,11 +199,19 @@ pub fn give_up(
     Write { name: WriteName::GiveUp, key: id.as_str().to_owned(), clauses: vec![lease_is_ours(lease_owner)], changes }
 }
 
+/// Who has found that a row cannot be read.
+#[derive(Clone, Copy, Debug)]
+pub enum PutOffBy<'a> {
+    /// The owner of the lease that was taken before the row was read; it is released.
+    Lease(&'a str),
+    /// The row is due: it comes later in its shard, and does not stand at the head of it for ever.
+    Schedule,
+    Caller,
+}
+
 /// Puts off a row that cannot be read, and shows it to a person. It stays as it is, and due: a wrong deployment that makes
 /// every row unreadable must not empty the schedule.
-///
-/// `lease_owner` is the lease that was taken on it before it was read; it is released.
-pub fn quarantine(unreadable: &Unreadable, lease_owner: Option<&str>, not_before: Timestamp, now: Timestamp) -> Write {
+pub fn quarantine(unreadable: &Unreadable, by: PutOffBy<'_>, not_before: Timestamp, now: Timestamp) -> Write {
     let is_as_it_was = match &unreadable.found {
         None => Test::Absent(unreadable.attribute),
         Some(Value::Other) => Test::Exists(unreadable.attribute),
@@ -221,14 +229,15 @@ pub fn quarantine(unreadable: &Unreadable, lease_owner: Option<&str>, not_before
         Change::Remove(LEASE_OWNER),
         Change::Remove(LEASE_UNTIL),
     ];
-    // And a worker that can read it, of another deployment, may have leased it.
-    match lease_owner {
-        Some(owner) => {
-            clauses.push(lease_is_ours(owner));
-            changes.push(Change::Set(REFRESH_AT, not_before.into()));
-        }
+    match by {
+        PutOffBy::Lease(_) | PutOffBy::Schedule => changes.push(Change::Set(REFRESH_AT, not_before.into())),
         // Whether it is due is not known here. If it is mended, its token is to live as long as callers were told.
-        None => {
+        PutOffBy::Caller => {}
+    }
+    // And a worker that can read it, of another deployment, may have leased it.
+    match by {
+        PutOffBy::Lease(owner) => clauses.push(lease_is_ours(owner)),
+        PutOffBy::Schedule | PutOffBy::Caller => {
             let is_over = Test::Any(vec![Test::Absent(LEASE_UNTIL), Test::Below(LEASE_UNTIL, now.unix())]);
             // Otherwise a caller that asks again and again would keep it from the schedule, which counts it.
             let is_due = Test::Any(vec![Test::Absent(NOT_BEFORE), Test::AtMost(NOT_BEFORE, now.unix())]);

@@ -3,7 +3,7 @@
 use super::outcome::adopt;
 use super::{Failure, Lease, Outcome, Prepared, Refreshing};
 use crate::domain::connection::grant::NewPair;
-use crate::domain::connection::refresh as writes;
+use crate::domain::connection::refresh::{self as writes, PutOffBy};
 use crate::domain::connection::revocation::Revocation;
 use crate::domain::connection::{Connection, Row, SealedPair};
 use crate::domain::escrow::{Escrowed, RefreshedPair};
@@ -109,7 +109,7 @@ impl Refreshing {
                 Ok(Landed::Superseded(stored))
             }
             Some(Row::Unreadable(unreadable)) => {
-                self.quarantine.put_off(&unreadable, None).await;
+                self.quarantine.put_off(&unreadable, PutOffBy::Caller).await;
                 Err(unreadable.into())
             }
             row @ (Some(Row::Tombstone(_)) | None) => {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::outcome::adopt;
 use super::{Failure, Lease, Outcome, Refreshing};
-use crate::domain::connection::refresh::{self as writes, CONFIRM_AFTER, LONGEST_INVOCATION, Settlement};
+use crate::domain::connection::refresh::{self as writes, CONFIRM_AFTER, LONGEST_INVOCATION, PutOffBy, Settlement};
 use crate::domain::connection::{Connection, Row, State};
 use crate::domain::connection_id::ConnectionId;
 use crate::domain::failure_class::FailureClass;
@@ -63,7 +63,7 @@ impl Refreshing {
             Some(Row::Connection(stored)) if stored.pair.id == lease.connection.pair.id => Ok(*stored),
             Some(Row::Connection(stored)) => Err(adopt(*stored)),
             Some(Row::Tombstone(_)) | None => Err(Outcome::Gone),
-            Some(Row::Unreadable(unreadable)) => Err(self.unreadable(unreadable, Some(&lease.owner)).await),
+            Some(Row::Unreadable(unreadable)) => Err(self.unreadable(unreadable, PutOffBy::Lease(&lease.owner)).await),
         }
     }
 
@@ -95,7 +95,7 @@ impl Refreshing {
                 log_given_up(why);
                 Outcome::NeedsCustomer(given_up)
             }
-            Ok(Written::Applied(Row::Unreadable(unreadable))) => self.unreadable(unreadable, None).await,
+            Ok(Written::Applied(Row::Unreadable(unreadable))) => self.unreadable(unreadable, PutOffBy::Caller).await,
             Ok(Written::Applied(Row::Tombstone(_))) => Outcome::Gone,
             Ok(Written::Refused(_)) => self.found(id, lease.connection.pair.id).await.unwrap_or_else(Outcome::from),
             Err(error) => error.into(),
@@ -183,7 +183,7 @@ impl Refreshing {
             }
             Some(Row::Connection(stored)) => adopt(*stored),
             Some(Row::Tombstone(_)) | None => Outcome::Gone,
-            Some(Row::Unreadable(unreadable)) => self.unreadable(unreadable, None).await,
+            Some(Row::Unreadable(unreadable)) => self.unreadable(unreadable, PutOffBy::Caller).await,
         })
     }
 }

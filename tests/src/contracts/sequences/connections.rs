@@ -7,7 +7,9 @@ use shared::domain::connection::attributes::{EXPIRES_AT, FORMAT, STATUS, WAITING
 use shared::domain::connection::disconnect::{Outcome, disconnect};
 use shared::domain::connection::grant::{NewGrant, NewPair, connect};
 use shared::domain::connection::reap::{Reaping, reap};
-use shared::domain::connection::refresh::{RefreshReason, Settlement, acquire, commit, give_up, quarantine, settle};
+use shared::domain::connection::refresh::{
+    PutOffBy, RefreshReason, Settlement, acquire, commit, give_up, quarantine, settle,
+};
 use shared::domain::connection::reseal::{held, reseal};
 use shared::domain::connection::revocation::{self, Revocation};
 use shared::domain::connection::schedule;
@@ -47,9 +49,12 @@ pub(super) fn make(name: WriteName, random: &mut Random, id: &ConnectionId, imag
         WriteName::Commit => commit(id, pair, random.between(1, 4) as i64, &new(random), REFRESH_EVERY),
         WriteName::Settle => settle(id, owner, &settlement(random)),
         WriteName::GiveUp => give_up(id, owner, random.pick(&WHY), now, time(random)),
-        WriteName::Quarantine => {
-            quarantine(&unreadable(random, id, seen), random.percent(50).then_some(owner), time(random), now)
-        }
+        WriteName::Quarantine => quarantine(
+            &unreadable(random, id, seen),
+            random.pick(&[PutOffBy::Lease(owner), PutOffBy::Schedule, PutOffBy::Caller]),
+            time(random),
+            now,
+        ),
         WriteName::Disconnect => disconnect(seen?, order(random), now)?.0,
         WriteName::AddRevocation => revocation::add(seen?, to_revoke(random), now)?.0,
         WriteName::ClaimRevocation => revocation::claim(seen?, &listed(random, seen?)?, now)?.0,

@@ -7,7 +7,9 @@ use shared::domain::connection::attributes as a;
 use shared::domain::connection::disconnect::{Outcome, disconnect};
 use shared::domain::connection::grant::{NewGrant, NewPair, connect};
 use shared::domain::connection::reap::{Reaping, reap};
-use shared::domain::connection::refresh::{RefreshReason, Settlement, acquire, commit, give_up, quarantine, settle};
+use shared::domain::connection::refresh::{
+    PutOffBy, RefreshReason, Settlement, acquire, commit, give_up, quarantine, settle,
+};
 use shared::domain::connection::reseal::{held, reseal};
 use shared::domain::connection::revocation::{self, Revocation};
 use shared::domain::connection::schedule;
@@ -200,8 +202,8 @@ pub(super) fn writes() -> Vec<Write> {
     for item in rows().into_iter().flatten() {
         let seen = parsed(&item);
         if let Row::Unreadable(unreadable) = &seen {
-            writes.push(quarantine(unreadable, None, at(60), at(0)));
-            writes.push(quarantine(unreadable, Some("me"), at(60), at(0)));
+            writes.push(quarantine(unreadable, PutOffBy::Schedule, at(60), at(0)));
+            writes.push(quarantine(unreadable, PutOffBy::Lease("me"), at(60), at(0)));
         }
     }
     let seen = [
