@@ -2,9 +2,9 @@
 //!
 //! A queue that is always empty is there too, for functions that look whether anything waits in it.
 //!
-//! Two keys, made of one that is kept in a file: the second one is there to change to. A ciphertext names its key by its
-//! first byte, and is bound to its encryption context: names and values sorted, each with its length in front, so that no
-//! two contexts look the same.
+//! Two keys, made of one that is kept in a file: the second one is there to change to. A ciphertext names its key by
+//! its first byte, and is bound to its encryption context: names and values sorted, each with its length in front, so
+//! that no two contexts look the same.
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};

@@ -95,7 +95,8 @@ pub async fn serve(server: Arc<Server>, listener: TcpListener) -> std::io::Resul
 }
 
 async fn answer(State(server): State<Arc<Server>>, request: axum::extract::Request) -> Response {
-    // On its own task: a browser that goes away must not stop a handler between two of its steps. Lambda does not either.
+    // On its own task: a browser that goes away must not stop a handler between two of its steps. Lambda does not
+    // either.
     tokio::spawn(async move { server.answer(request).await })
         .await
         .unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
@@ -221,7 +222,8 @@ fn order(simulation: &Simulation, body: &[u8]) -> Response {
 }
 
 /// Whether a request came by a loopback name, from no other site and through no tunnel: a page that a browser has open
-/// elsewhere can send requests here, by DNS rebinding or plainly, and a tunnel may write the laptop's own name into Host.
+/// elsewhere can send requests here, by DNS rebinding or plainly, and a tunnel may write the laptop's own name into
+/// Host.
 pub(crate) fn is_local(headers: &HeaderMap) -> bool {
     let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or_default());
     let loopback = |url: &str| Url::parse(url).is_ok_and(|url| is_loopback(&url));

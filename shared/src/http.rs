@@ -42,7 +42,8 @@ impl Invocation {
     }
 }
 
-/// Whether a browser asks ahead of its user (Sec-Purpose, or Purpose in older ones). Such a request must change nothing.
+/// Whether a browser asks ahead of its user (Sec-Purpose, or Purpose in older ones). Such a request must change
+/// nothing.
 pub fn is_prefetch(request: &Request) -> bool {
     ["sec-purpose", "purpose", "x-moz", "x-purpose"].iter().any(|name| {
         request.headers().get_all(*name).iter().any(|value| {

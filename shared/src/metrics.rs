@@ -9,8 +9,8 @@ use crate::domain::time::Timestamp;
 
 pub const NAMESPACE: &str = "webinargeek-connect";
 
-/// A member of a log line that is a metric. Each distinct name and dimension value costs by the hour in which it reports,
-/// so what is rare is written when it happens, and never as a zero.
+/// A member of a log line that is a metric. Each distinct name and dimension value costs by the hour in which it
+/// reports, so what is rare is written when it happens, and never as a zero.
 pub struct Metric {
     pub name: &'static str,
     /// CloudWatch's word.

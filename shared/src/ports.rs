@@ -53,8 +53,8 @@ pub trait WriteAttempts: Send + Sync {
     async fn attempt(&self, write: &Write) -> Result<Written<Attempt>, StoreError>;
     /// A write of a session: false when a condition refused.
     async fn session(&self, write: &Write) -> Result<bool, StoreError>;
-    /// An attempt and its session, both or neither (`TransactWriteItems`, which needs the same permission): false when a
-    /// condition refused.
+    /// An attempt and its session, both or neither (`TransactWriteItems`, which needs the same permission): false when
+    /// a condition refused.
     async fn both(&self, attempt: &Write, session: &Write) -> Result<bool, StoreError>;
 }
 
@@ -99,8 +99,8 @@ pub struct Page {
     pub next: Option<String>,
 }
 
-/// Walks through all rows of connections, in no order (`dynamodb:Scan`). Maintenance only: every other function knows which
-/// one it looks for.
+/// Walks through all rows of connections, in no order (`dynamodb:Scan`). Maintenance only: every other function knows
+/// which one it looks for.
 #[async_trait]
 pub trait WalkConnections: Send + Sync {
     /// The page behind the row of this key, which need not exist any more; the first one without a key.
@@ -213,7 +213,8 @@ pub struct OpenedDataKey {
     pub wrapped_by: String,
 }
 
-/// Unwraps data keys and says what had wrapped them (`kms:Decrypt`). Maintenance only: no refresh depends on the answer.
+/// Unwraps data keys and says what had wrapped them (`kms:Decrypt`). Maintenance only: no refresh depends on the
+/// answer.
 #[async_trait]
 pub trait TraceDataKeys: Send + Sync {
     async fn trace(&self, connection: &ConnectionId, wrapped: &[u8]) -> Result<OpenedDataKey, KeyError>;
@@ -223,8 +224,8 @@ pub trait TraceDataKeys: Send + Sync {
 #[error("the client secret could not be read: {0}")]
 pub struct SecretError(pub String);
 
-/// Reads the client secrets, in order of preference (`secretsmanager:GetSecretValue`). Each call reads: what is kept, and
-/// which one is sent, is [`crate::protocol::client_secrets`]' matter.
+/// Reads the client secrets, in order of preference (`secretsmanager:GetSecretValue`). Each call reads: what is kept,
+/// and which one is sent, is [`crate::protocol::client_secrets`]' matter.
 #[async_trait]
 pub trait ReadClientSecret: Send + Sync {
     async fn read(&self) -> Result<Vec<ClientSecret>, SecretError>;
@@ -239,8 +240,8 @@ pub enum ProviderError {
     /// 429: refused before it was looked at. Or 503 with Retry-After, where that is less certain.
     #[error("WebinarGeek asked us to wait (status {status})")]
     Throttled { status: u16, retry_after: Option<Duration> },
-    /// Sent, and no usable answer: a timeout, a broken connection, 5xx, or a success that holds neither tokens that can be
-    /// read nor an error.
+    /// Sent, and no usable answer: a timeout, a broken connection, 5xx, or a success that holds neither tokens that can
+    /// be read nor an error.
     #[error("the outcome at WebinarGeek is unknown: {0}")]
     Unknown(String),
     /// Any 4xx, or a success without tokens, and JSON that says so (RFC 6749 section 5.2 has it at 400).
@@ -249,8 +250,8 @@ pub enum ProviderError {
     /// Any 4xx, or a success without tokens, and JSON that says so: the grant was not looked at.
     #[error("WebinarGeek answered invalid_client: the client id or secret is wrong")]
     InvalidClient,
-    /// A complete answer that grants nothing and says nothing of the above: any other error code, or a 3xx or 4xx without
-    /// one. The grant was certainly not used: our configuration, or an outage.
+    /// A complete answer that grants nothing and says nothing of the above: any other error code, or a 3xx or 4xx
+    /// without one. The grant was certainly not used: our configuration, or an outage.
     #[error("WebinarGeek refused the request: {0}")]
     Refused(String),
 }

@@ -1,5 +1,5 @@
-//! The built functions, unchanged, under a Lambda Runtime API, against the laptop's engines through `AWS_ENDPOINT_URL…`.
-//! A whole journey through them is `rehearsal.rs`.
+//! The built functions, unchanged, under a Lambda Runtime API, against the laptop's engines through
+//! `AWS_ENDPOINT_URL…`. A whole journey through them is `rehearsal.rs`.
 
 use std::sync::Arc;
 

@@ -1,9 +1,9 @@
 //! No connection is lost, whatever happens to the processes and to the network.
 //!
-//! The built functions refresh and connect the same few connections, on demand, by the schedule and by customers who come
-//! again. They are killed with SIGKILL and frozen with SIGSTOP for longer than their leases, at random moments, while the
-//! network to the provider breaks two requests in five. After each round the faults stop, and every connection must
-//! yield a token that the provider accepts.
+//! The built functions refresh and connect the same few connections, on demand, by the schedule and by customers who
+//! come again. They are killed with SIGKILL and frozen with SIGSTOP for longer than their leases, at random moments,
+//! while the network to the provider breaks two requests in five. After each round the faults stop, and every
+//! connection must yield a token that the provider accepts.
 //!
 //! ```text
 //! cargo test -p tests --features real-parts --test real-parts chaos -- --nocapture              about a minute
@@ -149,7 +149,8 @@ async fn connect(fleet: &Fleet, callback: &Function, provider: Provider, id: &Co
 
 /// In peace, every connection yields a token that the provider accepts. Those that do not, and what they say.
 async fn look(fleet: &Fleet) -> Vec<(ConnectionId, Value)> {
-    // A sweep that was told to wait tells everybody, for seconds. Before this line, a look in a hundred took that for losses.
+    // A sweep that was told to wait tells everybody, for seconds. Before this line, a look in a hundred took that for
+    // losses.
     fleet.end_pause().await;
     let token = fleet.start("token").await;
     let mut losses = Vec::new();

@@ -1,4 +1,5 @@
-//! What a rehearsal has called, held against the policies, in both directions; and the denials that the design rests on.
+//! What a rehearsal has called, held against the policies, in both directions; and the denials that the design rests
+//! on.
 
 use serde_json::{Value, json};
 

@@ -1,5 +1,5 @@
-//! The deployment, rehearsed: the template's own tables, key, environment and policies, and the functions that `sam build`
-//! has made, with the events that API Gateway and the Scheduler send.
+//! The deployment, rehearsed: the template's own tables, key, environment and policies, and the functions that `sam
+//! build` has made, with the events that API Gateway and the Scheduler send.
 
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
@@ -118,7 +118,8 @@ impl Rehearsal {
         }
     }
 
-    /// The built function, with the template's environment. Only the provider is elsewhere, and AWS behind the recorder.
+    /// The built function, with the template's environment. Only the provider is elsewhere, and AWS behind the
+    /// recorder.
     async fn function(&self, name: &'static str) -> Function {
         self.function_of(&self.stack, name).await
     }

@@ -36,8 +36,8 @@ impl Clock for TestClock {
         Timestamp::from_unix(self.milliseconds.load(Ordering::SeqCst) / 1000)
     }
 
-    /// Lets everybody else have a turn. The time stays where it is, unless it is said otherwise: of many that wait, none may
-    /// age the others.
+    /// Lets everybody else have a turn. The time stays where it is, unless it is said otherwise: of many that wait,
+    /// none may age the others.
     #[expect(clippy::disallowed_methods, reason = "engines on other threads need a moment of real time")]
     async fn sleep(&self, duration: Duration) {
         if self.waiting_counts.load(Ordering::SeqCst) {

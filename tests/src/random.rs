@@ -1,4 +1,5 @@
-//! Randomness that a seed repeats: SplitMix64 (Steele, Lea and Flood, 2014), good enough to wander and short enough to read.
+//! Randomness that a seed repeats: SplitMix64 (Steele, Lea and Flood, 2014), good enough to wander and short enough to
+//! read.
 
 pub struct Random(u64);
 

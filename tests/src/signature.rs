@@ -55,7 +55,8 @@ pub fn verify(request: &Received<'_>, secret: &str, region: &str, service: &str)
 }
 
 fn canonical_request(request: &Received<'_>, signed: &[&str]) -> String {
-    // Every segment is escaped once more than it was sent: `:` becomes %3A, and %3A becomes %253A. Only S3 does otherwise.
+    // Every segment is escaped once more than it was sent: `:` becomes %3A, and %3A becomes %253A. Only S3 does
+    // otherwise.
     let path = request.path.split('/').map(escape).collect::<Vec<_>>().join("/");
     let mut query: Vec<&str> = request.query.split('&').filter(|pair| !pair.is_empty()).collect();
     query.sort_unstable();

@@ -13,7 +13,8 @@ use tests::world::{Setup, World};
 
 use crate::log::{capture, captured};
 
-/// Every 32 random bytes (states, cookies, verifiers, session tokens, codes, tokens, data keys) begin, in base64, with it.
+/// Every 32 random bytes (states, cookies, verifiers, session tokens, codes, tokens, data keys) begin, in base64, with
+/// it.
 struct Canaries;
 
 impl Entropy for Canaries {

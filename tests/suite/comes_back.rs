@@ -1,5 +1,5 @@
-//! A customer whose connection was taken away, and who comes back: connected at once, in the same second too, and whatever the
-//! provider says to the revocation. The clock stands still, where it is not said otherwise.
+//! A customer whose connection was taken away, and who comes back: connected at once, in the same second too, and
+//! whatever the provider says to the revocation. The clock stands still, where it is not said otherwise.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! A pair that waits for its confirmation beside a live connection: the live one is what it was, until the confirm call swaps
-//! them.
+//! A pair that waits for its confirmation beside a live connection: the live one is what it was, until the confirm call
+//! swaps them.
 
 use std::collections::HashMap;
 
@@ -228,8 +228,8 @@ async fn unconfirmed_links_tell_no_event_and_a_customer_who_was_needed_is_reconn
     assert_eq!(world.sweep().await["refreshed"], 1, "it is back in the schedule");
 }
 
-/// `t` needs its customer, who is of account 1; a stranger of account 2 has approved before or after that. Returns what the
-/// provider has given to the stranger.
+/// `t` needs its customer, who is of account 1; a stranger of account 2 has approved before or after that. Returns what
+/// the provider has given to the stranger.
 async fn strangers_approval(world: &World, comes_first: bool) -> String {
     world.connect("t").await;
     let mut stranger = None;

@@ -116,7 +116,8 @@ async fn while_nothing_new_can_be_had_the_stored_token_may_be_cached_until_the_n
     assert_eq!(world.token("t").await.body["version"], 2);
 }
 
-/// At a provider that ends the old pair at once, a token that is handed out in the last moment before a refresh is dead.
+/// At a provider that ends the old pair at once, a token that is handed out in the last moment before a refresh is
+/// dead.
 #[tokio::test]
 async fn tokens_of_forty_seconds_are_honoured_until_their_cache_until_and_that_is_of_use() {
     let world = Arc::new(World::with(Setup { expires_in: 40, ..Setup::strict() }).await);

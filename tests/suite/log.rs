@@ -28,8 +28,8 @@ impl Write for OfThisThread {
     }
 }
 
-/// One subscriber for the whole process: with one for each test, a line was lost when another test's ended at that moment,
-/// because tracing then rebuilds what it keeps of who is interested.
+/// One subscriber for the whole process: with one for each test, a line was lost when another test's ended at that
+/// moment, because tracing then rebuilds what it keeps of who is interested.
 pub(crate) fn capture() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {

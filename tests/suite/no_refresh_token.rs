@@ -1,5 +1,5 @@
-//! A grant without a refresh token: its access token is handed out until it ends, and then its customer is needed. That is
-//! told, everywhere in the same words, and nothing is sent.
+//! A grant without a refresh token: its access token is handed out until it ends, and then its customer is needed. That
+//! is told, everywhere in the same words, and nothing is sent.
 
 use http::StatusCode;
 use serde_json::json;

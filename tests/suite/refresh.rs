@@ -185,7 +185,8 @@ async fn a_process_that_died_with_the_lease_costs_the_connection_nothing() {
     assert!(world.is_live(world.token("t").await.text("access_token")));
 }
 
-/// Its access token has ended, and still: the pair of the worker that went may be on its way to the table, or in the queue.
+/// Its access token has ended, and still: the pair of the worker that went may be on its way to the table, or in the
+/// queue.
 #[tokio::test]
 async fn a_lease_without_a_known_outcome_is_not_taken_over_for_two_minutes_after_its_end() {
     let world = World::with(Setup::strict()).await;

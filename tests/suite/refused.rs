@@ -1,5 +1,5 @@
-//! A dead refresh token that the provider tells of in other words than `invalid_grant`: where it goes on for a day after the
-//! access token's end, while others are refreshed, its customer is needed.
+//! A dead refresh token that the provider tells of in other words than `invalid_grant`: where it goes on for a day
+//! after the access token's end, while others are refreshed, its customer is needed.
 
 use http::StatusCode;
 use serde_json::{Value, json};
@@ -53,8 +53,8 @@ impl Fleet {
         &self.dead[0]
     }
 
-    /// A run in which all of them are answered so, and the other one is refreshed where it is due. Returns the summary of
-    /// those that are refused.
+    /// A run in which all of them are answered so, and the other one is refreshed where it is due. Returns the summary
+    /// of those that are refused.
     async fn run(&self, answer: &Value) -> Value {
         let shards: std::collections::BTreeSet<u8> = self.dead.iter().map(|id| shard_of(id)).collect();
         self.world.fault(json!({ "answer": answer, "grant_type": "refresh_token", "times": 1000 }));

@@ -1,7 +1,8 @@
 //! The table of states in docs/ARCHITECTURE.md is what the domain's own writes do, and what `events` makes of them.
 //!
-//! Rows of each state are made by the writes of the domain. Every write is put on every one of them; what its condition lets
-//! through, as state and event, is a cell. A cell that says something else fails, and so does an outcome that no cell names.
+//! Rows of each state are made by the writes of the domain. Every write is put on every one of them; what its condition
+//! lets through, as state and event, is a cell. A cell that says something else fails, and so does an outcome that no
+//! cell names.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

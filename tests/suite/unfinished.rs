@@ -1,5 +1,5 @@
-//! A run that does not do its whole work says so, in its summary and as metrics: a fleet that is not looked at looks like a
-//! fleet in which nothing is to be done.
+//! A run that does not do its whole work says so, in its summary and as metrics: a fleet that is not looked at looks
+//! like a fleet in which nothing is to be done.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use std::sync::Arc;

@@ -104,8 +104,9 @@ impl Authorize {
             return Ok(reply::see_other(&format!("{origin}{target}")));
         }
 
-        // 2. The journey's place in the order of the id's events is noted before anything else is decided: a process that
-        //    stands still from here on has not begun after a disconnect that comes meanwhile (found by the simulator).
+        // 2. The journey's place in the order of the id's events is noted before anything else is decided: a process
+        //    that stands still from here on has not begun after a disconnect that comes meanwhile (found by the
+        //    simulator).
         let began_at = self.clock.now();
         let query = Query::parse(request.uri().query());
         let session = match query.once("session")? {
@@ -114,8 +115,8 @@ impl Authorize {
             None => return Err(AuthorizeError::InstallLinkOff),
         };
 
-        // 3. Without the question, an attacker who lures a customer to this address would start a journey in their name, and a
-        //    provider that knows the customer redirects back at once.
+        // 3. Without the question, an attacker who lures a customer to this address would start a journey in their
+        //    name, and a provider that knows the customer redirects back at once.
         if *request.method() == Method::POST {
             if request.headers().get(ORIGIN).is_none_or(|sent| sent != origin.as_str()) {
                 return Err(AuthorizeError::ForeignForm);

@@ -237,7 +237,8 @@ impl Callback {
                     }
                     return Err(CallbackError::FailedBefore { failure, reference });
                 }
-                // Refused although no other request has it: too late. Or given back since: the next load of the page takes it.
+                // Refused although no other request has it: too late. Or given back since: the next load of the page
+                // takes it.
                 Phase::Pending if attempt.expires_at <= self.clock.now() => return Err(CallbackError::Expired),
                 Phase::Pending => break,
                 Phase::Exchanging => {}
@@ -255,7 +256,8 @@ impl Callback {
         Err(CallbackError::OutcomeUnknown)
     }
 
-    /// Whether the connection says that this attempt has made it. Then the attempt and its session say so from now on, too.
+    /// Whether the connection says that this attempt has made it. Then the attempt and its session say so from now on,
+    /// too.
     async fn has_connected(&self, attempt: &Attempt) -> Result<bool, CallbackError> {
         let made_it = match self.connections.row(&attempt.connection_id).await? {
             Some(Row::Unreadable(unreadable)) => return Err(StoreError::from(unreadable).into()),

@@ -38,7 +38,8 @@ pub(crate) fn reply(
     }
 }
 
-/// How a failure is stored with its attempt; `None` where the code was certainly not used, and the page may be reloaded.
+/// How a failure is stored with its attempt; `None` where the code was certainly not used, and the page may be
+/// reloaded.
 pub(crate) fn failure(error: &CallbackError) -> Option<Failure> {
     match error {
         CallbackError::ErrorResponse(_) | CallbackError::Exchange(_) => Some(Failure::Provider),

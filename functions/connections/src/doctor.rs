@@ -1,8 +1,8 @@
 //! `GET /v1/doctor`: what would keep the first customer from connecting, found before that customer comes.
 //!
-//! Nothing is written, and no grant is touched: a data key is made and opened for a connection of no one, the tables are
-//! looked at, and the token endpoint is sent a made-up code. All of it side by side, and each part bounded:
-//! the answer comes before API Gateway gives up.
+//! Nothing is written, and no grant is touched: a data key is made and opened for a connection of no one, the tables
+//! are looked at, and the token endpoint is sent a made-up code. All of it side by side, and each part bounded: the
+//! answer comes before API Gateway gives up.
 //!
 //! [`rotation`] is `POST /v1/doctor`, which touches a connection that may be lost.
 
@@ -113,8 +113,8 @@ fn https(origin: &str) -> Finding {
     }
 }
 
-/// The error in words, also when there is no answer in time. A timeout on the runtime's clock: it bounds the process, and
-/// nothing is decided by it.
+/// The error in words, also when there is no answer in time. A timeout on the runtime's clock: it bounds the process,
+/// and nothing is decided by it.
 async fn bounded<T, E: std::fmt::Display>(call: impl Future<Output = Result<T, E>>) -> Result<T, String> {
     match timeout(CALL_BUDGET, call).await {
         Ok(answer) => answer.map_err(|error| error.to_string()),

@@ -1,7 +1,7 @@
 //! `GET /v1/connections?status=&limit=&cursor=`.
 //!
-//! A page is as many rows as were looked at, less those that do not match: it may be empty and still have a cursor. Those
-//! that need their customer stand in an index of their own and are found at once, however large the fleet is.
+//! A page is as many rows as were looked at, less those that do not match: it may be empty and still have a cursor.
+//! Those that need their customer stand in an index of their own and are found at once, however large the fleet is.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

@@ -104,9 +104,9 @@ impl Connections {
         ))
     }
 
-    /// Whether a journey of the session has connected although its row does not say so: the process died before it could
-    /// say so, or the pair has come out of the queue since. A later journey by the same link, which was refused because of
-    /// that, changes nothing about it.
+    /// Whether a journey of the session has connected although its row does not say so: the process died before it
+    /// could say so, or the pair has come out of the queue since. A later journey by the same link, which was refused
+    /// because of that, changes nothing about it.
     async fn has_connected(&self, session: &Session) -> Result<bool, ConnectionsError> {
         if session.status == SessionStatus::Completed {
             return Ok(false);

@@ -4,9 +4,9 @@ use shared::domain::connection::disconnect::Outcome;
 use shared::domain::connection::{Connection, Row, State};
 use shared::failure::FailureClass;
 
-/// The third failure in a row degrades a connection. Its schedule leaves room for four runs before the access token ends:
-/// one failure is a blip that the next run mends, a second may be the refusal that is asked for again, and with the third
-/// most of that room is used up.
+/// The third failure in a row degrades a connection. Its schedule leaves room for four runs before the access token
+/// ends: one failure is a blip that the next run mends, a second may be the refusal that is asked for again, and with
+/// the third most of that room is used up.
 pub const DEGRADED_AFTER: i64 = 3;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,8 +22,8 @@ pub enum Standing {
 /// What has been told of a connection, or would be.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Seen {
-    /// There is nothing to tell of: no row, a tombstone, a grant that waits for its confirmation, or an import where nothing
-    /// was connected, as long as it was not refreshed.
+    /// There is nothing to tell of: no row, a tombstone, a grant that waits for its confirmation, or an import where
+    /// nothing was connected, as long as it was not refreshed.
     Absent { revocation: Option<Outcome> },
     Present {
         standing: Standing,

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// Rows that died more recently are never deleted: a pair may wait in escrow for 14 days, and a customer's journey, which a
-/// tombstone stops, for as long as its link lives.
+/// Rows that died more recently are never deleted: a pair may wait in escrow for 14 days, and a customer's journey,
+/// which a tombstone stops, for as long as its link lives.
 const DAYS_AT_LEAST: u16 = 30;
 
 /// DynamoDB's own limit for a key.

@@ -1,12 +1,13 @@
-//! What an operator runs by hand: seal every pair anew after the sealing key was changed, and remove rows that are dead for
-//! long. No schedule and no route leads here. It is the one function that may delete.
+//! What an operator runs by hand: seal every pair anew after the sealing key was changed, and remove rows that are dead
+//! for long. No schedule and no route leads here. It is the one function that may delete.
 //!
 //! 1. the table is walked page by page, in its own order, a few rows at a time
 //! 2. each row is looked at, and what is to be done to it is done on the condition that it still is as it was read
 //!    ([`Maintenance::reseal`], [`Maintenance::reap`]); a dry run leaves that out
 //! 3. near the deadline it stops between two rows, and answers the cursor from which another run goes on
 //!
-//! A run that died has lost nothing: without a cursor another one finds what is left, since a row that was done is skipped.
+//! A run that died has lost nothing: without a cursor another one finds what is left, since a row that was done is
+//! skipped.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -33,8 +34,8 @@ pub use event::{Event, InvalidEvent, Task};
 /// Rows at a time. A page of them is all that is ever held.
 const CONCURRENCY: usize = 8;
 
-/// A row takes four calls, of 8 s each where a service is unwell (`shared::aws::timeouts`). One that holds a replaced pair, or
-/// changes under our hands, may take longer: a run that is ended in the midst of it has lost nothing.
+/// A row takes four calls, of 8 s each where a service is unwell (`shared::aws::timeouts`). One that holds a replaced
+/// pair, or changes under our hands, may take longer: a run that is ended in the midst of it has lost nothing.
 const ROW_BUDGET: Duration = Duration::from_secs(35);
 
 pub struct Settings {
@@ -47,7 +48,8 @@ pub struct Settings {
 impl Settings {
     pub fn read(env: &mut Environment) -> Self {
         let kms_key_id = env.required("KMS_KEY_ID");
-        // KMS answers a key's ARN, also where it was asked by an alias. An alias would equal none, and each run seal everything again.
+        // KMS answers a key's ARN, also where it was asked by an alias. An alias would equal none, and each run seal
+        // everything again.
         let is_a_keys_arn = kms_key_id.starts_with("arn:") && kms_key_id.contains(":key/");
         if !is_a_keys_arn && !kms_key_id.is_empty() {
             env.problem("KMS_KEY_ID", "must be the ARN of a key, and of no alias");

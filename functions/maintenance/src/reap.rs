@@ -26,8 +26,8 @@ impl Maintenance {
         Ok(if is_done { Done::Changed } else { Done::Skipped })
     }
 
-    /// Its grants are worked off by the schedule; a later run deletes the tombstone. It refuses no journey that the grant
-    /// itself would not refuse: the customer may be about to come back.
+    /// Its grants are worked off by the schedule; a later run deletes the tombstone. It refuses no journey that the
+    /// grant itself would not refuse: the customer may be about to come back.
     async fn make_a_tombstone(&self, row: &Row) -> Result<bool, Failure> {
         let Row::Connection(connection) = row else { return Ok(false) };
         let write = disconnect(row, connection.granted_by.order, self.clock.now());

@@ -29,8 +29,8 @@ impl Maintenance {
             match self.reseal_one(&mut row, pair.id, &mut data_keys, dry_run).await {
                 Ok(Done::Skipped) => {}
                 Ok(Done::Changed) => all = all.map(|_| Done::Changed),
-                // Another run has been there, whose key may be newer than ours: what it does to the other pairs is left alone,
-                // too (found by the simulator).
+                // Another run has been there, whose key may be newer than ours: what it does to the other pairs is left
+                // alone, too (found by the simulator).
                 Err(failure @ Failure::Store(_)) => return Err(failure),
                 Err(failure) => all = all.and(Err(failure)),
             }
@@ -54,8 +54,8 @@ impl Maintenance {
         for _ in 0..TRIES {
             let Some(seen) = held(row).into_iter().find(|held| held.id == pair) else { return Ok(Done::Skipped) };
             if !data_keys.contains(&seen.data_key) {
-                // Another run has been there meanwhile, and its key may be newer than ours: two that overtake each other would
-                // seal in turns (found by the simulator). What is right then, the next run sees.
+                // Another run has been there meanwhile, and its key may be newer than ours: two that overtake each
+                // other would seal in turns (found by the simulator). What is right then, the next run sees.
                 return Err(StoreError::Unavailable("another run has sealed it meanwhile".to_owned()).into());
             }
             let id = ConnectionId::parse(row.id()).map_err(|_| StoreError::changed_at_every_try())?;
@@ -97,7 +97,8 @@ impl Maintenance {
     ) -> Result<SealedPair, Failure> {
         let data_key = self.new_keys.make(id).await?;
         let sealed = sealing::seal(pair, &data_key.plain, context, self.entropy.bytes());
-        // What is about to replace the only copy must open: a key that may make data keys need not be allowed to open them.
+        // What is about to replace the only copy must open: a key that may make data keys need not be allowed to open
+        // them.
         let again = self.keys.trace(id, &data_key.wrapped).await?;
         if again.wrapped_by != self.settings.kms_key_id {
             return Err(KeyError::Refused(format!("a new data key was wrapped by {}", again.wrapped_by)).into());

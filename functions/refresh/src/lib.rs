@@ -1,9 +1,10 @@
 //! The scheduled refresh: a sweep over every connection that is due.
 //!
 //! 1. the shards of the `due` index in random order, each from its earliest row to the first that is not due yet
-//! 2. each due connection is refreshed, as [`shared::protocol::refresh`] does it for the token route too: a few at a time, a
-//!    little apart; a row without a live pair has its grants revoked ([`shared::protocol::revoke`])
-//! 3. a provider that asks to wait, or that does not know us, ends the run's refreshing; so does the approaching deadline
+//! 2. each due connection is refreshed, as [`shared::protocol::refresh`] does it for the token route too: a few at a
+//!    time, a little apart; a row without a live pair has its grants revoked ([`shared::protocol::revoke`])
+//! 3. a provider that asks to wait, or that does not know us, ends the run's refreshing; so does the approaching
+//!    deadline
 //! 4. the summary, which is the run's answer and its one line in the log
 //!
 //! A run that does not do its whole work says so: what could not be listed is a failure, and `finished` is false.
@@ -59,9 +60,9 @@ pub struct Refresh {
     pub entropy: Arc<dyn Entropy>,
 }
 
-/// What a run has done. `due` counts connections: `refreshed + adopted + deferred + reauth_required + all of failed`, where
-/// `failed` also counts shards that could not be listed to their end. A row that only has grants to revoke counts where that
-/// failed.
+/// What a run has done. `due` counts connections: `refreshed + adopted + deferred + reauth_required + all of failed`,
+/// where `failed` also counts shards that could not be listed to their end. A row that only has grants to revoke counts
+/// where that failed.
 #[derive(Debug, Default, Serialize)]
 pub struct Summary {
     pub due: usize,

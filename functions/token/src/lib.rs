@@ -1,13 +1,14 @@
 //! `/v1/connections/{id}/token`: answers a live access token.
 //!
-//! `GET ?min_ttl=` answers the stored token while it is fresh enough, and refreshes it otherwise.
-//! `POST {rejected_version}` says that WebinarGeek refused the token of that version: it is refreshed if it is still the
+//! `GET ?min_ttl=` answers the stored token while it is fresh enough, and refreshes it otherwise. `POST
+//! {rejected_version}` says that WebinarGeek refused the token of that version: it is refreshed if it is still the
 //! current one, and never answered again.
 //!
 //! 1. read the row: a token that is fresh enough, and that the schedule is not about to end, is opened and answered
 //! 2. a refresh is under way: wait for its end, for two seconds where the stored token still lives
 //! 3. refresh, as [`shared::protocol::refresh`] does it for the schedule too
-//! 4. no new pair to be had: a stored token that still lives is answered, otherwise the caller learns why and until when
+//! 4. no new pair to be had: a stored token that still lives is answered, otherwise the caller learns why and until
+//!    when
 //!
 //! The answer: `{access_token, token_type, expires_at, version, cache_until}`.
 
@@ -33,8 +34,8 @@ use shared::protocol::refresh::{Failure, Outcome, Refreshing};
 const MIN_TTL_DEFAULT: u64 = 120;
 const MIN_TTL_LONGEST: u64 = 86_400;
 
-/// How far apart, and how often, a caller looks for the pair of a refresh that is under way: for 10 s in all, or for at most
-/// 2 s where the stored token still lives.
+/// How far apart, and how often, a caller looks for the pair of a refresh that is under way: for 10 s in all, or for at
+/// most 2 s where the stored token still lives.
 const POLL_EVERY: Duration = Duration::from_millis(200);
 const POLL_ATTEMPTS: u32 = 40;
 const POLL_ATTEMPTS_WITH_A_TOKEN: u32 = 8;
@@ -70,8 +71,8 @@ struct Wanted {
 }
 
 impl Wanted {
-    /// From its due time on a token is refreshed and not handed out: the schedule may end it in the next moment. So may a
-    /// refresh that is under way.
+    /// From its due time on a token is refreshed and not handed out: the schedule may end it in the next moment. So may
+    /// a refresh that is under way.
     fn is_met_by(&self, connection: &Connection, now: Timestamp) -> bool {
         let is_about_to_end =
             connection.has_refresh_token && (connection.refresh_at <= now || is_leased(connection, now));
@@ -88,8 +89,8 @@ fn is_leased(connection: &Connection, now: Timestamp) -> bool {
     connection.lease.as_ref().is_some_and(|lease| lease.until >= now)
 }
 
-/// A refresh is under way, or may be, which may end the stored token in the next moment: no caller is told to keep it. `refresh_at` does
-/// not say so, since a refresh on demand has moved it behind its lease.
+/// A refresh is under way, or may be, which may end the stored token in the next moment: no caller is told to keep it.
+/// `refresh_at` does not say so, since a refresh on demand has moved it behind its lease.
 fn about_to_end(mut connection: Connection, now: Timestamp) -> Connection {
     connection.refresh_at = connection.refresh_at.min(now);
     connection

@@ -47,20 +47,23 @@ impl KnownAccount {
             set(attributes::ACCOUNT_COMPANY, account.company.as_deref()),
             set(attributes::ACCOUNT_EMAIL, account.email.as_deref()),
         ];
-        // Nothing is removed: this write, repeated by the transport, may come after the one that has found another connection.
+        // Nothing is removed: this write, repeated by the transport, may come after the one that has found another
+        // connection.
         changes.extend(also_connected_as.as_deref().map(|other| Change::Set(attributes::ACCOUNT_ALSO, other.into())));
         changes
     }
 }
 
-/// The row that says which connection an account has. Its key is outside the grammar of connection ids, and no index has it.
+/// The row that says which connection an account has. Its key is outside the grammar of connection ids, and no index
+/// has it.
 pub fn key(account_id: &str) -> String {
     format!("#account#{}", digest::sha256(account_id))
 }
 
 const CLAIMED_BY: &str = "connection";
 
-/// Claims the account for a connection: it is free, or already claimed by it, or by `gone`, which no longer has the account.
+/// Claims the account for a connection: it is free, or already claimed by it, or by `gone`, which no longer has the
+/// account.
 pub fn claim(account: &Account, id: &ConnectionId, gone: Option<&str>) -> Write {
     let mut tests = vec![Test::Absent(CLAIMED_BY), Test::Equals(CLAIMED_BY, id.as_str().into())];
     tests.extend(gone.map(|gone| Test::Equals(CLAIMED_BY, gone.into())));

@@ -35,7 +35,8 @@ impl StateHash {
     }
 }
 
-/// The name of the cookie that binds an attempt to its browser. One cookie per attempt, so that two tabs do not break each other.
+/// The name of the cookie that binds an attempt to its browser. One cookie per attempt, so that two tabs do not break
+/// each other.
 ///
 /// Only https may set a name with the `__Host-` prefix (RFC 6265bis section 4.1.3.2), and no other host of the domain
 /// can plant it. Plain http on loopback cannot have it and takes the bare name.

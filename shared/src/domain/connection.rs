@@ -9,12 +9,12 @@
 //!       └──────────► AwaitingConfirmation ────────────────┘
 //! ```
 //!
-//! With a live pair a row is Active, NotRefreshed or NeedsCustomer. `docs/ARCHITECTURE.md` has the table of all transitions,
-//! which `tests/suite/states.rs` holds.
+//! With a live pair a row is Active, NotRefreshed or NeedsCustomer. `docs/ARCHITECTURE.md` has the table of all
+//! transitions, which `tests/suite/states.rs` holds.
 //!
-//! One row has room for a live pair, for a pair that waits for its confirmation, and for the grants that are still to be
-//! revoked. [`attributes`] lists what is stored, `codec.rs` parses it; the conditional writes stand in the file of their
-//! noun: [`refresh`], [`grant`], [`waiting`], [`disconnect`], [`revocation`], [`reseal`], [`reap`].
+//! One row has room for a live pair, for a pair that waits for its confirmation, and for the grants that are still to
+//! be revoked. [`attributes`] lists what is stored, `codec.rs` parses it; the conditional writes stand in the file of
+//! their noun: [`refresh`], [`grant`], [`waiting`], [`disconnect`], [`revocation`], [`reseal`], [`reap`].
 
 use std::time::Duration;
 
@@ -96,7 +96,8 @@ pub struct Connection {
     pub has_refresh_token: bool,
     /// Whether its grant has ever had an access token: false only after an import.
     pub has_been_refreshed: bool,
-    /// Whether this grant, or one that it has replaced, has had an access token: its integrator was told that it is connected.
+    /// Whether this grant, or one that it has replaced, has had an access token: its integrator was told that it is
+    /// connected.
     pub was_connected: bool,
     pub token_type: String,
     pub scope: Option<String>,
@@ -136,7 +137,8 @@ pub struct Lease {
 pub struct Journal {
     /// Leases taken on this pair.
     pub leases: i64,
-    /// Those of them that are known not to have rotated the pair. More leases than answers: a rotation may have been lost.
+    /// Those of them that are known not to have rotated the pair. More leases than answers: a rotation may have been
+    /// lost.
     pub answered: i64,
     /// Failures in a row.
     pub failures: i64,
@@ -265,8 +267,8 @@ impl Tombstone {
 }
 
 impl State {
-    /// Since when only its customer can help, where no refresh is tried any more: a refusal that says nothing about the grant
-    /// may end.
+    /// Since when only its customer can help, where no refresh is tried any more: a refusal that says nothing about the
+    /// grant may end.
     pub fn given_up_since(self) -> Option<Timestamp> {
         match self {
             Self::NeedsCustomer { why, since } if why != FailureClass::Refused => Some(since),
@@ -291,14 +293,15 @@ impl Connection {
         self.has_been_refreshed && self.expires_at > now
     }
 
-    /// Until when a caller may keep the access token. The schedule ends it then: a provider may end the old access token
-    /// with the refresh. A refresh and its use take some seconds, of a short-lived token at most a quarter of its life.
+    /// Until when a caller may keep the access token. The schedule ends it then: a provider may end the old access
+    /// token with the refresh. A refresh and its use take some seconds, of a short-lived token at most a quarter of its
+    /// life.
     pub fn cache_until(&self) -> Timestamp {
         self.refresh_at.min(self.expires_at - (self.lifetime / 4).min(Duration::from_secs(30)))
     }
 
-    /// Whether an earlier lease on this pair ended without a known outcome: the provider may have rotated the pair and its
-    /// answer may be lost. The lease of the caller itself is not counted.
+    /// Whether an earlier lease on this pair ended without a known outcome: the provider may have rotated the pair and
+    /// its answer may be lost. The lease of the caller itself is not counted.
     pub fn has_unknown_outcome(&self) -> bool {
         self.journal.leases > self.journal.answered + 1
     }

@@ -13,7 +13,8 @@ pub fn base64url(bytes: impl AsRef<[u8]>) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// Whether a text has the form that 32 bytes in base64url have: what is not of this form was never ours, and no store is asked.
+/// Whether a text has the form that 32 bytes in base64url have: what is not of this form was never ours, and no store
+/// is asked.
 pub fn is_base64url_of_32_bytes(text: &str) -> bool {
     text.len() == 43 && URL_SAFE_NO_PAD.decode(text).is_ok_and(|bytes| bytes.len() == 32)
 }

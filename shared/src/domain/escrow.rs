@@ -1,5 +1,5 @@
-//! A sealed pair that the table could not take, with what its conditional write needs. Nothing in it is readable without
-//! the key: it may wait in a queue.
+//! A sealed pair that the table could not take, with what its conditional write needs. Nothing in it is readable
+//! without the key: it may wait in a queue.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,5 +1,5 @@
-//! What one connection's failure says about all of them: rows of the connections table whose ids begin with `#`, outside the
-//! grammar of connection ids and in no index.
+//! What one connection's failure says about all of them: rows of the connections table whose ids begin with `#`,
+//! outside the grammar of connection ids and in no index.
 
 use std::time::Duration;
 
@@ -108,8 +108,8 @@ impl Tally {
         }
     }
 
-    /// Whether so many are refused that it is our configuration or the provider's outage, and not the customers: at least
-    /// five connections, and a fifth of those that were tried. A fleet of one never looks like that.
+    /// Whether so many are refused that it is our configuration or the provider's outage, and not the customers: at
+    /// least five connections, and a fifth of those that were tried. A fleet of one never looks like that.
     pub fn exceeds_refusal_threshold(self) -> bool {
         self.refused >= 5 && self.refused * 5 >= self.refused + self.refreshed
     }

@@ -67,8 +67,8 @@ pub struct Item(pub BTreeMap<Cow<'static, str>, Value>);
 #[derive(Clone, Copy, Debug)]
 pub struct BadAttribute(pub &'static str);
 
-/// A row that cannot be read. It is never repaired by guessing, never deleted and never written over; it is put off, and
-/// shown to a person.
+/// A row that cannot be read. It is never repaired by guessing, never deleted and never written over; it is put off,
+/// and shown to a person.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error(
     "the row `{key}` cannot be read: its attribute `{attribute}` is missing, or has a type or value that is never written"
@@ -85,8 +85,8 @@ impl Item {
         Unreadable { key: key.into(), attribute, found: self.0.get(attribute).cloned() }
     }
 
-    /// What `attribute`, which is missing, was stored with is missing, too. One half of what is written as one says nothing
-    /// that could be relied on.
+    /// What `attribute`, which is missing, was stored with is missing, too. One half of what is written as one says
+    /// nothing that could be relied on.
     pub fn is_absent_without(&self, attribute: &'static str, others: &[&'static str]) -> Result<(), BadAttribute> {
         if others.iter().any(|other| self.0.contains_key(*other)) { Err(BadAttribute(attribute)) } else { Ok(()) }
     }

@@ -4,8 +4,8 @@
 //! found when it began. So "before" and "after" are what really happened, and no clock decides: two events of one
 //! millisecond, or of two processes whose clocks differ, are in the order in which the table has seen them.
 //!
-//! The counter is a row of the attempts table (`order#<connection id>`). It never falls behind the clock, so the row may
-//! expire when it has not been used for some days: the next number is higher all the same.
+//! The counter is a row of the attempts table (`order#<connection id>`). It never falls behind the clock, so the row
+//! may expire when it has not been used for some days: the next number is higher all the same.
 
 use std::time::Duration;
 
@@ -54,8 +54,8 @@ impl Order {
         }
     }
 
-    /// Takes the number after `seen`, which has refused the present one: several events of one second, or a clock that is
-    /// behind.
+    /// Takes the number after `seen`, which has refused the present one: several events of one second, or a clock that
+    /// is behind.
     pub fn take_after(id: &ConnectionId, seen: Self, now: Timestamp) -> Write {
         Write {
             name: WriteName::TakeNextOrder,

@@ -10,8 +10,8 @@ use super::time::Timestamp;
 /// Partitions of the `due` index: due times only grow, and one index partition takes 1,000 writes a second.
 pub const SHARDS: u8 = 16;
 
-/// The partition of rows that nothing is refreshed in and something is left to do: a pair waits for its confirmation, or
-/// grants are to be revoked. All of them are looked at in every run.
+/// The partition of rows that nothing is refreshed in and something is left to do: a pair waits for its confirmation,
+/// or grants are to be revoked. All of them are looked at in every run.
 pub const TAKEN_AWAY: u8 = SHARDS;
 
 /// Refreshes before the expiry that a connection's schedule leaves room for.

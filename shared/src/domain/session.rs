@@ -75,9 +75,9 @@ impl SessionMark {
         ]
     }
 
-    /// Whether a connection that remembers `newest` leaves nothing for this session to do: it has brought a grant, or a later
-    /// one has. A connection remembers one session only; without the second half an earlier link could be used once more,
-    /// by a stranger who still has it.
+    /// Whether a connection that remembers `newest` leaves nothing for this session to do: it has brought a grant, or a
+    /// later one has. A connection remembers one session only; without the second half an earlier link could be used
+    /// once more, by a stranger who still has it.
     pub fn is_used(&self, newest: Option<&SessionMark>) -> bool {
         newest.is_some_and(|newest| newest.order >= self.order)
     }

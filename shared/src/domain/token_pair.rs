@@ -12,7 +12,8 @@ use super::secret::{AccessToken, RefreshToken};
 #[derive(Clone, Debug)]
 pub struct TokenPair {
     pub access_token: AccessToken,
-    /// A provider may never issue one, or may leave it out of a refresh's answer (RFC 6749 section 6): then the old one stays.
+    /// A provider may never issue one, or may leave it out of a refresh's answer (RFC 6749 section 6): then the old one
+    /// stays.
     pub refresh_token: Option<RefreshToken>,
 }
 

@@ -1,8 +1,8 @@
 //! Conditional writes as values.
 //!
-//! The protocol's safety lies in its conditions, so each is a value with named clauses. The DynamoDB adapter renders it,
-//! `evaluate` says which clauses an image fails, and a test can take a clause out and see what breaks. There
-//! is no second, hand-kept copy of a condition anywhere.
+//! The protocol's safety lies in its conditions, so each is a value with named clauses. The DynamoDB adapter renders
+//! it, `evaluate` says which clauses an image fails, and a test can take a clause out and see what breaks. There is no
+//! second, hand-kept copy of a condition anywhere.
 
 use std::fmt;
 
@@ -27,8 +27,8 @@ pub struct Delete {
 
 macro_rules! write_names {
     ($($name:ident = $text:literal,)+) => {
-        /// Every conditional write and delete, by name. What must hold after each of them is checked exhaustively by the
-        /// simulator: a new one does not compile there before it has its checks.
+        /// Every conditional write and delete, by name. What must hold after each of them is checked exhaustively by
+        /// the simulator: a new one does not compile there before it has its checks.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum WriteName {
             $($name,)+

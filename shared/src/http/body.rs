@@ -58,7 +58,8 @@ impl Members {
     }
 }
 
-/// JSON has one kind of number: `60.0` is an integer (JSON Schema validation, section 4.2.3), and some clients write it so.
+/// JSON has one kind of number: `60.0` is an integer (JSON Schema validation, section 4.2.3), and some clients write it
+/// so.
 fn whole(number: f64) -> Option<i64> {
     /// Above this, neighbouring integers are the same number.
     const LARGEST: f64 = 9_007_199_254_740_991.0;

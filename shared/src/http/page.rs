@@ -24,8 +24,8 @@ small{opacity:.75}";
 
 /// The style is allowed by its hash, so the policy needs no `unsafe-inline`.
 ///
-/// `form-action` is left out on purpose: browsers apply it to every redirect that follows a form, and the confirmation's
-/// leads to the provider, back, and on to the integrator.
+/// `form-action` is left out on purpose: browsers apply it to every redirect that follows a form, and the
+/// confirmation's leads to the provider, back, and on to the integrator.
 static POLICY: LazyLock<String> = LazyLock::new(|| {
     let hash = STANDARD.encode(digest(&SHA256, STYLE.as_bytes()));
     format!("default-src 'none'; style-src 'sha256-{hash}'; base-uri 'none'; frame-ancestors 'none'")

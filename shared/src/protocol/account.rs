@@ -1,5 +1,5 @@
-//! Finding out whose account a connection is for, once its pair is stored (protocol rule 1: the look-up is a first use of the
-//! access token, which may end the pair before).
+//! Finding out whose account a connection is for, once its pair is stored (protocol rule 1: the look-up is a first use
+//! of the access token, which may end the pair before).
 //!
 //! A connection is good without it: a failure here is told in the log, and changes nothing else.
 
@@ -58,8 +58,8 @@ impl AccountLookup {
     }
 
     async fn note(&self, id: &ConnectionId, pair: PairId, account: Account) -> Result<(), StoreError> {
-        // Before it is claimed: a worker that finds a claim asks the connection whether it still has the account. The other
-        // way round, of two that come at once neither would know of the other.
+        // Before it is claimed: a worker that finds a claim asks the connection whether it still has the account. The
+        // other way round, of two that come at once neither would know of the other.
         let known = KnownAccount { account, also_connected_as: None };
         match self.writes.write(&identify(id, pair, &known)).await? {
             Written::Applied(_) => self.note_another(id, pair, known).await,

@@ -1,11 +1,12 @@
 //! Which client secret a request is sent with: of a code, of a refresh, of a revocation.
 //!
-//! The list is read when it is first needed, and kept. A complete `invalid_client` says that the grant was not looked at, so
-//! the same request may be sent again, with another secret: it may have been rotated since the list was read. The list is
-//! then read again, and the secret that the provider accepts goes before the others from then on.
+//! The list is read when it is first needed, and kept. A complete `invalid_client` says that the grant was not looked
+//! at, so the same request may be sent again, with another secret: it may have been rotated since the list was read.
+//! The list is then read again, and the secret that the provider accepts goes before the others from then on.
 //!
-//! A read is made by one caller, and answers all that wait for it. A sweep begins with many connections at once: at a cold
-//! start, or after a rotation, each of them would otherwise ask Secrets Manager, one after another, with its lease running.
+//! A read is made by one caller, and answers all that wait for it. A sweep begins with many connections at once: at a
+//! cold start, or after a rotation, each of them would otherwise ask Secrets Manager, one after another, with its lease
+//! running.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -77,8 +78,8 @@ impl ClientSecrets {
         self.read(&mut kept).await
     }
 
-    /// Sends with the first secret. After a complete `invalid_client`, and as long as there is time, sends again with each
-    /// of the others, as the list is by then. Any other answer is the last one.
+    /// Sends with the first secret. After a complete `invalid_client`, and as long as there is time, sends again with
+    /// each of the others, as the list is by then. Any other answer is the last one.
     pub async fn send<T, F, Fut>(
         &self,
         secrets: &Secrets,

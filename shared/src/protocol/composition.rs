@@ -1,5 +1,5 @@
-//! The one place that builds the use cases: from the services outside the process, its settings, its clock and its entropy.
-//! The functions, the laptop and the simulator use it.
+//! The one place that builds the use cases: from the services outside the process, its settings, its clock and its
+//! entropy. The functions, the laptop and the simulator use it.
 
 use std::sync::Arc;
 

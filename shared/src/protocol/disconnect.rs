@@ -51,8 +51,8 @@ impl Disconnecting {
                 return Err(unreadable.into());
             }
             let Some((write, dropped)) = disconnect::disconnect(&seen, order, self.clock.now()) else {
-                // Taken away before. A caller that asks again learns how it ended: the first answer may have been "pending",
-                // or lost.
+                // Taken away before. A caller that asks again learns how it ended: the first answer may have been
+                // "pending", or lost.
                 return self.work_off(seen, deadline).await;
             };
             row = match self.writes.write(&write).await? {

@@ -87,7 +87,8 @@ impl Fleet {
         Ok(())
     }
 
-    /// Whether other connections were refreshed since that time. Where that cannot be read, it is not known that they were.
+    /// Whether other connections were refreshed since that time. Where that cannot be read, it is not known that they
+    /// were.
     pub async fn has_succeeded_since(&self, since: Timestamp) -> bool {
         match self.rows.read(SUCCESS).await {
             Ok(Some(FleetRow::SucceededAt(at))) => at >= since,
@@ -99,8 +100,8 @@ impl Fleet {
         }
     }
 
-    /// Whether so many connections are refused at present that no single one is given up. So it is, too, where that cannot be
-    /// read.
+    /// Whether so many connections are refused at present that no single one is given up. So it is, too, where that
+    /// cannot be read.
     pub async fn marking_is_frozen(&self) -> bool {
         let window = fleet::window(self.clock.now());
         for window in [window, window - 1] {

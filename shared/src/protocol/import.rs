@@ -1,13 +1,13 @@
 //! Taking over a refresh token from another system.
 //!
 //! 1. take the next number in the order of the id's events
-//! 2. a live connection is not overwritten in passing, and not before the new token has proved itself: it is **refreshed
-//!    first**, and its new pair is stored over the live one like a customer's grant
-//! 3. where nothing is live it is **stored first** and refreshed then, like any other connection: a refresh whose pair could
-//!    not be stored would lose what was to be saved
+//! 2. a live connection is not overwritten in passing, and not before the new token has proved itself: it is
+//!    **refreshed first**, and its new pair is stored over the live one like a customer's grant
+//! 3. where nothing is live it is **stored first** and refreshed then, like any other connection: a refresh whose pair
+//!    could not be stored would lose what was to be saved
 //!
-//! A token that is stored first and then refused is stored all the same: the connection is given up as every other one, when
-//! the refusal is confirmed.
+//! A token that is stored first and then refused is stored all the same: the connection is given up as every other one,
+//! when the refusal is confirmed.
 
 use std::sync::Arc;
 use std::time::Duration;

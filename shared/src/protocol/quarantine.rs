@@ -1,5 +1,5 @@
-//! Puts off a row that cannot be read, for every worker that meets one. It hides no other row, keeps no lease, and a person
-//! finds it in `GET /v1/connections?status=quarantined`.
+//! Puts off a row that cannot be read, for every worker that meets one. It hides no other row, keeps no lease, and a
+//! person finds it in `GET /v1/connections?status=quarantined`.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -8,8 +8,8 @@
 //! 6. seal, and **commit** on the predecessor
 //! 7. only now release the access token
 //!
-//! A lost race is not a failure: the worker that finds another pair in the row adopts it. A failure is **settled**: it backs
-//! off and releases the lease. Only a confirmed refusal **gives up**, and not while many connections are refused.
+//! A lost race is not a failure: the worker that finds another pair in the row adopts it. A failure is **settled**: it
+//! backs off and releases the lease. Only a confirmed refusal **gives up**, and not while many connections are refused.
 //!
 //! Steps 6 and 7 stand in `refresh/commit.rs`, what follows a failure in `refresh/failure.rs`.
 
@@ -153,8 +153,8 @@ impl Refreshing {
         Ok(Lease { connection, owner, until })
     }
 
-    /// DynamoDB refuses a write that adds to an attribute of another type: then it is the row that cannot be read, and no
-    /// service that is down.
+    /// DynamoDB refuses a write that adds to an attribute of another type: then it is the row that cannot be read, and
+    /// no service that is down.
     async fn not_acquired(&self, id: &ConnectionId, reason: &RefreshReason, error: StoreError) -> Outcome {
         match self.connections.row(id).await {
             Ok(Some(Row::Unreadable(unreadable))) => self.unreadable(unreadable, put_off_by(reason)).await,
@@ -191,8 +191,8 @@ impl Refreshing {
         self.clock.now() <= lease.until - (REQUEST_BUDGET + COMMIT_BUDGET)
     }
 
-    /// An earlier lease ended out of sight, and perhaps its pair waits in the queue: then sending the refresh token again
-    /// would be a reuse, for which a strict provider ends them all. The queue is not waited for for ever.
+    /// An earlier lease ended out of sight, and perhaps its pair waits in the queue: then sending the refresh token
+    /// again would be a reuse, for which a strict provider ends them all. The queue is not waited for for ever.
     async fn may_be_in_escrow(&self, connection: &Connection) -> bool {
         if self.clock.now() > connection.expires_at + ESCROW_PATIENCE {
             return false;
@@ -206,8 +206,8 @@ impl Refreshing {
         }
     }
 
-    /// Sends the refresh token: once, and once more where that is right. Returns the moment before the last request, from
-    /// which the new token's life is counted.
+    /// Sends the refresh token: once, and once more where that is right. Returns the moment before the last request,
+    /// from which the new token's life is counted.
     async fn send(&self, lease: &Lease, prepared: &Prepared) -> Result<(TokenResponse, Timestamp), Unanswered> {
         let cause = match self.send_once(lease, prepared).await {
             Ok(sent) => return Ok(sent),
@@ -222,7 +222,8 @@ impl Refreshing {
         again.map_err(|error| Unanswered { error, unknown_before: true })
     }
 
-    /// With one client secret, or with another one where the provider does not know the first: then the grant was not used.
+    /// With one client secret, or with another one where the provider does not know the first: then the grant was not
+    /// used.
     async fn send_once(&self, lease: &Lease, prepared: &Prepared) -> Result<(TokenResponse, Timestamp), ProviderError> {
         let has_time = || self.has_time_to_send(lease);
         let send = |secret| async move {

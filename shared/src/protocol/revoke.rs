@@ -1,5 +1,5 @@
-//! Works off the list of grants to revoke (RFC 7009), in the background: after a refresh, after a disconnect, and by the
-//! schedule. No customer and no caller waits for it.
+//! Works off the list of grants to revoke (RFC 7009), in the background: after a refresh, after a disconnect, and by
+//! the schedule. No customer and no caller waits for it.
 //!
 //! 1. what is to be done about each grant: nothing is revoked beside a live connection of the same account
 //! 2. **claim** it for one try: another worker does not send it too, and the next try comes later
@@ -42,8 +42,8 @@ pub struct Revoking {
 }
 
 impl RevocationList {
-    /// Puts a grant that no row holds into the list of the row that it belongs to. Where there is no row, nothing can be
-    /// done about it, and the log says so.
+    /// Puts a grant that no row holds into the list of the row that it belongs to. Where there is no row, nothing can
+    /// be done about it, and the log says so.
     pub async fn add(&self, grant: Revocation, mut seen: Option<Row>) -> Result<(), StoreError> {
         let pair = grant.pair.id;
         for _ in 0..TRIES {

@@ -29,7 +29,8 @@ pub(super) fn grant(answer: &Answer) -> Result<TokenResponse, ProviderError> {
     let Some(body) = &answer.body else { return Err(unknown(&format!("more than {BODY_LIMIT} bytes"))) };
     let members = Members::read(body).ok_or_else(|| unknown("no JSON object"))?;
     let Some(access_token) = members.text("access_token") else {
-        // Tokens that cannot be read are tokens all the same: the provider has rotated, and what else it says does not matter.
+        // Tokens that cannot be read are tokens all the same: the provider has rotated, and what else it says does not
+        // matter.
         let has_tokens = !members.is_empty("access_token") || !members.is_empty("refresh_token");
         return Err(match members.text("error").filter(|_| !has_tokens) {
             Some(code) => refusal(status, &code),
@@ -90,8 +91,8 @@ fn refusal(status: StatusCode, code: &str) -> ProviderError {
     }
 }
 
-/// The codes of RFC 6749 section 5.2, RFC 7009 section 2.2.1 and RFC 6750 section 3.1. Any other text is the provider's, and
-/// stays out of our log.
+/// The codes of RFC 6749 section 5.2, RFC 7009 section 2.2.1 and RFC 6750 section 3.1. Any other text is the
+/// provider's, and stays out of our log.
 fn known(code: &str) -> &'static str {
     const CODES: [&str; 8] = [
         "invalid_request",
@@ -106,8 +107,8 @@ fn known(code: &str) -> &'static str {
     CODES.into_iter().find(|known| *known == code).unwrap_or("of its own")
 }
 
-/// Whole seconds from a number, a fraction, or a text of either. Less than one is no lifetime: a token that is never fresh
-/// would be refreshed at every read.
+/// Whole seconds from a number, a fraction, or a text of either. Less than one is no lifetime: a token that is never
+/// fresh would be refreshed at every read.
 fn seconds(value: &Value) -> Option<Duration> {
     let number = value.as_f64().or_else(|| value.as_str()?.trim().parse().ok())?;
     (number.is_finite() && number >= 1.0).then(|| Duration::from_secs((number as u64).min(LONGEST_LIFETIME)))

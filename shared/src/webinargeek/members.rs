@@ -1,8 +1,8 @@
 //! The members of a JSON object that the provider has answered.
 //!
-//! Each member is read when it is needed, so that a defect in one that is not needed hides no other: a byte that is not UTF-8
-//! in a description, half a surrogate pair, a number beyond all limits. The structure is read strictly: an object that is cut
-//! off, or has something behind it, has no members.
+//! Each member is read when it is needed, so that a defect in one that is not needed hides no other: a byte that is not
+//! UTF-8 in a description, half a surrogate pair, a number beyond all limits. The structure is read strictly: an object
+//! that is cut off, or has something behind it, has no members.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,7 +15,8 @@ pub(super) struct Members(BTreeMap<Name, Box<RawValue>>);
 impl Members {
     /// `None` for everything but one complete object.
     pub(super) fn read(body: &[u8]) -> Option<Self> {
-        // A byte that is not UTF-8 becomes U+FFFD: it stands for no character of JSON's grammar, so it mends no structure.
+        // A byte that is not UTF-8 becomes U+FFFD: it stands for no character of JSON's grammar, so it mends no
+        // structure.
         let text = String::from_utf8_lossy(body);
         // RFC 8259 section 8.1 lets a reader ignore a byte order mark.
         Self::parse(text.strip_prefix('\u{feff}').unwrap_or(&text))

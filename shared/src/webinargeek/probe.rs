@@ -1,4 +1,5 @@
-//! A request that the token endpoint must refuse: whether it says so of the code or of the client tells our credentials.
+//! A request that the token endpoint must refuse: whether it says so of the code or of the client tells our
+//! credentials.
 
 use super::{WebinarGeek, answer};
 use crate::domain::secret::ClientSecret;

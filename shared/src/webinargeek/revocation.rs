@@ -1,9 +1,9 @@
 //! Revoking a pair (RFC 7009), where the provider has an endpoint for it.
 //!
-//! A complete 4xx is final: to ask again would only repeat it. By section 2.2 a token that is invalid already is a success, but
-//! some providers answer that with an error, and the endpoint's address may be wrong. The same holds for a redirect, which
-//! is never followed. Not final are what asks us to try later, and a refusal of the client, where another secret may be
-//! accepted.
+//! A complete 4xx is final: to ask again would only repeat it. By section 2.2 a token that is invalid already is a
+//! success, but some providers answer that with an error, and the endpoint's address may be wrong. The same holds for a
+//! redirect, which is never followed. Not final are what asks us to try later, and a refusal of the client, where
+//! another secret may be accepted.
 
 use async_trait::async_trait;
 use http::StatusCode;
@@ -76,8 +76,8 @@ fn said(answer: &Answer) -> Result<Said, ProviderError> {
     }
 }
 
-/// The request was not looked at, and the same one may be sent again: RFC 9110 section 15.5.9, RFC 8470 section 5.2, RFC 6585
-/// section 4. The first two are told as throttling too: all that follows from any of them is to wait.
+/// The request was not looked at, and the same one may be sent again: RFC 9110 section 15.5.9, RFC 8470 section 5.2,
+/// RFC 6585 section 4. The first two are told as throttling too: all that follows from any of them is to wait.
 fn is_for_later(status: StatusCode) -> bool {
     matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS)
 }

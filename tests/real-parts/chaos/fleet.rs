@@ -1,8 +1,9 @@
 //! What the functions stand on while they are killed: engines, a provider, the rows, and how time is made to pass.
 //!
-//! A freeze longer than the lease would take 35 s and more of real time, so the rows are aged instead: to everybody else,
-//! the frozen process's lease and its grace are over. Its own clock does not say so when it wakes up. That is worse than
-//! the truth: it goes on, where a later clock would have stopped it. And the binary that ships needs no clock of ours.
+//! A freeze longer than the lease would take 35 s and more of real time, so the rows are aged instead: to everybody
+//! else, the frozen process's lease and its grace are over. Its own clock does not say so when it wakes up. That is
+//! worse than the truth: it goes on, where a later clock would have stopped it. And the binary that ships needs no
+//! clock of ours.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

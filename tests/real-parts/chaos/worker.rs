@@ -14,8 +14,8 @@ use super::journey::{Provider, back_with_a_code};
 use crate::gateway::body;
 use crate::runtime_api::{Answer, Function};
 
-/// How long a function is left alone before it is hurt, and how long it stays frozen, in milliseconds: the time that its
-/// work takes, so that every step of it is hit.
+/// How long a function is left alone before it is hurt, and how long it stays frozen, in milliseconds: the time that
+/// its work takes, so that every step of it is hit.
 const MOMENT: u64 = 120;
 const FROZEN: u64 = 150;
 

@@ -1,5 +1,5 @@
-//! What a process asks of the world and what it is told, as values: so a call can wait, be told in a history, be hashed by
-//! the exhaustive search, and be changed by a mutant.
+//! What a process asks of the world and what it is told, as values: so a call can wait, be told in a history, be hashed
+//! by the exhaustive search, and be changed by a mutant.
 
 use shared::domain::item::Item;
 use shared::domain::secret::DataKey;
@@ -158,8 +158,8 @@ impl Request {
         matches!(self, Self::Read { key, .. } if key.starts_with('#'))
     }
 
-    /// What no other process of the exhaustive search can see, or change: the pause, which none writes there; the numbers of
-    /// an id's events, which one takes; keys and the client secret.
+    /// What no other process of the exhaustive search can see, or change: the pause, which none writes there; the
+    /// numbers of an id's events, which one takes; keys and the client secret.
     pub fn is_of_one_process(&self) -> bool {
         match self {
             Self::MakeKey { .. } | Self::OpenKey { .. } | Self::Secret => true,

@@ -1,7 +1,8 @@
-//! Every interleaving: two workers on one connection, every order of what others can see, and every fault, up to a number.
+//! Every interleaving: two workers on one connection, every order of what others can see, and every fault, up to a
+//! number.
 //!
-//! A run follows a path of choices; where it comes to a state that was seen before, it is left. A worker more is one more
-//! line in [`Setup::begin`].
+//! A run follows a path of choices; where it comes to a state that was seen before, it is left. A worker more is one
+//! more line in [`Setup::begin`].
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
@@ -21,7 +22,8 @@ use crate::world::Turn;
 #[derive(Clone, Copy, Debug)]
 pub struct Setup {
     pub class: Class,
-    /// Seconds after the first worker's start that the second one starts: at once, or when the lease and its grace are over.
+    /// Seconds after the first worker's start that the second one starts: at once, or when the lease and its grace are
+    /// over.
     pub second_after: u64,
     /// Whether the access token has expired.
     pub expired: bool,

@@ -1,8 +1,8 @@
 //! What must hold after every step, and the ledger that it is checked against.
 //!
 //! The ledger sees effects, not intentions: what was applied to the tables, what arrived at the provider, what left it,
-//! what was shown to an integrator. What came before what is the order of these effects, and no clock's. The first thing
-//! that must not be is kept as the [`Violation`] of the run.
+//! what was shown to an integrator. What came before what is the order of these effects, and no clock's. The first
+//! thing that must not be is kept as the [`Violation`] of the run.
 
 use std::collections::{HashMap, HashSet};
 
@@ -45,10 +45,11 @@ pub enum Invariant {
     OneSender,
     /// 3c. A refresh token waits as long as its last failure asked for.
     BackoffHonoured,
-    /// 4. A connection ends only when the provider has refused that very token twice, at least 60 s apart, with no rival;
-    ///    or where there is no refresh token, or it was refused for a day.
+    /// 4. A connection ends only when the provider has refused that very token twice, at least 60 s apart, with no
+    ///    rival; or where there is no refresh token, or it was refused for a day.
     EndedOnConfirmation,
-    /// 5. One exchange per code, in the browser that began, within the time of the attempt, and one connection per session.
+    /// 5. One exchange per code, in the browser that began, within the time of the attempt, and one connection per
+    ///    session.
     OneExchange,
     /// 6. What began before a connection was taken away does not bring it back; what began after it does.
     DisconnectWins,
@@ -60,7 +61,8 @@ pub enum Invariant {
     LossLabelled,
     /// 8. A token that a caller was told to keep lives as long as it was told.
     CacheHonoured,
-    /// 8b. A pair is refreshed by a worker that has seen it, not while it is young, and not where only its customer can help.
+    /// 8b. A pair is refreshed by a worker that has seen it, not while it is young, and not where only its customer can
+    /// help.
     NotForNothing,
     /// 9. A customer who is told that the account is connected is connected, and a session says what its journey did.
     ToldTheTruth,
@@ -72,7 +74,8 @@ pub enum Invariant {
     EventsAreTrue,
     /// 12b. State, index, list, token route and events say the same of a row.
     RoutesAgree,
-    /// 13. Nothing of a pair that has to be confirmed is handed out or refreshed before, and nobody can confirm it late.
+    /// 13. Nothing of a pair that has to be confirmed is handed out or refreshed before, and nobody can confirm it
+    ///     late.
     ConfirmedBeforeUse,
     /// 14. Maintenance changes no pair, puts none under an older key, and deletes only what is dead for long.
     MaintenanceIsHarmless,
@@ -80,7 +83,8 @@ pub enum Invariant {
     UnreadableIsKept,
     /// 15. The account on a connection is its grant's, and nobody takes it from a connection that has it.
     AccountsAreTrue,
-    /// 16. Every grant that is not live is revoked, waits to be revoked, is left to expire by the rules, or was named in the log.
+    /// 16. Every grant that is not live is revoked, waits to be revoked, is left to expire by the rules, or was named
+    ///     in the log.
     NoGrantForgotten,
     /// 16b. Nothing is revoked beside a live connection of the same account, or of one that is not known.
     NothingLiveRevoked,
@@ -142,7 +146,8 @@ pub struct Stored {
     pub stored_at: u64,
 }
 
-/// The youngest pair that anything may ask to refresh: half of the shortest lifetime is left, and a rejection needs a minute.
+/// The youngest pair that anything may ask to refresh: half of the shortest lifetime is left, and a rejection needs a
+/// minute.
 const YOUNG: i64 = 59;
 
 /// A lease, from the moment that the table had it.
@@ -168,8 +173,8 @@ pub struct Ledger {
     pub current: HashMap<String, Stored>,
     /// Access tokens that have ever been stored.
     stored: HashSet<String>,
-    /// Refresh tokens whose successor was committed, each with the processes that had taken the lease over by right when a
-    /// process that had been frozen past its own committed after all: they cannot know.
+    /// Refresh tokens whose successor was committed, each with the processes that had taken the lease over by right
+    /// when a process that had been frozen past its own committed after all: they cannot know.
     spent: HashMap<String, Vec<ProcessId>>,
     /// On the current pair, by refresh token.
     leases: HashMap<String, Vec<Lease>>,

@@ -1,6 +1,7 @@
 //! Every mutant, until an invariant has killed it.
 //!
-//! The conditions to weaken are those that the code asks for while it runs: none is listed by hand, so none is forgotten.
+//! The conditions to weaken are those that the code asks for while it runs: none is listed by hand, so none is
+//! forgotten.
 
 use std::collections::BTreeMap;
 
@@ -19,8 +20,8 @@ pub struct Fall {
     pub killed_by: Option<(Plan, Violation)>,
 }
 
-/// Conditions that another one, or the code before them, makes superfluous: a second line, whose removal changes nothing.
-/// A mutant of these may live; one that dies all the same has found a way that this page does not know.
+/// Conditions that another one, or the code before them, makes superfluous: a second line, whose removal changes
+/// nothing. A mutant of these may live; one that dies all the same has found a way that this page does not know.
 pub const EQUIVALENT: &[(WriteName, &str, Weakening, &str)] = &[];
 
 pub fn is_equivalent(mutant: &Mutant) -> Option<&'static str> {
@@ -47,7 +48,8 @@ pub fn find(seeds: u64) -> Vec<Mutant> {
     found.into_keys().chain(orderings).collect()
 }
 
-/// Seeds that were the first to kill a mutant that is hard to kill. Stale after a change of [`Plan`], and then only useless.
+/// Seeds that were the first to kill a mutant that is hard to kill. Stale after a change of [`Plan`], and then only
+/// useless.
 const PROVEN: [u64; 15] = [17_634, 15_933, 1492, 71, 1555, 694, 922, 586, 217, 1260, 636, 313, 539, 1380, 266];
 
 /// Stormy runs on every class of provider, until `goes_on` says that it is enough.

@@ -1,4 +1,5 @@
-//! The two tables: maps of rows, and the domain's own conditions and changes. No condition is written here a second time.
+//! The two tables: maps of rows, and the domain's own conditions and changes. No condition is written here a second
+//! time.
 
 use std::collections::BTreeMap;
 

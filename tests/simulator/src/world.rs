@@ -1,7 +1,7 @@
 //! Everything outside the code under test: time, tables, keys, the provider, who is alive, and what comes next.
 //!
-//! A call is registered by a port, gets its fate from the chooser, and is then a few steps in the queue: its effect (none,
-//! one, or two), and the delivery of its answer. [`crate::scheduler`] takes one step after the other.
+//! A call is registered by a port, gets its fate from the chooser, and is then a few steps in the queue: its effect
+//! (none, one, or two), and the delivery of its answer. [`crate::scheduler`] takes one step after the other.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard};

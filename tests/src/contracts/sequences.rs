@@ -1,8 +1,8 @@
 //! The model against an engine: random sequences of conditional writes, through the shipped adapters.
 //!
 //! A sequence goes on with writes of the protocol and with made-up ones, half of them chosen so that the model applies
-//! them. After each one the adapter must have answered as [`Write::evaluate`] and [`Write::apply`] say, and the engine must
-//! hold the row that they say. What is shown of a `Write` by reasoning is then true of what ships.
+//! them. After each one the adapter must have answered as [`Write::evaluate`] and [`Write::apply`] say, and the engine
+//! must hold the row that they say. What is shown of a `Write` by reasoning is then true of what ships.
 //!
 //! A divergence names the seed; `SEED=… ` with the same test runs it again, as the first sequence of all.
 
@@ -30,8 +30,8 @@ const STEPS: u64 = 6;
 /// Sequences that run side by side: each has rows of its own.
 const WORKERS: u64 = 4;
 
-/// How often a write that the model applies, or refuses, is looked for: of one name, and by how many names before any will
-/// do.
+/// How often a write that the model applies, or refuses, is looked for: of one name, and by how many names before any
+/// will do.
 const TRIES: usize = 60;
 const NAMES: usize = 6;
 
@@ -193,8 +193,8 @@ impl Sequence {
         Subject { kind, key, image, names }
     }
 
-    /// A write that the model applies, or one that it refuses, as often as the other. Its name is drawn first, so that the
-    /// writes with many clauses are applied too. A made-up write has none.
+    /// A write that the model applies, or one that it refuses, as often as the other. Its name is drawn first, so that
+    /// the writes with many clauses are applied too. A made-up write has none.
     fn choose(&mut self, subject: &Subject) -> (Option<WriteName>, Step) {
         let (wanted, is_made_up) = (self.random.percent(50), self.random.percent(30));
         let image = subject.image.as_ref();

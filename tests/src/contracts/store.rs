@@ -118,8 +118,8 @@ async fn two_writes_are_both_done_or_neither(engine: &Engine) {
     assert_eq!(engine.both(&end, &completed).await, Ok(false), "the session is completed");
 }
 
-/// Found by the random sequences: `((a))` is a redundant pair of parentheses, which DynamoDB refuses, and so is an empty map
-/// of values.
+/// Found by the random sequences: `((a))` is a redundant pair of parentheses, which DynamoDB refuses, and so is an
+/// empty map of values.
 async fn a_list_of_one_test_is_accepted_and_so_is_a_transaction_without_values(engine: &Engine) {
     let write = |name, key: &str| Write {
         name,

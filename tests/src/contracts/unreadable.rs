@@ -1,5 +1,5 @@
-//! Rows that cannot be read, through the shipped adapters: each names what is wrong with it, none ends a process, and no
-//! page, list or index loses another row because of it.
+//! Rows that cannot be read, through the shipped adapters: each names what is wrong with it, none ends a process, and
+//! no page, list or index loses another row because of it.
 //!
 //! The rows are made of complete ones, attribute by attribute: it is missing, of every other type, a number that is no
 //! integer, a text that is never written.

@@ -1,5 +1,5 @@
-//! `POST /v1/doctor`: how a provider rotates is found out on a throw-away connection, and nothing more is lost than that is
-//! worth.
+//! `POST /v1/doctor`: how a provider rotates is found out on a throw-away connection, and nothing more is lost than
+//! that is worth.
 
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex};

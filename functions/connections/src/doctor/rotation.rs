@@ -8,9 +8,9 @@
 //!    - honoured (P1, P3): the grant that came with it is stored nowhere, and is revoked
 //!    - refused: refresh once more. That works (P2), or is refused too: the reuse has ended the whole grant (P4)
 //!
-//! The token protocol never sends a refresh token whose successor is stored, since a provider may take it for theft and end
-//! the grant. Here that is what is asked. So the caller names the connection as a throw-away, uses it nowhere meanwhile, and
-//! deletes it afterwards.
+//! The token protocol never sends a refresh token whose successor is stored, since a provider may take it for theft and
+//! end the grant. Here that is what is asked. So the caller names the connection as a throw-away, uses it nowhere
+//! meanwhile, and deletes it afterwards.
 
 use shared::domain::connection::refresh::RefreshReason;
 use shared::domain::connection::{Connection, Row};

@@ -118,8 +118,8 @@ fn due(row: &Item) -> Option<Due> {
     let Some(Value::S(key)) = row.0.get("id") else { return None };
     // A number that is no integer: due at once, and put off when the row itself is read.
     let refresh_at = number("refresh_at").unwrap_or(Timestamp::from_unix(0));
-    // The fleet's least remaining lifetime is that of the others: it has no access token yet, or its customer is needed,
-    // which has been told.
+    // The fleet's least remaining lifetime is that of the others: it has no access token yet, or its customer is
+    // needed, which has been told.
     let has_none = [NEEDS_CUSTOMER_SINCE, NOT_REFRESHED].into_iter().any(|name| row.0.contains_key(name));
     Some(Due { key: key.clone(), refresh_at, expires_at: number("expires_at").filter(|_| !has_none) })
 }

@@ -97,8 +97,8 @@ pub enum End {
     Failed { failure: Failure, reference: String },
 }
 
-/// Stores how the attempt ended. The verifier has done its work and goes. A reload that finds the connection stored ends an
-/// attempt once more that had failed; that it has connected stays.
+/// Stores how the attempt ended. The verifier has done its work and goes. A reload that finds the connection stored
+/// ends an attempt once more that had failed; that it has connected stays.
 pub fn end(state_hash: &StateHash, end: &End) -> Write {
     let phase = match end {
         End::Connected => Phase::Connected,

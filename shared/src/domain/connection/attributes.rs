@@ -108,8 +108,8 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 pub const CONNECTED: &str = "connected";
 pub const VACANT: &str = "vacant";
 
-/// Values of [`NOT_REFRESHED`]: nothing was connected before the import, or it took the place of a connection that had an
-/// access token.
+/// Values of [`NOT_REFRESHED`]: nothing was connected before the import, or it took the place of a connection that had
+/// an access token.
 pub const BEGINS: i64 = 1;
 pub const REPLACES: i64 = 2;
 

@@ -1,5 +1,5 @@
-//! The write that takes a connection away. From then on no token is handed out, and no journey that began before brings it
-//! back; its grants are in the list of those to revoke, and what is left is a tombstone.
+//! The write that takes a connection away. From then on no token is handed out, and no journey that began before brings
+//! it back; its grants are in the list of those to revoke, and what is left is a tombstone.
 
 use super::Row;
 use super::attributes::{DISCONNECT_ORDER, REVOCATION, STATUS, VACANT, VACANT_SINCE, removed_by_a_tombstone};

@@ -147,8 +147,8 @@ pub(super) fn live(seen: Option<&Row>) -> Option<&Connection> {
 impl NewGrant {
     pub fn standing(&self, seen: Option<&Row>) -> Result<Standing, Unreadable> {
         let standing = standing(&self.name, self.order, self.session.as_ref(), seen)?;
-        // A token that has not proved itself takes no place of one that works: of a customer, who has connected since the
-        // row was read.
+        // A token that has not proved itself takes no place of one that works: of a customer, who has connected since
+        // the row was read.
         let is_active = live(seen).is_some_and(|live| live.state == State::Active);
         Ok(match standing {
             Standing::Welcome if self.is_not_refreshed && is_active => Standing::Refused(Refusal::Superseded),
@@ -197,8 +197,8 @@ pub fn connect(grant: &NewGrant, seen: Option<&Row>, refresh_every: Duration, no
     changes.extend(grant.session.iter().flat_map(SessionMark::changes));
     changes.push(counted(seen, grant.order));
     let dropped = replace(seen, now, &mut changes);
-    // Also that the live pair is the predecessor: without that, a write repeated by the SDK after a lost acknowledgement would
-    // put a spent pair over its successor.
+    // Also that the live pair is the predecessor: without that, a write repeated by the SDK after a lost
+    // acknowledgement would put a spent pair over its successor.
     let (key, clauses) = (grant.id.as_str().to_owned(), vec![is_as_seen(seen)]);
     (Write { name: WriteName::Connect, key, clauses, changes }, dropped)
 }

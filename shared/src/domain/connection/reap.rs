@@ -12,7 +12,8 @@ pub enum Reaping {
     /// It lives, or has died since the limit.
     Leave,
     Delete(Delete),
-    /// It is dead, and grants of it are still to be revoked: it becomes a tombstone first, which the schedule works off.
+    /// It is dead, and grants of it are still to be revoked: it becomes a tombstone first, which the schedule works
+    /// off.
     Disconnect,
 }
 

@@ -1,5 +1,5 @@
-//! The conditional writes of a refresh. **These conditions are the product**: each clause excludes a way in which a live
-//! pair would be lost, or a dead connection revived.
+//! The conditional writes of a refresh. **These conditions are the product**: each clause excludes a way in which a
+//! live pair would be lost, or a dead connection revived.
 //!
 //! ```text
 //!   acquire ──┬──► commit    the new pair is stored over its predecessor, in every state of the connection
@@ -28,8 +28,9 @@ use crate::domain::write::{Change, Clause, Test, Write, WriteName, clause};
 /// A lease covers two requests to the provider (13 s each), the key, and the commit.
 pub const LEASE: Duration = Duration::from_secs(35);
 
-/// A lease that ran out without being settled is a process that died, or a pair that waits to be stored. Within this time
-/// that pair arrives in the table, or the queue's count tells of it: SQS says that its counts may lag by a minute or more.
+/// A lease that ran out without being settled is a process that died, or a pair that waits to be stored. Within this
+/// time that pair arrives in the table, or the queue's count tells of it: SQS says that its counts may lag by a minute
+/// or more.
 pub const UNSETTLED_GRACE: Duration = Duration::from_secs(120);
 
 /// "The provider refused this version" is believed once the version is older than this: an answer that crossed a
@@ -91,8 +92,8 @@ pub fn acquire(id: &ConnectionId, reason: &RefreshReason, lease_owner: &str, now
     ];
     match reason {
         RefreshReason::Scheduled => {}
-        // Long before the schedule would come to it. If this process dies, and a provider honours the old refresh token for
-        // some minutes only, the schedule must come at once (found by the simulator).
+        // Long before the schedule would come to it. If this process dies, and a provider honours the old refresh token
+        // for some minutes only, the schedule must come at once (found by the simulator).
         RefreshReason::OnDemand { .. } | RefreshReason::Rejected { .. } => {
             changes.push(Change::Set(REFRESH_AT, (now + LEASE + Duration::from_secs(1)).into()));
         }
@@ -102,9 +103,10 @@ pub fn acquire(id: &ConnectionId, reason: &RefreshReason, lease_owner: &str, now
 
 /// Stores a refreshed pair over the one that it was made from.
 ///
-/// The predecessor is the only clause. No lease: a late but valid pair is the only live one. No state: a pair that arrives
-/// after a rival has given the connection up revives it, since what the rival has noted goes with the old pair. Only a
-/// connection that was taken away has no predecessor any more; its late pair goes to the list of grants to revoke.
+/// The predecessor is the only clause. No lease: a late but valid pair is the only live one. No state: a pair that
+/// arrives after a rival has given the connection up revives it, since what the rival has noted goes with the old pair.
+/// Only a connection that was taken away has no predecessor any more; its late pair goes to the list of grants to
+/// revoke.
 pub fn commit(id: &ConnectionId, old: PairId, version: i64, new: &NewPair, refresh_every: Duration) -> Write {
     let mut changes = new.changes(id, version, refresh_every);
     changes.extend(OF_THE_PAIR.map(Change::Remove));
@@ -159,16 +161,16 @@ pub fn settle(id: &ConnectionId, lease_owner: &str, settlement: &Settlement) -> 
     Write { name: WriteName::Settle, key: id.as_str().to_owned(), clauses: vec![lease_is_ours(lease_owner)], changes }
 }
 
-/// Also says that the stored pair is still the one that was leased: a new one takes the lease away, and no two leases have
-/// the same owner.
+/// Also says that the stored pair is still the one that was leased: a new one takes the lease away, and no two leases
+/// have the same owner.
 fn lease_is_ours(lease_owner: &str) -> Clause {
     clause("the lease is ours", Test::Equals(LEASE_OWNER, lease_owner.into()))
 }
 
 /// From now on only the customer can help.
 ///
-/// Where that is so because of refusals that say nothing about the grant (`why` is `refused`), the connection stays in the
-/// schedule, at `not_before`: a refresh that succeeds revives it.
+/// Where that is so because of refusals that say nothing about the grant (`why` is `refused`), the connection stays in
+/// the schedule, at `not_before`: a refresh that succeeds revives it.
 pub fn give_up(
     id: &ConnectionId,
     lease_owner: &str,
@@ -209,8 +211,8 @@ pub enum PutOffBy<'a> {
     Caller,
 }
 
-/// Puts off a row that cannot be read, and shows it to a person. It stays as it is, and due: a wrong deployment that makes
-/// every row unreadable must not empty the schedule.
+/// Puts off a row that cannot be read, and shows it to a person. It stays as it is, and due: a wrong deployment that
+/// makes every row unreadable must not empty the schedule.
 pub fn quarantine(unreadable: &Unreadable, by: PutOffBy<'_>, not_before: Timestamp, now: Timestamp) -> Write {
     let is_as_it_was = match &unreadable.found {
         None => Test::Absent(unreadable.attribute),

@@ -17,8 +17,8 @@ pub fn held(row: &Row) -> Vec<SealedPair> {
     live.into_iter().chain(waiting).chain(to_revoke).cloned().collect()
 }
 
-/// The pair under another data key. It stays the same pair: its id does not change, so that a refresh in flight still finds
-/// its predecessor. `None` where the row does not hold it.
+/// The pair under another data key. It stays the same pair: its id does not change, so that a refresh in flight still
+/// finds its predecessor. `None` where the row does not hold it.
 ///
 /// That refresh holds the data key that it has read, and its [`super::refresh::commit`] stores `sealed` and `data_key`
 /// together: the row opens after both orders of the two writes. Where the commit comes last, the row is under the

@@ -1,8 +1,8 @@
 //! The grants that are still to be revoked: a list in the row, in slots.
 //!
-//! What a reconnect, an import, a confirmation or a disconnect replaces is put there by the same write, so that no grant
-//! is forgotten when a process dies. The list is worked off in the background ([`crate::protocol::revoke`]); nothing waits
-//! for it.
+//! What a reconnect, an import, a confirmation or a disconnect replaces is put there by the same write, so that no
+//! grant is forgotten when a process dies. The list is worked off in the background ([`crate::protocol::revoke`]);
+//! nothing waits for it.
 
 use std::time::Duration;
 
@@ -47,8 +47,8 @@ pub struct Revocations([Option<Revocation>; REVOKE.len()]);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     Revoke,
-    /// The live connection is of the same account: a provider may have given both grants one token, or may end all grants of
-    /// the account. It is left to expire.
+    /// The live connection is of the same account: a provider may have given both grants one token, or may end all
+    /// grants of the account. It is left to expire.
     LeaveToExpire,
     /// Whether it is of the same account is not known. It stays in the list until the connection is taken away.
     Keep,
@@ -150,8 +150,8 @@ pub fn add(seen: &Row, grant: Revocation, now: Timestamp) -> Option<(Write, Vec<
     Some((Write { name: WriteName::AddRevocation, key: seen.id().to_owned(), clauses, changes }, dropped))
 }
 
-/// Takes a grant of the list for one try: the next one comes later, also if this process dies. Returns the grant as it is
-/// then in the list.
+/// Takes a grant of the list for one try: the next one comes later, also if this process dies. Returns the grant as it
+/// is then in the list.
 pub fn claim(row: &Row, revocation: &Revocation, now: Timestamp) -> Option<(Write, Revocation)> {
     let slot = row.revocations()?.slot(revocation)?;
     let claimed = revocation.claimed(now);
@@ -159,8 +159,8 @@ pub fn claim(row: &Row, revocation: &Revocation, now: Timestamp) -> Option<(Writ
     if matches!(row, Row::Tombstone(_)) {
         changes.push(Change::Set(REFRESH_AT, claimed.next_try_at.into()));
     }
-    // Also that no other worker has it, and that its customer has not come back: the time of a live connection's next refresh
-    // is not this one's.
+    // Also that no other worker has it, and that its customer has not come back: the time of a live connection's next
+    // refresh is not this one's.
     let clauses = vec![is_as_seen(Some(row))];
     Some((Write { name: WriteName::ClaimRevocation, key: row.id().to_owned(), clauses, changes }, claimed))
 }

@@ -1,5 +1,5 @@
-//! When a row is looked at that no refresh comes to: a pair waits for its confirmation there, or grants are to be revoked. It
-//! stands in a shard of its own until nothing is left to do.
+//! When a row is looked at that no refresh comes to: a pair waits for its confirmation there, or grants are to be
+//! revoked. It stands in a shard of its own until nothing is left to do.
 
 use super::attributes::{REFRESH_AT, SHARD};
 use super::grant::live;
@@ -24,8 +24,8 @@ pub(super) fn enter(seen: Option<&Row>, now: Timestamp) -> Vec<Change> {
     }
 }
 
-/// Takes a row out of the schedule in which nothing is left to do. `None` where something is, or where the schedule refreshes
-/// it.
+/// Takes a row out of the schedule in which nothing is left to do. `None` where something is, or where the schedule
+/// refreshes it.
 pub fn leave(row: &Row) -> Option<Write> {
     let changes = match row {
         Row::Tombstone(tombstone) if tombstone.state() == State::Tombstone && tombstone.refresh_at.is_some() => {

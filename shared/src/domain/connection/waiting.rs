@@ -1,8 +1,8 @@
 //! A pair that waits until the integrator's backend has confirmed it.
 //!
-//! The attack that this stops: an attacker makes a link for his own connection and passes it on; a customer who follows it
-//! and approves would hand over their account. The backend confirms only what its own logged-in user has come back with, so a
-//! stranger's approval never becomes live, and is revoked.
+//! The attack that this stops: an attacker makes a link for his own connection and passes it on; a customer who follows
+//! it and approves would hand over their account. The backend confirms only what its own logged-in user has come back
+//! with, so a stranger's approval never becomes live, and is revoked.
 //!
 //! ```text
 //! await_confirmation ──┬──► confirm    the pair becomes the live one
@@ -144,8 +144,9 @@ pub fn await_confirmation(
     (Write { name: WriteName::AwaitConfirmation, key, clauses, changes }, dropped)
 }
 
-/// Makes the pair that waits the live one. Whether the confirmation is its own and comes in time is asked of the row that is
-/// seen ([`Waiting::is_confirmed_by`]). The hash stays, so that a repetition after a lost answer finds its own success.
+/// Makes the pair that waits the live one. Whether the confirmation is its own and comes in time is asked of the row
+/// that is seen ([`Waiting::is_confirmed_by`]). The hash stays, so that a repetition after a lost answer finds its own
+/// success.
 pub fn confirm(seen: &Row, waiting: &Waiting, refresh_every: Duration, now: Timestamp) -> (Write, Vec<PairId>) {
     let grant = &waiting.grant;
     let mut changes = grant.new.changes(&grant.id, version_of(seen) + 1, refresh_every);

@@ -137,8 +137,8 @@ impl Refreshing {
         self.settle_as(lease, failure, settlement).await
     }
 
-    /// A refusal that says nothing about the grant may be our configuration, or an outage. Where it goes on for a day after
-    /// the access token's end, while other connections are refreshed, it is this pair's.
+    /// A refusal that says nothing about the grant may be our configuration, or an outage. Where it goes on for a day
+    /// after the access token's end, while other connections are refreshed, it is this pair's.
     async fn is_refused_for_good(&self, connection: &Connection, now: Timestamp) -> bool {
         let given_up_at = connection.expires_at + REFUSED_FOR;
         if now < given_up_at {

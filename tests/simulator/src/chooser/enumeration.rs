@@ -1,5 +1,5 @@
-//! A search through every choice, depth first: each run follows the choices of its path, and then always takes the first
-//! one; [`Position::advance`] goes on to the next path.
+//! A search through every choice, depth first: each run follows the choices of its path, and then always takes the
+//! first one; [`Position::advance`] goes on to the next path.
 
 use std::sync::{Arc, Mutex};
 

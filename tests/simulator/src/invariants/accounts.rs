@@ -49,12 +49,13 @@ impl Ledger {
         self.identified.insert(id.to_owned(), (claim, since));
     }
 
-    /// A worker that claims an account which another connection has must have looked at that one, and found that it has not.
+    /// A worker that claims an account which another connection has must have looked at that one, and found that it has
+    /// not.
     pub(super) fn claimed(&mut self, times: Times, write: &Write, old: Option<&Item>, new: &Item) {
         let claims = new.string("connection").unwrap_or_default().to_owned();
         if !self.ever_identified.contains(&(claims.clone(), write.key.clone())) {
-            // A worker that comes at the same moment would find no connection that has the account, and neither would know
-            // of the other.
+            // A worker that comes at the same moment would find no connection that has the account, and neither would
+            // know of the other.
             self.violate(times.now, Invariant::AccountsAreTrue, || format!("{claims} claims {} too early", write.key));
         }
         let Some(other) = old.and_then(|old| old.string("connection").ok()).map(str::to_owned) else { return };

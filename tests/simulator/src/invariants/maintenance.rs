@@ -16,7 +16,8 @@ use crate::world::World;
 const LONG_DEAD: i64 = 30 * 86_400;
 
 impl Ledger {
-    /// The same pairs, under a key that is no older: but for a run of an earlier deployment that comes to a row of a later one.
+    /// The same pairs, under a key that is no older: but for a run of an earlier deployment that comes to a row of a
+    /// later one.
     pub(super) fn resealed(&mut self, facts: &Facts<'_>) {
         // Somebody has made nonsense of the rest of it meanwhile.
         let Some(old) = facts.old.filter(|old| !matches!(old, Row::Unreadable(_))) else { return };
@@ -110,7 +111,8 @@ impl Ledger {
         facts.old_item.and_then(|old| old.string("lease_owner").ok()).map(str::to_owned)
     }
 
-    /// A worker that has seen that a row cannot be read writes nothing over it, but what releases it or stores its successor.
+    /// A worker that has seen that a row cannot be read writes nothing over it, but what releases it or stores its
+    /// successor.
     pub(super) fn kept_if_unreadable(&mut self, facts: &Facts<'_>) {
         let id = &facts.write.key;
         let Some(since) = self.damaged.get(id).copied() else { return };

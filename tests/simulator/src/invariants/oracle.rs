@@ -103,8 +103,9 @@ impl Ledger {
 }
 
 impl Ledger {
-    /// Whether something else than a refresh that came in its time has ended an access token: a new grant, a disconnect, a
-    /// caller who has asked for an early refresh, a rotation whose pair has not arrived, a family that has ended.
+    /// Whether something else than a refresh that came in its time has ended an access token: a new grant, a
+    /// disconnect, a caller who has asked for an early refresh, a rotation whose pair has not arrived, a family that
+    /// has ended.
     pub fn is_disturbed(&self, id: &str, access: &str, since: u64, provider: &Provider) -> bool {
         let Some(stored) = self.current.get(id) else { return true };
         if self.early.contains(access) || self.disturbed.get(id).is_some_and(|at| *at >= since) {

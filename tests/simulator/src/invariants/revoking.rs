@@ -1,4 +1,5 @@
-//! Checks of grants that are not live any more: each is revoked, waits to be, is left to expire by the rules, or is named.
+//! Checks of grants that are not live any more: each is revoked, waits to be, is left to expire by the rules, or is
+//! named.
 
 use std::collections::hash_map::Entry;
 

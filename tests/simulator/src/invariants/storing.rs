@@ -163,7 +163,8 @@ impl Ledger {
             WriteName::LeaveSchedule => self.has_left_the_schedule(facts),
             WriteName::Identify => self.identified(facts),
             WriteName::Reseal => self.resealed(facts),
-            // What they change is a grant of the list, or of what waits: every grant is kept, and every account is true.
+            // What they change is a grant of the list, or of what waits: every grant is kept, and every account is
+            // true.
             WriteName::AddRevocation | WriteName::RemoveRevocation | WriteName::IdentifyWaiting => {}
             WriteName::BeginAttempt
             | WriteName::TakeAttempt

@@ -71,7 +71,8 @@ impl Ledger {
         }
     }
 
-    /// The state of a row decides where the schedule and the list find it, what the token route says, and what was told.
+    /// The state of a row decides where the schedule and the list find it, what the token route says, and what was
+    /// told.
     pub(super) fn routes_agree(&mut self, facts: &Facts<'_>) {
         let id = &facts.write.key;
         let Ok(state) = facts.new.state() else { return };

@@ -231,8 +231,8 @@ impl Scenario {
         if self.plan.late_pairs == 0.0 || !self.random.chance(self.plan.late_pairs) {
             return;
         }
-        // A rival has given the connection up while its pair was on its way: too rare a chain of faults to wait for. The pair
-        // comes out of the queue in a moment.
+        // A rival has given the connection up while its pair was on its way: too rare a chain of faults to wait for.
+        // The pair comes out of the queue in a moment.
         let refresh_token = world.ledger.current[id.as_str()].pair.refresh.clone();
         let Ok(response) = world.provider.refresh(&refresh_token, false, time) else { return };
         let late = new_pair(late_id, response);

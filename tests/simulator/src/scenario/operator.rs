@@ -39,7 +39,8 @@ impl Scenario {
         });
     }
 
-    /// Somebody's hand, or a deployment that writes what another one cannot read. Not in P3: nobody gets through in time then.
+    /// Somebody's hand, or a deployment that writes what another one cannot read. Not in P3: nobody gets through in
+    /// time then.
     pub(super) fn damage(&mut self, index: usize) {
         if self.plan.class == Class::P3 {
             return;

@@ -27,8 +27,8 @@ pub struct Plan {
     pub confirms: f64,
     /// That a connection begins given up, with a pair that has come after that. Of the seed alone.
     pub late_pairs: f64,
-    /// An operator seals all pairs under a new key, or reaps the dead; what is not connected at the beginning is dead then; and
-    /// some rows make no sense for a while. Of the seed alone.
+    /// An operator seals all pairs under a new key, or reaps the dead; what is not connected at the beginning is dead
+    /// then; and some rows make no sense for a while. Of the seed alone.
     pub maintain_every: Option<u64>,
     /// That a connection begins refused for a day, without a word about its grant. Of the seed alone.
     pub refused: f64,

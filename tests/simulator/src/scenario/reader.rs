@@ -1,4 +1,5 @@
-//! The integrator: asks for a token, uses it at the provider, keeps it as long as it may, and says so when it is refused.
+//! The integrator: asks for a token, uses it at the provider, keeps it as long as it may, and says so when it is
+//! refused.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};

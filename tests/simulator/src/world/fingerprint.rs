@@ -1,6 +1,7 @@
 //! The whole state as one number: a search need not go on from where it has been.
 //!
-//! A process is a future and cannot be looked into. But it is deterministic: what it has been told decides where it stands.
+//! A process is a future and cannot be looked into. But it is deterministic: what it has been told decides where it
+//! stands.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 

@@ -93,8 +93,8 @@ pub(super) fn make(name: WriteName, random: &mut Random, id: &ConnectionId, imag
     Some(Step::Write(write))
 }
 
-/// A row to begin with, and the writes that are tried on it. Some stages are short, and have writes of their own: they are
-/// begun with more often.
+/// A row to begin with, and the writes that are tried on it. Some stages are short, and have writes of their own: they
+/// are begun with more often.
 pub(super) fn stage(random: &mut Random, id: &ConnectionId) -> (Item, Vec<WriteName>) {
     use WriteName as W;
     match random.below(10) {

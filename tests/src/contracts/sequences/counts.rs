@@ -1,4 +1,5 @@
-//! Every write of the small rows: the claim of an account, the fleet's counts and times, the order of a connection's events.
+//! Every write of the small rows: the claim of an account, the fleet's counts and times, the order of a connection's
+//! events.
 
 use std::time::Duration;
 
@@ -13,7 +14,8 @@ use shared::domain::write::{Write, WriteName};
 use super::NOW;
 use crate::random::Random;
 
-/// `None` where what its caller has seen asks for no such write. Sequences run side by side, so `key` is a row of its own.
+/// `None` where what its caller has seen asks for no such write. Sequences run side by side, so `key` is a row of its
+/// own.
 pub(super) fn make(name: WriteName, random: &mut Random, key: &str, image: Option<&Item>) -> Option<Write> {
     let window = random.between(1, 3) as i64;
     let write = match name {

@@ -26,7 +26,8 @@ use super::{Kind, SHARD};
 
 pub(super) const NOW: i64 = 1_800_000_000;
 
-/// Its customer is needed; it was leased once more; a pair waits beside it, and all slots for grants to revoke are used.
+/// Its customer is needed; it was leased once more; a pair waits beside it, and all slots for grants to revoke are
+/// used.
 pub(super) fn connection() -> Item {
     let mut item = Item::default();
     let mut becomes = |make: &dyn Fn(Option<&Row>) -> Write| {
