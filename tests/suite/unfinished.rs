@@ -1,11 +1,10 @@
 //! A run that does not do its whole work says so, in its summary and as metrics: a fleet that is not looked at looks
 //! like a fleet in which nothing is to be done.
 
-use aws_sdk_dynamodb::types::AttributeValue;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use aws_sdk_dynamodb::types::{DeleteGlobalSecondaryIndexAction, GlobalSecondaryIndexUpdate};
+use aws_sdk_dynamodb::types::{AttributeValue, DeleteGlobalSecondaryIndexAction, GlobalSecondaryIndexUpdate};
 use refresh::Refresh;
 use serde_json::{Value, json};
 use shared::domain::connection_id::ConnectionId;
