@@ -34,6 +34,10 @@ impl Queue {
         !self.counted.iter().any(|(from, until)| *from <= now && until.is_none_or(|until| now < until))
     }
 
+    pub fn has_messages(&self) -> bool {
+        !self.messages.is_empty()
+    }
+
     pub fn take(&mut self, now: u64) -> Vec<Message> {
         let visible: Vec<&mut Message> = self.messages.iter_mut().filter(|message| message.visible_at <= now).collect();
         let taken = visible.into_iter().map(|message| {

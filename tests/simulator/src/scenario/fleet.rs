@@ -281,8 +281,8 @@ impl Scenario {
             let mut world = self.scheduler.world.lock();
             let time = world.time();
             let messages = world.queue.take(time);
-            if !messages.is_empty() {
-                // Whatever is not done by then comes again.
+            if world.queue.has_messages() {
+                // What is not done by then comes again; and what was out of sight, where the clocks had stood still.
                 world.schedule(now + OUT_OF_SIGHT, Step::Drive(REPLAY));
             }
             messages
