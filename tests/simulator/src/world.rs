@@ -82,6 +82,8 @@ struct Call {
     request: Request,
     fate: Fate,
     created_at: u64,
+    /// Its process's when it was made: a late effect was decided by what was seen before.
+    looked_at: u64,
     waker: Waker,
     /// The outcome of its last effect, on the way to the caller.
     outcome: Option<Answer>,
@@ -326,7 +328,8 @@ impl World {
     fn await_answer(&mut self, id: CallId, process: ProcessId, request: Request, fate: Fate, steps: u8, waker: Waker) {
         let (outcome, delivered, is_over) = (None, None, false);
         let created_at = self.time();
-        let call = Call { process, request, fate, created_at, waker, outcome, delivered, steps, is_over };
+        let looked_at = self.processes[process].looked_at;
+        let call = Call { process, request, fate, created_at, looked_at, waker, outcome, delivered, steps, is_over };
         self.calls.insert(id, Box::new(call));
     }
 

@@ -48,14 +48,8 @@ pub struct Facts<'a> {
 }
 
 impl Times {
-    pub fn of(world: &World, process: &Process, asked_at: u64) -> Self {
-        Self {
-            now: world.time(),
-            asked_at,
-            at: world.sequence,
-            looked_at: process.looked_at,
-            is_early: process.is_early,
-        }
+    pub fn of(world: &World, process: &Process, asked_at: u64, looked_at: u64) -> Self {
+        Self { now: world.time(), asked_at, at: world.sequence, looked_at, is_early: process.is_early }
     }
 }
 

@@ -115,7 +115,7 @@ impl World {
     fn write(&mut self, call: &Call, table: Table, write: &Write) -> Written<Item> {
         let (written, old) = self.store.write(table, write, self.mutant.as_ref());
         if let Written::Applied(new) = &written {
-            let times = Times::of(self, &self.processes[call.process], call.created_at);
+            let times = Times::of(self, &self.processes[call.process], call.created_at, call.looked_at);
             self.ledger.written(times, call.process, table, write, old.as_ref(), new, &self.provider);
         } else if write.name == WriteName::Commit {
             let lives = self.processes[call.process].alive;
