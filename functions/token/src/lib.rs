@@ -184,9 +184,12 @@ impl Token {
                 }
                 Outcome::Gone => return Err(TokenError::NotFound),
                 Outcome::Failed { failure, retry_at, connection: stored } => {
-                    let mut stored = stored.map_or(connection, |stored| *stored);
-                    // Nothing ends the stored token before the next try.
-                    stored.refresh_at = retry_at.unwrap_or(stored.refresh_at);
+                    let stored = match stored {
+                        // Nothing ends the stored token before the next try.
+                        Some(stored) => Connection { refresh_at: retry_at.unwrap_or(stored.refresh_at), ..*stored },
+                        // No lease was taken: another worker may have one.
+                        None => about_to_end(connection, now),
+                    };
                     break (TokenError::Failed { class: failure.class(), retry_at }, stored);
                 }
                 Outcome::NoTime => break (TokenError::Wait { until: self.clock.now() }, connection),

@@ -45,6 +45,13 @@ impl Ledger {
                 offered.retain(|pair| *pair != sealed.id);
             }
         }
+        // Also of a row that could not be read at that moment.
+        let predecessor = facts.old_item.and_then(|old| old.optional_bytes(PAIR_ID).ok().flatten());
+        if facts.write.name == WriteName::Commit
+            && let Some(predecessor) = predecessor.and_then(PairId::parse)
+        {
+            self.dealt_with.insert(predecessor, "its successor is stored");
+        }
         let Some(old) = facts.old else { return };
         let is_full = facts.new.revocations().is_some_and(|list| list.iter().count() == FULL);
         for sealed in held(old) {
@@ -54,7 +61,7 @@ impl Ledger {
             let is_live = live(old).is_some_and(|live| live.pair.id == sealed.id);
             let is_in_list = old.revocations().is_some_and(|list| list.contains(sealed.id));
             match facts.write.name {
-                WriteName::Commit if is_live => drop(self.dealt_with.insert(sealed.id, "its successor is stored")),
+                WriteName::Commit if is_live => {}
                 WriteName::RemoveRevocation if is_in_list => self.taken_off_the_list(facts, old, sealed.id),
                 _ if is_in_list && is_full => drop(self.dealt_with.insert(sealed.id, "the list was full")),
                 _ => self.violate(facts.times.now, Invariant::NoGrantForgotten, || {
