@@ -19,6 +19,9 @@ pub enum Verdict {
     Gone,
 }
 
+/// Of every plan.
+const LONGEST_BETWEEN_SWEEPS: std::time::Duration = std::time::Duration::from_secs(600);
+
 impl Ledger {
     pub fn judge(&mut self, now: u64, id: &str, item: Option<&Item>, provider: &Provider) -> Verdict {
         let row = item.map(|item| Row::parse(id, item));
@@ -45,7 +48,8 @@ impl Ledger {
             _ => None,
         };
         if !stored.pair.has_refresh_token {
-            let is_over = connection.expires_at.unix() < crate::world::World::clock_at(now).unix();
+            // A sweep has come since.
+            let is_over = connection.expires_at + LONGEST_BETWEEN_SWEEPS < crate::world::World::clock_at(now);
             if is_over && needs_customer != Some(FailureClass::NoRefreshToken) {
                 self.violate(now, Invariant::LossLabelled, || format!("{id} has no refresh token, and says nothing"));
             }
