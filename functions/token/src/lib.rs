@@ -88,7 +88,7 @@ fn is_leased(connection: &Connection, now: Timestamp) -> bool {
     connection.lease.as_ref().is_some_and(|lease| lease.until >= now)
 }
 
-/// A refresh is under way, which may end the stored token in the next moment: no caller is told to keep it. `refresh_at` does
+/// A refresh is under way, or may be, which may end the stored token in the next moment: no caller is told to keep it. `refresh_at` does
 /// not say so, since a refresh on demand has moved it behind its lease.
 fn about_to_end(mut connection: Connection, now: Timestamp) -> Connection {
     connection.refresh_at = connection.refresh_at.min(now);
@@ -178,8 +178,8 @@ impl Token {
                 }
                 Outcome::NeedsCustomer(_) => return Err(TokenError::ReauthRequired(id)),
                 Outcome::Paused { until } => {
-                    connection.refresh_at = until;
-                    break (backs_off(FailureClass::Throttled, until), connection);
+                    // A worker that could not read of the pause may refresh all the same.
+                    break (backs_off(FailureClass::Throttled, until), about_to_end(connection, now));
                 }
                 Outcome::Gone => return Err(TokenError::NotFound),
                 Outcome::Failed { failure, retry_at, connection: stored } => {

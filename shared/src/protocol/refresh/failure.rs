@@ -145,6 +145,7 @@ impl Refreshing {
 
     async fn settle_as(&self, lease: &Lease, failure: Failure, settlement: Settlement) -> Outcome {
         let connection = &lease.connection;
+        let mut retry_at = settlement.not_before;
         match self.write(&writes::settle(&connection.id, &lease.owner, &settlement)).await {
             Ok(Written::Applied(_)) => {}
             Ok(Written::Refused(None | Some(Row::Tombstone(_)))) => return Outcome::Gone,
@@ -153,12 +154,16 @@ impl Refreshing {
             }
             Ok(Written::Refused(Some(Row::Connection(_) | Row::Unreadable(_)))) => {
                 tracing::warn!("the lease was lost before its failure could be noted");
+                retry_at = retry_at.min(self.clock.now());
             }
-            // The lease runs out by itself.
-            Err(error) => tracing::warn!(%error, "a failure could not be noted"),
+            Err(error) => {
+                tracing::warn!(%error, "a failure could not be noted");
+                // The lease runs out by itself, and no other worker knows of the backoff.
+                retry_at = retry_at.min(lease.until);
+            }
         }
         let connection = Some(Box::new(connection.clone()));
-        Outcome::Failed { failure, retry_at: Some(settlement.not_before), connection }
+        Outcome::Failed { failure, retry_at: Some(retry_at), connection }
     }
 
     /// What the row says now, after a write that another one overtook.
