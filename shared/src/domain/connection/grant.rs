@@ -190,7 +190,13 @@ pub fn connect(grant: &NewGrant, seen: Option<&Row>, refresh_every: Duration, no
     changes.extend(OF_THE_ACCOUNT.map(Change::Remove));
     changes.push(Change::Remove(CONFIRMED));
     changes.extend(grant.session.iter().flat_map(SessionMark::changes));
-    let dropped = replace(live, seen, now, &mut changes);
+    let dropped = match seen {
+        None => {
+            changes.push(revocation::first_version(grant.order));
+            Vec::new()
+        }
+        Some(_) => replace(live, seen, now, &mut changes),
+    };
     (Write { name: WriteName::Connect, key: grant.id.as_str().to_owned(), clauses, changes }, dropped)
 }
 

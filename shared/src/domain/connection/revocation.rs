@@ -13,6 +13,7 @@ use super::disconnect::Outcome;
 use super::{Connection, Row, SealedPair};
 use crate::domain::connection_id::ConnectionId;
 use crate::domain::item::{BadAttribute, Item};
+use crate::domain::order::Order;
 use crate::domain::schedule::TAKEN_AWAY;
 use crate::domain::time::Timestamp;
 use crate::domain::token_pair::PairId;
@@ -166,6 +167,12 @@ pub fn add(id: &ConnectionId, seen: &Row, grant: Revocation, now: Timestamp) -> 
 
 /// Of every write that [`Revocations::is_as_seen`] speaks of.
 pub(super) const CHANGED: Change = Change::Add(LIST_VERSION, 1);
+
+/// Of a write that makes a row. The id may have had a row before, which was deleted: its versions were lower, since the order of
+/// an id's events does not begin anew.
+pub(super) fn first_version(order: Order) -> Change {
+    Change::Set(LIST_VERSION, order.number().into())
+}
 
 /// Where the schedule finds a row without a live pair. A row with one is worked off by its own refresh. The time says that
 /// something was added, to a worker that is about to delete the row.

@@ -134,7 +134,7 @@ pub fn await_confirmation(
         changes.extend(added.changes);
         dropped = added.dropped;
     } else {
-        changes.push(revocation::CHANGED);
+        changes.push(seen.map_or_else(|| revocation::first_version(grant.order), |_| revocation::CHANGED));
     }
     (Write { name: WriteName::AwaitConfirmation, key: grant.id.as_str().to_owned(), clauses, changes }, dropped)
 }
