@@ -79,6 +79,10 @@ impl Ledger {
                 let Some(waiting) = facts.new.waiting() else { return self.waits_in_an_unreadable_row(facts) };
                 (waiting.grant.name.clone(), waiting.grant.session.clone())
             }
+            WriteName::Confirm => {
+                let Some(waiting) = facts.old.and_then(|old| old.waiting()) else { return };
+                (waiting.grant.name.clone(), None)
+            }
             _ => {
                 let Some(connection) = live(facts.new) else { return };
                 let name = connection.granted_by.name.clone();
