@@ -333,7 +333,8 @@ fn held(row: &Row) -> Vec<SealedPair> {
 fn unseal(id: &str, sealed: &SealedPair) -> Option<TokenPair> {
     let connection = ConnectionId::parse(id).ok()?;
     let key = keys::open(id, &sealed.data_key)?;
-    sealing::open(&sealed.sealed, &key, SealingContext { stack: STACK, connection: &connection, pair_id: sealed.id }).ok()
+    sealing::open(&sealed.sealed, &key, SealingContext { stack: STACK, connection: &connection, pair_id: sealed.id })
+        .ok()
 }
 
 fn open(id: &str, sealed: &SealedPair, provider: &Provider) -> Option<Opened> {

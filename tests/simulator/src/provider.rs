@@ -194,15 +194,14 @@ impl Provider {
             },
         );
         if rotated {
-            let fresh =
-                Refresh {
-                    family,
-                    revoked: false,
-                    rotated_at: None,
-                    refused: Vec::new(),
-                    refused_falsely: false,
-                    refused_otherwise: false,
-                };
+            let fresh = Refresh {
+                family,
+                revoked: false,
+                rotated_at: None,
+                refused: Vec::new(),
+                refused_falsely: false,
+                refused_otherwise: false,
+            };
             self.refresh_tokens.insert(refresh.clone(), fresh);
         }
         TokenResponse {

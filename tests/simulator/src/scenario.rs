@@ -237,15 +237,8 @@ impl Scenario {
         self.later(self.plan.outages.then_some(self.plan.duration / 10), Actor::StopTable);
         self.later(self.plan.stands_still.then_some(self.plan.duration / 10), Actor::StopClocks);
         for index in 0..self.ids.len() {
-            let Plan {
-                read_every,
-                reconnect_every,
-                import_every,
-                maintain_every,
-                disconnects,
-                duration,
-                ..
-            } = self.plan;
+            let Plan { read_every, reconnect_every, import_every, maintain_every, disconnects, duration, .. } =
+                self.plan;
             self.later(read_every, Actor::Reader(index));
             self.later(reconnect_every, Actor::Customer(index));
             self.later(import_every, Actor::Import(index));

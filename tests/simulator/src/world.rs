@@ -275,7 +275,9 @@ impl World {
         let effect = (sent_at + there, Step::Effect(id));
         let deliver = (sent_at + there + back, Step::Deliver(id));
         match fate {
-            Fate::Succeed | Fate::Html | Fate::NoRefreshToken | Fate::Bare | Fate::FalseRefusal => steps.extend([effect, deliver]),
+            Fate::Succeed | Fate::Html | Fate::NoRefreshToken | Fate::Bare | Fate::FalseRefusal => {
+                steps.extend([effect, deliver])
+            }
             Fate::LostAnswer => steps.extend([effect, deliver]),
             Fate::FailBefore | Fate::Throttled { .. } | Fate::ServerError | Fate::Refused => steps.push(deliver),
             Fate::LateEffect(late) => {
@@ -416,11 +418,7 @@ impl World {
     fn can_come(&self, step: &Step) -> bool {
         let Step::Deliver(id) = step else { return true };
         self.calls.get(id).is_none_or(|call| match call.fate {
-            Fate::FailBefore
-            | Fate::Throttled { .. }
-            | Fate::ServerError
-            | Fate::Refused
-            | Fate::LateEffect(_) => true,
+            Fate::FailBefore | Fate::Throttled { .. } | Fate::ServerError | Fate::Refused | Fate::LateEffect(_) => true,
             Fate::Retried => call.steps == 1,
             _ => call.outcome.is_some(),
         })

@@ -232,10 +232,5 @@ pub fn quarantine(unreadable: &Unreadable, lease_owner: Option<&str>, not_before
             ),
         ]),
     }
-    Write {
-        name: WriteName::Quarantine,
-        key: unreadable.key.clone(),
-        clauses,
-        changes,
-    }
+    Write { name: WriteName::Quarantine, key: unreadable.key.clone(), clauses, changes }
 }

@@ -189,22 +189,15 @@ pub(super) fn is_to_be_worked_off(now: Timestamp) -> [Change; 3] {
 pub fn claim(row: &Row, revocation: &Revocation, now: Timestamp) -> Option<(Write, Revocation)> {
     let slot = row.revocations()?.slot(revocation)?;
     let claimed = revocation.claimed(now);
-    let mut clauses = vec![clause(
-        "it is as it was seen: no other worker has it",
-        Test::Equals(slot, revocation.text().into()),
-    )];
+    let mut clauses =
+        vec![clause("it is as it was seen: no other worker has it", Test::Equals(slot, revocation.text().into()))];
     let mut changes = vec![Change::Set(slot, claimed.text().into())];
     if matches!(row, Row::Tombstone(_)) {
         // Of a connection that has come back, the time would be that of its refresh.
         clauses.push(row.revocations()?.is_as_seen());
         changes.push(Change::Set(REFRESH_AT, claimed.next_try_at.into()));
     }
-    let write = Write {
-        name: WriteName::ClaimRevocation,
-        key: row.id().to_owned(),
-        clauses,
-        changes,
-    };
+    let write = Write { name: WriteName::ClaimRevocation, key: row.id().to_owned(), clauses, changes };
     Some((write, claimed))
 }
 

@@ -16,8 +16,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::attributes::{
-    CONFIRMED, FORMAT, FORMAT_VERSION, OF_THE_ACCOUNT, OF_THE_WAITING, STATUS, VACANT, WAITING,
-    WAITING_ACCOUNT, WAITING_HASH, WAITING_ID, WAITING_UNTIL,
+    CONFIRMED, FORMAT, FORMAT_VERSION, OF_THE_ACCOUNT, OF_THE_WAITING, STATUS, VACANT, WAITING, WAITING_ACCOUNT,
+    WAITING_HASH, WAITING_ID, WAITING_UNTIL,
 };
 use super::grant::{NewGrant, is_as_seen, pair_is, replace, version_of};
 use super::revocation::{self, Revocation, is_to_be_worked_off};

@@ -12,7 +12,8 @@ impl Ledger {
     /// Of the live pair, of the one that waits, and of those in the list: each is its own grant's.
     pub(super) fn account_is_true(&mut self, facts: &Facts<'_>) {
         let of_live = live(facts.new).and_then(|live| Some((live.pair.id, live.account.as_ref()?.account.id.clone())));
-        let of_waiting = facts.new.waiting().and_then(|waits| Some((waits.pair_id(), waits.account.as_ref()?.id.clone())));
+        let of_waiting =
+            facts.new.waiting().and_then(|waits| Some((waits.pair_id(), waits.account.as_ref()?.id.clone())));
         let listed = facts.new.revocations().into_iter().flat_map(|list| list.iter());
         let of_listed = listed.filter_map(|grant| Some((grant.pair.id, grant.account_id.clone()?)));
         for (pair, told) in of_live.into_iter().chain(of_waiting).chain(of_listed) {

@@ -103,7 +103,10 @@ impl Ledger {
                     format!("an earlier session has taken {} over", facts.write.key)
                 });
             }
-            let first = self.sessions.entry(mark.id.as_str().to_owned()).or_insert_with(|| (facts.write.key.clone(), name.clone()));
+            let first = self
+                .sessions
+                .entry(mark.id.as_str().to_owned())
+                .or_insert_with(|| (facts.write.key.clone(), name.clone()));
             if first.1 != name {
                 self.violate(facts.times.now, Invariant::OneExchange, || "a session made two connections".to_owned());
             }

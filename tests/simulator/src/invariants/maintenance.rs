@@ -87,11 +87,8 @@ impl Ledger {
             });
         };
         let before = |name: &'static str| self.before(facts, name);
-        let (owner, until, not_before) = (
-            self.owner_before(facts),
-            before("lease_until").map(World::at),
-            before("not_before").map(World::at),
-        );
+        let (owner, until, not_before) =
+            (self.owner_before(facts), before("lease_until").map(World::at), before("not_before").map(World::at));
         let is_ours = |lease: &super::Lease| lease.process == facts.process && Some(&lease.owner) == owner.as_ref();
         if self.leases.values().flatten().any(is_ours) {
             return;

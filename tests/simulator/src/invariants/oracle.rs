@@ -114,9 +114,7 @@ impl Ledger {
         let family = refresh.and_then(|refresh| provider.refresh_tokens.get(refresh)).map(|token| token.family);
         self.open.contains_key(&stored.pair.refresh)
             || refresh.is_some_and(|refresh| self.excused_tokens.contains_key(refresh))
-            || family.is_some_and(|family| {
-                provider.class == Class::P4 && self.excused_families.contains_key(&family)
-            })
+            || family.is_some_and(|family| provider.class == Class::P4 && self.excused_families.contains_key(&family))
     }
 
     /// An access token is shown to an integrator, who had asked at that moment.

@@ -1,9 +1,9 @@
 //! Checks of grants that are not live any more: each is revoked, waits to be, is left to expire by the rules, or is named.
 
-use shared::domain::connection::revocation::Verdict;
-use shared::domain::connection::{Connection, Row, State};
 use shared::domain::connection::SealedPair;
 use shared::domain::connection::attributes::{DATA_KEY, PAIR_ID, REVOKE, SEALED};
+use shared::domain::connection::revocation::Verdict;
+use shared::domain::connection::{Connection, Row, State};
 use shared::domain::item::{Item, Value};
 use shared::domain::token_pair::PairId;
 use shared::domain::write::{Change, Write, WriteName};
@@ -105,9 +105,7 @@ impl Ledger {
 
     /// One worker at a time, and no sooner than the last try allowed.
     pub(super) fn revocation_claimed(&mut self, facts: &Facts<'_>) {
-        let (Some(before), Some(after)) =
-            (facts.old.and_then(|old| old.revocations()), facts.new.revocations())
-        else {
+        let (Some(before), Some(after)) = (facts.old.and_then(|old| old.revocations()), facts.new.revocations()) else {
             return;
         };
         for grant in after.iter() {
@@ -142,12 +140,7 @@ impl Ledger {
     }
 
     /// A refreshed pair that the table does not take: from here on its process knows of it alone.
-    pub fn commit_refused(
-        &mut self,
-        (process, lives): (ProcessId, bool),
-        write: &Write,
-        provider: &Provider,
-    ) {
+    pub fn commit_refused(&mut self, (process, lives): (ProcessId, bool), write: &Write, provider: &Provider) {
         let bytes = |name: &str| {
             write.changes.iter().find_map(|change| match change {
                 Change::Set(set, Value::B(bytes)) if *set == name => Some(bytes.clone()),
@@ -155,11 +148,9 @@ impl Ledger {
             })
         };
         let id = write.key.as_str();
-        let (Some(pair_id), Some(sealed), Some(data_key)) = (
-            bytes(PAIR_ID).and_then(|bytes| PairId::parse(&bytes)),
-            bytes(SEALED),
-            bytes(DATA_KEY),
-        ) else {
+        let (Some(pair_id), Some(sealed), Some(data_key)) =
+            (bytes(PAIR_ID).and_then(|bytes| PairId::parse(&bytes)), bytes(SEALED), bytes(DATA_KEY))
+        else {
             return;
         };
         let pair = SealedPair { id: pair_id, sealed, data_key };
@@ -205,7 +196,9 @@ impl Ledger {
         }
         let forgotten = forgotten.first().map(|opened| opened.refresh.clone());
         if let Some(refresh) = forgotten {
-            self.violate(now, Invariant::NoGrantForgotten, || format!("{refresh} of {id} lives, and nothing knows of it"));
+            self.violate(now, Invariant::NoGrantForgotten, || {
+                format!("{refresh} of {id} lives, and nothing knows of it")
+            });
         }
         if row.and_then(|row| row.state().ok()) == Some(State::Disconnecting) {
             self.violate(now, Invariant::NoGrantForgotten, || format!("the grants of {id} are still to be revoked"));

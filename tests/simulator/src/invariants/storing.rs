@@ -178,7 +178,9 @@ impl Ledger {
             | WriteName::CountRefusals
             | WriteName::BeginWindow
             | WriteName::NoteSuccess => {
-                self.violate(times.now, Invariant::RowMakesSense, || format!("\"{}\" writes {}", write.name, write.key));
+                self.violate(times.now, Invariant::RowMakesSense, || {
+                    format!("\"{}\" writes {}", write.name, write.key)
+                });
             }
         }
         self.kept_if_unreadable(facts);
@@ -212,7 +214,8 @@ impl Ledger {
         let unseen = connection.has_been_refreshed && current.stored_at > times.looked_at && !is_due;
         if young || unseen {
             let why = if young { "is young" } else { "was stored since its process looked" };
-            return self.violate(times.now, Invariant::NotForNothing, || format!("{token} is to be refreshed, and {why}"));
+            return self
+                .violate(times.now, Invariant::NotForNothing, || format!("{token} is to be refreshed, and {why}"));
         }
         if times.is_early {
             self.early.insert(current.pair.access.clone());
@@ -228,7 +231,9 @@ impl Ledger {
 
     fn leased_unreadable(&mut self, facts: &Facts<'_>) {
         let Some(current) = self.current.get(&facts.write.key) else { return };
-        let (Ok(owner), Ok(until)) = (facts.item.string("lease_owner"), facts.item.number("lease_until")) else { return };
+        let (Ok(owner), Ok(until)) = (facts.item.string("lease_owner"), facts.item.number("lease_until")) else {
+            return;
+        };
         self.leases.entry(current.pair.refresh.clone()).or_default().push(Lease {
             process: facts.process,
             owner: owner.to_owned(),
@@ -367,7 +372,9 @@ impl Ledger {
                 format!("{id} was given up ({why:?}), and {token} was refused at {refused:?}")
             });
         } else if rival {
-            self.violate(times.now, Invariant::EndedOnConfirmation, || format!("{id} was given up under a rival's lease"));
+            self.violate(times.now, Invariant::EndedOnConfirmation, || {
+                format!("{id} was given up under a rival's lease")
+            });
         }
     }
 

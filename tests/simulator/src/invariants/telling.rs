@@ -119,7 +119,9 @@ impl Ledger {
         };
         if !wrong.is_empty() {
             let write = facts.write.name;
-            self.violate(facts.times.now, Invariant::RoutesAgree, || format!("after \"{write}\" {id} is {state:?}, {wrong}"));
+            self.violate(facts.times.now, Invariant::RoutesAgree, || {
+                format!("after \"{write}\" {id} is {state:?}, {wrong}")
+            });
         }
         self.stands(facts.times.at, id, facts.new);
     }

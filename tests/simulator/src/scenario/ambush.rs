@@ -80,7 +80,7 @@ impl Scenario {
                         world.is_exchanging()
                             || world.is_writing(WriteName::Connect, id)
                             || world.is_writing(WriteName::AwaitConfirmation, id)
-                    },
+                    }
                     Moment::AboutToCommit => has("lease_owner"),
                     Moment::AboutToAdd => world.is_writing(WriteName::AddRevocation, id),
                     Moment::AboutToAcquire => world.is_writing(WriteName::Acquire, id),

@@ -176,8 +176,7 @@ impl Visit {
         cached.refused = true;
         let mut world = ports.world.lock();
         let now = world.time();
-        let was_disturbed =
-            world.ledger.is_disturbed(&self.id, &cached.access, cached.released_at, &world.provider);
+        let was_disturbed = world.ledger.is_disturbed(&self.id, &cached.access, cached.released_at, &world.provider);
         if now < cached.until && used_at < cached.until && !was_disturbed {
             let access = cached.access.clone();
             world.ledger.violate(now, Invariant::CacheHonoured, || {

@@ -194,7 +194,9 @@ impl World {
     pub(super) fn check_before_sending(&mut self, process: ProcessId, request: &Request) {
         match request {
             Request::Refresh { refresh_token } => self.ledger.refresh_leaves(self.time(), process, refresh_token),
-            Request::Revoke { token } => self.ledger.revocation_leaves(self.time(), process, self.provider.refresh_of(token)),
+            Request::Revoke { token } => {
+                self.ledger.revocation_leaves(self.time(), process, self.provider.refresh_of(token))
+            }
             Request::Exchange { code, .. } if self.processes[process].is_foreign => self.ledger.foreign_code(code),
             _ => {}
         }

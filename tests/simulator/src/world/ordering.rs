@@ -47,7 +47,9 @@ impl World {
     /// Effects that the call would not have had.
     pub(super) fn reorder_steps(&mut self, id: CallId, request: &Request, effect: u64) -> u8 {
         let again = match (self.ordering(), request) {
-            (Some(Ordering::ReleaseBeforeStore), Request::Write { write, .. }) if write.name == WriteName::Commit => 3_000,
+            (Some(Ordering::ReleaseBeforeStore), Request::Write { write, .. }) if write.name == WriteName::Commit => {
+                3_000
+            }
             (Some(Ordering::ResendWithoutWaiting), Request::Refresh { .. }) => 0,
             (Some(Ordering::CodeSentAgain), Request::Exchange { .. }) => 0,
             _ => return 0,
