@@ -22,7 +22,7 @@ pub enum Escrowed {
         account_id: Option<String>,
         /// The name of its grant.
         granted_by: String,
-        new: NewPair,
+        new: Box<NewPair>,
     },
     /// Of a customer's grant.
     Granted { grant: Box<NewGrant> },

@@ -276,7 +276,7 @@ impl World {
         let deliver = (sent_at + there + back, Step::Deliver(id));
         match fate {
             Fate::Succeed | Fate::Html | Fate::NoRefreshToken | Fate::Bare | Fate::FalseRefusal => {
-                steps.extend([effect, deliver])
+                steps.extend([effect, deliver]);
             }
             Fate::LostAnswer => steps.extend([effect, deliver]),
             Fate::FailBefore | Fate::Throttled { .. } | Fate::ServerError | Fate::Refused => steps.push(deliver),

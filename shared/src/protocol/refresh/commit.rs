@@ -61,7 +61,7 @@ impl Refreshing {
             version,
             account_id: account_id.clone(),
             granted_by: granted_by.clone(),
-            new: new.clone(),
+            new: Box::new(new.clone()),
         };
         let written = self.pairs.store(&write, &escrowed, deadline).await?;
         let landed = self.landed(&old.id, &new, account_id.clone(), granted_by, written).await;

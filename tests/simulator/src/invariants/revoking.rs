@@ -1,5 +1,7 @@
 //! Checks of grants that are not live any more: each is revoked, waits to be, is left to expire by the rules, or is named.
 
+use std::collections::hash_map::Entry;
+
 use shared::domain::connection::SealedPair;
 use shared::domain::connection::attributes::{DATA_KEY, PAIR_ID, REVOKE, SEALED};
 use shared::domain::connection::revocation::Verdict;
@@ -26,15 +28,13 @@ impl Ledger {
         let id = facts.write.key.as_str();
         let now_held = held(facts.new);
         for sealed in &now_held {
-            if !self.opened.contains_key(&sealed.id) {
-                match open(id, sealed, facts.provider) {
-                    Some(opened) => drop(self.opened.insert(sealed.id, opened)),
-                    None => {
-                        return self.violate(facts.times.now, Invariant::RowMakesSense, || {
-                            format!("\"{}\" stored what does not open", facts.write.name)
-                        });
-                    }
-                }
+            if let Entry::Vacant(unknown) = self.opened.entry(sealed.id) {
+                let Some(opened) = open(id, sealed, facts.provider) else {
+                    return self.violate(facts.times.now, Invariant::RowMakesSense, || {
+                        format!("\"{}\" stored what does not open", facts.write.name)
+                    });
+                };
+                unknown.insert(opened);
             }
             let owned = self.owned.entry(id.to_owned()).or_default();
             if !owned.contains(&sealed.id) {

@@ -244,7 +244,7 @@ impl Scenario {
             version: 2,
             account_id: None,
             granted_by: format!("beginning of {id}"),
-            new: late,
+            new: Box::new(late),
         };
         let lag = world.count_lag();
         world.queue.put(message.to_json(), time, lag);

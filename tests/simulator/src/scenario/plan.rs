@@ -93,7 +93,7 @@ impl Plan {
                 closed: 0.0,
                 no_refresh_token: if random.chance(0.3) { 0.1 } else { 0.0 },
                 bare: if seed % 7 == 4 { 0.1 } else { 0.0 },
-                unrevocable: if seed % 3 == 0 { 0.5 } else { 0.0 },
+                unrevocable: if seed.is_multiple_of(3) { 0.5 } else { 0.0 },
             },
         }
     }

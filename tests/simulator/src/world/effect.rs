@@ -195,7 +195,7 @@ impl World {
         match request {
             Request::Refresh { refresh_token } => self.ledger.refresh_leaves(self.time(), process, refresh_token),
             Request::Revoke { token } => {
-                self.ledger.revocation_leaves(self.time(), process, self.provider.refresh_of(token))
+                self.ledger.revocation_leaves(self.time(), process, self.provider.refresh_of(token));
             }
             Request::Exchange { code, .. } if self.processes[process].is_foreign => self.ledger.foreign_code(code),
             _ => {}
