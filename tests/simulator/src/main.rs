@@ -119,16 +119,13 @@ fn mutants(seconds: u64, only: &str) -> bool {
                 let invariant = format!("{:?}", violation.invariant);
                 println!("killed   {time:>5.1} s  {invariant:<20} {:?} seed {:<6} {name}", plan.class, plan.seed);
             }
-            None if mutation::is_equivalent(mutant).is_some() => {
-                println!("lives    {time:>5.1} s  {name}: {}", mutation::is_equivalent(mutant).unwrap_or_default());
-            }
             None => {
                 survivors += 1;
                 println!("SURVIVED {time:>5.1} s  after {} runs {:>13} {name}", fall.runs, "");
             }
         }
     }
-    println!("{} mutants, {survivors} survived that should not have", mutants.len());
+    println!("{} mutants, {survivors} survived", mutants.len());
     survivors == 0
 }
 

@@ -256,6 +256,9 @@ impl World {
         if self.is_table_down && !weather.calm && matches!(request, Request::Write { table: Table::Connections, .. }) {
             fate = Fate::FailBefore;
         }
+        if self.is_late_end(&request) && !weather.calm && self.lags.below(3) == 0 {
+            fate = Fate::LateEffect(self.lags.between(10_000, 60_000));
+        }
         self.ledger.met(fate);
         if fate.is_fault() && matches!(request, Request::Escrow { .. }) {
             self.ledger.offer_fails(process);

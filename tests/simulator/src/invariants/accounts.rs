@@ -1,6 +1,7 @@
 //! Checks of whose account a connection is for.
 
 use shared::domain::account;
+use shared::domain::connection::Row;
 use shared::domain::item::Item;
 use shared::domain::write::Write;
 
@@ -33,6 +34,9 @@ impl Ledger {
 
     pub(super) fn identified(&mut self, facts: &Facts<'_>) {
         let id = &facts.write.key;
+        if let (Row::Unreadable(_), Ok(account_id)) = (facts.new, facts.item.string("account_id")) {
+            self.has_account(id, account_id, facts.times.at);
+        }
         let known = |row| live(row).and_then(|live| live.account.clone());
         let (before, Some(after)) = (facts.old.and_then(known), known(facts.new)) else { return };
         let was_flagged = before.filter(|before| before.account.id == after.account.id);

@@ -1,5 +1,6 @@
 //! Checks of journeys: their attempts, their sessions, and the grants that they store.
 
+use shared::domain::connection::Row;
 use shared::domain::item::Item;
 use shared::domain::write::{Write, WriteName};
 
@@ -75,8 +76,12 @@ impl Ledger {
     pub(super) fn session_used(&mut self, facts: &Facts<'_>) {
         let (name, session) = match facts.write.name {
             WriteName::AwaitConfirmation => {
-                let Some(waiting) = facts.new.waiting() else { return };
+                let Some(waiting) = facts.new.waiting() else { return self.waits_in_an_unreadable_row(facts) };
                 (waiting.grant.name.clone(), waiting.grant.session.clone())
+            }
+            WriteName::Confirm => {
+                let Some(waiting) = facts.old.and_then(|old| old.waiting()) else { return };
+                (waiting.grant.name.clone(), None)
             }
             _ => {
                 let Some(connection) = live(facts.new) else { return };
@@ -109,8 +114,22 @@ impl Ledger {
         self.grants.insert(name);
     }
 
+    /// Its row has become unreadable between the look and the write, which does not depend on what cannot be read.
+    fn waits_in_an_unreadable_row(&mut self, facts: &Facts<'_>) {
+        let text = facts.item.string("waiting").unwrap_or_default();
+        let stored: serde_json::Value = serde_json::from_str(text).unwrap_or_default();
+        let name = stored["grant"]["name"].as_str().unwrap_or_default().to_owned();
+        if let Some(session) = stored["grant"]["session"]["id"].as_str() {
+            self.sessions.entry(session.to_owned()).or_insert_with(|| (facts.write.key.clone(), name.clone()));
+        }
+        self.grants.insert(name);
+    }
+
     /// A pair that waits becomes live only while it may, and is taken away only when it may not any more.
     pub(super) fn confirmation_ended(&mut self, facts: &Facts<'_>) {
+        if let Some(Row::Unreadable(_)) = facts.old {
+            return;
+        }
         let until = facts.old.and_then(|old| old.waiting()).map(|waiting| waiting.until.unix());
         let is_too_late = until.is_some_and(|until| World::at(until) <= facts.times.asked_at);
         let wrong = match facts.write.name {

@@ -118,7 +118,15 @@ impl Ledger {
         let Some(since) = self.damaged.get(id).copied() else { return };
         let may_come = matches!(
             facts.write.name,
-            WriteName::Acquire | WriteName::Commit | WriteName::Settle | WriteName::Quarantine | WriteName::GiveUp
+            WriteName::Acquire
+                | WriteName::Commit
+                | WriteName::Settle
+                | WriteName::Quarantine
+                | WriteName::GiveUp
+                // Of the pair alone, which is the same; and what such a worker last looked at was perhaps another row.
+                | WriteName::Reseal
+                | WriteName::Identify
+                | WriteName::IdentifyWaiting
         );
         if !may_come && since < facts.times.looked_at {
             self.violate(facts.times.now, Invariant::UnreadableIsKept, || {

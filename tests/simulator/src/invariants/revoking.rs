@@ -4,10 +4,10 @@
 use std::collections::hash_map::Entry;
 
 use shared::domain::connection::SealedPair;
-use shared::domain::connection::attributes::{DATA_KEY, PAIR_ID, SEALED};
+use shared::domain::connection::attributes::{DATA_KEY, PAIR_ID, REVOKE, SEALED};
 use shared::domain::connection::revocation::{Revocation, Verdict};
 use shared::domain::connection::{Connection, Row, State};
-use shared::domain::item::Value;
+use shared::domain::item::{Item, Value};
 use shared::domain::token_pair::PairId;
 use shared::domain::write::{Change, Write, WriteName};
 
@@ -18,7 +18,7 @@ use crate::provider::Provider;
 use crate::world::{ProcessId, World};
 
 /// Slots of the list.
-const FULL: usize = shared::domain::connection::attributes::REVOKE.len();
+const FULL: usize = REVOKE.len();
 
 /// Longer than a grant is tried to be revoked, less a second of rounding.
 const A_DAY: u64 = 86_399_000;
@@ -53,6 +53,9 @@ impl Ledger {
             self.dealt_with.insert(predecessor, "its successor is stored");
         }
         let Some(old) = facts.old else { return };
+        if let Row::Unreadable(_) = old {
+            return self.taken_off_unseen(facts);
+        }
         let is_full = facts.new.revocations().is_some_and(|list| list.iter().count() == FULL);
         for sealed in held(old) {
             if now_held.iter().any(|held| held.id == sealed.id) || matches!(facts.new, Row::Unreadable(_)) {
@@ -67,6 +70,20 @@ impl Ledger {
                 _ => self.violate(facts.times.now, Invariant::NoGrantForgotten, || {
                     format!("\"{}\" forgets a pair of {id}", facts.write.name)
                 }),
+            }
+        }
+    }
+
+    /// A removal that comes late to a row which has become unreadable. What it asks for is the list's version, so it is
+    /// right.
+    fn taken_off_unseen(&mut self, facts: &Facts<'_>) {
+        for slot in REVOKE {
+            let text = |item: Option<&Item>| item.and_then(|item| item.string(slot).ok()).map(str::to_owned);
+            let (Some(before), None) = (text(facts.old_item), text(Some(facts.item))) else { continue };
+            let grant: serde_json::Value = serde_json::from_str(&before).unwrap_or_default();
+            let id = grant["pair"]["id"].as_str().map(str::to_owned).and_then(|id| PairId::try_from(id).ok());
+            if let Some(id) = id {
+                self.dealt_with.insert(id, "it was taken off while the row could not be read");
             }
         }
     }

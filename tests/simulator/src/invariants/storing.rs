@@ -292,6 +292,9 @@ impl Ledger {
         let is_commit = write.name == WriteName::Commit;
         if is_commit {
             self.counts.refreshes += 1;
+            if let Some(before) = &before {
+                self.dealt_with.insert(before.pair.pair_id, "its successor is stored");
+            }
             let predecessor = before.as_ref().map(|before| before.pair.refresh.clone());
             if made_from != predecessor {
                 self.violate(times.now, Invariant::CommitOnPredecessor, || {

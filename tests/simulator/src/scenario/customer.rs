@@ -101,11 +101,13 @@ impl Scenario {
         for browser in 0..browsers {
             let within = if browser > 0 && self.random.chance(0.5) { 600_000 } else { 1_000 };
             let start = self.now() + self.random.between(1, within);
-            self.set_out(index, &session, &token, start);
+            // Some come by the install link, which has no session: they make a connection of their own.
+            let has_session = !self.plan.outages || self.random.chance(0.6);
+            self.set_out(index, &session, has_session.then_some(token.as_str()), start);
         }
     }
 
-    fn set_out(&mut self, index: usize, session: &SessionId, token: &str, start: u64) {
+    fn set_out(&mut self, index: usize, session: &SessionId, token: Option<&str>, start: u64) {
         let journey = self.journeys.len();
         let back = Arc::new(Mutex::new(None));
         let denies = self.random.chance(0.1);
@@ -125,11 +127,16 @@ impl Scenario {
             visits.push(at_provider + self.random.below(within));
         }
         let deployment = self.deployment();
-        let uri = format!("/authorize?session={token}");
+        let (method, uri) = match token {
+            Some(token) => (Method::GET, format!("/authorize?session={token}")),
+            // The page that asks first has been answered.
+            None => (Method::POST, "/authorize".to_owned()),
+        };
         let times = (start, start + INVOCATION.as_millis() as u64);
         self.scheduler.spawn(format!("authorize {id}"), times, move |ports| async move {
             let ports = Arc::new(ports);
-            let request = http::Request::builder().uri(uri).body(Vec::new()).expect("a constant and a token");
+            let request = http::Request::builder().method(method).uri(uri).header(http::header::ORIGIN, ORIGIN);
+            let request = request.body(Vec::new()).expect("a constant and a token");
             let response = deployment.authorize(&ports).handle(request, &invocation(&ports)).await;
             let header = |name| response.headers().get(name).and_then(|value: &http::HeaderValue| value.to_str().ok());
             let (Some(location), Some(cookie)) = (header(LOCATION), header(SET_COOKIE)) else { return };

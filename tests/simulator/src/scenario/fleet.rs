@@ -159,7 +159,7 @@ impl Deployment {
                 },
                 public_origin: None,
                 display_name: None,
-                install_link: false,
+                install_link: true,
             },
             sessions: ports.clone(),
             attempts: ports.clone(),

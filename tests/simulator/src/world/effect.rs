@@ -2,8 +2,8 @@
 
 use shared::domain::connection::Row;
 use shared::domain::escrow::Escrowed;
-use shared::domain::item::Item;
-use shared::domain::write::{Write, WriteName, Written};
+use shared::domain::item::{Item, Value};
+use shared::domain::write::{Change, Write, WriteName, Written};
 
 use super::{Call, CallId, ProcessId, Step, Turn, World};
 use crate::call::{Answer, Refusal, Request, Table};
@@ -127,6 +127,19 @@ impl World {
     /// How much later the queue's count tells of a message.
     pub fn count_lag(&mut self) -> u64 {
         if self.merges_local_steps { COUNT_LAGS } else { self.lags.below(COUNT_LAGS + 1) }
+    }
+
+    /// A journey that could not store its grant says so, and the table has just been down: that this comes late, when
+    /// the grant has come out of the queue and its browser was told so, is too rare a chain of faults to wait for.
+    pub(super) fn is_late_end(&self, request: &Request) -> bool {
+        let not_stored = Value::from("not_stored");
+        let says_so = |write: &Write| {
+            write.changes.iter().any(|change| matches!(change, Change::Set("failure", why) if *why == not_stored))
+        };
+        match request {
+            Request::Write { write, .. } | Request::WriteBoth(write, _) => says_so(write),
+            _ => false,
+        }
     }
 
     /// A hand from outside changes a row.
