@@ -191,6 +191,8 @@ pub struct Ledger {
     early: HashSet<String>,
     /// Grants that were stored, by name: live or waiting.
     pub grants: HashSet<String>,
+    /// Refresh tokens whose successor was put into the queue.
+    has_queued_successor: HashSet<String>,
     /// By session: its connection, and the grant that it made first.
     sessions: HashMap<String, (String, String)>,
     /// By connection: the order of the latest session that has made it.

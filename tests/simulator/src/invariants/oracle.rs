@@ -81,6 +81,8 @@ impl Ledger {
     pub(super) fn replaced(&mut self, now: u64, id: &str, before: &Opened, provider: &Provider) {
         let refresh = &before.refresh;
         let is_on_its_way = self.holding.values().flatten().any(|(token, _)| token == refresh);
+        // It was not lost: its pair would have come, and goes to the grants to revoke.
+        let is_on_its_way = is_on_its_way || self.has_queued_successor.contains(refresh);
         if is_on_its_way || !before.has_refresh_token || provider.honours(refresh, now) {
             return;
         }

@@ -26,6 +26,7 @@ impl Ledger {
         let Some(pair) = open(escrowed.id().as_str(), escrowed.pair(), provider) else { return };
         let made_from = provider.access_tokens.get(&pair.access).and_then(|access| access.parent.clone());
         self.holding.values_mut().for_each(|held| held.retain(|(token, _)| Some(token) != made_from.as_ref()));
+        self.has_queued_successor.extend(made_from);
     }
 
     /// A refresh token leaves a process.
