@@ -204,6 +204,14 @@ impl Row {
         }
     }
 
+    /// `None` where the row has no live pair, or cannot be read.
+    pub fn live(&self) -> Option<&Connection> {
+        match self {
+            Self::Connection(connection) => Some(connection),
+            Self::Tombstone(_) | Self::Unreadable(_) => None,
+        }
+    }
+
     /// The live connection; `None` where the row has none.
     pub fn connection(self) -> Result<Option<Connection>, Unreadable> {
         match self {

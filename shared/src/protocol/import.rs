@@ -20,7 +20,7 @@ use super::orders::Orders;
 use super::refresh::{INVOCATION_BUDGET, Outcome, Refreshing};
 use crate::domain::connection::grant::{NewGrant, NewPair, Refusal};
 use crate::domain::connection::refresh::RefreshReason;
-use crate::domain::connection::{Connection, Row, SealedPair, State};
+use crate::domain::connection::{Row, SealedPair, State};
 use crate::domain::connection_id::ConnectionId;
 use crate::domain::digest;
 use crate::domain::order::Order;
@@ -99,7 +99,7 @@ impl Importing {
         if let Some(Row::Unreadable(unreadable)) = seen {
             return Err(StoreError::from(unreadable).into());
         }
-        let live = live(seen.as_ref()).map(|live| live.state);
+        let live = seen.as_ref().and_then(Row::live).map(|live| live.state);
         match live {
             Some(State::Active | State::NotRefreshed) if !replace => Err(ImportError::Exists),
             // 2.
@@ -162,7 +162,7 @@ impl Importing {
         seen: Option<Row>,
         deadline: Timestamp,
     ) -> Result<Imported, ImportError> {
-        let is_new = live(seen.as_ref()).is_none();
+        let is_new = seen.as_ref().and_then(Row::live).is_none();
         let data_key = self.keys.make(id).await?;
         let pair = TokenPair { access_token: AccessToken::new(""), refresh_token: Some(refresh_token) };
         let now = self.clock.now();
@@ -207,12 +207,5 @@ impl Importing {
             Stored::No(Refusal::Disconnected) => Err(ImportError::Disconnected),
             Stored::No(Refusal::Superseded | Refusal::SessionUsed) => Err(ImportError::Superseded),
         }
-    }
-}
-
-fn live(seen: Option<&Row>) -> Option<&Connection> {
-    match seen {
-        Some(Row::Connection(connection)) => Some(connection),
-        Some(Row::Tombstone(_) | Row::Unreadable(_)) | None => None,
     }
 }

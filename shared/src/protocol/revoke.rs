@@ -12,7 +12,7 @@ use super::client_secrets::ClientSecrets;
 use super::refresh::Failure;
 use crate::domain::connection::disconnect::Outcome;
 use crate::domain::connection::revocation::{self, Revocation, TRIED_FOR, Verdict};
-use crate::domain::connection::{Connection, Row, schedule, waiting};
+use crate::domain::connection::{Row, schedule, waiting};
 use crate::domain::connection_id::ConnectionId;
 use crate::domain::time::Timestamp;
 use crate::domain::token_pair::{PairId, TokenPair};
@@ -145,7 +145,7 @@ impl Revoking {
     ) -> Result<Row, StoreError> {
         // 1.
         let now = self.list.clock.now();
-        let verdict = grant.verdict(live(&row));
+        let verdict = grant.verdict(row.live());
         if verdict == Verdict::Keep {
             return Ok(row);
         }
@@ -164,7 +164,7 @@ impl Revoking {
             Written::Refused(image) => return Ok(image.unwrap_or(row)),
         };
         // The customer may have come back between the two.
-        if claimed.verdict(live(&row)) != Verdict::Revoke {
+        if claimed.verdict(row.live()) != Verdict::Revoke {
             return Ok(row);
         }
         // 3.
@@ -225,7 +225,7 @@ impl Revoking {
         verdict: Option<Verdict>,
     ) -> Result<Row, StoreError> {
         for _ in 0..TRIES {
-            if verdict.is_some_and(|verdict| grant.verdict(live(&row)) != verdict) {
+            if verdict.is_some_and(|verdict| grant.verdict(row.live()) != verdict) {
                 return Ok(row);
             }
             let Some(write) = revocation::remove(&row, grant.pair.id, outcome) else { return Ok(row) };
@@ -236,12 +236,5 @@ impl Revoking {
             };
         }
         Err(StoreError::changed_at_every_try())
-    }
-}
-
-fn live(row: &Row) -> Option<&Connection> {
-    match row {
-        Row::Connection(connection) => Some(connection),
-        Row::Tombstone(_) | Row::Unreadable(_) => None,
     }
 }

@@ -6,7 +6,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use shared::domain::connection::{Connection, Row, SealedPair};
+use shared::domain::connection::{Row, SealedPair};
 use shared::domain::connection_id::ConnectionId;
 use shared::domain::token_pair::{PairId, TokenPair};
 use shared::sealing::{self, SealingContext};
@@ -320,14 +320,6 @@ impl Ledger {
                 self.standings.entry(id.to_owned()).or_default().push((at, Standing::NotFound));
             }
         }
-    }
-}
-
-/// The live connection of a row.
-fn live(row: &Row) -> Option<&Connection> {
-    match row {
-        Row::Connection(connection) => Some(connection),
-        Row::Tombstone(_) | Row::Unreadable(_) => None,
     }
 }
 

@@ -3,7 +3,6 @@
 
 use super::Row;
 use super::attributes::{DISCONNECT_ORDER, REVOCATION, STATUS, VACANT, VACANT_SINCE, removed_by_a_tombstone};
-use super::grant::live;
 use super::revision::{COUNTED, is_as_seen};
 use super::revocation::{Added, Revocation};
 use super::schedule::is_to_be_worked_off;
@@ -41,7 +40,7 @@ impl Outcome {
 
 /// Takes away what a row holds, the live pair and the one that waits. `None` where it holds neither.
 pub fn disconnect(seen: &Row, order: Order, now: Timestamp) -> Option<(Write, Vec<PairId>)> {
-    let live = live(Some(seen)).map(|live| Revocation::of(live, now));
+    let live = seen.live().map(|live| Revocation::of(live, now));
     let waiting = seen.waiting().map(|waiting| waiting.revocation(now));
     if live.is_none() && waiting.is_none() {
         return None;

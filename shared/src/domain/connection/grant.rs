@@ -115,7 +115,7 @@ pub fn standing(
     if let Row::Unreadable(unreadable) = row {
         return Err(unreadable.clone());
     }
-    let live = live(seen);
+    let live = seen.and_then(Row::live);
     let is_ours = |stored: &str| stored == name;
     if live.is_some_and(|live| is_ours(&live.granted_by.name))
         || row.waiting().is_some_and(|waiting| is_ours(&waiting.grant.name))
@@ -136,20 +136,12 @@ pub fn standing(
     Ok(Standing::Welcome)
 }
 
-/// The live connection of a row that was seen.
-pub(super) fn live(seen: Option<&Row>) -> Option<&Connection> {
-    match seen {
-        Some(Row::Connection(connection)) => Some(connection),
-        Some(Row::Tombstone(_) | Row::Unreadable(_)) | None => None,
-    }
-}
-
 impl NewGrant {
     pub fn standing(&self, seen: Option<&Row>) -> Result<Standing, Unreadable> {
         let standing = standing(&self.name, self.order, self.session.as_ref(), seen)?;
         // A token that has not proved itself takes no place of one that works: of a customer, who has connected since
         // the row was read.
-        let is_active = live(seen).is_some_and(|live| live.state == State::Active);
+        let is_active = seen.and_then(Row::live).is_some_and(|live| live.state == State::Active);
         Ok(match standing {
             Standing::Welcome if self.is_not_refreshed && is_active => Standing::Refused(Refusal::Superseded),
             standing => standing,
@@ -190,7 +182,7 @@ impl NewGrant {
 pub fn connect(grant: &NewGrant, seen: Option<&Row>, refresh_every: Duration, now: Timestamp) -> (Write, Vec<PairId>) {
     let version = seen.map_or(0, version_of) + 1;
     let mut changes = grant.new.changes(&grant.id, version, refresh_every);
-    changes.extend(grant.changes(live(seen)));
+    changes.extend(grant.changes(seen.and_then(Row::live)));
     // Of the grant that went; its successor is asked for its account anew.
     changes.extend(OF_THE_ACCOUNT.map(Change::Remove));
     changes.push(Change::Remove(CONFIRMED));
@@ -205,7 +197,9 @@ pub fn connect(grant: &NewGrant, seen: Option<&Row>, refresh_every: Duration, no
 
 /// Puts the live pair that a grant replaces into the list of grants to revoke.
 pub(super) fn replace(seen: Option<&Row>, now: Timestamp, changes: &mut Vec<Change>) -> Vec<PairId> {
-    let (Some(live), Some(revocations)) = (live(seen), seen.and_then(Row::revocations)) else { return Vec::new() };
+    let (Some(live), Some(revocations)) = (seen.and_then(Row::live), seen.and_then(Row::revocations)) else {
+        return Vec::new();
+    };
     let added: Added = revocations.add([Revocation::of(live, now)]);
     changes.extend(added.changes);
     added.dropped

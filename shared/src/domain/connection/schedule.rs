@@ -2,7 +2,6 @@
 //! revoked. It stands in a shard of its own until nothing is left to do.
 
 use super::attributes::{REFRESH_AT, SHARD};
-use super::grant::live;
 use super::revision::{COUNTED, is_as_seen};
 use super::revocation::Verdict;
 use super::{Connection, Row, State};
@@ -16,7 +15,7 @@ pub(super) fn is_to_be_worked_off(now: Timestamp) -> [Change; 2] {
 
 /// Puts a row there to which something was added. `None` is no row.
 pub(super) fn enter(seen: Option<&Row>, now: Timestamp) -> Vec<Change> {
-    match live(seen).map(|live| live.state.given_up_since()) {
+    match seen.and_then(Row::live).map(|live| live.state.given_up_since()) {
         // Its own refresh looks at it.
         Some(None) => Vec::new(),
         Some(Some(_)) => vec![Change::Set(SHARD, i64::from(TAKEN_AWAY).into())],

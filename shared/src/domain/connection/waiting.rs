@@ -19,7 +19,7 @@ use super::attributes::{
     ACCOUNT_ALSO, CONFIRMED, FORMAT, FORMAT_VERSION, OF_THE_ACCOUNT, OF_THE_WAITING, STATUS, VACANT, VACANT_SINCE,
     WAITING, WAITING_ACCOUNT, WAITING_HASH, WAITING_ID, WAITING_UNTIL,
 };
-use super::grant::{NewGrant, live, replace, version_of};
+use super::grant::{NewGrant, replace, version_of};
 use super::revision::{COUNTED, counted, is_as_seen};
 use super::revocation::{Added, Revocation};
 use super::{Row, schedule};
@@ -127,7 +127,7 @@ pub fn await_confirmation(
     ];
     changes.extend(grant.session.iter().flat_map(SessionMark::changes));
     changes.extend(schedule::enter(seen, now));
-    if live(seen).is_none() {
+    if seen.and_then(Row::live).is_none() {
         changes.extend([
             Change::Set(FORMAT, FORMAT_VERSION.into()),
             Change::Set(STATUS, VACANT.into()),
@@ -150,7 +150,7 @@ pub fn await_confirmation(
 pub fn confirm(seen: &Row, waiting: &Waiting, refresh_every: Duration, now: Timestamp) -> (Write, Vec<PairId>) {
     let grant = &waiting.grant;
     let mut changes = grant.new.changes(&grant.id, version_of(seen) + 1, refresh_every);
-    changes.extend(grant.changes(live(Some(seen))));
+    changes.extend(grant.changes(seen.live()));
     changes.extend(OF_THE_WAITING.map(Change::Remove));
     changes.push(COUNTED);
     changes.push(Change::Set(CONFIRMED, waiting.hash.as_str().into()));

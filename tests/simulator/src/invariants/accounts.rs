@@ -6,12 +6,12 @@ use shared::domain::item::Item;
 use shared::domain::write::Write;
 
 use super::storing::{Facts, Times};
-use super::{Invariant, Ledger, live};
+use super::{Invariant, Ledger};
 
 impl Ledger {
     /// Of the live pair, of the one that waits, and of those in the list: each is its own grant's.
     pub(super) fn account_is_true(&mut self, facts: &Facts<'_>) {
-        let of_live = live(facts.new).and_then(|live| Some((live.pair.id, live.account.as_ref()?.account.id.clone())));
+        let of_live = facts.new.live().and_then(|live| Some((live.pair.id, live.account.as_ref()?.account.id.clone())));
         let of_waiting =
             facts.new.waiting().and_then(|waits| Some((waits.pair_id(), waits.account.as_ref()?.id.clone())));
         let listed = facts.new.revocations().into_iter().flat_map(|list| list.iter());
@@ -26,7 +26,7 @@ impl Ledger {
             }
         }
         let id = &facts.write.key;
-        match live(facts.new).and_then(|new| new.account.clone()) {
+        match facts.new.live().and_then(|new| new.account.clone()) {
             Some(known) => self.has_account(id, &known.account.id, facts.times.at),
             None => drop(self.identified.remove(id)),
         }
@@ -37,7 +37,7 @@ impl Ledger {
         if let (Row::Unreadable(_), Ok(account_id)) = (facts.new, facts.item.string("account_id")) {
             self.has_account(id, account_id, facts.times.at);
         }
-        let known = |row| live(row).and_then(|live| live.account.clone());
+        let known = |row: &Row| row.live().and_then(|live| live.account.clone());
         let (before, Some(after)) = (facts.old.and_then(known), known(facts.new)) else { return };
         let was_flagged = before.filter(|before| before.account.id == after.account.id);
         if was_flagged.is_some_and(|before| before.also_connected_as.is_some()) && after.also_connected_as.is_none() {

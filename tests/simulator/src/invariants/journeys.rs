@@ -5,7 +5,7 @@ use shared::domain::item::Item;
 use shared::domain::write::{Write, WriteName};
 
 use super::storing::{Facts, Times};
-use super::{Invariant, Ledger, live};
+use super::{Invariant, Ledger};
 use crate::world::{ProcessId, World};
 
 impl Ledger {
@@ -84,7 +84,7 @@ impl Ledger {
                 (waiting.grant.name.clone(), None)
             }
             _ => {
-                let Some(connection) = live(facts.new) else { return };
+                let Some(connection) = facts.new.live() else { return };
                 let name = connection.granted_by.name.clone();
                 // An import leaves the mark of the session before it.
                 let session = connection.session.clone().filter(|_| !name.starts_with("import#"));

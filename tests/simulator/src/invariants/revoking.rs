@@ -12,7 +12,7 @@ use shared::domain::token_pair::PairId;
 use shared::domain::write::{Change, Write, WriteName};
 
 use super::storing::Facts;
-use super::{Invariant, Ledger, Opened, held, live, open};
+use super::{Invariant, Ledger, Opened, held, open};
 use crate::named;
 use crate::provider::Provider;
 use crate::world::{ProcessId, World};
@@ -61,7 +61,7 @@ impl Ledger {
             if now_held.iter().any(|held| held.id == sealed.id) || matches!(facts.new, Row::Unreadable(_)) {
                 continue;
             }
-            let is_live = live(old).is_some_and(|live| live.pair.id == sealed.id);
+            let is_live = old.live().is_some_and(|live| live.pair.id == sealed.id);
             let is_in_list = old.revocations().is_some_and(|list| list.contains(sealed.id));
             match facts.write.name {
                 WriteName::Commit if is_live => {}
@@ -93,7 +93,7 @@ impl Ledger {
         let provider = facts.provider;
         let since = old.revocations().into_iter().flat_map(|list| list.iter());
         let since = since.filter(|grant| grant.pair.id == pair).map(|grant| World::at(grant.since.unix())).min();
-        let of_live = live(facts.new).and_then(|live| self.opened.get(&live.pair.id));
+        let of_live = facts.new.live().and_then(|live| self.opened.get(&live.pair.id));
         let of_the_same_account =
             of_live.is_some_and(|of_live| provider.account_of(of_live) == provider.account_of(&opened));
         let excuse = if !provider.lives(&opened, facts.times.now) {
@@ -127,7 +127,7 @@ impl Ledger {
                 });
             }
             let Some(opened) = self.opened.get(&grant.pair.id) else { continue };
-            let is_right = grant.verdict(live(facts.new)) == Verdict::Revoke;
+            let is_right = grant.verdict(facts.new.live()) == Verdict::Revoke;
             self.claims.insert((facts.process, opened.refresh.clone()), is_right);
         }
     }
@@ -197,7 +197,7 @@ impl Ledger {
 
     /// At the end, of every pair that was ever stored.
     pub(super) fn judge_grants(&mut self, now: u64, id: &str, row: Option<&Row>, provider: &Provider) {
-        let live_pair: Option<&Connection> = row.and_then(live);
+        let live_pair: Option<&Connection> = row.and_then(Row::live);
         let of_live = live_pair.and_then(|live| self.opened.get(&live.pair.id)).map(|pair| provider.account_of(pair));
         let mut forgotten: Vec<&Opened> = Vec::new();
         for pair in self.owned.get(id).into_iter().flatten() {
@@ -226,6 +226,6 @@ impl Ledger {
 
 /// Whether a run of the schedule has something to do about the grants of a row that are not live.
 pub(super) fn has_work(row: &Row) -> bool {
-    let is_left = |grant: &Revocation| grant.verdict(live(row)) != Verdict::Keep;
+    let is_left = |grant: &Revocation| grant.verdict(row.live()) != Verdict::Keep;
     row.waiting().is_some() || row.revocations().is_some_and(|list| list.iter().any(is_left))
 }

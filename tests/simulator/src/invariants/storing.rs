@@ -10,7 +10,7 @@ use shared::domain::order::Order;
 use shared::domain::session::Session;
 use shared::domain::write::{Write, WriteName};
 
-use super::{Invariant, Lease, Ledger, Opened, Stored, YOUNG, live};
+use super::{Invariant, Lease, Ledger, Opened, Stored, YOUNG};
 use crate::call::Table;
 use crate::provider::Provider;
 use crate::world::{Process, ProcessId, World};
@@ -207,7 +207,7 @@ impl Ledger {
         let acquired_at = lease.until.unix() - LEASE.as_secs() as i64;
         let token = current.pair.refresh.clone();
         let young = connection.has_been_refreshed && acquired_at - connection.refreshed_at.unix() < YOUNG;
-        let is_due = facts.old.and_then(live).is_none_or(|old| old.refresh_at.unix() <= acquired_at);
+        let is_due = facts.old.and_then(Row::live).is_none_or(|old| old.refresh_at.unix() <= acquired_at);
         let unseen = connection.has_been_refreshed && current.stored_at > times.looked_at && !is_due;
         if young || unseen {
             let why = if young { "is young" } else { "was stored since its process looked" };
@@ -277,7 +277,7 @@ impl Ledger {
 
     fn pair_stored(&mut self, facts: &Facts<'_>) {
         let Facts { times, process, write, old, new, provider, .. } = *facts;
-        let Some(connection) = live(new) else { return };
+        let Some(connection) = new.live() else { return };
         let Some(pair) = self.opened.get(&connection.pair.id).cloned() else { return };
         let stored = Stored { pair, stored_at: times.at };
         let made_from = provider.access_tokens.get(&stored.pair.access).and_then(|access| access.parent.clone());
@@ -304,7 +304,7 @@ impl Ledger {
         } else {
             self.counts.connects += 1;
             self.disturbed.insert(write.key.clone(), times.now);
-            let was_in_use = old.and_then(live).is_some_and(|old| old.state.is_in_use());
+            let was_in_use = old.and_then(Row::live).is_some_and(|old| old.state.is_in_use());
             if let Some(before) = before.as_ref().filter(|_| was_in_use) {
                 self.replaced(times.now, &write.key, &before.pair, provider);
             }
@@ -332,7 +332,7 @@ impl Ledger {
     /// Only its customer can help from now on: is it so?
     fn state_changed(&mut self, facts: &Facts<'_>) {
         let Facts { times, process, write, old, new, provider, .. } = *facts;
-        let Some(connection) = live(new) else { return };
+        let Some(connection) = new.live() else { return };
         let State::NeedsCustomer { why, .. } = connection.state else { return };
         let needed = |row: &Row| matches!(row.state(), Ok(State::NeedsCustomer { .. }));
         if old.is_some_and(needed) {
@@ -355,7 +355,7 @@ impl Ledger {
                 _ => false,
             },
         };
-        let owner = old.and_then(live).and_then(|old| old.lease.as_ref()).map(|lease| lease.owner.clone());
+        let owner = old.and_then(Row::live).and_then(|old| old.lease.as_ref()).map(|lease| lease.owner.clone());
         let rivals = self.leases.get(&token).map(Vec::as_slice).unwrap_or_default();
         let rival = rivals.iter().any(|lease| {
             lease.process != process
