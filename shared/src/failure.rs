@@ -32,7 +32,7 @@ impl From<&KeyError> for FailureClass {
     fn from(error: &KeyError) -> Self {
         match error {
             KeyError::Unavailable(_) => Self::KeyUnavailable,
-            KeyError::Refused(_) => Self::Unopenable,
+            KeyError::NotAccepted(_) => Self::Unopenable,
         }
     }
 }

@@ -185,7 +185,7 @@ pub enum KeyError {
     Unavailable(String),
     /// The wrapped key is not of this stack and connection, or was changed.
     #[error("the key service does not accept this wrapped key: {0}")]
-    Refused(String),
+    NotAccepted(String),
 }
 
 /// A data key, in plain text and wrapped.
@@ -284,7 +284,7 @@ pub trait RefreshPair: Send + Sync {
 /// Revokes a token (RFC 7009), where the provider has an endpoint for it.
 #[async_trait]
 pub trait RevokeToken: Send + Sync {
-    /// An error is worth another try, later or with another secret; [`Revoked::Refused`] is not.
+    /// An error is worth another try, later or with another secret; [`Revoked::NotRevocable`] is not.
     async fn revoke(&self, pair: &TokenPair, secret: &ClientSecret) -> Result<Revoked, ProviderError>;
 }
 
@@ -295,7 +295,7 @@ pub enum Revoked {
     /// There is no endpoint.
     Off,
     /// A complete refusal, which another try would only repeat (RFC 7009 section 2.2): its status and error code.
-    Refused(String),
+    NotRevocable(String),
 }
 
 /// Asks the provider whose account an access token is for. Asking is a use of the token: only after its pair is stored.

@@ -433,8 +433,13 @@ async fn a_customer_connects_through_the_stack_and_its_policies_allow_just_what_
     let refused = aws.invoke(&refresh, scheduled.clone()).await;
     assert_eq!(refused["failed"], json!({ "invalid_grant": 1 }), "{refused}");
     let confirmed = SystemClock.now() - Duration::from_secs(3600);
-    let confirmed =
-        [("refresh_at", 1), ("not_before", 1), ("refused_at", confirmed.unix()), ("leases", 9), ("expires_at", 1)];
+    let confirmed = [
+        ("refresh_at", 1),
+        ("not_before", 1),
+        ("invalid_grant_at", confirmed.unix()),
+        ("leases", 9),
+        ("expires_at", 1),
+    ];
     aws.set("tenant", &confirmed).await;
     aws.everybody_is_refused(true).await;
     let frozen = aws.invoke(&refresh, scheduled.clone()).await;

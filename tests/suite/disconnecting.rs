@@ -9,7 +9,7 @@ use local::deployment::Deployment;
 use serde_json::json;
 use shared::domain::attempt::{Attempt, StateHash};
 use shared::domain::connection::State;
-use shared::domain::connection::disconnect::Outcome;
+use shared::domain::connection::disconnect::RevocationOutcome;
 use shared::domain::connection::refresh::RefreshReason;
 use shared::domain::connection_id::ConnectionId;
 use shared::domain::order::Order;
@@ -37,7 +37,7 @@ async fn afterwards_the_provider_accepts_neither_token_and_nothing_secret_is_lef
     let world = World::new().await;
     world.connect("t").await;
     let token = world.token("t").await.text("access_token").to_owned();
-    assert_eq!(disconnect(&world, "t").await, Disconnection::Ended(Outcome::Done));
+    assert_eq!(disconnect(&world, "t").await, Disconnection::Ended(RevocationOutcome::Done));
     assert!(!world.is_live(&token));
     assert_eq!(world.token("t").await.status, 404);
     assert_eq!(world.get("/v1/connections/t").await.status, 404);
@@ -59,7 +59,7 @@ async fn afterwards_the_provider_accepts_neither_token_and_nothing_secret_is_lef
         .into()
     );
     // Whoever asks again learns how it ended.
-    assert_eq!(disconnect(&world, "t").await, Disconnection::Ended(Outcome::Done));
+    assert_eq!(disconnect(&world, "t").await, Disconnection::Ended(RevocationOutcome::Done));
     assert_eq!(disconnect(&world, "unknown").await, Disconnection::NotFound);
     assert_eq!(world.sweep().await["due"], 0);
 }
@@ -68,7 +68,7 @@ async fn afterwards_the_provider_accepts_neither_token_and_nothing_secret_is_lef
 async fn a_provider_without_an_endpoint_for_it_is_no_reason_to_keep_a_connection() {
     let world = World::with(Setup::default().variable("WEBINARGEEK_REVOKE_URL", "")).await;
     world.connect("t").await;
-    assert_eq!(disconnect(&world, "t").await, Disconnection::Ended(Outcome::Off));
+    assert_eq!(disconnect(&world, "t").await, Disconnection::Ended(RevocationOutcome::Off));
 }
 
 #[tokio::test]
@@ -103,7 +103,7 @@ impl ReadAttempts for StandsStill {
         let order = self.sessions.order(id).await;
         let page = self.world.browser().journey(&self.link, "approve").await;
         assert!(page.body().contains("is connected"), "{}", page.body());
-        assert_eq!(disconnect(&self.world, "t").await, Disconnection::Ended(Outcome::Done));
+        assert_eq!(disconnect(&self.world, "t").await, Disconnection::Ended(RevocationOutcome::Done));
         order
     }
 }
@@ -162,7 +162,7 @@ struct TakenAway {
 impl RefreshPair for TakenAway {
     async fn refresh(&self, token: &RefreshToken, secret: &ClientSecret) -> Result<TokenResponse, ProviderError> {
         let refreshed = self.provider.refresh(token, secret).await;
-        assert_eq!(disconnect(&self.world, "t").await, Disconnection::Ended(Outcome::Done));
+        assert_eq!(disconnect(&self.world, "t").await, Disconnection::Ended(RevocationOutcome::Done));
         assert_eq!(self.world.token("t").await.status, 404);
         refreshed
     }
@@ -206,7 +206,7 @@ async fn a_pair_that_cannot_be_revoked_is_tried_for_a_day() {
     }
     assert!(world.stored("t").await.is_none());
     assert_eq!(world.row("t").await.unwrap()["revocation"].as_s().unwrap(), "failed");
-    assert_eq!(disconnect(&world, "t").await, Disconnection::Ended(Outcome::Failed));
+    assert_eq!(disconnect(&world, "t").await, Disconnection::Ended(RevocationOutcome::Failed));
     assert_eq!(world.sweep().await["due"], 0);
 }
 

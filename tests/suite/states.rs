@@ -10,8 +10,8 @@ use std::time::Duration;
 use events::event::Event;
 use events::state::Seen;
 use shared::domain::account::{Account, KnownAccount, identify, identify_waiting};
-use shared::domain::connection::disconnect::{Outcome, disconnect};
-use shared::domain::connection::grant::{Standing, connect};
+use shared::domain::connection::disconnect::{RevocationOutcome, disconnect};
+use shared::domain::connection::grant::{Decision, connect};
 use shared::domain::connection::reap::{Reaping, reap};
 use shared::domain::connection::refresh::{PutOffBy, RefreshReason, acquire, commit, give_up, quarantine, settle};
 use shared::domain::connection::reseal::{held, reseal};
@@ -92,11 +92,11 @@ fn writes(row: Option<&Row>) -> Vec<(&'static str, Write)> {
     let mut writes = Vec::new();
     for (label, is_not_refreshed) in [("connect", false), (IMPORT, true)] {
         let grant = grant(20, is_not_refreshed);
-        if let Ok(Standing::Welcome) = grant.standing(row) {
+        if let Ok(Decision::Store) = grant.decide(row) {
             writes.push((label, connect(&grant, row, EVERY, now).0));
         }
     }
-    if let Ok(Standing::Welcome) = grant(20, false).standing(row) {
+    if let Ok(Decision::Store) = grant(20, false).decide(row) {
         writes.push(("", await_confirmation(&grant(20, false), &awaited(), row, now).0));
     }
     // Of workers that have read the row before: the condition alone decides.
@@ -129,7 +129,9 @@ fn writes(row: Option<&Row>) -> Vec<(&'static str, Write)> {
     for grant in row.revocations().into_iter().flat_map(|list| list.iter()) {
         writes.extend(claim(row, grant, now).map(|(write, _)| ("", write)));
         writes.extend(
-            [Outcome::Done, Outcome::Failed].into_iter().filter_map(|it| Some(("", remove(row, grant.pair.id, it)?))),
+            [RevocationOutcome::Done, RevocationOutcome::Failed]
+                .into_iter()
+                .filter_map(|it| Some(("", remove(row, grant.pair.id, it)?))),
         );
     }
     writes.extend(leave(row).map(|write| ("", write)));

@@ -162,7 +162,7 @@ async fn a_value_that_is_never_written_costs_one_row() {
 
 #[tokio::test]
 async fn a_count_of_another_type_costs_one_row_although_nothing_can_be_added_to_it() {
-    for attribute in ["leases", "answered", "failures", "refused_at", "refused_window"] {
+    for attribute in ["leases", "answered", "failures", "invalid_grant_at", "refusal_window"] {
         costs_one_row(attribute, Some(text("odd"))).await;
     }
 }

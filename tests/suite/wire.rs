@@ -107,7 +107,7 @@ async fn a_provider_that_revokes_no_refresh_tokens_is_sent_the_access_token() {
     assert_eq!(wire.tokens(), [refresh_token(), access_token()]);
 
     let wire = Wire::answering([error(400, "unsupported_token_type"), error(400, "unsupported_token_type")]).await;
-    let refused = Revoked::Refused("status 400 Bad Request, error unsupported_token_type".to_owned());
+    let refused = Revoked::NotRevocable("status 400 Bad Request, error unsupported_token_type".to_owned());
     assert_eq!(wire.revoke().await.unwrap(), refused);
     assert_eq!(wire.tokens(), [refresh_token(), access_token()]);
 
@@ -121,7 +121,10 @@ async fn a_redirect_and_a_page_of_any_size_are_final_answers_to_a_revocation() {
     for answer in [redirect, says(404, vec![b' '; 200_000]), says(403, "<html>"), error(400, "invalid_token")] {
         let status = answer.status();
         let wire = Wire::answering([answer]).await;
-        assert!(matches!(wire.revoke().await, Ok(Revoked::Refused(why)) if why.contains(status.as_str())), "{status}");
+        assert!(
+            matches!(wire.revoke().await, Ok(Revoked::NotRevocable(why)) if why.contains(status.as_str())),
+            "{status}"
+        );
         assert_eq!(wire.tokens(), [refresh_token()], "{status}");
     }
 }

@@ -84,7 +84,7 @@ pub enum AuthorizeError {
 #[async_trait]
 impl Endpoint for Authorize {
     async fn handle(&self, request: Request, invocation: &Invocation) -> Response {
-        self.journey(&request, invocation).await.unwrap_or_else(|error| refusal(&error, &invocation.request_id))
+        self.journey(&request, invocation).await.unwrap_or_else(|error| answer(&error, &invocation.request_id))
     }
 }
 
@@ -207,7 +207,7 @@ impl Authorize {
         match self.attempts.attempt(&begin(attempt)).await? {
             Written::Applied(_) => Ok(()),
             // 256 random bits are new: the row is ours, written before the SDK asked again.
-            Written::Refused(_) => Ok(()),
+            Written::ConditionFailed(_) => Ok(()),
         }
     }
 
@@ -235,7 +235,7 @@ impl Authorize {
 }
 
 /// What the browser shows, and what the log says.
-fn refusal(error: &AuthorizeError, request_id: &str) -> Response {
+fn answer(error: &AuthorizeError, request_id: &str) -> Response {
     let ask_again = "Go back to the application that sent you here, and start again there.".to_owned();
     let (status, title, words) = match error {
         AuthorizeError::MethodNotAllowed => {

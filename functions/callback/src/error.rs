@@ -1,6 +1,6 @@
 //! Every way in which a journey leads to no connection.
 
-use shared::domain::attempt::Failure;
+use shared::domain::attempt::JourneyFailure;
 use shared::domain::connection::grant::Refusal;
 use shared::http::query::Repeated;
 use shared::ports::{KeyError, ProviderError, SecretError, StoreError};
@@ -35,16 +35,16 @@ pub enum CallbackError {
     Exchange(#[source] ProviderError),
     /// Found before the code was sent: it stays unused.
     #[error("the grant would not be stored: {0:?}")]
-    NotWelcome(Refusal),
+    RefusedBeforeExchange(Refusal),
     /// The grant was not stored. What becomes of it: [`shared::protocol::connect`].
     #[error("the grant is not stored: {0:?}")]
-    Refused(Refusal),
+    RefusedAfterExchange(Refusal),
     /// Whether the last try took effect is not known, so the grant is not revoked: it may be the stored one.
     #[error("the grant could not be stored: {0}")]
     NotStored(#[source] StoreError),
     /// An earlier request of this journey failed, with this reference number.
     #[error("the attempt had failed: {failure:?}, reference {reference}")]
-    FailedBefore { failure: Failure, reference: String },
+    FailedBefore { failure: JourneyFailure, reference: String },
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]

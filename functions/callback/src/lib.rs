@@ -19,8 +19,8 @@ use async_trait::async_trait;
 use http::Method;
 use shared::config::{Environment, TokenEndpoint};
 use shared::domain::attempt::writes::{End, end, give_back, take};
-use shared::domain::attempt::{Attempt, Binding, CookieName, Failure, Phase, StateHash};
-use shared::domain::connection::grant::{self, NewGrant, NewPair, Standing};
+use shared::domain::attempt::{Attempt, Binding, CookieName, JourneyFailure, Phase, StateHash};
+use shared::domain::connection::grant::{self, Decision, NewGrant, NewPair};
 use shared::domain::connection::waiting::Awaited;
 use shared::domain::connection::{Row, SealedPair};
 use shared::domain::digest;
@@ -165,8 +165,8 @@ impl Callback {
         let attempt = match self.attempts.attempt(&take(&state_hash, &binding, self.clock.now(), &taker)).await? {
             Written::Applied(attempt) => taken.insert(attempt),
             // 3.
-            Written::Refused(None) => return Err(CallbackError::UnknownState),
-            Written::Refused(Some(attempt)) => {
+            Written::ConditionFailed(None) => return Err(CallbackError::UnknownState),
+            Written::ConditionFailed(Some(attempt)) => {
                 if attempt.binding != binding {
                     return Err(CallbackError::ForeignBrowser);
                 }
@@ -230,9 +230,10 @@ impl Callback {
                 Phase::Connected => return Ok(JourneyOutcome::Connected),
                 Phase::Denied => return Ok(JourneyOutcome::Denied),
                 Phase::Failed => {
-                    let (failure, reference) = attempt.failure.clone().unwrap_or((Failure::Provider, String::new()));
+                    let (failure, reference) =
+                        attempt.failure.clone().unwrap_or((JourneyFailure::Provider, String::new()));
                     // Its pair may have come out of the queue since.
-                    if failure == Failure::NotStored && self.has_connected(&attempt).await? {
+                    if failure == JourneyFailure::NotStored && self.has_connected(&attempt).await? {
                         return Ok(JourneyOutcome::Connected);
                     }
                     return Err(CallbackError::FailedBefore { failure, reference });
@@ -282,10 +283,10 @@ impl Callback {
         let seen = row?;
         // A grant that would not be stored is not asked for.
         let name = attempt.state_hash.as_str();
-        let standing = grant::standing(name, attempt.order, attempt.session.as_ref(), seen.as_ref());
-        match standing.map_err(StoreError::from)? {
-            Standing::Welcome | Standing::Stored => {}
-            Standing::Refused(refusal) => return Err(CallbackError::NotWelcome(refusal)),
+        let decision = grant::decide(name, attempt.order, attempt.session.as_ref(), seen.as_ref());
+        match decision.map_err(StoreError::from)? {
+            Decision::Store | Decision::AlreadyStored => {}
+            Decision::Refuse(refusal) => return Err(CallbackError::RefusedBeforeExchange(refusal)),
         }
         Ok(Prepared { seen, data_key: data_key?, secrets: secrets? })
     }
@@ -341,7 +342,7 @@ impl Callback {
         );
         match self.grants.connecting.store(&grant, prepared.seen, Kept::InMemory { deadline }).await {
             Ok(Stored::Yes) => Ok(pair_id),
-            Ok(Stored::No(refusal)) => Err(CallbackError::Refused(refusal)),
+            Ok(Stored::No(refusal)) => Err(CallbackError::RefusedAfterExchange(refusal)),
             Err(error) => Err(CallbackError::NotStored(error)),
         }
     }
@@ -371,7 +372,7 @@ impl Callback {
         // The session is completed already, or long gone: what is left to note is the attempt's own end.
         match self.attempts.attempt(&end).await? {
             Written::Applied(_) => {}
-            Written::Refused(_) => tracing::warn!("the attempt had ended before"),
+            Written::ConditionFailed(_) => tracing::warn!("the attempt had ended before"),
         }
         Ok(())
     }

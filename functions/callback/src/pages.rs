@@ -2,7 +2,7 @@
 
 use http::StatusCode;
 use http::header::ALLOW;
-use shared::domain::attempt::{Attempt, Failure};
+use shared::domain::attempt::{Attempt, JourneyFailure};
 use shared::domain::connection::grant::Refusal;
 use shared::failure::FailureClass;
 use shared::http::page::{Action, Page};
@@ -40,15 +40,17 @@ pub(crate) fn reply(
 
 /// How a failure is stored with its attempt; `None` where the code was certainly not used, and the page may be
 /// reloaded.
-pub(crate) fn failure(error: &CallbackError) -> Option<Failure> {
+pub(crate) fn failure(error: &CallbackError) -> Option<JourneyFailure> {
     match error {
-        CallbackError::ErrorResponse(_) | CallbackError::Exchange(_) => Some(Failure::Provider),
-        CallbackError::NotWelcome(refusal) | CallbackError::Refused(refusal) => Some(match refusal {
-            Refusal::SessionUsed => Failure::SessionUsed,
-            Refusal::Disconnected => Failure::Disconnected,
-            Refusal::Superseded => Failure::Superseded,
-        }),
-        CallbackError::NotStored(_) => Some(Failure::NotStored),
+        CallbackError::ErrorResponse(_) | CallbackError::Exchange(_) => Some(JourneyFailure::Provider),
+        CallbackError::RefusedBeforeExchange(refusal) | CallbackError::RefusedAfterExchange(refusal) => {
+            Some(match refusal {
+                Refusal::SessionUsed => JourneyFailure::SessionUsed,
+                Refusal::Disconnected => JourneyFailure::Disconnected,
+                Refusal::Superseded => JourneyFailure::Superseded,
+            })
+        }
+        CallbackError::NotStored(_) => Some(JourneyFailure::NotStored),
         CallbackError::FailedBefore { failure, .. } => Some(*failure),
         CallbackError::MethodNotAllowed
         | CallbackError::Prefetch
@@ -124,34 +126,34 @@ fn failed(error: &CallbackError, attempt: Option<&Attempt>, request_id: &str) ->
             OURS,
             "We cannot tell whether your account was connected. Please start again: that does no harm.",
         ),
-        CallbackError::NotWelcome(Refusal::SessionUsed)
-        | CallbackError::Refused(Refusal::SessionUsed)
-        | CallbackError::FailedBefore { failure: Failure::SessionUsed, .. } => (
+        CallbackError::RefusedBeforeExchange(Refusal::SessionUsed)
+        | CallbackError::RefusedAfterExchange(Refusal::SessionUsed)
+        | CallbackError::FailedBefore { failure: JourneyFailure::SessionUsed, .. } => (
             StatusCode::BAD_REQUEST,
             "This link has been used",
             "An account was connected with it, or with a later one. To connect again, ask for a new link.",
         ),
-        CallbackError::NotWelcome(Refusal::Superseded)
-        | CallbackError::Refused(Refusal::Superseded)
-        | CallbackError::FailedBefore { failure: Failure::Superseded, .. } => (
+        CallbackError::RefusedBeforeExchange(Refusal::Superseded)
+        | CallbackError::RefusedAfterExchange(Refusal::Superseded)
+        | CallbackError::FailedBefore { failure: JourneyFailure::Superseded, .. } => (
             StatusCode::BAD_REQUEST,
             "An account was connected in the meantime",
             "It stays connected, and this approval has not been used. To connect another one, ask for a new link.",
         ),
-        CallbackError::NotWelcome(Refusal::Disconnected)
-        | CallbackError::Refused(Refusal::Disconnected)
-        | CallbackError::FailedBefore { failure: Failure::Disconnected, .. } => {
+        CallbackError::RefusedBeforeExchange(Refusal::Disconnected)
+        | CallbackError::RefusedAfterExchange(Refusal::Disconnected)
+        | CallbackError::FailedBefore { failure: JourneyFailure::Disconnected, .. } => {
             (StatusCode::SERVICE_UNAVAILABLE, "The connection was taken away in the meantime", ASK_AGAIN)
         }
         CallbackError::NotExchanged(_) => (StatusCode::BAD_GATEWAY, THEIRS, RELOAD),
         CallbackError::ErrorResponse(_)
         | CallbackError::Exchange(_)
-        | CallbackError::FailedBefore { failure: Failure::Provider, .. } => (
+        | CallbackError::FailedBefore { failure: JourneyFailure::Provider, .. } => (
             StatusCode::BAD_GATEWAY,
             THEIRS,
             "Your account is not connected. Please start again; if it goes on, tell us the reference number.",
         ),
-        CallbackError::NotStored(_) | CallbackError::FailedBefore { failure: Failure::NotStored, .. } => {
+        CallbackError::NotStored(_) | CallbackError::FailedBefore { failure: JourneyFailure::NotStored, .. } => {
             (StatusCode::SERVICE_UNAVAILABLE, OURS, "Your account may not be connected. Please start again.")
         }
         CallbackError::NoTime | CallbackError::Store(_) | CallbackError::Key(_) | CallbackError::Secret(_) => {
@@ -200,8 +202,8 @@ fn log_level(error: &CallbackError) -> LogLevel {
         CallbackError::OutcomeUnknown
         | CallbackError::ErrorResponse(_)
         | CallbackError::NoTime
-        | CallbackError::NotWelcome(Refusal::Disconnected)
-        | CallbackError::Refused(Refusal::Disconnected | Refusal::Superseded) => LogLevel::Unhappy,
+        | CallbackError::RefusedBeforeExchange(Refusal::Disconnected)
+        | CallbackError::RefusedAfterExchange(Refusal::Disconnected | Refusal::Superseded) => LogLevel::Unhappy,
         CallbackError::MethodNotAllowed
         | CallbackError::Prefetch
         | CallbackError::Repeated(_)
@@ -209,8 +211,8 @@ fn log_level(error: &CallbackError) -> LogLevel {
         | CallbackError::UnknownState
         | CallbackError::ForeignBrowser
         | CallbackError::Expired
-        | CallbackError::NotWelcome(Refusal::SessionUsed | Refusal::Superseded)
-        | CallbackError::Refused(Refusal::SessionUsed)
+        | CallbackError::RefusedBeforeExchange(Refusal::SessionUsed | Refusal::Superseded)
+        | CallbackError::RefusedAfterExchange(Refusal::SessionUsed)
         | CallbackError::FailedBefore { .. } => LogLevel::Request,
     }
 }

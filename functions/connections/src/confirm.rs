@@ -54,7 +54,7 @@ impl Connections {
                     }
                     return Ok(reply::json(StatusCode::OK, &status::show(&row)));
                 }
-                Written::Refused(image) => image,
+                Written::ConditionFailed(image) => image,
             };
         }
         Err(StoreError::changed_at_every_try().into())

@@ -127,7 +127,7 @@ impl From<Problem> for ConnectionsError {
 #[async_trait]
 impl Endpoint for Connections {
     async fn handle(&self, request: Request, invocation: &Invocation) -> Response {
-        self.route(&request, invocation).await.unwrap_or_else(|error| refusal(error).reply(&invocation.request_id))
+        self.route(&request, invocation).await.unwrap_or_else(|error| answer(error).reply(&invocation.request_id))
     }
 }
 
@@ -212,7 +212,7 @@ fn connection_id(segment: &str) -> Result<ConnectionId, Problem> {
     Ok(id)
 }
 
-fn refusal(error: ConnectionsError) -> Problem {
+fn answer(error: ConnectionsError) -> Problem {
     match &error {
         ConnectionsError::Store(error) => FailureClass::from(error).log(error),
         ConnectionsError::Import(error) => import::log(error),

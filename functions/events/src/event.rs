@@ -1,13 +1,12 @@
 //! What a change of a connection's row means to its integrator.
 
 use serde_json::json;
-use shared::domain::connection::disconnect::Outcome;
 use shared::domain::connection_id::ConnectionId;
 use shared::domain::time::Timestamp;
 use shared::failure::FailureClass;
 use shared::ports::BusEntry;
 
-use crate::state::{Seen, Standing};
+use crate::state::{Health, Seen};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -40,8 +39,6 @@ pub struct Event {
     pub version: i64,
     /// Why it is degraded, or must be connected again.
     pub reason: Option<FailureClass>,
-    /// What became of the grants of a connection that was taken away, where that is known already.
-    pub revocation: Option<Outcome>,
 }
 
 impl Event {
@@ -52,47 +49,41 @@ impl Event {
     /// - only a pair that is new revives a connection that was given up
     pub fn between(connection: ConnectionId, old: &Seen, new: &Seen) -> Option<Self> {
         let (kind, version, reason) = match (old, new) {
-            (Seen::Absent { .. }, Seen::Absent { .. } | Seen::Unreadable) | (Seen::Unreadable, Seen::Unreadable) => {
+            (Seen::Absent, Seen::Absent | Seen::Unreadable) | (Seen::Unreadable, Seen::Unreadable) => {
                 return None;
             }
             // The version that was taken away, which its tombstone keeps; if it was ever told.
-            (Seen::Present { version, was_connected: true, .. }, Seen::Absent { .. }) => {
-                (Kind::Disconnected, *version, None)
-            }
-            (Seen::Present { was_connected: false, .. } | Seen::Unreadable, Seen::Absent { .. }) => return None,
-            (Seen::Present { standing: Standing::Degraded, .. }, Seen::Unreadable) => return None,
+            (Seen::Present { version, was_connected: true, .. }, Seen::Absent) => (Kind::Disconnected, *version, None),
+            (Seen::Present { was_connected: false, .. } | Seen::Unreadable, Seen::Absent) => return None,
+            (Seen::Present { health: Health::Degraded, .. }, Seen::Unreadable) => return None,
             (Seen::Present { version, .. }, Seen::Unreadable) => {
                 (Kind::Degraded, *version, Some(FailureClass::InconsistentRow))
             }
             (
-                Seen::Absent { .. } | Seen::Present { was_connected: false, .. },
+                Seen::Absent | Seen::Present { was_connected: false, .. },
                 Seen::Present { version, was_connected: true, .. },
             ) => (Kind::Connected, *version, None),
-            (Seen::Absent { .. }, Seen::Present { version, reason, .. }) => (Kind::ReauthRequired, *version, *reason),
-            (Seen::Unreadable, Seen::Present { standing, version, reason, .. }) => match standing {
-                Standing::Active => (Kind::Recovered, *version, None),
-                Standing::Degraded | Standing::NotRefreshed => return None,
-                Standing::ReauthRequired => (Kind::ReauthRequired, *version, *reason),
+            (Seen::Absent, Seen::Present { version, reason, .. }) => (Kind::ReauthRequired, *version, *reason),
+            (Seen::Unreadable, Seen::Present { health, version, reason, .. }) => match health {
+                Health::Active => (Kind::Recovered, *version, None),
+                Health::Degraded | Health::NotRefreshed => return None,
+                Health::ReauthRequired => (Kind::ReauthRequired, *version, *reason),
             },
             (
-                Seen::Present { standing: before, grant: old_grant, .. },
-                Seen::Present { standing: after, grant, version, reason, .. },
+                Seen::Present { health: before, grant: old_grant, .. },
+                Seen::Present { health: after, grant, version, reason, .. },
             ) => match (before, after) {
                 // Told when its first refresh has succeeded.
-                (_, Standing::NotRefreshed) => return None,
-                (Standing::NotRefreshed, Standing::Active | Standing::Degraded) => (Kind::Reconnected, *version, None),
-                (_, Standing::Active | Standing::Degraded) if old_grant != grant => (Kind::Reconnected, *version, None),
+                (_, Health::NotRefreshed) => return None,
+                (Health::NotRefreshed, Health::Active | Health::Degraded) => (Kind::Reconnected, *version, None),
+                (_, Health::Active | Health::Degraded) if old_grant != grant => (Kind::Reconnected, *version, None),
                 _ if before == after && old_grant == grant => return None,
-                (_, Standing::ReauthRequired) => (Kind::ReauthRequired, *version, *reason),
-                (_, Standing::Degraded) => (Kind::Degraded, *version, *reason),
-                (_, Standing::Active) => (Kind::Recovered, *version, None),
+                (_, Health::ReauthRequired) => (Kind::ReauthRequired, *version, *reason),
+                (_, Health::Degraded) => (Kind::Degraded, *version, *reason),
+                (_, Health::Active) => (Kind::Recovered, *version, None),
             },
         };
-        let revocation = match new {
-            Seen::Absent { revocation } => *revocation,
-            Seen::Present { .. } | Seen::Unreadable => None,
-        };
-        Some(Self { kind, connection, version, reason, revocation })
+        Some(Self { kind, connection, version, reason })
     }
 
     /// The same whenever the change is delivered again. No connection id holds a slash.
@@ -109,7 +100,6 @@ impl Event {
             "connection_id": self.connection.as_str(),
             "version": self.version,
             "reason": self.reason.map(FailureClass::as_str),
-            "revocation": self.revocation.map(Outcome::as_str),
             "occurred_at": at.rfc3339(),
         });
         BusEntry { detail_type: self.kind.as_str(), detail: detail.to_string(), at }

@@ -1,6 +1,5 @@
 //! A connection as its integrator sees it, in one image of its row.
 
-use shared::domain::connection::disconnect::Outcome;
 use shared::domain::connection::{Connection, Row, State};
 use shared::failure::FailureClass;
 
@@ -10,7 +9,7 @@ use shared::failure::FailureClass;
 pub const DEGRADED_AFTER: i64 = 3;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum Health {
     Active,
     /// Its refreshes fail, and a token may soon be missing.
     Degraded,
@@ -24,9 +23,9 @@ pub enum Standing {
 pub enum Seen {
     /// There is nothing to tell of: no row, a tombstone, a grant that waits for its confirmation, or an import where
     /// nothing was connected, as long as it was not refreshed.
-    Absent { revocation: Option<Outcome> },
+    Absent,
     Present {
-        standing: Standing,
+        health: Health,
         version: i64,
         /// Which grant of a customer's it goes back to.
         grant: String,
@@ -41,25 +40,24 @@ pub enum Seen {
 impl Seen {
     pub fn of(image: Option<&Row>) -> Self {
         match image {
-            None => Self::Absent { revocation: None },
-            Some(Row::Tombstone(tombstone)) => Self::Absent { revocation: tombstone.revocation },
+            None | Some(Row::Tombstone(_)) => Self::Absent,
             Some(Row::Connection(connection)) => Self::of_connection(connection),
             Some(Row::Unreadable(_)) => Self::Unreadable,
         }
     }
 
     fn of_connection(connection: &Connection) -> Self {
-        let (standing, reason) = match connection.state {
-            State::NeedsCustomer { why, .. } => (Standing::ReauthRequired, Some(why)),
-            _ if !connection.was_connected => return Self::Absent { revocation: None },
-            _ if !connection.has_been_refreshed => (Standing::NotRefreshed, connection.journal.reason),
+        let (health, reason) = match connection.state {
+            State::NeedsCustomer { why, .. } => (Health::ReauthRequired, Some(why)),
+            _ if !connection.was_connected => return Self::Absent,
+            _ if !connection.has_been_refreshed => (Health::NotRefreshed, connection.journal.reason),
             _ if connection.is_quarantined || connection.journal.failures >= DEGRADED_AFTER => {
-                (Standing::Degraded, connection.journal.reason)
+                (Health::Degraded, connection.journal.reason)
             }
-            _ => (Standing::Active, connection.journal.reason),
+            _ => (Health::Active, connection.journal.reason),
         };
         Self::Present {
-            standing,
+            health,
             version: connection.version,
             grant: connection.granted_by.name.clone(),
             reason,

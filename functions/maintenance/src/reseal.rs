@@ -76,14 +76,14 @@ impl Maintenance {
                     *row = now;
                     return Ok(Done::Changed);
                 }
-                Written::Refused(None) => return Ok(Done::Skipped),
+                Written::ConditionFailed(None) => return Ok(Done::Skipped),
                 // Our own write, repeated after its acknowledgement was lost.
-                Written::Refused(Some(now)) if held(&now).contains(&sealed) => {
+                Written::ConditionFailed(Some(now)) if held(&now).contains(&sealed) => {
                     *row = now;
                     return Ok(Done::Changed);
                 }
                 // What is beside it in its place has changed.
-                Written::Refused(Some(now)) => *row = now,
+                Written::ConditionFailed(Some(now)) => *row = now,
             }
         }
         Err(StoreError::changed_at_every_try().into())
@@ -101,7 +101,7 @@ impl Maintenance {
         // them.
         let again = self.keys.trace(id, &data_key.wrapped).await?;
         if again.wrapped_by != self.settings.kms_key_id {
-            return Err(KeyError::Refused(format!("a new data key was wrapped by {}", again.wrapped_by)).into());
+            return Err(KeyError::NotAccepted(format!("a new data key was wrapped by {}", again.wrapped_by)).into());
         }
         sealing::open(&sealed, &again.plain, context)?;
         Ok(SealedPair { id: context.pair_id, sealed, data_key: data_key.wrapped })

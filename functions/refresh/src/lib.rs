@@ -24,7 +24,7 @@ use shared::domain::connection::refresh::{PutOffBy, RefreshReason};
 use shared::domain::connection_id::ConnectionId;
 use shared::domain::fleet::Tally;
 use shared::domain::item::Unreadable;
-use shared::domain::schedule::{RETRY_AFTER_LONGEST, SHARDS, TAKEN_AWAY};
+use shared::domain::schedule::{RETRY_AFTER_LONGEST, SHARDS, VACANT_SHARD};
 use shared::domain::time::Timestamp;
 use shared::failure::FailureClass;
 use shared::ports::{Clock, Due, DueCursor, Entropy, ListDue, ProviderError, StoreError};
@@ -252,7 +252,7 @@ impl Refresh {
                     Ok(page) => page,
                     Err(error) => return Some((vec![SweepItem::Unlisted(error)], None)),
                 };
-                let is_live = shard != TAKEN_AWAY;
+                let is_live = shard != VACANT_SHARD;
                 let is_due = move |row: &Due| row.refresh_at <= now || !is_live;
                 let later = page.rows.iter().find(|row| !is_due(row)).map(|row| SweepItem::Later(row.expires_at));
                 let next = if later.is_some() { None } else { page.next.map(Some) };
@@ -374,5 +374,5 @@ impl Run {
 
 /// Every shard there is, and the one of the rows without a live pair.
 pub fn all_shards() -> Vec<u8> {
-    (0..SHARDS).chain([TAKEN_AWAY]).collect()
+    (0..SHARDS).chain([VACANT_SHARD]).collect()
 }

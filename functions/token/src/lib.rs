@@ -101,7 +101,7 @@ impl Endpoint for Token {
     async fn handle(&self, request: Request, invocation: &Invocation) -> Response {
         match self.answer(&request, invocation).await {
             Ok((connection, pair)) => found(&connection, &pair),
-            Err(error) => self.refusal(error).reply(&invocation.request_id),
+            Err(error) => self.problem(error).reply(&invocation.request_id),
         }
     }
 }
@@ -253,7 +253,7 @@ impl Token {
         }
     }
 
-    fn refusal(&self, error: TokenError) -> Problem {
+    fn problem(&self, error: TokenError) -> Problem {
         tracing::info!(reason = %error, "no token is answered");
         let seconds_until = |until: Timestamp| self.clock.now().seconds_until(until).clamp(1, 900);
         match error {

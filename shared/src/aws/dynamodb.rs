@@ -68,7 +68,7 @@ impl Table {
                         ) => refused.item,
                         _ => None,
                     };
-                    Ok(Written::Refused(image.map(item::parse)))
+                    Ok(Written::ConditionFailed(image.map(item::parse)))
                 }
                 _ => Err(unavailable(error)),
             },

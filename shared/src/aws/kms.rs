@@ -27,7 +27,7 @@ fn plain(blob: Option<Blob>) -> Result<DataKey, KeyError> {
     let bytes: [u8; 32] = bytes
         .as_slice()
         .try_into()
-        .map_err(|_| KeyError::Refused(format!("a data key of {} bytes instead of 32", bytes.len())))?;
+        .map_err(|_| KeyError::NotAccepted(format!("a data key of {} bytes instead of 32", bytes.len())))?;
     Ok(DataKey::new(bytes))
 }
 
@@ -86,5 +86,5 @@ impl TraceDataKeys for DataKeyOpener {
 fn not_decrypted(error: SdkError<DecryptError>) -> KeyError {
     let refused = error.as_service_error().is_some_and(DecryptError::is_invalid_ciphertext_exception);
     let text = Chain(&error).to_string();
-    if refused { KeyError::Refused(text) } else { KeyError::Unavailable(text) }
+    if refused { KeyError::NotAccepted(text) } else { KeyError::Unavailable(text) }
 }

@@ -95,7 +95,7 @@ impl Phase {
 
 /// Why an attempt that was sent has made no connection. `reason` of its session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Failure {
+pub enum JourneyFailure {
     /// WebinarGeek did not answer the way the protocol says.
     Provider,
     /// Another journey of the same session, or of a later one, has made the connection.
@@ -108,7 +108,7 @@ pub enum Failure {
     NotStored,
 }
 
-impl Failure {
+impl JourneyFailure {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Provider => "provider",
@@ -144,7 +144,7 @@ pub struct Attempt {
     pub expires_at: Timestamp,
     pub phase: Phase,
     /// Why it failed, and the reference number: shown again when the page is reloaded.
-    pub failure: Option<(Failure, String)>,
+    pub failure: Option<(JourneyFailure, String)>,
     /// Since when an invocation has it.
     pub taken_at: Option<Timestamp>,
 }
@@ -163,7 +163,9 @@ impl Attempt {
         };
         let failure = match item.optional_string("failure")? {
             None => None,
-            Some(text) => Some((Failure::parse(text).ok_or(bad("failure"))?, item.string("reference")?.to_owned())),
+            Some(text) => {
+                Some((JourneyFailure::parse(text).ok_or(bad("failure"))?, item.string("reference")?.to_owned()))
+            }
         };
         Ok(Self {
             state_hash: StateHash(key.strip_prefix("state#").ok_or(bad("pk"))?.to_owned()),

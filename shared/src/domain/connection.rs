@@ -147,9 +147,9 @@ pub struct Journal {
     /// The last failure.
     pub reason: Option<FailureClass>,
     /// When the provider first answered `invalid_grant` to this pair.
-    pub refused_at: Option<Timestamp>,
+    pub invalid_grant_at: Option<Timestamp>,
     /// The window of the fleet's count in which it was last counted as refused.
-    pub refused_window: Option<i64>,
+    pub refusal_window: Option<i64>,
 }
 
 /// Which of a customer's grants a pair goes back to.
@@ -176,7 +176,7 @@ pub struct Tombstone {
     /// The disconnect; `None` where nothing was ever connected.
     pub disconnected: Option<Order>,
     /// Whether all grants were revoked, as far as it is known.
-    pub revocation: Option<disconnect::Outcome>,
+    pub revocation: Option<disconnect::RevocationOutcome>,
     pub session: Option<SessionMark>,
     pub waiting: Option<Waiting>,
     pub revocations: Revocations,

@@ -12,7 +12,7 @@ pub const SHARDS: u8 = 16;
 
 /// The partition of rows that nothing is refreshed in and something is left to do: a pair waits for its confirmation,
 /// or grants are to be revoked. All of them are looked at in every run.
-pub const TAKEN_AWAY: u8 = SHARDS;
+pub const VACANT_SHARD: u8 = SHARDS;
 
 /// Refreshes before the expiry that a connection's schedule leaves room for.
 const SPARE_RUNS: u32 = 4;

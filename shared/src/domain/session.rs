@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::attempt::Failure;
+use super::attempt::JourneyFailure;
 use super::connection::attributes;
 use super::connection_id::ConnectionId;
 use super::digest;
@@ -90,7 +90,7 @@ pub enum SessionStatus {
     Completed,
     Denied,
     /// Its last journey has failed, for this reason. It may be tried again while its link lives.
-    Failed(Failure),
+    Failed(JourneyFailure),
 }
 
 impl SessionStatus {
@@ -108,7 +108,7 @@ impl SessionStatus {
             "pending" => Ok(Self::Pending),
             "completed" => Ok(Self::Completed),
             "denied" => Ok(Self::Denied),
-            "failed" => Failure::parse(item.string("reason")?).map(Self::Failed).ok_or(BadAttribute("reason")),
+            "failed" => JourneyFailure::parse(item.string("reason")?).map(Self::Failed).ok_or(BadAttribute("reason")),
             _ => Err(BadAttribute("status")),
         }
     }

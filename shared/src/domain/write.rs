@@ -139,21 +139,21 @@ pub enum Written<R> {
     /// The row as it is now.
     Applied(R),
     /// The row as it stands, unchanged; `None` where there is none.
-    Refused(Option<R>),
+    ConditionFailed(Option<R>),
 }
 
 impl<R> Written<R> {
     pub fn try_map<T, E>(self, parse: impl FnOnce(R) -> Result<T, E>) -> Result<Written<T>, E> {
         Ok(match self {
             Self::Applied(row) => Written::Applied(parse(row)?),
-            Self::Refused(row) => Written::Refused(row.map(parse).transpose()?),
+            Self::ConditionFailed(row) => Written::ConditionFailed(row.map(parse).transpose()?),
         })
     }
 
     pub fn map<T>(self, parse: impl FnOnce(R) -> T) -> Written<T> {
         match self {
             Self::Applied(row) => Written::Applied(parse(row)),
-            Self::Refused(row) => Written::Refused(row.map(parse)),
+            Self::ConditionFailed(row) => Written::ConditionFailed(row.map(parse)),
         }
     }
 }

@@ -64,7 +64,7 @@ impl AccountLookup {
         match self.writes.write(&identify(id, pair, &known)).await? {
             Written::Applied(_) => self.note_another(id, pair, known).await,
             // A later grant, which has been asked with by its own journey; a refresh, or a disconnect.
-            Written::Refused(_) => Ok(()),
+            Written::ConditionFailed(_) => Ok(()),
         }
     }
 
@@ -82,8 +82,8 @@ impl AccountLookup {
         id: &ConnectionId,
     ) -> Result<Option<ConnectionId>, StoreError> {
         let other = match self.claims.claim(&claim(account, id, None)).await? {
-            Written::Applied(_) | Written::Refused(None) => return Ok(None),
-            Written::Refused(Some(other)) => other,
+            Written::Applied(_) | Written::ConditionFailed(None) => return Ok(None),
+            Written::ConditionFailed(Some(other)) => other,
         };
         if self.has(&other, account).await? {
             return Ok(Some(other));
@@ -91,8 +91,10 @@ impl AccountLookup {
         // Gone, or another account's by now. If a third one is faster, it has the account, and we are not the first.
         match self.claims.claim(&claim(account, id, Some(other.as_str()))).await? {
             // Or it has come back in this moment, and found the claim to be its own.
-            Written::Applied(_) | Written::Refused(None) => Ok(self.has(&other, account).await?.then_some(other)),
-            Written::Refused(Some(claimant)) => Ok(Some(claimant)),
+            Written::Applied(_) | Written::ConditionFailed(None) => {
+                Ok(self.has(&other, account).await?.then_some(other))
+            }
+            Written::ConditionFailed(Some(claimant)) => Ok(Some(claimant)),
         }
     }
 

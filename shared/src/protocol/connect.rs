@@ -17,7 +17,7 @@ use std::time::Duration;
 use super::escrow::PairStore;
 use super::revoke::{RevocationList, log_dropped};
 use crate::domain::connection::Row;
-use crate::domain::connection::grant::{NewGrant, Refusal, Standing, connect};
+use crate::domain::connection::grant::{Decision, NewGrant, Refusal, connect};
 use crate::domain::connection::revocation::Revocation;
 use crate::domain::connection::waiting::await_confirmation;
 use crate::domain::escrow::Escrowed;
@@ -56,10 +56,10 @@ impl Connecting {
     /// Over what the row held when it was seen, and over what it holds then, as long as the grant is welcome.
     pub async fn store(&self, grant: &NewGrant, mut seen: Option<Row>, kept: Kept) -> Result<Stored, StoreError> {
         for _ in 0..TRIES {
-            match grant.standing(seen.as_ref()) {
-                Ok(Standing::Welcome) => {}
-                Ok(Standing::Stored) => return Ok(Stored::Yes),
-                Ok(Standing::Refused(refusal)) => {
+            match grant.decide(seen.as_ref()) {
+                Ok(Decision::Store) => {}
+                Ok(Decision::AlreadyStored) => return Ok(Stored::Yes),
+                Ok(Decision::Refuse(refusal)) => {
                     let left = Revocation::new(grant.new.pair.clone(), None, self.clock.now());
                     return match self.list.add(left, seen).await {
                         Ok(()) => Ok(Stored::No(refusal)),
@@ -83,7 +83,7 @@ impl Connecting {
                     log_dropped(dropped);
                     return Ok(Stored::Yes);
                 }
-                Written::Refused(image) => image,
+                Written::ConditionFailed(image) => image,
             };
         }
         Err(self.put_off(grant, kept, StoreError::changed_at_every_try()).await)

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use super::orders::Orders;
 use super::revoke::{Revoking, log_dropped};
-use crate::domain::connection::disconnect::{self, Outcome};
+use crate::domain::connection::disconnect::{self, RevocationOutcome};
 use crate::domain::connection::{Row, State, Tombstone};
 use crate::domain::connection_id::ConnectionId;
 use crate::domain::time::Timestamp;
@@ -32,7 +32,7 @@ pub struct Disconnecting {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Disconnection {
     /// The connection is gone, and this became of its grants.
-    Ended(Outcome),
+    Ended(RevocationOutcome),
     /// The connection is gone, and the schedule goes on with its grants.
     Pending,
     /// There is no such connection.
@@ -61,7 +61,7 @@ impl Disconnecting {
                     // 3.
                     return self.work_off(row, deadline).await;
                 }
-                Written::Refused(image) => image,
+                Written::ConditionFailed(image) => image,
             };
         }
         Err(StoreError::changed_at_every_try())

@@ -24,7 +24,7 @@ impl Orders {
         for _ in 0..TRIES {
             let seen = match self.writes.order(&write).await? {
                 Written::Applied(order) => return Ok(order),
-                Written::Refused(seen) => seen,
+                Written::ConditionFailed(seen) => seen,
             };
             write = match seen {
                 Some(seen) => Order::take_after(id, seen, now),

@@ -133,8 +133,8 @@ impl Refreshing {
         let now = self.clock.now();
         let (row, is_ours) = match self.write(&writes::acquire(id, reason, &owner, now)).await {
             Ok(Written::Applied(row)) => (row, true),
-            Ok(Written::Refused(None)) => return Err(Outcome::Gone),
-            Ok(Written::Refused(Some(row))) => (row, false),
+            Ok(Written::ConditionFailed(None)) => return Err(Outcome::Gone),
+            Ok(Written::ConditionFailed(Some(row))) => (row, false),
             Err(error) => return Err(self.not_acquired(id, reason, error).await),
         };
         let connection = match row {
@@ -235,7 +235,7 @@ impl Refreshing {
 
     async fn write(&self, write: &Write) -> Result<Written<Row>, StoreError> {
         let written = self.writes.write(write).await?;
-        if matches!(written, Written::Refused(_)) {
+        if matches!(written, Written::ConditionFailed(_)) {
             tracing::debug!(write = write.name.as_str(), "a condition refused");
         }
         Ok(written)

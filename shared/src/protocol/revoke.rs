@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use super::client_secrets::ClientSecrets;
 use super::refresh::Failure;
-use crate::domain::connection::disconnect::Outcome;
+use crate::domain::connection::disconnect::RevocationOutcome;
 use crate::domain::connection::revocation::{self, Revocation, TRIED_FOR, Verdict};
 use crate::domain::connection::{Row, schedule, waiting};
 use crate::domain::connection_id::ConnectionId;
@@ -63,7 +63,7 @@ impl RevocationList {
                     log_dropped(dropped);
                     return Ok(());
                 }
-                Written::Refused(image) => image,
+                Written::ConditionFailed(image) => image,
             };
         }
         Err(StoreError::changed_at_every_try())
@@ -116,7 +116,7 @@ impl Revoking {
         Ok(match self.list.writes.write(&write).await? {
             Written::Applied(row) => row,
             // Something was added meanwhile: the next run looks again.
-            Written::Refused(image) => image.unwrap_or(row),
+            Written::ConditionFailed(image) => image.unwrap_or(row),
         })
     }
 
@@ -132,7 +132,7 @@ impl Revoking {
                 row
             }
             // Confirmed at the last moment, or taken away.
-            Written::Refused(image) => image.unwrap_or(row),
+            Written::ConditionFailed(image) => image.unwrap_or(row),
         })
     }
 
@@ -151,7 +151,7 @@ impl Revoking {
         }
         if verdict == Verdict::LeaveToExpire {
             tracing::info!("a grant of the account that is connected is left to expire");
-            return self.remove(row, grant, Outcome::Done, Some(verdict)).await;
+            return self.remove(row, grant, RevocationOutcome::Done, Some(verdict)).await;
         }
         // One request, and one more with another client secret.
         if grant.next_try_at > now || now + REQUEST_BUDGET * 2 > deadline {
@@ -161,7 +161,7 @@ impl Revoking {
         let Some((claim, claimed)) = revocation::claim(&row, grant, now) else { return Ok(row) };
         let row = match self.list.writes.write(&claim).await? {
             Written::Applied(row) => row,
-            Written::Refused(image) => return Ok(image.unwrap_or(row)),
+            Written::ConditionFailed(image) => return Ok(image.unwrap_or(row)),
         };
         // The customer may have come back between the two.
         if claimed.verdict(row.live()) != Verdict::Revoke {
@@ -169,15 +169,15 @@ impl Revoking {
         }
         // 3.
         let outcome = match self.revoke(&row, &claimed, in_use, deadline).await {
-            Ok(Some(Revoked::Done)) => Outcome::Done,
-            Ok(Some(Revoked::Off)) => Outcome::Off,
-            Ok(Some(Revoked::Refused(why))) => {
+            Ok(Some(Revoked::Done)) => RevocationOutcome::Done,
+            Ok(Some(Revoked::Off)) => RevocationOutcome::Off,
+            Ok(Some(Revoked::NotRevocable(why))) => {
                 log_not_revoked([grant.pair.id], &why);
-                Outcome::Failed
+                RevocationOutcome::Failed
             }
             Ok(None) => {
                 tracing::info!("a grant shares its refresh token with the live pair, and is left alone");
-                Outcome::Done
+                RevocationOutcome::Done
             }
             Err(failure) => {
                 failure.log();
@@ -185,7 +185,7 @@ impl Revoking {
                     return Ok(row);
                 }
                 log_not_revoked([grant.pair.id], "it was tried for a day");
-                Outcome::Failed
+                RevocationOutcome::Failed
             }
         };
         // 4.
@@ -221,7 +221,7 @@ impl Revoking {
         &self,
         mut row: Row,
         grant: &Revocation,
-        outcome: Outcome,
+        outcome: RevocationOutcome,
         verdict: Option<Verdict>,
     ) -> Result<Row, StoreError> {
         for _ in 0..TRIES {
@@ -232,7 +232,7 @@ impl Revoking {
             row = match self.list.writes.write(&write).await? {
                 Written::Applied(row) => return Ok(row),
                 // Something was added or taken off meanwhile, or the customer has come back.
-                Written::Refused(image) => image.unwrap_or(row),
+                Written::ConditionFailed(image) => image.unwrap_or(row),
             };
         }
         Err(StoreError::changed_at_every_try())

@@ -33,7 +33,7 @@ pub(super) fn grant(answer: &Answer) -> Result<TokenResponse, ProviderError> {
         // matter.
         let has_tokens = !members.is_empty("access_token") || !members.is_empty("refresh_token");
         return Err(match members.text("error").filter(|_| !has_tokens) {
-            Some(code) => refusal(status, &code),
+            Some(code) => error_of(status, &code),
             None => unknown("no access_token"),
         });
     };
@@ -65,7 +65,7 @@ pub(super) fn error(answer: &Answer) -> ProviderError {
     }
     match code(answer) {
         // A redirect may have been answered by something that stands before the provider.
-        Some(code) if status.is_client_error() => refusal(status, &code),
+        Some(code) if status.is_client_error() => error_of(status, &code),
         code => ProviderError::Refused(described(status, code.as_deref())),
     }
 }
@@ -83,7 +83,7 @@ pub(super) fn described(status: StatusCode, code: Option<&str>) -> String {
     }
 }
 
-fn refusal(status: StatusCode, code: &str) -> ProviderError {
+fn error_of(status: StatusCode, code: &str) -> ProviderError {
     match code {
         "invalid_grant" => ProviderError::InvalidGrant,
         "invalid_client" => ProviderError::InvalidClient,

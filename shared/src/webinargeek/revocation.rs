@@ -18,7 +18,7 @@ enum Said {
     Revoked,
     /// The provider revokes no tokens of this kind (section 2.2.1).
     UnsupportedTokenType(String),
-    Refused(String),
+    NotRevocable(String),
 }
 
 #[async_trait]
@@ -30,10 +30,10 @@ impl RevokeToken for WebinarGeek {
             let answer = self.post(url.as_str(), &refresh_token_form(refresh_token), secret).await?;
             match said(&answer)? {
                 Said::Revoked => return Ok(Revoked::Done),
-                Said::Refused(why) => return Ok(Revoked::Refused(why)),
+                Said::NotRevocable(why) => return Ok(Revoked::NotRevocable(why)),
                 // What was imported and not refreshed yet has no access token.
                 Said::UnsupportedTokenType(why) if pair.access_token.expose().is_empty() => {
-                    return Ok(Revoked::Refused(why));
+                    return Ok(Revoked::NotRevocable(why));
                 }
                 Said::UnsupportedTokenType(_) => {}
             }
@@ -41,7 +41,7 @@ impl RevokeToken for WebinarGeek {
         let answer = self.post(url.as_str(), &access_token_form(&pair.access_token), secret).await?;
         Ok(match said(&answer)? {
             Said::Revoked => Revoked::Done,
-            Said::Refused(why) | Said::UnsupportedTokenType(why) => Revoked::Refused(why),
+            Said::NotRevocable(why) | Said::UnsupportedTokenType(why) => Revoked::NotRevocable(why),
         })
     }
 }
@@ -72,7 +72,7 @@ fn said(answer: &Answer) -> Result<Said, ProviderError> {
         // Doorkeeper calls an unknown client `unauthorized_client` here, with 403.
         Some("invalid_client" | "unauthorized_client") => Err(ProviderError::InvalidClient),
         Some("unsupported_token_type") => Ok(Said::UnsupportedTokenType(why)),
-        _ => Ok(Said::Refused(why)),
+        _ => Ok(Said::NotRevocable(why)),
     }
 }
 
@@ -111,10 +111,10 @@ mod tests {
             (302, r#"{"error":"invalid_client"}"#),
             (307, r#"{"error":"unsupported_token_type"}"#),
         ] {
-            assert!(matches!(read(status, body), Ok(Said::Refused(_))), "{status} {body}");
+            assert!(matches!(read(status, body), Ok(Said::NotRevocable(_))), "{status} {body}");
         }
         let too_large = Answer { status: StatusCode::NOT_FOUND, retry_after: None, date: None, body: None };
-        assert!(matches!(said(&too_large), Ok(Said::Refused(_))), "a page of any size");
+        assert!(matches!(said(&too_large), Ok(Said::NotRevocable(_))), "a page of any size");
     }
 
     #[test]
@@ -137,7 +137,7 @@ mod tests {
 
     #[test]
     fn the_providers_own_words_stay_out_of_the_reason() {
-        let Ok(Said::Refused(why)) = read(400, r#"{"error":"canary","error_description":"canary"}"#) else {
+        let Ok(Said::NotRevocable(why)) = read(400, r#"{"error":"canary","error_description":"canary"}"#) else {
             panic!("a 4xx is final")
         };
         assert_eq!(why, "status 400 Bad Request, error of its own");

@@ -94,15 +94,15 @@ pub enum Answer {
     Secret,
     Queued,
     QueueIsEmpty(bool),
-    Grant(Result<TokenResponse, Refusal>),
+    Grant(Result<TokenResponse, CallError>),
     Revoked,
-    /// A complete refusal: another try would only repeat it.
+    /// A complete error: another try would only repeat it.
     NotRevoked,
     /// `None` where the provider does not accept the token.
     Account(Option<String>),
     Used(bool),
     /// The call failed, and nobody knows more than the service's own error says.
-    Failed(Refusal),
+    Failed(CallError),
 }
 
 /// Rows with their keys, as the table holds them.
@@ -114,7 +114,7 @@ pub struct Rows {
 
 /// [`ProviderError`], which cannot be cloned; the other services fail with `Unavailable` only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Refusal {
+pub enum CallError {
     NotSent,
     Throttled {
         status: u16,
@@ -204,8 +204,8 @@ impl Answer {
             Self::Item(None) => "no row".to_owned(),
             Self::Item(Some(_)) => "row".to_owned(),
             Self::Written(Written::Applied(_)) => "applied".to_owned(),
-            Self::Written(Written::Refused(None)) => "refused, no row".to_owned(),
-            Self::Written(Written::Refused(Some(_))) => "refused".to_owned(),
+            Self::Written(Written::ConditionFailed(None)) => "refused, no row".to_owned(),
+            Self::Written(Written::ConditionFailed(Some(_))) => "refused".to_owned(),
             Self::Both(true) => "both applied".to_owned(),
             Self::Both(false) => "both refused".to_owned(),
             Self::Deleted(true) => "deleted".to_owned(),
@@ -222,7 +222,7 @@ impl Answer {
                 grant.pair.access_token.expose(),
                 grant.pair.refresh_token.as_ref().map_or("without refresh token", |token| token.expose())
             ),
-            Self::Grant(Err(refusal)) | Self::Failed(refusal) => format!("{refusal:?}"),
+            Self::Grant(Err(error)) | Self::Failed(error) => format!("{error:?}"),
             Self::Revoked => "revoked".to_owned(),
             Self::NotRevoked => "404".to_owned(),
             Self::Account(Some(account)) => account.clone(),
@@ -233,17 +233,17 @@ impl Answer {
     }
 }
 
-impl From<Refusal> for ProviderError {
-    fn from(refusal: Refusal) -> Self {
-        match refusal {
-            Refusal::NotSent => Self::NotSent("simulated".to_owned()),
-            Refusal::Throttled { status, retry_after } => Self::Throttled {
+impl From<CallError> for ProviderError {
+    fn from(error: CallError) -> Self {
+        match error {
+            CallError::NotSent => Self::NotSent("simulated".to_owned()),
+            CallError::Throttled { status, retry_after } => Self::Throttled {
                 status,
                 retry_after: retry_after.map(|seconds| std::time::Duration::from_secs(seconds.into())),
             },
-            Refusal::Unknown | Refusal::Unavailable | Refusal::Nonsense => Self::Unknown("simulated".to_owned()),
-            Refusal::InvalidGrant => Self::InvalidGrant,
-            Refusal::Refused => Self::Refused("simulated".to_owned()),
+            CallError::Unknown | CallError::Unavailable | CallError::Nonsense => Self::Unknown("simulated".to_owned()),
+            CallError::InvalidGrant => Self::InvalidGrant,
+            CallError::Refused => Self::Refused("simulated".to_owned()),
         }
     }
 }

@@ -30,7 +30,7 @@ mod telling;
 pub use oracle::Verdict;
 pub use sending::Sending;
 pub use storing::{Facts, Times};
-pub use telling::Standing;
+pub use telling::TokenAnswer;
 
 /// The promises, by number. A new one is a line here, and a check where its fact becomes known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -230,7 +230,7 @@ pub struct Ledger {
     /// Connections that were told as connected, and not as taken away since.
     connected: HashSet<String>,
     /// By connection: what the token route may say, and since when.
-    standings: HashMap<String, Vec<(u64, Standing)>>,
+    token_answers: HashMap<String, Vec<(u64, TokenAnswer)>>,
     /// By connection: since when its row cannot be read.
     damaged: HashMap<String, u64>,
     /// When a connection last got another grant.
@@ -317,7 +317,7 @@ impl Ledger {
                 self.disconnected.remove(id);
                 let of_it = format!("{id}/");
                 self.told.retain(|told| !told.starts_with(&of_it));
-                self.standings.entry(id.to_owned()).or_default().push((at, Standing::NotFound));
+                self.token_answers.entry(id.to_owned()).or_default().push((at, TokenAnswer::NotFound));
             }
         }
     }

@@ -163,7 +163,7 @@ impl Scenario {
         let ids = fleet::ids(plan.connections);
         let mut shards: Vec<u8> = ids.iter().map(schedule::shard).collect();
         shards.dedup();
-        shards.push(schedule::TAKEN_AWAY);
+        shards.push(schedule::VACANT_SHARD);
         let random = Random::new(plan.seed ^ 0x5CE_4A10);
         named::listen();
         let scheduler = Scheduler::new(Shared::new(world));

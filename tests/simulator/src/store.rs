@@ -37,7 +37,7 @@ impl Store {
         let (rows, key) = self.table(table);
         let image = rows.get(&write.key);
         if !holds(write.name, &write.clauses, image, mutant) {
-            return (Written::Refused(image.cloned()), None);
+            return (Written::ConditionFailed(image.cloned()), None);
         }
         let mut item = write.apply(image);
         if image.is_none() {

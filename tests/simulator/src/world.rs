@@ -10,7 +10,7 @@ use std::task::Waker;
 use shared::domain::time::Timestamp;
 use shared::domain::write::{Clause, Write, WriteName};
 
-use crate::call::{Answer, Refusal, Request, Service, Table};
+use crate::call::{Answer, CallError, Request, Service, Table};
 use crate::chooser::{Chooser, Fate, Weather};
 use crate::history::History;
 use crate::invariants::Ledger;
@@ -469,13 +469,13 @@ impl World {
         let answer = match call.fate {
             _ if is_wait => Answer::Secret,
             Fate::Refused if matches!(call.request, Request::Revoke { .. }) => Answer::NotRevoked,
-            Fate::Refused => Answer::Failed(Refusal::Refused),
-            Fate::FailBefore if call.request.service() == Service::Provider => Answer::Failed(Refusal::NotSent),
-            Fate::Throttled { status, retry_after } => Answer::Failed(Refusal::Throttled { status, retry_after }),
+            Fate::Refused => Answer::Failed(CallError::Refused),
+            Fate::FailBefore if call.request.service() == Service::Provider => Answer::Failed(CallError::NotSent),
+            Fate::Throttled { status, retry_after } => Answer::Failed(CallError::Throttled { status, retry_after }),
             Fate::FailBefore | Fate::LostAnswer | Fate::LateEffect(_) | Fate::ServerError | Fate::Html => {
-                Answer::Failed(Refusal::Unavailable)
+                Answer::Failed(CallError::Unavailable)
             }
-            _ => truth.unwrap_or(Answer::Failed(Refusal::Unavailable)),
+            _ => truth.unwrap_or(Answer::Failed(CallError::Unavailable)),
         };
         let answer = self.reorder_answer(process, id, answer);
         if self.history.is_on() && !is_wait {

@@ -212,7 +212,7 @@ fn text(row: &impl Debug) -> String {
 fn row<R: Debug>(written: Written<R>) -> Answer {
     match written {
         Written::Applied(row) => Answer::Applied(Some(text(&row))),
-        Written::Refused(row) => Answer::Refused(row.as_ref().map(text)),
+        Written::ConditionFailed(row) => Answer::Refused(row.as_ref().map(text)),
     }
 }
 

@@ -68,7 +68,7 @@ pub async fn a_wrapped_key_names_the_one_that_wrapped_it(client: &Client, arns: 
 
 fn assert_refused<T>(answer: Result<T, KeyError>) {
     match answer {
-        Err(KeyError::Refused(_)) => {}
+        Err(KeyError::NotAccepted(_)) => {}
         Err(error) => panic!("refused for another reason: {error}"),
         Ok(_) => panic!("it opens"),
     }

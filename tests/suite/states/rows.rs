@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use shared::domain::connection::disconnect::{Outcome, disconnect};
+use shared::domain::connection::disconnect::{RevocationOutcome, disconnect};
 use shared::domain::connection::grant::{NewGrant, NewPair, connect};
 use shared::domain::connection::refresh::{RefreshReason, Settlement, acquire, give_up, settle};
 use shared::domain::connection::revocation::remove;
@@ -144,7 +144,7 @@ impl Stored {
     fn worked_off(&self) -> Self {
         let mut row = self.clone();
         while let Some(first) = row.row().unwrap().revocations().unwrap().iter().next().cloned() {
-            row = row.with(&remove(&row.row().unwrap(), first.pair.id, Outcome::Done).unwrap());
+            row = row.with(&remove(&row.row().unwrap(), first.pair.id, RevocationOutcome::Done).unwrap());
         }
         row
     }
@@ -162,8 +162,8 @@ pub(crate) fn awaited() -> Awaited {
 
 pub(crate) fn settlement(reason: FailureClass, not_before: Timestamp) -> Settlement {
     let needs_a_person = reason == FailureClass::Unopenable;
-    let refused_at = (reason == FailureClass::InvalidGrant).then_some(not_before);
-    Settlement { reason, needs_a_person, not_before, is_answered: true, refused_at, refused_window: None }
+    let invalid_grant_at = (reason == FailureClass::InvalidGrant).then_some(not_before);
+    Settlement { reason, needs_a_person, not_before, is_answered: true, invalid_grant_at, refusal_window: None }
 }
 
 /// Rows of every state, as they can come about.

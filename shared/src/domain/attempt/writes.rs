@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::{Attempt, Binding, Failure, Phase, StateHash};
+use super::{Attempt, Binding, JourneyFailure, Phase, StateHash};
 use crate::domain::time::Timestamp;
 use crate::domain::write::{Change, Test, Write, WriteName, clause};
 
@@ -94,7 +94,7 @@ pub fn give_back(state_hash: &StateHash, invocation: &str) -> Write {
 pub enum End {
     Connected,
     Denied,
-    Failed { failure: Failure, reference: String },
+    Failed { failure: JourneyFailure, reference: String },
 }
 
 /// Stores how the attempt ended. The verifier has done its work and goes. A reload that finds the connection stored

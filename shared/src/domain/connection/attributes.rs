@@ -74,8 +74,8 @@ attributes! {
     FAILURES = "failures", Removes;
     NOT_BEFORE = "not_before", Removes;
     REASON = "reason", Removes;
-    REFUSED_AT = "refused_at", Removes;
-    REFUSED_WINDOW = "refused_window", Removes;
+    INVALID_GRANT_AT = "invalid_grant_at", Removes;
+    REFUSAL_WINDOW = "refusal_window", Removes;
     /// Since when only the customer can help, and why. A pair that is stored removes both.
     NEEDS_CUSTOMER_SINCE = "needs_customer_since", Removes;
     NEEDS_CUSTOMER_WHY = "needs_customer_why", Removes;
@@ -129,8 +129,8 @@ pub const OF_THE_PAIR: [&str; 13] = [
     FAILURES,
     NOT_BEFORE,
     REASON,
-    REFUSED_AT,
-    REFUSED_WINDOW,
+    INVALID_GRANT_AT,
+    REFUSAL_WINDOW,
     NEEDS_CUSTOMER_SINCE,
     NEEDS_CUSTOMER_WHY,
     NOT_REFRESHED,

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::attributes as a;
-use super::disconnect::Outcome;
+use super::disconnect::RevocationOutcome;
 use super::revocation::Revocations;
 use super::waiting::Waiting;
 use super::{Connection, GrantMark, Journal, Lease, Row, SealedPair, State, Tombstone};
@@ -78,7 +78,7 @@ fn connection(item: &Item) -> Result<Connection, BadAttribute> {
 fn tombstone(item: &Item) -> Result<Tombstone, BadAttribute> {
     let revocation = match item.optional_string(a::REVOCATION)? {
         None => None,
-        Some(text) => Some(Outcome::parse(text).ok_or(BadAttribute(a::REVOCATION))?),
+        Some(text) => Some(RevocationOutcome::parse(text).ok_or(BadAttribute(a::REVOCATION))?),
     };
     Ok(Tombstone {
         id: id(item)?,
@@ -127,7 +127,7 @@ fn journal(item: &Item) -> Result<Journal, BadAttribute> {
         failures: count(a::FAILURES)?,
         not_before: item.optional_time(a::NOT_BEFORE)?,
         reason,
-        refused_at: item.optional_time(a::REFUSED_AT)?,
-        refused_window: item.optional_number(a::REFUSED_WINDOW)?,
+        invalid_grant_at: item.optional_time(a::INVALID_GRANT_AT)?,
+        refusal_window: item.optional_number(a::REFUSAL_WINDOW)?,
     })
 }

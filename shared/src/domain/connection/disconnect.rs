@@ -13,7 +13,7 @@ use crate::domain::write::{Change, Write, WriteName};
 
 /// What became of the grants of a connection that was taken away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum RevocationOutcome {
     /// The provider has ended them.
     Done,
     /// The provider has no endpoint for it.
@@ -22,7 +22,7 @@ pub enum Outcome {
     Failed,
 }
 
-impl Outcome {
+impl RevocationOutcome {
     const ALL: [Self; 3] = [Self::Done, Self::Off, Self::Failed];
 
     pub fn as_str(self) -> &'static str {

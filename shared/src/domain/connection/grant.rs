@@ -65,14 +65,14 @@ pub enum Refusal {
     Superseded,
 }
 
-/// What a row says to a grant.
+/// What becomes of a grant, as its row stands.
 #[derive(Debug)]
-pub enum Standing {
+pub enum Decision {
     /// It may be stored over the row.
-    Welcome,
+    Store,
     /// It is stored already: our own write, repeated, or taken from the queue before.
-    Stored,
-    Refused(Refusal),
+    AlreadyStored,
+    Refuse(Refusal),
 }
 
 impl NewPair {
@@ -105,13 +105,13 @@ impl NewPair {
 }
 
 /// What the row as it was seen says to a grant of this name, order and session; `None` is no row.
-pub fn standing(
+pub fn decide(
     name: &str,
     order: Order,
     session: Option<&SessionMark>,
     seen: Option<&Row>,
-) -> Result<Standing, Unreadable> {
-    let Some(row) = seen else { return Ok(Standing::Welcome) };
+) -> Result<Decision, Unreadable> {
+    let Some(row) = seen else { return Ok(Decision::Store) };
     if let Row::Unreadable(unreadable) = row {
         return Err(unreadable.clone());
     }
@@ -120,31 +120,31 @@ pub fn standing(
     if live.is_some_and(|live| is_ours(&live.granted_by.name))
         || row.waiting().is_some_and(|waiting| is_ours(&waiting.grant.name))
     {
-        return Ok(Standing::Stored);
+        return Ok(Decision::AlreadyStored);
     }
     if session.is_some_and(|session| session.is_used(row.session())) {
-        return Ok(Standing::Refused(Refusal::SessionUsed));
+        return Ok(Decision::Refuse(Refusal::SessionUsed));
     }
     if let Row::Tombstone(tombstone) = row
         && tombstone.disconnected.is_some_and(|disconnected| disconnected > order)
     {
-        return Ok(Standing::Refused(Refusal::Disconnected));
+        return Ok(Decision::Refuse(Refusal::Disconnected));
     }
     if live.is_some_and(|live| live.granted_by.order > order) {
-        return Ok(Standing::Refused(Refusal::Superseded));
+        return Ok(Decision::Refuse(Refusal::Superseded));
     }
-    Ok(Standing::Welcome)
+    Ok(Decision::Store)
 }
 
 impl NewGrant {
-    pub fn standing(&self, seen: Option<&Row>) -> Result<Standing, Unreadable> {
-        let standing = standing(&self.name, self.order, self.session.as_ref(), seen)?;
+    pub fn decide(&self, seen: Option<&Row>) -> Result<Decision, Unreadable> {
+        let decision = decide(&self.name, self.order, self.session.as_ref(), seen)?;
         // A token that has not proved itself takes no place of one that works: of a customer, who has connected since
         // the row was read.
         let is_active = seen.and_then(Row::live).is_some_and(|live| live.state == State::Active);
-        Ok(match standing {
-            Standing::Welcome if self.is_not_refreshed && is_active => Standing::Refused(Refusal::Superseded),
-            standing => standing,
+        Ok(match decision {
+            Decision::Store if self.is_not_refreshed && is_active => Decision::Refuse(Refusal::Superseded),
+            decision => decision,
         })
     }
 

@@ -10,9 +10,9 @@
 use std::time::Duration;
 
 use super::attributes::{
-    ANSWERED, ATTENTION, CONNECTED, FAILURES, ID, LEASE_OWNER, LEASE_UNTIL, LEASES, NEEDS_CUSTOMER,
+    ANSWERED, ATTENTION, CONNECTED, FAILURES, ID, INVALID_GRANT_AT, LEASE_OWNER, LEASE_UNTIL, LEASES, NEEDS_CUSTOMER,
     NEEDS_CUSTOMER_SINCE, NEEDS_CUSTOMER_WHY, NOT_BEFORE, OF_THE_PAIR, QUARANTINED, REASON, REFRESH_AT, REFRESHED_AT,
-    REFUSED_AT, REFUSED_WINDOW, SHARD, STATUS,
+    REFUSAL_WINDOW, SHARD, STATUS,
 };
 use super::grant::{NewPair, pair_is};
 use super::revision::COUNTED;
@@ -130,9 +130,9 @@ pub struct Settlement {
     /// It is certain that the provider has not rotated the pair.
     pub is_answered: bool,
     /// The provider's answer was `invalid_grant`, now.
-    pub refused_at: Option<Timestamp>,
+    pub invalid_grant_at: Option<Timestamp>,
     /// The window of the fleet's count in which this refusal is counted.
-    pub refused_window: Option<i64>,
+    pub refusal_window: Option<i64>,
 }
 
 /// Releases the lease after a failure and waits.
@@ -149,11 +149,11 @@ pub fn settle(id: &ConnectionId, lease_owner: &str, settlement: &Settlement) -> 
     if settlement.is_answered {
         changes.push(Change::Add(ANSWERED, 1));
     }
-    if let Some(refused_at) = settlement.refused_at {
-        changes.push(Change::SetIfAbsent(REFUSED_AT, refused_at.into()));
+    if let Some(invalid_grant_at) = settlement.invalid_grant_at {
+        changes.push(Change::SetIfAbsent(INVALID_GRANT_AT, invalid_grant_at.into()));
     }
-    if let Some(window) = settlement.refused_window {
-        changes.push(Change::Set(REFUSED_WINDOW, window.into()));
+    if let Some(window) = settlement.refusal_window {
+        changes.push(Change::Set(REFUSAL_WINDOW, window.into()));
     }
     if settlement.needs_a_person {
         changes.push(Change::Set(ATTENTION, QUARANTINED.into()));

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::attributes::{FORMAT_VERSION, REFRESH_AT, REVOCATION, REVOKE};
-use super::disconnect::Outcome;
+use super::disconnect::RevocationOutcome;
 use super::revision::{COUNTED, is_as_seen};
 use super::{Connection, Row, SealedPair, schedule};
 use crate::domain::item::{BadAttribute, Item};
@@ -166,12 +166,12 @@ pub fn claim(row: &Row, revocation: &Revocation, now: Timestamp) -> Option<(Writ
 }
 
 /// Takes a grant off the list.
-pub fn remove(row: &Row, pair: PairId, outcome: Outcome) -> Option<Write> {
+pub fn remove(row: &Row, pair: PairId, outcome: RevocationOutcome) -> Option<Write> {
     let list = row.revocations()?;
     let slot = list.slot(list.iter().find(|revocation| revocation.pair.id == pair)?)?;
     let mut changes = vec![Change::Remove(slot), COUNTED];
     if let Row::Tombstone(tombstone) = row
-        && tombstone.revocation != Some(Outcome::Failed)
+        && tombstone.revocation != Some(RevocationOutcome::Failed)
     {
         changes.push(Change::Set(REVOCATION, outcome.as_str().into()));
     }

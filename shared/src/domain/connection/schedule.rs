@@ -5,12 +5,12 @@ use super::attributes::{REFRESH_AT, SHARD};
 use super::revision::{COUNTED, is_as_seen};
 use super::revocation::Verdict;
 use super::{Connection, Row, State};
-use crate::domain::schedule::TAKEN_AWAY;
+use crate::domain::schedule::VACANT_SHARD;
 use crate::domain::time::Timestamp;
 use crate::domain::write::{Change, Write, WriteName};
 
 pub(super) fn is_to_be_worked_off(now: Timestamp) -> [Change; 2] {
-    [Change::Set(SHARD, i64::from(TAKEN_AWAY).into()), Change::Set(REFRESH_AT, now.into())]
+    [Change::Set(SHARD, i64::from(VACANT_SHARD).into()), Change::Set(REFRESH_AT, now.into())]
 }
 
 /// Puts a row there to which something was added. `None` is no row.
@@ -18,7 +18,7 @@ pub(super) fn enter(seen: Option<&Row>, now: Timestamp) -> Vec<Change> {
     match seen.and_then(Row::live).map(|live| live.state.given_up_since()) {
         // Its own refresh looks at it.
         Some(None) => Vec::new(),
-        Some(Some(_)) => vec![Change::Set(SHARD, i64::from(TAKEN_AWAY).into())],
+        Some(Some(_)) => vec![Change::Set(SHARD, i64::from(VACANT_SHARD).into())],
         None => is_to_be_worked_off(now).into(),
     }
 }

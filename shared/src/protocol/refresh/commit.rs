@@ -95,7 +95,7 @@ impl Refreshing {
     async fn landed(&self, refreshed: &RefreshedPair, written: Written<Row>) -> Result<Landed, StoreError> {
         let row = match written {
             Written::Applied(row) => Some(row),
-            Written::Refused(image) => image,
+            Written::ConditionFailed(image) => image,
         };
         match row {
             // Ours also where the condition has refused: our own write, repeated after its acknowledgement was lost.

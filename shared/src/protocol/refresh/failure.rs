@@ -37,14 +37,14 @@ impl Refreshing {
         } else {
             (FailureClass::InvalidGrant, CONFIRM_AFTER)
         };
-        let first_refusal = stored.journal.refused_at.unwrap_or(now);
+        let first_refusal = stored.journal.invalid_grant_at.unwrap_or(now);
         let mut settlement = Settlement {
             reason,
             needs_a_person: false,
             not_before: first_refusal + confirm_after,
             is_answered: !unknown_before,
-            refused_at: Some(now),
-            refused_window: Some(fleet::window(now)),
+            invalid_grant_at: Some(now),
+            refusal_window: Some(fleet::window(now)),
         };
         let refusal = || Failure::Provider(ProviderError::InvalidGrant);
         if first_refusal > now - confirm_after {
@@ -69,7 +69,7 @@ impl Refreshing {
 
     /// Once for each connection in each window.
     async fn count_refusal(&self, stored: &Connection, now: Timestamp) {
-        if stored.journal.refused_window != Some(fleet::window(now)) {
+        if stored.journal.refusal_window != Some(fleet::window(now)) {
             self.fleet.count(Tally { refused: 1, refreshed: 0 }).await;
         }
     }
@@ -97,7 +97,9 @@ impl Refreshing {
             }
             Ok(Written::Applied(Row::Unreadable(unreadable))) => self.unreadable(unreadable, PutOffBy::Caller).await,
             Ok(Written::Applied(Row::Tombstone(_))) => Outcome::Gone,
-            Ok(Written::Refused(_)) => self.found(id, lease.connection.pair.id).await.unwrap_or_else(Outcome::from),
+            Ok(Written::ConditionFailed(_)) => {
+                self.found(id, lease.connection.pair.id).await.unwrap_or_else(Outcome::from)
+            }
             Err(error) => error.into(),
         }
     }
@@ -131,8 +133,8 @@ impl Refreshing {
             needs_a_person: class == FailureClass::Unopenable,
             not_before: now + wait,
             is_answered,
-            refused_at: None,
-            refused_window: is_counted.then(|| fleet::window(now)),
+            invalid_grant_at: None,
+            refusal_window: is_counted.then(|| fleet::window(now)),
         };
         self.settle_as(lease, failure, settlement).await
     }
@@ -157,11 +159,11 @@ impl Refreshing {
         let mut retry_at = settlement.not_before;
         match self.write(&writes::settle(&connection.id, &lease.owner, &settlement)).await {
             Ok(Written::Applied(_)) => {}
-            Ok(Written::Refused(None | Some(Row::Tombstone(_)))) => return Outcome::Gone,
-            Ok(Written::Refused(Some(Row::Connection(stored)))) if stored.pair.id != connection.pair.id => {
+            Ok(Written::ConditionFailed(None | Some(Row::Tombstone(_)))) => return Outcome::Gone,
+            Ok(Written::ConditionFailed(Some(Row::Connection(stored)))) if stored.pair.id != connection.pair.id => {
                 return adopt(*stored);
             }
-            Ok(Written::Refused(Some(Row::Connection(_) | Row::Unreadable(_)))) => {
+            Ok(Written::ConditionFailed(Some(Row::Connection(_) | Row::Unreadable(_)))) => {
                 tracing::warn!("the lease was lost before its failure could be noted");
                 retry_at = retry_at.min(self.clock.now());
             }

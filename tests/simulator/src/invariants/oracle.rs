@@ -4,7 +4,7 @@ use shared::domain::connection::{Row, State};
 use shared::domain::failure_class::FailureClass;
 use shared::domain::item::Item;
 
-use super::telling::Standing;
+use super::telling::TokenAnswer;
 use super::{Invariant, Ledger, Opened};
 use crate::provider::{Class, Provider};
 
@@ -135,6 +135,6 @@ impl Ledger {
             // What waits for its confirmation is not stored as a live pair either.
             self.violate(now, Invariant::StoredBeforeRelease, || format!("{access} was released, and never stored"));
         }
-        self.answered(now, asked_at, id, Standing::Live);
+        self.answered(now, asked_at, id, TokenAnswer::Live);
     }
 }

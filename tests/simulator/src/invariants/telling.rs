@@ -1,13 +1,13 @@
 //! What a listener, a list and a caller are told of each state of a row.
 
 use events::event::{Event, Kind};
-use events::state::{Seen, Standing as Told};
+use events::state::{Health, Seen};
 use shared::domain::connection::attributes::{NEEDS_CUSTOMER, QUARANTINED};
 use shared::domain::connection::{Row, State};
 use shared::domain::connection_id::ConnectionId;
 use shared::domain::failure_class::FailureClass;
 use shared::domain::item::Value;
-use shared::domain::schedule::{TAKEN_AWAY, shard};
+use shared::domain::schedule::{VACANT_SHARD, shard};
 
 use super::revoking::has_work;
 use super::storing::Facts;
@@ -15,7 +15,7 @@ use super::{Invariant, Ledger};
 
 /// What the token route may say of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum TokenAnswer {
     /// 404
     NotFound,
     /// 200, or 503 with the reason.
@@ -26,7 +26,7 @@ pub enum Standing {
     Unreadable,
 }
 
-impl Standing {
+impl TokenAnswer {
     fn of(row: &Row) -> Self {
         match row.state() {
             Ok(State::Active | State::NotRefreshed) => Self::Live,
@@ -85,9 +85,9 @@ impl Ledger {
             State::Active | State::NotRefreshed | State::NeedsCustomer { why: FailureClass::Refused, .. } => {
                 of_the_connection
             }
-            State::AwaitingConfirmation { .. } | State::Disconnecting => Some(i64::from(TAKEN_AWAY)),
+            State::AwaitingConfirmation { .. } | State::Disconnecting => Some(i64::from(VACANT_SHARD)),
             // Until a run has found that nothing is left to do.
-            State::NeedsCustomer { .. } | State::Tombstone => number("shard").and(Some(i64::from(TAKEN_AWAY))),
+            State::NeedsCustomer { .. } | State::Tombstone => number("shard").and(Some(i64::from(VACANT_SHARD))),
         };
         let attention = match facts.item.0.get("attention") {
             Some(Value::S(text)) => Some(text.as_str()),
@@ -103,12 +103,12 @@ impl Ledger {
         let is_clean = !is_vacant || of_the_live.into_iter().all(|name| !facts.item.0.contains_key(name));
         let seen = Seen::of(Some(facts.new));
         let is_told = match (state, &seen) {
-            (State::NeedsCustomer { .. }, Seen::Present { standing, .. }) => *standing == Told::ReauthRequired,
-            (State::Active, Seen::Present { standing, .. }) => *standing != Told::ReauthRequired,
+            (State::NeedsCustomer { .. }, Seen::Present { health, .. }) => *health == Health::ReauthRequired,
+            (State::Active, Seen::Present { health, .. }) => *health != Health::ReauthRequired,
             // In the place of a connection that was told of.
-            (State::NotRefreshed, Seen::Present { standing, .. }) => *standing == Told::NotRefreshed,
+            (State::NotRefreshed, Seen::Present { health, .. }) => *health == Health::NotRefreshed,
             (State::Active | State::NeedsCustomer { .. }, _) => false,
-            (_, seen) => matches!(seen, Seen::Absent { .. }),
+            (_, seen) => matches!(seen, Seen::Absent),
         };
         let is_scheduled = number("shard").is_none() || number("refresh_at").is_some();
         let is_missed = number("shard").is_none() && has_work(facts.new);
@@ -133,10 +133,10 @@ impl Ledger {
     }
 
     pub(super) fn stands(&mut self, at: u64, id: &str, row: &Row) {
-        let now = Standing::of(row);
-        let standings = self.standings.entry(id.to_owned()).or_default();
-        if standings.last().is_none_or(|(_, last)| *last != now) {
-            standings.push((at, now));
+        let now = TokenAnswer::of(row);
+        let token_answers = self.token_answers.entry(id.to_owned()).or_default();
+        if token_answers.last().is_none_or(|(_, last)| *last != now) {
+            token_answers.push((at, now));
         }
     }
 
@@ -148,10 +148,11 @@ impl Ledger {
     }
 
     /// The token route has answered: was the row so at some moment since it was asked?
-    pub fn answered(&mut self, now: u64, asked_at: u64, id: &str, answer: Standing) {
-        let standings = self.standings.get(id).map(Vec::as_slice).unwrap_or_default();
-        let before = standings.iter().rev().find(|(at, _)| *at <= asked_at).map_or(Standing::NotFound, |(_, was)| *was);
-        let since = standings.iter().filter(|(at, _)| *at > asked_at).map(|(_, was)| *was);
+    pub fn answered(&mut self, now: u64, asked_at: u64, id: &str, answer: TokenAnswer) {
+        let token_answers = self.token_answers.get(id).map(Vec::as_slice).unwrap_or_default();
+        let before =
+            token_answers.iter().rev().find(|(at, _)| *at <= asked_at).map_or(TokenAnswer::NotFound, |(_, was)| *was);
+        let since = token_answers.iter().filter(|(at, _)| *at > asked_at).map(|(_, was)| *was);
         if before != answer && !since.into_iter().any(|was| was == answer) {
             self.violate(now, Invariant::RoutesAgree, || {
                 format!("the token route says {answer:?} of {id}, which was {before:?} all the time")

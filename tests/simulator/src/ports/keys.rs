@@ -27,7 +27,7 @@ impl OpenDataKeys for Ports {
         let request = Request::OpenKey { connection: connection.as_str().to_owned(), wrapped: wrapped.to_vec() };
         match self.ask(request).await {
             Answer::OpenedKey(Some(key)) => Ok(key),
-            Answer::OpenedKey(None) => Err(KeyError::Refused("simulated".to_owned())),
+            Answer::OpenedKey(None) => Err(KeyError::NotAccepted("simulated".to_owned())),
             answer => Err(KeyError::Unavailable(unexpected(&answer))),
         }
     }

@@ -12,7 +12,7 @@ use crate::call::{Answer, Request};
 fn granted(answer: Answer) -> Result<TokenResponse, ProviderError> {
     match answer {
         Answer::Grant(Ok(grant)) => Ok(grant),
-        Answer::Grant(Err(refusal)) | Answer::Failed(refusal) => Err(refusal.into()),
+        Answer::Grant(Err(error)) | Answer::Failed(error) => Err(error.into()),
         answer => Err(ProviderError::Unknown(unexpected(&answer))),
     }
 }
@@ -51,8 +51,8 @@ impl RevokeToken for Ports {
         };
         match self.ask(Request::Revoke { token: token.to_owned() }).await {
             Answer::Revoked => Ok(Revoked::Done),
-            Answer::NotRevoked => Ok(Revoked::Refused("status 404".to_owned())),
-            Answer::Failed(refusal) => Err(refusal.into()),
+            Answer::NotRevoked => Ok(Revoked::NotRevocable("status 404".to_owned())),
+            Answer::Failed(error) => Err(error.into()),
             answer => Err(ProviderError::Unknown(unexpected(&answer))),
         }
     }
@@ -63,7 +63,7 @@ impl ReadAccount for Ports {
     async fn read(&self, access_token: &AccessToken) -> Result<Account, ProviderError> {
         match self.ask(Request::Account { access_token: access_token.expose().to_owned() }).await {
             Answer::Account(Some(id)) => Ok(Account { id, company: None, email: None }),
-            Answer::Failed(refusal) => Err(refusal.into()),
+            Answer::Failed(error) => Err(error.into()),
             answer => Err(ProviderError::Unknown(unexpected(&answer))),
         }
     }

@@ -15,11 +15,11 @@ use shared::ports::{
 };
 
 use super::{Ports, unexpected};
-use crate::call::{Answer, Refusal, Request, Rows, Table};
+use crate::call::{Answer, CallError, Request, Rows, Table};
 
 fn store_error(answer: Answer) -> StoreError {
     match answer {
-        Answer::Failed(Refusal::Nonsense) => {
+        Answer::Failed(CallError::Nonsense) => {
             StoreError::Unreadable(Unreadable { key: String::new(), attribute: "simulated", found: None })
         }
         answer => StoreError::Unavailable(unexpected(&answer)),

@@ -75,7 +75,7 @@ impl Scenario {
                 let has = |name: &str| item.0.contains_key(name);
                 let is_now = match moment {
                     Moment::Any => true,
-                    Moment::AboutToGiveUp => has("refused_at") && has("lease_owner"),
+                    Moment::AboutToGiveUp => has("invalid_grant_at") && has("lease_owner"),
                     Moment::AboutToConnect => {
                         world.is_exchanging()
                             || world.is_writing(WriteName::Connect, id)

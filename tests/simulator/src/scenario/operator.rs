@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use maintenance::{Event, Task};
-use shared::domain::connection::disconnect::{Outcome, disconnect};
+use shared::domain::connection::disconnect::{RevocationOutcome, disconnect};
 use shared::domain::connection::refresh::{LONGEST_INVOCATION, give_up};
 use shared::domain::connection::revocation::remove;
 use shared::domain::connection::{Row, State};
@@ -115,7 +115,7 @@ impl Scenario {
             *row = write.apply(Some(row));
             let buried = Row::parse(id, row);
             let grant = buried.revocations().and_then(|list| list.iter().next().cloned());
-            let write = grant.and_then(|grant| remove(&buried, grant.pair.id, Outcome::Done));
+            let write = grant.and_then(|grant| remove(&buried, grant.pair.id, RevocationOutcome::Done));
             if let Some(write) = write {
                 *row = write.apply(Some(row));
             }

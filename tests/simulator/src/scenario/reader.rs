@@ -12,7 +12,7 @@ use shared::ports::Clock;
 use super::Scenario;
 use super::fleet::{Deployment, ORIGIN};
 use crate::call::{Answer, Request as Ask};
-use crate::invariants::{Invariant, Standing};
+use crate::invariants::{Invariant, TokenAnswer};
 use crate::ports::Ports;
 use crate::world::World;
 
@@ -135,8 +135,8 @@ impl Visit {
             let mut world = ports.world.lock();
             let now = world.time();
             match status {
-                StatusCode::NOT_FOUND => world.ledger.answered(now, asked_at, &self.id, Standing::NotFound),
-                StatusCode::CONFLICT => world.ledger.answered(now, asked_at, &self.id, Standing::NeedsCustomer),
+                StatusCode::NOT_FOUND => world.ledger.answered(now, asked_at, &self.id, TokenAnswer::NotFound),
+                StatusCode::CONFLICT => world.ledger.answered(now, asked_at, &self.id, TokenAnswer::NeedsCustomer),
                 _ => {}
             }
             world.note(ports.process, || format!("= {status}"));

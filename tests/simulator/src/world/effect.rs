@@ -6,7 +6,7 @@ use shared::domain::item::{Item, Value};
 use shared::domain::write::{Change, Write, WriteName, Written};
 
 use super::{Call, CallId, ProcessId, Step, Turn, World};
-use crate::call::{Answer, Refusal, Request, Table};
+use crate::call::{Answer, CallError, Request, Table};
 use crate::chooser::Fate;
 use crate::invariants::{Sending, Times};
 use crate::keys;
@@ -92,7 +92,7 @@ impl World {
             Request::Exchange { code, verifier, .. } => {
                 let granted = self.provider.exchange(code, verifier.as_deref(), call.fate == Fate::Bare, now);
                 self.ledger.code_arrived(code, self.provider.code_sent(code));
-                Answer::Grant(granted.map_err(|_| Refusal::InvalidGrant))
+                Answer::Grant(granted.map_err(|_| CallError::InvalidGrant))
             }
             Request::Refresh { refresh_token } => self.refresh(call, refresh_token),
             Request::Revoke { token } => {
@@ -164,14 +164,14 @@ impl World {
         let now = self.time();
         if self.provider.is_refused(refresh_token, now) {
             self.provider.refused_otherwise(refresh_token);
-            return Answer::Failed(Refusal::Refused);
+            return Answer::Failed(CallError::Refused);
         }
         if call.fate == Fate::FalseRefusal {
             if let Some(token) = self.provider.refresh_tokens.get_mut(refresh_token) {
                 token.refused_falsely = true;
                 token.refused.push(now);
             }
-            return Answer::Grant(Err(Refusal::InvalidGrant));
+            return Answer::Grant(Err(CallError::InvalidGrant));
         }
         let before = self.provider.refresh_tokens.get(refresh_token).map(|token| token.rotated_at);
         let granted = self.provider.refresh(refresh_token, call.fate == Fate::NoRefreshToken, now);
@@ -187,7 +187,7 @@ impl World {
             };
             self.ledger.refresh_arrived(now, call.process, &sending);
         }
-        Answer::Grant(granted.map_err(|_| Refusal::InvalidGrant))
+        Answer::Grant(granted.map_err(|_| CallError::InvalidGrant))
     }
 
     /// The moment of sending: a process that is frozen from here on is the protocol's one exemption.

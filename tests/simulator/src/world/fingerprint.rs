@@ -16,8 +16,8 @@ impl World {
         let mut hasher = DefaultHasher::new();
         let heard = &mut self.processes[process].heard;
         (*heard, self.now, answer.name()).hash(&mut hasher);
-        if let Answer::Item(Some(item)) | Answer::Written(Written::Applied(item) | Written::Refused(Some(item))) =
-            answer
+        if let Answer::Item(Some(item))
+        | Answer::Written(Written::Applied(item) | Written::ConditionFailed(Some(item))) = answer
         {
             hash_item(item, &mut hasher);
         }

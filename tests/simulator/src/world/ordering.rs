@@ -6,7 +6,7 @@ use shared::domain::item::Value;
 use shared::domain::write::{Change, Test, WriteName, clause};
 
 use super::{CallId, ProcessId, Step, World};
-use crate::call::{Answer, Refusal, Request, Table};
+use crate::call::{Answer, CallError, Request, Table};
 use crate::chooser::Fate;
 use crate::mutant::Ordering;
 
@@ -29,7 +29,7 @@ impl World {
                 write.clauses.push(clause("the lease is ours", Test::Equals("lease_owner", owner.into())));
             }
             Some(Ordering::MarkOnFirstRefusal) if write.name == WriteName::Settle => {
-                let is_refusal = |change: &Change| matches!(change, Change::SetIfAbsent("refused_at", _));
+                let is_refusal = |change: &Change| matches!(change, Change::SetIfAbsent("invalid_grant_at", _));
                 if write.changes.iter().any(is_refusal) {
                     let now = self.clock();
                     write.changes.extend([
@@ -74,12 +74,12 @@ impl World {
                 Answer::OpenedKey(key)
             }
             (Some(Ordering::DecryptAfterAnswer), Request::Refresh { .. }) if self.processes[process].key_fails => {
-                Answer::Failed(Refusal::Unknown)
+                Answer::Failed(CallError::Unknown)
             }
             (Some(Ordering::CommitTriedOnce), Request::Write { write, .. })
                 if write.name == WriteName::Commit && matches!(answer, Answer::Failed(_)) =>
             {
-                Answer::Failed(Refusal::Nonsense)
+                Answer::Failed(CallError::Nonsense)
             }
             _ => answer,
         }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use shared::domain::attempt::writes::{self, End};
-use shared::domain::attempt::{Attempt, Binding, CookieName, Failure, Phase, StateHash};
+use shared::domain::attempt::{Attempt, Binding, CookieName, JourneyFailure, Phase, StateHash};
 use shared::domain::connection_id::ConnectionId;
 use shared::domain::item::Item;
 use shared::domain::order::Order;
@@ -141,5 +141,10 @@ fn status(random: &mut Random) -> SessionStatus {
     }
 }
 
-const FAILURES: [Failure; 5] =
-    [Failure::Provider, Failure::SessionUsed, Failure::Superseded, Failure::Disconnected, Failure::NotStored];
+const FAILURES: [JourneyFailure; 5] = [
+    JourneyFailure::Provider,
+    JourneyFailure::SessionUsed,
+    JourneyFailure::Superseded,
+    JourneyFailure::Disconnected,
+    JourneyFailure::NotStored,
+];

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use shared::domain::account::{Account, KnownAccount, identify, identify_waiting};
 use shared::domain::connection::attributes::{EXPIRES_AT, FORMAT, STATUS, WAITING};
-use shared::domain::connection::disconnect::{Outcome, disconnect};
+use shared::domain::connection::disconnect::{RevocationOutcome, disconnect};
 use shared::domain::connection::grant::{NewGrant, NewPair, connect};
 use shared::domain::connection::reap::{Reaping, reap};
 use shared::domain::connection::refresh::{
@@ -59,7 +59,7 @@ pub(super) fn make(name: WriteName, random: &mut Random, id: &ConnectionId, imag
         WriteName::AddRevocation => revocation::add(seen?, to_revoke(random), now)?.0,
         WriteName::ClaimRevocation => revocation::claim(seen?, &listed(random, seen?)?, now)?.0,
         WriteName::RemoveRevocation => {
-            let outcomes = [Outcome::Done, Outcome::Off, Outcome::Failed];
+            let outcomes = [RevocationOutcome::Done, RevocationOutcome::Off, RevocationOutcome::Failed];
             revocation::remove(seen?, listed(random, seen?)?.pair.id, random.pick(&outcomes))?
         }
         WriteName::LeaveSchedule => schedule::leave(seen?)?,
@@ -127,7 +127,7 @@ fn standing(random: &mut Random, id: &ConnectionId) -> Item {
         while random.percent(80)
             && let Some(seen) = row(&image)
             && let Some(revocation) = listed(random, &seen)
-            && let Some(write) = revocation::remove(&seen, revocation.pair.id, Outcome::Done)
+            && let Some(write) = revocation::remove(&seen, revocation.pair.id, RevocationOutcome::Done)
         {
             becomes(&mut image, write);
         }
@@ -171,7 +171,7 @@ fn dead(random: &mut Random, id: &ConnectionId) -> Item {
     let item = after(&write, &item);
     let seen = row(&item);
     let listed = listed(random, &seen).unwrap();
-    after(&revocation::remove(&seen, listed.pair.id, Outcome::Done).unwrap(), &item)
+    after(&revocation::remove(&seen, listed.pair.id, RevocationOutcome::Done).unwrap(), &item)
 }
 
 /// The row as a caller has read it: as it is, or as it was.
@@ -261,8 +261,8 @@ fn settlement(random: &mut Random) -> Settlement {
         needs_a_person: random.percent(20),
         not_before: time(random),
         is_answered: random.percent(50),
-        refused_at: random.percent(50).then(|| time(random)),
-        refused_window: random.percent(50).then(|| fleet::window(time(random))),
+        invalid_grant_at: random.percent(50).then(|| time(random)),
+        refusal_window: random.percent(50).then(|| fleet::window(time(random))),
     }
 }
 

@@ -20,7 +20,7 @@ const ANYTHING: [&str; 16] = [
     "lease_until",
     "expires_at",
     "not_before",
-    "refused_at",
+    "invalid_grant_at",
     "refreshed_at",
     "session",
     "scope",

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use shared::domain::account::{Account, KnownAccount, identify, identify_waiting};
 use shared::domain::connection::attributes as a;
-use shared::domain::connection::disconnect::{Outcome, disconnect};
+use shared::domain::connection::disconnect::{RevocationOutcome, disconnect};
 use shared::domain::connection::grant::{NewGrant, NewPair, connect};
 use shared::domain::connection::reap::{Reaping, reap};
 use shared::domain::connection::refresh::{
@@ -117,7 +117,7 @@ fn disconnected(item: &Item) -> Item {
 fn revoked(item: &Item) -> Item {
     let row = parsed(item);
     let first = row.revocations().unwrap().iter().next().unwrap();
-    after(&revocation::remove(&row, first.pair.id, Outcome::Done).unwrap(), item)
+    after(&revocation::remove(&row, first.pair.id, RevocationOutcome::Done).unwrap(), item)
 }
 
 /// A list that is full.
@@ -147,7 +147,7 @@ pub(super) fn rows() -> Vec<Option<Item>> {
         leased("rival", -20),
         leased("rival", -200),
         leased("me", 20),
-        with(leased("me", 20), &[(a::REFUSED_AT, at(-100).into()), (a::FAILURES, Value::N(2))]),
+        with(leased("me", 20), &[(a::INVALID_GRANT_AT, at(-100).into()), (a::FAILURES, Value::N(2))]),
         with(connection(), &[(a::NOT_BEFORE, at(30).into()), (a::REFRESH_AT, at(30).into())]),
         with(connection(), &[(a::NOT_BEFORE, at(0).into()), (a::REASON, "throttled".into())]),
         with(connection(), &[(a::REFRESHED_AT, at(-10).into()), (a::REFRESH_AT, at(5000).into())]),
@@ -170,13 +170,13 @@ pub(super) fn rows() -> Vec<Option<Item>> {
 
 /// Each write, on what each of some rows says.
 pub(super) fn writes() -> Vec<Write> {
-    let settlement = |is_answered: bool, refused_at: Option<Timestamp>| Settlement {
+    let settlement = |is_answered: bool, invalid_grant_at: Option<Timestamp>| Settlement {
         reason: FailureClass::Throttled,
         needs_a_person: !is_answered,
         not_before: at(60),
         is_answered,
-        refused_at,
-        refused_window: refused_at.map(fleet::window),
+        invalid_grant_at,
+        refusal_window: invalid_grant_at.map(fleet::window),
     };
     let account = Account { id: "1".to_owned(), company: Some("Company".to_owned()), email: None };
     let known =
@@ -231,7 +231,7 @@ pub(super) fn writes() -> Vec<Write> {
         }
         for listed in seen.revocations().unwrap().iter().take(2) {
             writes.extend(revocation::claim(&seen, listed, at(0)).map(|(write, _)| write));
-            writes.extend(revocation::remove(&seen, listed.pair.id, Outcome::Done));
+            writes.extend(revocation::remove(&seen, listed.pair.id, RevocationOutcome::Done));
         }
     }
     writes

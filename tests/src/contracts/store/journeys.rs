@@ -2,7 +2,7 @@
 
 use shared::domain::account::{Account, claim};
 use shared::domain::attempt::writes::{self as attempts, End};
-use shared::domain::attempt::{Attempt, Binding, CookieName, Failure, Phase, StateHash};
+use shared::domain::attempt::{Attempt, Binding, CookieName, JourneyFailure, Phase, StateHash};
 use shared::domain::connection_id::ConnectionId;
 use shared::domain::digest;
 use shared::domain::fleet::{Tally, note_success, pause};
@@ -63,7 +63,7 @@ pub(super) fn rows(kind: Kind) -> Vec<Item> {
 
 pub(super) fn writes(kind: Kind) -> Vec<Write> {
     let (attempt, tally) = (attempt(), Tally { refused: 1, refreshed: 7 });
-    let failed = End::Failed { failure: Failure::Provider, reference: "reference".to_owned() };
+    let failed = End::Failed { failure: JourneyFailure::Provider, reference: "reference".to_owned() };
     match kind {
         Kind::Connection => Vec::new(),
         Kind::Account => vec![
@@ -93,7 +93,7 @@ pub(super) fn writes(kind: Kind) -> Vec<Write> {
                 session().begin(),
                 end(SessionStatus::Denied),
                 end(SessionStatus::Completed),
-                end(SessionStatus::Failed(Failure::Disconnected)),
+                end(SessionStatus::Failed(JourneyFailure::Disconnected)),
             ]
         }
         Kind::Order => vec![

@@ -47,8 +47,8 @@ pub(super) fn connection() -> Item {
         needs_a_person: false,
         not_before: now(),
         is_answered: true,
-        refused_at: Some(now()),
-        refused_window: Some(fleet::window(now())),
+        invalid_grant_at: Some(now()),
+        refusal_window: Some(fleet::window(now())),
     };
     becomes(&|_| settle(&id(), "me", &settlement));
     becomes(&|_| give_up(&id(), "me", FailureClass::Refused, now(), now()));
