@@ -1,4 +1,4 @@
-//! Where a function meets Lambda: its real parts, events in, answers out.
+//! The entry points of Lambda: real services, events in, answers out.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,8 +29,8 @@ pub async fn serve_http(function: &'static str, endpoint: impl Endpoint) -> Resu
     .await
 }
 
-/// The request with the path exactly as it arrived: lambda_http's own URI has been through a parser that collapses
-/// `.` and `..`, and a connection may not be reached by another name than its own.
+/// The request with the path exactly as it arrived. The URI of lambda_http has been through a parser that collapses `.`
+/// and `..`, and a connection must not be reachable under another name.
 fn read(event: lambda_http::Request) -> (Request, Invocation) {
     let lambda = event.lambda_context();
     let origin = match event.request_context_ref() {
@@ -52,12 +52,12 @@ fn read(event: lambda_http::Request) -> (Request, Invocation) {
     });
     *request.method_mut() = parts.method;
     *request.headers_mut() = parts.headers;
-    // A target that is no URI names nothing that we have.
+    // A target that is not a URI matches no route.
     *request.uri_mut() = target.parse().unwrap_or_default();
     (request, invocation)
 }
 
-/// What a function has that refreshes, on the real services.
+/// What a function that refreshes has, on the real services.
 pub struct RefreshFunction {
     pub clients: Clients,
     pub connections: Arc<ConnectionsTable>,
@@ -66,7 +66,7 @@ pub struct RefreshFunction {
 }
 
 impl RefreshFunction {
-    /// `account_url`: where the function also stores grants, and the provider tells whose account they are for.
+    /// `account_url`: set where the function also stores grants, and the provider says whose account they are for.
     pub async fn new(settings: &RefreshSettings, account_url: Option<Url>) -> Self {
         let clients = Clients::new(&aws::sdk_config().await, settings.escrow_queue_url.clone());
         let http = HttpClient::new();

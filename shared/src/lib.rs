@@ -6,7 +6,7 @@
 //! | [`protocol`] | the use cases: refresh, connect, disconnect, revoke, escrow, fleet, account |
 //! | [`ports`] | one small trait per capability: what a function may do to the outside world |
 //! | [`sealing`] | a token pair under a data key, bound to its stack, connection and id |
-//! | [`failure`] | how a failure is counted and told |
+//! | [`failure`] | how a failure is counted and logged |
 //! | [`http`] | query strings, cookies, pages, problems: plain `http` types in, plain `http` types out |
 //! | [`webinargeek`] | the provider: token endpoint, revocation, account |
 //! | [`config`], [`telemetry`], [`metrics`], [`system`] | the process: its environment, log, metrics, clock, randomness |
@@ -16,7 +16,7 @@
 //! Without the feature `aws` nothing of the AWS SDK is compiled: the simulator runs the protocol without it.
 //!
 //! Imports run one way: `aws, webinargeek, system → ports → domain`, `protocol → ports`, and `http → domain`.
-//! `tests/suite/architecture.rs` holds the rule.
+//! `tests/suite/architecture.rs` enforces the rule.
 
 #[cfg(feature = "aws")]
 pub mod aws;

@@ -1,4 +1,4 @@
-//! The provider: three form POSTs, and nothing that the token protocol has not asked for.
+//! The provider: three form POSTs, and no request that the token protocol does not need.
 //!
 //! Why not a client library: `docs/decisions/0002-own-token-request.md`.
 
@@ -28,7 +28,7 @@ pub use account::AccountEndpoint;
 pub use http_client::HttpClient;
 pub use probe::Probed;
 
-/// The largest answer that is read. A pair is below 4 KiB; a page of HTML may be anything.
+/// The largest answer that is read. A pair is below 4 KiB; a page of HTML may have any size.
 const BODY_LIMIT: usize = 64 * 1024;
 
 pub struct WebinarGeek {
@@ -69,7 +69,7 @@ impl WebinarGeek {
             ClientAuthentication::Post => form.extend([("client_id", client_id), ("client_secret", secret.expose())]),
             ClientAuthentication::Basic => request = request.header(AUTHORIZATION, basic(client_id, secret)),
         }
-        // One send: an error here is never answered by sending again, that is the protocol's decision.
+        // One send: after an error, the protocol decides whether to send again.
         let mut response = request.form(&form).send().await.map_err(not_answered)?;
         let status = response.status();
         let retry_after = retry_after(response.headers(), &*self.clock);

@@ -1,6 +1,6 @@
 //! `POST /v1/connect-sessions/{id}/confirm`: the integrator's own user has come back with the confirmation.
 //!
-//! What it stops: [`shared::domain::connection::waiting`].
+//! The attack that it stops: [`shared::domain::connection::waiting`].
 
 use http::StatusCode;
 use shared::domain::connection::{Row, waiting};
@@ -26,11 +26,11 @@ impl Connections {
             .text("confirmation")?
             .filter(|text| digest::is_base64url_of_32_bytes(text))
             .map(Confirmation::new)
-            .ok_or_else(|| Problem::field("confirmation", "is required, as return_to has brought it"))?;
+            .ok_or_else(|| Problem::field("confirmation", "is required: the value that return_to received"))?;
         let session = self.session(session_id).await?;
-        // The session is there: that nothing waits, or nothing any more, makes the confirmation wrong.
+        // The session exists. If no pair waits, or none any more, the confirmation is wrong.
         let wrong =
-            || Problem::field("confirmation", "does not belong to what this session has connected, or comes too late");
+            || Problem::field("confirmation", "does not belong to this session's connection, or comes too late");
         let mut row = self.connections.row(&session.connection_id).await?;
         for _ in 0..TRIES {
             let seen = row.ok_or_else(wrong)?;

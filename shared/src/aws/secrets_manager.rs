@@ -34,7 +34,7 @@ fn parse(text: &str) -> Result<Vec<ClientSecret>, SecretError> {
         Err(_) => vec![text.trim().to_owned()],
     };
     if texts.is_empty() || texts.iter().any(String::is_empty) {
-        return Err(SecretError("it is empty, or its list is, or one in the list is".to_owned()));
+        return Err(SecretError("the secret, its list, or an entry of the list is empty".to_owned()));
     }
     Ok(texts.into_iter().map(ClientSecret::new).collect())
 }

@@ -1,11 +1,11 @@
-//! Paths, matched as they arrived: a parser that collapses dot segments would let one connection be reached under
+//! Paths, matched as they arrived: with a parser that collapses dot segments, one connection could be reached under
 //! another's name.
 
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 
 use super::Request;
 
-/// What may not stand in a path (RFC 3986 section 3.3), beside everything that is not ASCII.
+/// Characters that may not stand in a path (RFC 3986 section 3.3), beside everything that is not ASCII.
 const NOT_IN_PATH: &AsciiSet = &CONTROLS
     .add(b' ')
     .add(b'"')
@@ -29,7 +29,7 @@ pub fn segments(request: &Request) -> Vec<String> {
     segments.map(|segment| percent_decode_str(segment).decode_utf8_lossy().into_owned()).collect()
 }
 
-/// A path that API Gateway has decoded, as one that a URI can hold.
+/// Encodes a path that API Gateway has decoded, so that it is valid in a URI.
 pub fn encode(path: &str) -> String {
     utf8_percent_encode(path, NOT_IN_PATH).to_string()
 }

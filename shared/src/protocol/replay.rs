@@ -1,4 +1,4 @@
-//! A pair comes out of the queue, and is stored under the condition that it was to be stored on.
+//! Takes a pair from the queue, and stores it under the condition of its first try.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ pub struct Replaying {
     pub connecting: Arc<Connecting>,
 }
 
-/// What became of it.
+/// The result of storing it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Replayed {
     /// Stored, now or before.

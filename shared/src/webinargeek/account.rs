@@ -10,7 +10,7 @@ use crate::domain::account::Account;
 use crate::domain::secret::AccessToken;
 use crate::ports::{ProviderError, ReadAccount};
 
-/// What a text of the provider may be long in a row.
+/// The longest text of the provider that a row stores.
 const LONGEST: usize = 256;
 
 pub struct AccountEndpoint {
@@ -40,7 +40,7 @@ impl ReadAccount for AccountEndpoint {
     }
 }
 
-/// The names are not documented: the usual ones are read, at the top or one level below. `account_id` leaves no doubt;
+/// The names are not documented: the usual ones are read, at the top or one level below. `account_id` is certain;
 /// `id` is the account's within `account`, and elsewhere may be the user's.
 fn account(body: &[u8]) -> Option<Account> {
     let top = Members::read(body)?;

@@ -1,7 +1,7 @@
 //! What an answer of the token endpoint says about the grant that was sent.
 //!
-//! Read leniently where it grants: a pair that is refused for a missing `token_type` is a pair lost, since the provider
-//! has rotated it. Read strictly where it takes away: only a complete JSON object that says `invalid_grant` says so.
+//! A grant is read leniently: if a pair is refused for a missing `token_type`, the pair is lost, since the provider has
+//! rotated it. A refusal is read strictly: only a complete JSON object that says `invalid_grant` counts as one.
 //!
 //! A success may be a refusal: some providers answer 200 and `{"error": "bad_refresh_token"}` (GitHub documents it). An
 //! outcome is unknown only where an answer says neither.
@@ -29,8 +29,7 @@ pub(super) fn grant(answer: &Answer) -> Result<TokenResponse, ProviderError> {
     let Some(body) = &answer.body else { return Err(unknown(&format!("more than {BODY_LIMIT} bytes"))) };
     let members = Members::read(body).ok_or_else(|| unknown("no JSON object"))?;
     let Some(access_token) = members.text("access_token") else {
-        // Tokens that cannot be read are tokens all the same: the provider has rotated, and what else it says does not
-        // matter.
+        // Tokens that cannot be read count as tokens: the provider has rotated, so its `error` is ignored.
         let has_tokens = !members.is_empty("access_token") || !members.is_empty("refresh_token");
         return Err(match members.text("error").filter(|_| !has_tokens) {
             Some(code) => error_of(status, &code),
@@ -52,7 +51,7 @@ pub(super) fn grant(answer: &Answer) -> Result<TokenResponse, ProviderError> {
     })
 }
 
-/// What an answer says that is no success.
+/// The error of an answer that is not a success.
 pub(super) fn error(answer: &Answer) -> ProviderError {
     let status = answer.status;
     if status == StatusCode::TOO_MANY_REQUESTS
@@ -64,7 +63,7 @@ pub(super) fn error(answer: &Answer) -> ProviderError {
         return ProviderError::Unknown(format!("status {status}"));
     }
     match code(answer) {
-        // A redirect may have been answered by something that stands before the provider.
+        // A redirect may come from a proxy in front of the provider.
         Some(code) if status.is_client_error() => error_of(status, &code),
         code => ProviderError::Refused(described(status, code.as_deref())),
     }
@@ -75,7 +74,7 @@ pub(super) fn code(answer: &Answer) -> Option<String> {
     Members::read(answer.body.as_deref()?)?.text("error")
 }
 
-/// For our log, and so without a word of the provider's own.
+/// For our log: without any text of the provider.
 pub(super) fn described(status: StatusCode, code: Option<&str>) -> String {
     match code {
         Some(code) => format!("status {status}, error {}", known(code)),
@@ -104,10 +103,10 @@ fn known(code: &str) -> &'static str {
         "unsupported_token_type",
         "invalid_token",
     ];
-    CODES.into_iter().find(|known| *known == code).unwrap_or("of its own")
+    CODES.into_iter().find(|known| *known == code).unwrap_or("(not a standard code)")
 }
 
-/// Whole seconds from a number, a fraction, or a text of either. Less than one is no lifetime: a token that is never
+/// Whole seconds from a number, a fraction, or a text of either. Less than one is ignored: a token that is never
 /// fresh would be refreshed at every read.
 fn seconds(value: &Value) -> Option<Duration> {
     let number = value.as_f64().or_else(|| value.as_str()?.trim().parse().ok())?;

@@ -11,12 +11,9 @@ const CONNECT_BUDGET: Duration = Duration::from_secs(3);
 pub struct HttpClient(pub(super) reqwest::Client);
 
 impl HttpClient {
-    /// Made in `main`, and handed to all that asks the provider.
+    /// Made in `main`, and passed to every part that calls the provider.
     #[expect(clippy::disallowed_methods, reason = "this is the one place that makes an HTTP client")]
-    #[expect(
-        clippy::new_without_default,
-        reason = "a default is made without a thought, and a process needs one client"
-    )]
+    #[expect(clippy::new_without_default, reason = "a default would make a second client, and a process needs one")]
     pub fn new() -> Self {
         // Compiled-in roots: the platform's verifier reads the system's store at every start.
         let roots = webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter();
@@ -28,8 +25,8 @@ impl HttpClient {
             // reqwest repeats requests that it believes unprocessed; whether to repeat is the protocol's decision.
             .retry(reqwest::retry::never())
             .http1_only()
-            // A connection kept from an earlier invocation has been frozen with it: it breaks after sending, and the
-            // outcome is unknown for nothing.
+            // A connection kept from an earlier invocation was frozen with it: it breaks after sending, and the outcome
+            // is unknown without need.
             .pool_max_idle_per_host(0)
             .no_proxy()
             .connect_timeout(CONNECT_BUDGET)

@@ -1,8 +1,8 @@
 //! The members of a JSON object that the provider has answered.
 //!
-//! Each member is read when it is needed, so that a defect in one that is not needed hides no other: a byte that is not
-//! UTF-8 in a description, half a surrogate pair, a number beyond all limits. The structure is read strictly: an object
-//! that is cut off, or has something behind it, has no members.
+//! Each member is read when it is needed, so that a defect in another one does no harm: a byte that is not UTF-8 in a
+//! description, half a surrogate pair, a number beyond all limits. The structure is read strictly: an object that is
+//! cut off, or is followed by other text, has no members.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,8 +15,7 @@ pub(super) struct Members(BTreeMap<Name, Box<RawValue>>);
 impl Members {
     /// `None` for everything but one complete object.
     pub(super) fn read(body: &[u8]) -> Option<Self> {
-        // A byte that is not UTF-8 becomes U+FFFD: it stands for no character of JSON's grammar, so it mends no
-        // structure.
+        // A byte that is not UTF-8 becomes U+FFFD: that is no character of JSON's grammar, so it repairs no structure.
         let text = String::from_utf8_lossy(body);
         // RFC 8259 section 8.1 lets a reader ignore a byte order mark.
         Self::parse(text.strip_prefix('\u{feff}').unwrap_or(&text))
@@ -27,7 +26,7 @@ impl Members {
         Self::parse(self.raw(name)?)
     }
 
-    /// A member that is a text with something in it. With U+FFFD it is not the text that the provider has sent.
+    /// A member that is a text and not empty. With U+FFFD it is not the text that the provider has sent.
     pub(super) fn text(&self, name: &str) -> Option<String> {
         self.value::<String>(name).filter(|text| !text.is_empty() && !text.contains(char::REPLACEMENT_CHARACTER))
     }
@@ -41,12 +40,12 @@ impl Members {
         serde_json::from_str(self.raw(name)?).ok()
     }
 
-    /// Whether a member is not there, or says that there is nothing.
+    /// Whether a member is absent, null or an empty text.
     pub(super) fn is_empty(&self, name: &str) -> bool {
         self.raw(name).is_none_or(|raw| matches!(raw, "null" | "\"\""))
     }
 
-    /// Whether a member was written as a text, which may be one that cannot be read.
+    /// Whether a member is written as a text, which may be unreadable.
     pub(super) fn is_written_as_text(&self, name: &str) -> bool {
         self.raw(name).is_some_and(|raw| raw.starts_with('"'))
     }

@@ -40,7 +40,7 @@ fn found(answer: Answer) -> Value {
     finding.clone()
 }
 
-/// That the class could not be told, and why.
+/// That the class could not be found out, and why.
 fn is_skipped(finding: &Value, why: &str) {
     assert_eq!(finding["status"], "skipped", "{finding}");
     assert!(finding["detail"].as_str().unwrap().contains(why), "{why}: {finding}");
@@ -236,7 +236,7 @@ async fn a_provider_that_is_down_at_the_reuse_is_a_finding_and_the_new_pair_is_s
         for answer in [status(500), status(429), json!("garbage"), json!("break")] {
             then(&world, 1, json!({ "answer": answer }));
             let finding = tried(&world).await;
-            is_skipped(&finding, "could not be told");
+            is_skipped(&finding, "could not be found out");
             assert!(finding["remedy"].as_str().unwrap().contains("another"), "{finding}");
             assert!(is_live(&world).await, "{rotation:?}: {answer}");
         }
@@ -247,14 +247,14 @@ async fn a_provider_that_is_down_at_the_reuse_is_a_finding_and_the_new_pair_is_s
 async fn what_follows_a_refused_reuse_is_no_class_unless_it_is_certain() {
     let world = connected(Rotation::Strict).await;
     then(&world, 2, json!({ "answer": status(429) }));
-    is_skipped(&tried(&world).await, "could not be told");
+    is_skipped(&tried(&world).await, "could not be found out");
     assert!(is_live(&world).await);
     world.clock.advance(300);
     world.sweep().await;
 
     // The answer that would have said P2 is lost, and so the next one refuses.
     then(&world, 2, json!({ "answer": "break", "carried_out": true }));
-    is_skipped(&tried(&world).await, "could not be told");
+    is_skipped(&tried(&world).await, "could not be found out");
     assert_eq!(world.get("/v1/connections/t").await.text("reason"), "ambiguous_rotation");
 }
 

@@ -5,10 +5,10 @@ use serde_json::{Value, json};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
     Ok,
-    /// Works, and may not be what was meant.
+    /// Works, but may not be intended.
     Warning,
     Failed,
-    /// Cannot be told before something else is mended.
+    /// Cannot be checked before something else is repaired.
     Skipped,
 }
 
@@ -28,7 +28,7 @@ pub struct Finding {
     pub check: &'static str,
     pub status: Status,
     pub detail: String,
-    /// What to do; there is none where nothing is to be done.
+    /// What to do; `None` where nothing is to be done.
     pub remedy: Option<&'static str>,
 }
 

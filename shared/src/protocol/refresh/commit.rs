@@ -1,4 +1,4 @@
-//! A new pair is stored on its predecessor, by the worker that got it or by the one that finds it in the queue.
+//! Stores a new pair on its predecessor, for the worker that received it or the one that takes it from the queue.
 
 use super::outcome::adopt;
 use super::{Failure, Lease, Outcome, Prepared, Refreshing};
@@ -13,19 +13,19 @@ use crate::domain::write::{Write, Written};
 use crate::ports::StoreError;
 use crate::sealing::{self, SealingContext};
 
-/// What the row says after a commit.
+/// The result of a commit, from the row.
 #[derive(Debug)]
 pub enum Landed {
     /// The pair is stored, and may be released.
     Stored(Box<Connection>),
-    /// Another pair was stored meanwhile. Where it is of another grant, ours is in the list of grants to revoke.
+    /// Another pair was stored meanwhile. If it is of another grant, ours is in the list of grants to revoke.
     Superseded(Box<Connection>),
     /// The connection was taken away: ours is in its list of grants to revoke.
     Orphaned,
 }
 
 impl Refreshing {
-    /// From here on a live pair is in this process's memory only. Nothing comes before storing it.
+    /// From here on a live pair is in this process's memory only. Storing it comes first.
     pub(super) async fn commit(
         &self,
         lease: &Lease,
@@ -62,7 +62,7 @@ impl Refreshing {
         let written = self.pairs.store(&self.commit_of(&refreshed), escrowed, deadline).await?;
         let landed = match self.landed(&refreshed, written).await {
             Ok(landed) => landed,
-            // Nothing else knows of the pair, if the row does not hold it.
+            // The pair is nowhere else, if the row does not hold it.
             Err(error) => {
                 self.pairs.put_into_queue(&escrowed()).await;
                 return Err(error.into());
@@ -81,7 +81,7 @@ impl Refreshing {
         }
     }
 
-    /// A pair from the queue.
+    /// Stores a pair from the queue.
     pub async fn commit_again(&self, refreshed: &RefreshedPair) -> Result<Landed, Failure> {
         let written = self.write(&self.commit_of(refreshed)).await?;
         Ok(self.landed(refreshed, written).await?)
@@ -98,9 +98,9 @@ impl Refreshing {
             Written::ConditionFailed(image) => image,
         };
         match row {
-            // Ours also where the condition has refused: our own write, repeated after its acknowledgement was lost.
+            // Also if the condition failed: our own write was repeated after its acknowledgement was lost.
             Some(Row::Connection(stored)) if stored.pair.id == refreshed.new.pair.id => Ok(Landed::Stored(stored)),
-            // A rival's refresh of the same grant: ours is left to expire, as its predecessor is.
+            // Another worker refreshed the same grant: our pair is left to expire, as its predecessor is.
             Some(Row::Connection(stored)) if stored.granted_by.name == refreshed.granted_by => {
                 Ok(Landed::Superseded(stored))
             }
@@ -126,14 +126,14 @@ impl Refreshing {
         self.revoking.list.add(left, row).await
     }
 
-    /// After the new pair is stored. What fails here is tried again with the next refresh.
+    /// Runs after the new pair is stored. What fails here is tried again with the next refresh.
     async fn work_off_revocations(&self, stored: &Connection, in_use: [&TokenPair; 2], deadline: Timestamp) {
         if stored.revocations.is_empty() && stored.waiting.is_none() {
             return;
         }
         let row = Row::Connection(Box::new(stored.clone()));
         if let Err(error) = self.revoking.work_off(row, &in_use, deadline).await {
-            tracing::warn!(%error, "the grants to revoke are not dealt with yet");
+            tracing::warn!(%error, "the grants to revoke could not be worked off; the next refresh tries again");
         }
     }
 }
