@@ -140,6 +140,6 @@ mod tests {
         let Ok(Said::NotRevocable(why)) = read(400, r#"{"error":"canary","error_description":"canary"}"#) else {
             panic!("a 4xx is final")
         };
-        assert_eq!(why, "status 400 Bad Request, error not in a standard");
+        assert_eq!(why, "status 400 Bad Request, error (not a standard code)");
     }
 }
