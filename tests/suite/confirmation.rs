@@ -1,4 +1,4 @@
-//! `confirm: true`: a link that was passed on gives nobody another one's account.
+//! `confirm: true`: a link that was passed on gives no person another one's account.
 
 use http::header::LOCATION;
 use http::{Method, StatusCode};

@@ -29,7 +29,7 @@ mod provider;
 mod rotation;
 mod tables;
 
-pub use finding::{Examination, Finding, Status};
+pub use finding::{CheckStatus, Examination, Finding};
 
 /// For one call of AWS.
 const CALL_BUDGET: Duration = Duration::from_secs(6);
@@ -95,8 +95,8 @@ impl Doctor {
 }
 
 fn answer(examination: &Examination) -> Response {
-    for finding in examination.findings.iter().filter(|finding| finding.status == Status::Failed) {
-        tracing::warn!(check = finding.check, detail = finding.detail, "a check of the doctor has failed or warns");
+    for finding in examination.findings.iter().filter(|finding| finding.status == CheckStatus::Failed) {
+        tracing::warn!(check = finding.check, detail = finding.detail, "a check of the doctor has failed");
     }
     reply::json(StatusCode::OK, &examination.show())
 }

@@ -71,7 +71,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn it_looks_first_unless_it_is_told_otherwise() {
+    fn a_dry_run_is_the_default() {
         let event = Event::parse(&json!({"task": "reap"})).unwrap();
         assert_eq!((event.task, event.dry_run, event.cursor, event.days), (Task::Reap, true, None, 90));
         let event = Event::parse(&json!({"task": "reseal", "dry_run": false, "cursor": "c_1", "days": 30})).unwrap();

@@ -41,7 +41,7 @@ mod commit;
 mod failure;
 mod outcome;
 
-pub use commit::Landed;
+pub use commit::CommitOutcome;
 use outcome::refused_lease;
 pub use outcome::{Failure, Outcome};
 
@@ -236,7 +236,7 @@ impl Refreshing {
     async fn write(&self, write: &Write) -> Result<Written<Row>, StoreError> {
         let written = self.writes.write(write).await?;
         if matches!(written, Written::ConditionFailed(_)) {
-            tracing::debug!(write = write.name.as_str(), "a condition refused");
+            tracing::debug!(write = write.name.as_str(), "a condition failed");
         }
         Ok(written)
     }

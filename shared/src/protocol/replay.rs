@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::connect::{Connecting, Kept, Stored};
-use super::refresh::{Failure, Landed, Refreshing};
+use super::refresh::{CommitOutcome, Failure, Refreshing};
 use crate::domain::connection::grant::Refusal;
 use crate::domain::escrow::Escrowed;
 use crate::ports::ReadConnections;
@@ -31,9 +31,9 @@ impl Replaying {
             Escrowed::Refreshed(refreshed) => {
                 let landed = self.refreshing.commit_again(refreshed).await?;
                 Ok(match landed {
-                    Landed::Stored(_) => Replayed::Stored,
-                    Landed::Superseded(_) => Replayed::Superseded,
-                    Landed::Orphaned => Replayed::ToBeRevoked,
+                    CommitOutcome::Stored(_) => Replayed::Stored,
+                    CommitOutcome::Superseded(_) => Replayed::Superseded,
+                    CommitOutcome::Orphaned => Replayed::ToBeRevoked,
                 })
             }
             Escrowed::Granted(grant) => {

@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_client_is_told_apart_since_another_secret_may_be_accepted() {
+    fn a_refused_client_is_distinguished_since_another_secret_may_be_accepted() {
         for (status, code) in [(401, "invalid_client"), (400, "invalid_client"), (403, "unauthorized_client")] {
             let answer = read(status, &format!(r#"{{"error":"{code}","error_description":"{code}"}}"#));
             assert!(matches!(answer, Err(ProviderError::InvalidClient)), "{status} {code}");

@@ -236,7 +236,7 @@ fn a_customer_who_comes_back_is_reconnected_whichever_way_and_never_disconnected
 }
 
 #[test]
-fn a_refresh_is_told_to_nobody() {
+fn a_refresh_is_no_event() {
     let mut story = Story::connected();
     story.refresh();
     story.fail(2, FailureClass::Unreachable, false);
@@ -277,7 +277,7 @@ fn a_row_that_can_no_longer_be_read_is_degraded_once_and_recovers_when_it_can() 
 }
 
 #[test]
-fn what_is_not_known_of_an_unreadable_row_is_not_told() {
+fn an_unreadable_row_has_no_event_about_what_is_not_known() {
     // No `connected` was published.
     let mut story = Story::default();
     story.link();
@@ -308,7 +308,7 @@ fn a_connection_that_is_given_up_needs_its_customer_until_a_late_pair_comes() {
 }
 
 #[test]
-fn refusals_that_need_the_customer_are_told_once_and_end_with_a_refresh() {
+fn refusals_that_need_the_customer_are_one_event_and_end_with_a_refresh() {
     let mut story = Story::connected();
     for _ in 0..3 {
         story.give_up(FailureClass::Refused);
@@ -352,7 +352,7 @@ fn a_row_that_is_deleted_by_hand_is_disconnected() {
 }
 
 #[test]
-fn a_link_that_is_not_confirmed_tells_nothing_whatever_becomes_of_it() {
+fn a_link_that_is_not_confirmed_has_no_event_however_it_ends() {
     let ends: [fn(&mut Story); 4] = [
         |story| {
             story.expire();
@@ -423,7 +423,7 @@ fn an_import_that_never_had_a_token_may_need_its_customer_and_is_never_disconnec
 }
 
 #[test]
-fn what_is_told_twice_has_one_id_and_no_other_event_has_it() {
+fn an_event_that_is_delivered_twice_has_one_id_and_no_other_event_has_it() {
     let mut story = Story::default();
     story.connect();
     story.fail(3, FailureClass::Unreachable, false);

@@ -15,7 +15,7 @@ use crate::sealing::{self, SealingContext};
 
 /// The result of a commit, from the row.
 #[derive(Debug)]
-pub enum Landed {
+pub enum CommitOutcome {
     /// The pair is stored, and may be released.
     Stored(Box<Connection>),
     /// Another pair was stored meanwhile. If it is of another grant, ours is in the list of grants to revoke.
@@ -69,20 +69,20 @@ impl Refreshing {
             }
         };
         match landed {
-            Landed::Stored(stored) => {
+            CommitOutcome::Stored(stored) => {
                 self.work_off_revocations(&stored, [&prepared.pair, &pair], deadline).await;
                 Ok(Outcome::Refreshed(stored, pair))
             }
-            Landed::Superseded(stored) => {
+            CommitOutcome::Superseded(stored) => {
                 tracing::info!("another pair was stored meanwhile, and is adopted");
                 Err(adopt(*stored))
             }
-            Landed::Orphaned => Err(Outcome::Gone),
+            CommitOutcome::Orphaned => Err(Outcome::Gone),
         }
     }
 
     /// Stores a pair from the queue.
-    pub async fn commit_again(&self, refreshed: &RefreshedPair) -> Result<Landed, Failure> {
+    pub async fn commit_again(&self, refreshed: &RefreshedPair) -> Result<CommitOutcome, Failure> {
         let written = self.write(&self.commit_of(refreshed)).await?;
         Ok(self.landed(refreshed, written).await?)
     }
@@ -92,21 +92,23 @@ impl Refreshing {
         writes::commit(id, *predecessor, *version, new, self.deployment.refresh_every)
     }
 
-    async fn landed(&self, refreshed: &RefreshedPair, written: Written<Row>) -> Result<Landed, StoreError> {
+    async fn landed(&self, refreshed: &RefreshedPair, written: Written<Row>) -> Result<CommitOutcome, StoreError> {
         let row = match written {
             Written::Applied(row) => Some(row),
             Written::ConditionFailed(image) => image,
         };
         match row {
             // Also if the condition failed: our own write was repeated after its acknowledgement was lost.
-            Some(Row::Connection(stored)) if stored.pair.id == refreshed.new.pair.id => Ok(Landed::Stored(stored)),
+            Some(Row::Connection(stored)) if stored.pair.id == refreshed.new.pair.id => {
+                Ok(CommitOutcome::Stored(stored))
+            }
             // Another worker refreshed the same grant: our pair is left to expire, as its predecessor is.
             Some(Row::Connection(stored)) if stored.granted_by.name == refreshed.granted_by => {
-                Ok(Landed::Superseded(stored))
+                Ok(CommitOutcome::Superseded(stored))
             }
             Some(Row::Connection(stored)) => {
                 self.leave_to_revoke(refreshed, Some(Row::Connection(stored.clone()))).await?;
-                Ok(Landed::Superseded(stored))
+                Ok(CommitOutcome::Superseded(stored))
             }
             Some(Row::Unreadable(unreadable)) => {
                 self.quarantine.put_off(&unreadable, PutOffBy::Caller).await;
@@ -115,7 +117,7 @@ impl Refreshing {
             row @ (Some(Row::Tombstone(_)) | None) => {
                 tracing::info!("the connection was taken away: its newest pair is to be revoked");
                 self.leave_to_revoke(refreshed, row).await?;
-                Ok(Landed::Orphaned)
+                Ok(CommitOutcome::Orphaned)
             }
         }
     }
