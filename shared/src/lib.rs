@@ -9,7 +9,7 @@
 //! | [`failure`] | how a failure is counted and logged |
 //! | [`http`] | query strings, cookies, pages, problems: plain `http` types in, plain `http` types out |
 //! | [`webinargeek`] | the provider: token endpoint, revocation, account |
-//! | [`config`], [`telemetry`], [`metrics`], [`system`] | the process: its environment, log, metrics, clock, randomness |
+//! | [`config`], [`telemetry`], [`metrics`], [`system`] | the process: environment, log, metrics, clock, randomness |
 //! | `aws` | DynamoDB, EventBridge, KMS, Secrets Manager, SQS; with the feature `aws` |
 //! | `lambda` | the runtime, and the services of a function in AWS; with the feature `aws` |
 //!

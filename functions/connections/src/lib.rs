@@ -8,7 +8,7 @@
 //! | `GET /v1/connections` | the status of connections, page by page | `list.rs` |
 //! | `GET /v1/connections/{id}` | the status of a connection, never a secret | `status.rs` |
 //! | `PUT /v1/connections/{id}` | takes over a connection from another system | `import.rs` |
-//! | `DELETE /v1/connections/{id}` | takes a connection away, and revokes its tokens | [`shared::protocol::disconnect`] |
+//! | `DELETE /v1/connections/{id}` | takes a connection away, revokes its tokens | [`shared::protocol::disconnect`] |
 //! | `GET /v1/doctor` | finds what would keep a customer from connecting | [`doctor`] |
 //! | `POST /v1/doctor` | finds out how refresh tokens rotate, on a throw-away connection | `doctor/rotation.rs` |
 //!

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | sweep | `refresh::Refresh::run`, on schedule, often two at once |
 //! | reader | `token::Token`, then the token at the provider's API; reports a refused one |
-//! | customer | `authorize::Authorize`, the consent, `callback::Callback`: double clicks, reloads, strangers, late ones |
+//! | customer | `authorize::Authorize`, the consent, `callback::Callback`: double click, reload, stranger, delay |
 //! | disconnect | `disconnecting::Disconnecting`, at the worst moment |
 //! | confirm | the integrator's backend, some sessions: in time, too late, or with a guess |
 //! | import | `connections::import::Importing`, a grant made elsewhere, over the present row |
