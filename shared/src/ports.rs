@@ -237,7 +237,8 @@ pub enum ProviderError {
     /// No connection was made: the grant was certainly not seen.
     #[error("WebinarGeek could not be reached, and nothing was sent: {0}")]
     NotSent(String),
-    /// 429: refused before it was looked at. Or 503 with Retry-After, where that is less certain.
+    /// 429, or any other status but a success with `Retry-After`, and no whole answer of the two below: refused before
+    /// it was looked at, which is less certain of a 5xx.
     #[error("WebinarGeek asked us to wait (status {status})")]
     Throttled { status: u16, retry_after: Option<Duration> },
     /// Sent, and no usable answer: a timeout, a broken connection, 5xx, or a success that holds neither tokens that can
