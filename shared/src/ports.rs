@@ -221,8 +221,15 @@ pub trait TraceDataKeys: Send + Sync {
 }
 
 #[derive(Clone, Debug, thiserror::Error)]
-#[error("the client secret could not be read: {0}")]
-pub struct SecretError(pub String);
+pub enum SecretError {
+    #[error("the client secret could not be read: {0}")]
+    Unavailable(String),
+    #[error(
+        "the client secret is stored in a form that is not known: store the secret itself, a JSON object with the member \
+         client_secret or with one text, or a JSON list of secrets, the preferred one first"
+    )]
+    UnknownForm,
+}
 
 /// Reads the client secrets, in order of preference (`secretsmanager:GetSecretValue`). Each call reads: what is kept,
 /// and which one is sent, is [`crate::protocol::client_secrets`]' matter.
