@@ -34,10 +34,11 @@ async fn a_connection_hands_out_nothing_until_the_user_who_began_has_come_back()
     let world = World::new().await;
     let (session, back) = journey(&world, "t", "approve").await;
     assert_eq!(parameter(&back, "status").unwrap(), "connected");
-    assert_eq!(world.token("t").await.status, 404);
-    assert_eq!(world.reject("t", 1).await.status, 404);
+    for refused in [world.token("t").await, world.reject("t", 1).await] {
+        assert_problem(&refused.body, &refused.headers, 409, "unconfirmed");
+    }
     let waiting = world.get("/v1/connections/t").await.body;
-    assert_eq!((&waiting["status"], &waiting["reason"]), (&json!("pending"), &json!("unconfirmed")));
+    assert_eq!((&waiting["status"], &waiting["reason"]), (&json!("unconfirmed"), &Value::Null));
     assert_eq!((&waiting["next_refresh_at"], &waiting["expires_at"]), (&Value::Null, &Value::Null));
 
     let confirmation = parameter(&back, "confirmation").unwrap();
@@ -61,7 +62,7 @@ async fn a_victim_who_follows_the_attackers_link_keeps_the_account() {
 
     world.clock.advance(899);
     world.sweep().await;
-    assert_eq!(world.get("/v1/connections/attacker").await.text("reason"), "unconfirmed");
+    assert_eq!(world.get("/v1/connections/attacker").await.text("status"), "unconfirmed");
     world.clock.advance(1);
     world.sweep().await;
     assert_eq!(world.get("/v1/connections/attacker").await.status, 404);
@@ -87,11 +88,11 @@ async fn only_the_sessions_own_confirmation_in_time_confirms() {
         assert_problem(&refused.body, &refused.headers, 400, "invalid_request");
         assert_eq!(refused.body["field"], "confirmation");
     }
-    assert_eq!(world.token("t").await.status, 404);
+    assert_eq!(world.token("t").await.status, 409);
     world.clock.advance(900);
     let late = confirm(&world, &session, &own).await;
     assert_problem(&late.body, &late.headers, 400, "invalid_request");
-    assert_eq!(world.token("t").await.status, 404);
+    assert_eq!(world.token("t").await.status, 409);
     let unknown = world
         .json(
             Method::POST,
@@ -137,6 +138,6 @@ async fn the_store_going_down_at_the_callback_leaves_it_to_the_queue_and_it_stil
     for escrowed in world.escrow.take() {
         world.replay(&Escrowed::from_json(&escrowed.to_json()).unwrap()).await;
     }
-    assert_eq!(world.get("/v1/connections/t").await.text("reason"), "unconfirmed");
-    assert_eq!(world.token("t").await.status, 404);
+    assert_eq!(world.get("/v1/connections/t").await.text("status"), "unconfirmed");
+    assert_eq!(world.token("t").await.status, 409);
 }

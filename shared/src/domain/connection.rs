@@ -44,6 +44,11 @@ pub mod revocation;
 pub mod schedule;
 pub mod waiting;
 
+/// The third failure in a row degrades a connection. Its schedule leaves room for four runs before the access token
+/// ends: one failure is a blip that the next run mends, a second may be the refusal that is asked for again, and with
+/// the third most of that room is used up.
+const DEGRADED_AFTER: i64 = 3;
+
 /// A row, as every read, page, index and written image returns it.
 #[derive(Clone, Debug)]
 pub enum Row {
@@ -295,6 +300,11 @@ impl Connection {
     /// that is less: a `min_ttl` that no token can meet must not refresh again and again.
     pub fn is_fresh_for(&self, min_ttl: Duration, now: Timestamp) -> bool {
         self.expires_at > now + min_ttl.min(self.lifetime / 2)
+    }
+
+    /// Whether its refreshes fail, and a token may soon be missing.
+    pub fn is_degraded(&self) -> bool {
+        self.state == State::Active && (self.is_quarantined || self.journal.failures >= DEGRADED_AFTER)
     }
 
     pub fn access_token_lives(&self, now: Timestamp) -> bool {
