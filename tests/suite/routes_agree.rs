@@ -72,7 +72,7 @@ async fn connected() -> World {
 }
 
 async fn wait_for_a_confirmation(world: &World) {
-    let body = json!({ "connection_id": "t", "return_to": "https://app.example.com/", "confirm": true });
+    let body = json!({ "connection_id": "t", "return_to": "https://app.example.com/" });
     let session = world.session(body).await;
     world.browser().journey(session.text("url"), "approve").await;
 }

@@ -26,11 +26,11 @@ use super::connection_id::ConnectionId;
 use super::failure_class::FailureClass;
 use super::item::{Item, Unreadable};
 use super::order::Order;
-use super::session::SessionMark;
+use super::session::{SessionId, SessionMark};
 use super::time::Timestamp;
 use super::token_pair::PairId;
 use revocation::Revocations;
-use waiting::Waiting;
+use waiting::{Confirmed, Waiting};
 
 pub mod attributes;
 mod codec;
@@ -123,8 +123,8 @@ pub struct Connection {
     pub disconnected: Option<Order>,
     /// The newest connect session that has brought a grant to this row.
     pub session: Option<SessionMark>,
-    /// The hash of the confirmation that has made the live pair live.
-    pub confirmed: Option<String>,
+    /// What has made the live pair live, where it waited before.
+    pub confirmed: Option<Confirmed>,
     pub account: Option<KnownAccount>,
     pub waiting: Option<Waiting>,
     pub revocations: Revocations,
@@ -241,6 +241,12 @@ impl Row {
             Self::Tombstone(tombstone) => tombstone.waiting.as_ref(),
             Self::Unreadable(_) => None,
         }
+    }
+
+    /// Whether the live pair was confirmed by this session, with a confirmation of this hash where one is given.
+    pub fn is_confirmed(&self, session: &SessionId, hash: Option<&str>) -> bool {
+        let confirmed = self.live().and_then(|live| live.confirmed.as_ref());
+        confirmed.is_some_and(|by| by.session == *session && hash.is_none_or(|hash| by.hash == hash))
     }
 
     pub fn session(&self) -> Option<&SessionMark> {
