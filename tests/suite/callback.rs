@@ -27,7 +27,8 @@ async fn a_reload_or_a_double_click_shows_the_stored_outcome_and_sends_no_code_a
 #[tokio::test]
 async fn a_reload_of_a_journey_with_return_to_goes_there_again() {
     let world = World::new().await;
-    let session = world.session(json!({ "connection_id": "t", "return_to": "https://app.example.com/" })).await;
+    let session =
+        world.session(json!({ "connection_id": "t", "return_to": "https://app.example.com/", "confirm": false })).await;
     let browser = world.browser();
     let callback = browser.to_callback(session.text("url")).await;
     for _ in 0..2 {
