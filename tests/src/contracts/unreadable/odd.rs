@@ -129,6 +129,7 @@ fn of_another_value(attribute: &str, stored: &AttributeValue) -> Vec<AttributeVa
         (a::STATUS | a::REASON | a::NEEDS_CUSTOMER_WHY | a::REVOCATION, _) => {
             vec![text(""), text("odd"), text("Connected")]
         }
+        (a::CONFIRMED, _) => ["", "hash", "session/hash"].map(text).to_vec(),
         (_, AttributeValue::S(json)) if json.starts_with('{') => vec![
             text(""),
             text("odd"),
