@@ -22,6 +22,8 @@ use shared::protocol::refresh::{self, Refreshing};
 use tests::tokens;
 use tests::world::{Setup, World};
 
+use crate::confirmation::journey;
+
 async fn disconnect(world: &World, id: &str) -> Disconnection {
     let deadline = world.clock.now() + Duration::from_secs(60);
     let id = ConnectionId::parse(id).unwrap();
@@ -208,6 +210,49 @@ async fn a_pair_that_cannot_be_revoked_is_tried_for_a_day() {
     assert_eq!(world.row("t").await.unwrap()["revocation"].as_s().unwrap(), "failed");
     assert_eq!(disconnect(&world, "t").await, Disconnection::Ended(RevocationOutcome::Failed));
     assert_eq!(world.sweep().await["due"], 0);
+}
+
+fn refuses_a_revocation(world: &World) {
+    let refused = json!({ "status": { "status": 403, "error": null, "retry_after": null } });
+    world.fault(json!({ "answer": refused, "grant_type": "revoke" }));
+}
+
+#[tokio::test]
+async fn how_it_ended_is_said_of_the_last_disconnect_and_of_no_earlier_one() {
+    let world = World::new().await;
+    world.connect("t").await;
+    refuses_a_revocation(&world);
+    assert_eq!(disconnect(&world, "t").await, Disconnection::Ended(RevocationOutcome::Failed));
+    for comes_back in [true, false] {
+        if comes_back {
+            world.connect("t").await;
+        } else {
+            journey(&world, "t", "approve").await;
+        }
+        assert_eq!(disconnect(&world, "t").await, Disconnection::Ended(RevocationOutcome::Done));
+    }
+}
+
+#[tokio::test]
+async fn a_grant_that_came_after_it_and_was_never_confirmed_says_nothing_of_how_it_ended() {
+    for (of_the_connection, of_the_other) in
+        [(RevocationOutcome::Done, RevocationOutcome::Failed), (RevocationOutcome::Failed, RevocationOutcome::Done)]
+    {
+        let world = World::new().await;
+        world.connect("t").await;
+        if of_the_connection == RevocationOutcome::Failed {
+            refuses_a_revocation(&world);
+        }
+        assert_eq!(disconnect(&world, "t").await, Disconnection::Ended(of_the_connection));
+        journey(&world, "t", "approve").await;
+        world.clock.advance(900);
+        if of_the_other == RevocationOutcome::Failed {
+            refuses_a_revocation(&world);
+        }
+        world.sweep().await;
+        assert_eq!(revocations(&world), 2);
+        assert_eq!(disconnect(&world, "t").await, Disconnection::Ended(of_the_connection));
+    }
 }
 
 #[tokio::test]

@@ -153,7 +153,8 @@ pub struct Journal {
 }
 
 /// Which of a customer's grants a pair goes back to.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct GrantMark {
     /// The attempt, or the import.
     pub name: String,

@@ -63,7 +63,7 @@ impl SessionMark {
             None => item.is_absent_without(attributes::SESSION, &[attributes::SESSION_ORDER]).map(|()| None),
             Some(id) => Ok(Some(Self {
                 id: SessionId::named(id.to_owned()),
-                order: Order::from_number(item.number(attributes::SESSION_ORDER)?),
+                order: Order::of(item, attributes::SESSION_ORDER)?,
             })),
         }
     }
@@ -150,7 +150,7 @@ impl Session {
             confirm_page: item.number("confirm_page")? != 0,
             confirm: item.number("confirm")? != 0,
             status: SessionStatus::parse(item)?,
-            order: Order::from_number(item.number("order")?),
+            order: Order::of(item, "order")?,
             begun_at: item.time("begun_at")?,
             expires_at: item.time("expires_at")?,
         })

@@ -54,7 +54,7 @@ impl Refreshing {
             id: old.id.clone(),
             predecessor: old.pair.id,
             version: old.version + 1,
-            granted_by: old.granted_by.name.clone(),
+            granted_by: old.granted_by.clone(),
             account_id: old.account.as_ref().map(|known| known.account.id.clone()),
             new,
         };
@@ -101,7 +101,7 @@ impl Refreshing {
             // Ours also where the condition has refused: our own write, repeated after its acknowledgement was lost.
             Some(Row::Connection(stored)) if stored.pair.id == refreshed.new.pair.id => Ok(Landed::Stored(stored)),
             // A rival's refresh of the same grant: ours is left to expire, as its predecessor is.
-            Some(Row::Connection(stored)) if stored.granted_by.name == refreshed.granted_by => {
+            Some(Row::Connection(stored)) if stored.granted_by == refreshed.granted_by => {
                 Ok(Landed::Superseded(stored))
             }
             Some(Row::Connection(stored)) => {
@@ -121,8 +121,8 @@ impl Refreshing {
     }
 
     async fn leave_to_revoke(&self, refreshed: &RefreshedPair, row: Option<Row>) -> Result<(), StoreError> {
-        let RefreshedPair { account_id, new, .. } = refreshed;
-        let left = Revocation::new(new.pair.clone(), account_id.clone(), self.clock.now());
+        let RefreshedPair { account_id, new, granted_by, .. } = refreshed;
+        let left = Revocation::new(new.pair.clone(), granted_by.order, account_id.clone(), self.clock.now());
         self.revoking.list.add(left, row).await
     }
 
