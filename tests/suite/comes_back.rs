@@ -244,7 +244,7 @@ struct StandsStill {
 }
 
 #[derive(Clone, Copy)]
-enum Meanwhile {
+pub(crate) enum Meanwhile {
     Deleted,
     ConnectedByAnotherLink,
 }
@@ -268,7 +268,7 @@ impl ExchangeCode for StandsStill {
 }
 
 /// A process whose callback stands still with each grant in its hands.
-fn slow(world: &World, meanwhile: Meanwhile) -> World {
+pub(crate) fn slow(world: &World, meanwhile: Meanwhile) -> World {
     let mut slow = world.another();
     let Ok(deployment) = Arc::try_unwrap(world.another().deployment) else { panic!("nobody else has it") };
     let provider = deployment.callback.provider.clone();

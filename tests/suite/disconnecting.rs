@@ -9,18 +9,19 @@ use local::deployment::Deployment;
 use serde_json::json;
 use shared::domain::attempt::{Attempt, StateHash};
 use shared::domain::connection::State;
-use shared::domain::connection::disconnect::RevocationOutcome;
+use shared::domain::connection::disconnect::{RevocationOutcome, disconnect as disconnected};
 use shared::domain::connection::refresh::RefreshReason;
 use shared::domain::connection_id::ConnectionId;
 use shared::domain::order::Order;
 use shared::domain::secret::{ClientSecret, RefreshToken};
 use shared::domain::session::{Session, SessionId};
 use shared::domain::token_pair::TokenResponse;
-use shared::ports::{Clock, ProviderError, ReadAttempts, RefreshPair, StoreError};
+use shared::domain::write::Written;
+use shared::ports::{Clock, ProviderError, ReadAttempts, RefreshPair, StoreError, WriteConnections};
 use shared::protocol::disconnect::Disconnection;
 use shared::protocol::refresh::{self, Refreshing};
 use tests::tokens;
-use tests::world::{Setup, World};
+use tests::world::{Setup, TABLE, World};
 
 use crate::confirmation::journey;
 
@@ -264,4 +265,18 @@ async fn two_at_once_revoke_and_bury_once() {
     assert!(ended >= 1, "{first:?} {second:?}");
     assert!(world.stored("t").await.is_none());
     assert_eq!(revocations(&world), 1);
+}
+
+#[tokio::test]
+async fn of_two_that_overlap_the_later_order_stays_although_the_earlier_one_writes_last() {
+    let world = World::new().await;
+    world.connect("t").await;
+    disconnect(&world, "t").await;
+    world.connect("t").await;
+    let later = world.stored("t").await.unwrap().disconnected.unwrap();
+    let earlier = Order::from_number(later.number() - 1);
+    let (write, _) = disconnected(&world.parsed("t").await.unwrap(), earlier, world.clock.now()).unwrap();
+    let written = world.clients.connections(TABLE).write(&write).await.unwrap();
+    assert!(matches!(written, Written::Applied(_)));
+    assert_eq!(world.parsed("t").await.unwrap().disconnected(), Some(later));
 }

@@ -153,12 +153,13 @@ async fn a_pair_that_waits_for_its_confirmation_completes_its_session_out_of_esc
 async fn a_counter_that_cannot_be_counted_up_is_unreadable_and_ends_no_process() {
     let world = World::new().await;
     for number in [i64::MAX, i64::MAX - 1, i64::MIN, -1] {
-        world.session(json!({ "connection_id": "t" })).await;
+        let id = format!("t{number}");
+        world.session(json!({ "connection_id": id })).await;
         let update = world.clients.dynamodb.update_item().table_name(ATTEMPTS);
-        let update = update.key("pk", AttributeValue::S("order#t".to_owned()));
+        let update = update.key("pk", AttributeValue::S(format!("order#{id}")));
         let update = update.update_expression("SET #last = :number").expression_attribute_names("#last", "last");
         update.expression_attribute_values(":number", AttributeValue::N(number.to_string())).send().await.unwrap();
-        let body = json!({ "connection_id": "t" });
+        let body = json!({ "connection_id": id });
         let answer = world.json(Method::POST, "/v1/connect-sessions", Some(body)).await;
         if number < 0 {
             // The counter has fallen behind the clock: the present moment is above it.
