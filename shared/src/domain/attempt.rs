@@ -200,7 +200,7 @@ impl Attempt {
             redirect_uri: item.string("redirect_uri")?.to_owned(),
             return_to,
             session: SessionMark::parse(item)?,
-            order: Order::from_number(item.number("order")?),
+            order: Order::of(item, "order")?,
             confirmation: item.optional_string("confirmation")?.map(Confirmation::new),
             created_at: item.time("created_at")?,
             expires_at: item.time("expires_at")?,

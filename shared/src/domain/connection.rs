@@ -158,7 +158,8 @@ pub struct Journal {
 }
 
 /// The grant that a pair was refreshed from.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct GrantMark {
     /// The name of the attempt or of the import.
     pub name: String,

@@ -63,7 +63,7 @@ impl SessionMark {
             None => item.is_absent_without(attributes::SESSION, &[attributes::SESSION_ORDER]).map(|()| None),
             Some(id) => Ok(Some(Self {
                 id: SessionId::named(id.to_owned()),
-                order: Order::from_number(item.number(attributes::SESSION_ORDER)?),
+                order: Order::of(item, attributes::SESSION_ORDER)?,
             })),
         }
     }
@@ -153,7 +153,7 @@ impl Session {
             confirm: item.number("confirm")? != 0,
             status: SessionStatus::parse(item)?,
             is_confirmed: item.optional_number("confirmed")?.is_some(),
-            order: Order::from_number(item.number("order")?),
+            order: Order::of(item, "order")?,
             begun_at: item.time("begun_at")?,
             expires_at: item.time("expires_at")?,
         })

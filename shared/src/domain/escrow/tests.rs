@@ -54,7 +54,7 @@ fn all() -> [Escrowed; 2] {
         id: id(),
         predecessor: PairId::new([2; 16]),
         version: 7,
-        granted_by: "attempt".to_owned(),
+        granted_by: GrantMark { name: "attempt".to_owned(), order: Order::from_number(1_800_000_000_001) },
         account_id: Some("1".to_owned()),
         new: new(),
     };

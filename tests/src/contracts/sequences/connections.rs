@@ -269,7 +269,7 @@ fn settlement(random: &mut Random) -> Settlement {
 
 fn to_revoke(random: &mut Random) -> Revocation {
     let account_id = random.percent(50).then(|| random.pick(&["1", "2"]).to_owned());
-    Revocation::new(sealed(random), account_id, time(random))
+    Revocation::new(sealed(random), order(random), account_id, time(random))
 }
 
 /// One that is in the row's list.

@@ -131,7 +131,7 @@ fn full() -> Item {
 }
 
 fn to_revoke(byte: u8) -> Revocation {
-    Revocation::new(new(byte, None).pair, Some("1".to_owned()), at(i64::from(byte)))
+    Revocation::new(new(byte, None).pair, Order::from_number(1), Some("1".to_owned()), at(i64::from(byte)))
 }
 
 /// One row of each possible kind.

@@ -36,7 +36,11 @@ pub(super) fn connection() -> Item {
     };
     becomes(&|_| connect(&grant(1), None, EVERY, now()).0);
     for byte in 10..18 {
-        becomes(&|seen| revocation::add(seen.unwrap(), Revocation::new(pair(byte), None, now()), now()).unwrap().0);
+        becomes(&|seen| {
+            revocation::add(seen.unwrap(), Revocation::new(pair(byte), Order::from_number(1), None, now()), now())
+                .unwrap()
+                .0
+        });
     }
     becomes(&|seen| await_confirmation(&grant(2), &awaited(), seen, now()).0);
     becomes(&|_| identify_waiting(&id(), pair(2).id, &account()));
