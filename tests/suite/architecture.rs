@@ -156,6 +156,7 @@ fn the_attributes_of_a_row_are_named_in_one_file() {
         "session",
         "shard",
         "status",
+        "throw_away",
         "token_type",
         "version",
     ];

@@ -136,6 +136,8 @@ pub struct Attempt {
     pub redirect_uri: String,
     pub return_to: Option<ReturnTo>,
     pub session: Option<SessionMark>,
+    /// As its session says.
+    pub throw_away: bool,
     /// The last event of the connection id when the journey began: all later ones came after it.
     pub order: Order,
     /// Goes to the integrator's product with the browser, where its backend confirms connections.
@@ -175,6 +177,7 @@ impl Attempt {
             redirect_uri: item.string("redirect_uri")?.to_owned(),
             return_to,
             session: SessionMark::parse(item)?,
+            throw_away: item.optional_number("throw_away")?.is_some(),
             order: Order::from_number(item.number("order")?),
             confirmation: item.optional_string("confirmation")?.map(Confirmation::new),
             created_at: item.time("created_at")?,

@@ -120,6 +120,8 @@ pub struct Connection {
     pub session: Option<SessionMark>,
     /// The hash of the confirmation that has made the live pair live.
     pub confirmed: Option<String>,
+    /// Whether its session was made for a connection that may be lost. The doctor ends no other grant.
+    pub is_throw_away: bool,
     pub account: Option<KnownAccount>,
     pub waiting: Option<Waiting>,
     pub revocations: Revocations,

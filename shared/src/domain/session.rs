@@ -123,6 +123,8 @@ pub struct Session {
     pub confirm_page: bool,
     /// Whether the integrator's backend confirms the connection that it makes.
     pub confirm: bool,
+    /// Whether the connection that it makes may be lost: the doctor tries on it how the provider rotates.
+    pub throw_away: bool,
     pub status: SessionStatus,
     /// Its place among all that has happened to the connection id.
     pub order: Order,
@@ -149,6 +151,7 @@ impl Session {
             return_to,
             confirm_page: item.number("confirm_page")? != 0,
             confirm: item.number("confirm")? != 0,
+            throw_away: item.optional_number("throw_away")?.is_some(),
             status: SessionStatus::parse(item)?,
             order: Order::from_number(item.number("order")?),
             begun_at: item.time("begun_at")?,
@@ -172,6 +175,7 @@ impl Session {
             Change::Set("expires_at", self.expires_at.into()),
             Change::Set("ttl", (self.expires_at + KEPT_AFTER_EXPIRY).into()),
         ];
+        changes.extend(self.throw_away.then_some(Change::Set("throw_away", Value::N(1))));
         if let Some(return_to) = &self.return_to {
             changes.push(Change::Set("return_to", return_to.as_str().into()));
         }

@@ -196,6 +196,7 @@ impl Importing {
             order,
             session: None,
             awaited: None,
+            is_throw_away: false,
             is_not_refreshed,
             new,
         }
