@@ -20,6 +20,7 @@ use std::time::Duration;
 pub mod account;
 pub mod client_secrets;
 pub mod composition;
+pub mod confirm;
 pub mod connect;
 pub mod disconnect;
 pub mod escrow;

@@ -97,7 +97,7 @@ async fn the_client_secret_that_works_is_named_by_its_place_and_not_by_itself() 
 async fn a_confirmation_and_an_imported_refresh_token_are_in_no_log() {
     capture();
     let world = World::new().await;
-    let body = json!({ "connection_id": "t", "return_to": "https://app.example.com/", "confirm": true });
+    let body = json!({ "connection_id": "t", "return_to": "https://app.example.com/" });
     let session = world.session(body).await;
     let ended = world.browser().journey(session.text("url"), "approve").await;
     let back = url::Url::parse(ended.headers()["location"].to_str().unwrap()).unwrap();

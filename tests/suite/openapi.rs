@@ -101,7 +101,7 @@ fn every_reason_is_described() {
     // No connection fails because its events cannot be told.
     let classes = FailureClass::ALL.iter().filter(|class| **class != FailureClass::BusUnavailable);
     let reasons = classes.map(|class| Some(class.as_str()));
-    assert_eq!(described, reasons.chain([Some("unconfirmed"), Some("not_refreshed"), None]).collect());
+    assert_eq!(described, reasons.chain([Some("not_refreshed"), None]).collect());
 }
 
 #[test]

@@ -70,6 +70,7 @@ fn is_of_a_connection(name: WriteName) -> bool {
         | WriteName::EndAttempt
         | WriteName::BeginSession
         | WriteName::EndSession
+        | WriteName::ConfirmSession
         | WriteName::TakePresentOrder
         | WriteName::TakeNextOrder
         | WriteName::ClaimAccount

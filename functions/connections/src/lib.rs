@@ -34,6 +34,7 @@ use shared::ports::{
 };
 use shared::protocol::account::AccountLookup;
 use shared::protocol::composition::Refreshes;
+use shared::protocol::confirm::Confirming;
 use shared::protocol::disconnect::{Disconnecting, Disconnection};
 use shared::protocol::import::{ImportError, Importing};
 use shared::protocol::orders::Orders;
@@ -77,11 +78,11 @@ pub struct Connections {
     pub session_reads: Arc<dyn ReadAttempts>,
     pub sessions: Arc<dyn WriteAttempts>,
     pub connections: Arc<dyn ReadConnections>,
-    pub connection_writes: Arc<dyn WriteConnections>,
     pub listing: Arc<ConnectionsTable>,
     pub orders: Orders,
     pub importing: Importing,
     pub disconnecting: Disconnecting,
+    pub confirming: Confirming,
     pub accounts: Arc<AccountLookup>,
     pub quarantine: Quarantine,
     pub doctor: Doctor,
@@ -139,13 +140,13 @@ impl Connections {
         Self {
             settings,
             session_reads,
-            sessions,
+            sessions: sessions.clone(),
             connections,
-            quarantine: Quarantine { writes: connection_writes.clone(), clock: clock.clone() },
-            connection_writes,
+            quarantine: Quarantine { writes: connection_writes, clock: clock.clone() },
             listing,
             importing: refreshes.importing(&orders, keys),
             disconnecting: refreshes.disconnecting(&orders),
+            confirming: refreshes.confirming(sessions),
             orders,
             accounts: refreshes.grants.accounts.clone(),
             doctor,

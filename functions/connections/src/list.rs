@@ -32,6 +32,8 @@ struct Wanted {
 enum Filter {
     None,
     Status(Status),
+    /// Those that work, and whose refreshes fail: what an event has told as degraded.
+    Degraded,
     /// Rows that were put off until a person has looked at them.
     Quarantined,
 }
@@ -41,20 +43,21 @@ impl Filter {
         match self {
             Self::None => "",
             Self::Status(status) => status.as_str(),
+            Self::Degraded => "degraded",
             Self::Quarantined => QUARANTINED,
         }
     }
 
     fn parse(text: &str) -> Option<Self> {
         let statuses = Status::FILTERS.into_iter().map(Self::Status);
-        statuses.chain([Self::Quarantined]).find(|filter| filter.as_str() == text)
+        statuses.chain([Self::Degraded, Self::Quarantined]).find(|filter| filter.as_str() == text)
     }
 
     fn listing(self) -> Listing {
         match self {
             Self::Status(Status::ReauthRequired) => Listing::Attention(NEEDS_CUSTOMER),
             Self::Quarantined => Listing::Attention(QUARANTINED),
-            Self::None | Self::Status(_) => Listing::Everything,
+            Self::None | Self::Status(_) | Self::Degraded => Listing::Everything,
         }
     }
 
@@ -62,6 +65,11 @@ impl Filter {
         match self {
             Self::None => Status::of(row).is_some(),
             Self::Status(wanted) => Status::of(row) == Some(wanted),
+            Self::Degraded => match row {
+                Row::Connection(connection) => connection.is_degraded(),
+                Row::Unreadable(_) => true,
+                Row::Tombstone(_) => false,
+            },
             Self::Quarantined => match row {
                 Row::Connection(connection) => connection.is_quarantined,
                 Row::Unreadable(_) => true,
@@ -95,7 +103,10 @@ fn wanted(request: &Request) -> Result<Wanted, Problem> {
     let filter = match once("status")? {
         None => Filter::None,
         Some(text) => Filter::parse(text).ok_or_else(|| {
-            Problem::field("status", "must be active, pending, reauth_required, disconnecting or quarantined")
+            Problem::field(
+                "status",
+                "must be active, degraded, pending, unconfirmed, reauth_required, disconnecting or quarantined",
+            )
         })?,
     };
     let limit = match once("limit")? {

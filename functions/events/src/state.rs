@@ -3,11 +3,6 @@
 use shared::domain::connection::{Connection, Row, State};
 use shared::failure::FailureClass;
 
-/// The third failure in a row degrades a connection. Its schedule leaves room for four runs before the access token
-/// ends: one failure is a blip that the next run mends, a second may be the refusal that is asked for again, and with
-/// the third most of that room is used up.
-pub const DEGRADED_AFTER: i64 = 3;
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Health {
     Active,
@@ -51,9 +46,7 @@ impl Seen {
             State::NeedsCustomer { why, .. } => (Health::ReauthRequired, Some(why)),
             _ if !connection.was_connected => return Self::Absent,
             _ if !connection.has_been_refreshed => (Health::NotRefreshed, connection.journal.reason),
-            _ if connection.is_quarantined || connection.journal.failures >= DEGRADED_AFTER => {
-                (Health::Degraded, connection.journal.reason)
-            }
+            _ if connection.is_degraded() => (Health::Degraded, connection.journal.reason),
             _ => (Health::Active, connection.journal.reason),
         };
         Self::Present {

@@ -54,6 +54,8 @@ pub enum TokenError {
     Invalid(Problem),
     #[error("there is no live connection of this id")]
     NotFound,
+    #[error("the connection waits for its confirmation")]
+    Unconfirmed,
     #[error("the customer must connect again")]
     ReauthRequired(ConnectionId),
     #[error("another worker's refresh has not ended yet")]
@@ -235,7 +237,11 @@ impl Token {
     async fn read(&self, id: &ConnectionId) -> Result<Connection, TokenError> {
         match self.connections.row(id).await {
             Ok(Some(Row::Connection(connection))) => Ok(*connection),
-            Ok(Some(Row::Tombstone(_)) | None) => Err(TokenError::NotFound),
+            Ok(Some(Row::Tombstone(tombstone))) => match tombstone.state() {
+                State::AwaitingConfirmation { .. } => Err(TokenError::Unconfirmed),
+                _ => Err(TokenError::NotFound),
+            },
+            Ok(None) => Err(TokenError::NotFound),
             Ok(Some(Row::Unreadable(unreadable))) => {
                 let retry_at = Some(self.refreshing.quarantine.put_off(&unreadable, PutOffBy::Caller).await);
                 let failure = Failure::Store(StoreError::from(unreadable));
@@ -259,6 +265,11 @@ impl Token {
         match error {
             TokenError::Invalid(problem) => problem,
             TokenError::NotFound => Problem::new(Code::NotFound, "there is no such connection"),
+            TokenError::Unconfirmed => Problem::new(
+                Code::Unconfirmed,
+                "the customer has approved: POST /v1/connect-sessions/{id}/confirm with the confirmation that the \
+                 browser has brought to return_to",
+            ),
             TokenError::ReauthRequired(id) => Problem::new(
                 Code::ReauthRequired,
                 format!(

@@ -26,11 +26,11 @@ use super::connection_id::ConnectionId;
 use super::failure_class::FailureClass;
 use super::item::{Item, Unreadable};
 use super::order::Order;
-use super::session::SessionMark;
+use super::session::{SessionId, SessionMark};
 use super::time::Timestamp;
 use super::token_pair::PairId;
 use revocation::Revocations;
-use waiting::Waiting;
+use waiting::{Confirmed, Waiting};
 
 pub mod attributes;
 mod codec;
@@ -43,6 +43,11 @@ mod revision;
 pub mod revocation;
 pub mod schedule;
 pub mod waiting;
+
+/// The third failure in a row degrades a connection. Its schedule leaves room for four runs before the access token
+/// ends: one failure is a blip that the next run mends, a second may be the refusal that is asked for again, and with
+/// the third most of that room is used up.
+const DEGRADED_AFTER: i64 = 3;
 
 /// A row, as every read, page, index and written image returns it.
 #[derive(Clone, Debug)]
@@ -118,8 +123,8 @@ pub struct Connection {
     pub disconnected: Option<Order>,
     /// The newest connect session that has brought a grant to this row.
     pub session: Option<SessionMark>,
-    /// The hash of the confirmation that has made the live pair live.
-    pub confirmed: Option<String>,
+    /// What has made the live pair live, where it waited before.
+    pub confirmed: Option<Confirmed>,
     /// Whether its session was made for a connection that may be lost. The doctor ends no other grant.
     pub is_throw_away: bool,
     pub account: Option<KnownAccount>,
@@ -240,6 +245,12 @@ impl Row {
         }
     }
 
+    /// Whether the live pair was confirmed by this session, with a confirmation of this hash where one is given.
+    pub fn is_confirmed(&self, session: &SessionId, hash: Option<&str>) -> bool {
+        let confirmed = self.live().and_then(|live| live.confirmed.as_ref());
+        confirmed.is_some_and(|by| by.session == *session && hash.is_none_or(|hash| by.hash == hash))
+    }
+
     pub fn session(&self) -> Option<&SessionMark> {
         match self {
             Self::Connection(connection) => connection.session.as_ref(),
@@ -297,6 +308,11 @@ impl Connection {
     /// that is less: a `min_ttl` that no token can meet must not refresh again and again.
     pub fn is_fresh_for(&self, min_ttl: Duration, now: Timestamp) -> bool {
         self.expires_at > now + min_ttl.min(self.lifetime / 2)
+    }
+
+    /// Whether its refreshes fail, and a token may soon be missing.
+    pub fn is_degraded(&self) -> bool {
+        self.state == State::Active && (self.is_quarantined || self.journal.failures >= DEGRADED_AFTER)
     }
 
     pub fn access_token_lives(&self, now: Timestamp) -> bool {

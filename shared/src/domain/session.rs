@@ -126,6 +126,8 @@ pub struct Session {
     /// Whether the connection that it makes may be lost: the doctor tries on it how the provider rotates.
     pub throw_away: bool,
     pub status: SessionStatus,
+    /// Whether the backend has done so.
+    pub is_confirmed: bool,
     /// Its place among all that has happened to the connection id.
     pub order: Order,
     pub begun_at: Timestamp,
@@ -153,6 +155,7 @@ impl Session {
             confirm: item.number("confirm")? != 0,
             throw_away: item.optional_number("throw_away")?.is_some(),
             status: SessionStatus::parse(item)?,
+            is_confirmed: item.optional_number("confirmed")?.is_some(),
             order: Order::from_number(item.number("order")?),
             begun_at: item.time("begun_at")?,
             expires_at: item.time("expires_at")?,
@@ -204,5 +207,20 @@ pub fn end_session(id: &SessionId, status: SessionStatus) -> Write {
             Test::Any(vec![is("pending"), is("denied"), is("failed")]),
         )],
         changes: vec![Change::Set("status", status.as_str().into()), reason],
+    }
+}
+
+/// Notes that the integrator's backend has confirmed what a journey of the session has brought.
+pub fn confirm_session(id: &SessionId) -> Write {
+    Write {
+        name: WriteName::ConfirmSession,
+        key: id.key(),
+        clauses: vec![clause("there is a session", Test::Exists("pk"))],
+        changes: vec![
+            Change::Set("confirmed", 1.into()),
+            // The journey's process may have died before it could say so.
+            Change::Set("status", SessionStatus::Completed.as_str().into()),
+            Change::Remove("reason"),
+        ],
     }
 }

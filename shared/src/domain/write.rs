@@ -54,6 +54,7 @@ write_names! {
     EndAttempt = "end attempt",
     BeginSession = "begin session",
     EndSession = "end session",
+    ConfirmSession = "confirm session",
     TakePresentOrder = "take present order",
     TakeNextOrder = "take next order",
     Connect = "connect",

@@ -35,7 +35,7 @@ impl Kind {
         use WriteName as W;
         match name {
             W::BeginAttempt | W::TakeAttempt | W::GiveAttemptBack | W::EndAttempt => Self::Attempt,
-            W::BeginSession | W::EndSession => Self::Session,
+            W::BeginSession | W::EndSession | W::ConfirmSession => Self::Session,
             W::TakePresentOrder | W::TakeNextOrder => Self::Order,
             W::Connect
             | W::AwaitConfirmation

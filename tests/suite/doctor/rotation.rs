@@ -300,7 +300,7 @@ async fn a_connection_that_is_not_in_use_is_not_touched() {
         assert_eq!(world.calls.take(), [("GetItem".to_owned(), 1)].into(), "its pair is not opened");
         assert_eq!((world.row("t").await, world.refreshes()), (before, refreshes));
     };
-    let body = json!({ "connection_id": "t", "return_to": "https://app.example.com/", "confirm": true });
+    let body = json!({ "connection_id": "t", "return_to": "https://app.example.com/" });
     let session = world.session(body).await;
     world.browser().journey(session.text("url"), "approve").await;
     untouched().await;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::attributes as a;
 use super::disconnect::RevocationOutcome;
 use super::revocation::Revocations;
-use super::waiting::Waiting;
+use super::waiting::{Confirmed, Waiting};
 use super::{Connection, GrantMark, Journal, Lease, Row, SealedPair, State, Tombstone};
 use crate::domain::account::KnownAccount;
 use crate::domain::connection_id::ConnectionId;
@@ -68,7 +68,7 @@ fn connection(item: &Item) -> Result<Connection, BadAttribute> {
         },
         disconnected: item.optional_number(a::DISCONNECT_ORDER)?.map(Order::from_number),
         session: SessionMark::parse(item)?,
-        confirmed: item.optional_string(a::CONFIRMED)?.map(str::to_owned),
+        confirmed: Confirmed::parse(item)?,
         is_throw_away: item.optional_number(a::THROW_AWAY)?.is_some(),
         account: KnownAccount::parse(item)?,
         waiting: Waiting::parse(item)?,

@@ -27,7 +27,7 @@ use crate::domain::account::{Account, KnownAccount};
 use crate::domain::digest;
 use crate::domain::item::{BadAttribute, Item};
 use crate::domain::secret::Confirmation;
-use crate::domain::session::SessionMark;
+use crate::domain::session::{SessionId, SessionMark};
 use crate::domain::time::Timestamp;
 use crate::domain::token_pair::PairId;
 use crate::domain::write::{Change, Write, WriteName};
@@ -63,6 +63,23 @@ pub struct Waiting {
     pub account: Option<Account>,
 }
 
+/// Which confirmation has made a pair live.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Confirmed {
+    pub session: SessionId,
+    /// Of the confirmation, as in [`Awaited`].
+    pub hash: String,
+}
+
+impl Confirmed {
+    pub(super) fn parse(item: &Item) -> Result<Option<Self>, BadAttribute> {
+        let Some(text) = item.optional_string(CONFIRMED)? else { return Ok(None) };
+        let parts = text.split_once('/').and_then(|(session, hash)| Some((SessionId::parse(session)?, hash)));
+        let (session, hash) = parts.ok_or(BadAttribute(CONFIRMED))?;
+        Ok(Some(Self { session, hash: hash.to_owned() }))
+    }
+}
+
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Stored {
@@ -93,9 +110,17 @@ impl Waiting {
 
     /// Whether this confirmation, of this session, makes it live now.
     pub fn is_confirmed_by(&self, session: &SessionMark, confirmation: &Confirmation, now: Timestamp) -> bool {
-        self.hash == hash(confirmation)
-            && self.until > now
-            && self.grant.session.as_ref().is_some_and(|mark| mark.id == session.id)
+        self.hash == hash(confirmation) && self.until > now && self.is_of(&session.id)
+    }
+
+    /// Whether a journey of this session has brought it.
+    pub fn is_of(&self, session: &SessionId) -> bool {
+        self.grant.session.as_ref().is_some_and(|mark| mark.id == *session)
+    }
+
+    /// A later grant is live in its row.
+    pub fn is_superseded(&self, row: &Row) -> bool {
+        row.live().is_some_and(|live| live.granted_by.order > self.grant.order)
     }
 
     pub(super) fn revocation(&self, now: Timestamp) -> Revocation {
@@ -145,7 +170,7 @@ pub fn await_confirmation(
 }
 
 /// Makes the pair that waits the live one. Whether the confirmation is its own and comes in time is asked of the row
-/// that is seen ([`Waiting::is_confirmed_by`]). The hash stays, so that a repetition after a lost answer finds its own
+/// that is seen ([`Waiting::is_confirmed_by`]). Session and hash stay, so that a repetition after a lost answer finds its own
 /// success.
 pub fn confirm(seen: &Row, waiting: &Waiting, refresh_every: Duration, now: Timestamp) -> (Write, Vec<PairId>) {
     let grant = &waiting.grant;
@@ -153,7 +178,10 @@ pub fn confirm(seen: &Row, waiting: &Waiting, refresh_every: Duration, now: Time
     changes.extend(grant.changes(seen.live()));
     changes.extend(OF_THE_WAITING.map(Change::Remove));
     changes.push(COUNTED);
-    changes.push(Change::Set(CONFIRMED, waiting.hash.as_str().into()));
+    changes.push(match &grant.session {
+        Some(session) => Change::Set(CONFIRMED, format!("{}/{}", session.id.as_str(), waiting.hash).into()),
+        None => Change::Remove(CONFIRMED),
+    });
     match &waiting.account {
         None => changes.extend(OF_THE_ACCOUNT.map(Change::Remove)),
         Some(account) => {

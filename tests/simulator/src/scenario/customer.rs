@@ -7,17 +7,12 @@ use http::header::{COOKIE, LOCATION, SET_COOKIE};
 use http::{Method, StatusCode};
 use shared::domain::attempt::StateHash;
 use shared::domain::attempt::writes::ATTEMPT_LIFETIME;
-use shared::domain::connection::Row;
-use shared::domain::connection::waiting::{Waiting, confirm};
-use shared::domain::connection_id::ConnectionId;
 use shared::domain::digest;
 use shared::domain::return_to::ReturnTo;
 use shared::domain::secret::{Confirmation, SessionToken, State};
 use shared::domain::session::{Session, SessionId, SessionStatus};
-use shared::domain::write::Written;
 use shared::http::{Endpoint, Invocation};
-use shared::ports::{Clock, ReadAttempts, ReadConnections, WriteAttempts, WriteConnections};
-use shared::protocol::revoke::log_dropped;
+use shared::ports::{Clock, ReadAttempts, WriteAttempts};
 use url::Url;
 
 use super::fleet::{Deployment, ORIGIN};
@@ -83,6 +78,7 @@ impl Scenario {
                 confirm,
                 throw_away: false,
                 status: SessionStatus::Pending,
+                is_confirmed: false,
                 order,
                 begun_at,
                 expires_at: begun_at + Duration::from_secs(3600),
@@ -237,36 +233,19 @@ impl Scenario {
         let another = others.next_back().map(|other| other.session.clone()).filter(|_| self.random.chance(0.5));
         let text = if is_guessed && another.is_none() { "guessed".to_owned() } else { text };
         let (session, confirmation) = (another.unwrap_or(session), Confirmation::new(text));
-        let (deployment, refresh_every) = (self.deployment(), Duration::from_secs(self.plan.sweep_every));
+        let deployment = self.deployment();
         let times = (now, now + INVOCATION.as_millis() as u64);
         self.scheduler.spawn(format!("confirm {id}"), times, move |ports| async move {
-            let Ok(id) = ConnectionId::parse(&id) else { return };
             let ports = Arc::new(ports);
             let Ok(Some(session)) = ReadAttempts::session(&*ports, &session).await else { return };
-            let Ok(Some(seen)) = ports.row(&id).await else { return };
-            let now = Clock::now(&*ports);
-            let waits = seen.waiting().filter(|waits| waits.is_confirmed_by(&session.mark(), &confirmation, now));
-            let Some(waits) = waits.filter(|waits| !is_superseded(&seen, waits)) else { return };
-            let (write, dropped) = confirm(&seen, waits, refresh_every, now);
-            let written = WriteConnections::write(&*ports, &write).await;
-            if let Ok(Written::Applied(row)) = &written {
-                log_dropped(dropped);
-                if let Row::Connection(connection) = row {
-                    deployment.accounts(&ports).claim_confirmed(connection).await;
-                }
-            }
-            if is_guessed && matches!(written, Ok(Written::Applied(_))) {
+            let confirmed = deployment.confirming(&ports).confirm(&session, &confirmation).await;
+            if is_guessed && matches!(confirmed, Ok(Some(_))) {
                 let mut world = ports.world.lock();
                 let now = world.time();
                 world.ledger.violate(now, Invariant::ConfirmedBeforeUse, || format!("{id} was confirmed by a guess"));
             }
         });
     }
-}
-
-/// A later grant is live.
-fn is_superseded(row: &Row, waits: &Waiting) -> bool {
-    matches!(row, Row::Connection(connection) if connection.granted_by.order > waits.grant.order)
 }
 
 fn invocation(ports: &Arc<Ports>) -> Invocation {

@@ -23,6 +23,7 @@ use shared::ports::ReadAccount;
 use shared::protocol;
 use shared::protocol::account::AccountLookup;
 use shared::protocol::composition::{GrantServices, Grants, RefreshServices, Refreshes};
+use shared::protocol::confirm::Confirming;
 use shared::protocol::disconnect::Disconnecting;
 use shared::protocol::import::Importing;
 use shared::protocol::orders::Orders;
@@ -109,6 +110,10 @@ impl Deployment {
 
     pub(super) fn disconnecting(self, ports: &Arc<Ports>) -> Disconnecting {
         self.refreshes(ports).disconnecting(&self.orders(ports))
+    }
+
+    pub(super) fn confirming(self, ports: &Arc<Ports>) -> Confirming {
+        self.refreshes(ports).confirming(ports.clone())
     }
 
     pub(super) fn importing(self, ports: &Arc<Ports>) -> Importing {

@@ -132,17 +132,21 @@ impl Visit {
         let response = self.deployment.token(&ports).handle(request, &invocation).await;
         if response.status() != StatusCode::OK {
             let status = response.status();
+            let is_unconfirmed = response.body().contains(r#""code":"unconfirmed""#);
             let mut world = ports.world.lock();
             let now = world.time();
             match status {
                 StatusCode::NOT_FOUND => world.ledger.answered(now, asked_at, &self.id, TokenAnswer::NotFound),
+                StatusCode::CONFLICT if is_unconfirmed => {
+                    world.ledger.answered(now, asked_at, &self.id, TokenAnswer::Unconfirmed);
+                }
                 StatusCode::CONFLICT => world.ledger.answered(now, asked_at, &self.id, TokenAnswer::NeedsCustomer),
                 _ => {}
             }
             world.note(ports.process, || format!("= {status}"));
             drop(world);
             // It was removed, and its versions began anew.
-            if matches!(status, StatusCode::NOT_FOUND | StatusCode::BAD_REQUEST) {
+            if is_unconfirmed || matches!(status, StatusCode::NOT_FOUND | StatusCode::BAD_REQUEST) {
                 self.caches.forget(self.index);
             }
             return;

@@ -8,7 +8,7 @@ use shared::domain::connection_id::ConnectionId;
 use shared::domain::item::Item;
 use shared::domain::order::Order;
 use shared::domain::secret::{Confirmation, CookieValue, SessionToken, State};
-use shared::domain::session::{Session, SessionId, SessionStatus, end_session};
+use shared::domain::session::{Session, SessionId, SessionStatus, confirm_session, end_session};
 use shared::domain::time::Timestamp;
 use shared::domain::write::{Write, WriteName};
 use shared::domain::{digest, pkce};
@@ -71,6 +71,7 @@ impl Journey {
             WriteName::EndAttempt => writes::end(&self.state_hash, &end(random)),
             WriteName::BeginSession => self.session(random).begin(),
             WriteName::EndSession => end_session(&self.session_id, status(random)),
+            WriteName::ConfirmSession => confirm_session(&self.session_id),
             _ => return None,
         })
     }
@@ -110,6 +111,7 @@ impl Journey {
             confirm: random.percent(30),
             throw_away: random.percent(30),
             status: SessionStatus::Pending,
+            is_confirmed: false,
             order: order(random),
             begun_at: time(random),
             expires_at: time(random) + Duration::from_secs(600),

@@ -82,6 +82,7 @@ pub(super) fn make(name: WriteName, random: &mut Random, id: &ConnectionId, imag
         | WriteName::EndAttempt
         | WriteName::BeginSession
         | WriteName::EndSession
+        | WriteName::ConfirmSession
         | WriteName::TakePresentOrder
         | WriteName::TakeNextOrder
         | WriteName::ClaimAccount

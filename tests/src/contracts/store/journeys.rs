@@ -10,7 +10,7 @@ use shared::domain::item::Item;
 use shared::domain::order::Order;
 use shared::domain::pkce;
 use shared::domain::secret::{Confirmation, CookieValue, SessionToken, State};
-use shared::domain::session::{Session, SessionId, SessionStatus, end_session};
+use shared::domain::session::{Session, SessionId, SessionStatus, confirm_session, end_session};
 use shared::domain::write::Write;
 
 use super::connections::id;
@@ -91,6 +91,7 @@ pub(super) fn writes(kind: Kind) -> Vec<Write> {
             let end = |status| end_session(&session().id, status);
             vec![
                 session().begin(),
+                confirm_session(&session().id),
                 end(SessionStatus::Denied),
                 end(SessionStatus::Completed),
                 end(SessionStatus::Failed(JourneyFailure::Disconnected)),
@@ -125,6 +126,7 @@ pub(super) fn session() -> Session {
         confirm: true,
         throw_away: true,
         status: SessionStatus::Pending,
+        is_confirmed: false,
         order: Order::from_number(5),
         begun_at: at(-60),
         expires_at: at(600),

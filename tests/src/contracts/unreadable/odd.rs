@@ -27,12 +27,13 @@ pub(super) struct Odd {
 }
 
 /// What a live row may be without, while the rest of it stands.
-const MAY_BE_MISSING: [&str; 19] = [
+const MAY_BE_MISSING: [&str; 20] = [
     a::SHARD,
     a::ATTENTION,
     a::SCOPE,
     a::NOT_REFRESHED,
     a::CONFIRMED,
+    a::THROW_AWAY,
     a::ACCOUNT_COMPANY,
     a::ACCOUNT_EMAIL,
     a::ACCOUNT_ALSO,
@@ -129,6 +130,7 @@ fn of_another_value(attribute: &str, stored: &AttributeValue) -> Vec<AttributeVa
         (a::STATUS | a::REASON | a::NEEDS_CUSTOMER_WHY | a::REVOCATION, _) => {
             vec![text(""), text("odd"), text("Connected")]
         }
+        (a::CONFIRMED, _) => ["", "hash", "session/hash"].map(text).to_vec(),
         (_, AttributeValue::S(json)) if json.starts_with('{') => vec![
             text(""),
             text("odd"),
