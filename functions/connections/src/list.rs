@@ -1,7 +1,7 @@
 //! `GET /v1/connections?status=&limit=&cursor=`.
 //!
-//! A page is as many rows as were looked at, less those that do not match: it may be empty and still have a cursor.
-//! Those that need their customer stand in an index of their own and are found at once, however large the fleet is.
+//! A page has a fixed number of rows that are read, less those that do not match: it may be empty and still have a
+//! cursor. Connections that need their customer stand in an index of their own and are found at once, in any fleet.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -99,7 +99,7 @@ fn wanted(request: &Request) -> Result<Wanted, Problem> {
     if let Some(unknown) = query.names().find(|name| !["status", "limit", "cursor"].contains(name)) {
         return Err(Problem::field(unknown.to_owned(), "is unknown; the parameters are status, limit and cursor"));
     }
-    let once = |name: &'static str| query.only(name).map_err(|_| Problem::field(name, "is there more than once"));
+    let once = |name: &'static str| query.only(name).map_err(|_| Problem::field(name, "is included more than once"));
     let filter = match once("status")? {
         None => Filter::None,
         Some(text) => Filter::parse(text).ok_or_else(|| {
@@ -125,7 +125,7 @@ fn wanted(request: &Request) -> Result<Wanted, Problem> {
     Ok(Wanted { filter, limit, after })
 }
 
-/// The list that it belongs to, and the last id that was looked at. It grants nothing, so it is not signed.
+/// The list that it belongs to, and the last id that was read. It gives no access, so it is not signed.
 fn cursor(filter: Filter, last: &str) -> String {
     digest::base64url(format!("{}/{last}", filter.as_str()))
 }
