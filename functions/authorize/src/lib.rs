@@ -155,6 +155,7 @@ impl Authorize {
             order,
             redirect_uri: format!("{origin}/callback"),
             session: session.as_ref().map(Session::mark),
+            throw_away: session.as_ref().is_some_and(|session| session.throw_away),
             confirmation: (session.as_ref().filter(|session| session.confirm))
                 .map(|_| Confirmation::new(digest::base64url(self.entropy.bytes::<32>()))),
             return_to: session.and_then(|session| session.return_to),

@@ -418,6 +418,7 @@ fn new_grant(attempt: &Attempt, client_id: &str, new: NewPair, now: Timestamp) -
         order: attempt.order,
         session: attempt.session.clone(),
         awaited: attempt.confirmation.as_ref().map(|confirmation| Awaited::new(confirmation, now)),
+        is_throw_away: attempt.throw_away,
         is_not_refreshed: false,
         new,
     }

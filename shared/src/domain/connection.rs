@@ -125,6 +125,8 @@ pub struct Connection {
     pub session: Option<SessionMark>,
     /// What has made the live pair live, where it waited before.
     pub confirmed: Option<Confirmed>,
+    /// Whether its session was made for a connection that may be lost. The doctor ends no other grant.
+    pub is_throw_away: bool,
     pub account: Option<KnownAccount>,
     pub waiting: Option<Waiting>,
     pub revocations: Revocations,

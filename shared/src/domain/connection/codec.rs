@@ -63,6 +63,7 @@ fn connection(item: &Item) -> Result<Connection, BadAttribute> {
         disconnected: item.optional_count(a::DISCONNECT_ORDER)?.map(Order::from_number),
         session: SessionMark::parse(item)?,
         confirmed: Confirmed::parse(item)?,
+        is_throw_away: item.optional_number(a::THROW_AWAY)?.is_some(),
         account: KnownAccount::parse(item)?,
         waiting: Waiting::parse(item)?,
         revocations: Revocations::parse(item)?,

@@ -229,6 +229,7 @@ impl Scenario {
             order: Order::at(now),
             session: None,
             awaited: None,
+            is_throw_away: false,
             is_not_refreshed: false,
             new: new_pair(pair_id, response),
         };

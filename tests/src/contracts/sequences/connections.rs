@@ -247,6 +247,7 @@ fn grant(random: &mut Random, id: &ConnectionId) -> NewGrant {
         order: order(random),
         session: random.percent(50).then(|| session(random)),
         awaited: random.percent(30).then(|| awaited(random)),
+        is_throw_away: random.percent(20),
         is_not_refreshed: random.percent(20),
         new: new(random),
     }

@@ -69,6 +69,7 @@ fn grant(byte: u8, session: Option<SessionMark>) -> NewGrant {
         order: Order::from_number(6),
         session,
         awaited: None,
+        is_throw_away: byte % 2 == 1,
         is_not_refreshed: false,
         new: new(byte, Some("read")),
     }

@@ -108,6 +108,7 @@ fn grant(byte: u8) -> NewGrant {
         order: Order::from_number(i64::from(byte)),
         session: Some(SessionMark { id: id_of_session, order: Order::from_number(i64::from(byte)) }),
         awaited: None,
+        is_throw_away: true,
         is_not_refreshed: false,
         new: NewPair {
             pair: pair(byte),

@@ -27,12 +27,13 @@ pub(super) struct Odd {
 }
 
 /// Attributes that a live row may lack while it has all others.
-const MAY_BE_MISSING: [&str; 19] = [
+const MAY_BE_MISSING: [&str; 20] = [
     a::SHARD,
     a::ATTENTION,
     a::SCOPE,
     a::NOT_REFRESHED,
     a::CONFIRMED,
+    a::THROW_AWAY,
     a::ACCOUNT_COMPANY,
     a::ACCOUNT_EMAIL,
     a::ACCOUNT_ALSO,
