@@ -1,5 +1,5 @@
-//! From the bytes of a Lambda event to the bytes of its answer, as the functions' own entry goes: whatever API Gateway may
-//! put into an event, the answer is ours. `PROOF=long` tries a million.
+//! From the bytes of a Lambda event to the bytes of its answer, as the functions' own entry goes: whatever API Gateway
+//! may put into an event, the answer is ours. `PROOF=long` tries a million.
 
 use std::panic::AssertUnwindSafe;
 
