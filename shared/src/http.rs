@@ -73,7 +73,7 @@ pub fn protect(headers: &mut HeaderMap, origin: &str) {
         (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
         (
             HeaderName::from_static("permissions-policy"),
-            "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), publickey-credentials-get=(), usb=()",
+            "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()",
         ),
     ];
     for (name, value) in KEPT_APART {

@@ -7,6 +7,8 @@ use local::deployment::engines;
 use local::{keys, tables};
 use serde_json::json;
 use shared::system::SystemEntropy;
+use tests::gateway_events::{FUNCTIONS, Known, REQUEST_ID, hold};
+use tests::proof::Proof;
 use tokio::process::Command;
 
 use crate::gateway::{Request, body};
@@ -20,7 +22,12 @@ async fn start(function: &str) -> Function {
     let keys_at = keys::serve(None, "secret".to_owned(), Arc::new(SystemEntropy)).await.unwrap();
     tables::create(&engines(tables_at, keys_at).dynamodb).await.unwrap();
     let variables = [
+        ("ATTEMPTS_TABLE", tables::ATTEMPTS.to_owned()),
         ("CONNECTIONS_TABLE", tables::CONNECTIONS.to_owned()),
+        ("KMS_KEY_ID", keys::KEY_ARN.to_owned()),
+        ("INSTALL_LINK", "on".to_owned()),
+        ("WEBINARGEEK_TOKEN_URL", "http://127.0.0.1:9/".to_owned()),
+        ("WEBINARGEEK_REVOKE_URL", String::new()),
         ("ESCROW_QUEUE_URL", "http://127.0.0.1:9/".to_owned()),
         ("CLIENT_SECRET_ARN", keys::SECRET_ARN.to_owned()),
         ("STACK", "binaries".to_owned()),
@@ -58,6 +65,27 @@ async fn api_gateways_own_ways_with_paths_and_queries_change_nothing() {
         404,
         "read, and the connection is unknown"
     );
+}
+
+/// `tests/suite/gateway_events.rs` has more of them, in the process.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_event_makes_a_built_function_crash() {
+    let proof = Proof::asked();
+    let known = Known {
+        queries: vec![format!("session={}", "A".repeat(43)), format!("code=c&state={}", "A".repeat(43))],
+        cookies: format!("__Host-wg_{}={}", "A".repeat(8), "A".repeat(43)),
+        session: "A".repeat(43),
+    };
+    for name in FUNCTIONS {
+        let function = start(name).await;
+        for number in 0..proof.length(500, 50_000) {
+            let mut random = proof.random(number);
+            let event = known.event(&mut random, name);
+            let told = format!("SEED={} event {number} for {name}: {event}", proof.seed);
+            let answer = function.invoke(REQUEST_ID, event).await.unwrap_or_else(|error| panic!("{error}: {told}"));
+            hold(&answer, &told);
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -61,13 +61,13 @@ impl Description {
         match self.template(&asked.path) {
             None => {
                 assert!(is_v1, "not described: {}", context());
-                self.hold_response("/components/responses/NotFound", StatusCode::NOT_FOUND, response, &context);
+                self.hold_response("/components/responses/NotFound", StatusCode::NOT_FOUND, response, asked, &context);
             }
             Some(template) if self.methods(template).contains(&method) => {
                 let operation = format!("/paths/{}/{method}", escaped(template));
                 let at = format!("{operation}/responses/{}", response.status().as_str());
                 assert!(self.at(&at).is_some(), "the status is not described: {}", context());
-                self.hold_response(&at, response.status(), response, &context);
+                self.hold_response(&at, response.status(), response, asked, &context);
                 let schema = format!("{operation}/requestBody/content/application~1json/schema");
                 if response.status().is_success() && self.at(&schema).is_some() {
                     let body = serde_json::from_slice(&asked.body).unwrap();
@@ -81,7 +81,7 @@ impl Description {
                 // On the browser's routes API Gateway answers first, with its own 404.
                 if is_v1 {
                     let at = "/components/responses/MethodNotAllowed";
-                    self.hold_response(at, StatusCode::METHOD_NOT_ALLOWED, response, &context);
+                    self.hold_response(at, StatusCode::METHOD_NOT_ALLOWED, response, asked, &context);
                 }
             }
         }
@@ -94,7 +94,14 @@ impl Description {
     }
 
     /// Status, headers and body of a response that is described there.
-    fn hold_response(&self, at: &str, status: StatusCode, response: &Response, context: &dyn Fn() -> String) {
+    fn hold_response(
+        &self,
+        at: &str,
+        status: StatusCode,
+        response: &Response,
+        asked: &Asked,
+        context: &dyn Fn() -> String,
+    ) {
         assert_eq!(response.status(), status, "{}", context());
         let at = self.resolved(at);
         for (name, _) in members(self.at(&format!("{at}/headers"))) {
@@ -108,7 +115,7 @@ impl Description {
             }
         }
         let content = members(self.at(&format!("{at}/content")));
-        if content.is_empty() {
+        if content.is_empty() || asked.method == Method::HEAD {
             assert!(response.body().is_empty(), "no body is described: {}", context());
             return;
         }

@@ -7,6 +7,7 @@ pub mod browser;
 pub mod clock;
 pub mod contracts;
 pub mod description;
+pub mod gateway_events;
 pub mod integrator;
 pub mod laptop;
 pub mod proof;

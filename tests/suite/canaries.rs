@@ -105,7 +105,8 @@ fn has_none(response: &Response, sent: &str) {
     }
     let is_problem = response.headers().get("content-type").is_some_and(|value| value == "application/problem+json");
     let (body, location) = (response.body(), response.headers().get("location"));
-    if is_problem {
+    // The answer to a HEAD has no body.
+    if is_problem && !body.is_empty() {
         let mut problem: Value = serde_json::from_str(body).unwrap();
         problem.as_object_mut().unwrap().remove("field");
         assert!(!problem.to_string().contains(WORD), "{sent}: {body}");

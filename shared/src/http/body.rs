@@ -70,8 +70,8 @@ impl Members {
     }
 }
 
-/// An object's members, and one that comes more than once: parsers differ in which of its values they take, and what was
-/// meant is not known (RFC 8259 section 4).
+/// An object's members, and one that comes more than once: parsers differ in which of its values they take, and what
+/// was meant is not known (RFC 8259 section 4).
 struct Object {
     members: Map<String, Value>,
     repeated: Option<String>,

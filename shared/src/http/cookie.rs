@@ -14,8 +14,8 @@ use crate::domain::digest;
 use crate::domain::secret::CookieValue;
 use crate::domain::time::Timestamp;
 
-/// Attempts that one browser may have open. API Gateway takes 10,240 bytes of headers: a browser that brought more would
-/// be locked out.
+/// Attempts that one browser may have open. API Gateway takes 10,240 bytes of headers: a browser that brought more
+/// would be locked out.
 const MOST: usize = 20;
 
 /// Cookies that one answer takes back at most: its own headers have a limit too.

@@ -31,8 +31,8 @@ pub fn segments(request: &Request) -> Vec<String> {
     segments.map(|segment| percent_decode_str(segment).decode_utf8_lossy().into_owned()).collect()
 }
 
-/// A path that API Gateway has decoded (`docs/decisions/0019`), as one that a URI can hold: [`segments`] gives back what
-/// it was.
+/// A path that API Gateway has decoded (`docs/decisions/0019`), as one that a URI can hold: [`segments`] gives back
+/// what it was.
 pub fn encode(path: &[u8]) -> String {
     let root = if path.starts_with(b"/") { "" } else { "/" };
     format!("{root}{}", percent_encode(path, NOT_IN_PATH))
