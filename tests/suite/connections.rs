@@ -91,6 +91,8 @@ async fn a_connection_shows_how_it_is_and_nothing_secret() {
         names,
         [
             "account",
+            "account_changed_from",
+            "created_at",
             "expires_at",
             "failures",
             "id",
@@ -105,6 +107,7 @@ async fn a_connection_shows_how_it_is_and_nothing_secret() {
     assert_eq!(answer.body["status"], "active");
     assert_eq!(answer.body["version"], 1);
     assert_eq!(answer.body["expires_at"], "2027-01-15T10:00:00Z");
+    assert_eq!(answer.body["created_at"], "2027-01-15T08:00:00Z");
     assert_eq!(answer.body["account"], Value::Null);
     let token = world.token("t").await;
     assert!(!answer.body.to_string().contains(token.text("access_token")));

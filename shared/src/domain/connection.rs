@@ -126,6 +126,8 @@ pub struct Connection {
     /// What has made the live pair live, where it waited before.
     pub confirmed: Option<Confirmed>,
     pub account: Option<KnownAccount>,
+    /// The id of the last account that is known of the grants before this one.
+    pub account_before: Option<String>,
     pub waiting: Option<Waiting>,
     pub revocations: Revocations,
 }
@@ -306,6 +308,12 @@ impl Connection {
     /// that is less: a `min_ttl` that no token can meet must not refresh again and again.
     pub fn is_fresh_for(&self, min_ttl: Duration, now: Timestamp) -> bool {
         self.expires_at > now + min_ttl.min(self.lifetime / 2)
+    }
+
+    /// The account that it was for before, where its customer has connected again with another one.
+    pub fn account_changed_from(&self) -> Option<&str> {
+        let (known, before) = (self.account.as_ref()?, self.account_before.as_deref()?);
+        (known.account.id != before).then_some(before)
     }
 
     /// Whether its refreshes fail, and a token may soon be missing.

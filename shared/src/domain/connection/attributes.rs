@@ -65,6 +65,8 @@ attributes! {
     ACCOUNT_EMAIL = "account_email", Removes;
     /// Another connection of the same account.
     ACCOUNT_ALSO = "account_also", Removes;
+    /// The account of the grant before.
+    ACCOUNT_BEFORE = "account_before", Removes;
 
     // Lease and journal of the live pair.
     LEASE_OWNER = "lease_owner", Removes;

@@ -5,9 +5,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::attributes::{
-    BEGINS, CLIENT_ID, CONFIRMED, CONNECTED, CREATED_AT, DATA_KEY, EXPIRES_AT, FORMAT, FORMAT_VERSION, GRANT_ORDER,
-    GRANTED_BY, LIFETIME, NOT_REFRESHED, OF_THE_ACCOUNT, OF_THE_PAIR, PAIR_ID, REFRESH_AT, REFRESHABLE, REFRESHED_AT,
-    REPLACES, REVOCATION, SCOPE, SEALED, SHARD, STATUS, TOKEN_TYPE, VACANT_SINCE, VERSION,
+    ACCOUNT_BEFORE, BEGINS, CLIENT_ID, CONFIRMED, CONNECTED, CREATED_AT, DATA_KEY, EXPIRES_AT, FORMAT, FORMAT_VERSION,
+    GRANT_ORDER, GRANTED_BY, LIFETIME, NOT_REFRESHED, OF_THE_ACCOUNT, OF_THE_PAIR, PAIR_ID, REFRESH_AT, REFRESHABLE,
+    REFRESHED_AT, REPLACES, REVOCATION, SCOPE, SEALED, SHARD, STATUS, TOKEN_TYPE, VACANT_SINCE, VERSION,
 };
 use super::revision::{counted, is_as_seen};
 use super::revocation::{Added, Revocation};
@@ -162,6 +162,9 @@ impl NewGrant {
             Change::Remove(VACANT_SINCE),
             Change::Remove(REVOCATION),
         ];
+        let before = live.and_then(|live| live.account.as_ref().map(|known| known.account.id.as_str()));
+        // Where the account of the grant that goes is not known, the one before it counts.
+        changes.extend(before.map(|before| Change::Set(ACCOUNT_BEFORE, before.into())));
         if self.new.scope.is_none() {
             // The scope of the grant that went would be a false one.
             changes.push(Change::Remove(SCOPE));

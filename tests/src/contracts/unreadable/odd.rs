@@ -27,7 +27,7 @@ pub(super) struct Odd {
 }
 
 /// What a live row may be without, while the rest of it stands.
-const MAY_BE_MISSING: [&str; 19] = [
+const MAY_BE_MISSING: [&str; 20] = [
     a::SHARD,
     a::ATTENTION,
     a::SCOPE,
@@ -36,6 +36,7 @@ const MAY_BE_MISSING: [&str; 19] = [
     a::ACCOUNT_COMPANY,
     a::ACCOUNT_EMAIL,
     a::ACCOUNT_ALSO,
+    a::ACCOUNT_BEFORE,
     a::LEASES,
     a::ANSWERED,
     a::FAILURES,
