@@ -39,6 +39,8 @@ pub struct Event {
     pub version: i64,
     /// Why it is degraded, or must be connected again.
     pub reason: Option<FailureClass>,
+    /// The id of the account that it was for, where it was reconnected by another one.
+    pub account_changed_from: Option<String>,
 }
 
 impl Event {
@@ -83,7 +85,11 @@ impl Event {
                 (_, Health::Active) => (Kind::Recovered, *version, None),
             },
         };
-        Some(Self { kind, connection, version, reason })
+        let account_changed_from = match (kind, new) {
+            (Kind::Reconnected, Seen::Present { account_changed_from, .. }) => account_changed_from.clone(),
+            _ => None,
+        };
+        Some(Self { kind, connection, version, reason, account_changed_from })
     }
 
     /// The same whenever the change is delivered again. No connection id holds a slash.
@@ -100,6 +106,7 @@ impl Event {
             "connection_id": self.connection.as_str(),
             "version": self.version,
             "reason": self.reason.map(FailureClass::as_str),
+            "account_changed_from": self.account_changed_from,
             "occurred_at": at.rfc3339(),
         });
         BusEntry { detail_type: self.kind.as_str(), detail: detail.to_string(), at }

@@ -25,6 +25,8 @@ pub enum Seen {
         /// Which grant of a customer's it goes back to.
         grant: String,
         reason: Option<FailureClass>,
+        /// The id of the account that it was for before, where it is another one's now.
+        account_changed_from: Option<String>,
         /// False for an import that needs its customer before it ever had a token: it was not told as connected.
         was_connected: bool,
     },
@@ -54,6 +56,7 @@ impl Seen {
             version: connection.version,
             grant: connection.granted_by.name.clone(),
             reason,
+            account_changed_from: connection.account_changed_from().map(str::to_owned),
             was_connected: connection.was_connected,
         }
     }
