@@ -24,7 +24,7 @@ use serde_json::json;
 use shared::domain::digest;
 use shared::domain::return_to::is_loopback;
 use shared::http::problem::{Code, Problem};
-use shared::http::{Invocation, Request};
+use shared::http::{Invocation, Request, protect};
 use shared::ports::Entropy;
 use shared::telemetry::log_summary;
 use tokio::net::TcpListener;
@@ -104,6 +104,13 @@ async fn answer(State(server): State<Arc<Server>>, request: axum::extract::Reque
 
 impl Server {
     async fn answer(&self, request: axum::extract::Request) -> Response {
+        let origin = self.origin_of(request.headers());
+        let mut response = self.respond(request).await;
+        protect(response.headers_mut(), &origin);
+        response
+    }
+
+    async fn respond(&self, request: axum::extract::Request) -> Response {
         let (parts, body) = request.into_parts();
         let request_id = digest::base64url(self.entropy.bytes::<12>());
         let Ok(body) = axum::body::to_bytes(body, BODY_LIMIT).await else {
@@ -118,11 +125,11 @@ impl Server {
         if let Some((function, endpoint)) = self.deployment.route(&request) {
             let deadline = self.deployment.clock.now() + REQUEST_TIME;
             let invocation = Invocation { request_id, origin: self.origin_of(request.headers()), deadline };
-            return convert(endpoint.handle(request, &invocation).instrument(invocation.span(function)).await);
+            return convert(shared::http::answer(function, endpoint, request, &invocation).await);
         }
         match (request.method(), path) {
             (&Method::GET | &Method::HEAD, "/") => home::page(self, is_local(request.headers())).await,
-            (&Method::GET, "/openapi.yaml") => description(),
+            (&Method::GET | &Method::HEAD, "/openapi.yaml") => description(),
             (&Method::POST, "/local/refresh") => self.refresh(request.body(), &request_id).await,
             (&Method::GET, "/local/events") => self.events().await,
             (&Method::POST, "/local/maintenance") => self.maintain(request.body()).await,

@@ -221,8 +221,15 @@ pub trait TraceDataKeys: Send + Sync {
 }
 
 #[derive(Clone, Debug, thiserror::Error)]
-#[error("the client secret could not be read: {0}")]
-pub struct SecretError(pub String);
+pub enum SecretError {
+    #[error("the client secret could not be read: {0}")]
+    Unavailable(String),
+    #[error(
+        "the client secret is stored in a form that is not known: store the secret itself, a JSON object with the member \
+         client_secret or with one text, or a JSON list of secrets, the preferred one first"
+    )]
+    UnknownForm,
+}
 
 /// Reads the client secrets, in order of preference (`secretsmanager:GetSecretValue`). Each call reads: what is kept,
 /// and which one is sent, is [`crate::protocol::client_secrets`]' matter.
@@ -237,7 +244,8 @@ pub enum ProviderError {
     /// No connection was made: the grant was certainly not seen.
     #[error("WebinarGeek could not be reached, and nothing was sent: {0}")]
     NotSent(String),
-    /// 429: refused before it was looked at. Or 503 with Retry-After, where that is less certain.
+    /// 429, or any other status but a success with `Retry-After`, and no whole answer of the two below: refused before
+    /// it was looked at, which is less certain of a 5xx.
     #[error("WebinarGeek asked us to wait (status {status})")]
     Throttled { status: u16, retry_after: Option<Duration> },
     /// Sent, and no usable answer: a timeout, a broken connection, 5xx, or a success that holds neither tokens that can

@@ -139,14 +139,20 @@ async fn every_route_leads_to_the_function_that_answers_it_and_the_integrators_a
         "/authorize",
         "/callback",
     ] {
-        for method in ["GET", "POST", "PUT", "DELETE"] {
+        for method in ["GET", "HEAD", "POST", "PUT", "DELETE"] {
             let ours = function_of(&Method::from_bytes(method.as_bytes()).unwrap(), path);
             let theirs = stack.route(method, path);
             let is_wrong = theirs.is_none() && !path.starts_with("/v1/");
             assert!(ours == theirs || is_wrong, "{method} {path}: {ours:?}, and {theirs:?} by the template");
         }
     }
-    for (method, path) in [("GET", "/authorize"), ("POST", "/authorize"), ("GET", "/callback")] {
+    for (method, path) in [
+        ("GET", "/authorize"),
+        ("HEAD", "/authorize"),
+        ("POST", "/authorize"),
+        ("GET", "/callback"),
+        ("HEAD", "/callback"),
+    ] {
         assert!(stack.route(method, path).is_some());
         let throttle = &stack.properties("ApiApiGatewayDefaultStage")["RouteSettings"][format!("{method} {path}")];
         assert!(throttle["ThrottlingRateLimit"].is_number(), "{method} {path} is not throttled");

@@ -61,7 +61,12 @@ impl<'a> Browser<'a> {
             assert!(attributes.contains(&"Secure") && attributes.contains(&"Path=/"), "a browser refuses {header}");
             assert!(!attributes.iter().any(|attribute| attribute.starts_with("Domain")), "a browser refuses {header}");
         }
-        self.cookies.lock().unwrap().insert(name.to_owned(), value.to_owned());
+        let mut cookies = self.cookies.lock().unwrap();
+        if attributes.contains(&"Max-Age=0") {
+            cookies.remove(name);
+        } else {
+            cookies.insert(name.to_owned(), value.to_owned());
+        }
     }
 
     pub fn cookies(&self) -> String {

@@ -25,7 +25,6 @@ use shared::ports::{Clock, Entropy, Escrow, EscrowError, ReadAttempts, ReadConne
 use shared::protocol::replay::Replayed;
 use shared::system::SystemEntropy;
 use tokio::net::TcpListener;
-use tracing::Instrument;
 
 use crate::browser::{Browser, provider_client};
 use crate::clock::TestClock;
@@ -262,7 +261,7 @@ impl World {
         let (function, endpoint) =
             self.deployment.route(&request).unwrap_or_else(|| panic!("no route: {}", request.uri()));
         let asked = Asked::of(&request);
-        let response = endpoint.handle(request, &invocation).instrument(invocation.span(function)).await;
+        let response = shared::http::answer(function, endpoint, request, &invocation).await;
         DESCRIPTION.hold(&asked, &response);
         response
     }

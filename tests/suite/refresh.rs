@@ -124,16 +124,19 @@ async fn a_provider_that_asks_to_wait_is_left_alone() {
 }
 
 #[tokio::test]
-async fn retry_after_is_honoured_for_a_quarter_of_an_hour_and_no_longer() {
-    let world = World::new().await;
-    world.connect("t").await;
-    world.clock.advance(6000);
-    world.fault(json!({ "answer": { "status": { "status": 429, "error": null, "retry_after": "86400" } } }));
-    assert_eq!(world.sweep().await["failed"], json!({ "throttled": 1 }));
-    world.clock.advance(890);
-    assert_eq!(world.sweep().await["due"], 0);
-    world.clock.advance(10);
-    assert_eq!(world.sweep().await["refreshed"], 1);
+async fn retry_after_is_honoured_with_every_status_for_a_quarter_of_an_hour_and_no_longer() {
+    for status in [429, 403, 400, 502] {
+        let world = World::new().await;
+        world.connect("t").await;
+        world.clock.advance(6000);
+        world.fault(json!({ "answer": { "status": { "status": status, "error": null, "retry_after": "86400" } } }));
+        assert_eq!(world.sweep().await["failed"], json!({ "throttled": 1 }), "{status}");
+        assert_eq!(world.refreshes(), 1, "{status}");
+        world.clock.advance(890);
+        assert_eq!(world.sweep().await["due"], 0, "{status}");
+        world.clock.advance(10);
+        assert_eq!(world.sweep().await["refreshed"], 1, "{status}");
+    }
 }
 
 #[tokio::test]

@@ -8,10 +8,10 @@ use shared::ports::{KeyError, ProviderError, SecretError, StoreError};
 /// Why a request was no journey's end, or the journey led to no connection.
 #[derive(Debug, thiserror::Error)]
 pub enum CallbackError {
-    #[error("not a GET")]
+    #[error("neither GET nor HEAD")]
     MethodNotAllowed,
-    #[error("the browser asks ahead of its user")]
-    Prefetch,
+    #[error("no person has opened the address")]
+    ByNoPerson,
     #[error(transparent)]
     Repeated(#[from] Repeated),
     #[error("there is no state, or not exactly one of code and error")]

@@ -30,8 +30,9 @@ use shared::domain::time::Timestamp;
 use shared::domain::token_pair::{PairId, TokenResponse};
 use shared::domain::write::Written;
 use shared::failure::FailureClass;
+use shared::http::fetch_metadata::is_by_no_person;
 use shared::http::query::Query;
-use shared::http::{Endpoint, Invocation, Request, Response, cookie, is_prefetch};
+use shared::http::{Endpoint, Invocation, Request, Response, cookie};
 use shared::ports::{
     Clock, Entropy, ExchangeCode, MakeDataKeys, REQUEST_BUDGET, ReadAttempts, ReadConnections, StoreError,
     WrappedDataKey, WriteAttempts,
@@ -113,6 +114,8 @@ pub struct Callback {
 pub enum JourneyOutcome {
     Connected,
     Denied,
+    /// A HEAD, which is safe (RFC 9110 section 9.2.1): nothing has happened.
+    OnlyLookedAt,
 }
 
 /// What a valid browser came back with.
@@ -135,7 +138,12 @@ impl Endpoint for Callback {
     async fn handle(&self, request: Request, invocation: &Invocation) -> Response {
         let mut attempt = None;
         let ended = self.journey(&request, invocation, &mut attempt).await;
-        pages::reply(ended, attempt.as_ref(), &invocation.request_id)
+        let is_final = pages::is_final(&ended);
+        let mut response = pages::reply(ended, attempt.as_ref(), &invocation.request_id);
+        if is_final && let Some(attempt) = &attempt {
+            cookie::end(&mut response, request.headers(), &attempt.state_hash);
+        }
+        response
     }
 }
 
@@ -149,14 +157,17 @@ impl Callback {
         taken: &mut Option<Attempt>,
     ) -> Result<JourneyOutcome, CallbackError> {
         // 1.
-        if *request.method() != Method::GET {
+        if !matches!(*request.method(), Method::GET | Method::HEAD) {
             return Err(CallbackError::MethodNotAllowed);
         }
-        if is_prefetch(request) {
-            return Err(CallbackError::Prefetch);
+        if is_by_no_person(request.headers()) {
+            return Err(CallbackError::ByNoPerson);
         }
         let query = Query::parse(request.uri().query());
         let (state, answer) = authorization_response(&query)?;
+        if *request.method() == Method::HEAD {
+            return Ok(JourneyOutcome::OnlyLookedAt);
+        }
         let state_hash = StateHash::of(&state).ok_or(CallbackError::UnknownState)?;
         let binding = binding(request, &state_hash).ok_or(CallbackError::ForeignBrowser)?;
 
@@ -417,9 +428,10 @@ fn name_in_log(attempt: &Attempt) {
     span.record("attempt", attempt.state_hash.fingerprint()).record("connection", attempt.connection_id.as_str());
 }
 
-/// RFC 6749 section 4.1.2.
+/// RFC 6749 section 4.1.2. Parameters that it does not know are ignored, however often they come.
 fn authorization_response(query: &Query) -> Result<(State, Answer), CallbackError> {
-    query.all_once()?;
+    // RFC 9207. Whose `iss` it is needs no comparison: a deployment has one provider.
+    query.only("iss")?;
     let state = query.once("state")?.ok_or(CallbackError::NotAnAuthorizationResponse)?;
     let answer = match (query.once("code")?, query.once("error")?) {
         (Some(code), None) => Answer::Code(AuthorizationCode::new(code)),

@@ -1,7 +1,7 @@
 //! `GET /v1/doctor`: what would keep the first customer from connecting, found before that customer comes.
 //!
 //! Nothing is written, and no grant is touched: a data key is made and opened for a connection of no one, the tables
-//! are looked at, and the token endpoint is sent a made-up code. All of it side by side, and each part bounded: the
+//! are looked at, the token endpoint is sent a made-up code, and the revocation endpoint a made-up token. All of it side by side, and each part bounded: the
 //! answer comes before API Gateway gives up.
 //!
 //! [`rotation`] is `POST /v1/doctor`, which touches a connection that may be lost.
@@ -26,6 +26,7 @@ use url::Url;
 
 mod finding;
 mod provider;
+mod revocation;
 mod rotation;
 mod tables;
 

@@ -1,6 +1,9 @@
 //! JSON bodies of the integrator's routes.
 
 use http::header::CONTENT_TYPE;
+use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, Visitor};
+use serde_json::error::Category;
 use serde_json::{Map, Value};
 
 use super::Request;
@@ -22,8 +25,17 @@ impl Members {
         if request.body().len() > LIMIT {
             return Err(Problem::new(Code::PayloadTooLarge, format!("the body may have {LIMIT} bytes")));
         }
-        let members: Map<String, Value> = serde_json::from_slice(request.body())
-            .map_err(|_| Problem::new(Code::InvalidRequest, "the body is not a JSON object"))?;
+        let Object { members, repeated } = serde_json::from_slice(request.body()).map_err(|error| {
+            let detail = match error.classify() {
+                // Says what was expected, at which line and column, and repeats nothing of the body.
+                Category::Syntax | Category::Eof => format!("the body is not JSON: {error}"),
+                Category::Data | Category::Io => "the body is not a JSON object".to_owned(),
+            };
+            Problem::new(Code::InvalidRequest, detail)
+        })?;
+        if let Some(name) = repeated {
+            return Err(Problem::field(name, "is there more than once"));
+        }
         match members.keys().find(|name| !known.contains(&name.as_str())) {
             Some(unknown) => {
                 Err(Problem::field(unknown.clone(), format!("is unknown; known members are {}", known.join(", "))))
@@ -55,6 +67,39 @@ impl Members {
             None | Some(Value::Null) => Ok(None),
             Some(value) => value.as_bool().map(Some).ok_or_else(|| Problem::field(name, "must be true or false")),
         }
+    }
+}
+
+/// An object's members, and one that comes more than once: parsers differ in which of its values they take, and what was
+/// meant is not known (RFC 8259 section 4).
+struct Object {
+    members: Map<String, Value>,
+    repeated: Option<String>,
+}
+
+impl<'de> Deserialize<'de> for Object {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(ObjectVisitor)
+    }
+}
+
+struct ObjectVisitor;
+
+impl<'de> Visitor<'de> for ObjectVisitor {
+    type Value = Object;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Object, A::Error> {
+        let mut object = Object { members: Map::new(), repeated: None };
+        while let Some((name, value)) = access.next_entry::<String, Value>()? {
+            if object.members.insert(name.clone(), value).is_some() {
+                object.repeated.get_or_insert(name);
+            }
+        }
+        Ok(object)
     }
 }
 

@@ -6,9 +6,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::StatusCode;
-use http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
-};
+use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_FRAME_OPTIONS};
 use maud::{DOCTYPE, PreEscaped, html};
 
 use super::Response;
@@ -87,7 +85,6 @@ impl Page<'_> {
         headers.insert(CONTENT_TYPE, value("text/html; charset=utf-8"));
         headers.insert(CACHE_CONTROL, value("no-store"));
         headers.insert(CONTENT_SECURITY_POLICY, value(&POLICY));
-        headers.insert(X_CONTENT_TYPE_OPTIONS, value("nosniff"));
         headers.insert(X_FRAME_OPTIONS, value("DENY"));
         // Addresses hold codes and session tokens: no other site sees them. Not `no-referrer`, with which browsers send
         // `Origin: null` with our own form (Fetch, section 3.2).

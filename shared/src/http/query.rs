@@ -30,12 +30,6 @@ impl Query {
         }
     }
 
-    /// Whether no parameter at all is there more than once.
-    pub fn all_once(&self) -> Result<(), Repeated> {
-        let mut seen = std::collections::HashSet::new();
-        if self.names().all(|name| seen.insert(name)) { Ok(()) } else { Err(Repeated) }
-    }
-
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|(key, _)| key.as_str())
     }

@@ -1,6 +1,6 @@
 //! Answers that are no pages and no problems.
 
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, LOCATION, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, LOCATION, REFERRER_POLICY};
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 
@@ -22,7 +22,6 @@ pub fn json(status: StatusCode, value: &impl Serialize) -> Response {
     *response.status_mut() = status;
     set(&mut response, CONTENT_TYPE, "application/json");
     set(&mut response, CACHE_CONTROL, "no-store");
-    set(&mut response, X_CONTENT_TYPE_OPTIONS, "nosniff");
     response
 }
 

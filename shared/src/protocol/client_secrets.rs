@@ -139,7 +139,7 @@ impl ClientSecrets {
     async fn read(&self, kept: &mut Kept) -> Result<Secrets, SecretError> {
         let read = self.source.read().await.and_then(|stored| match stored.first().cloned() {
             Some(first) => Ok((first, stored)),
-            None => Err(SecretError("there is none".to_owned())),
+            None => Err(SecretError::UnknownForm),
         });
         self.ended.fetch_add(1, Ordering::AcqRel);
         let (first, stored) = read.inspect_err(|error| kept.failure = Some(error.clone()))?;

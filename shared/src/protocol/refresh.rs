@@ -257,7 +257,7 @@ impl Refreshing {
     }
 }
 
-/// Whether the provider has certainly not rotated the pair. A 503, with or without Retry-After, may come from a front
+/// Whether the provider has certainly not rotated the pair. A 5xx, with or without Retry-After, may come from a front
 /// that had passed the request on.
 fn is_certainly_not_rotated(error: &ProviderError) -> bool {
     match error {
@@ -265,7 +265,7 @@ fn is_certainly_not_rotated(error: &ProviderError) -> bool {
         | ProviderError::InvalidGrant
         | ProviderError::InvalidClient
         | ProviderError::Refused(_) => true,
-        ProviderError::Throttled { status, .. } => *status == 429,
+        ProviderError::Throttled { status, .. } => *status < 500,
         ProviderError::Unknown(_) => false,
     }
 }

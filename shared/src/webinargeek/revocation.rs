@@ -60,35 +60,39 @@ fn said(answer: &Answer) -> Result<Said, ProviderError> {
         // The body says nothing more (section 2.2).
         return Ok(Said::Revoked);
     }
-    if is_for_later(status) {
-        return Err(ProviderError::Throttled { status: status.as_u16(), retry_after: answer.retry_after });
-    }
-    if status.is_server_error() {
-        return Err(answer::error(answer));
-    }
     let code = answer::code(answer);
     let why = answer::described(status, code.as_deref());
     match code.as_deref().filter(|_| status.is_client_error()) {
         // Doorkeeper calls an unknown client `unauthorized_client` here, with 403.
         Some("invalid_client" | "unauthorized_client") => Err(ProviderError::InvalidClient),
         Some("unsupported_token_type") => Ok(Said::UnsupportedTokenType(why)),
+        _ if is_for_later(answer) => {
+            Err(ProviderError::Throttled { status: status.as_u16(), retry_after: answer.retry_after })
+        }
+        _ if status.is_server_error() => Err(ProviderError::Unknown(format!("status {status}"))),
         _ => Ok(Said::NotRevocable(why)),
     }
 }
 
-/// The request was not looked at, and the same one may be sent again: RFC 9110 section 15.5.9, RFC 8470 section 5.2,
-/// RFC 6585 section 4. The first two are told as throttling too: all that follows from any of them is to wait.
-fn is_for_later(status: StatusCode) -> bool {
-    matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS)
+/// The request was not looked at, and the same one may be sent again: RFC 9110 sections 10.2.3 and 15.5.9, RFC 8470
+/// section 5.2, RFC 6585 section 4. All are told as throttling: all that follows from any of them is to wait.
+fn is_for_later(answer: &Answer) -> bool {
+    answer::asks_to_wait(answer) || matches!(answer.status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY)
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::body::{Body, Cut};
     use super::*;
+
+    fn whole(status: StatusCode, body: &str) -> Answer {
+        let body = Body { octets: body.as_bytes().to_vec(), cut: None };
+        Answer { status, retry_after: None, date: None, body }
+    }
 
     fn read(status: u16, body: &str) -> Result<Said, ProviderError> {
         let status = StatusCode::from_u16(status).unwrap();
-        said(&Answer { status, retry_after: None, date: None, body: Some(body.as_bytes().to_vec()) })
+        said(&whole(status, body))
     }
 
     #[test]
@@ -113,7 +117,8 @@ mod tests {
         ] {
             assert!(matches!(read(status, body), Ok(Said::NotRevocable(_))), "{status} {body}");
         }
-        let too_large = Answer { status: StatusCode::NOT_FOUND, retry_after: None, date: None, body: None };
+        let body = Body { octets: Vec::new(), cut: Some(Cut::TooLong) };
+        let too_large = Answer { body, ..whole(StatusCode::NOT_FOUND, "") };
         assert!(matches!(said(&too_large), Ok(Said::NotRevocable(_))), "a page of any size");
     }
 
