@@ -31,6 +31,7 @@ pub mod quarantine;
 pub mod refresh;
 pub mod replay;
 pub mod revoke;
+pub mod same_account;
 
 /// What the protocol is told of its deployment.
 #[derive(Clone, Debug)]

@@ -48,6 +48,8 @@ async fn bad_input_names_its_field_and_stores_nothing() {
         (json!({ "confirm_page": "no" }), "confirm_page"),
         (json!({ "confirm": "yes" }), "confirm"),
         (json!({ "confirm": true }), "return_to"),
+        (json!({ "same_account": true }), "same_account"),
+        (json!({ "same_account": "yes" }), "same_account"),
         (json!({ "tenant": "x" }), "tenant"),
     ] {
         let answer = world.json(Method::POST, "/v1/connect-sessions", Some(body.clone())).await;

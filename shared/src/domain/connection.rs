@@ -310,6 +310,12 @@ impl Connection {
         self.expires_at > now + min_ttl.min(self.lifetime / 2)
     }
 
+    /// The account that its customer was last known to have, by id.
+    pub fn last_known_account(&self) -> Option<&str> {
+        let known = self.account.as_ref().map(|known| known.account.id.as_str());
+        known.or(self.account_before.as_deref())
+    }
+
     /// The account that it was for before, where its customer has connected again with another one.
     pub fn account_changed_from(&self) -> Option<&str> {
         let (known, before) = (self.account.as_ref()?, self.account_before.as_deref()?);

@@ -123,6 +123,8 @@ pub struct Session {
     pub confirm_page: bool,
     /// Whether the integrator's backend confirms the connection that it makes.
     pub confirm: bool,
+    /// Whether only the account is welcome that is connected already.
+    pub same_account: bool,
     pub status: SessionStatus,
     /// Whether the backend has done so.
     pub is_confirmed: bool,
@@ -151,8 +153,9 @@ impl Session {
             return_to,
             confirm_page: item.number("confirm_page")? != 0,
             confirm: item.number("confirm")? != 0,
+            same_account: item.number("same_account")? != 0,
             status: SessionStatus::parse(item)?,
-            is_confirmed: item.optional_number("confirmed")?.is_some(),
+            is_confirmed: item.optional_number("is_confirmed")?.is_some(),
             order: Order::from_number(item.number("order")?),
             begun_at: item.time("begun_at")?,
             expires_at: item.time("expires_at")?,
@@ -169,6 +172,7 @@ impl Session {
             Change::Set("connection_id", self.connection_id.as_str().into()),
             Change::Set("confirm_page", Value::N(self.confirm_page.into())),
             Change::Set("confirm", Value::N(self.confirm.into())),
+            Change::Set("same_account", Value::N(self.same_account.into())),
             Change::Set("status", self.status.as_str().into()),
             Change::Set("order", self.order.number().into()),
             Change::Set("begun_at", self.begun_at.into()),
@@ -213,7 +217,7 @@ pub fn confirm_session(id: &SessionId) -> Write {
         key: id.key(),
         clauses: vec![clause("there is a session", Test::Exists("pk"))],
         changes: vec![
-            Change::Set("confirmed", 1.into()),
+            Change::Set("is_confirmed", 1.into()),
             // The journey's process may have died before it could say so.
             Change::Set("status", SessionStatus::Completed.as_str().into()),
             Change::Remove("reason"),

@@ -51,7 +51,7 @@ impl AccountLookup {
         log_not_stored(noted);
     }
 
-    async fn read(&self, access_token: &AccessToken, deadline: Timestamp) -> Option<Account> {
+    pub(super) async fn read(&self, access_token: &AccessToken, deadline: Timestamp) -> Option<Account> {
         let accounts = self.accounts.as_ref().filter(|_| self.clock.now() + REQUEST_BUDGET < deadline)?;
         let read = accounts.read(access_token).await;
         read.inspect_err(|error| tracing::warn!(%error, "the connection's account could not be read")).ok()

@@ -67,6 +67,7 @@ pub(super) async fn back_with_a_code(fleet: &Fleet, provider: Provider, id: &Con
         session: None,
         order: Order::at(now),
         confirmation: None,
+        same_account: false,
         created_at: now,
         expires_at: now + ATTEMPT_LIFETIME,
         phase: Phase::Pending,

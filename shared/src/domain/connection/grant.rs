@@ -162,9 +162,9 @@ impl NewGrant {
             Change::Remove(VACANT_SINCE),
             Change::Remove(REVOCATION),
         ];
-        let before = live.and_then(|live| live.account.as_ref().map(|known| known.account.id.as_str()));
-        // Where the account of the grant that goes is not known, the one before it counts.
-        changes.extend(before.map(|before| Change::Set(ACCOUNT_BEFORE, before.into())));
+        changes.extend(
+            live.and_then(Connection::last_known_account).map(|before| Change::Set(ACCOUNT_BEFORE, before.into())),
+        );
         if self.new.scope.is_none() {
             // The scope of the grant that went would be a false one.
             changes.push(Change::Remove(SCOPE));

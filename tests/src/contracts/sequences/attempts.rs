@@ -93,6 +93,7 @@ impl Journey {
             session: random.percent(50).then(|| self.session(random).mark()),
             order: order(random),
             confirmation: random.percent(30).then(|| Confirmation::new("confirmation")),
+            same_account: false,
             created_at,
             expires_at: created_at + writes::ATTEMPT_LIFETIME,
             phase: Phase::Pending,
@@ -108,6 +109,7 @@ impl Journey {
             return_to: None,
             confirm_page: random.percent(50),
             confirm: random.percent(30),
+            same_account: false,
             status: SessionStatus::Pending,
             is_confirmed: false,
             order: order(random),
@@ -143,10 +145,11 @@ fn status(random: &mut Random) -> SessionStatus {
     }
 }
 
-const FAILURES: [JourneyFailure; 5] = [
+const FAILURES: [JourneyFailure; 6] = [
     JourneyFailure::Provider,
     JourneyFailure::SessionUsed,
     JourneyFailure::Superseded,
     JourneyFailure::Disconnected,
     JourneyFailure::NotStored,
+    JourneyFailure::OtherAccount,
 ];
