@@ -15,13 +15,13 @@ from call_api import call
 
 PORT = int(os.environ.get("PORT", 3000))
 RETURN_TO = f"http://127.0.0.1:{PORT}/connected"
-NOT_YOURS = "You have not started this: do not follow links that somebody sends you."
+NOT_YOURS = "You have not started this: do not follow links that other people send you."
 started = {}  # the connect session that a user has started: in your database
 
 
 class Backend(BaseHTTPRequestHandler):
     def user(self):
-        """Whoever is logged in: your own login, which this cookie stands for."""
+        """The user who is logged in; this cookie stands for your own login."""
         return SimpleCookie(self.headers["Cookie"])["user"].value
 
     def do_POST(self):  # the button "Connect WebinarGeek"

@@ -1,5 +1,5 @@
 //! HTTP as every handler sees it: `http::Request<Vec<u8>>` in, `http::Response<String>` out. API Gateway, the laptop's
-//! server and the tests run the very same handlers.
+//! server and the tests run the same handlers.
 
 pub mod api_gateway;
 pub mod body;
@@ -30,10 +30,10 @@ pub trait Endpoint: Send + Sync {
     async fn handle(&self, request: Request, invocation: &Invocation) -> Response;
 }
 
-/// What surrounds a request.
+/// The context of a request.
 #[derive(Clone, Debug)]
 pub struct Invocation {
-    /// Stands in every log line, and on pages as the reference number.
+    /// In every log line, and on pages as the reference number.
     pub request_id: String,
     /// Where the request arrived, `https://host[:port]`: API Gateway's own domain name, never the Host header.
     pub origin: String,
@@ -42,7 +42,7 @@ pub struct Invocation {
 }
 
 impl Invocation {
-    /// What surrounds every log line of the request. `attempt` and `connection` are recorded as soon as they are known.
+    /// The fields of every log line of the request. `attempt` and `connection` are recorded as soon as they are known.
     pub fn span(&self, function: &'static str) -> Span {
         tracing::info_span!("invocation", function, request_id = self.request_id, attempt = Empty, connection = Empty)
     }

@@ -1,4 +1,4 @@
-//! Where a function meets Lambda: its real parts, events in, answers out.
+//! The entry points of Lambda: real services, events in, answers out.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -69,7 +69,7 @@ fn respond(response: Response) -> ApiGatewayV2httpResponse {
     answer
 }
 
-/// What a function has that refreshes, on the real services.
+/// What a function that refreshes has, on the real services.
 pub struct RefreshFunction {
     pub clients: Clients,
     pub connections: Arc<ConnectionsTable>,
@@ -78,7 +78,7 @@ pub struct RefreshFunction {
 }
 
 impl RefreshFunction {
-    /// `account_url`: where the function also stores grants, and the provider tells whose account they are for.
+    /// `account_url`: set where the function also stores grants, and the provider says whose account they are for.
     pub async fn new(settings: &RefreshSettings, account_url: Option<Url>) -> Self {
         let clients = Clients::new(&aws::sdk_config().await, settings.escrow_queue_url.clone());
         let http = HttpClient::new();

@@ -1,4 +1,4 @@
-//! The use cases: what happens to connections, for every function that asks for it.
+//! The use cases on connections, for all functions.
 //!
 //! | module | holds |
 //! |---|---|
@@ -33,7 +33,7 @@ pub mod replay;
 pub mod revoke;
 pub mod same_account;
 
-/// What the protocol is told of its deployment.
+/// The settings of the deployment that the protocol needs.
 #[derive(Clone, Debug)]
 pub struct Deployment {
     pub stack: String,

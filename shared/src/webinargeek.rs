@@ -1,4 +1,4 @@
-//! The provider: three form POSTs, and nothing that the token protocol has not asked for.
+//! The provider: three form POSTs, and no request that the token protocol does not need.
 //!
 //! Why not a client library: `docs/decisions/0002-own-token-request.md`.
 
@@ -69,7 +69,7 @@ impl WebinarGeek {
             ClientAuthentication::Post => form.extend([("client_id", client_id), ("client_secret", secret.expose())]),
             ClientAuthentication::Basic => request = request.header(AUTHORIZATION, basic(client_id, secret)),
         }
-        // One send: an error here is never answered by sending again, that is the protocol's decision.
+        // One send: after an error, the protocol decides whether to send again.
         let mut response = request.form(&form).send().await.map_err(not_answered)?;
         let status = response.status();
         let retry_after = retry_after::read(response.headers(), self.clock.now());

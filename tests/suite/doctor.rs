@@ -1,4 +1,4 @@
-//! `GET /v1/doctor`: each thing that can be wrong before the first customer comes is found, and named with its remedy.
+//! `GET /v1/doctor`: finds each thing that can be wrong before the first customer comes, with its remedy.
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -35,7 +35,7 @@ const CHECKS: [&str; 12] = [
     "revocation",
 ];
 
-/// What is not `ok`, by check: its status. Whatever else holds for every examination is held here.
+/// The findings that are not `ok`, by check, with their status. Also checks what holds for every examination.
 fn troubles(answer: &Answer) -> BTreeMap<String, String> {
     assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
     let findings = answer.body["findings"].as_array().unwrap();
@@ -54,7 +54,7 @@ fn troubles(answer: &Answer) -> BTreeMap<String, String> {
     troubles
 }
 
-/// What holds for every finding.
+/// Checks what holds for every finding.
 fn hold(finding: &Value) {
     assert!(!finding["detail"].as_str().unwrap().is_empty(), "{finding}");
     assert_eq!(finding["remedy"].is_null(), finding["status"] == "ok", "{finding}");
@@ -69,7 +69,7 @@ async fn examined(world: &World) -> Answer {
     world.get("/v1/doctor").await
 }
 
-/// The examination finds just these.
+/// The examination finds exactly these.
 async fn finds(world: &World, expected: &[(&str, &str)]) -> Answer {
     let answer = examined(world).await;
     let expected: BTreeMap<String, String> =
@@ -387,7 +387,7 @@ async fn a_provider_that_is_not_there_or_answers_strangely_is_found() {
     finds(&world, &[("client_credentials", "failed"), ("clock", "skipped"), ("revocation", "skipped")]).await;
 }
 
-/// `cargo doctor` as a process of its own: whether it says that all is well, and its lines.
+/// `cargo doctor` as a process of its own: whether it succeeds, and its lines.
 async fn command(variables: &[(&str, &str)]) -> (bool, Vec<String>) {
     let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_laptop"));
     let output = command.arg("doctor").env_clear().envs(variables.iter().copied()).output().await.unwrap();
@@ -405,7 +405,7 @@ async fn the_command_prints_a_line_for_each_finding_and_fails_where_one_has_fail
     assert!(lines[1].starts_with("warning ") && lines[1].contains("PUBLIC_ORIGIN"), "{}", lines[1]);
     assert!(lines[2..].iter().all(|line| line.starts_with("ok ")), "{lines:?}");
 
-    // Real variables, before a deployment: the provider does not know this secret, and its clock is another.
+    // Real variables, before a deployment: the provider does not know this secret, and its clock is different.
     let provider = World::new().await;
     let url = |path: &str| format!("{}/oauth/{path}", provider.provider_origin);
     let (is_well, lines) = command(&[

@@ -11,7 +11,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 thread_local! {
-    /// What this thread's test has logged; the handlers run on its own thread.
+    /// The log of this thread's test; the handlers run on its own thread.
     static CAPTURED: RefCell<Option<Vec<u8>>> = const { RefCell::new(None) };
 }
 
@@ -28,8 +28,8 @@ impl Write for OfThisThread {
     }
 }
 
-/// One subscriber for the whole process: with one for each test, a line was lost when another test's ended at that
-/// moment, because tracing then rebuilds what it keeps of who is interested.
+/// One subscriber for the whole process: with one for each test, a line was lost when another test's subscriber ended
+/// at that moment, because tracing then rebuilds its list of subscribers.
 pub(crate) fn capture() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
@@ -39,7 +39,7 @@ pub(crate) fn capture() {
     CAPTURED.set(Some(Vec::new()));
 }
 
-/// What was logged since, and nothing from now on.
+/// The log since then; from now on nothing is captured.
 pub(crate) fn captured() -> String {
     String::from_utf8(CAPTURED.take().unwrap()).unwrap()
 }

@@ -1,4 +1,4 @@
-//! Every test that needs nothing more than Rust.
+//! Every test that needs only Rust.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 

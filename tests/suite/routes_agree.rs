@@ -1,4 +1,4 @@
-//! Every route says the same of a connection, whatever its state: status, list, token route, event and metric.
+//! Every route says the same of a connection, in every state: status, list, token route, event and metric.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use http::{Method, StatusCode};
@@ -56,7 +56,7 @@ async fn all_say(world: &World, state: &str, said: Said) {
         version.split_once(' ').map_or(what.to_owned(), |(_, reason)| format!("{what} {reason}"))
     });
     assert_eq!(told.as_deref(), said.told, "{state}");
-    // The last of all: a run may change the state.
+    // Last, since a run may change the state.
     let least = world.sweep().await["least_remaining_seconds"].clone();
     assert_eq!(least.is_number(), said.counts, "{state}: {least}");
 }

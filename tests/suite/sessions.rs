@@ -1,4 +1,4 @@
-//! A connect session says how its own journey ended: `completed` where that one has connected, and otherwise why not.
+//! A connect session says how its own journey ended: `completed` if that has connected, and otherwise why not.
 
 use http::{Method, StatusCode};
 use serde_json::{Value, json};

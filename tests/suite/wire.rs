@@ -1,4 +1,4 @@
-//! What the adapter sends to a provider, and makes of its answers, where the simulated one never answers so.
+//! What the adapter sends to a provider, and reads from answers that the simulated one never gives.
 
 use std::collections::VecDeque;
 use std::net::Ipv4Addr;

@@ -29,11 +29,11 @@ use shared::http::{Endpoint, Invocation, Request, Response, cookie, reply};
 use shared::ports::{Clock, Entropy, ReadAttempts, StoreError, WriteAttempts};
 
 pub struct Settings {
-    /// Names the deployment in its log and metrics.
+    /// The name of the deployment in its log and metrics.
     pub stack: String,
     pub attempts_table: String,
     pub authorization_endpoint: AuthorizationEndpoint,
-    /// The custom domain, where there is one: browsers that come by another host are sent there.
+    /// The custom domain, if there is one: browsers that come to another host are redirected to it.
     pub public_origin: Option<String>,
     /// The integrator's name on the page.
     pub display_name: Option<String>,
@@ -62,7 +62,7 @@ pub struct Authorize {
     pub entropy: Arc<dyn Entropy>,
 }
 
-/// Why a browser is not sent on.
+/// Why a browser is not redirected to WebinarGeek.
 #[derive(Debug, thiserror::Error)]
 pub enum AuthorizeError {
     #[error("neither GET nor HEAD nor POST")]
@@ -102,13 +102,13 @@ impl Authorize {
         let origin = self.settings.public_origin.as_ref().unwrap_or(&invocation.origin);
         let target = request.uri().path_and_query().map_or("/authorize", |target| target.as_str());
         if *origin != invocation.origin {
-            // The cookie must be set on the host that the callback comes back to.
+            // The cookie must be set on the host of the callback.
             return Ok(reply::see_other(&format!("{origin}{target}")));
         }
 
-        // 2. The journey's place in the order of the id's events is noted before anything else is decided: a process
-        //    that stands still from here on has not begun after a disconnect that comes meanwhile (found by the
-        //    simulator).
+        // 2. The journey's place in the order of the id's events is noted before any decision: if the process stands
+        //    still from here on, the journey still counts as begun before a disconnect that comes meanwhile (found by
+        //    the simulator).
         let began_at = self.clock.now();
         let query = Query::parse(request.uri().query());
         let session = match query.once("session")? {
@@ -117,8 +117,8 @@ impl Authorize {
             None => return Err(AuthorizeError::InstallLinkOff),
         };
 
-        // 3. Without the question, an attacker who lures a customer to this address would start a journey in their
-        //    name, and a provider that knows the customer redirects back at once.
+        // 3. Without the question, an attacker who lures a customer to this address would start a journey in the
+        //    customer's name, and a provider that knows the customer redirects back at once.
         if *request.method() == Method::POST {
             if !is_from_own_page(request.headers(), origin) {
                 return Err(AuthorizeError::ForeignForm);
@@ -130,13 +130,13 @@ impl Authorize {
 
         // 4.
         let order = match &session {
-            // A session took its place before; where the counter has expired since, nothing came after it.
+            // A session has its place already; if the counter has expired since, no event came after it.
             Some(session) => self
                 .sessions
                 .order(&session.connection_id)
                 .await?
                 .map_or(session.order, |order| order.max(session.order)),
-            // A new id, to which nothing has happened.
+            // A new id, without any event.
             None => Order::at(began_at),
         };
         let connection_id = match &session {
@@ -190,7 +190,7 @@ impl Authorize {
         Ok(session)
     }
 
-    /// What else the link holds is not repeated.
+    /// Other parameters of the link are not repeated.
     fn confirmation(&self, session: Option<&str>) -> Response {
         let target = session.map_or("/authorize".to_owned(), |token| format!("/authorize?session={token}"));
         let name = self.settings.display_name.as_deref().unwrap_or("The application that sent you here");
@@ -210,7 +210,7 @@ impl Authorize {
     async fn store(&self, attempt: &Attempt) -> Result<(), AuthorizeError> {
         match self.attempts.attempt(&begin(attempt)).await? {
             Written::Applied(_) => Ok(()),
-            // 256 random bits are new: the row is ours, written before the SDK asked again.
+            // 256 random bits are new: the row is ours, and the SDK has repeated its write.
             Written::ConditionFailed(_) => Ok(()),
         }
     }
@@ -238,7 +238,7 @@ impl Authorize {
     }
 }
 
-/// What the browser shows, and what the log says.
+/// What the browser shows and what is logged.
 fn answer(error: &AuthorizeError, request_id: &str) -> Response {
     let ask_again = "Go back to the application that sent you here, and start again there.".to_owned();
     let (status, title, words) = match error {

@@ -1,4 +1,4 @@
-//! What the browser sees at the end of a journey, and what the log says.
+//! What the browser sees at the end of a journey, and what is logged.
 
 use http::StatusCode;
 use http::header::ALLOW;
@@ -10,7 +10,7 @@ use shared::http::{Response, reply};
 
 use crate::{CallbackError, JourneyOutcome};
 
-/// A journey that has a `return_to` ends there, in every case; all others on a page of our own, and so does an attempt
+/// A journey with a `return_to` ends there, in every case. All others end on a page of our own, and so does an attempt
 /// that has expired: an old address in a history or a log must not redirect.
 pub(crate) fn reply(
     ended: Result<JourneyOutcome, CallbackError>,
@@ -106,7 +106,7 @@ fn denied(attempt: Option<&Attempt>) -> Response {
     page.reply(StatusCode::OK)
 }
 
-/// An attempt without a session began at the install link. The link of a session only its owner knows.
+/// An attempt without a session began at the install link. Only its owner has the link of a session.
 fn start_again(attempt: Option<&Attempt>) -> Option<Action> {
     attempt
         .filter(|attempt| attempt.session.is_none())
@@ -208,13 +208,13 @@ fn log(ended: &Result<JourneyOutcome, CallbackError>) {
     }
 }
 
-/// What an error is to the engineer who runs the product.
+/// How an error is logged.
 enum LogLevel {
-    /// Something to mend, which is counted.
+    /// Something to repair; it is counted.
     Failure(FailureClass),
-    /// A journey that led nowhere.
+    /// A journey that ended without a connection.
     Unhappy,
-    /// A request for what there is not.
+    /// A request that ends no journey.
     Request,
 }
 

@@ -1,7 +1,7 @@
 //! `POST /v1/connect-sessions/{id}/confirm`: the integrator's own user has come back with the confirmation. And what a
 //! session is as long as nobody has.
 //!
-//! What it stops: [`shared::domain::connection::waiting`].
+//! The attack that it stops: [`shared::domain::connection::waiting`].
 
 use http::StatusCode;
 use shared::domain::connection::Row;
@@ -22,7 +22,7 @@ impl Connections {
             .text("confirmation")?
             .filter(|text| digest::is_base64url_of_32_bytes(text))
             .map(Confirmation::new)
-            .ok_or_else(|| Problem::field("confirmation", "is required, as return_to has brought it"))?;
+            .ok_or_else(|| Problem::field("confirmation", "is required: the value that return_to received"))?;
         let session = self.session(session_id).await?;
         // The session is there: that nothing waits, or nothing any more, makes the confirmation wrong.
         let row = self.confirming.confirm(&session, &confirmation).await?.ok_or_else(|| {

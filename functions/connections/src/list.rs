@@ -1,7 +1,7 @@
 //! `GET /v1/connections?status=&limit=&cursor=`.
 //!
-//! A page is full, unless the list ends or the look at the rows takes too long: then it has a cursor all the same. Those
-//! that need their customer stand in an index of their own and are found at once, however large the fleet is.
+//! A page is full, unless the list ends or the search takes too long: then it has a cursor all the same. Connections that
+//! need their customer stand in an index of their own and are found at once, in any fleet.
 
 use std::time::Duration;
 
@@ -126,7 +126,7 @@ fn wanted(request: &Request) -> Result<Wanted, Problem> {
     if let Some(unknown) = query.names().find(|name| !["status", "limit", "cursor"].contains(name)) {
         return Err(Problem::field(unknown.to_owned(), "is unknown; the parameters are status, limit and cursor"));
     }
-    let once = |name: &'static str| query.only(name).map_err(|_| Problem::field(name, "is there more than once"));
+    let once = |name: &'static str| query.only(name).map_err(|_| Problem::field(name, "is included more than once"));
     let filter = match once("status")? {
         None => Filter::None,
         Some(text) => Filter::parse(text).ok_or_else(|| {
@@ -152,7 +152,7 @@ fn wanted(request: &Request) -> Result<Wanted, Problem> {
     Ok(Wanted { filter, limit, after })
 }
 
-/// The list that it belongs to, and the last id that was looked at. It grants nothing, so it is not signed.
+/// The list that it belongs to, and the last id that was read. It gives no access, so it is not signed.
 fn cursor(filter: Filter, last: &str) -> String {
     digest::base64url(format!("{}/{last}", filter.as_str()))
 }

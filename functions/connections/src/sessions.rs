@@ -1,4 +1,4 @@
-//! `/v1/connect-sessions`: a link for one customer's browser journey, and how that went.
+//! `/v1/connect-sessions`: a link for one customer's browser journey, and how it went.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ use shared::ports::StoreError;
 use crate::confirm::awaiting;
 use crate::{Connections, ConnectionsError};
 
-/// Seconds that a link may be good for.
+/// Seconds that a link may be valid.
 const EXPIRES_IN: std::ops::RangeInclusive<i64> = 60..=86_400;
 const EXPIRES_IN_DEFAULT: i64 = 3600;
 
@@ -60,7 +60,7 @@ impl Connections {
             return Err(Problem::field("same_account", detail).into());
         }
 
-        // Its place among all that happens to the id: a link that was made later may be used after this one.
+        // Its place in the order of the id's events: a link that was made later may be used after this one.
         let order = self.orders.take(&connection_id).await?;
         let token = SessionToken::new(digest::base64url(self.entropy.bytes::<32>()));
         let now = self.clock.now();
@@ -77,7 +77,7 @@ impl Connections {
             begun_at: now,
             expires_at: now + Duration::from_secs(expires_in as u64),
         };
-        // Refused only where the row is ours, written before the SDK asked again: 256 random bits are new.
+        // Fails only where the row is ours, and the SDK has repeated its write: 256 random bits are new.
         self.sessions.session(&session.begin()).await?;
         let origin = self.settings.public_origin.as_ref().unwrap_or(&invocation.origin);
         let mut response = reply::json(

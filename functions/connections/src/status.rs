@@ -1,4 +1,4 @@
-//! How a connection is, in JSON: never a secret. Every route takes it from the row's state alone.
+//! The status of a connection as JSON: never a secret. Every route derives it from the row's state alone.
 
 use serde_json::{Value, json};
 use shared::domain::account::KnownAccount;
@@ -57,7 +57,7 @@ pub(crate) fn show(row: &Row) -> Value {
     };
     shown["id"] = row.id().into();
     shown["status"] = status.into();
-    // What is not known is null, and not absent.
+    // What is not known is null, but not absent.
     for member in [
         "reason",
         "version",

@@ -9,25 +9,25 @@ pub enum Health {
     /// Its refreshes fail, and a token may soon be missing.
     Degraded,
     ReauthRequired,
-    /// An import has taken its place, and has no token yet.
+    /// An import has replaced it, and has no token yet.
     NotRefreshed,
 }
 
-/// What has been told of a connection, or would be.
+/// What the published events say about a connection.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Seen {
-    /// There is nothing to tell of: no row, a tombstone, a grant that waits for its confirmation, or an import where
-    /// nothing was connected, as long as it was not refreshed.
+    /// There is no connection: no row, a tombstone, a grant that waits for its confirmation, or an import where nothing
+    /// was connected, as long as it was not refreshed.
     Absent,
     Present {
         health: Health,
         version: i64,
-        /// Which grant of a customer's it goes back to.
+        /// The customer's grant that its pair was refreshed from.
         grant: String,
         reason: Option<FailureClass>,
-        /// The id of the account that it was for before, where it is another one's now.
+        /// The id of the account that it was for before, if it is another account's now.
         account_changed_from: Option<String>,
-        /// False for an import that needs its customer before it ever had a token: it was not told as connected.
+        /// False for an import that needs its customer before it ever had a token: no `connected` was published.
         was_connected: bool,
     },
     /// A row that cannot be read.

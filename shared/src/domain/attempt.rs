@@ -16,7 +16,7 @@ pub mod writes;
 pub struct StateHash(String);
 
 impl StateHash {
-    /// `None` for a text that no state of ours ever was.
+    /// `None` for a text that cannot be a state of ours.
     pub fn of(state: &State) -> Option<Self> {
         digest::is_base64url_of_32_bytes(state.expose()).then(|| Self(digest::sha256(state.expose())))
     }
@@ -25,7 +25,7 @@ impl StateHash {
         &self.0
     }
 
-    /// Eight characters: names the attempt in a log and in its cookie, and opens nothing.
+    /// Eight characters: names the attempt in a log and in its cookie, and gives no access.
     pub fn fingerprint(&self) -> &str {
         &self.0[..8]
     }
@@ -79,8 +79,8 @@ impl CookieName {
     }
 }
 
-/// What is stored of the cookie. The name is hashed with the value: a neighbouring host that plants `wg_…` in place of
-/// `__Host-wg_…` does not meet the binding, even if it knows the value.
+/// The stored form of the cookie. The name is hashed with the value: a neighbouring host that plants `wg_…` in place of
+/// `__Host-wg_…` fails the check, even if it knows the value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Binding(String);
 
@@ -164,9 +164,9 @@ pub struct Attempt {
     pub redirect_uri: String,
     pub return_to: Option<ReturnTo>,
     pub session: Option<SessionMark>,
-    /// The last event of the connection id when the journey began: all later ones came after it.
+    /// The last event of the connection id before the journey began: all later ones came after it.
     pub order: Order,
-    /// Goes to the integrator's product with the browser, where its backend confirms connections.
+    /// The browser carries it to the integrator's product, whose backend confirms connections.
     pub confirmation: Option<Confirmation>,
     /// Whether only the account is welcome that is connected already.
     pub same_account: bool,
@@ -175,7 +175,7 @@ pub struct Attempt {
     pub phase: Phase,
     /// Why it failed, and the reference number: shown again when the page is reloaded.
     pub failure: Option<(JourneyFailure, String)>,
-    /// Since when an invocation has it.
+    /// When an invocation took it.
     pub taken_at: Option<Timestamp>,
 }
 

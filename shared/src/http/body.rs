@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::Request;
 use super::problem::{Code, Problem};
 
-/// Bytes. The largest body that any route has a use for is far below.
+/// Bytes. The largest body that any route needs is far below.
 const LIMIT: usize = 16 * 1024;
 
 /// A JSON object that holds no other members than the known ones.
@@ -23,7 +23,7 @@ impl Members {
             return Err(Problem::new(Code::UnsupportedMediaType, "send Content-Type: application/json"));
         }
         if request.body().len() > LIMIT {
-            return Err(Problem::new(Code::PayloadTooLarge, format!("the body may have {LIMIT} bytes")));
+            return Err(Problem::new(Code::PayloadTooLarge, format!("the body may have at most {LIMIT} bytes")));
         }
         let Object { members, repeated } = serde_json::from_slice(request.body()).map_err(|error| {
             let detail = match error.classify() {
@@ -106,7 +106,7 @@ impl<'de> Visitor<'de> for ObjectVisitor {
 /// JSON has one kind of number: `60.0` is an integer (JSON Schema validation, section 4.2.3), and some clients write it
 /// so.
 fn whole(number: f64) -> Option<i64> {
-    /// Above this, neighbouring integers are the same number.
+    /// Above this, neighbouring integers have the same value.
     const LARGEST: f64 = 9_007_199_254_740_991.0;
     (number.fract() == 0.0 && number.abs() <= LARGEST).then_some(number as i64)
 }

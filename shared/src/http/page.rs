@@ -1,4 +1,4 @@
-//! The product's pages: one shape for all of them, no script, nothing from elsewhere, nothing that the provider said.
+//! The product's pages: one layout, no script, nothing from other origins, no text of the provider.
 
 use std::sync::LazyLock;
 
@@ -34,7 +34,7 @@ pub struct Page<'a> {
     pub title: &'a str,
     pub paragraphs: Vec<String>,
     pub action: Option<Action>,
-    /// Shown small at the end: what to tell the engineer who runs the product.
+    /// Shown small at the end: the customer gives it to the engineer who runs the product.
     pub reference: Option<&'a str>,
 }
 
@@ -86,7 +86,7 @@ impl Page<'_> {
         headers.insert(CACHE_CONTROL, value("no-store"));
         headers.insert(CONTENT_SECURITY_POLICY, value(&POLICY));
         headers.insert(X_FRAME_OPTIONS, value("DENY"));
-        // Addresses hold codes and session tokens: no other site sees them. Not `no-referrer`, with which browsers send
+        // Addresses hold codes and session tokens: no other site gets them. `no-referrer` would make browsers send
         // `Origin: null` with our own form (Fetch, section 3.2).
         headers.insert(REFERRER_POLICY, value("same-origin"));
         response

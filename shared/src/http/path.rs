@@ -1,4 +1,4 @@
-//! Paths, matched as they arrived: a parser that collapses dot segments would let one connection be reached under
+//! Paths, matched as they arrived: with a parser that collapses dot segments, one connection could be reached under
 //! another's name.
 
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, percent_encode};

@@ -1,4 +1,4 @@
-//! Answers that are no pages and no problems.
+//! Answers that are neither pages nor problems.
 
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, LOCATION, REFERRER_POLICY};
 use http::{HeaderValue, StatusCode};
@@ -25,7 +25,7 @@ pub fn json(status: StatusCode, value: &impl Serialize) -> Response {
     response
 }
 
-/// Sets a header; a text that is no header value is left out.
+/// Sets a header; a text that is not a valid header value is left out.
 pub fn set(response: &mut Response, name: HeaderName, value: &str) {
     if let Ok(value) = HeaderValue::from_str(value) {
         response.headers_mut().insert(name, value);

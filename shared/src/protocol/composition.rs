@@ -37,7 +37,7 @@ pub struct GrantServices {
     pub entropy: Arc<dyn Entropy>,
 }
 
-/// What a function that refreshes has beside it.
+/// What a function that refreshes has in addition.
 #[derive(Clone)]
 pub struct RefreshServices {
     pub grants: GrantServices,
@@ -131,7 +131,7 @@ impl Refreshes {
         Self { grants, refreshing, revoking, fleet, deployment: deployment.clone(), services: services.clone() }
     }
 
-    /// What comes out of the queue.
+    /// Stores pairs from the queue.
     pub fn replaying(&self) -> Replaying {
         Replaying {
             connections: self.services.grants.connections.clone(),

@@ -10,7 +10,7 @@ use crate::domain::account::Account;
 use crate::domain::secret::AccessToken;
 use crate::ports::{ProviderError, ReadAccount};
 
-/// What a text of the provider may be long in a row.
+/// The longest text of the provider that a row stores.
 const LONGEST: usize = 256;
 
 pub struct AccountEndpoint {

@@ -113,7 +113,7 @@ fn object(answer: &Answer) -> Option<Members> {
     Members::read(&answer.body.octets).filter(|_| answer.body.cut.is_none())
 }
 
-/// For our log, and so without a word of the provider's own.
+/// For our log: without any text of the provider.
 pub(super) fn described(status: StatusCode, code: Option<&str>) -> String {
     match code {
         Some(code) => format!("status {status}, error {}", known(code)),
@@ -142,10 +142,10 @@ fn known(code: &str) -> &'static str {
         "unsupported_token_type",
         "invalid_token",
     ];
-    CODES.into_iter().find(|known| *known == code).unwrap_or("of its own")
+    CODES.into_iter().find(|known| *known == code).unwrap_or("(not a standard code)")
 }
 
-/// Whole seconds from a number, a fraction, or a text of either. Less than one is no lifetime: a token that is never
+/// Whole seconds from a number, a fraction, or a text of either. Less than one is ignored: a token that is never
 /// fresh would be refreshed at every read.
 fn seconds(value: &Value) -> Option<Duration> {
     let number = value.as_f64().or_else(|| value.as_str()?.trim().parse().ok())?;

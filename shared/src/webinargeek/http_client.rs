@@ -16,12 +16,9 @@ const MOST_HEADERS: usize = 4096;
 pub struct HttpClient(pub(super) reqwest::Client);
 
 impl HttpClient {
-    /// Made in `main`, and handed to all that asks the provider.
+    /// Made in `main`, and passed to every part that calls the provider.
     #[expect(clippy::disallowed_methods, reason = "this is the one place that makes an HTTP client")]
-    #[expect(
-        clippy::new_without_default,
-        reason = "a default is made without a thought, and a process needs one client"
-    )]
+    #[expect(clippy::new_without_default, reason = "a default would make a second client, and a process needs one")]
     pub fn new() -> Self {
         // Compiled-in roots: the platform's verifier reads the system's store at every start.
         let roots = webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter();

@@ -65,7 +65,7 @@ impl Members {
         Self::parse(self.raw(name)?)
     }
 
-    /// A member that is a text with something in it. With U+FFFD it is not the text that the provider has sent.
+    /// A member that is a text and not empty. With U+FFFD it is not the text that the provider has sent.
     pub(super) fn text(&self, name: &str) -> Option<String> {
         self.value::<String>(name).filter(|text| !text.is_empty() && !text.contains(char::REPLACEMENT_CHARACTER))
     }
@@ -79,12 +79,12 @@ impl Members {
         serde_json::from_str(self.raw(name)?).ok()
     }
 
-    /// Whether a member is not there, or says that there is nothing.
+    /// Whether a member is absent, null or an empty text.
     pub(super) fn is_empty(&self, name: &str) -> bool {
         self.raw(name).is_none_or(|raw| matches!(raw, "null" | "\"\""))
     }
 
-    /// Whether a member was written as a text, which may be one that cannot be read.
+    /// Whether a member is written as a text, which may be unreadable.
     pub(super) fn is_written_as_text(&self, name: &str) -> bool {
         self.raw(name).is_some_and(|raw| raw.starts_with('"'))
     }

@@ -1,9 +1,9 @@
 //! Revoking a pair (RFC 7009), where the provider has an endpoint for it.
 //!
-//! A complete 4xx is final: to ask again would only repeat it. By section 2.2 a token that is invalid already is a
+//! A complete 4xx is final: another request would only repeat it. By section 2.2 a token that is invalid already is a
 //! success, but some providers answer that with an error, and the endpoint's address may be wrong. The same holds for a
-//! redirect, which is never followed. Not final are what asks us to try later, and a refusal of the client, where
-//! another secret may be accepted.
+//! redirect, which is never followed. Two cases are not final: an answer that asks us to try later, and a refusal of
+//! the client, where another secret may be accepted.
 
 use async_trait::async_trait;
 use http::StatusCode;
@@ -25,13 +25,13 @@ enum Said {
 impl RevokeToken for WebinarGeek {
     async fn revoke(&self, pair: &TokenPair, secret: &ClientSecret) -> Result<Revoked, ProviderError> {
         let Some(url) = &self.endpoint.revoke_url else { return Ok(Revoked::Off) };
-        // Revoking the refresh token ends the grant (section 2.1); the access token is the next best.
+        // Revoking the refresh token ends the grant (section 2.1); the access token is the second choice.
         if let Some(refresh_token) = &pair.refresh_token {
             let answer = self.post(url.as_str(), &refresh_token_form(refresh_token), secret).await?;
             match said(&answer)? {
                 Said::Revoked => return Ok(Revoked::Done),
                 Said::NotRevocable(why) => return Ok(Revoked::NotRevocable(why)),
-                // What was imported and not refreshed yet has no access token.
+                // An imported pair that was not refreshed yet has no access token.
                 Said::UnsupportedTokenType(why) if pair.access_token.expose().is_empty() => {
                     return Ok(Revoked::NotRevocable(why));
                 }
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_client_is_told_apart_since_another_secret_may_be_accepted() {
+    fn a_refused_client_is_distinguished_since_another_secret_may_be_accepted() {
         for (status, code) in [(401, "invalid_client"), (400, "invalid_client"), (403, "unauthorized_client")] {
             let answer = read(status, &format!(r#"{{"error":"{code}","error_description":"{code}"}}"#));
             assert!(matches!(answer, Err(ProviderError::InvalidClient)), "{status} {code}");
@@ -145,6 +145,6 @@ mod tests {
         let Ok(Said::NotRevocable(why)) = read(400, r#"{"error":"canary","error_description":"canary"}"#) else {
             panic!("a 4xx is final")
         };
-        assert_eq!(why, "status 400 Bad Request, error of its own");
+        assert_eq!(why, "status 400 Bad Request, error (not a standard code)");
     }
 }

@@ -1,4 +1,4 @@
-//! The client secret, and what the provider says to it: a made-up code is sent with it.
+//! The client secret: a made-up code is sent with it, and the provider's answer shows whether it is accepted.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -88,7 +88,7 @@ fn credentials(probed: &Probed, refused: usize) -> Finding {
             return Finding::failed(
                 CHECK,
                 "tokens were granted for a made-up code",
-                "TokenUrl (WEBINARGEEK_TOKEN_URL) names something that is no token endpoint: correct it",
+                "TokenUrl (WEBINARGEEK_TOKEN_URL) is not the address of a token endpoint: correct it",
             );
         }
     };
@@ -111,7 +111,7 @@ fn credentials(probed: &Probed, refused: usize) -> Finding {
         ProviderError::Throttled { .. } => Finding::warning(
             CHECK,
             error.to_string(),
-            "nothing is known of the credentials yet: call again in some minutes",
+            "the credentials could not be checked: call again in some minutes",
         ),
         ProviderError::NotSent(_) => Finding::failed(
             CHECK,
@@ -122,15 +122,15 @@ fn credentials(probed: &Probed, refused: usize) -> Finding {
         ProviderError::Unknown(_) => Finding::failed(
             CHECK,
             error.to_string(),
-            "WebinarGeek is down, or TokenUrl (WEBINARGEEK_TOKEN_URL) names something that is no token endpoint: look at \
+            "WebinarGeek is down, or TokenUrl (WEBINARGEEK_TOKEN_URL) is not the address of a token endpoint: look at \
              its status, and call again",
         ),
         ProviderError::Refused(_) => Finding::failed(
             CHECK,
             error.to_string(),
-            "without an error code, TokenUrl (WEBINARGEEK_TOKEN_URL) names no token endpoint, or something stands before \
-             it; unauthorized_client: the app at WebinarGeek may not use authorization codes; invalid_request: try the \
-             other ClientAuthentication (WEBINARGEEK_CLIENT_AUTH)",
+            "without an error code, TokenUrl (WEBINARGEEK_TOKEN_URL) is not the address of a token endpoint, or a \
+             proxy stands before it; unauthorized_client: the app at WebinarGeek may not use authorization codes; \
+             invalid_request: try the other ClientAuthentication (WEBINARGEEK_CLIENT_AUTH)",
         ),
     }
 }

@@ -1,5 +1,5 @@
-//! A row, from its attributes. What is missing, of another type, or has a value that is never written makes the whole
-//! row unreadable: nothing in it is guessed.
+//! Parses a row from its attributes. If one is missing, of another type, or has a value that is never written, the
+//! whole row is unreadable: nothing in it is guessed.
 
 use std::time::Duration;
 
@@ -20,8 +20,8 @@ pub(super) fn parse(item: &Item) -> Result<Row, BadAttribute> {
     if item.number(a::FORMAT)? != a::FORMAT_VERSION {
         return Err(BadAttribute(a::FORMAT));
     }
-    // No use is made of them here. A condition asks for the one, an index has the other: of another type, neither would
-    // work.
+    // These values are not used here. A condition reads the first, an index the second: with another type neither
+    // would work.
     item.optional_number(a::DISCONNECT_ORDER)?;
     item.optional_number(a::SHARD)?;
     match item.string(a::STATUS)? {

@@ -1,8 +1,8 @@
 //! A pair that waits until the integrator's backend has confirmed it.
 //!
-//! The attack that this stops: an attacker makes a link for his own connection and passes it on; a customer who follows
-//! it and approves would hand over their account. The backend confirms only what its own logged-in user has come back
-//! with, so a stranger's approval never becomes live, and is revoked.
+//! The attack that this stops: an attacker makes a link for the attacker's own connection and passes it on; a customer
+//! who follows it and approves would hand over their account. The backend confirms only a confirmation that its own
+//! logged-in user has brought, so a stranger's approval never becomes live, and is revoked.
 //!
 //! ```text
 //! await_confirmation ──┬──► confirm    the pair becomes the live one
@@ -32,10 +32,10 @@ use crate::domain::time::Timestamp;
 use crate::domain::token_pair::PairId;
 use crate::domain::write::{Change, Write, WriteName};
 
-/// From the customer's approval on: their browser comes back at once.
+/// Counted from the customer's approval: their browser comes back at once.
 pub const CONFIRM_WITHIN: Duration = Duration::from_secs(900);
 
-/// What a new grant waits for.
+/// What a waiting grant is confirmed with.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Awaited {
@@ -108,7 +108,7 @@ impl Waiting {
         self.grant.new.pair.id
     }
 
-    /// Whether this confirmation, of this session, makes it live now.
+    /// Whether this confirmation, of this session, makes the pair live now.
     pub fn is_confirmed_by(&self, session: &SessionMark, confirmation: &Confirmation, now: Timestamp) -> bool {
         self.hash == hash(confirmation) && self.until > now && self.is_of(&session.id)
     }
@@ -142,7 +142,7 @@ pub(super) fn text(grant: &NewGrant) -> String {
     serde_json::to_string(&stored).expect("texts and numbers are JSON")
 }
 
-/// Stores a grant that has to be confirmed, in place of one that waits already. The live pair is left alone.
+/// Stores a grant that has to be confirmed; it replaces one that waits already. The live pair does not change.
 pub fn await_confirmation(
     grant: &NewGrant,
     awaited: &Awaited,

@@ -21,12 +21,12 @@ use crate::invariants::Invariant;
 use crate::ports::Ports;
 use crate::world::Step;
 
-/// Where journeys end that have to be confirmed.
+/// The `return_to` of journeys that have to be confirmed.
 const RETURN_TO: &str = "https://app.example.com/";
 
 const INVOCATION: Duration = Duration::from_secs(60);
 
-/// What the browser knows when it comes back.
+/// The state of a browser that comes back.
 #[derive(Clone)]
 struct Back {
     state: String,
@@ -45,11 +45,11 @@ pub(super) struct Link {
 /// A browser on its way.
 pub(super) struct Journey {
     id: String,
-    /// Comes back with the code, or with a denial.
+    /// Returns with the code, or with a denial.
     denies: bool,
     back: Arc<Mutex<Option<Back>>>,
     session: SessionId,
-    /// What the last redirect has brought to the integrator's product.
+    /// The confirmation of the last redirect to the integrator's product.
     confirmation: Arc<Mutex<Option<String>>>,
 }
 
@@ -98,7 +98,7 @@ impl Scenario {
         for browser in 0..browsers {
             let within = if browser > 0 && self.random.chance(0.5) { 600_000 } else { 1_000 };
             let start = self.now() + self.random.between(1, within);
-            // Some come by the install link, which has no session: they make a connection of their own.
+            // Some use the install link, which has no session: they make a connection of their own.
             let has_session = !self.plan.outages || self.random.chance(0.6);
             self.set_out(index, &session, has_session.then_some(token.as_str()), start);
         }
@@ -111,7 +111,7 @@ impl Scenario {
         let id = self.ids[index].as_str().to_owned();
         let (session, confirmation) = (session.clone(), Arc::default());
         self.journeys.push(Journey { id: id.clone(), denies, back: back.clone(), session, confirmation });
-        // A provider that knows the customer redirects back at once; others take their time, and some too much.
+        // A provider that knows the customer redirects back at once; others take their time, and some too long.
         let at_provider = match self.random.below(10) {
             0..6 => self.random.between(200, 1_000),
             6..9 => self.random.between(2_000, 60_000),
@@ -126,7 +126,7 @@ impl Scenario {
         let deployment = self.deployment();
         let (method, uri) = match token {
             Some(token) => (Method::GET, format!("/authorize?session={token}")),
-            // The page that asks first has been answered.
+            // The confirmation page has been answered.
             None => (Method::POST, "/authorize".to_owned()),
         };
         let times = (start, start + INVOCATION.as_millis() as u64);
@@ -167,7 +167,7 @@ impl Scenario {
         let answer = if *denies { "error=access_denied".to_owned() } else { format!("code={}", back.code) };
         let now = self.now();
         let (deployment, id) = (self.deployment(), id.clone());
-        // The integrator's user is the one who came back, mostly; some take about as long as they may.
+        // Mostly the integrator's user is the one who came back; some take about as long as they may.
         let confirmed_after = (self.plan.confirms > 0.0 && self.random.chance(0.7))
             .then(|| if self.random.chance(0.6) { 1_000 } else { self.random.between(894_000, 902_000) });
         let arrived = Arrived { confirmed_after, ..arrived };
@@ -179,7 +179,7 @@ impl Scenario {
     }
 }
 
-/// What follows where a journey has to be confirmed.
+/// The next step where a journey has to be confirmed.
 struct Arrived {
     journey: usize,
     confirmation: Arc<Mutex<Option<String>>>,
@@ -221,7 +221,7 @@ async fn arrive(ports: Ports, deployment: Deployment, id: String, back: Back, an
 }
 
 impl Scenario {
-    /// The integrator's backend: with what came back, or a stranger with what did not.
+    /// The integrator's backend: with the confirmation that came back, or a stranger with another one.
     pub(super) fn confirm(&mut self, journey: usize) {
         let Journey { id, session, confirmation, .. } = &self.journeys[journey];
         let Some(text) = confirmation.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone() else { return };

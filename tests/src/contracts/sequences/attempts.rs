@@ -43,7 +43,7 @@ impl Journey {
         self.session_id.key()
     }
 
-    /// A row as it may stand at any moment of an attempt's life, so that a sequence need not live through all of it.
+    /// A row of any moment in an attempt's life, so that a sequence need not go through all of it.
     pub(super) fn standing_attempt(&self, random: &mut Random) -> Item {
         let mut item = Kind::Attempt.after(&writes::begin(&self.attempt(random)), None);
         for write in [
@@ -119,7 +119,7 @@ impl Journey {
     }
 }
 
-/// An attempt lives ten minutes: at, before and behind its end.
+/// An attempt is valid for ten minutes: before, at and after its end.
 fn time(random: &mut Random) -> Timestamp {
     Timestamp::from_unix(NOW + random.pick(&[0, -1, 1, 599, 600, 601, 1200]))
 }

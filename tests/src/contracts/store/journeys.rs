@@ -16,7 +16,7 @@ use shared::domain::write::Write;
 use super::connections::id;
 use super::{Kind, at, with};
 
-/// Each kind of row that there may be, beside none.
+/// One row of each possible kind.
 pub(super) fn rows(kind: Kind) -> Vec<Item> {
     let made = |write: &Write| kind.after(write, None);
     match kind {

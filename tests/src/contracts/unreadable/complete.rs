@@ -1,4 +1,4 @@
-//! Rows that have every attribute that there may be.
+//! Rows that have every possible attribute.
 
 use std::time::Duration;
 
