@@ -68,7 +68,7 @@ impl Event {
             (Seen::Absent, Seen::Present { version, reason, .. }) => (Kind::ReauthRequired, *version, *reason),
             (Seen::Unreadable, Seen::Present { health, version, reason, .. }) => match health {
                 Health::Active => (Kind::Recovered, *version, None),
-                Health::Degraded | Health::NotRefreshed => return None,
+                Health::Degraded | Health::NotRefreshed | Health::NotIdentified => return None,
                 Health::ReauthRequired => (Kind::ReauthRequired, *version, *reason),
             },
             (
@@ -77,6 +77,9 @@ impl Event {
             ) => match (before, after) {
                 // Published when its first refresh has succeeded.
                 (_, Health::NotRefreshed) => return None,
+                // Published when its account is known, or cannot be found out.
+                (_, Health::NotIdentified) => return None,
+                (Health::NotIdentified, Health::Active) => (Kind::Reconnected, *version, None),
                 (Health::NotRefreshed, Health::Active | Health::Degraded) => (Kind::Reconnected, *version, None),
                 (_, Health::Active | Health::Degraded) if old_grant != grant => (Kind::Reconnected, *version, None),
                 _ if before == after && old_grant == grant => return None,

@@ -11,6 +11,8 @@ pub enum Health {
     ReauthRequired,
     /// An import has replaced it, and has no token yet.
     NotRefreshed,
+    /// A new grant has taken its place, and it is being asked whose account that is for.
+    NotIdentified,
 }
 
 /// What the published events say about a connection.
@@ -49,6 +51,7 @@ impl Seen {
             _ if !connection.was_connected => return Self::Absent,
             _ if !connection.has_been_refreshed => (Health::NotRefreshed, connection.journal.reason),
             _ if connection.is_degraded() => (Health::Degraded, connection.journal.reason),
+            _ if connection.is_being_identified => (Health::NotIdentified, connection.journal.reason),
             _ => (Health::Active, connection.journal.reason),
         };
         Self::Present {

@@ -128,6 +128,8 @@ pub struct Connection {
     pub account: Option<KnownAccount>,
     /// The id of the last account that is known of the grants before this one.
     pub account_before: Option<String>,
+    /// Its account is being asked for: until it is known, or cannot be found out, nothing is told of a reconnect.
+    pub is_being_identified: bool,
     pub waiting: Option<Waiting>,
     pub revocations: Revocations,
 }

@@ -87,6 +87,7 @@ impl Grants {
             }),
             connecting: Arc::new(Connecting {
                 refresh_every: deployment.refresh_every,
+                asks_for_accounts: accounts.is_some(),
                 pairs: PairStore {
                     writes: writes.clone(),
                     escrow: escrow.clone(),

@@ -70,6 +70,7 @@ fn connection(item: &Item) -> Result<Connection, BadAttribute> {
         session: SessionMark::parse(item)?,
         confirmed: Confirmed::parse(item)?,
         account: KnownAccount::parse(item)?,
+        is_being_identified: item.optional_number(a::NOT_IDENTIFIED)?.is_some(),
         account_before: item.optional_string(a::ACCOUNT_BEFORE)?.map(str::to_owned),
         waiting: Waiting::parse(item)?,
         revocations: Revocations::parse(item)?,

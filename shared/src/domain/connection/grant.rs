@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::attributes::{
     ACCOUNT_BEFORE, BEGINS, CLIENT_ID, CONFIRMED, CONNECTED, CREATED_AT, DATA_KEY, EXPIRES_AT, FORMAT, FORMAT_VERSION,
-    GRANT_ORDER, GRANTED_BY, LIFETIME, NOT_REFRESHED, OF_THE_ACCOUNT, OF_THE_PAIR, PAIR_ID, REFRESH_AT, REFRESHABLE,
-    REFRESHED_AT, REPLACES, REVOCATION, SCOPE, SEALED, SHARD, STATUS, TOKEN_TYPE, VACANT_SINCE, VERSION,
+    GRANT_ORDER, GRANTED_BY, LIFETIME, NOT_IDENTIFIED, NOT_REFRESHED, OF_THE_ACCOUNT, OF_THE_PAIR, PAIR_ID, REFRESH_AT,
+    REFRESHABLE, REFRESHED_AT, REPLACES, REVOCATION, SCOPE, SEALED, SHARD, STATUS, TOKEN_TYPE, VACANT_SINCE, VERSION,
 };
 use super::revision::{counted, is_as_seen};
 use super::revocation::{Added, Revocation};
@@ -196,6 +196,16 @@ pub fn connect(grant: &NewGrant, seen: Option<&Row>, refresh_every: Duration, no
     // acknowledgement would put a spent pair over its successor.
     let (key, clauses) = (grant.id.as_str().to_owned(), vec![is_as_seen(seen)]);
     (Write { name: WriteName::Connect, key, clauses, changes }, dropped)
+}
+
+/// Of a grant whose account is asked for as soon as it is stored. Where it takes the place of one whose account is known,
+/// its listeners hear of it with the answer, or with the next refresh: they are told whether the account is another one.
+pub fn to_be_identified(mut write: Write, seen: Option<&Row>) -> Write {
+    if seen.and_then(Row::live).is_some_and(|live| live.was_connected && live.last_known_account().is_some()) {
+        write.changes.retain(|change| change.attribute() != NOT_IDENTIFIED);
+        write.changes.push(Change::Set(NOT_IDENTIFIED, 1.into()));
+    }
+    write
 }
 
 /// Puts the live pair that a grant replaces into the list of grants to revoke.
