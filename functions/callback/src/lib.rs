@@ -459,6 +459,7 @@ fn new_grant(
         order: attempt.order,
         session: attempt.session.clone(),
         awaited: confirmation.map(|confirmation| Awaited::new(confirmation, now)),
+        is_throw_away: attempt.throw_away,
         is_not_refreshed: false,
         new,
     }

@@ -32,7 +32,7 @@ impl Connections {
     ) -> Result<Response, ConnectionsError> {
         let members = Members::parse(
             request,
-            &["connection_id", "return_to", "expires_in", "confirm_page", "confirm", "same_account"],
+            &["connection_id", "return_to", "expires_in", "confirm_page", "confirm", "same_account", "throw_away"],
         )?;
         let connection_id = match members.text("connection_id")? {
             Some(text) => {
@@ -51,6 +51,7 @@ impl Connections {
         }
         let confirm_page = members.boolean("confirm_page")?.unwrap_or(true);
         let confirm = members.boolean("confirm")?.unwrap_or(return_to.is_some());
+        let throw_away = members.boolean("throw_away")?.unwrap_or(false);
         if confirm && return_to.is_none() {
             return Err(Problem::field("return_to", "is required with confirm: it brings the confirmation back").into());
         }
@@ -71,6 +72,7 @@ impl Connections {
             confirm_page,
             confirm,
             same_account,
+            throw_away,
             status: SessionStatus::Pending,
             is_confirmed: false,
             order,

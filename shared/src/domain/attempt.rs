@@ -164,6 +164,8 @@ pub struct Attempt {
     pub redirect_uri: String,
     pub return_to: Option<ReturnTo>,
     pub session: Option<SessionMark>,
+    /// Copied from its session.
+    pub throw_away: bool,
     /// The last event of the connection id before the journey began: all later ones came after it.
     pub order: Order,
     /// The browser carries it to the integrator's product, whose backend confirms connections.
@@ -205,7 +207,8 @@ impl Attempt {
             redirect_uri: item.string("redirect_uri")?.to_owned(),
             return_to,
             session: SessionMark::parse(item)?,
-            order: Order::from_number(item.number("order")?),
+            throw_away: item.optional_number("throw_away")?.is_some(),
+            order: Order::of(item, "order")?,
             confirmation: item.optional_string("confirmation")?.map(Confirmation::new),
             same_account: item.number("same_account")? != 0,
             created_at: item.time("created_at")?,

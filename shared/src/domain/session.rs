@@ -63,7 +63,7 @@ impl SessionMark {
             None => item.is_absent_without(attributes::SESSION, &[attributes::SESSION_ORDER]).map(|()| None),
             Some(id) => Ok(Some(Self {
                 id: SessionId::named(id.to_owned()),
-                order: Order::from_number(item.number(attributes::SESSION_ORDER)?),
+                order: Order::of(item, attributes::SESSION_ORDER)?,
             })),
         }
     }
@@ -125,6 +125,8 @@ pub struct Session {
     pub confirm: bool,
     /// Whether only the account is welcome that is connected already.
     pub same_account: bool,
+    /// Whether the connection that it makes may be lost: the doctor tries on it how the provider rotates.
+    pub throw_away: bool,
     pub status: SessionStatus,
     /// Whether the backend has done so.
     pub is_confirmed: bool,
@@ -154,9 +156,10 @@ impl Session {
             confirm_page: item.number("confirm_page")? != 0,
             confirm: item.number("confirm")? != 0,
             same_account: item.number("same_account")? != 0,
+            throw_away: item.optional_number("throw_away")?.is_some(),
             status: SessionStatus::parse(item)?,
             is_confirmed: item.optional_number("is_confirmed")?.is_some(),
-            order: Order::from_number(item.number("order")?),
+            order: Order::of(item, "order")?,
             begun_at: item.time("begun_at")?,
             expires_at: item.time("expires_at")?,
         })
@@ -179,6 +182,7 @@ impl Session {
             Change::Set("expires_at", self.expires_at.into()),
             Change::Set("ttl", (self.expires_at + KEPT_AFTER_EXPIRY).into()),
         ];
+        changes.extend(self.throw_away.then_some(Change::Set("throw_away", Value::N(1))));
         if let Some(return_to) = &self.return_to {
             changes.push(Change::Set("return_to", return_to.as_str().into()));
         }

@@ -66,6 +66,7 @@ pub(super) async fn back_with_a_code(fleet: &Fleet, provider: Provider, id: &Con
         return_to: None,
         session: None,
         order: Order::at(now),
+        throw_away: false,
         confirmation: None,
         same_account: false,
         created_at: now,

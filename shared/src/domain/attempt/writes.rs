@@ -37,6 +37,7 @@ pub fn begin(attempt: &Attempt) -> Write {
     if let Some(confirmation) = &attempt.confirmation {
         changes.push(Change::Set("confirmation", confirmation.expose().into()));
     }
+    changes.extend(attempt.throw_away.then_some(Change::Set("throw_away", 1.into())));
     if let Some(session) = &attempt.session {
         changes.extend(session.changes());
     }

@@ -77,6 +77,7 @@ impl Scenario {
                 confirm_page: false,
                 confirm,
                 same_account: false,
+                throw_away: false,
                 status: SessionStatus::Pending,
                 is_confirmed: false,
                 order,
