@@ -1,8 +1,8 @@
 """A backend that confirms who has connected an account: PORT=3000 python confirm.py
 
 Mallory starts a connection of his own and sends Vera the link. She knows your product and approves, and from then on
-Mallory reads her WebinarGeek account through your product. What stops that is the confirmation: the connection hands out no
-token until this backend has seen the user who started come back. A link that was passed on brings back Vera, who started nothing.
+Mallory reads her WebinarGeek account through your product. The confirmation stops that: the connection hands out no token
+until this backend has seen the user who started come back. A link that was passed on brings back Vera, who started nothing.
 """
 
 import os

@@ -31,6 +31,7 @@ pub mod quarantine;
 pub mod refresh;
 pub mod replay;
 pub mod revoke;
+pub mod same_account;
 
 /// The settings of the deployment that the protocol needs.
 #[derive(Clone, Debug)]

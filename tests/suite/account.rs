@@ -171,3 +171,51 @@ async fn one_that_comes_back_while_its_account_is_claimed_by_another_does_not_le
     slow.connect("u").await;
     assert_eq!(account(&world, "u").await["also_connected_as"], "t");
 }
+
+async fn told(world: &World) -> Vec<(String, Value)> {
+    let events = world.stream.events("tests").await.unwrap();
+    let told =
+        events.iter().map(|event| (event["id"].as_str().unwrap().to_owned(), event["account_changed_from"].clone()));
+    told.collect()
+}
+
+fn event(id: &str, account_changed_from: Value) -> (String, Value) {
+    (id.to_owned(), account_changed_from)
+}
+
+#[tokio::test]
+async fn a_reconnect_by_another_account_was_told_to_nobody() {
+    let world = world().await;
+    world.connect("t").await;
+    let from = async |world: &World| world.get("/v1/connections/t").await.body["account_changed_from"].clone();
+    let mut expected = vec![event("t/1/connection.connected", Value::Null)];
+    for (version, account, before) in [(2, "2", json!("1")), (3, "2", Value::Null), (4, "1", json!("2"))] {
+        world.clock.advance(1);
+        world.simulation.grants.sign_in(account);
+        world.connect("t").await;
+        assert_eq!(from(&world).await, before, "{version}");
+        expected.push(event(&format!("t/{version}/connection.reconnected"), before));
+        assert_eq!(told(&world).await, expected);
+    }
+    world.clock.advance(6000);
+    world.sweep().await;
+    assert_eq!(from(&world).await, "2", "until it is connected once more");
+    assert_eq!(told(&world).await, expected);
+}
+
+#[tokio::test]
+async fn an_account_that_could_not_be_read_in_between_hides_no_change() {
+    let world = world().await;
+    world.connect("t").await;
+    let deaf = world.redeployed(&[("WEBINARGEEK_ACCOUNT_URL", "http://127.0.0.1:9/account")]);
+    world.clock.advance(1);
+    deaf.connect("t").await;
+    let mut expected =
+        vec![event("t/1/connection.connected", Value::Null), event("t/2/connection.reconnected", Value::Null)];
+    assert_eq!(told(&world).await, expected, "at once, although it is not known");
+    world.clock.advance(1);
+    world.simulation.grants.sign_in("2");
+    world.connect("t").await;
+    expected.push(event("t/3/connection.reconnected", json!("1")));
+    assert_eq!(told(&world).await, expected);
+}

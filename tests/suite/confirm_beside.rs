@@ -72,6 +72,13 @@ async fn the_live_token_is_handed_out_until_the_confirm_call_swaps_them() {
     let after = world.token("t").await;
     assert_eq!((after.text("access_token"), &after.body["version"]), (waiting.access_token.expose(), &json!(2)));
     assert_eq!(told(&world).await, ["t/1/connection.connected", "t/2/connection.reconnected"]);
+    let events = world.stream.events("tests").await.unwrap();
+    assert_eq!(
+        events.iter().map(|event| &event["account_changed_from"]).collect::<Vec<_>>(),
+        [&Value::Null, &json!("1")],
+        "another account's"
+    );
+    assert_eq!(world.get("/v1/connections/t").await.body["account_changed_from"], "1");
     let replaced = tokens::to_revoke(&world, "t").await;
     assert_eq!(replaced[0].access_token.expose(), before.text("access_token"));
     world.clock.advance(6000);

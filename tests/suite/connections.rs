@@ -48,6 +48,8 @@ async fn bad_input_names_its_field_and_stores_nothing() {
         (json!({ "confirm_page": "no" }), "confirm_page"),
         (json!({ "confirm": "yes" }), "confirm"),
         (json!({ "confirm": true }), "return_to"),
+        (json!({ "same_account": true }), "same_account"),
+        (json!({ "same_account": "yes" }), "same_account"),
         (json!({ "tenant": "x" }), "tenant"),
     ] {
         let answer = world.json(Method::POST, "/v1/connect-sessions", Some(body.clone())).await;
@@ -91,6 +93,8 @@ async fn a_connection_shows_how_it_is_and_nothing_secret() {
         names,
         [
             "account",
+            "account_changed_from",
+            "created_at",
             "expires_at",
             "failures",
             "id",
@@ -105,6 +109,7 @@ async fn a_connection_shows_how_it_is_and_nothing_secret() {
     assert_eq!(answer.body["status"], "active");
     assert_eq!(answer.body["version"], 1);
     assert_eq!(answer.body["expires_at"], "2027-01-15T10:00:00Z");
+    assert_eq!(answer.body["created_at"], "2027-01-15T08:00:00Z");
     assert_eq!(answer.body["account"], Value::Null);
     let token = world.token("t").await;
     assert!(!answer.body.to_string().contains(token.text("access_token")));

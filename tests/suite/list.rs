@@ -1,10 +1,18 @@
 //! `GET /v1/connections`.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
 
+use async_trait::async_trait;
 use aws_sdk_dynamodb::types::AttributeValue;
+use connections::Connections;
 use http::StatusCode;
+use local::deployment::Deployment;
 use serde_json::{Value, json};
+use shared::domain::time::Timestamp;
+use shared::ports::Clock;
+use tests::clock::TestClock;
 use tests::world::World;
 
 use crate::connections::assert_problem;
@@ -46,6 +54,79 @@ async fn every_connection_is_on_one_page_and_no_row_of_the_fleet() {
     }
     let shown = world.get("/v1/connections").await.body["connections"][0].clone();
     assert_eq!(shown, world.get(&format!("/v1/connections/{}", shown["id"].as_str().unwrap())).await.body);
+}
+
+#[tokio::test]
+async fn eighteen_connections_by_threes_were_nine_pages_the_first_and_the_last_of_them_empty() {
+    let world = World::new().await;
+    for number in 0..18 {
+        world.connect(&format!("t{number}")).await;
+    }
+    // Rows that are in no list: a pause, counts, tombstones.
+    world.clock.advance(6000);
+    world.sweep().await;
+    for number in 0..5 {
+        world.connect(&format!("gone{number}")).await;
+        world.json(http::Method::DELETE, &format!("/v1/connections/gone{number}"), None).await;
+    }
+    for (parameters, limit) in [("", 3), ("", 5), ("", 18), ("", 50), ("status=active&", 3), ("status=active&", 17)] {
+        let pages = pages(&world, &format!("{parameters}limit={limit}")).await;
+        let sizes: Vec<usize> = pages.iter().map(Vec::len).collect();
+        let full = std::iter::repeat_n(limit, 18 / limit);
+        let expected: Vec<usize> = full.chain((18 % limit > 0).then_some(18 % limit)).collect();
+        assert_eq!(sizes, expected, "{parameters}limit={limit}");
+        assert_eq!(sorted(pages).len(), 18);
+    }
+    assert_eq!(pages(&world, "status=pending&limit=1").await, [[""; 0]], "one page says that there is none");
+}
+
+#[tokio::test]
+async fn a_page_ends_after_two_seconds_and_its_cursor_goes_on_where_it_has_stopped() {
+    let world = World::new().await;
+    for number in 0..9 {
+        world.connect(&format!("t{number}")).await;
+    }
+    crate::confirmation::journey(&world, "u", "approve").await;
+    let Ok(deployment) = Arc::try_unwrap(world.another().deployment) else { panic!("nobody else has it") };
+    let connections = Connections { clock: Arc::new(Slow(world.clock.clone())), ..deployment.connections };
+    let mut slow = world.another();
+    slow.deployment = Arc::new(Deployment { connections, ..deployment });
+    let pages = pages(&slow, "status=unconfirmed&limit=1").await;
+    assert_eq!(pages.concat(), ["u"]);
+    assert!(pages.len() > 1, "{pages:?}");
+}
+
+/// Each look at it takes a second.
+struct Slow(Arc<TestClock>);
+
+#[async_trait]
+impl Clock for Slow {
+    fn now(&self) -> Timestamp {
+        self.0.advance(1);
+        self.0.now()
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        self.0.sleep(duration).await;
+    }
+}
+
+#[tokio::test]
+async fn a_cursor_reads_nothing_but_the_list_that_it_belongs_to() {
+    let world = World::new().await;
+    world.connect("t").await;
+    world.clock.advance(6000);
+    world.sweep().await;
+    let forged = |text: &str| shared::domain::digest::base64url(text);
+    for last in ["#success", "#account#x", "t", "nobody"] {
+        for filter in ["", "active"] {
+            let status = if filter.is_empty() { String::new() } else { format!("status={filter}&") };
+            let page =
+                world.get(&format!("/v1/connections?{status}cursor={}", forged(&format!("{filter}/{last}")))).await;
+            let listed = page.body["connections"].as_array().unwrap();
+            assert!(listed.iter().all(|connection| connection["id"] == "t"), "{last}: {listed:?}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -38,6 +38,7 @@ mod races;
 mod refresh;
 mod refused;
 mod routes_agree;
+mod same_account;
 mod sealing;
 mod sessions;
 mod states;

@@ -158,6 +158,7 @@ impl Authorize {
             throw_away: session.as_ref().is_some_and(|session| session.throw_away),
             confirmation: (session.as_ref().filter(|session| session.confirm))
                 .map(|_| Confirmation::new(digest::base64url(self.entropy.bytes::<32>()))),
+            same_account: session.as_ref().is_some_and(|session| session.same_account),
             return_to: session.and_then(|session| session.return_to),
             created_at: began_at,
             expires_at: began_at + ATTEMPT_LIFETIME,

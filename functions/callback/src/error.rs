@@ -39,6 +39,10 @@ pub enum CallbackError {
     /// The grant was not stored. What is done with it: [`shared::protocol::connect`].
     #[error("the grant is not stored: {0:?}")]
     RefusedAfterExchange(Refusal),
+    #[error("the customer has approved with another account than the one that is connected")]
+    OtherAccount,
+    #[error("WebinarGeek did not say whose account it is, and only one is accepted")]
+    AccountUnknown,
     /// It is not known whether the last try took effect, so the grant is not revoked: it may be the stored one.
     #[error("the grant could not be stored: {0}")]
     NotStored(#[source] StoreError),

@@ -7,8 +7,9 @@
 //! 5. everything that can fail, before the code is spent: read the connection, a data key, the client secret
 //! 6. send the code: once, ever (RFC 6749 section 4.1.2: a replay may revoke what it issued)
 //! 7. seal, and **connect**: store the pair over what was seen in step 5
-//! 8. store how the attempt and its session ended
-//! 9. ask the provider whose account it is; [`shared::protocol::account`] does it for the import too
+//! 8. if only the account is accepted that is connected already: ask whose it is, [`shared::protocol::same_account`]
+//! 9. store how the attempt and its session ended
+//! 10. ask the provider whose account it is; [`shared::protocol::account`] does it for the import too
 //!
 //! What the browser then shows is in [`pages`].
 
@@ -24,7 +25,7 @@ use shared::domain::connection::grant::{self, Decision, NewGrant, NewPair};
 use shared::domain::connection::waiting::Awaited;
 use shared::domain::connection::{Row, SealedPair};
 use shared::domain::digest;
-use shared::domain::secret::{AccessToken, AuthorizationCode, State};
+use shared::domain::secret::{AccessToken, AuthorizationCode, Confirmation, State};
 use shared::domain::session::{SessionStatus, end_session};
 use shared::domain::time::Timestamp;
 use shared::domain::token_pair::{PairId, TokenResponse};
@@ -41,6 +42,7 @@ use shared::protocol::Deployment;
 use shared::protocol::client_secrets::Secrets;
 use shared::protocol::composition::Grants;
 use shared::protocol::connect::{Kept, Stored};
+use shared::protocol::same_account::Held;
 use shared::sealing::{self, SealingContext};
 use url::Url;
 
@@ -223,13 +225,22 @@ impl Callback {
         };
 
         // 8.
+        if attempt.same_account
+            && let Err(error) = self.hold_to_the_account(attempt, pair_id, &access_token, invocation.deadline).await
+        {
+            return Err(self.fail(attempt, &taker, error, invocation).await);
+        }
+
+        // 9.
         if let Err(error) = self.end(attempt, End::Connected).await {
             // The connection is stored and names the attempt that made it: a reload finds it there.
             tracing::warn!(%error, "the outcome of an attempt could not be stored");
         }
 
-        // 9.
-        self.identify(attempt, pair_id, &access_token, invocation.deadline).await;
+        // 10.
+        if !attempt.same_account {
+            self.identify(attempt, pair_id, &access_token, invocation.deadline).await;
+        }
         Ok(JourneyOutcome::Connected)
     }
 
@@ -278,7 +289,9 @@ impl Callback {
                 let name = attempt.state_hash.as_str();
                 let is_live =
                     matches!(&row, Row::Connection(connection) if connection.granted_by.name.as_str() == name);
-                is_live || row.waiting().is_some_and(|waiting| waiting.grant.name.as_str() == name)
+                // One that waits for its account, and not for its backend, has connected nothing yet.
+                let waits = row.waiting().filter(|_| attempt.confirmation.is_some());
+                is_live || waits.is_some_and(|waiting| waiting.grant.name.as_str() == name)
             }
         };
         if made_it && let Err(error) = self.end(attempt, End::Connected).await {
@@ -338,8 +351,12 @@ impl Callback {
         if !has_refresh_token {
             FailureClass::NoRefreshToken.warn("WebinarGeek has granted no refresh token: its customer is needed soon");
         }
+        // What waits for its account only is confirmed by this process, or by nobody.
+        let own = Confirmation::new(digest::base64url(self.entropy.bytes::<32>()));
+        let confirmation = attempt.confirmation.as_ref().or(attempt.same_account.then_some(&own));
         let grant = new_grant(
             attempt,
+            confirmation,
             &self.deployment.client_id,
             NewPair {
                 pair: SealedPair { id: pair_id, sealed, data_key: prepared.data_key.wrapped },
@@ -354,6 +371,24 @@ impl Callback {
         match self.grants.connecting.store(&grant, prepared.seen, Kept::InMemory { deadline }).await {
             Ok(Stored::Yes) => Ok(pair_id),
             Ok(Stored::No(refusal)) => Err(CallbackError::RefusedAfterExchange(refusal)),
+            Err(error) => Err(CallbackError::NotStored(error)),
+        }
+    }
+
+    /// Of a session that asks for the account which is connected already.
+    async fn hold_to_the_account(
+        &self,
+        attempt: &Attempt,
+        pair: PairId,
+        access_token: &AccessToken,
+        deadline: Timestamp,
+    ) -> Result<(), CallbackError> {
+        let (id, is_confirmed_later) = (&attempt.connection_id, attempt.confirmation.is_some());
+        match self.grants.same_account.hold(id, pair, access_token, is_confirmed_later, deadline).await {
+            Ok(Held::Same) => Ok(()),
+            Ok(Held::Another) => Err(CallbackError::OtherAccount),
+            Ok(Held::Unknown) => Err(CallbackError::AccountUnknown),
+            Ok(Held::Gone(refusal)) => Err(CallbackError::RefusedAfterExchange(refusal)),
             Err(error) => Err(CallbackError::NotStored(error)),
         }
     }
@@ -410,14 +445,20 @@ impl Callback {
     }
 }
 
-fn new_grant(attempt: &Attempt, client_id: &str, new: NewPair, now: Timestamp) -> NewGrant {
+fn new_grant(
+    attempt: &Attempt,
+    confirmation: Option<&Confirmation>,
+    client_id: &str,
+    new: NewPair,
+    now: Timestamp,
+) -> NewGrant {
     NewGrant {
         id: attempt.connection_id.clone(),
         client_id: client_id.to_owned(),
         name: attempt.state_hash.as_str().to_owned(),
         order: attempt.order,
         session: attempt.session.clone(),
-        awaited: attempt.confirmation.as_ref().map(|confirmation| Awaited::new(confirmation, now)),
+        awaited: confirmation.map(|confirmation| Awaited::new(confirmation, now)),
         is_throw_away: attempt.throw_away,
         is_not_refreshed: false,
         new,

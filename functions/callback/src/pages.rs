@@ -54,7 +54,10 @@ pub(crate) fn is_final(ended: &Result<JourneyOutcome, CallbackError>) -> bool {
 /// reloaded.
 pub(crate) fn failure(error: &CallbackError) -> Option<JourneyFailure> {
     match error {
-        CallbackError::ErrorResponse(_) | CallbackError::Exchange(_) => Some(JourneyFailure::Provider),
+        CallbackError::ErrorResponse(_) | CallbackError::Exchange(_) | CallbackError::AccountUnknown => {
+            Some(JourneyFailure::Provider)
+        }
+        CallbackError::OtherAccount => Some(JourneyFailure::OtherAccount),
         CallbackError::RefusedBeforeExchange(refusal) | CallbackError::RefusedAfterExchange(refusal) => {
             Some(match refusal {
                 Refusal::SessionUsed => JourneyFailure::SessionUsed,
@@ -159,9 +162,16 @@ fn failed(error: &CallbackError, attempt: Option<&Attempt>, request_id: &str) ->
         | CallbackError::FailedBefore { failure: JourneyFailure::Disconnected, .. } => {
             (StatusCode::SERVICE_UNAVAILABLE, "The connection was taken away in the meantime", ASK_AGAIN)
         }
+        CallbackError::OtherAccount | CallbackError::FailedBefore { failure: JourneyFailure::OtherAccount, .. } => (
+            StatusCode::BAD_REQUEST,
+            "This is another WebinarGeek account",
+            "Another account is connected here, and only that one can be connected again. This approval has not been used. \
+             Sign in at WebinarGeek with the account that is connected, and ask for a new link.",
+        ),
         CallbackError::NotExchanged(_) => (StatusCode::BAD_GATEWAY, THEIRS, RELOAD),
         CallbackError::ErrorResponse(_)
         | CallbackError::Exchange(_)
+        | CallbackError::AccountUnknown
         | CallbackError::FailedBefore { failure: JourneyFailure::Provider, .. } => (
             StatusCode::BAD_GATEWAY,
             THEIRS,
@@ -216,6 +226,8 @@ fn log_level(error: &CallbackError) -> LogLevel {
         CallbackError::Secret(error) => LogLevel::Failure(error.into()),
         CallbackError::OutcomeUnknown
         | CallbackError::ErrorResponse(_)
+        | CallbackError::OtherAccount
+        | CallbackError::AccountUnknown
         | CallbackError::NoTime
         | CallbackError::RefusedBeforeExchange(Refusal::Disconnected)
         | CallbackError::RefusedAfterExchange(Refusal::Disconnected | Refusal::Superseded) => LogLevel::Unhappy,

@@ -1,7 +1,9 @@
 //! `GET /v1/connections?status=&limit=&cursor=`.
 //!
-//! A page has a fixed number of rows that are read, less those that do not match: it may be empty and still have a
-//! cursor. Connections that need their customer stand in an index of their own and are found at once, in any fleet.
+//! A page is full, unless the list ends or the search takes too long: then it has a cursor all the same. Connections that
+//! need their customer stand in an index of their own and are found at once, in any fleet.
+
+use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -15,12 +17,16 @@ use shared::domain::digest;
 use shared::http::problem::Problem;
 use shared::http::query::Query;
 use shared::http::{Request, Response, reply};
+use shared::ports::Page;
 
 use crate::status::{self, Status};
 use crate::{Connections, ConnectionsError};
 
 const LIMIT_DEFAULT: u8 = 50;
 const LIMIT_LARGEST: u8 = 100;
+
+/// How long a request looks for rows that match. Of a large fleet in which none does, it answers an empty page then.
+const LOOKS_FOR: Duration = Duration::from_secs(2);
 
 struct Wanted {
     filter: Filter,
@@ -81,16 +87,37 @@ impl Filter {
 
 impl Connections {
     pub(crate) async fn list(&self, request: &Request) -> Result<Response, ConnectionsError> {
-        let Wanted { filter, limit, after } = wanted(request)?;
-        let page = self.listing.list_connections(filter.listing(), limit, after).await?;
-        for row in &page.rows {
-            if let Row::Unreadable(unreadable) = row {
-                self.quarantine.put_off(unreadable, PutOffBy::Caller).await;
+        let wanted = wanted(request)?;
+        let Page { rows, next } = self.page(&wanted).await?;
+        let shown: Vec<_> = rows.iter().map(status::show).collect();
+        let next_cursor = next.map(|last| cursor(wanted.filter, &last));
+        Ok(reply::json(StatusCode::OK, &json!({ "connections": shown, "next_cursor": next_cursor })))
+    }
+
+    async fn page(&self, Wanted { filter, limit, after }: &Wanted) -> Result<Page, ConnectionsError> {
+        let (limit, until) = (usize::from(*limit), self.clock.now() + LOOKS_FOR);
+        let (mut found, mut next, mut looks_at) = (Vec::new(), after.clone(), 0);
+        // One more than the page holds, so that the last page knows that it is the last.
+        while found.len() <= limit {
+            // Where few match, more and more are looked at.
+            looks_at = (limit + 1 - found.len()).max(looks_at * 2).min(usize::from(LIMIT_LARGEST));
+            let page = self.listing.list_connections(filter.listing(), looks_at as u8, next).await?;
+            for row in &page.rows {
+                if let Row::Unreadable(unreadable) = row {
+                    self.quarantine.put_off(unreadable, PutOffBy::Caller).await;
+                }
+            }
+            found.extend(page.rows.into_iter().filter(|row| filter.matches(row)));
+            next = page.next;
+            if next.is_none() || self.clock.now() >= until {
+                break;
             }
         }
-        let shown: Vec<_> = page.rows.iter().filter(|row| filter.matches(row)).map(status::show).collect();
-        let next_cursor = page.next.map(|last| cursor(filter, &last));
-        Ok(reply::json(StatusCode::OK, &json!({ "connections": shown, "next_cursor": next_cursor })))
+        if found.len() > limit {
+            found.truncate(limit);
+            next = found.last().map(|last| last.id().to_owned());
+        }
+        Ok(Page { rows: found, next })
     }
 }
 

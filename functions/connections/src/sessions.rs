@@ -5,6 +5,7 @@ use std::time::Duration;
 use http::StatusCode;
 use http::header::LOCATION;
 use serde_json::json;
+use shared::domain::attempt::JourneyFailure;
 use shared::domain::connection::Row;
 use shared::domain::connection_id::ConnectionId;
 use shared::domain::digest;
@@ -31,7 +32,7 @@ impl Connections {
     ) -> Result<Response, ConnectionsError> {
         let members = Members::parse(
             request,
-            &["connection_id", "return_to", "expires_in", "confirm_page", "confirm", "throw_away"],
+            &["connection_id", "return_to", "expires_in", "confirm_page", "confirm", "same_account", "throw_away"],
         )?;
         let connection_id = match members.text("connection_id")? {
             Some(text) => {
@@ -54,6 +55,11 @@ impl Connections {
         if confirm && return_to.is_none() {
             return Err(Problem::field("return_to", "is required with confirm: it brings the confirmation back").into());
         }
+        let same_account = members.boolean("same_account")?.unwrap_or(false);
+        if same_account && self.settings.account_url.is_none() {
+            let detail = "needs AccountUrl, the parameter that says where WebinarGeek tells whose account it is";
+            return Err(Problem::field("same_account", detail).into());
+        }
 
         // Its place in the order of the id's events: a link that was made later may be used after this one.
         let order = self.orders.take(&connection_id).await?;
@@ -65,6 +71,7 @@ impl Connections {
             return_to,
             confirm_page,
             confirm,
+            same_account,
             throw_away,
             status: SessionStatus::Pending,
             is_confirmed: false,
@@ -124,6 +131,11 @@ impl Connections {
         if is_completed && !is_awaited {
             return Ok(Some(("completed", None)));
         }
+        // Of a grant that was refused because of its account, the row tells nothing more.
+        let refused = [JourneyFailure::OtherAccount, JourneyFailure::Provider].map(SessionStatus::Failed);
+        if session.same_account && refused.contains(&session.status) {
+            return Ok(None);
+        }
         let row = self.connections.row(&session.connection_id).await?;
         let is_marked = row.as_ref().and_then(Row::session).is_some_and(|mark| mark.id == session.id);
         Ok(match row {
@@ -131,6 +143,7 @@ impl Connections {
             Some(row) if is_awaited && (is_completed || is_marked) => Some(awaiting(session, &row, self.clock.now())),
             // Its row is deleted, long after it was taken away.
             None if is_completed => Some(("failed", Some("disconnected"))),
+            Some(row) if session.same_account => row.is_confirmed(&session.id, None).then_some(("completed", None)),
             _ => is_marked.then_some(("completed", None)),
         })
     }

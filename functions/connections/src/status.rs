@@ -58,8 +58,18 @@ pub(crate) fn show(row: &Row) -> Value {
     shown["id"] = row.id().into();
     shown["status"] = status.into();
     // What is not known is null, but not absent.
-    for member in ["reason", "version", "expires_at", "refreshed_at", "next_refresh_at", "failures", "scope", "account"]
-    {
+    for member in [
+        "reason",
+        "version",
+        "created_at",
+        "expires_at",
+        "refreshed_at",
+        "next_refresh_at",
+        "failures",
+        "scope",
+        "account",
+        "account_changed_from",
+    ] {
         if shown.get(member).is_none() {
             shown[member] = Value::Null;
         }
@@ -77,12 +87,14 @@ fn live(connection: &Connection) -> Value {
     json!({
         "reason": reason,
         "version": connection.version,
+        "created_at": connection.created_at.rfc3339(),
         "expires_at": is_refreshed.then(|| connection.expires_at.rfc3339()),
         "refreshed_at": is_refreshed.then(|| connection.refreshed_at.rfc3339()),
         "next_refresh_at": connection.state.is_in_use().then(|| connection.refresh_at.rfc3339()),
         "failures": connection.journal.failures,
         "scope": connection.scope,
         "account": connection.account.as_ref().map(account),
+        "account_changed_from": connection.account_changed_from(),
     })
 }
 

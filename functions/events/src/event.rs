@@ -39,6 +39,8 @@ pub struct Event {
     pub version: i64,
     /// Why it is degraded, or must be connected again.
     pub reason: Option<FailureClass>,
+    /// The id of the account that it was for, where it was reconnected by another one.
+    pub account_changed_from: Option<String>,
 }
 
 impl Event {
@@ -66,7 +68,7 @@ impl Event {
             (Seen::Absent, Seen::Present { version, reason, .. }) => (Kind::ReauthRequired, *version, *reason),
             (Seen::Unreadable, Seen::Present { health, version, reason, .. }) => match health {
                 Health::Active => (Kind::Recovered, *version, None),
-                Health::Degraded | Health::NotRefreshed => return None,
+                Health::Degraded | Health::NotRefreshed | Health::NotIdentified => return None,
                 Health::ReauthRequired => (Kind::ReauthRequired, *version, *reason),
             },
             (
@@ -75,6 +77,9 @@ impl Event {
             ) => match (before, after) {
                 // Published when its first refresh has succeeded.
                 (_, Health::NotRefreshed) => return None,
+                // Published when its account is known, or cannot be found out.
+                (_, Health::NotIdentified) => return None,
+                (Health::NotIdentified, Health::Active) => (Kind::Reconnected, *version, None),
                 (Health::NotRefreshed, Health::Active | Health::Degraded) => (Kind::Reconnected, *version, None),
                 (_, Health::Active | Health::Degraded) if old_grant != grant => (Kind::Reconnected, *version, None),
                 _ if before == after && old_grant == grant => return None,
@@ -83,7 +88,11 @@ impl Event {
                 (_, Health::Active) => (Kind::Recovered, *version, None),
             },
         };
-        Some(Self { kind, connection, version, reason })
+        let account_changed_from = match (kind, new) {
+            (Kind::Reconnected, Seen::Present { account_changed_from, .. }) => account_changed_from.clone(),
+            _ => None,
+        };
+        Some(Self { kind, connection, version, reason, account_changed_from })
     }
 
     /// The same whenever the change is delivered again. No connection id contains a slash.
@@ -100,6 +109,7 @@ impl Event {
             "connection_id": self.connection.as_str(),
             "version": self.version,
             "reason": self.reason.map(FailureClass::as_str),
+            "account_changed_from": self.account_changed_from,
             "occurred_at": at.rfc3339(),
         });
         BusEntry { detail_type: self.kind.as_str(), detail: detail.to_string(), at }

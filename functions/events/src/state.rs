@@ -11,6 +11,8 @@ pub enum Health {
     ReauthRequired,
     /// An import has replaced it, and has no token yet.
     NotRefreshed,
+    /// A new grant has taken its place, and it is being asked whose account that is for.
+    NotIdentified,
 }
 
 /// What the published events say about a connection.
@@ -25,6 +27,8 @@ pub enum Seen {
         /// The customer's grant that its pair was refreshed from.
         grant: String,
         reason: Option<FailureClass>,
+        /// The id of the account that it was for before, if it is another account's now.
+        account_changed_from: Option<String>,
         /// False for an import that needs its customer before it ever had a token: no `connected` was published.
         was_connected: bool,
     },
@@ -47,6 +51,7 @@ impl Seen {
             _ if !connection.was_connected => return Self::Absent,
             _ if !connection.has_been_refreshed => (Health::NotRefreshed, connection.journal.reason),
             _ if connection.is_degraded() => (Health::Degraded, connection.journal.reason),
+            _ if connection.is_being_identified => (Health::NotIdentified, connection.journal.reason),
             _ => (Health::Active, connection.journal.reason),
         };
         Self::Present {
@@ -54,6 +59,7 @@ impl Seen {
             version: connection.version,
             grant: connection.granted_by.name.clone(),
             reason,
+            account_changed_from: connection.account_changed_from().map(str::to_owned),
             was_connected: connection.was_connected,
         }
     }

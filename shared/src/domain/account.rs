@@ -7,7 +7,7 @@ use super::connection_id::ConnectionId;
 use super::digest;
 use super::item::{BadAttribute, Item};
 use super::token_pair::PairId;
-use super::write::{Change, Test, Write, WriteName, clause};
+use super::write::{Change, Clause, Test, Write, WriteName, clause};
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -84,12 +84,24 @@ pub fn identify(id: &ConnectionId, pair: PairId, known: &KnownAccount) -> Write 
     Write {
         name: WriteName::Identify,
         key: id.as_str().to_owned(),
-        clauses: vec![clause(
-            "the stored pair is the one that was asked with",
-            Test::Equals(attributes::PAIR_ID, pair.as_bytes().to_vec().into()),
-        )],
-        changes: known.changes(),
+        clauses: vec![stored_pair_is(pair)],
+        changes: known.changes().into_iter().chain([Change::Remove(attributes::NOT_IDENTIFIED)]).collect(),
     }
+}
+
+/// The provider did not say whose account it is.
+pub fn not_identified(id: &ConnectionId, pair: PairId) -> Write {
+    Write {
+        name: WriteName::Identify,
+        key: id.as_str().to_owned(),
+        clauses: vec![stored_pair_is(pair)],
+        changes: vec![Change::Remove(attributes::NOT_IDENTIFIED)],
+    }
+}
+
+fn stored_pair_is(pair: PairId) -> Clause {
+    let is_stored = Test::Equals(attributes::PAIR_ID, pair.as_bytes().to_vec().into());
+    clause("the stored pair is the one that was asked with", is_stored)
 }
 
 /// Notes the account for a pair that waits for its confirmation.

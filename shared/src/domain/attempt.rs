@@ -131,6 +131,8 @@ pub enum JourneyFailure {
     Disconnected,
     /// The grant could not be stored yet. It may come out of the queue later: the connection then says so.
     NotStored,
+    /// The customer has approved with another account than the one that was asked for.
+    OtherAccount,
 }
 
 impl JourneyFailure {
@@ -141,11 +143,12 @@ impl JourneyFailure {
             Self::Superseded => "superseded",
             Self::Disconnected => "disconnected",
             Self::NotStored => "not_stored",
+            Self::OtherAccount => "other_account",
         }
     }
 
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Provider, Self::SessionUsed, Self::Superseded, Self::Disconnected, Self::NotStored]
+        [Self::Provider, Self::SessionUsed, Self::Superseded, Self::Disconnected, Self::NotStored, Self::OtherAccount]
             .into_iter()
             .find(|failure| failure.as_str() == text)
     }
@@ -167,6 +170,8 @@ pub struct Attempt {
     pub order: Order,
     /// The browser carries it to the integrator's product, whose backend confirms connections.
     pub confirmation: Option<Confirmation>,
+    /// Whether only the account is welcome that is connected already.
+    pub same_account: bool,
     pub created_at: Timestamp,
     pub expires_at: Timestamp,
     pub phase: Phase,
@@ -205,6 +210,7 @@ impl Attempt {
             throw_away: item.optional_number("throw_away")?.is_some(),
             order: Order::of(item, "order")?,
             confirmation: item.optional_string("confirmation")?.map(Confirmation::new),
+            same_account: item.number("same_account")? != 0,
             created_at: item.time("created_at")?,
             expires_at: item.time("expires_at")?,
             phase: Phase::parse(item.string("phase")?).ok_or(bad("phase"))?,

@@ -128,6 +128,10 @@ pub struct Connection {
     /// Whether its session was made for a connection that may be lost. The doctor ends no other grant.
     pub is_throw_away: bool,
     pub account: Option<KnownAccount>,
+    /// The id of the last account that is known of the grants before this one.
+    pub account_before: Option<String>,
+    /// Its account is being asked for: until it is known, or cannot be found out, nothing is told of a reconnect.
+    pub is_being_identified: bool,
     pub waiting: Option<Waiting>,
     pub revocations: Revocations,
 }
@@ -309,6 +313,18 @@ impl Connection {
     /// that is less: otherwise a `min_ttl` that no token can meet would refresh again and again.
     pub fn is_fresh_for(&self, min_ttl: Duration, now: Timestamp) -> bool {
         self.expires_at > now + min_ttl.min(self.lifetime / 2)
+    }
+
+    /// The account that its customer was last known to have, by id.
+    pub fn last_known_account(&self) -> Option<&str> {
+        let known = self.account.as_ref().map(|known| known.account.id.as_str());
+        known.or(self.account_before.as_deref())
+    }
+
+    /// The account that it was for before, where its customer has connected again with another one.
+    pub fn account_changed_from(&self) -> Option<&str> {
+        let (known, before) = (self.account.as_ref()?, self.account_before.as_deref()?);
+        (known.account.id != before).then_some(before)
     }
 
     /// Whether its refreshes fail, and a token may soon be missing.

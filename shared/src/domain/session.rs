@@ -123,6 +123,8 @@ pub struct Session {
     pub confirm_page: bool,
     /// Whether the integrator's backend confirms the connection that it makes.
     pub confirm: bool,
+    /// Whether only the account is welcome that is connected already.
+    pub same_account: bool,
     /// Whether the connection that it makes may be lost: the doctor tries on it how the provider rotates.
     pub throw_away: bool,
     pub status: SessionStatus,
@@ -153,6 +155,7 @@ impl Session {
             return_to,
             confirm_page: item.number("confirm_page")? != 0,
             confirm: item.number("confirm")? != 0,
+            same_account: item.number("same_account")? != 0,
             throw_away: item.optional_number("throw_away")?.is_some(),
             status: SessionStatus::parse(item)?,
             is_confirmed: item.optional_number("is_confirmed")?.is_some(),
@@ -172,6 +175,7 @@ impl Session {
             Change::Set("connection_id", self.connection_id.as_str().into()),
             Change::Set("confirm_page", Value::N(self.confirm_page.into())),
             Change::Set("confirm", Value::N(self.confirm.into())),
+            Change::Set("same_account", Value::N(self.same_account.into())),
             Change::Set("status", self.status.as_str().into()),
             Change::Set("order", self.order.number().into()),
             Change::Set("begun_at", self.begun_at.into()),

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use crate::domain::account::{Account, KnownAccount, claim, identify, identify_waiting};
+use crate::domain::account::{Account, KnownAccount, claim, identify, identify_waiting, not_identified};
 use crate::domain::connection::{Connection, Row};
 use crate::domain::connection_id::ConnectionId;
 use crate::domain::secret::AccessToken;
@@ -26,8 +26,11 @@ pub struct AccountLookup {
 impl AccountLookup {
     /// For a live pair.
     pub async fn identify(&self, id: &ConnectionId, pair: PairId, access_token: &AccessToken, deadline: Timestamp) {
-        let Some(account) = self.read(access_token, deadline).await else { return };
-        let noted = self.note(id, pair, account).await;
+        let noted = match self.read(access_token, deadline).await {
+            Some(account) => self.note(id, pair, account).await,
+            None if self.accounts.is_some() => self.writes.write(&not_identified(id, pair)).await.map(|_| ()),
+            None => Ok(()),
+        };
         log_not_stored(noted);
     }
 
@@ -51,7 +54,7 @@ impl AccountLookup {
         log_not_stored(noted);
     }
 
-    async fn read(&self, access_token: &AccessToken, deadline: Timestamp) -> Option<Account> {
+    pub(super) async fn read(&self, access_token: &AccessToken, deadline: Timestamp) -> Option<Account> {
         let accounts = self.accounts.as_ref().filter(|_| self.clock.now() + REQUEST_BUDGET < deadline)?;
         let read = accounts.read(access_token).await;
         read.inspect_err(|error| tracing::warn!(%error, "the connection's account could not be read")).ok()

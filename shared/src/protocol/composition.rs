@@ -17,6 +17,7 @@ use super::quarantine::Quarantine;
 use super::refresh::Refreshing;
 use super::replay::Replaying;
 use super::revoke::{RevocationList, Revoking};
+use super::same_account::SameAccount;
 use crate::ports::{
     ClaimAccounts, Clock, Entropy, Escrow, FleetRows, MakeDataKeys, OpenDataKeys, ReadAccount, ReadClientSecret,
     ReadConnections, RefreshPair, RevokeToken, WriteAttempts, WriteConnections, WriteOrders,
@@ -51,6 +52,7 @@ pub struct RefreshServices {
 pub struct Grants {
     pub connecting: Arc<Connecting>,
     pub accounts: Arc<AccountLookup>,
+    pub same_account: Arc<SameAccount>,
     pub secrets: Arc<ClientSecrets>,
 }
 
@@ -68,9 +70,24 @@ pub struct Refreshes {
 impl Grants {
     pub fn new(services: &GrantServices, deployment: &Deployment) -> Self {
         let GrantServices { connections, writes, claims, escrow, client_secret, accounts, clock, entropy } = services;
+        let lookup = Arc::new(AccountLookup {
+            accounts: accounts.clone(),
+            connections: connections.clone(),
+            writes: writes.clone(),
+            claims: claims.clone(),
+            clock: clock.clone(),
+        });
         Self {
+            same_account: Arc::new(SameAccount {
+                refresh_every: deployment.refresh_every,
+                connections: connections.clone(),
+                writes: writes.clone(),
+                accounts: lookup.clone(),
+                clock: clock.clone(),
+            }),
             connecting: Arc::new(Connecting {
                 refresh_every: deployment.refresh_every,
+                asks_for_accounts: accounts.is_some(),
                 pairs: PairStore {
                     writes: writes.clone(),
                     escrow: escrow.clone(),
@@ -80,13 +97,7 @@ impl Grants {
                 list: RevocationList { connections: connections.clone(), writes: writes.clone(), clock: clock.clone() },
                 clock: clock.clone(),
             }),
-            accounts: Arc::new(AccountLookup {
-                accounts: accounts.clone(),
-                connections: connections.clone(),
-                writes: writes.clone(),
-                claims: claims.clone(),
-                clock: clock.clone(),
-            }),
+            accounts: lookup,
             secrets: Arc::new(ClientSecrets::new(client_secret.clone())),
         }
     }

@@ -47,6 +47,10 @@ impl Confirming {
             let now = self.clock.now();
             let waits = seen.waiting().filter(|waits| waits.is_confirmed_by(&session.mark(), confirmation, now));
             let Some(waits) = waits.filter(|waits| !waits.is_superseded(&seen)) else { return Ok(None) };
+            // The live connection may be another account's since the journey has ended.
+            if session.same_account && waits.is_of_the_same_account(&seen) != Some(true) {
+                return Ok(None);
+            }
             // 2.
             let (write, dropped) = waiting::confirm(&seen, waits, self.refresh_every, now);
             row = match self.writes.write(&write).await? {

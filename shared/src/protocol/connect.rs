@@ -17,7 +17,7 @@ use std::time::Duration;
 use super::escrow::PairStore;
 use super::revoke::{RevocationList, log_dropped};
 use crate::domain::connection::Row;
-use crate::domain::connection::grant::{Decision, NewGrant, Refusal, connect};
+use crate::domain::connection::grant::{Decision, NewGrant, Refusal, connect, to_be_identified};
 use crate::domain::connection::revocation::Revocation;
 use crate::domain::connection::waiting::await_confirmation;
 use crate::domain::escrow::Escrowed;
@@ -30,6 +30,8 @@ const TRIES: u32 = 10;
 
 pub struct Connecting {
     pub refresh_every: Duration,
+    /// Whether the account of a grant is asked for, by the process that has stored it.
+    pub asks_for_accounts: bool,
     pub pairs: PairStore,
     pub list: RevocationList,
     pub clock: Arc<dyn Clock>,
@@ -71,7 +73,12 @@ impl Connecting {
             }
             let now = self.clock.now();
             let (write, dropped) = match &grant.awaited {
-                None => connect(grant, seen.as_ref(), self.refresh_every, now),
+                None => {
+                    let (write, dropped) = connect(grant, seen.as_ref(), self.refresh_every, now);
+                    // Out of the queue, no process is left that could ask.
+                    let is_asked = self.asks_for_accounts && matches!(kept, Kept::InMemory { .. });
+                    (if is_asked { to_be_identified(write, seen.as_ref()) } else { write }, dropped)
+                }
                 Some(awaited) => await_confirmation(grant, awaited, seen.as_ref(), now),
             };
             let written = match kept {

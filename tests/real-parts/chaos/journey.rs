@@ -68,6 +68,7 @@ pub(super) async fn back_with_a_code(fleet: &Fleet, provider: Provider, id: &Con
         order: Order::at(now),
         throw_away: false,
         confirmation: None,
+        same_account: false,
         created_at: now,
         expires_at: now + ATTEMPT_LIFETIME,
         phase: Phase::Pending,

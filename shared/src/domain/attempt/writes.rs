@@ -26,6 +26,7 @@ pub fn begin(attempt: &Attempt) -> Write {
         Change::Set("expires_at", attempt.expires_at.into()),
         Change::Set("ttl", (attempt.expires_at + KEPT_AFTER_EXPIRY).into()),
         Change::Set("phase", attempt.phase.as_str().into()),
+        Change::Set("same_account", i64::from(attempt.same_account).into()),
     ];
     if let Some(verifier) = &attempt.code_verifier {
         changes.push(Change::Set("code_verifier", verifier.expose().into()));

@@ -67,6 +67,10 @@ attributes! {
     ACCOUNT_EMAIL = "account_email", Removes;
     /// Another connection of the same account.
     ACCOUNT_ALSO = "account_also", Removes;
+    /// The account of the grant before.
+    ACCOUNT_BEFORE = "account_before", Removes;
+    /// 1 while the account of a grant that has replaced another is being asked for.
+    NOT_IDENTIFIED = "not_identified", Removes;
 
     // Lease and journal of the live pair.
     LEASE_OWNER = "lease_owner", Removes;
@@ -123,7 +127,7 @@ pub const QUARANTINED: &str = "quarantined";
 pub const OF_THE_ACCOUNT: [&str; 4] = [ACCOUNT_ID, ACCOUNT_COMPANY, ACCOUNT_EMAIL, ACCOUNT_ALSO];
 
 /// What belongs to a stored pair and ends with it: its lease, journal and failures.
-pub const OF_THE_PAIR: [&str; 13] = [
+pub const OF_THE_PAIR: [&str; 14] = [
     LEASE_OWNER,
     LEASE_UNTIL,
     LEASES,
@@ -136,6 +140,7 @@ pub const OF_THE_PAIR: [&str; 13] = [
     NEEDS_CUSTOMER_SINCE,
     NEEDS_CUSTOMER_WHY,
     NOT_REFRESHED,
+    NOT_IDENTIFIED,
     ATTENTION,
 ];
 

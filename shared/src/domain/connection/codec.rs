@@ -65,6 +65,8 @@ fn connection(item: &Item) -> Result<Connection, BadAttribute> {
         confirmed: Confirmed::parse(item)?,
         is_throw_away: item.optional_number(a::THROW_AWAY)?.is_some(),
         account: KnownAccount::parse(item)?,
+        is_being_identified: item.optional_number(a::NOT_IDENTIFIED)?.is_some(),
+        account_before: item.optional_string(a::ACCOUNT_BEFORE)?.map(str::to_owned),
         waiting: Waiting::parse(item)?,
         revocations: Revocations::parse(item)?,
     })

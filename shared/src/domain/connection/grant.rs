@@ -5,9 +5,10 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::attributes::{
-    BEGINS, CLIENT_ID, CONFIRMED, CONNECTED, CREATED_AT, DATA_KEY, EXPIRES_AT, FORMAT, FORMAT_VERSION, GRANT_ORDER,
-    GRANTED_BY, LIFETIME, NOT_REFRESHED, OF_THE_ACCOUNT, OF_THE_PAIR, PAIR_ID, REFRESH_AT, REFRESHABLE, REFRESHED_AT,
-    REPLACES, REVOCATION, SCOPE, SEALED, SHARD, STATUS, THROW_AWAY, TOKEN_TYPE, VACANT_SINCE, VERSION,
+    ACCOUNT_BEFORE, BEGINS, CLIENT_ID, CONFIRMED, CONNECTED, CREATED_AT, DATA_KEY, EXPIRES_AT, FORMAT, FORMAT_VERSION,
+    GRANT_ORDER, GRANTED_BY, LIFETIME, NOT_IDENTIFIED, NOT_REFRESHED, OF_THE_ACCOUNT, OF_THE_PAIR, PAIR_ID, REFRESH_AT,
+    REFRESHABLE, REFRESHED_AT, REPLACES, REVOCATION, SCOPE, SEALED, SHARD, STATUS, THROW_AWAY, TOKEN_TYPE,
+    VACANT_SINCE, VERSION,
 };
 use super::revision::{counted, is_as_seen};
 use super::revocation::{Added, Revocation};
@@ -164,6 +165,9 @@ impl NewGrant {
             Change::Remove(VACANT_SINCE),
             Change::Remove(REVOCATION),
         ];
+        changes.extend(
+            live.and_then(Connection::last_known_account).map(|before| Change::Set(ACCOUNT_BEFORE, before.into())),
+        );
         let may_be_lost = self.is_throw_away;
         changes.push(if may_be_lost { Change::Set(THROW_AWAY, 1.into()) } else { Change::Remove(THROW_AWAY) });
         if self.new.scope.is_none() {
@@ -197,6 +201,16 @@ pub fn connect(grant: &NewGrant, seen: Option<&Row>, refresh_every: Duration, no
     // acknowledgement would put a spent pair over its successor.
     let (key, clauses) = (grant.id.as_str().to_owned(), vec![is_as_seen(seen)]);
     (Write { name: WriteName::Connect, key, clauses, changes }, dropped)
+}
+
+/// Of a grant whose account is asked for as soon as it is stored. Where it takes the place of one whose account is known,
+/// its listeners hear of it with the answer, or with the next refresh: they are told whether the account is another one.
+pub fn to_be_identified(mut write: Write, seen: Option<&Row>) -> Write {
+    if seen.and_then(Row::live).is_some_and(|live| live.was_connected && live.last_known_account().is_some()) {
+        write.changes.retain(|change| change.attribute() != NOT_IDENTIFIED);
+        write.changes.push(Change::Set(NOT_IDENTIFIED, 1.into()));
+    }
+    write
 }
 
 /// Puts the live pair that a grant replaces into the list of grants to revoke.

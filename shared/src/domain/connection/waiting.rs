@@ -22,7 +22,7 @@ use super::attributes::{
 use super::grant::{NewGrant, replace, version_of};
 use super::revision::{COUNTED, counted, is_as_seen};
 use super::revocation::{Added, Revocation};
-use super::{Row, schedule};
+use super::{Connection, Row, schedule};
 use crate::domain::account::{Account, KnownAccount};
 use crate::domain::digest;
 use crate::domain::item::{BadAttribute, Item};
@@ -118,6 +118,13 @@ impl Waiting {
     /// Whether a journey of this session has brought it.
     pub fn is_of(&self, session: &SessionId) -> bool {
         self.grant.session.as_ref().is_some_and(|mark| mark.id == *session)
+    }
+
+    /// Whether it is of the account that the live connection is of; `None` where that cannot be told, because its own is
+    /// not known. Where there is nothing to compare with, every account is the same.
+    pub fn is_of_the_same_account(&self, row: &Row) -> Option<bool> {
+        let Some(live) = row.live().and_then(Connection::last_known_account) else { return Some(true) };
+        self.account.as_ref().map(|account| account.id == live)
     }
 
     /// A later grant is live in its row.

@@ -76,6 +76,7 @@ impl Scenario {
                 return_to: ReturnTo::stored(RETURN_TO).filter(|_| confirm),
                 confirm_page: false,
                 confirm,
+                same_account: false,
                 throw_away: false,
                 status: SessionStatus::Pending,
                 is_confirmed: false,

@@ -94,6 +94,7 @@ impl Journey {
             order: order(random),
             throw_away: random.percent(30),
             confirmation: random.percent(30).then(|| Confirmation::new("confirmation")),
+            same_account: false,
             created_at,
             expires_at: created_at + writes::ATTEMPT_LIFETIME,
             phase: Phase::Pending,
@@ -109,6 +110,7 @@ impl Journey {
             return_to: None,
             confirm_page: random.percent(50),
             confirm: random.percent(30),
+            same_account: false,
             throw_away: random.percent(30),
             status: SessionStatus::Pending,
             is_confirmed: false,
@@ -145,10 +147,11 @@ fn status(random: &mut Random) -> SessionStatus {
     }
 }
 
-const FAILURES: [JourneyFailure; 5] = [
+const FAILURES: [JourneyFailure; 6] = [
     JourneyFailure::Provider,
     JourneyFailure::SessionUsed,
     JourneyFailure::Superseded,
     JourneyFailure::Disconnected,
     JourneyFailure::NotStored,
+    JourneyFailure::OtherAccount,
 ];

@@ -61,6 +61,8 @@ pub(super) fn connection() -> Item {
         (a::SHARD, i64::from(SHARD).into()),
         (a::NOT_REFRESHED, Value::N(1)),
         (a::CONFIRMED, format!("{}/hash", grant(1).session.unwrap().id.as_str()).into()),
+        (a::ACCOUNT_BEFORE, "0".into()),
+        (a::NOT_IDENTIFIED, Value::N(1)),
         (a::DISCONNECT_ORDER, Value::N(1)),
     ];
     item.0.extend(others.map(|(name, value)| (name.into(), value)));

@@ -27,7 +27,7 @@ pub(super) struct Odd {
 }
 
 /// Attributes that a live row may lack while it has all others.
-const MAY_BE_MISSING: [&str; 20] = [
+const MAY_BE_MISSING: [&str; 22] = [
     a::SHARD,
     a::ATTENTION,
     a::SCOPE,
@@ -37,6 +37,8 @@ const MAY_BE_MISSING: [&str; 20] = [
     a::ACCOUNT_COMPANY,
     a::ACCOUNT_EMAIL,
     a::ACCOUNT_ALSO,
+    a::ACCOUNT_BEFORE,
+    a::NOT_IDENTIFIED,
     a::LEASES,
     a::ANSWERED,
     a::FAILURES,

@@ -1,0 +1,197 @@
+//! `same_account: true`: only the account that is connected already can be connected again.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use callback::Callback;
+use http::StatusCode;
+use http::header::LOCATION;
+use local::deployment::Deployment;
+use serde_json::{Value, json};
+use shared::domain::connection::Row;
+use shared::domain::connection_id::ConnectionId;
+use shared::ports::{ReadConnections, StoreError};
+use shared::protocol::composition::Grants;
+use shared::protocol::same_account::SameAccount;
+use tests::tokens;
+use tests::world::{Answer, Setup, World};
+use url::Url;
+
+use crate::confirmation::{confirm, parameter};
+use crate::connections::assert_problem;
+
+struct Down;
+
+#[async_trait]
+impl ReadConnections for Down {
+    async fn row(&self, _: &ConnectionId) -> Result<Option<Row>, StoreError> {
+        Err(StoreError::Unavailable("it is down".to_owned()))
+    }
+}
+
+async fn world() -> World {
+    World::with(Setup::default().asking_for_accounts()).await
+}
+
+/// A link for `t`, whose journey ends on our own page.
+async fn link(world: &World) -> Answer {
+    world.session(json!({ "connection_id": "t", "same_account": true })).await
+}
+
+async fn session_status(world: &World, session: &Answer) -> (String, Value) {
+    let shown = world.get(&format!("/v1/connect-sessions/{}", session.text("session_id"))).await;
+    (shown.text("status").to_owned(), shown.body["reason"].clone())
+}
+
+fn says(status: &str, reason: Value) -> (String, Value) {
+    (status.to_owned(), reason)
+}
+
+async fn account(world: &World) -> Value {
+    world.get("/v1/connections/t").await.body["account"]["id"].clone()
+}
+
+#[tokio::test]
+async fn another_account_is_refused_with_its_own_page_and_its_grant_is_revoked() {
+    let world = world().await;
+    world.connect("t").await;
+    let live = world.token("t").await.body;
+    world.simulation.grants.sign_in("2");
+    let session = link(&world).await;
+    let browser = world.browser();
+    let callback = browser.to_callback(session.text("url")).await;
+    let asked = world.simulation.faults.requests();
+    let pages = [browser.get(&callback).await, browser.get(&callback).await];
+    for page in &pages {
+        assert_eq!(page.status(), StatusCode::BAD_REQUEST);
+        assert!(page.body().contains("another WebinarGeek account"), "{}", page.body());
+    }
+    let asked_since = |kind: &str| world.simulation.faults.requested(kind) - asked.get(kind).copied().unwrap_or(0);
+    assert_eq!((asked_since("authorization_code"), asked_since("account")), (1, 1));
+    assert_eq!(session_status(&world, &session).await, says("failed", json!("other_account")));
+    let refused = tokens::to_revoke(&world, "t").await.remove(0);
+    assert_eq!(world.token("t").await.body, live, "it is what it was");
+    assert_eq!(world.get("/v1/connections/t").await.body["account_changed_from"], Value::Null);
+
+    world.clock.advance(6000);
+    world.sweep().await;
+    assert!(!world.is_live(refused.access_token.expose()), "revoked");
+    assert!(world.is_live(world.token("t").await.text("access_token")));
+    assert_eq!(session_status(&world, &session).await, says("failed", json!("other_account")));
+    let told = world.stream.events("tests").await.unwrap();
+    assert_eq!(told.len(), 1, "{told:?}");
+}
+
+#[tokio::test]
+async fn the_same_account_is_connected_at_once_and_a_first_one_is_whatever_it_is() {
+    let world = world().await;
+    for version in [1, 2] {
+        let session = link(&world).await;
+        let page = world.browser().journey(session.text("url"), "approve").await;
+        assert_eq!(page.status(), StatusCode::OK, "{}", page.body());
+        assert_eq!(session_status(&world, &session).await, says("completed", Value::Null));
+        let token = world.token("t").await;
+        assert_eq!(token.body["version"], version);
+        assert!(world.is_live(token.text("access_token")));
+        assert_eq!(account(&world).await, "1");
+    }
+    world.clock.advance(6000);
+    assert_eq!(world.sweep().await["refreshed"], 1);
+    assert_eq!(world.simulation.faults.requested("revoke"), 0);
+}
+
+#[tokio::test]
+async fn a_link_to_return_to_says_failed_there_and_has_nothing_to_confirm() {
+    let world = world().await;
+    world.connect("t").await;
+    for (who, status) in [("2", "failed"), ("1", "connected")] {
+        world.simulation.grants.sign_in(who);
+        let body = json!({ "connection_id": "t", "return_to": "https://app.example.com/", "same_account": true });
+        let session = world.session(body).await;
+        let ended = world.browser().journey(session.text("url"), "approve").await;
+        let back = Url::parse(ended.headers()[LOCATION].to_str().unwrap()).unwrap();
+        assert_eq!(parameter(&back, "status").as_deref(), Some(status));
+        let confirmation = parameter(&back, "confirmation");
+        assert_eq!(confirmation.is_some(), status == "connected");
+        if let Some(confirmation) = confirmation {
+            assert_eq!(session_status(&world, &session).await, says("awaiting_confirmation", Value::Null));
+            assert_eq!(confirm(&world, &session, &confirmation).await.status, StatusCode::OK);
+            assert_eq!(session_status(&world, &session).await, says("completed", Value::Null));
+        } else {
+            assert_eq!(session_status(&world, &session).await, says("failed", json!("other_account")));
+        }
+    }
+    assert_eq!(world.token("t").await.body["version"], 2);
+}
+
+#[tokio::test]
+async fn it_is_held_against_the_account_that_is_live_when_it_is_confirmed() {
+    let world = world().await;
+    world.connect("t").await;
+    let body = json!({ "connection_id": "t", "return_to": "https://app.example.com/", "same_account": true });
+    let session = world.session(body).await;
+    let ended = world.browser().journey(session.text("url"), "approve").await;
+    let back = Url::parse(ended.headers()[LOCATION].to_str().unwrap()).unwrap();
+    // Of another account by now: the row says so.
+    world.set("t", "account_id", aws_sdk_dynamodb::types::AttributeValue::S("2".to_owned())).await;
+    let refused = confirm(&world, &session, &parameter(&back, "confirmation").unwrap()).await;
+    assert_problem(&refused.body, &refused.headers, 400, "invalid_request");
+    assert_eq!(world.token("t").await.body["version"], 1);
+}
+
+#[tokio::test]
+async fn a_provider_that_does_not_say_whose_account_it_is_connects_nothing() {
+    let world = world().await;
+    world.connect("t").await;
+    let deaf = world.redeployed(&[("WEBINARGEEK_ACCOUNT_URL", "http://127.0.0.1:9/account")]);
+    let session = link(&deaf).await;
+    let page = deaf.browser().journey(session.text("url"), "approve").await;
+    assert_eq!(page.status(), StatusCode::BAD_GATEWAY, "{}", page.body());
+    assert_eq!(session_status(&deaf, &session).await, says("failed", json!("provider")));
+    assert_eq!(world.token("t").await.body["version"], 1);
+    assert_eq!(tokens::to_revoke(&world, "t").await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_process_that_dies_before_the_account_is_known_connects_nothing_and_its_session_does_not_say_so() {
+    let world = world().await;
+    world.connect("t").await;
+    let session = link(&world).await;
+    let Ok(deployment) = Arc::try_unwrap(world.another().deployment) else { panic!("nobody else has it") };
+    let SameAccount { refresh_every, writes, accounts, clock, .. } = &*deployment.callback.grants.same_account;
+    let same_account = SameAccount {
+        refresh_every: *refresh_every,
+        connections: Arc::new(Down),
+        writes: writes.clone(),
+        accounts: accounts.clone(),
+        clock: clock.clone(),
+    };
+    let grants = Grants { same_account: Arc::new(same_account), ..deployment.callback.grants };
+    let mut dies = world.another();
+    let callback = Callback { grants, ..deployment.callback };
+    dies.deployment = Arc::new(Deployment { callback, ..deployment });
+    let browser = dies.browser();
+    let callback = browser.to_callback(session.text("url")).await;
+    for _ in 0..2 {
+        let page = browser.get(&callback).await;
+        assert!(page.status().is_server_error(), "{}", page.body());
+    }
+    assert!(world.parsed("t").await.unwrap().waiting().is_some());
+    for seconds in [0, 900, 6000] {
+        world.clock.advance(seconds);
+        assert_eq!(session_status(&world, &session).await, says("failed", json!("not_stored")));
+        world.sweep().await;
+    }
+    assert!(world.parsed("t").await.unwrap().waiting().is_none());
+    assert!(world.is_live(world.token("t").await.text("access_token")));
+}
+
+#[tokio::test]
+async fn without_an_account_url_such_a_session_is_refused_and_names_the_parameter() {
+    let world = World::new().await;
+    let body = json!({ "connection_id": "t", "same_account": true });
+    let refused = world.json(http::Method::POST, "/v1/connect-sessions", Some(body)).await;
+    assert_problem(&refused.body, &refused.headers, 400, "invalid_request");
+    assert_eq!(refused.body["field"], "same_account");
+    assert!(refused.text("detail").contains("AccountUrl"), "{refused:?}");
+}
