@@ -5,21 +5,27 @@
 //! | [`settings`] | what `cargo dev` reads, and the environment that the functions see |
 //! | [`deployment`] | the five functions, composed and routed as in AWS |
 //! | [`doctor`] | `cargo doctor` |
+//! | [`engines`] | DynamoDB, KMS and Secrets Manager in this process, and the SDK's clients of them |
 //! | [`tables`] | DynamoDB, embedded |
 //! | [`stream`] | what happens to the table, and what the events function makes of it |
 //! | [`keys`] | a stand-in for KMS and Secrets Manager |
 //! | [`webinargeek`] | a simulated provider |
-//! | [`server`] | the listener on loopback, and what exists on a laptop only |
+//! | `data_dir` | the files, and who may read them |
+//! | `listener` | HTTP on a port, and how long it waits |
+//! | `reach` | who comes to a port, and what of the routes is for them |
+//! | [`server`] | the routes, and what exists on a laptop only |
 //! | [`start`] | all of it together |
+//! | [`help`] | what the variables are |
 
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
-
+mod data_dir;
 pub mod deployment;
 pub mod doctor;
+pub mod engines;
+pub mod help;
 mod home;
 pub mod keys;
+mod listener;
+mod reach;
 pub mod server;
 pub mod settings;
 pub mod start;
@@ -43,13 +49,4 @@ impl From<std::io::Error> for StartError {
     fn from(error: std::io::Error) -> Self {
         Self(error.to_string())
     }
-}
-
-/// Writes a file that only its owner may read, whole or not at all.
-fn private_file(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let unfinished = path.with_extension("new");
-    let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    std::fs::rename(unfinished, path)
 }

@@ -10,7 +10,8 @@ use aws_sdk_dynamodb::config::interceptors::BeforeTransmitInterceptorContextRef;
 use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_dynamodb::types::AttributeValue;
 use http::{Method, StatusCode};
-use local::deployment::{Deployment, engines};
+use local::deployment::Deployment;
+use local::engines::Engines;
 use local::stream::Stream;
 use local::webinargeek::{Fault, Faults, Grants, Rotation, Simulation};
 use local::{keys, tables, webinargeek};
@@ -187,10 +188,9 @@ impl World {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let provider_origin = format!("http://{}", webinargeek::serve(simulation.clone(), listener).unwrap());
 
-        let tables_at = tables::serve(None).await.unwrap();
-        let keys_at = keys::serve(None, setup.client_secret, entropy.clone()).await.unwrap();
+        let engines = Engines::in_memory(setup.client_secret, entropy.clone()).unwrap();
         let calls = Calls::default();
-        let clients = counted(engines(tables_at, keys_at), &calls);
+        let clients = counted(engines.clients(), &calls);
         tables::create(&clients.dynamodb).await.unwrap();
         calls.take();
 
@@ -204,7 +204,7 @@ impl World {
             clients,
             calls,
             escrow,
-            stream: Stream::new(tables_at, TABLE).unwrap(),
+            stream: Stream::new(engines, TABLE),
             entropy,
             variables: setup.variables,
             next_request: Mutex::new(0),
