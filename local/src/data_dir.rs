@@ -1,4 +1,4 @@
-//! The folder in which a laptop keeps what must survive a restart: its owner's alone.
+//! The folder of what must survive a restart. Only its owner can read it.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -13,7 +13,7 @@ const KEY: &str = "key";
 pub(crate) struct DataDir(PathBuf);
 
 impl DataDir {
-    /// Makes the folder, or takes an earlier run's; then nobody else may read what is in it, whatever it was before.
+    /// Makes the folder, or opens an earlier one. The modes of an earlier folder and of its files are corrected.
     pub(crate) fn open(path: &Path) -> Result<Self, StartError> {
         let failed = |error: io::Error| StartError(format!("DATA_DIR cannot be used: {error}"));
         fs::create_dir_all(path).map_err(failed)?;
@@ -22,7 +22,7 @@ impl DataDir {
         for file in files {
             set_mode(&file, 0o600).map_err(failed)?;
         }
-        // The engine gives the files that it makes beside a database (-wal, -shm) the database's own mode.
+        // SQLite gives the files that it makes beside a database (-wal, -shm) the mode of the database.
         for database in [TABLES, PROVIDER] {
             private(OpenOptions::new().append(true).create(true)).open(path.join(database)).map_err(failed)?;
         }
@@ -42,7 +42,7 @@ impl DataDir {
     }
 }
 
-/// A folder that holds anything else is not ours to close: it may be a home, or `/tmp`.
+/// A folder with other files is refused: it may be a home or `/tmp`, whose mode must not change.
 fn files_of(folder: &Path) -> Result<Vec<PathBuf>, StartError> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder)? {
@@ -58,7 +58,7 @@ fn files_of(folder: &Path) -> Result<Vec<PathBuf>, StartError> {
     Ok(files)
 }
 
-/// Writes a file that only its owner may read, whole or not at all.
+/// Writes a file that only its owner can read, completely or not at all.
 pub(crate) fn private_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let unfinished = path.with_extension("new");
     let mut file: File = private(OpenOptions::new().write(true).create(true).truncate(true)).open(&unfinished)?;

@@ -1,7 +1,7 @@
 //! DynamoDB, KMS and Secrets Manager inside this process, called by the same SDK as in AWS.
 //!
-//! They have no listener. An engine on a port of its own would answer every user of the machine, and every page that a
-//! browser has open: the SDK's requests are handed over in place of being sent.
+//! They have no listener. An engine on a port would answer every user of the machine, and every page in a browser.
+//! The SDK's requests are handed over inside the process, and not sent.
 
 use std::fmt;
 use std::path::Path;
@@ -28,14 +28,14 @@ pub struct Engines {
     keys: Arc<Keys>,
 }
 
-/// A connector has one. Nothing of a key is shown.
+/// The SDK asks it of a connector. It shows no key.
 impl fmt::Debug for Engines {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Engines")
     }
 }
 
-/// As AWS's JSON protocol has it: a status, and a JSON object.
+/// An answer of AWS's JSON protocol: a status and a JSON object.
 pub type Answer = (StatusCode, String);
 
 /// An error as AWS names it.
@@ -74,7 +74,7 @@ impl Engines {
 
     /// What the service that the target names answers: `x-amz-target` is `Service_Version.Operation`.
     pub async fn answer(&self, target: &str, body: &[u8]) -> Answer {
-        // A caller waits for a service, and others go on meanwhile.
+        // Other tasks go on while a caller waits for a service, as they do over a network.
         tokio::task::yield_now().await;
         match target.split_once('.') {
             Some(("DynamoDB_20120810" | "DynamoDBStreams_20120810", operation)) => self.tables.answer(operation, body),
@@ -106,7 +106,7 @@ impl HttpConnector for Engines {
     }
 }
 
-/// The settings of the SDK for services that look at no credentials.
+/// The settings of the SDK for services that verify no credentials.
 pub fn sdk() -> SdkConfig {
     SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())

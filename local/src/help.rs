@@ -11,7 +11,6 @@ const VARIABLES: &[(&str, &str, &str)] = &[
         "none",
         "an https tunnel to PORT, which has the browser's routes only then; the others get a port",
     ),
-    ("", "", "of their own, which is printed"),
     ("RETURN_TO_ORIGINS", "any loopback", "where a journey may end, comma separated"),
     ("INSTALL_LINK", "on", "on or off: whether a customer may start without a session"),
     ("DISPLAY_NAME", "none", "your name on the page that asks the customer"),

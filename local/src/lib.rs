@@ -2,20 +2,20 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`settings`] | what `cargo dev` reads, and the environment that the functions see |
+//! | [`settings`] | the settings of `cargo dev`, and the environment of the functions |
 //! | [`deployment`] | the five functions, composed and routed as in AWS |
 //! | [`doctor`] | `cargo doctor` |
 //! | [`engines`] | DynamoDB, KMS and Secrets Manager in this process, and the SDK's clients of them |
 //! | [`tables`] | DynamoDB, embedded |
-//! | [`stream`] | what happens to the table, and what the events function makes of it |
+//! | [`stream`] | the stream of the table, and the events that the events function makes |
 //! | [`keys`] | a stand-in for KMS and Secrets Manager |
 //! | [`webinargeek`] | a simulated provider |
-//! | `data_dir` | the files, and who may read them |
-//! | `listener` | HTTP on a port, and how long it waits |
-//! | `reach` | who comes to a port, and what of the routes is for them |
-//! | [`server`] | the routes, and what exists on a laptop only |
+//! | `data_dir` | the files, and their modes |
+//! | `listener` | HTTP on a port, with time limits |
+//! | `reach` | who can reach a listener, and which routes it answers them |
+//! | [`server`] | the routes, and those that exist on a laptop only |
 //! | [`start`] | all of it together |
-//! | [`help`] | what the variables are |
+//! | [`help`] | the text of `cargo dev -- --help` |
 
 mod data_dir;
 pub mod deployment;

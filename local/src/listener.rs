@@ -1,4 +1,4 @@
-//! HTTP on a port of this machine, with an end to requests that never come to theirs.
+//! HTTP on a port of this machine. A request that does not arrive completely is dropped.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 
-/// For a request's head, and for its body. A connection on which nothing is asked for is closed after as long.
+/// The time for a request's head, and for its body. An idle connection is closed after the same time.
 const HALF_SENT: Duration = Duration::from_secs(10);
 
 /// API Gateway's own limit.
@@ -24,7 +24,7 @@ const BODY_LIMIT: usize = 10 * 1024 * 1024;
 /// Serves until the process ends.
 pub(crate) async fn serve(mut listener: TcpListener, router: Router) {
     loop {
-        // As axum does it: an error of one connection is none of the listener's.
+        // axum's own loop: an error of one connection does not end the listener.
         let (connection, _) = Listener::accept(&mut listener).await;
         tokio::spawn(serve_connection(connection, router.clone()));
     }
@@ -39,7 +39,7 @@ pub(crate) async fn whole(body: Body) -> Result<Bytes, StatusCode> {
     }
 }
 
-/// A layer for handlers that read the body themselves.
+/// A layer, for handlers that read the body themselves.
 pub(crate) async fn whole_first(request: Request, next: Next) -> Result<Response, StatusCode> {
     let (parts, body) = request.into_parts();
     let body = whole(body).await?;
@@ -69,7 +69,7 @@ mod tests {
         tokio::time::Instant::now()
     }
 
-    /// What comes back for this, and the seconds until the connection is closed.
+    /// The answer to this text, and the seconds until the connection is closed.
     async fn sent(text: &str) -> (String, u64) {
         let (mut browser, connection) = tokio::io::duplex(1024);
         let router = Router::new().fallback(async || "answered").layer(from_fn(whole_first));
@@ -82,7 +82,6 @@ mod tests {
         (answer, (now() - begun).as_secs())
     }
 
-    /// Four hundred of them stayed open for as long as their senders liked.
     #[tokio::test(start_paused = true)]
     async fn a_request_that_is_half_sent_is_dropped_after_ten_seconds() {
         for head in ["", "G", "GET / HTTP/1.1\r\nHost: 127."] {

@@ -1,4 +1,4 @@
-//! `cargo dev`: the product on a laptop; with the argument `doctor`, `cargo doctor`. What they read stands in
+//! `cargo dev`: the product on a laptop; with the argument `doctor`, `cargo doctor`. Their settings are in
 //! [`local::settings`].
 
 use std::io::IsTerminal;
@@ -18,7 +18,7 @@ async fn main() -> std::process::ExitCode {
             print!("{}", local::help::text());
             Ok(())
         }
-        Some(other) => Err(format!("there is no argument {other}: see cargo dev -- --help").into()),
+        Some(other) => Err(format!("unknown argument {other}: see cargo dev -- --help").into()),
     };
     match ended {
         Ok(()) => std::process::ExitCode::SUCCESS,
@@ -56,7 +56,7 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
     }
     match &running.tunnel {
         Some(tunnel) => println!(
-            "customers come to {}: lead its tunnel to {}, which has the browser's routes only",
+            "customers use {}: its tunnel must lead to {}, which has the browser's routes only",
             tunnel.public_origin, tunnel.leads_to
         ),
         None => println!("on plain http the cookie has neither Secure nor the __Host- prefix; deployed, it has both"),

@@ -1,4 +1,4 @@
-//! Who reaches a listener, and what of its routes.
+//! Who can reach a listener, and which routes it answers them.
 
 use std::sync::Arc;
 
@@ -7,19 +7,19 @@ use http::header::{HOST, ORIGIN};
 use shared::domain::return_to::is_loopback;
 use url::Url;
 
-/// What a customer's browser asks for. Every other route hands out tokens, or tells about connections.
+/// The routes of a customer's browser. The other routes answer with tokens, or with what is stored.
 pub(crate) const BROWSERS_ROUTES: [&str; 3] = ["/", "/authorize", "/callback"];
 
 #[derive(Clone)]
 pub(crate) enum Reach {
     /// Programs and browsers of this machine.
     Machine,
-    /// Anyone, through a tunnel that has this origin.
+    /// Anyone, through a tunnel with this origin.
     Tunnel(Arc<str>),
 }
 
 impl Reach {
-    /// What API Gateway would say where a request arrived. A tunnel may put any name into Host.
+    /// What API Gateway would give as the request's origin. A tunnel may put any name into Host.
     pub(crate) fn origin(&self, headers: &HeaderMap, here: &str) -> String {
         match (self, headers.get(HOST).and_then(|value| value.to_str().ok())) {
             (Self::Tunnel(public_origin), _) => public_origin.to_string(),
@@ -28,10 +28,10 @@ impl Reach {
         }
     }
 
-    /// Whether a request came by a loopback name, from no other site and through no tunnel: a page that a browser has
-    /// open elsewhere can send requests here, by DNS rebinding or plainly, and a tunnel that nothing was said of may
-    /// write the laptop's own name into Host. For a picture or a script, a browser sends no Origin, but says
-    /// `cross-site` (Fetch Metadata).
+    /// Whether a request came by a loopback name, from no other site and through no tunnel: another page in the browser
+    /// can send requests here, by DNS rebinding or directly, and a tunnel without `PUBLIC_ORIGIN` may write the laptop's
+    /// own name into Host. With the request for an image or a script, a browser sends no Origin, but it sends
+    /// `Sec-Fetch-Site: cross-site`.
     pub(crate) fn is_local(&self, headers: &HeaderMap) -> bool {
         let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or_default());
         let loopback = |url: &str| Url::parse(url).is_ok_and(|url| is_loopback(&url));

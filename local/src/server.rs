@@ -1,14 +1,14 @@
-//! The functions' routes, and what exists on a laptop only.
+//! The functions' routes, and those that exist on a laptop only.
 //!
 //! | route | answers |
 //! |---|---|
-//! | `GET /` | where to begin |
-//! | `GET /openapi.yaml` | the description of all routes, as it holds here |
+//! | `GET /` | the start page |
+//! | `GET /openapi.yaml` | the description of all routes, as valid here |
 //! | `POST /local/refresh` | runs the scheduled refresh at once; its summary |
 //! | `GET /local/events` | the events that the bus would have got |
 //! | `POST /local/maintenance` | runs maintenance with the event that is sent; its report |
-//! | `POST /local/provider` | makes the simulated provider misbehave |
-//! | `GET /local/provider` | the requests that it has had |
+//! | `POST /local/provider` | sets faults of the simulated provider |
+//! | `GET /local/provider` | the requests that it has received |
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -23,7 +23,7 @@ use serde::Deserialize;
 use serde_json::json;
 use shared::domain::digest;
 use shared::http::problem::{Code, Problem};
-use shared::http::{Invocation, Request};
+use shared::http::{Invocation, Request, protect};
 use shared::ports::Entropy;
 use shared::telemetry::log_summary;
 use tracing::{Instrument, Span};
@@ -36,7 +36,7 @@ use crate::{home, listener};
 
 const DESCRIPTION: &str = include_str!("../../openapi.yaml");
 
-/// The functions' timeouts, as template.yaml has them.
+/// The functions' timeouts in template.yaml.
 const REQUEST_TIME: Duration = Duration::from_secs(60);
 const RUN_TIME: Duration = Duration::from_secs(300);
 
@@ -51,7 +51,7 @@ pub struct Server {
     pub entropy: Arc<dyn Entropy>,
 }
 
-/// How the end of a scheduled run is told.
+/// How the summary of a scheduled run is logged.
 pub enum SummaryLog {
     /// As in Lambda.
     Json {
@@ -78,7 +78,7 @@ struct SignIn {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Revoke {
-    /// The customers take the access away.
+    /// The customers withdraw the access.
     revoke_all: bool,
 }
 
@@ -87,8 +87,8 @@ pub(crate) fn router(server: Arc<Server>, reach: Reach) -> Router {
 }
 
 async fn answer(State((server, reach)): State<(Arc<Server>, Reach)>, request: axum::extract::Request) -> Response {
-    // On its own task: a browser that goes away must not stop a handler between two of its steps. Lambda does not
-    // either.
+    // In its own task: a browser that closes the connection must not stop a handler between two steps. Lambda does not
+    // stop it either.
     tokio::spawn(async move { server.answer(&reach, request).await })
         .await
         .unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
@@ -105,7 +105,7 @@ impl Server {
             deadline: self.deployment.clock.now() + REQUEST_TIME,
         };
         let span = function_of(&method, &path).map_or_else(Span::none, |function| invocation.span(function));
-        let response = match listener::whole(body).await {
+        let mut response = match listener::whole(body).await {
             Ok(body) => {
                 let request = Request::from_parts(parts, body.to_vec());
                 self.route(reach, request, &invocation).instrument(span.clone()).await
@@ -115,8 +115,9 @@ impl Server {
             }
             Err(status) => status.into_response(),
         };
+        protect(response.headers_mut(), &invocation.origin);
         let (status, milliseconds) = (response.status().as_u16(), (now() - begun).as_millis());
-        // The span names the connection. A query may hold secrets.
+        // The span has the connection. A query may hold secrets.
         span.in_scope(|| tracing::info!("{method} {path} {status} {milliseconds} ms"));
         response
     }
@@ -131,11 +132,11 @@ impl Server {
             };
         }
         if let Some((_, endpoint)) = self.deployment.route(&request) {
-            return convert(endpoint.handle(request, invocation).await);
+            return convert(shared::http::answer(endpoint, request, invocation).await);
         }
         match (request.method(), path) {
             (&Method::GET | &Method::HEAD, "/") => home::page(self, is_local).await,
-            (&Method::GET, "/openapi.yaml") => description(),
+            (&Method::GET | &Method::HEAD, "/openapi.yaml") => description(),
             (&Method::POST, "/local/refresh") => self.refresh(request.body(), &invocation.request_id).await,
             (&Method::GET, "/local/events") => self.events().await,
             (&Method::POST, "/local/maintenance") => self.maintain(request.body()).await,
@@ -154,7 +155,7 @@ impl Server {
         let summary = self.deployment.refresh.run(shards, deadline).instrument(span.clone()).await;
         match &self.summary_log {
             SummaryLog::Json { stack } => log_summary(stack, "refresh", request_id, &summary),
-            // A person at a terminal need not read every minute that nothing was due.
+            // Runs in which nothing was due are not shown to a person at a terminal.
             SummaryLog::Text if summary.due > 0 || !summary.finished => {
                 let text = serde_json::to_string(&summary).unwrap_or_default();
                 span.in_scope(|| tracing::info!("the run has ended: {text}"));
@@ -201,17 +202,17 @@ impl Server {
     }
 }
 
-/// As API Gateway answers where there is no route.
+/// The answer of API Gateway where there is no route.
 fn no_route() -> Response {
     (StatusCode::NOT_FOUND, Json(json!({ "message": "Not Found" }))).into_response()
 }
 
-#[expect(clippy::disallowed_methods, reason = "milliseconds for a line of the log, and for no decision")]
+#[expect(clippy::disallowed_methods, reason = "milliseconds for a line of the log; no decision depends on them")]
 fn now() -> Instant {
     Instant::now()
 }
 
-/// No request is signed here: API Gateway does that.
+/// Requests are not signed here: API Gateway does that.
 fn description() -> Response {
     let text = DESCRIPTION.replace("\nsecurity: [{iam: []}]\n", "\nsecurity: []\n");
     ([(CONTENT_TYPE, "application/yaml")], text).into_response()

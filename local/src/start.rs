@@ -1,4 +1,4 @@
-//! Everything of the laptop deployment, together.
+//! Starts all parts of the laptop deployment.
 
 use std::net::Ipv4Addr;
 use std::path::Path;
@@ -29,7 +29,7 @@ pub struct Running {
     refresh_every: Duration,
 }
 
-/// What a tunnel leads to: a port with the browser's routes only. Whoever comes through it may write any header.
+/// A tunnel leads to a port of its own with the browser's routes only: any header of its requests may be forged.
 pub struct Tunnel {
     pub public_origin: String,
     /// `http://127.0.0.1:port`
@@ -100,7 +100,7 @@ fn origin(listener: &TcpListener) -> Result<String, StartError> {
     Ok(format!("http://{}", listener.local_addr()?))
 }
 
-/// On this port where it is free, so that an address which somebody has written down survives a restart.
+/// On this port if it is free: then an address stays the same after a restart.
 async fn listen_near(port: u16) -> Result<TcpListener, StartError> {
     match TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await {
         Ok(listener) => Ok(listener),

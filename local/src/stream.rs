@@ -1,4 +1,4 @@
-//! The connections table's stream, read from the engine through the API that Lambda reads it by.
+//! The connections table's stream, read from the engine through the API that Lambda uses.
 
 use events::record::Read;
 use serde_json::{Value, json};
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::StartError;
 use crate::engines::Engines;
 
-/// Of one table.
+/// The stream of one table.
 #[derive(Clone)]
 pub struct Stream {
     engines: Engines,
@@ -18,10 +18,10 @@ impl Stream {
         Self { engines, table: table.to_owned() }
     }
 
-    /// Every record that the stream still has, as Lambda hands them over, the earliest first.
+    /// Every record that the stream still has, in Lambda's form, the earliest first.
     pub async fn records(&self) -> Result<Vec<Value>, StartError> {
         let streams = self.call("ListStreams", json!({ "TableName": self.table })).await?;
-        // Tables that an earlier version has made have none.
+        // Tables of an earlier version have none.
         let Some(stream) = streams["Streams"][0].get("StreamArn") else { return Ok(Vec::new()) };
         let described = self.call("DescribeStream", json!({ "StreamArn": stream })).await?;
         let mut records = Vec::new();
@@ -31,7 +31,7 @@ impl Stream {
             while !iterator.is_null() {
                 let mut page = self.call("GetRecords", json!({ "ShardIterator": iterator })).await?;
                 let Value::Array(found) = page["Records"].take() else { break };
-                // An open shard has a next iterator for ever.
+                // An open shard always has a next iterator.
                 if found.is_empty() {
                     break;
                 }
@@ -42,7 +42,7 @@ impl Stream {
         Ok(records)
     }
 
-    /// What the bus would have been told.
+    /// The events that the bus would have received.
     pub async fn events(&self, stack: &str) -> Result<Vec<Value>, StartError> {
         let records = self.records().await?;
         let occurred = records.iter().filter_map(|record| Read::of(record).ok()?.occurred);

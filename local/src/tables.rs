@@ -32,7 +32,7 @@ impl Tables {
         database.map(Self).map_err(|error| StartError(format!("the tables cannot be opened: {error}")))
     }
 
-    /// Of the operations, the ones that the product and its tests call.
+    /// The operations that the product and its tests call.
     pub(crate) fn answer(&self, operation: &str, body: &[u8]) -> Answer {
         let Self(engine) = self;
         match operation {
@@ -79,7 +79,7 @@ fn run<I: DeserializeOwned, O: Serialize>(
     }
 }
 
-/// The tables as template.yaml describes them, where they are not there yet.
+/// Creates the tables of template.yaml, if they are not there yet.
 pub async fn create(client: &Client) -> Result<(), StartError> {
     let failed =
         |error: &dyn std::error::Error| StartError(format!("a table cannot be made: {}", DisplayErrorContext(error)));

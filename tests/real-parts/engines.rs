@@ -1,4 +1,4 @@
-//! The laptop's engines behind a port, for the built functions; and the SDK's clients of what listens on one.
+//! The laptop's engines on a port, for the built functions, and the settings of the SDK for any service on a port.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -16,7 +16,7 @@ use tokio::net::TcpListener;
 pub(crate) async fn listen(engines: Engines) -> SocketAddr {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let address = listener.local_addr().unwrap();
-    // The path is SQS's: it holds the queue's name.
+    // SQS has the queue's name in the path.
     let router = Router::new().route("/", post(call)).route("/{account}/{queue}", post(call)).with_state(engines);
     tokio::spawn(async move { axum::serve(listener, router).await });
     address
@@ -27,7 +27,7 @@ async fn call(State(engines): State<Engines>, headers: HeaderMap, body: Bytes) -
     engines.answer(target, &body).await.into_response()
 }
 
-/// Of a service at an address, which looks at no credentials.
+/// The settings for a service at an address that verifies no credentials.
 pub(crate) fn sdk_at(address: SocketAddr) -> SdkConfig {
     local::engines::sdk().into_builder().endpoint_url(format!("http://{address}")).build()
 }

@@ -1,16 +1,16 @@
-//! `/callback`: a browser comes back from WebinarGeek.
+//! `/callback`: a browser returns from WebinarGeek.
 //!
-//! 1. what cannot be a journey's end, or may not count as one, is answered without a write
+//! 1. a request that cannot end a journey, or must not count as one, is answered without a write
 //! 2. **take** the attempt: for the browser that started it, once, before it expires
-//! 3. taken before? show how that ended; wait for it, if another request is at it
+//! 3. taken before? show how that ended; wait for it, if another request handles it
 //! 4. the customer declined, or WebinarGeek reported an error: store that
-//! 5. everything that can fail, before the code is spent: what the connection holds now, a data key, the client secret
+//! 5. everything that can fail, before the code is spent: read the connection, a data key, the client secret
 //! 6. send the code: once, ever (RFC 6749 section 4.1.2: a replay may revoke what it issued)
 //! 7. seal, and **connect**: store the pair over what was seen in step 5
 //! 8. store how the attempt and its session ended
-//! 9. ask the provider whose account it is, as [`shared::protocol::account`] does it for the import too
+//! 9. ask the provider whose account it is; [`shared::protocol::account`] does it for the import too
 //!
-//! What the browser then sees stands in [`pages`].
+//! What the browser then shows is in [`pages`].
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,8 +30,9 @@ use shared::domain::time::Timestamp;
 use shared::domain::token_pair::{PairId, TokenResponse};
 use shared::domain::write::Written;
 use shared::failure::FailureClass;
+use shared::http::fetch_metadata::is_by_no_person;
 use shared::http::query::Query;
-use shared::http::{Endpoint, Invocation, Request, Response, cookie, is_prefetch};
+use shared::http::{Endpoint, Invocation, Request, Response, cookie};
 use shared::ports::{
     Clock, Entropy, ExchangeCode, MakeDataKeys, REQUEST_BUDGET, ReadAttempts, ReadConnections, StoreError,
     WrappedDataKey, WriteAttempts,
@@ -53,10 +54,10 @@ use error::{known, not_granted};
 const POLL_ATTEMPTS: u32 = 30;
 const POLL_EVERY: Duration = Duration::from_millis(700);
 
-/// A code that has been on its way for longer than this is on no way any more: the process that had it has died.
+/// If a code was sent longer ago than this, the process that sent it has ended.
 const LONGEST_EXCHANGE: Duration = Duration::from_secs(60);
 
-/// Time that an invocation must have left to send a code: the request, sealing, and a write that is slow.
+/// Time that an invocation must have left to send a code: the request, sealing, and a slow write.
 const EXCHANGE_BUDGET: Duration = Duration::from_secs(REQUEST_BUDGET.as_secs() + 5);
 
 pub struct Settings {
@@ -108,22 +109,24 @@ pub struct Callback {
     pub entropy: Arc<dyn Entropy>,
 }
 
-/// How a journey ended, where that is no error.
+/// How a journey ended, if without an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum JourneyOutcome {
     Connected,
     Denied,
+    /// A HEAD, which is safe (RFC 9110 section 9.2.1): nothing has happened.
+    OnlyLookedAt,
 }
 
-/// What a valid browser came back with.
+/// What the browser of the attempt brought back.
 enum Answer {
     Code(AuthorizationCode),
     Denied,
-    /// The error code, where RFC 6749 knows it.
+    /// The error code, if RFC 6749 lists it.
     Error(&'static str),
 }
 
-/// All that can fail before the code is spent has not failed.
+/// Every step that can fail before the code is spent has succeeded.
 struct Prepared {
     seen: Option<Row>,
     data_key: WrappedDataKey,
@@ -135,13 +138,18 @@ impl Endpoint for Callback {
     async fn handle(&self, request: Request, invocation: &Invocation) -> Response {
         let mut attempt = None;
         let ended = self.journey(&request, invocation, &mut attempt).await;
-        pages::reply(ended, attempt.as_ref(), &invocation.request_id)
+        let is_final = pages::is_final(&ended);
+        let mut response = pages::reply(ended, attempt.as_ref(), &invocation.request_id);
+        if is_final && let Some(attempt) = &attempt {
+            cookie::end(&mut response, request.headers(), &attempt.state_hash);
+        }
+        response
     }
 }
 
 impl Callback {
-    /// `taken` becomes the attempt as soon as the browser has proved that it is its own: from then on the answer may
-    /// lead to the attempt's `return_to`.
+    /// `taken` becomes the attempt as soon as the browser has proved that the attempt is its own: from then on the
+    /// answer may lead to the attempt's `return_to`.
     async fn journey(
         &self,
         request: &Request,
@@ -149,14 +157,17 @@ impl Callback {
         taken: &mut Option<Attempt>,
     ) -> Result<JourneyOutcome, CallbackError> {
         // 1.
-        if *request.method() != Method::GET {
+        if !matches!(*request.method(), Method::GET | Method::HEAD) {
             return Err(CallbackError::MethodNotAllowed);
         }
-        if is_prefetch(request) {
-            return Err(CallbackError::Prefetch);
+        if is_by_no_person(request.headers()) {
+            return Err(CallbackError::ByNoPerson);
         }
         let query = Query::parse(request.uri().query());
         let (state, answer) = authorization_response(&query)?;
+        if *request.method() == Method::HEAD {
+            return Ok(JourneyOutcome::OnlyLookedAt);
+        }
         let state_hash = StateHash::of(&state).ok_or(CallbackError::UnknownState)?;
         let binding = binding(request, &state_hash).ok_or(CallbackError::ForeignBrowser)?;
 
@@ -204,7 +215,7 @@ impl Callback {
             Err(error) => return Err(self.fail(attempt, &taker, error, invocation).await),
         };
 
-        // 7. From here on a live pair is in this process's memory only. Nothing comes before storing it.
+        // 7. From here on a live pair is in this process's memory only. Storing it comes first.
         let access_token = response.pair.access_token.clone();
         let pair_id = match self.connect(attempt, response, sent_at, prepared, invocation.deadline).await {
             Ok(pair_id) => pair_id,
@@ -213,7 +224,7 @@ impl Callback {
 
         // 8.
         if let Err(error) = self.end(attempt, End::Connected).await {
-            // The connection is stored and says which attempt made it: a reload finds it there.
+            // The connection is stored and names the attempt that made it: a reload finds it there.
             tracing::warn!(%error, "the outcome of an attempt could not be stored");
         }
 
@@ -222,7 +233,7 @@ impl Callback {
         Ok(JourneyOutcome::Connected)
     }
 
-    /// A reload, a double click, or a second request while the first is at the provider.
+    /// A reload, a double click, or a second request during the exchange of the first.
     async fn taken_before(&self, attempt: &Attempt) -> Result<JourneyOutcome, CallbackError> {
         let mut attempt = attempt.clone();
         for _ in 0..POLL_ATTEMPTS {
@@ -238,8 +249,8 @@ impl Callback {
                     }
                     return Err(CallbackError::FailedBefore { failure, reference });
                 }
-                // Refused although no other request has it: too late. Or given back since: the next load of the page
-                // takes it.
+                // The condition failed although no other request has it: it is too late, or it was given back since,
+                // and the next load of the page takes it.
                 Phase::Pending if attempt.expires_at <= self.clock.now() => return Err(CallbackError::Expired),
                 Phase::Pending => break,
                 Phase::Exchanging => {}
@@ -257,7 +268,7 @@ impl Callback {
         Err(CallbackError::OutcomeUnknown)
     }
 
-    /// Whether the connection says that this attempt has made it. Then the attempt and its session say so from now on,
+    /// Whether the connection names this attempt as its own. Then the attempt and its session are ended as connected,
     /// too.
     async fn has_connected(&self, attempt: &Attempt) -> Result<bool, CallbackError> {
         let made_it = match self.connections.row(&attempt.connection_id).await? {
@@ -281,7 +292,7 @@ impl Callback {
         let (row, data_key, secrets) =
             tokio::join!(self.connections.row(id), self.keys.make(id), self.grants.secrets.current());
         let seen = row?;
-        // A grant that would not be stored is not asked for.
+        // If the grant would not be stored, the code is not sent.
         let name = attempt.state_hash.as_str();
         let decision = grant::decide(name, attempt.order, attempt.session.as_ref(), seen.as_ref());
         match decision.map_err(StoreError::from)? {
@@ -298,12 +309,12 @@ impl Callback {
         prepared: &Prepared,
         deadline: Timestamp,
     ) -> Result<TokenResponse, CallbackError> {
-        // A code whose pair could not be stored any more would be a grant lost.
+        // If its pair could not be stored any more, the code would be wasted.
         let has_time = || self.clock.now() + EXCHANGE_BUDGET <= deadline;
         if !has_time() {
             return Err(CallbackError::NoTime);
         }
-        // A complete `invalid_client` says that the code was not looked at. The one case in which it is sent again.
+        // A complete `invalid_client` says that the code was not looked at. Only in this case it is sent again.
         let send = |secret| async move {
             let verifier = attempt.code_verifier.as_ref();
             self.provider.exchange(code, &attempt.redirect_uri, verifier, &secret).await
@@ -369,7 +380,7 @@ impl Callback {
         {
             return Ok(());
         }
-        // The session is completed already, or long gone: what is left to note is the attempt's own end.
+        // The session is completed already, or expired: only the attempt's own end is left to store.
         match self.attempts.attempt(&end).await? {
             Written::Applied(_) => {}
             Written::ConditionFailed(_) => tracing::warn!("the attempt had ended before"),
@@ -417,9 +428,10 @@ fn name_in_log(attempt: &Attempt) {
     span.record("attempt", attempt.state_hash.fingerprint()).record("connection", attempt.connection_id.as_str());
 }
 
-/// RFC 6749 section 4.1.2.
+/// RFC 6749 section 4.1.2. Parameters that it does not know are ignored, however often they come.
 fn authorization_response(query: &Query) -> Result<(State, Answer), CallbackError> {
-    query.all_once()?;
+    // RFC 9207. Whose `iss` it is needs no comparison: a deployment has one provider.
+    query.only("iss")?;
     let state = query.once("state")?.ok_or(CallbackError::NotAnAuthorizationResponse)?;
     let answer = match (query.once("code")?, query.once("error")?) {
         (Some(code), None) => Answer::Code(AuthorizationCode::new(code)),
@@ -430,7 +442,8 @@ fn authorization_response(query: &Query) -> Result<(State, Answer), CallbackErro
     Ok((State::new(state), answer))
 }
 
-/// What this browser can show for the attempt. The prefixed cookie, which no other host can plant, goes first.
+/// The binding that this browser brings for the attempt. The prefixed cookie, which no other host can plant, comes
+/// first.
 fn binding(request: &Request, state_hash: &StateHash) -> Option<Binding> {
     [true, false].into_iter().find_map(|https| {
         let name = CookieName::new(state_hash, https);

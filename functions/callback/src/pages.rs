@@ -1,4 +1,4 @@
-//! What the browser sees at the end of a journey, and what the log says.
+//! What the browser sees at the end of a journey, and what is logged.
 
 use http::StatusCode;
 use http::header::ALLOW;
@@ -10,7 +10,7 @@ use shared::http::{Response, reply};
 
 use crate::{CallbackError, JourneyOutcome};
 
-/// A journey that has a `return_to` ends there, in every case; all others on a page of our own, and so does an attempt
+/// A journey with a `return_to` ends there, in every case. All others end on a page of our own, and so does an attempt
 /// that has expired: an old address in a history or a log must not redirect.
 pub(crate) fn reply(
     ended: Result<JourneyOutcome, CallbackError>,
@@ -19,13 +19,12 @@ pub(crate) fn reply(
 ) -> Response {
     log(&ended);
     let status = match &ended {
-        Ok(JourneyOutcome::Connected) => "connected",
-        Ok(JourneyOutcome::Denied) => "denied",
-        Err(_) => "failed",
+        Ok(JourneyOutcome::Connected) => Some("connected"),
+        Ok(JourneyOutcome::Denied) => Some("denied"),
+        Ok(JourneyOutcome::OnlyLookedAt) | Err(CallbackError::Expired) => None,
+        Err(_) => Some("failed"),
     };
-    let is_expired = matches!(ended, Err(CallbackError::Expired));
-    if let Some(attempt) = attempt
-        && !is_expired
+    if let (Some(attempt), Some(status)) = (attempt, status)
         && let Some(return_to) = &attempt.return_to
     {
         let confirmation = attempt.confirmation.as_ref().filter(|_| matches!(ended, Ok(JourneyOutcome::Connected)));
@@ -34,7 +33,20 @@ pub(crate) fn reply(
     match ended {
         Ok(JourneyOutcome::Connected) => connected(attempt),
         Ok(JourneyOutcome::Denied) => denied(attempt),
+        // Its body does not leave.
+        Ok(JourneyOutcome::OnlyLookedAt) => Page::default().reply(StatusCode::OK),
         Err(error) => failed(&error, attempt, request_id),
+    }
+}
+
+/// Whether the same browser can come back with nothing that would change the outcome.
+pub(crate) fn is_final(ended: &Result<JourneyOutcome, CallbackError>) -> bool {
+    match ended {
+        Ok(JourneyOutcome::Connected) | Err(CallbackError::Expired) => true,
+        Ok(JourneyOutcome::Denied | JourneyOutcome::OnlyLookedAt) => false,
+        // No code was spent.
+        Err(CallbackError::ErrorResponse(_)) => false,
+        Err(error) => failure(error).is_some(),
     }
 }
 
@@ -53,7 +65,7 @@ pub(crate) fn failure(error: &CallbackError) -> Option<JourneyFailure> {
         CallbackError::NotStored(_) => Some(JourneyFailure::NotStored),
         CallbackError::FailedBefore { failure, .. } => Some(*failure),
         CallbackError::MethodNotAllowed
-        | CallbackError::Prefetch
+        | CallbackError::ByNoPerson
         | CallbackError::Repeated(_)
         | CallbackError::NotAnAuthorizationResponse
         | CallbackError::UnknownState
@@ -91,7 +103,7 @@ fn denied(attempt: Option<&Attempt>) -> Response {
     page.reply(StatusCode::OK)
 }
 
-/// An attempt without a session began at the install link. The link of a session only its owner knows.
+/// An attempt without a session began at the install link. Only its owner has the link of a session.
 fn start_again(attempt: Option<&Attempt>) -> Option<Action> {
     attempt
         .filter(|attempt| attempt.session.is_none())
@@ -108,9 +120,11 @@ fn failed(error: &CallbackError, attempt: Option<&Attempt>, request_id: &str) ->
         CallbackError::MethodNotAllowed => {
             (StatusCode::METHOD_NOT_ALLOWED, "This address is opened in a browser", ASK_AGAIN)
         }
-        CallbackError::Prefetch => {
-            (StatusCode::SERVICE_UNAVAILABLE, "Open this page yourself", "Your browser asked for it ahead. Reload it.")
-        }
+        CallbackError::ByNoPerson => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "Open this page yourself",
+            "Your browser asked for it without you. Reload it.",
+        ),
         CallbackError::Repeated(_) | CallbackError::NotAnAuthorizationResponse => {
             (StatusCode::BAD_REQUEST, "This link is damaged", ASK_AGAIN)
         }
@@ -167,13 +181,14 @@ fn failed(error: &CallbackError, attempt: Option<&Attempt>, request_id: &str) ->
     let page = Page { title, paragraphs: vec![words.to_owned()], action: start_again(attempt), reference };
     let mut response = page.reply(status);
     if status == StatusCode::METHOD_NOT_ALLOWED {
-        reply::set(&mut response, ALLOW, "GET");
+        reply::set(&mut response, ALLOW, "GET, HEAD");
     }
     response
 }
 
 fn log(ended: &Result<JourneyOutcome, CallbackError>) {
     match ended {
+        Ok(JourneyOutcome::OnlyLookedAt) => tracing::info!("the address was looked at"),
         Ok(ended) => tracing::info!(?ended, "the journey has ended"),
         Err(error) => match log_level(error) {
             LogLevel::Failure(class) => class.log(error),
@@ -183,13 +198,13 @@ fn log(ended: &Result<JourneyOutcome, CallbackError>) {
     }
 }
 
-/// What an error is to the engineer who runs the product.
+/// How an error is logged.
 enum LogLevel {
-    /// Something to mend, which is counted.
+    /// Something to repair; it is counted.
     Failure(FailureClass),
-    /// A journey that led nowhere.
+    /// A journey that ended without a connection.
     Unhappy,
-    /// A request for what there is not.
+    /// A request that ends no journey.
     Request,
 }
 
@@ -205,7 +220,7 @@ fn log_level(error: &CallbackError) -> LogLevel {
         | CallbackError::RefusedBeforeExchange(Refusal::Disconnected)
         | CallbackError::RefusedAfterExchange(Refusal::Disconnected | Refusal::Superseded) => LogLevel::Unhappy,
         CallbackError::MethodNotAllowed
-        | CallbackError::Prefetch
+        | CallbackError::ByNoPerson
         | CallbackError::Repeated(_)
         | CallbackError::NotAnAuthorizationResponse
         | CallbackError::UnknownState

@@ -16,7 +16,7 @@ pub mod writes;
 pub struct StateHash(String);
 
 impl StateHash {
-    /// `None` for a text that no state of ours ever was.
+    /// `None` for a text that cannot be a state of ours.
     pub fn of(state: &State) -> Option<Self> {
         digest::is_base64url_of_32_bytes(state.expose()).then(|| Self(digest::sha256(state.expose())))
     }
@@ -25,7 +25,7 @@ impl StateHash {
         &self.0
     }
 
-    /// Eight characters: names the attempt in a log and in its cookie, and opens nothing.
+    /// Eight characters: names the attempt in a log and in its cookie, and gives no access.
     pub fn fingerprint(&self) -> &str {
         &self.0[..8]
     }
@@ -43,10 +43,35 @@ impl StateHash {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CookieName(String);
 
+const SECURE_PREFIX: &str = "__Host-";
+
 impl CookieName {
     pub fn new(state_hash: &StateHash, https: bool) -> Self {
-        let prefix = if https { "__Host-" } else { "" };
+        let prefix = if https { SECURE_PREFIX } else { "" };
         Self(format!("{prefix}wg_{}", state_hash.fingerprint()))
+    }
+
+    /// `None` for a name that we have never set.
+    pub fn parse(name: &[u8]) -> Option<Self> {
+        let bare = name.strip_prefix(SECURE_PREFIX.as_bytes()).unwrap_or(name);
+        let fingerprint = bare.strip_prefix(b"wg_")?;
+        let is_ours = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_".contains(byte);
+        (fingerprint.len() == 8 && fingerprint.iter().all(is_ours)).then(|| Self(name.escape_ascii().to_string()))
+    }
+
+    /// Whether only https may set it.
+    pub fn is_secure(&self) -> bool {
+        self.0.starts_with(SECURE_PREFIX)
+    }
+
+    /// Of the attempt's state.
+    pub fn fingerprint(&self) -> &str {
+        &self.0[self.0.len() - 8..]
+    }
+
+    /// The name under which a browser keeps the value of the last attempt that has ended.
+    pub fn of_the_last_ended(&self) -> &'static str {
+        if self.is_secure() { "__Host-wg_ended" } else { "wg_ended" }
     }
 
     pub fn as_str(&self) -> &str {
@@ -54,8 +79,8 @@ impl CookieName {
     }
 }
 
-/// What is stored of the cookie. The name is hashed with the value: a neighbouring host that plants `wg_…` in place of
-/// `__Host-wg_…` does not meet the binding, even if it knows the value.
+/// The stored form of the cookie. The name is hashed with the value: a neighbouring host that plants `wg_…` in place of
+/// `__Host-wg_…` fails the check, even if it knows the value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Binding(String);
 
@@ -136,16 +161,16 @@ pub struct Attempt {
     pub redirect_uri: String,
     pub return_to: Option<ReturnTo>,
     pub session: Option<SessionMark>,
-    /// The last event of the connection id when the journey began: all later ones came after it.
+    /// The last event of the connection id before the journey began: all later ones came after it.
     pub order: Order,
-    /// Goes to the integrator's product with the browser, where its backend confirms connections.
+    /// The browser carries it to the integrator's product, whose backend confirms connections.
     pub confirmation: Option<Confirmation>,
     pub created_at: Timestamp,
     pub expires_at: Timestamp,
     pub phase: Phase,
     /// Why it failed, and the reference number: shown again when the page is reloaded.
     pub failure: Option<(JourneyFailure, String)>,
-    /// Since when an invocation has it.
+    /// When an invocation took it.
     pub taken_at: Option<Timestamp>,
 }
 

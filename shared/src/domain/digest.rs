@@ -1,4 +1,4 @@
-//! SHA-256 in base64url without padding: how a secret is named without being known.
+//! SHA-256 in base64url without padding: a name for a secret that does not reveal it.
 
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine;
@@ -13,8 +13,8 @@ pub fn base64url(bytes: impl AsRef<[u8]>) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// Whether a text has the form that 32 bytes in base64url have: what is not of this form was never ours, and no store
-/// is asked.
+/// Whether a text has the form of 32 bytes in base64url. A text without this form was never ours, so the store is not
+/// asked.
 pub fn is_base64url_of_32_bytes(text: &str) -> bool {
     text.len() == 43 && URL_SAFE_NO_PAD.decode(text).is_ok_and(|bytes| bytes.len() == 32)
 }

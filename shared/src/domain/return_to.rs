@@ -24,8 +24,9 @@ pub enum InvalidReturnTo {
     UserInfo,
     #[error("must not have a fragment")]
     Fragment,
-    #[error("has an origin that RETURN_TO_ORIGINS does not list")]
-    ForeignOrigin,
+    /// The parameter of the stack, and the variable that it sets.
+    #[error("has the origin {0}, which ReturnToOrigins (RETURN_TO_ORIGINS) does not list")]
+    ForeignOrigin(String),
 }
 
 impl ReturnTo {
@@ -45,7 +46,7 @@ impl ReturnTo {
             ReturnToOrigins::These(origins) => origins.contains(&url.origin()),
             ReturnToOrigins::AnyLoopback => url.scheme() == "http" && is_loopback(&url),
         };
-        if listed { Ok(Self(url)) } else { Err(InvalidReturnTo::ForeignOrigin) }
+        if listed { Ok(Self(url)) } else { Err(InvalidReturnTo::ForeignOrigin(url.origin().ascii_serialization())) }
     }
 
     /// A value that was parsed before it was stored.

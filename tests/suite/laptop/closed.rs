@@ -1,4 +1,4 @@
-//! What the laptop keeps from pages of other sites, from other users of the machine, and from what a tunnel brings.
+//! What pages of other sites, other users of the machine and requests through a tunnel cannot reach on a laptop.
 
 use std::time::Duration;
 
@@ -101,7 +101,7 @@ async fn the_port_that_a_tunnel_leads_to_has_the_browsers_routes_only_whatever_h
 
 #[cfg(unix)]
 #[tokio::test]
-async fn files_are_their_owners_alone_and_what_an_earlier_version_has_left_open_is_mended() {
+async fn only_the_owner_can_read_the_files_and_the_modes_of_an_earlier_version_are_corrected() {
     let folder = Folder::new("modes");
     let data_dir = folder.0.join("made/below");
     let variables = [("DATA_DIR", data_dir.to_str().unwrap())];
@@ -127,7 +127,7 @@ async fn files_are_their_owners_alone_and_what_an_earlier_version_has_left_open_
 
 #[cfg(unix)]
 #[tokio::test]
-async fn a_folder_with_files_of_others_is_refused_and_keeps_its_modes() {
+async fn a_folder_with_other_files_is_refused_and_keeps_its_mode() {
     let folder = Folder::new("shared");
     std::fs::write(folder.0.join("thesis.txt"), "").unwrap();
     set_mode(&folder.0, 0o755);

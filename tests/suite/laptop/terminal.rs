@@ -12,9 +12,9 @@ use tokio::process::Command;
 
 use super::BINARY;
 
-/// The engine warned of each refused condition, which is how two writers of a row are told apart, and nothing wrong.
+/// The engine logged a warning for each refused condition. A refused condition is part of the protocol, and no fault.
 #[tokio::test]
-async fn each_request_is_one_line_and_a_refused_condition_none() {
+async fn each_request_is_one_line_of_the_log_and_a_refused_condition_is_no_warning() {
     let mut laptop = Laptop::start(BINARY, &[]).await;
     let session = json!({ "connection_id": "t", "confirm_page": false });
     let session = laptop.post("/v1/connect-sessions", session).await;
@@ -93,7 +93,7 @@ async fn help_names_every_variable_that_is_read_with_its_default() {
 }
 
 #[tokio::test]
-async fn an_argument_that_there_is_not_leads_to_the_help() {
+async fn an_unknown_argument_names_the_help() {
     let output = Command::new(BINARY).env_clear().arg("--port").output().await.unwrap();
     assert!(!output.status.success());
     let message = String::from_utf8(output.stderr).unwrap();

@@ -1,4 +1,4 @@
-//! The conditional writes of an attempt, in the order of its life.
+//! The conditional writes of an attempt, in the order in which they happen.
 //!
 //! An attempt is sent to the provider at most once, by one invocation (protocol rule 6), and only for the browser that
 //! started it.
@@ -61,7 +61,7 @@ pub fn take(state_hash: &StateHash, binding: &Binding, now: Timestamp, invocatio
             clause("it has not expired", Test::Above("expires_at", now.unix())),
             // Login CSRF: a state that another browser started. Also the proof that the attempt exists.
             clause("this browser started it", Test::Equals("binding", binding.0.clone().into())),
-            // Replay, reload, double click. The second half makes the SDK's own retry after a lost answer harmless.
+            // Replay, reload, double click. The second half makes a repetition by the SDK after a lost answer harmless.
             clause(
                 "no other invocation has taken it",
                 Test::Any(vec![Test::Equals("phase", Phase::Pending.as_str().into()), ours]),
@@ -97,8 +97,8 @@ pub enum End {
     Failed { failure: JourneyFailure, reference: String },
 }
 
-/// Stores how the attempt ended. The verifier has done its work and goes. A reload that finds the connection stored
-/// ends an attempt once more that had failed; that it has connected stays.
+/// Stores how the attempt ended. The verifier is no longer needed and is removed. A reload that finds the connection
+/// stored ends a failed attempt once more; an attempt that has connected stays connected.
 pub fn end(state_hash: &StateHash, end: &End) -> Write {
     let phase = match end {
         End::Connected => Phase::Connected,
