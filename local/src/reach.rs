@@ -29,8 +29,8 @@ impl Reach {
     }
 
     /// Whether a request came by a loopback name, from no other site and through no tunnel: another page in the browser
-    /// can send requests here, by DNS rebinding or directly, and a tunnel without `PUBLIC_ORIGIN` may write the laptop's
-    /// own name into Host. With the request for an image or a script, a browser sends no Origin, but it sends
+    /// can send requests here, by DNS rebinding or directly, and a tunnel without `PUBLIC_ORIGIN` may write the name of
+    /// the laptop into Host. With the request for an image or a script, a browser sends no Origin, but it sends
     /// `Sec-Fetch-Site: cross-site`.
     pub(crate) fn is_local(&self, headers: &HeaderMap) -> bool {
         let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or_default());
