@@ -1,74 +1,23 @@
 //! The functions on one set of real parts, routed as API Gateway routes them.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use authorize::Authorize;
-use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
 use callback::Callback;
 use connections::Connections;
 use connections::doctor::Doctor;
 use http::Method;
 use maintenance::Maintenance;
 use refresh::Refresh;
-use shared::aws::{Clients, dynamodb, kms, secrets_manager, timeouts};
+use shared::aws::Clients;
 use shared::config::{ConfigError, Environment, RefreshSettings};
-use shared::domain::escrow::Escrowed;
 use shared::domain::return_to::ReturnToOrigins;
 use shared::http::{Endpoint, Request};
-use shared::ports::{Clock, Entropy, Escrow, EscrowError};
+use shared::ports::{Clock, Entropy};
 use shared::protocol::composition::Refreshes;
 use shared::protocol::quarantine::Quarantine;
 use shared::webinargeek::{AccountEndpoint, HttpClient, WebinarGeek};
 use token::Token;
-
-/// A laptop has no queue: the engine ends with the process that writes to it.
-struct NoQueue;
-
-#[async_trait]
-impl Escrow for NoQueue {
-    async fn put(&self, _: &Escrowed) -> Result<(), EscrowError> {
-        Err(EscrowError("a laptop has none".to_owned()))
-    }
-
-    async fn is_empty(&self) -> Result<bool, EscrowError> {
-        Ok(true)
-    }
-}
-
-/// Engines on this machine: DynamoDB at one address, KMS and Secrets Manager at the other.
-pub fn engines(tables: SocketAddr, keys: SocketAddr) -> Clients {
-    let credentials = || Credentials::new("local", "local", None, None, "local");
-    let region = || Region::new("eu-west-1");
-    let dynamodb = aws_sdk_dynamodb::Config::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(region())
-        .credentials_provider(credentials())
-        .timeout_config(timeouts())
-        .endpoint_url(format!("http://{tables}"))
-        .build();
-    let kms = aws_sdk_kms::Config::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(region())
-        .credentials_provider(credentials())
-        .timeout_config(timeouts())
-        .endpoint_url(format!("http://{keys}"))
-        .build();
-    let secrets_manager = aws_sdk_secretsmanager::Config::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(region())
-        .credentials_provider(credentials())
-        .timeout_config(timeouts())
-        .endpoint_url(format!("http://{keys}"))
-        .build();
-    Clients {
-        dynamodb: dynamodb::Client::from_conf(dynamodb),
-        kms: kms::Client::from_conf(kms),
-        secrets_manager: secrets_manager::Client::from_conf(secrets_manager),
-        escrow: Arc::new(NoQueue),
-    }
-}
 
 pub struct Deployment {
     pub authorize: Authorize,

@@ -1,4 +1,4 @@
-//! A stand-in for the calls of KMS and Secrets Manager that the product makes, over HTTP, in AWS's JSON protocol.
+//! A stand-in for the calls of KMS and Secrets Manager that the product makes, in AWS's JSON protocol.
 //!
 //! A queue that is always empty is there too, for functions that check whether the queue is empty.
 //!
@@ -7,26 +7,20 @@
 //! front, so that no two contexts look the same.
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use aws_lc_rs::digest::{SHA256, digest};
-use axum::Router;
-use axum::body::Bytes;
-use axum::extract::State;
-use axum::response::{IntoResponse, Response};
-use axum::routing::post;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
 use serde_json::{Value, json};
 use shared::ports::Entropy;
-use tokio::net::TcpListener;
 
-use crate::server::is_local;
-use crate::{StartError, private_file};
+use crate::StartError;
+use crate::data_dir::private_file;
+use crate::engines::{Answer, refusal};
 
 pub const KEY_ARN: &str = "arn:aws:kms:eu-west-1:000000000000:key/00000000-0000-4000-8000-000000000001";
 pub const NEXT_KEY_ARN: &str = "arn:aws:kms:eu-west-1:000000000000:key/00000000-0000-4000-8000-000000000002";
@@ -37,7 +31,7 @@ const PLAINTEXT_LIMIT: usize = 4096;
 const CIPHERTEXT_LIMIT: usize = 6144;
 const KEY_ARNS: [&str; 2] = [KEY_ARN, NEXT_KEY_ARN];
 
-struct Keys {
+pub(crate) struct Keys {
     /// In the order of [`KEY_ARNS`].
     keys: [LessSafeKey; 2],
     /// The secret text as stored in Secrets Manager.
@@ -48,59 +42,50 @@ struct Keys {
 /// An error as AWS names it.
 struct AwsError(&'static str, &'static str);
 
-pub async fn serve(
-    key_file: Option<&Path>,
-    client_secret: String,
-    entropy: Arc<dyn Entropy>,
-) -> Result<SocketAddr, StartError> {
-    let bytes = match key_file {
-        Some(path) if path.exists() => std::fs::read(path)?,
-        Some(path) => {
-            let bytes = entropy.bytes::<32>().to_vec();
-            private_file(path, &bytes)?;
-            bytes
-        }
-        None => entropy.bytes::<32>().to_vec(),
-    };
-    let key = |bytes: &[u8]| {
-        let key = UnboundKey::new(&AES_256_GCM, bytes).map_err(|_| StartError("the key file is damaged".to_owned()));
-        key.map(LessSafeKey::new)
-    };
-    let next = digest(&SHA256, &bytes);
-    let keys = Arc::new(Keys { keys: [key(&bytes)?, key(next.as_ref())?], client_secret, entropy });
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-    let address = listener.local_addr()?;
-    let router = Router::new().route("/", post(call)).with_state(keys);
-    tokio::spawn(async move { axum::serve(listener, router).await });
-    Ok(address)
-}
-
-async fn call(State(keys): State<Arc<Keys>>, headers: HeaderMap, body: Bytes) -> Response {
-    if !is_local(&headers) {
-        return StatusCode::FORBIDDEN.into_response();
+impl Keys {
+    /// With the key of a file, which is made where there is none; or with one that ends with the process.
+    pub(crate) fn open(
+        file: Option<&Path>,
+        client_secret: String,
+        entropy: Arc<dyn Entropy>,
+    ) -> Result<Self, StartError> {
+        let bytes = match file {
+            Some(path) if path.exists() => std::fs::read(path)?,
+            Some(path) => {
+                let bytes = entropy.bytes::<32>().to_vec();
+                private_file(path, &bytes)?;
+                bytes
+            }
+            None => entropy.bytes::<32>().to_vec(),
+        };
+        let key = |bytes: &[u8]| {
+            let key = UnboundKey::new(&AES_256_GCM, bytes);
+            key.map(LessSafeKey::new).map_err(|_| StartError("the key file is damaged".to_owned()))
+        };
+        let next = digest(&SHA256, &bytes);
+        Ok(Self { keys: [key(&bytes)?, key(next.as_ref())?], client_secret, entropy })
     }
-    let target = headers.get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let answer = match serde_json::from_slice::<Value>(&body) {
-        Err(_) => Err(AwsError("SerializationException", "the body is not JSON")),
-        Ok(input) => match target {
-            "TrentService.GenerateDataKey" => keys.generate_data_key(&input),
-            "TrentService.Encrypt" => keys.encrypt(&input),
-            "TrentService.Decrypt" => keys.decrypt(&input),
-            "secretsmanager.GetSecretValue" => keys.secret_value(&input),
+
+    pub(crate) fn answer(&self, target: &str, body: &[u8]) -> Answer {
+        let Ok(input) = serde_json::from_slice::<Value>(body) else {
+            return refusal("SerializationException", "the body is not JSON");
+        };
+        let answer = match target {
+            "TrentService.GenerateDataKey" => self.generate_data_key(&input),
+            "TrentService.Encrypt" => self.encrypt(&input),
+            "TrentService.Decrypt" => self.decrypt(&input),
+            "secretsmanager.GetSecretValue" => self.secret_value(&input),
             "AmazonSQS.GetQueueAttributes" => Ok(json!({
                 "Attributes": { "ApproximateNumberOfMessages": "0", "ApproximateNumberOfMessagesNotVisible": "0" },
             })),
             _ => Err(AwsError("UnknownOperationException", "the stand-in does not know this operation")),
-        },
-    };
-    let (status, value) = match answer {
-        Ok(value) => (StatusCode::OK, value),
-        Err(AwsError(name, message)) => (StatusCode::BAD_REQUEST, json!({ "__type": name, "message": message })),
-    };
-    (status, [("content-type", "application/x-amz-json-1.1")], value.to_string()).into_response()
-}
+        };
+        match answer {
+            Ok(value) => (StatusCode::OK, value.to_string()),
+            Err(AwsError(name, message)) => refusal(name, message),
+        }
+    }
 
-impl Keys {
     fn generate_data_key(&self, input: &Value) -> Result<Value, AwsError> {
         let key = named(input)?;
         let length = match (input["KeySpec"].as_str(), input["NumberOfBytes"].as_u64()) {

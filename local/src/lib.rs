@@ -5,21 +5,27 @@
 //! | [`settings`] | the settings of `cargo dev`, and the environment of the functions |
 //! | [`deployment`] | the five functions, composed and routed as in AWS |
 //! | [`doctor`] | `cargo doctor` |
+//! | [`engines`] | DynamoDB, KMS and Secrets Manager in this process, and the SDK's clients of them |
 //! | [`tables`] | DynamoDB, embedded |
 //! | [`stream`] | the stream of the table, and the events that the events function makes |
 //! | [`keys`] | a stand-in for KMS and Secrets Manager |
 //! | [`webinargeek`] | a simulated provider |
-//! | [`server`] | the listener on loopback, and the routes that exist on a laptop only |
+//! | `data_dir` | the files, and their modes |
+//! | `listener` | HTTP on a port, with time limits |
+//! | `reach` | who can reach a listener, and which routes it answers them |
+//! | [`server`] | the routes, and those that exist on a laptop only |
 //! | [`start`] | all of it together |
+//! | [`help`] | the text of `cargo dev -- --help` |
 
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
-
+mod data_dir;
 pub mod deployment;
 pub mod doctor;
+pub mod engines;
+pub mod help;
 mod home;
 pub mod keys;
+mod listener;
+mod reach;
 pub mod server;
 pub mod settings;
 pub mod start;
@@ -43,13 +49,4 @@ impl From<std::io::Error> for StartError {
     fn from(error: std::io::Error) -> Self {
         Self(error.to_string())
     }
-}
-
-/// Writes a file that only its owner may read, whole or not at all.
-fn private_file(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let unfinished = path.with_extension("new");
-    let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    std::fs::rename(unfinished, path)
 }

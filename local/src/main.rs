@@ -14,7 +14,11 @@ async fn main() -> std::process::ExitCode {
     let ended = match std::env::args().nth(1).as_deref() {
         None => run().await,
         Some("doctor") => doctor().await,
-        Some(_) => Err("unknown argument; the only one is: doctor".into()),
+        Some("--help" | "-h") => {
+            print!("{}", local::help::text());
+            Ok(())
+        }
+        Some(other) => Err(format!("unknown argument {other}: see cargo dev -- --help").into()),
     };
     match ended {
         Ok(()) => std::process::ExitCode::SUCCESS,
@@ -50,10 +54,16 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
         ),
         None => println!("redirect URI to register with the provider: {}", running.redirect_uri),
     }
-    println!("on plain http the cookie has neither Secure nor the __Host- prefix; deployed, it has both");
+    match &running.tunnel {
+        Some(tunnel) => println!(
+            "customers use {}: its tunnel must lead to {}, which has the browser's routes only",
+            tunnel.public_origin, tunnel.leads_to
+        ),
+        None => println!("on plain http the cookie has neither Secure nor the __Host- prefix; deployed, it has both"),
+    }
     println!("listening on {}", running.server.origin);
     tokio::select! {
-        served = running.serve() => Ok(served?),
+        () = running.serve() => Ok(()),
         interrupted = tokio::signal::ctrl_c() => Ok(interrupted?),
     }
 }

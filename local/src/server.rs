@@ -1,4 +1,4 @@
-//! The listener on loopback: the functions' routes, and those that exist on a laptop only.
+//! The functions' routes, and those that exist on a laptop only.
 //!
 //! | route | answers |
 //! |---|---|
@@ -11,33 +11,28 @@
 //! | `GET /local/provider` | the requests that it has received |
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Json, Response};
-use http::header::{CONTENT_TYPE, HOST, ORIGIN};
-use http::{HeaderMap, Method, StatusCode};
+use http::header::CONTENT_TYPE;
+use http::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::json;
 use shared::domain::digest;
-use shared::domain::return_to::is_loopback;
 use shared::http::problem::{Code, Problem};
 use shared::http::{Invocation, Request, protect};
 use shared::ports::Entropy;
 use shared::telemetry::log_summary;
-use tokio::net::TcpListener;
-use tracing::Instrument;
-use url::Url;
+use tracing::{Instrument, Span};
 
-use crate::deployment::Deployment;
-use crate::home;
+use crate::deployment::{Deployment, function_of};
+use crate::reach::{self, Reach};
 use crate::stream::Stream;
 use crate::webinargeek::{Fault, Simulation};
-
-/// API Gateway's own limit.
-const BODY_LIMIT: usize = 10 * 1024 * 1024;
+use crate::{home, listener};
 
 const DESCRIPTION: &str = include_str!("../../openapi.yaml");
 
@@ -49,8 +44,6 @@ pub struct Server {
     pub deployment: Deployment,
     /// `http://127.0.0.1:port`
     pub origin: String,
-    /// The https tunnel, where there is one.
-    pub public_origin: Option<String>,
     pub simulation: Option<Arc<Simulation>>,
     pub connections: aws_sdk_dynamodb::Client,
     pub stream: Stream,
@@ -89,56 +82,69 @@ struct Revoke {
     revoke_all: bool,
 }
 
-/// Serves until the process ends.
-pub async fn serve(server: Arc<Server>, listener: TcpListener) -> std::io::Result<()> {
-    axum::serve(listener, Router::new().fallback(answer).with_state(server)).await
+pub(crate) fn router(server: Arc<Server>, reach: Reach) -> Router {
+    Router::new().fallback(answer).with_state((server, reach))
 }
 
-async fn answer(State(server): State<Arc<Server>>, request: axum::extract::Request) -> Response {
+async fn answer(State((server, reach)): State<(Arc<Server>, Reach)>, request: axum::extract::Request) -> Response {
     // In its own task: a browser that closes the connection must not stop a handler between two steps. Lambda does not
     // stop it either.
-    tokio::spawn(async move { server.answer(request).await })
+    tokio::spawn(async move { server.answer(&reach, request).await })
         .await
         .unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
 }
 
 impl Server {
-    async fn answer(&self, request: axum::extract::Request) -> Response {
-        let origin = self.origin_of(request.headers());
-        let mut response = self.respond(request).await;
-        protect(response.headers_mut(), &origin);
+    async fn answer(&self, reach: &Reach, request: axum::extract::Request) -> Response {
+        let begun = now();
+        let (parts, body) = request.into_parts();
+        let (method, path) = (parts.method.clone(), parts.uri.path().to_owned());
+        let invocation = Invocation {
+            request_id: digest::base64url(self.entropy.bytes::<12>()),
+            origin: reach.origin(&parts.headers, &self.origin),
+            deadline: self.deployment.clock.now() + REQUEST_TIME,
+        };
+        let span = function_of(&method, &path).map_or_else(Span::none, |function| invocation.span(function));
+        let mut response = match listener::whole(body).await {
+            Ok(body) => {
+                let request = Request::from_parts(parts, body.to_vec());
+                self.route(reach, request, &invocation).instrument(span.clone()).await
+            }
+            Err(StatusCode::PAYLOAD_TOO_LARGE) => {
+                convert(Problem::new(Code::PayloadTooLarge, "more than 10 MB").reply(&invocation.request_id))
+            }
+            Err(status) => status.into_response(),
+        };
+        protect(response.headers_mut(), &invocation.origin);
+        let (status, milliseconds) = (response.status().as_u16(), (now() - begun).as_millis());
+        // The span has the connection. A query may hold secrets.
+        span.in_scope(|| tracing::info!("{method} {path} {status} {milliseconds} ms"));
         response
     }
 
-    async fn respond(&self, request: axum::extract::Request) -> Response {
-        let (parts, body) = request.into_parts();
-        let request_id = digest::base64url(self.entropy.bytes::<12>());
-        let Ok(body) = axum::body::to_bytes(body, BODY_LIMIT).await else {
-            return convert(Problem::new(Code::PayloadTooLarge, "more than 10 MB").reply(&request_id));
-        };
-        let request = Request::from_parts(parts, body.to_vec());
+    async fn route(&self, reach: &Reach, request: Request, invocation: &Invocation) -> Response {
+        let is_local = reach.is_local(request.headers());
         let path = request.uri().path();
-        let is_for_the_laptop = path.starts_with("/v1/") || path.starts_with("/local/") || path == "/openapi.yaml";
-        if is_for_the_laptop && !is_local(request.headers()) {
-            return (StatusCode::FORBIDDEN, "this answers on a loopback address only\n").into_response();
+        if !is_local && !reach::BROWSERS_ROUTES.contains(&path) {
+            return match reach {
+                Reach::Machine => (StatusCode::FORBIDDEN, "this answers on a loopback address only\n").into_response(),
+                Reach::Tunnel(_) => no_route(),
+            };
         }
-        if let Some((function, endpoint)) = self.deployment.route(&request) {
-            let deadline = self.deployment.clock.now() + REQUEST_TIME;
-            let invocation = Invocation { request_id, origin: self.origin_of(request.headers()), deadline };
-            return convert(shared::http::answer(function, endpoint, request, &invocation).await);
+        if let Some((_, endpoint)) = self.deployment.route(&request) {
+            return convert(shared::http::answer(endpoint, request, invocation).await);
         }
         match (request.method(), path) {
-            (&Method::GET | &Method::HEAD, "/") => home::page(self, is_local(request.headers())).await,
+            (&Method::GET | &Method::HEAD, "/") => home::page(self, is_local).await,
             (&Method::GET | &Method::HEAD, "/openapi.yaml") => description(),
-            (&Method::POST, "/local/refresh") => self.refresh(request.body(), &request_id).await,
+            (&Method::POST, "/local/refresh") => self.refresh(request.body(), &invocation.request_id).await,
             (&Method::GET, "/local/events") => self.events().await,
             (&Method::POST, "/local/maintenance") => self.maintain(request.body()).await,
             (&Method::GET, "/local/provider") => {
                 self.provider(|simulation| Json(json!({ "requests": simulation.faults.requests() })).into_response())
             }
             (&Method::POST, "/local/provider") => self.provider(|simulation| order(simulation, request.body())),
-            // The answer of API Gateway where there is no route.
-            _ => (StatusCode::NOT_FOUND, Json(json!({ "message": "Not Found" }))).into_response(),
+            _ => no_route(),
         }
     }
 
@@ -194,16 +200,16 @@ impl Server {
             None => (StatusCode::NOT_FOUND, "the provider is a real one\n").into_response(),
         }
     }
+}
 
-    /// What API Gateway would give as the request's origin.
-    fn origin_of(&self, headers: &HeaderMap) -> String {
-        let host = headers.get(HOST).and_then(|value| value.to_str().ok());
-        match (host, &self.public_origin) {
-            (_, Some(public_origin)) if !is_local(headers) => public_origin.clone(),
-            (Some(host), _) => format!("http://{host}"),
-            (None, _) => self.origin.clone(),
-        }
-    }
+/// The answer of API Gateway where there is no route.
+fn no_route() -> Response {
+    (StatusCode::NOT_FOUND, Json(json!({ "message": "Not Found" }))).into_response()
+}
+
+#[expect(clippy::disallowed_methods, reason = "milliseconds for a line of the log; no decision depends on them")]
+fn now() -> Instant {
+    Instant::now()
 }
 
 /// Requests are not signed here: API Gateway does that.
@@ -226,20 +232,6 @@ fn order(simulation: &Simulation, body: &[u8]) -> Response {
         }
     }
     Json(json!({})).into_response()
-}
-
-/// Whether a request came by a loopback name, from no other site and through no tunnel: another page in the browser can
-/// send requests here, by DNS rebinding or directly, and a tunnel may write the laptop's own name into Host.
-pub(crate) fn is_local(headers: &HeaderMap) -> bool {
-    let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or_default());
-    let loopback = |url: &str| Url::parse(url).is_ok_and(|url| is_loopback(&url));
-    text(HOST).is_some_and(|host| loopback(&format!("http://{host}/")))
-        && text(ORIGIN).is_none_or(loopback)
-        && !is_forwarded(headers)
-}
-
-fn is_forwarded(headers: &HeaderMap) -> bool {
-    headers.keys().any(|name| name == "forwarded" || name.as_str().starts_with("x-forwarded-"))
 }
 
 fn convert(response: shared::http::Response) -> Response {

@@ -9,19 +9,32 @@ use shared::domain::digest;
 use shared::ports::{Clock, Entropy};
 use tokio::net::TcpListener;
 
-use crate::deployment::{Deployment, engines};
+use crate::data_dir::DataDir;
+use crate::deployment::Deployment;
+use crate::engines::Engines;
+use crate::reach::Reach;
 use crate::server::{self, Server, SummaryLog};
 use crate::settings::{SIMULATED_CLIENT_ID, Settings};
 use crate::stream::Stream;
 use crate::webinargeek::{self, Faults, Grants, Simulation};
-use crate::{StartError, keys, tables};
+use crate::{StartError, listener, tables};
 
 /// A deployment that listens.
 pub struct Running {
     pub server: Arc<Server>,
     pub redirect_uri: String,
+    /// Where there is a public origin.
+    pub tunnel: Option<Tunnel>,
     listener: TcpListener,
     refresh_every: Duration,
+}
+
+/// A tunnel leads to a port of its own with the browser's routes only: any header of its requests may be forged.
+pub struct Tunnel {
+    pub public_origin: String,
+    /// `http://127.0.0.1:port`
+    pub leads_to: String,
+    listener: TcpListener,
 }
 
 pub async fn start(
@@ -30,45 +43,49 @@ pub async fn start(
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
 ) -> Result<Running, StartError> {
-    let data_dir = settings.data_dir.as_deref();
-    if let Some(path) = data_dir {
-        std::fs::create_dir_all(path).map_err(|error| StartError(format!("DATA_DIR cannot be used: {error}")))?;
-    }
-    let file = |name: &str| data_dir.map(|path| path.join(name));
+    let data_dir = settings.data_dir.as_deref().map(DataDir::open).transpose()?;
+    let data_dir = data_dir.as_ref();
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, settings.port))
         .await
         .map_err(|error| StartError(format!("PORT {} cannot be listened on: {error}", settings.port)))?;
-    let origin = format!("http://{}", listener.local_addr()?);
-    let redirect_uri = format!("{}/callback", settings.public_origin.as_ref().unwrap_or(&origin));
+    let port = listener.local_addr()?.port();
+    let (listener, tunnel) = match settings.public_origin.clone() {
+        None => (listener, None),
+        Some(public_origin) => {
+            let tunnel = Tunnel { public_origin, leads_to: origin(&listener)?, listener };
+            (listen_near(port.saturating_add(2)).await?, Some(tunnel))
+        }
+    };
+    let here = origin(&listener)?;
+    let redirect_uri = format!("{}/callback", settings.public_origin.as_ref().unwrap_or(&here));
 
-    let tables_at = tables::serve(file("tables.sqlite").as_deref()).await?;
-    let keys_at = keys::serve(file("key").as_deref(), settings.client_secret.clone(), entropy.clone()).await?;
-    let clients = engines(tables_at, keys_at);
+    let engines = Engines::open(
+        data_dir.map(DataDir::tables).as_deref(),
+        data_dir.map(DataDir::key).as_deref(),
+        settings.client_secret.clone(),
+        entropy.clone(),
+    )?;
+    let clients = engines.clients();
     tables::create(&clients.dynamodb).await?;
 
-    let simulation = simulation(&settings, &redirect_uri, file("provider.sqlite").as_deref(), &clock, &entropy)?;
+    let provider_file = data_dir.map(DataDir::provider);
+    let simulation = simulation(&settings, &redirect_uri, provider_file.as_deref(), &clock, &entropy)?;
     let simulated_origin = match &simulation {
         None => None,
         Some(simulation) => {
-            // Next to our own port where that is free, so that an open consent page survives a restart.
-            let next = listener.local_addr()?.port().saturating_add(1);
-            let listener = match TcpListener::bind((Ipv4Addr::LOCALHOST, next)).await {
-                Ok(listener) => listener,
-                Err(_) => TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?,
-            };
+            let listener = listen_near(port.saturating_add(1)).await?;
             Some(format!("http://{}", webinargeek::serve(simulation.clone(), listener)?))
         }
     };
-    let environment = settings.function_environment(lookup, origin.clone(), simulated_origin);
+    let environment = settings.function_environment(lookup, here.clone(), simulated_origin);
     let deployment = Deployment::new(&environment, clients.clone(), clock, entropy.clone())
         .map_err(|error| StartError(error.to_string()))?;
     let server = Server {
         deployment,
-        origin,
-        public_origin: settings.public_origin.clone(),
+        origin: here,
         simulation,
         connections: clients.dynamodb,
-        stream: Stream::new(tables_at, tables::CONNECTIONS)?,
+        stream: Stream::new(engines, tables::CONNECTIONS),
         summary_log: if settings.log_is_text {
             SummaryLog::Text
         } else {
@@ -76,7 +93,19 @@ pub async fn start(
         },
         entropy,
     };
-    Ok(Running { server: Arc::new(server), redirect_uri, listener, refresh_every: settings.refresh_every })
+    Ok(Running { server: Arc::new(server), redirect_uri, tunnel, listener, refresh_every: settings.refresh_every })
+}
+
+fn origin(listener: &TcpListener) -> Result<String, StartError> {
+    Ok(format!("http://{}", listener.local_addr()?))
+}
+
+/// On this port if it is free: then an address stays the same after a restart.
+async fn listen_near(port: u16) -> Result<TcpListener, StartError> {
+    match TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await {
+        Ok(listener) => Ok(listener),
+        Err(_) => Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?),
+    }
 }
 
 fn simulation(
@@ -100,7 +129,7 @@ fn simulation(
 
 impl Running {
     /// Serves, and refreshes on schedule, until the process ends.
-    pub async fn serve(self) -> std::io::Result<()> {
+    pub async fn serve(self) {
         let server = self.server.clone();
         tokio::spawn(async move {
             loop {
@@ -109,6 +138,10 @@ impl Running {
                 server.deployment.clock.sleep(self.refresh_every).await;
             }
         });
-        server::serve(self.server, self.listener).await
+        if let Some(Tunnel { public_origin, listener, .. }) = self.tunnel {
+            let reach = Reach::Tunnel(public_origin.into());
+            tokio::spawn(listener::serve(listener, server::router(self.server.clone(), reach)));
+        }
+        listener::serve(self.listener, server::router(self.server, Reach::Machine)).await;
     }
 }

@@ -1,29 +1,21 @@
 //! The connections table's stream, read from the engine through the API that Lambda uses.
 
-use std::net::SocketAddr;
-
 use events::record::Read;
 use serde_json::{Value, json};
 
 use crate::StartError;
-
-/// The engine requires it, and does not verify it.
-const UNVERIFIED: &str =
-    "AWS4-HMAC-SHA256 Credential=local/20261124/local/dynamodb/aws4_request, SignedHeaders=host, Signature=00";
+use crate::engines::Engines;
 
 /// The stream of one table.
 #[derive(Clone)]
 pub struct Stream {
-    engine: SocketAddr,
+    engines: Engines,
     table: String,
-    http: reqwest::Client,
 }
 
 impl Stream {
-    #[expect(clippy::disallowed_methods, reason = "requests to an engine inside this process, and no provider's")]
-    pub fn new(engine: SocketAddr, table: &str) -> Result<Self, StartError> {
-        let http = reqwest::Client::builder().no_proxy().build().map_err(|error| failed(&error))?;
-        Ok(Self { engine, table: table.to_owned(), http })
+    pub fn new(engines: Engines, table: &str) -> Self {
+        Self { engines, table: table.to_owned() }
     }
 
     /// Every record that the stream still has, in Lambda's form, the earliest first.
@@ -59,19 +51,15 @@ impl Stream {
     }
 
     async fn call(&self, operation: &str, input: Value) -> Result<Value, StartError> {
-        let request = self
-            .http
-            .post(format!("http://{}/", self.engine))
-            .header("x-amz-target", format!("DynamoDBStreams_20120810.{operation}"))
-            .header("content-type", "application/x-amz-json-1.0")
-            .header("authorization", UNVERIFIED)
-            .header("x-amz-date", "20261124T000000Z")
-            .body(input.to_string());
-        let answer = async { request.send().await?.error_for_status()?.bytes().await }.await;
-        serde_json::from_slice(&answer.map_err(|error| failed(&error))?).map_err(|error| failed(&error))
+        let target = format!("DynamoDBStreams_20120810.{operation}");
+        let (status, body) = self.engines.answer(&target, input.to_string().as_bytes()).await;
+        if !status.is_success() {
+            return Err(failed(&body));
+        }
+        serde_json::from_str(&body).map_err(|error| failed(&error))
     }
 }
 
-fn failed(error: &dyn std::error::Error) -> StartError {
+fn failed(error: &dyn std::fmt::Display) -> StartError {
     StartError(format!("the tables' stream cannot be read: {error}"))
 }

@@ -1,6 +1,5 @@
-//! DynamoDB, embedded: an engine inside this process, reached over HTTP by the same SDK as in AWS.
+//! DynamoDB, embedded: an engine inside this process.
 
-use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 
 use aws_sdk_dynamodb::Client;
@@ -9,24 +8,75 @@ use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection, ProjectionType,
     ScalarAttributeType, StreamSpecification, StreamViewType, TimeToLiveSpecification,
 };
-use tokio::net::TcpListener;
+use dynoxide::{Database, DynoxideError};
+use http::StatusCode;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::StartError;
+use crate::engines::{Answer, refusal};
 
 pub const ATTEMPTS: &str = "attempts";
 pub const CONNECTIONS: &str = "connections";
 
-/// Serves the tables from a file, or from memory, until the process ends. Every write is committed before its answer.
-pub async fn serve(file: Option<&Path>) -> Result<SocketAddr, StartError> {
-    let database = match file {
-        Some(path) => dynoxide::Database::new(&path.to_string_lossy()),
-        None => dynoxide::Database::memory(),
+/// The tables of a file, or of memory. Every write is committed before it is answered.
+#[derive(Clone)]
+pub(crate) struct Tables(Database);
+
+impl Tables {
+    pub(crate) fn open(file: Option<&Path>) -> Result<Self, StartError> {
+        let database = match file {
+            Some(path) => Database::new(&path.to_string_lossy()),
+            None => Database::memory(),
+        };
+        database.map(Self).map_err(|error| StartError(format!("the tables cannot be opened: {error}")))
+    }
+
+    /// The operations that the product and its tests call.
+    pub(crate) fn answer(&self, operation: &str, body: &[u8]) -> Answer {
+        let Self(engine) = self;
+        match operation {
+            "BatchGetItem" => run(body, |input| engine.batch_get_item(input)),
+            "CreateTable" => run(body, |input| engine.create_table(input)),
+            "DeleteItem" => run(body, |input| engine.delete_item(input)),
+            "DescribeStream" => run(body, |input| engine.describe_stream(input)),
+            "DescribeTable" => run(body, |input| engine.describe_table(input)),
+            "DescribeTimeToLive" => run(body, |input| engine.describe_time_to_live(input)),
+            "GetItem" => run(body, |input| engine.get_item(input)),
+            "GetRecords" => run(body, |input| engine.get_records(input)),
+            "GetShardIterator" => run(body, |input| engine.get_shard_iterator(input)),
+            "ListStreams" => run(body, |input| engine.list_streams(input)),
+            "ListTables" => run(body, |input| engine.list_tables(input)),
+            "PutItem" => run(body, |input| engine.put_item(input)),
+            "Query" => run(body, |input| engine.query(input)),
+            "Scan" => run(body, |input| engine.scan(input)),
+            "TransactWriteItems" => run(body, |input| engine.transact_write_items(input)),
+            "UpdateItem" => run(body, |input| engine.update_item(input)),
+            "UpdateTable" => run(body, |input| engine.update_table(input)),
+            "UpdateTimeToLive" => run(body, |input| engine.update_time_to_live(input)),
+            _ => refusal("UnknownOperationException", "the tables do not know this operation"),
+        }
+    }
+}
+
+fn run<I: DeserializeOwned, O: Serialize>(
+    body: &[u8],
+    operation: impl FnOnce(I) -> Result<O, DynoxideError>,
+) -> Answer {
+    let input = match serde_json::from_slice(body) {
+        Ok(input) => input,
+        Err(error) => return refusal("SerializationException", &error.to_string()),
     };
-    let database = database.map_err(|error| StartError(format!("the tables cannot be opened: {error}")))?;
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-    let address = listener.local_addr()?;
-    tokio::spawn(dynoxide::server::serve_on(listener, database));
-    Ok(address)
+    let output = operation(input).and_then(|output| {
+        serde_json::to_string(&output).map_err(|error| DynoxideError::InternalServerError(error.to_string()))
+    });
+    match output {
+        Ok(body) => (StatusCode::OK, body),
+        Err(error) => {
+            let status = StatusCode::from_u16(error.status_code()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+            (status, error.to_json())
+        }
+    }
 }
 
 /// Creates the tables of template.yaml, if they are not there yet.

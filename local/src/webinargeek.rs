@@ -29,8 +29,8 @@ use shared::ports::{Clock, Entropy};
 use tokio::net::TcpListener;
 use url::Url;
 
-use crate::StartError;
 use crate::webinargeek::faults::REVOKE;
+use crate::{StartError, listener};
 
 pub mod faults;
 pub mod grants;
@@ -69,10 +69,10 @@ impl IntoResponse for OAuthError {
 }
 
 /// Serves until the process ends.
-pub fn serve(simulation: Arc<Simulation>, listener: TcpListener) -> Result<SocketAddr, StartError> {
-    let address = listener.local_addr()?;
-    let router = router(simulation);
-    tokio::spawn(async move { axum::serve(listener, router).await });
+pub fn serve(simulation: Arc<Simulation>, socket: TcpListener) -> Result<SocketAddr, StartError> {
+    let address = socket.local_addr()?;
+    let router = router(simulation).layer(axum::middleware::from_fn(listener::whole_first));
+    tokio::spawn(listener::serve(socket, router));
     Ok(address)
 }
 

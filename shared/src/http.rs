@@ -16,8 +16,8 @@ use http::Method;
 use http::header::{
     CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
 };
+use tracing::Span;
 use tracing::field::Empty;
-use tracing::{Instrument, Span};
 
 use crate::domain::time::Timestamp;
 
@@ -49,14 +49,9 @@ impl Invocation {
 }
 
 /// The answer as it leaves: what every answer carries, and a HEAD's without its body (RFC 9110 section 9.3.2).
-pub async fn answer(
-    function: &'static str,
-    endpoint: &dyn Endpoint,
-    request: Request,
-    invocation: &Invocation,
-) -> Response {
+pub async fn answer(endpoint: &dyn Endpoint, request: Request, invocation: &Invocation) -> Response {
     let is_head = *request.method() == Method::HEAD;
-    let mut response = endpoint.handle(request, invocation).instrument(invocation.span(function)).await;
+    let mut response = endpoint.handle(request, invocation).await;
     protect(response.headers_mut(), &invocation.origin);
     if is_head {
         let length = std::mem::take(response.body_mut()).len();

@@ -8,6 +8,7 @@ use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpResponse;
 use lambda_http::{Body, LambdaEvent, lambda_runtime, service_fn};
 use lambda_runtime::Context;
 use serde_json::value::RawValue;
+use tracing::Instrument;
 use url::Url;
 
 use crate::aws::dynamodb::ConnectionsTable;
@@ -42,7 +43,7 @@ pub async fn answer(
     respond(match Received::read(event.get()) {
         Ok(Received { request, origin }) => {
             let invocation = Invocation { request_id, origin, deadline: deadline(context) };
-            http::answer(function, endpoint, request, &invocation).await
+            http::answer(endpoint, request, &invocation).instrument(invocation.span(function)).await
         }
         Err(error) => not_a_request(error, function, &request_id),
     })

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use local::deployment::engines;
+use local::engines::Engines;
 use local::{keys, tables};
 use serde_json::json;
 use shared::system::SystemEntropy;
@@ -11,6 +11,7 @@ use tests::gateway_events::{FUNCTIONS, Known, REQUEST_ID, hold};
 use tests::proof::Proof;
 use tokio::process::Command;
 
+use crate::engines::listen;
 use crate::gateway::{Request, body};
 use crate::process::built;
 use crate::runtime_api::Function;
@@ -18,9 +19,9 @@ use crate::runtime_api::Function;
 const HOST: &str = "connect.example.com";
 
 async fn start(function: &str) -> Function {
-    let tables_at = tables::serve(None).await.unwrap();
-    let keys_at = keys::serve(None, "secret".to_owned(), Arc::new(SystemEntropy)).await.unwrap();
-    tables::create(&engines(tables_at, keys_at).dynamodb).await.unwrap();
+    let engines = Engines::in_memory("secret".to_owned(), Arc::new(SystemEntropy)).unwrap();
+    tables::create(&engines.clients().dynamodb).await.unwrap();
+    let engines_at = listen(engines).await;
     let variables = [
         ("ATTEMPTS_TABLE", tables::ATTEMPTS.to_owned()),
         ("CONNECTIONS_TABLE", tables::CONNECTIONS.to_owned()),
@@ -32,8 +33,7 @@ async fn start(function: &str) -> Function {
         ("CLIENT_SECRET_ARN", keys::SECRET_ARN.to_owned()),
         ("STACK", "binaries".to_owned()),
         ("WEBINARGEEK_CLIENT_ID", "client-one".to_owned()),
-        ("AWS_ENDPOINT_URL_DYNAMODB", format!("http://{tables_at}")),
-        ("AWS_ENDPOINT_URL", format!("http://{keys_at}")),
+        ("AWS_ENDPOINT_URL", format!("http://{engines_at}")),
     ];
     Function::start(&built(function), &variables).await
 }

@@ -1,13 +1,11 @@
 //! The store's contract, and the model against the engine, on AWS's own engine.
 
-use std::net::{Ipv4Addr, SocketAddr};
-
 use aws_sdk_dynamodb::Client;
-use local::deployment::engines;
 use tests::contracts;
 use tests::proof::Proof;
 use tokio::process::{Child, Command};
 
+use crate::engines::sdk_at;
 use crate::process::{free_address, part, serve};
 
 async fn start() -> (Child, Client) {
@@ -17,8 +15,7 @@ async fn start() -> (Child, Client) {
     command.current_dir(&folder).arg("-Djava.library.path=./DynamoDBLocal_lib");
     command.args(["-jar", "DynamoDBLocal.jar", "-inMemory", "-disableTelemetry", "-port", &address.port().to_string()]);
     let server = serve(command, address).await;
-    let nowhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 9));
-    (server, engines(address, nowhere).dynamodb)
+    (server, Client::new(&sdk_at(address)))
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -15,6 +15,7 @@ mod binaries;
 mod chaos;
 mod doorkeeper;
 mod dynamodb_local;
+mod engines;
 mod examples;
 mod gateway;
 mod iam;

@@ -2,10 +2,10 @@
 
 use std::net::SocketAddr;
 
-use local::deployment::engines;
 use tests::contracts;
 use tokio::process::{Child, Command};
 
+use crate::engines::sdk_at;
 use crate::process::{free_address, part, serve};
 
 /// With the account that the stack is rehearsed in.
@@ -20,7 +20,7 @@ pub(crate) async fn start() -> (Child, SocketAddr) {
 #[tokio::test(flavor = "multi_thread")]
 async fn moto_holds_the_keys_contract() {
     let (_server, address) = start().await;
-    let client = engines(address, address).kms;
+    let client = aws_sdk_kms::Client::new(&sdk_at(address));
     let key = client.create_key().send().await.unwrap().key_metadata.unwrap();
     contracts::keys::hold(&client, &key.key_id).await;
     let another = client.create_key().send().await.unwrap().key_metadata.unwrap();

@@ -8,10 +8,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::{AttributeValue, TimeToLiveSpecification};
-use local::deployment::engines;
+use local::engines::Engines;
 use local::stream::Stream;
-use local::webinargeek::{Faults, Grants, Rotation, Simulation};
-use local::{tables, webinargeek};
+use local::webinargeek::{self, Faults, Grants, Rotation, Simulation};
 use serde_json::{Value, json};
 use shared::aws::Clients;
 use shared::domain::fleet;
@@ -23,6 +22,7 @@ use tokio::net::TcpListener;
 use tokio::process::Child;
 use url::Url;
 
+use crate::engines::{listen, sdk_at};
 use crate::gateway::{Request, body};
 use crate::moto;
 use crate::policies;
@@ -57,27 +57,32 @@ struct Rehearsal {
 impl Rehearsal {
     async fn begin() -> Self {
         let stack = Stack::with(&[]).await;
-        let tables_at = tables::serve(None).await.unwrap();
+        let engines = Engines::in_memory(SECRET.to_owned(), Arc::new(SystemEntropy)).unwrap();
+        let tables_at = listen(engines.clone()).await;
         let (moto, moto_at) = moto::start().await;
-        let clients = engines(tables_at, moto_at);
+        let clients = Clients {
+            kms: aws_sdk_kms::Client::new(&sdk_at(moto_at)),
+            secrets_manager: aws_sdk_secretsmanager::Client::new(&sdk_at(moto_at)),
+            ..engines.clients()
+        };
 
         // The resources that CloudFormation would make, on engines that give their own names.
         for table in ["ConnectionsTable", "AttemptsTable"] {
-            create_table(&clients, tables_at, &stack, table).await;
+            create_table(&clients, &engines, &stack, table).await;
         }
         let table = stack.resource("ConnectionsTable")["physical_id"].as_str().unwrap();
-        let stream = Stream::new(tables_at, table).unwrap();
+        let stream = Stream::new(engines, table);
         let key = stack.properties("SealingKey");
         let made = clients.kms.create_key().policy(key["KeyPolicy"].to_string()).send().await.unwrap();
         let key_arn = made.key_metadata.unwrap().arn.unwrap();
         let secret = stack.properties("Secret")["SecretString"].as_str().unwrap();
         let made = clients.secrets_manager.create_secret().name("client-secret").secret_string(secret).send().await;
         let secret_arn = made.unwrap().arn.unwrap();
-        let escrow = queues(moto_at);
+        let escrow = aws_sdk_sqs::Client::new(&sdk_at(moto_at));
         let name = stack.arn("Escrow").rsplit(':').next().unwrap();
         escrow.create_queue().queue_name(name).send().await.unwrap();
         let bus = stack.properties("EventBus")["Name"].as_str().unwrap();
-        buses(moto_at).create_event_bus().name(bus).send().await.unwrap();
+        aws_sdk_eventbridge::Client::new(&sdk_at(moto_at)).create_event_bus().name(bus).send().await.unwrap();
         let (sealing_key, client_secret) = (stack.arn("SealingKey").to_owned(), stack.arn("Secret").to_owned());
         let made = clients.kms.create_key().send().await.unwrap();
         let new_key = made.key_metadata.unwrap().arn.unwrap();
@@ -259,28 +264,6 @@ impl Rehearsal {
     }
 }
 
-fn queues(engine: std::net::SocketAddr) -> aws_sdk_sqs::Client {
-    let credentials = aws_sdk_sqs::config::Credentials::new("local", "local", None, None, "local");
-    let config = aws_sdk_sqs::Config::builder()
-        .behavior_version(aws_sdk_sqs::config::BehaviorVersion::latest())
-        .region(aws_sdk_sqs::config::Region::new("eu-west-1"))
-        .credentials_provider(credentials)
-        .endpoint_url(format!("http://{engine}"))
-        .build();
-    aws_sdk_sqs::Client::from_conf(config)
-}
-
-fn buses(engine: std::net::SocketAddr) -> aws_sdk_eventbridge::Client {
-    let credentials = aws_sdk_eventbridge::config::Credentials::new("local", "local", None, None, "local");
-    let config = aws_sdk_eventbridge::Config::builder()
-        .behavior_version(aws_sdk_eventbridge::config::BehaviorVersion::latest())
-        .region(aws_sdk_eventbridge::config::Region::new("eu-west-1"))
-        .credentials_provider(credentials)
-        .endpoint_url(format!("http://{engine}"))
-        .build();
-    aws_sdk_eventbridge::Client::from_conf(config)
-}
-
 struct Journey {
     target: String,
     cookie: String,
@@ -301,7 +284,7 @@ impl Journey {
 }
 
 /// DynamoDB's own request, made of the template's properties.
-async fn create_table(clients: &Clients, engine: std::net::SocketAddr, stack: &Stack, id: &str) {
+async fn create_table(clients: &Clients, engines: &Engines, stack: &Stack, id: &str) {
     let properties = stack.properties(id);
     let mut request = json!({ "TableName": stack.resource(id)["physical_id"] });
     for name in ["AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "BillingMode"] {
@@ -313,15 +296,7 @@ async fn create_table(clients: &Clients, engine: std::net::SocketAddr, stack: &S
         // CloudFormation's property has no member for it.
         request["StreamSpecification"] = json!({ "StreamEnabled": true, "StreamViewType": stream["StreamViewType"] });
     }
-    let request = tests::browser::provider_client()
-        .post(format!("http://{engine}/"))
-        .header("x-amz-target", "DynamoDB_20120810.CreateTable")
-        .header("content-type", "application/x-amz-json-1.0")
-        .header("authorization", "AWS4-HMAC-SHA256 Credential=local/20261124/eu-west-1/dynamodb/aws4_request, SignedHeaders=host, Signature=00")
-        .header("x-amz-date", "20261124T000000Z")
-        .body(request.to_string());
-    let response = request.send().await.unwrap();
-    let (status, text) = (response.status(), response.text().await.unwrap());
+    let (status, text) = engines.answer("DynamoDB_20120810.CreateTable", request.to_string().as_bytes()).await;
     assert!(status.is_success(), "{id}: {text}");
     if let Some(expiry) = properties.get("TimeToLiveSpecification") {
         let specification = TimeToLiveSpecification::builder()

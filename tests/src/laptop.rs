@@ -13,8 +13,9 @@ use serde_json::{Value, json};
 use shared::domain::time::Timestamp;
 use shared::ports::Clock;
 use shared::system::{SystemClock, SystemEntropy};
-use tokio::io::{AsyncBufReadExt, BufReader, Lines};
-use tokio::process::{Child, ChildStdout, Command};
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+use tokio::sync::mpsc;
 
 use crate::browser::provider_client;
 
@@ -27,8 +28,8 @@ pub struct Laptop {
 
 struct Process {
     child: Child,
-    /// Kept open: a process whose output is not read may stop.
-    _output: Lines<BufReader<ChildStdout>>,
+    /// Read at once, line by line: a process whose output is not read may stop.
+    output: mpsc::UnboundedReceiver<String>,
 }
 
 /// The system's time and some more: the clock of a later restart.
@@ -51,17 +52,23 @@ impl Laptop {
         let mut command = Command::new(binary);
         command.env_clear().env("PORT", "0").envs(variables.iter().copied());
         let mut child = command.stdout(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
-        let mut output = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let (sender, mut output) = mpsc::unbounded_channel();
+        tokio::spawn(async move {
+            while let Ok(Some(line)) = lines.next_line().await {
+                let _ = sender.send(line);
+            }
+        });
         let mut printed = Vec::new();
         let origin = loop {
-            let line = output.next_line().await.unwrap().expect("it has stopped before it listened");
+            let line = output.recv().await.expect("it has stopped before it listened");
             let origin = line.strip_prefix("listening on ").map(str::to_owned);
             printed.push(line);
             if let Some(origin) = origin {
                 break origin;
             }
         };
-        Self { origin, printed, http: provider_client(), process: Some(Process { child, _output: output }) }
+        Self { origin, printed, http: provider_client(), process: Some(Process { child, output }) }
     }
 
     /// The same deployment inside this process, some time later.
@@ -85,6 +92,21 @@ impl Laptop {
         let sent = self.http.get(session["url"].as_str().unwrap()).send().await.unwrap();
         let consent = url::Url::parse(sent.headers()[LOCATION].to_str().unwrap()).unwrap();
         consent.origin().ascii_serialization()
+    }
+
+    pub fn process_id(&self) -> u32 {
+        self.process.as_ref().and_then(|process| process.child.id()).expect("a process of its own, that runs")
+    }
+
+    /// What it has logged so far, up to the first line that says this.
+    pub async fn log_until(&mut self, text: &str) -> Vec<String> {
+        let output = &mut self.process.as_mut().expect("a process of its own").output;
+        let mut lines = Vec::new();
+        while !lines.last().is_some_and(|line: &String| line.contains(text)) {
+            let next = tokio::time::timeout(Duration::from_secs(30), output.recv()).await;
+            lines.push(next.ok().flatten().unwrap_or_else(|| panic!("it did not say {text}: {lines:?}")));
+        }
+        lines
     }
 
     /// `kill -9`
@@ -116,14 +138,19 @@ impl Laptop {
 
     /// From the answer that leads to the provider to the answer of `/callback`.
     pub async fn approve(&self, sent: reqwest::Response) -> reqwest::Response {
+        let (cookie, callback) = self.consent(sent).await;
+        self.http.get(callback).header("cookie", cookie).send().await.unwrap()
+    }
+
+    /// From the answer that leads to the provider to the cookie and the address that the browser comes back with.
+    pub async fn consent(&self, sent: reqwest::Response) -> (String, String) {
         let cookie = sent.headers()["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();
         let consent = url::Url::parse(sent.headers()[LOCATION].to_str().unwrap()).unwrap();
         let mut form: Vec<(String, String)> = consent.query_pairs().into_owned().collect();
         form.push(("decision".to_owned(), "approve".to_owned()));
         let decide = format!("{}{}", consent.origin().ascii_serialization(), consent.path());
         let back = self.http.post(decide).form(&form).send().await.unwrap();
-        let callback = back.headers()[LOCATION].to_str().unwrap();
-        self.http.get(callback).header("cookie", cookie).send().await.unwrap()
+        (cookie, back.headers()[LOCATION].to_str().unwrap().to_owned())
     }
 }
 

@@ -10,7 +10,8 @@ use aws_sdk_dynamodb::config::interceptors::BeforeTransmitInterceptorContextRef;
 use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_dynamodb::types::AttributeValue;
 use http::{Method, StatusCode};
-use local::deployment::{Deployment, engines};
+use local::deployment::Deployment;
+use local::engines::Engines;
 use local::stream::Stream;
 use local::webinargeek::{Fault, Faults, Grants, Rotation, Simulation};
 use local::{keys, tables, webinargeek};
@@ -25,6 +26,7 @@ use shared::ports::{Clock, Entropy, Escrow, EscrowError, ReadAttempts, ReadConne
 use shared::protocol::replay::Replayed;
 use shared::system::SystemEntropy;
 use tokio::net::TcpListener;
+use tracing::Instrument;
 
 use crate::browser::{Browser, provider_client};
 use crate::clock::TestClock;
@@ -192,10 +194,9 @@ impl World {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let provider_origin = format!("http://{}", webinargeek::serve(simulation.clone(), listener).unwrap());
 
-        let tables_at = tables::serve(None).await.unwrap();
-        let keys_at = keys::serve(None, setup.client_secret, entropy.clone()).await.unwrap();
+        let engines = Engines::in_memory(setup.client_secret, entropy.clone()).unwrap();
         let calls = Calls::default();
-        let clients = counted(engines(tables_at, keys_at), &calls);
+        let clients = counted(engines.clients(), &calls);
         tables::create(&clients.dynamodb).await.unwrap();
         calls.take();
 
@@ -209,7 +210,7 @@ impl World {
             clients,
             calls,
             escrow,
-            stream: Stream::new(tables_at, TABLE).unwrap(),
+            stream: Stream::new(engines, TABLE),
             entropy,
             variables: setup.variables,
             next_request: Mutex::new(0),
@@ -267,7 +268,7 @@ impl World {
         let (function, endpoint) =
             self.deployment.route(&request).unwrap_or_else(|| panic!("no route: {}", request.uri()));
         let asked = Asked::of(&request);
-        let response = shared::http::answer(function, endpoint, request, &invocation).await;
+        let response = shared::http::answer(endpoint, request, &invocation).instrument(invocation.span(function)).await;
         DESCRIPTION.hold(&asked, &response);
         response
     }

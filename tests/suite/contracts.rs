@@ -4,9 +4,9 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use local::deployment::engines;
+use local::engines::Engines;
 use local::webinargeek::{Faults, Grants, Rotation, Simulation};
-use local::{keys, tables, webinargeek};
+use local::{keys, webinargeek};
 use shared::aws::Clients;
 use shared::ports::ReadClientSecret;
 use shared::system::{SystemClock, SystemEntropy};
@@ -14,39 +14,38 @@ use tests::contracts;
 use tests::proof::Proof;
 use tokio::net::TcpListener;
 
-async fn services() -> Clients {
+fn services() -> Clients {
     let secret = r#"["new", "old"]"#.to_owned();
-    let keys = keys::serve(None, secret, Arc::new(SystemEntropy)).await.unwrap();
-    engines(tables::serve(None).await.unwrap(), keys)
+    Engines::in_memory(secret, Arc::new(SystemEntropy)).unwrap().clients()
 }
 
 #[tokio::test]
 async fn the_embedded_tables_hold_the_stores_contract() {
-    contracts::store::holds(&services().await.dynamodb).await;
+    contracts::store::holds(&services().dynamodb).await;
 }
 
 #[tokio::test]
 async fn the_embedded_tables_hide_no_row_behind_one_that_cannot_be_read() {
-    contracts::unreadable::holds(&services().await.dynamodb).await;
+    contracts::unreadable::holds(&services().dynamodb).await;
 }
 
 #[tokio::test]
 async fn the_embedded_tables_hold_the_contract_of_deletes_and_of_the_walk() {
-    contracts::deletes::hold(&services().await.dynamodb).await;
+    contracts::deletes::hold(&services().dynamodb).await;
 }
 
 /// `PROOF=long`: 100,000 sequences.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_conditions_model_and_the_embedded_engine_agree_on_random_sequences() {
     let proof = Proof::asked();
-    let tried = contracts::sequences::agree(&services().await.dynamodb, proof.seed, proof.length(400, 100_000)).await;
+    let tried = contracts::sequences::agree(&services().dynamodb, proof.seed, proof.length(400, 100_000)).await;
     tried.assert_that_all_were_tried();
     println!("{} writes, applied and refused: {:?}", tried.writes(), tried.0);
 }
 
 #[tokio::test]
 async fn the_stand_in_holds_the_keys_contract() {
-    let kms = services().await.kms;
+    let kms = services().kms;
     for key in [keys::KEY_ARN, keys::NEXT_KEY_ARN] {
         contracts::keys::hold(&kms, key).await;
     }
@@ -55,7 +54,7 @@ async fn the_stand_in_holds_the_keys_contract() {
 
 #[tokio::test]
 async fn the_stand_in_answers_the_client_secret_and_nothing_else() {
-    let client = services().await.secrets_manager;
+    let client = services().secrets_manager;
     let secret = |arn: &str| shared::aws::secrets_manager::SecretsManagerSecret::new(client.clone(), arn.to_owned());
     let secrets = secret(keys::SECRET_ARN).read().await.unwrap();
     assert_eq!(secrets.iter().map(|secret| secret.expose()).collect::<Vec<_>>(), ["new", "old"]);

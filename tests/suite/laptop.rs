@@ -10,6 +10,9 @@ use serde_json::json;
 use tests::laptop::{Folder, Laptop, is_live};
 use tokio::net::TcpListener;
 
+mod closed;
+mod terminal;
+
 const BINARY: &str = env!("CARGO_BIN_EXE_laptop");
 
 #[tokio::test]
@@ -83,6 +86,8 @@ async fn another_host_or_site_gets_nothing() {
             ("host", "127.0.0.1.evil.example"),
             ("origin", "https://evil.example"),
             ("origin", "null"),
+            // A picture or a script of another site's page: a browser sends no Origin with it.
+            ("sec-fetch-site", "cross-site"),
         ] {
             let request = laptop.http.get(format!("{}{path}", laptop.origin)).header(name, value);
             assert_eq!(request.send().await.unwrap().status(), 403, "{path} {name}: {value}");

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
-use local::deployment::engines;
+use local::engines::Engines;
 use local::{keys, tables};
 use serde_json::Value;
 use shared::aws::Clients;
@@ -24,6 +24,7 @@ use tests::proof::Proof;
 
 use super::network::Network;
 use super::tally::Tally;
+use crate::engines::listen;
 use crate::gateway::Request;
 use crate::process::built;
 use crate::runtime_api::{Answer, Function};
@@ -44,10 +45,10 @@ pub(super) struct Fleet {
 
 impl Fleet {
     pub(super) async fn new(provider: SocketAddr, client_secret: &str, connections: usize, proof: &Proof) -> Self {
-        let tables_at = tables::serve(None).await.unwrap();
-        let keys_at = keys::serve(None, client_secret.to_owned(), Arc::new(SystemEntropy)).await.unwrap();
-        let clients = engines(tables_at, keys_at);
+        let engines = Engines::in_memory(client_secret.to_owned(), Arc::new(SystemEntropy)).unwrap();
+        let clients = engines.clients();
         tables::create(&clients.dynamodb).await.unwrap();
+        let engines_at = listen(engines).await;
         let tally = Arc::new(Tally::default());
         let network = Network::before(provider, proof.random(1000), tally.clone()).await;
         Self {
@@ -61,13 +62,12 @@ impl Fleet {
                 ("CONNECTIONS_TABLE", tables::CONNECTIONS.to_owned()),
                 ("KMS_KEY_ID", keys::KEY_ARN.to_owned()),
                 ("CLIENT_SECRET_ARN", keys::SECRET_ARN.to_owned()),
-                ("ESCROW_QUEUE_URL", format!("http://{keys_at}/000000000000/escrow")),
+                ("ESCROW_QUEUE_URL", format!("http://{engines_at}/000000000000/escrow")),
                 ("STACK", "chaos".to_owned()),
                 ("WEBINARGEEK_CLIENT_ID", "client-one".to_owned()),
                 ("WEBINARGEEK_TOKEN_URL", format!("http://{}/oauth/token", network.address)),
                 ("WEBINARGEEK_REVOKE_URL", format!("http://{}/oauth/revoke", network.address)),
-                ("AWS_ENDPOINT_URL_DYNAMODB", format!("http://{tables_at}")),
-                ("AWS_ENDPOINT_URL", format!("http://{keys_at}")),
+                ("AWS_ENDPOINT_URL", format!("http://{engines_at}")),
             ],
             network,
             clients,

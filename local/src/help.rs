@@ -1,0 +1,44 @@
+//! `cargo dev -- --help`.
+
+/// Name, default, meaning.
+const VARIABLES: &[(&str, &str, &str)] = &[
+    ("PORT", "8787", "where it listens; 0 takes any free port. The simulated WebinarGeek listens on the next one"),
+    ("DATA_DIR", "in memory", "a folder of its own: tables, key and the simulated WebinarGeek survive restarts"),
+    ("REFRESH_EVERY", "60", "seconds between scheduled refreshes"),
+    ("STACK", "local", "the deployment's name, which pairs are sealed for"),
+    (
+        "PUBLIC_ORIGIN",
+        "none",
+        "an https tunnel to PORT, which has the browser's routes only then; the others get a port",
+    ),
+    ("RETURN_TO_ORIGINS", "any loopback", "where a journey may end, comma separated"),
+    ("INSTALL_LINK", "on", "on or off: whether a customer may start without a session"),
+    ("DISPLAY_NAME", "none", "your name on the page that asks the customer"),
+    ("WEBINARGEEK_CLIENT_ID", "simulated", "of the app at the real WebinarGeek; the redirect URI for it is printed"),
+    ("WEBINARGEEK_CLIENT_SECRET", "simulated", "of the same"),
+    ("SIMULATED_ROTATION", "grace", "what ends the old pair: grace, strict, reuse_detection, never"),
+    ("SIMULATED_EXPIRES_IN", "7200", "seconds that access tokens of the simulated WebinarGeek live"),
+    ("", "", ""),
+    ("WEBINARGEEK_AUTHORIZE_URL", "WebinarGeek's", "another provider's address for the customer's browser"),
+    ("WEBINARGEEK_TOKEN_URL", "WebinarGeek's", "another provider's token endpoint"),
+    ("WEBINARGEEK_REVOKE_URL", "WebinarGeek's", "its revocation endpoint; empty switches revocation off"),
+    ("WEBINARGEEK_ACCOUNT_URL", "simulated", "where the provider tells whose account an access token is for"),
+    ("WEBINARGEEK_SCOPE", "none", "what the customer is asked for"),
+    ("WEBINARGEEK_PKCE", "on", "on or off: RFC 7636 with S256"),
+    ("WEBINARGEEK_CLIENT_AUTH", "client_secret_post", "or client_secret_basic"),
+    ("WEBINARGEEK_EXPIRES_IN", "7200", "seconds that an access token lives, where an answer does not say"),
+];
+
+pub fn text() -> String {
+    let mut text = "The product on this machine, with embedded engines and a simulated WebinarGeek.\n\n\
+        cargo dev      serves until it is interrupted\n\
+        cargo doctor   tells whether the variables are right\n\n\
+        Variables, their defaults, and what they say:\n\n"
+        .to_owned();
+    for (name, default, meaning) in VARIABLES {
+        let line = format!("  {name:<25}  {default:<18}  {meaning}");
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
+}
