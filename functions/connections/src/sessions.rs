@@ -5,6 +5,7 @@ use std::time::Duration;
 use http::StatusCode;
 use http::header::LOCATION;
 use serde_json::json;
+use shared::domain::attempt::{FailedJourney, JourneyFailure};
 use shared::domain::connection::Row;
 use shared::domain::connection_id::ConnectionId;
 use shared::domain::digest;
@@ -85,20 +86,25 @@ impl Connections {
 
     pub(crate) async fn show_session(&self, id: &str) -> Result<Response, ConnectionsError> {
         let session = self.session(id).await?;
-        let is_expired = session.status == SessionStatus::Pending && session.expires_at <= self.clock.now();
-        let (status, reason) = match session.status {
-            _ if self.has_connected(&session).await? => ("completed", None),
-            SessionStatus::Pending if is_expired => ("expired", None),
-            SessionStatus::Failed(failure) => ("failed", Some(failure.as_str())),
-            status => (status.as_str(), None),
+        let status = match &session.status {
+            _ if self.has_connected(&session).await? => SessionStatus::Completed,
+            SessionStatus::Pending if session.expires_at <= self.clock.now() => {
+                SessionStatus::Failed(FailedJourney { why: JourneyFailure::Expired, reference: None })
+            }
+            status => status.clone(),
+        };
+        let failed = match &status {
+            SessionStatus::Failed(failed) => Some(failed),
+            SessionStatus::Pending | SessionStatus::Completed => None,
         };
         Ok(reply::json(
             StatusCode::OK,
             &json!({
                 "session_id": session.id.as_str(),
                 "connection_id": session.connection_id.as_str(),
-                "status": status,
-                "reason": reason,
+                "status": status.as_str(),
+                "reason": failed.map(|failed| failed.why.as_str()),
+                "reference": failed.and_then(|failed| failed.reference.as_deref()),
                 "expires_at": session.expires_at.rfc3339(),
             }),
         ))

@@ -6,7 +6,6 @@ use std::time::Duration;
 use http::header::{COOKIE, LOCATION, SET_COOKIE};
 use http::{Method, StatusCode};
 use shared::domain::attempt::StateHash;
-use shared::domain::attempt::writes::ATTEMPT_LIFETIME;
 use shared::domain::connection::Row;
 use shared::domain::connection::waiting::{Waiting, confirm};
 use shared::domain::connection_id::ConnectionId;
@@ -20,14 +19,14 @@ use shared::ports::{Clock, ReadAttempts, ReadConnections, WriteAttempts, WriteCo
 use shared::protocol::revoke::log_dropped;
 use url::Url;
 
-use super::fleet::{Deployment, ORIGIN};
+use super::fleet::{CONSENT_TIME, Deployment, ORIGIN};
 use super::{Actor, Scenario};
 use crate::invariants::Invariant;
 use crate::ports::Ports;
 use crate::world::Step;
 
 /// Where journeys end that have to be confirmed.
-const RETURN_TO: &str = "https://app.example.com/";
+pub(super) const RETURN_TO: &str = "https://app.example.com/";
 
 const INVOCATION: Duration = Duration::from_secs(60);
 
@@ -50,7 +49,7 @@ pub(super) struct Link {
 /// A browser on its way.
 pub(super) struct Journey {
     id: String,
-    /// Comes back with the code, or with a denial.
+    /// Comes back with a denial, or an error of the provider's; and perhaps with the code after that.
     denies: bool,
     back: Arc<Mutex<Option<Back>>>,
     session: SessionId,
@@ -121,6 +120,9 @@ impl Scenario {
             _ => self.random.between(540_000, 660_000),
         };
         let mut visits = vec![at_provider];
+        if denies {
+            visits.push(at_provider + self.random.between(1_000, 60_000));
+        }
         while self.random.chance(self.plan.reloads) && visits.len() < 6 {
             // A double click, a reload, a stranger with the link.
             let within = if self.random.chance(0.7) { 4_000 } else { 120_000 };
@@ -167,7 +169,11 @@ impl Scenario {
         if is_foreign {
             back.cookie = format!("{}=stolen", back.cookie.split('=').next().unwrap_or_default());
         }
-        let answer = if *denies { "error=access_denied".to_owned() } else { format!("code={}", back.code) };
+        let answer = match if *denies { self.random.below(4) } else { 3 } {
+            0 => "error=temporarily_unavailable".to_owned(),
+            1 => "error=access_denied".to_owned(),
+            _ => format!("code={}", back.code),
+        };
         let now = self.now();
         let (deployment, id) = (self.deployment(), id.clone());
         // The integrator's user is the one who came back, mostly; some take about as long as they may.
@@ -270,6 +276,6 @@ fn is_superseded(row: &Row, waits: &Waiting) -> bool {
 
 fn invocation(ports: &Arc<Ports>) -> Invocation {
     let deadline = Clock::now(&**ports) + INVOCATION;
-    debug_assert!(INVOCATION < ATTEMPT_LIFETIME);
+    debug_assert!(INVOCATION < CONSENT_TIME);
     Invocation { request_id: "request".to_owned(), origin: ORIGIN.to_owned(), deadline }
 }
