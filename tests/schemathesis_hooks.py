@@ -17,7 +17,7 @@ def before_call(context, case, **kwargs):
     # Its origin is on the deployment's list.
     if body.get("return_to"):
         body["return_to"] = "http://localhost:3000/settings?tab=webinars"
-    # It is a version that the connection has had.
+    # A version that the connection already had.
     if "rejected_version" in body:
         body["rejected_version"] = 1
     # It is the next_cursor of an earlier page of the same list.

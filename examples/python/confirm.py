@@ -1,8 +1,8 @@
 """A backend that confirms who has connected an account: PORT=3000 python confirm.py
 
 Mallory starts a connection of his own and sends Vera the link. She knows your product and approves, and from then on
-Mallory reads her WebinarGeek account through your product. `confirm` stops that: the connection hands out no token until
-this backend has seen the user who started come back. A link that was passed on brings back Vera, who started nothing.
+Mallory reads her WebinarGeek account through your product. What stops that is the confirmation: the connection hands out no
+token until this backend has seen the user who started come back. A link that was passed on brings back Vera, who started nothing.
 """
 
 import os
@@ -15,17 +15,17 @@ from call_api import call
 
 PORT = int(os.environ.get("PORT", 3000))
 RETURN_TO = f"http://127.0.0.1:{PORT}/connected"
-NOT_YOURS = "You have not started this: do not follow links that somebody sends you."
+NOT_YOURS = "You have not started this: do not follow links that other people send you."
 started = {}  # the connect session that a user has started: in your database
 
 
 class Backend(BaseHTTPRequestHandler):
     def user(self):
-        """Whoever is logged in: your own login, which this cookie stands for."""
+        """The user who is logged in; this cookie stands for your own login."""
         return SimpleCookie(self.headers["Cookie"])["user"].value
 
     def do_POST(self):  # the button "Connect WebinarGeek"
-        order = {"connection_id": self.user(), "return_to": RETURN_TO, "confirm": True}
+        order = {"connection_id": self.user(), "return_to": RETURN_TO}
         session = call("POST", "/v1/connect-sessions", order)
         started[self.user()] = session["session_id"]
         self.answer(303, "", ("Location", session["url"]))

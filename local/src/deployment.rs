@@ -23,7 +23,7 @@ use shared::protocol::quarantine::Quarantine;
 use shared::webinargeek::{AccountEndpoint, HttpClient, WebinarGeek};
 use token::Token;
 
-/// There is no queue on a laptop: the engine lives and dies with the process that writes to it.
+/// A laptop has no queue: the engine ends with the process that writes to it.
 struct NoQueue;
 
 #[async_trait]

@@ -9,7 +9,7 @@ use crate::StartError;
 use crate::settings::Settings;
 use crate::start::start;
 
-/// Beside a laptop that may be running: on another port, and without its files. The redirect URI is still the laptop's.
+/// May run beside a running laptop: on another port, and without its files. The redirect URI is still the laptop's.
 pub async fn examine(
     settings: Settings,
     lookup: impl Fn(&str) -> Option<String>,

@@ -1,4 +1,4 @@
-//! Where to begin, on a laptop.
+//! The start page of a laptop.
 
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
@@ -12,7 +12,7 @@ struct Row {
     status: String,
 }
 
-/// Connection ids are shown to the person at the laptop, and not through a tunnel.
+/// Connection ids are shown to the person at the laptop, but not through a tunnel.
 pub(crate) async fn page(server: &Server, is_local: bool) -> Response {
     let rows = if is_local { rows(server).await } else { Vec::new() };
     let markup = html! {
@@ -41,7 +41,7 @@ pub(crate) async fn page(server: &Server, is_local: bool) -> Response {
     (StatusCode::OK, axum::response::Html(markup.into_string())).into_response()
 }
 
-/// The first ones that the table has; a laptop has few.
+/// The first rows of the table; a laptop has few.
 async fn rows(server: &Server) -> Vec<Row> {
     let scan = server.connections.scan().table_name(tables::CONNECTIONS).limit(50).send().await;
     let items = scan.map(|output| output.items.unwrap_or_default()).unwrap_or_default();

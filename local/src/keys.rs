@@ -1,10 +1,10 @@
 //! A stand-in for the calls of KMS and Secrets Manager that the product makes, over HTTP, in AWS's JSON protocol.
 //!
-//! A queue that is always empty is there too, for functions that look whether anything waits in it.
+//! A queue that is always empty is there too, for functions that check whether the queue is empty.
 //!
-//! Two keys, made of one that is kept in a file: the second one is there to change to. A ciphertext names its key by
-//! its first byte, and is bound to its encryption context: names and values sorted, each with its length in front, so
-//! that no two contexts look the same.
+//! Two keys, derived from one that is kept in a file: the second one allows a change of keys. A ciphertext names its
+//! key by its first byte, and is bound to its encryption context: names and values sorted, each with its length in
+//! front, so that no two contexts look the same.
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -32,7 +32,7 @@ pub const KEY_ARN: &str = "arn:aws:kms:eu-west-1:000000000000:key/00000000-0000-
 pub const NEXT_KEY_ARN: &str = "arn:aws:kms:eu-west-1:000000000000:key/00000000-0000-4000-8000-000000000002";
 pub const SECRET_ARN: &str = "arn:aws:secretsmanager:eu-west-1:000000000000:secret:client-secret-000001";
 
-/// KMS encrypts at most so many bytes.
+/// KMS encrypts at most this many bytes.
 const PLAINTEXT_LIMIT: usize = 4096;
 const CIPHERTEXT_LIMIT: usize = 6144;
 const KEY_ARNS: [&str; 2] = [KEY_ARN, NEXT_KEY_ARN];
@@ -40,7 +40,7 @@ const KEY_ARNS: [&str; 2] = [KEY_ARN, NEXT_KEY_ARN];
 struct Keys {
     /// In the order of [`KEY_ARNS`].
     keys: [LessSafeKey; 2],
-    /// The secret text as it stands in Secrets Manager.
+    /// The secret text as stored in Secrets Manager.
     client_secret: String,
     entropy: Arc<dyn Entropy>,
 }
@@ -140,7 +140,7 @@ impl Keys {
         }
         let (key, plain) = self
             .unwrap(&wrapped, &context(input)?)
-            .ok_or(AwsError("InvalidCiphertextException", "the ciphertext, its key or its context is another"))?;
+            .ok_or(AwsError("InvalidCiphertextException", "the ciphertext, its key or its context is wrong"))?;
         if input["KeyId"].is_string() && named(input).ok() != Some(key) {
             return Err(AwsError("IncorrectKeyException", "the ciphertext is of another key"));
         }
@@ -185,7 +185,7 @@ impl Keys {
     }
 }
 
-/// Which key is asked for, by its ARN or its id.
+/// The requested key, by its ARN or its id.
 fn named(input: &Value) -> Result<usize, AwsError> {
     let Some(given) = input["KeyId"].as_str() else {
         return Err(AwsError("ValidationException", "KeyId is required"));

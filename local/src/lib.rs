@@ -2,14 +2,14 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`settings`] | what `cargo dev` reads, and the environment that the functions see |
+//! | [`settings`] | the settings of `cargo dev`, and the environment of the functions |
 //! | [`deployment`] | the five functions, composed and routed as in AWS |
 //! | [`doctor`] | `cargo doctor` |
 //! | [`tables`] | DynamoDB, embedded |
-//! | [`stream`] | what happens to the table, and what the events function makes of it |
+//! | [`stream`] | the stream of the table, and the events that the events function makes |
 //! | [`keys`] | a stand-in for KMS and Secrets Manager |
 //! | [`webinargeek`] | a simulated provider |
-//! | [`server`] | the listener on loopback, and what exists on a laptop only |
+//! | [`server`] | the listener on loopback, and the routes that exist on a laptop only |
 //! | [`start`] | all of it together |
 
 use std::io::Write;

@@ -1,4 +1,4 @@
-//! `cargo dev`: the product on a laptop; with the argument `doctor`, `cargo doctor`. What they read stands in
+//! `cargo dev`: the product on a laptop; with the argument `doctor`, `cargo doctor`. Their settings are in
 //! [`local::settings`].
 
 use std::io::IsTerminal;
@@ -14,7 +14,7 @@ async fn main() -> std::process::ExitCode {
     let ended = match std::env::args().nth(1).as_deref() {
         None => run().await,
         Some("doctor") => doctor().await,
-        Some(_) => Err("the only argument that there is, is: doctor".into()),
+        Some(_) => Err("unknown argument; the only one is: doctor".into()),
     };
     match ended {
         Ok(()) => std::process::ExitCode::SUCCESS,

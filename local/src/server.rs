@@ -1,14 +1,14 @@
-//! The listener on loopback: the functions' routes, and what exists on a laptop only.
+//! The listener on loopback: the functions' routes, and those that exist on a laptop only.
 //!
 //! | route | answers |
 //! |---|---|
-//! | `GET /` | where to begin |
-//! | `GET /openapi.yaml` | the description of all routes, as it holds here |
+//! | `GET /` | the start page |
+//! | `GET /openapi.yaml` | the description of all routes, as valid here |
 //! | `POST /local/refresh` | runs the scheduled refresh at once; its summary |
 //! | `GET /local/events` | the events that the bus would have got |
 //! | `POST /local/maintenance` | runs maintenance with the event that is sent; its report |
-//! | `POST /local/provider` | makes the simulated provider misbehave |
-//! | `GET /local/provider` | the requests that it has had |
+//! | `POST /local/provider` | sets faults of the simulated provider |
+//! | `GET /local/provider` | the requests that it has received |
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,7 +24,7 @@ use serde_json::json;
 use shared::domain::digest;
 use shared::domain::return_to::is_loopback;
 use shared::http::problem::{Code, Problem};
-use shared::http::{Invocation, Request};
+use shared::http::{Invocation, Request, protect};
 use shared::ports::Entropy;
 use shared::telemetry::log_summary;
 use tokio::net::TcpListener;
@@ -41,7 +41,7 @@ const BODY_LIMIT: usize = 10 * 1024 * 1024;
 
 const DESCRIPTION: &str = include_str!("../../openapi.yaml");
 
-/// The functions' timeouts, as template.yaml has them.
+/// The functions' timeouts in template.yaml.
 const REQUEST_TIME: Duration = Duration::from_secs(60);
 const RUN_TIME: Duration = Duration::from_secs(300);
 
@@ -58,7 +58,7 @@ pub struct Server {
     pub entropy: Arc<dyn Entropy>,
 }
 
-/// How the end of a scheduled run is told.
+/// How the summary of a scheduled run is logged.
 pub enum SummaryLog {
     /// As in Lambda.
     Json {
@@ -85,7 +85,7 @@ struct SignIn {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Revoke {
-    /// The customers take the access away.
+    /// The customers withdraw the access.
     revoke_all: bool,
 }
 
@@ -95,8 +95,8 @@ pub async fn serve(server: Arc<Server>, listener: TcpListener) -> std::io::Resul
 }
 
 async fn answer(State(server): State<Arc<Server>>, request: axum::extract::Request) -> Response {
-    // On its own task: a browser that goes away must not stop a handler between two of its steps. Lambda does not
-    // either.
+    // In its own task: a browser that closes the connection must not stop a handler between two steps. Lambda does not
+    // stop it either.
     tokio::spawn(async move { server.answer(request).await })
         .await
         .unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
@@ -104,6 +104,13 @@ async fn answer(State(server): State<Arc<Server>>, request: axum::extract::Reque
 
 impl Server {
     async fn answer(&self, request: axum::extract::Request) -> Response {
+        let origin = self.origin_of(request.headers());
+        let mut response = self.respond(request).await;
+        protect(response.headers_mut(), &origin);
+        response
+    }
+
+    async fn respond(&self, request: axum::extract::Request) -> Response {
         let (parts, body) = request.into_parts();
         let request_id = digest::base64url(self.entropy.bytes::<12>());
         let Ok(body) = axum::body::to_bytes(body, BODY_LIMIT).await else {
@@ -118,11 +125,11 @@ impl Server {
         if let Some((function, endpoint)) = self.deployment.route(&request) {
             let deadline = self.deployment.clock.now() + REQUEST_TIME;
             let invocation = Invocation { request_id, origin: self.origin_of(request.headers()), deadline };
-            return convert(endpoint.handle(request, &invocation).instrument(invocation.span(function)).await);
+            return convert(shared::http::answer(function, endpoint, request, &invocation).await);
         }
         match (request.method(), path) {
             (&Method::GET | &Method::HEAD, "/") => home::page(self, is_local(request.headers())).await,
-            (&Method::GET, "/openapi.yaml") => description(),
+            (&Method::GET | &Method::HEAD, "/openapi.yaml") => description(),
             (&Method::POST, "/local/refresh") => self.refresh(request.body(), &request_id).await,
             (&Method::GET, "/local/events") => self.events().await,
             (&Method::POST, "/local/maintenance") => self.maintain(request.body()).await,
@@ -130,7 +137,7 @@ impl Server {
                 self.provider(|simulation| Json(json!({ "requests": simulation.faults.requests() })).into_response())
             }
             (&Method::POST, "/local/provider") => self.provider(|simulation| order(simulation, request.body())),
-            // As API Gateway answers where there is no route.
+            // The answer of API Gateway where there is no route.
             _ => (StatusCode::NOT_FOUND, Json(json!({ "message": "Not Found" }))).into_response(),
         }
     }
@@ -142,7 +149,7 @@ impl Server {
         let summary = self.deployment.refresh.run(shards, deadline).instrument(span.clone()).await;
         match &self.summary_log {
             SummaryLog::Json { stack } => log_summary(stack, "refresh", request_id, &summary),
-            // A person at a terminal need not read every minute that nothing was due.
+            // Runs in which nothing was due are not shown to a person at a terminal.
             SummaryLog::Text if summary.due > 0 || !summary.finished => {
                 let text = serde_json::to_string(&summary).unwrap_or_default();
                 span.in_scope(|| tracing::info!("the run has ended: {text}"));
@@ -188,7 +195,7 @@ impl Server {
         }
     }
 
-    /// What API Gateway would say where the request arrived.
+    /// What API Gateway would give as the request's origin.
     fn origin_of(&self, headers: &HeaderMap) -> String {
         let host = headers.get(HOST).and_then(|value| value.to_str().ok());
         match (host, &self.public_origin) {
@@ -199,7 +206,7 @@ impl Server {
     }
 }
 
-/// No request is signed here: API Gateway does that.
+/// Requests are not signed here: API Gateway does that.
 fn description() -> Response {
     let text = DESCRIPTION.replace("\nsecurity: [{iam: []}]\n", "\nsecurity: []\n");
     ([(CONTENT_TYPE, "application/yaml")], text).into_response()
@@ -221,9 +228,8 @@ fn order(simulation: &Simulation, body: &[u8]) -> Response {
     Json(json!({})).into_response()
 }
 
-/// Whether a request came by a loopback name, from no other site and through no tunnel: a page that a browser has open
-/// elsewhere can send requests here, by DNS rebinding or plainly, and a tunnel may write the laptop's own name into
-/// Host.
+/// Whether a request came by a loopback name, from no other site and through no tunnel: another page in the browser can
+/// send requests here, by DNS rebinding or directly, and a tunnel may write the laptop's own name into Host.
 pub(crate) fn is_local(headers: &HeaderMap) -> bool {
     let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or_default());
     let loopback = |url: &str| Url::parse(url).is_ok_and(|url| is_loopback(&url));

@@ -1,4 +1,4 @@
-//! What `cargo dev` reads from its environment, and the environment that the functions see.
+//! What `cargo dev` reads from its environment, and the environment of the functions.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use crate::{keys, tables};
 
 pub struct Settings {
     pub stack: String,
-    /// Readable text in place of JSON: a person looks at it.
+    /// Readable text in place of JSON: for a person at a terminal.
     pub log_is_text: bool,
     pub port: u16,
     /// Where tables, key and the simulated provider's state survive restarts.
@@ -50,7 +50,7 @@ impl Settings {
                 env.problem("PORT", "must be a number from 0 to 65535");
                 0
             });
-            // Read again by the functions; here, so that every problem is told at once.
+            // The functions read them again; here, so that every problem is reported at once.
             env.ways_back();
             env.consent_time();
             env.switch("INSTALL_LINK", true);

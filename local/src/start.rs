@@ -1,4 +1,4 @@
-//! Everything of the laptop deployment, together.
+//! Starts all parts of the laptop deployment.
 
 use std::net::Ipv4Addr;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! The connections table's stream, read from the engine through the API that Lambda reads it by.
+//! The connections table's stream, read from the engine through the API that Lambda uses.
 
 use std::net::SocketAddr;
 
@@ -7,11 +7,11 @@ use serde_json::{Value, json};
 
 use crate::StartError;
 
-/// What the engine wants to see, and does not verify.
+/// The engine requires it, and does not verify it.
 const UNVERIFIED: &str =
     "AWS4-HMAC-SHA256 Credential=local/20261124/local/dynamodb/aws4_request, SignedHeaders=host, Signature=00";
 
-/// Of one table.
+/// The stream of one table.
 #[derive(Clone)]
 pub struct Stream {
     engine: SocketAddr,
@@ -26,10 +26,10 @@ impl Stream {
         Ok(Self { engine, table: table.to_owned(), http })
     }
 
-    /// Every record that the stream still has, as Lambda hands them over, the earliest first.
+    /// Every record that the stream still has, in Lambda's form, the earliest first.
     pub async fn records(&self) -> Result<Vec<Value>, StartError> {
         let streams = self.call("ListStreams", json!({ "TableName": self.table })).await?;
-        // Tables that an earlier version has made have none.
+        // Tables of an earlier version have none.
         let Some(stream) = streams["Streams"][0].get("StreamArn") else { return Ok(Vec::new()) };
         let described = self.call("DescribeStream", json!({ "StreamArn": stream })).await?;
         let mut records = Vec::new();
@@ -39,7 +39,7 @@ impl Stream {
             while !iterator.is_null() {
                 let mut page = self.call("GetRecords", json!({ "ShardIterator": iterator })).await?;
                 let Value::Array(found) = page["Records"].take() else { break };
-                // An open shard has a next iterator for ever.
+                // An open shard always has a next iterator.
                 if found.is_empty() {
                     break;
                 }
@@ -50,7 +50,7 @@ impl Stream {
         Ok(records)
     }
 
-    /// What the bus would have been told.
+    /// The events that the bus would have received.
     pub async fn events(&self, stack: &str) -> Result<Vec<Value>, StartError> {
         let records = self.records().await?;
         let occurred = records.iter().filter_map(|record| Read::of(record).ok()?.occurred);

@@ -16,7 +16,7 @@ use crate::StartError;
 pub const ATTEMPTS: &str = "attempts";
 pub const CONNECTIONS: &str = "connections";
 
-/// Serves the tables of a file, or of memory, until the process ends. Every write is committed before it is answered.
+/// Serves the tables from a file, or from memory, until the process ends. Every write is committed before its answer.
 pub async fn serve(file: Option<&Path>) -> Result<SocketAddr, StartError> {
     let database = match file {
         Some(path) => dynoxide::Database::new(&path.to_string_lossy()),
@@ -29,7 +29,7 @@ pub async fn serve(file: Option<&Path>) -> Result<SocketAddr, StartError> {
     Ok(address)
 }
 
-/// The tables as template.yaml describes them, where they are not there yet.
+/// Creates the tables of template.yaml, if they are not there yet.
 pub async fn create(client: &Client) -> Result<(), StartError> {
     let failed =
         |error: &dyn std::error::Error| StartError(format!("a table cannot be made: {}", DisplayErrorContext(error)));

@@ -5,10 +5,10 @@
 //! | `GET, POST /oauth/authorize` | a consent page with Approve and Deny; a redirect with a code or `access_denied` |
 //! | `POST /oauth/token` | `authorization_code` (with PKCE) and `refresh_token` |
 //! | `POST /oauth/revoke` | RFC 7009 |
-//! | `GET /oauth/token/info`, `GET /api/me` | what the access token is; both count as its first use |
-//! | `GET /api/account` | whose account it is for; that too |
+//! | `GET /oauth/token/info`, `GET /api/me` | about the access token; both count as its first use |
+//! | `GET /api/account` | whose account it is for; counts as a use too |
 //!
-//! [`grants`] holds what it knows, [`faults`] how it can be told to misbehave.
+//! [`grants`] holds its codes and tokens, [`faults`] the faults that can be set.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -88,7 +88,7 @@ pub fn router(simulation: Arc<Simulation>) -> Router {
         .with_state(simulation)
 }
 
-/// By its own clock: otherwise the server would take the system's, and a test's time is another.
+/// Sets `Date` by the simulation's clock: the server would use the system's, and a test has another time.
 async fn dated(State(simulation): State<Arc<Simulation>>, mut response: Response) -> Response {
     let now = UNIX_EPOCH + Duration::from_secs(simulation.clock.now().unix().max(0) as u64);
     if let Ok(date) = HeaderValue::from_str(&httpdate::fmt_http_date(now)) {

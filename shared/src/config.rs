@@ -96,7 +96,7 @@ impl<'a> Environment<'a> {
         Self { lookup, problems: Vec::new() }
     }
 
-    /// Reads with `read`, and answers what it read, or every problem that it met.
+    /// Reads with `read`, and returns the result, or every problem that was found.
     pub fn read<T>(
         lookup: &'a dyn Fn(&str) -> Option<String>,
         read: impl FnOnce(&mut Self) -> T,
@@ -154,7 +154,7 @@ impl<'a> Environment<'a> {
         }
     }
 
-    /// A scheme, a host and perhaps a port, and nothing behind them.
+    /// A scheme, a host and perhaps a port, and nothing after them.
     pub fn origin(&mut self, name: &str) -> Option<String> {
         let text = self.optional(name)?;
         match parse_origin(&text) {
@@ -217,7 +217,7 @@ impl<'a> Environment<'a> {
         }
     }
 
-    /// Where the provider says whose account an access token is for; unset or empty switches the question off.
+    /// Where the provider says whose account an access token is for; unset or empty switches this request off.
     pub fn account_url(&mut self) -> Option<Url> {
         self.optional("WEBINARGEEK_ACCOUNT_URL").map(|_| self.url("WEBINARGEEK_ACCOUNT_URL", ""))
     }
@@ -227,7 +227,7 @@ impl<'a> Environment<'a> {
         let revoke_url = match (self.lookup)("WEBINARGEEK_REVOKE_URL") {
             Some(text) if text.is_empty() => None,
             Some(_) => Some(self.url("WEBINARGEEK_REVOKE_URL", "")),
-            // Another provider's tokens are nothing to show to WebinarGeek.
+            // Another provider's tokens must not be sent to WebinarGeek.
             None => token_url_is_ours.then(|| Url::parse(REVOKE_URL).expect("a constant")),
         };
         let client_authentication = match self.optional("WEBINARGEEK_CLIENT_AUTH").as_deref() {
@@ -260,7 +260,7 @@ fn parse_url(text: &str) -> Result<Url, &'static str> {
     let url = Url::parse(text).map_err(|_| "must be an absolute URL")?;
     let safe = url.scheme() == "https" || (url.scheme() == "http" && is_loopback(&url));
     if !safe || !url.username().is_empty() || url.password().is_some() || url.fragment().is_some() {
-        return Err("must be https, or http on a loopback address, without user name, password and fragment");
+        return Err("must be https, or http on a loopback address, without a user name, password or fragment");
     }
     Ok(url)
 }
@@ -268,7 +268,7 @@ fn parse_url(text: &str) -> Result<Url, &'static str> {
 fn parse_origin(text: &str) -> Result<url::Origin, &'static str> {
     let url = parse_url(text)?;
     if url.path() != "/" || url.query().is_some() {
-        return Err("must be an origin: a scheme, a host and perhaps a port, and nothing behind them");
+        return Err("must be an origin: a scheme, a host and perhaps a port, and nothing after them");
     }
     Ok(url.origin())
 }

@@ -1,4 +1,4 @@
-//! Pure values. Nothing here reads a clock, draws randomness or talks to anything.
+//! Pure values. Nothing here reads a clock, draws randomness or does input or output.
 
 pub mod account;
 pub mod attempt;

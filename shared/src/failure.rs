@@ -1,4 +1,4 @@
-//! How a failure is counted and told; its name is a [`FailureClass`].
+//! How a failure is counted and logged; its name is a [`FailureClass`].
 
 use std::error::Error;
 
@@ -7,13 +7,13 @@ use crate::ports::{BusError, KeyError, ProviderError, SecretError, StoreError};
 use crate::telemetry::Chain;
 
 impl FailureClass {
-    /// The one line that a failure is told and counted in.
+    /// Writes the one line that logs and counts a failure.
     pub fn log(self, error: &(dyn Error + 'static)) {
         let error = Chain(error);
         tracing::error!(failures = 1, class = self.as_str(), cause = self.cause(), %error, "failed");
     }
 
-    /// The same, of what works at present and will not for long.
+    /// The same for something that works at present and soon will not.
     pub fn warn(self, what: &str) {
         tracing::warn!(failures = 1, class = self.as_str(), cause = self.cause(), "{what}");
     }

@@ -1,8 +1,10 @@
 //! HTTP as every handler sees it: `http::Request<Vec<u8>>` in, `http::Response<String>` out. API Gateway, the laptop's
-//! server and the tests run the very same handlers.
+//! server and the tests run the same handlers.
 
+pub mod api_gateway;
 pub mod body;
 pub mod cookie;
+pub mod fetch_metadata;
 pub mod page;
 pub mod path;
 pub mod problem;
@@ -10,8 +12,12 @@ pub mod query;
 pub mod reply;
 
 use async_trait::async_trait;
-use tracing::Span;
+use http::Method;
+use http::header::{
+    CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
+};
 use tracing::field::Empty;
+use tracing::{Instrument, Span};
 
 use crate::domain::time::Timestamp;
 
@@ -24,10 +30,10 @@ pub trait Endpoint: Send + Sync {
     async fn handle(&self, request: Request, invocation: &Invocation) -> Response;
 }
 
-/// What surrounds a request.
+/// The context of a request.
 #[derive(Clone, Debug)]
 pub struct Invocation {
-    /// Stands in every log line, and on pages as the reference number.
+    /// In every log line, and on pages as the reference number.
     pub request_id: String,
     /// Where the request arrived, `https://host[:port]`: API Gateway's own domain name, never the Host header.
     pub origin: String,
@@ -36,21 +42,45 @@ pub struct Invocation {
 }
 
 impl Invocation {
-    /// What surrounds every log line of the request. `attempt` and `connection` are recorded as soon as they are known.
+    /// The fields of every log line of the request. `attempt` and `connection` are recorded as soon as they are known.
     pub fn span(&self, function: &'static str) -> Span {
         tracing::info_span!("invocation", function, request_id = self.request_id, attempt = Empty, connection = Empty)
     }
 }
 
-/// Whether a browser asks ahead of its user (Sec-Purpose, or Purpose in older ones). Such a request must change
-/// nothing.
-pub fn is_prefetch(request: &Request) -> bool {
-    ["sec-purpose", "purpose", "x-moz", "x-purpose"].iter().any(|name| {
-        request.headers().get_all(*name).iter().any(|value| {
-            value.to_str().is_ok_and(|text| {
-                let text = text.to_ascii_lowercase();
-                text.contains("prefetch") || text.contains("prerender") || text.contains("preview")
-            })
-        })
-    })
+/// The answer as it leaves: what every answer carries, and a HEAD's without its body (RFC 9110 section 9.3.2).
+pub async fn answer(
+    function: &'static str,
+    endpoint: &dyn Endpoint,
+    request: Request,
+    invocation: &Invocation,
+) -> Response {
+    let is_head = *request.method() == Method::HEAD;
+    let mut response = endpoint.handle(request, invocation).instrument(invocation.span(function)).await;
+    protect(response.headers_mut(), &invocation.origin);
+    if is_head {
+        let length = std::mem::take(response.body_mut()).len();
+        response.headers_mut().insert(CONTENT_LENGTH, length.into());
+    }
+    response
+}
+
+/// What tells browsers to keep an answer apart from all other sites.
+pub fn protect(headers: &mut HeaderMap, origin: &str) {
+    const KEPT_APART: [(HeaderName, &str); 4] = [
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+        (
+            HeaderName::from_static("permissions-policy"),
+            "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), publickey-credentials-get=(), usb=()",
+        ),
+    ];
+    for (name, value) in KEPT_APART {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    // Not for subdomains: a stack's domain may be one with other hosts below it.
+    if origin.starts_with("https:") {
+        headers.insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=63072000"));
+    }
 }

@@ -1,18 +1,22 @@
-//! Where a function meets Lambda: its real parts, events in, answers out.
+//! The entry points of Lambda: real services, events in, answers out.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use lambda_http::request::RequestContext;
-use lambda_http::{Body, RequestExt, service_fn};
-use tracing::Instrument;
+use ::http::header::{CONTENT_LENGTH, SET_COOKIE};
+use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpResponse;
+use lambda_http::{Body, LambdaEvent, lambda_runtime, service_fn};
+use lambda_runtime::Context;
+use serde_json::value::RawValue;
 use url::Url;
 
 use crate::aws::dynamodb::ConnectionsTable;
 use crate::aws::{self, Clients};
 use crate::config::RefreshSettings;
 use crate::domain::time::Timestamp;
-use crate::http::{Endpoint, Invocation, Request, path};
+use crate::http::api_gateway::{NotARequest, Received};
+use crate::http::problem::{Code, Problem};
+use crate::http::{self, Endpoint, Invocation, Response};
 use crate::ports::Clock;
 use crate::protocol::composition::Refreshes;
 use crate::system::{SystemClock, SystemEntropy};
@@ -21,43 +25,51 @@ use crate::webinargeek::{AccountEndpoint, HttpClient, WebinarGeek};
 /// Serves the HTTP events of API Gateway (payload format 2.0) until Lambda ends the process.
 pub async fn serve_http(function: &'static str, endpoint: impl Endpoint) -> Result<(), lambda_http::Error> {
     let endpoint = &endpoint;
-    lambda_http::run(service_fn(move |event: lambda_http::Request| async move {
-        let (request, invocation) = read(event);
-        let span = invocation.span(function);
-        Ok::<_, lambda_http::Error>(endpoint.handle(request, &invocation).instrument(span).await)
+    lambda_runtime::run(service_fn(move |event: LambdaEvent<Box<RawValue>>| async move {
+        Ok::<_, lambda_http::Error>(answer(function, endpoint, &event.payload, &event.context).await)
     }))
     .await
 }
 
-/// The request with the path exactly as it arrived: lambda_http's own URI has been through a parser that collapses
-/// `.` and `..`, and a connection may not be reached by another name than its own.
-fn read(event: lambda_http::Request) -> (Request, Invocation) {
-    let lambda = event.lambda_context();
-    let origin = match event.request_context_ref() {
-        Some(RequestContext::ApiGatewayV2(context)) => context.domain_name.clone(),
-        _ => None,
-    };
-    let invocation = Invocation {
-        request_id: lambda.request_id.clone(),
-        origin: format!("https://{}", origin.unwrap_or_default()),
-        deadline: deadline(&lambda),
-    };
-    let query = event.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
-    let target = format!("{}{query}", path::encode(event.raw_http_path()));
-    let (parts, body) = event.into_parts();
-    let mut request = Request::new(match body {
-        Body::Text(text) => text.into_bytes(),
-        Body::Binary(bytes) => bytes,
-        _ => Vec::new(),
-    });
-    *request.method_mut() = parts.method;
-    *request.headers_mut() = parts.headers;
-    // A target that is no URI names nothing that we have.
-    *request.uri_mut() = target.parse().unwrap_or_default();
-    (request, invocation)
+/// From an event to the answer that API Gateway is given. Whatever the event is, the answer is ours.
+pub async fn answer(
+    function: &'static str,
+    endpoint: &dyn Endpoint,
+    event: &RawValue,
+    context: &Context,
+) -> ApiGatewayV2httpResponse {
+    let request_id = context.request_id.clone();
+    respond(match Received::read(event.get()) {
+        Ok(Received { request, origin }) => {
+            let invocation = Invocation { request_id, origin, deadline: deadline(context) };
+            http::answer(function, endpoint, request, &invocation).await
+        }
+        Err(error) => not_a_request(error, function, &request_id),
+    })
 }
 
-/// What a function has that refreshes, on the real services.
+fn not_a_request(error: NotARequest, function: &'static str, request_id: &str) -> Response {
+    tracing::warn!(function, request_id, reason = %error, "an event was refused");
+    let mut response = Problem::new(Code::InvalidRequest, error.to_string()).reply(request_id);
+    http::protect(response.headers_mut(), "https:");
+    response
+}
+
+/// Cookies go beside the headers, and API Gateway counts the body itself.
+fn respond(response: Response) -> ApiGatewayV2httpResponse {
+    let (mut parts, body) = response.into_parts();
+    let mut answer = ApiGatewayV2httpResponse::default();
+    let cookies = parts.headers.get_all(SET_COOKIE).iter();
+    answer.cookies = cookies.filter_map(|cookie| cookie.to_str().ok()).map(str::to_owned).collect();
+    parts.headers.remove(SET_COOKIE);
+    parts.headers.remove(CONTENT_LENGTH);
+    answer.status_code = parts.status.as_u16().into();
+    answer.headers = parts.headers;
+    answer.body = Some(Body::Text(body));
+    answer
+}
+
+/// What a function that refreshes has, on the real services.
 pub struct RefreshFunction {
     pub clients: Clients,
     pub connections: Arc<ConnectionsTable>,
@@ -66,7 +78,7 @@ pub struct RefreshFunction {
 }
 
 impl RefreshFunction {
-    /// `account_url`: where the function also stores grants, and the provider tells whose account they are for.
+    /// `account_url`: set where the function also stores grants, and the provider says whose account they are for.
     pub async fn new(settings: &RefreshSettings, account_url: Option<Url>) -> Self {
         let clients = Clients::new(&aws::sdk_config().await, settings.escrow_queue_url.clone());
         let http = HttpClient::new();
@@ -82,6 +94,6 @@ impl RefreshFunction {
     }
 }
 
-pub fn deadline(context: &lambda_runtime::Context) -> Timestamp {
+pub fn deadline(context: &Context) -> Timestamp {
     Timestamp::from_unix(0) + Duration::from_millis(context.deadline)
 }

@@ -6,17 +6,17 @@
 //! | [`protocol`] | the use cases: refresh, connect, disconnect, revoke, escrow, fleet, account |
 //! | [`ports`] | one small trait per capability: what a function may do to the outside world |
 //! | [`sealing`] | a token pair under a data key, bound to its stack, connection and id |
-//! | [`failure`] | how a failure is counted and told |
+//! | [`failure`] | how a failure is counted and logged |
 //! | [`http`] | query strings, cookies, pages, problems: plain `http` types in, plain `http` types out |
 //! | [`webinargeek`] | the provider: token endpoint, revocation, account |
-//! | [`config`], [`telemetry`], [`metrics`], [`system`] | the process: its environment, log, metrics, clock, randomness |
+//! | [`config`], [`telemetry`], [`metrics`], [`system`] | the process: environment, log, metrics, clock, randomness |
 //! | `aws` | DynamoDB, EventBridge, KMS, Secrets Manager, SQS; with the feature `aws` |
 //! | `lambda` | the runtime, and the services of a function in AWS; with the feature `aws` |
 //!
 //! Without the feature `aws` nothing of the AWS SDK is compiled: the simulator runs the protocol without it.
 //!
 //! Imports run one way: `aws, webinargeek, system → ports → domain`, `protocol → ports`, and `http → domain`.
-//! `tests/suite/architecture.rs` holds the rule.
+//! `tests/suite/architecture.rs` enforces the rule.
 
 #[cfg(feature = "aws")]
 pub mod aws;

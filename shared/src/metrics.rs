@@ -1,5 +1,5 @@
-//! What CloudWatch counts: a log line that holds one of these members says so in its member `_aws` (embedded metric
-//! format), and CloudWatch Logs makes metrics of it. No call, no permission, no second line.
+//! What CloudWatch counts: a log line that holds one of these members also has a member `_aws` (embedded metric
+//! format), and CloudWatch Logs makes metrics of it. This needs no call, no permission and no second line.
 //!
 //! Why no library writes them: `docs/decisions/0005-metrics-are-log-lines.md`.
 
@@ -9,13 +9,13 @@ use crate::domain::time::Timestamp;
 
 pub const NAMESPACE: &str = "webinargeek-connect";
 
-/// A member of a log line that is a metric. Each distinct name and dimension value costs by the hour in which it
+/// A member of a log line that is a metric. Each distinct name and dimension value costs money in each hour in which it
 /// reports, so what is rare is written when it happens, and never as a zero.
 pub struct Metric {
     pub name: &'static str,
-    /// CloudWatch's word.
+    /// The unit as CloudWatch names it.
     pub unit: &'static str,
-    /// Beside `stack`; each of them makes a metric of its own.
+    /// Dimensions beside `stack`; each of them makes a metric of its own.
     pub by: &'static [&'static str],
 }
 
@@ -24,11 +24,11 @@ pub const METRICS: &[Metric] = &[
     Metric { name: "due", unit: "Count", by: &[] },
     Metric { name: "refreshed", unit: "Count", by: &[] },
     Metric { name: "least_remaining_seconds", unit: "Seconds", by: &[] },
-    // Of a run that has not done its whole work.
+    // Of a run that has not done all its work.
     Metric { name: "unfinished_runs", unit: "Count", by: &[] },
-    // Of a journey that has come back without a code, by the name of the error.
+    // Of a journey that returns without a code, by the name of the error.
     Metric { name: "authorization_errors", unit: "Count", by: &["reported"] },
-    // Of one connection, from every function that meets it.
+    // Of one connection, from every function that finds the failure.
     Metric { name: "failures", unit: "Count", by: &["class", "cause"] },
     Metric { name: "reauthorizations_needed", unit: "Count", by: &[] },
     Metric { name: "ambiguous_rotations", unit: "Count", by: &[] },

@@ -1,7 +1,7 @@
-//! What a function may do to the outside world: one trait per capability.
+//! What a function may do outside its process: one trait per capability.
 //!
 //! An endpoint's struct names the ports it holds, and its IAM statement allows just those: if `authorize` cannot name
-//! a connection store, it cannot touch a token.
+//! a connection store, it cannot read or write a token.
 
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// A write that is tried on what it finds has found something else each time.
+    /// A write that depends on the row has found another row at every try.
     pub fn changed_at_every_try() -> Self {
         Self::Unavailable("the connection changed at every try".to_owned())
     }
@@ -51,10 +51,10 @@ pub trait ReadAttempts: Send + Sync {
 pub trait WriteAttempts: Send + Sync {
     /// A write of an attempt.
     async fn attempt(&self, write: &Write) -> Result<Written<Attempt>, StoreError>;
-    /// A write of a session: false when a condition refused.
+    /// A write of a session: false when a condition failed.
     async fn session(&self, write: &Write) -> Result<bool, StoreError>;
     /// An attempt and its session, both or neither (`TransactWriteItems`, which needs the same permission): false when
-    /// a condition refused.
+    /// a condition failed.
     async fn both(&self, attempt: &Write, session: &Write) -> Result<bool, StoreError>;
 }
 
@@ -79,7 +79,7 @@ pub trait WriteConnections: Send + Sync {
 /// Claims accounts for connections (`dynamodb:UpdateItem`).
 #[async_trait]
 pub trait ClaimAccounts: Send + Sync {
-    /// Refused: the connection that has claimed the account.
+    /// `ConditionFailed` holds the connection that has claimed the account.
     async fn claim(&self, write: &Write) -> Result<Written<ConnectionId>, StoreError>;
 }
 
@@ -87,30 +87,30 @@ pub trait ClaimAccounts: Send + Sync {
 #[async_trait]
 pub trait FleetRows: Send + Sync {
     async fn read(&self, key: &'static str) -> Result<Option<FleetRow>, StoreError>;
-    /// False when a condition refused.
+    /// False when a condition failed.
     async fn write(&self, write: &Write) -> Result<bool, StoreError>;
 }
 
-/// Rows in the order of the table, each by itself: one that cannot be read hides no other.
+/// Rows in the order of the table, each parsed by itself: one that cannot be read hides no other.
 #[derive(Clone, Debug)]
 pub struct Page {
     pub rows: Vec<Row>,
-    /// The key of the last row that was looked at, if there may be more behind it.
+    /// The key of the last row that was read, if there may be more after it.
     pub next: Option<String>,
 }
 
-/// Walks through all rows of connections, in no order (`dynamodb:Scan`). Maintenance only: every other function knows
-/// which one it looks for.
+/// Walks through all rows of connections, in no order (`dynamodb:Scan`). Maintenance only: every other function works
+/// on ids that it knows.
 #[async_trait]
 pub trait WalkConnections: Send + Sync {
-    /// The page behind the row of this key, which need not exist any more; the first one without a key.
+    /// The page after the row of this key, which need not exist any more; without a key, the first page.
     async fn page(&self, after: Option<&str>) -> Result<Page, StoreError>;
 }
 
 /// Deletes rows of connections (`dynamodb:DeleteItem`). Maintenance only.
 #[async_trait]
 pub trait DeleteConnections: Send + Sync {
-    /// False when a condition refused.
+    /// False when a condition failed.
     async fn delete(&self, delete: &Delete) -> Result<bool, StoreError>;
 }
 
@@ -118,11 +118,11 @@ pub trait DeleteConnections: Send + Sync {
 #[error("the queue could not be used: {0}")]
 pub struct EscrowError(pub String);
 
-/// Keeps what the table could not take until it can (`sqs:SendMessage`).
+/// Keeps what the table does not accept until it does (`sqs:SendMessage`).
 #[async_trait]
 pub trait Escrow: Send + Sync {
     async fn put(&self, escrowed: &Escrowed) -> Result<(), EscrowError>;
-    /// Whether nothing waits in it, about (`sqs:GetQueueAttributes`).
+    /// Whether the queue is empty, approximately (`sqs:GetQueueAttributes`).
     async fn is_empty(&self) -> Result<bool, EscrowError>;
 }
 
@@ -149,12 +149,12 @@ pub trait PutEvents: Send + Sync {
     async fn put(&self, entries: &[BusEntry]) -> Result<(), BusError>;
 }
 
-/// A row of the `due` index. What of it cannot be read is not there; the row itself says why.
+/// A row of the `due` index. A part that cannot be read is absent; the row itself says why.
 #[derive(Clone, Debug)]
 pub struct Due {
     pub key: String,
     pub refresh_at: Timestamp,
-    /// Of the access token; `None` where there is none yet or any more, or where only its customer can help.
+    /// When the access token ends; `None` where there is none, or where only its customer can help.
     pub expires_at: Option<Timestamp>,
 }
 
@@ -162,7 +162,7 @@ pub struct Due {
 #[derive(Clone, Debug)]
 pub struct DueCursor {
     pub key: String,
-    /// As the index has it, which may be a number that is no integer.
+    /// The value of the index, which may be a number that is not an integer.
     pub refresh_at: String,
 }
 
@@ -206,14 +206,14 @@ pub trait OpenDataKeys: Send + Sync {
     async fn open(&self, connection: &ConnectionId, wrapped: &[u8]) -> Result<DataKey, KeyError>;
 }
 
-/// A data key, and the key that had wrapped it.
+/// A data key, and the key that wrapped it.
 pub struct OpenedDataKey {
     pub plain: DataKey,
     /// An ARN.
     pub wrapped_by: String,
 }
 
-/// Unwraps data keys and says what had wrapped them (`kms:Decrypt`). Maintenance only: no refresh depends on the
+/// Unwraps data keys and says which key wrapped them (`kms:Decrypt`). Maintenance only: no refresh depends on the
 /// answer.
 #[async_trait]
 pub trait TraceDataKeys: Send + Sync {
@@ -221,11 +221,18 @@ pub trait TraceDataKeys: Send + Sync {
 }
 
 #[derive(Clone, Debug, thiserror::Error)]
-#[error("the client secret could not be read: {0}")]
-pub struct SecretError(pub String);
+pub enum SecretError {
+    #[error("the client secret could not be read: {0}")]
+    Unavailable(String),
+    #[error(
+        "the client secret is stored in a form that is not known: store the secret itself, a JSON object with the member \
+         client_secret or with one text, or a JSON list of secrets, the preferred one first"
+    )]
+    UnknownForm,
+}
 
-/// Reads the client secrets, in order of preference (`secretsmanager:GetSecretValue`). Each call reads: what is kept,
-/// and which one is sent, is [`crate::protocol::client_secrets`]' matter.
+/// Reads the client secrets, in order of preference (`secretsmanager:GetSecretValue`). Each call reads;
+/// [`crate::protocol::client_secrets`] keeps the list and chooses the one to send.
 #[async_trait]
 pub trait ReadClientSecret: Send + Sync {
     async fn read(&self) -> Result<Vec<ClientSecret>, SecretError>;
@@ -234,29 +241,30 @@ pub trait ReadClientSecret: Send + Sync {
 /// How a request to the token endpoint failed, by what it says about the grant that was sent.
 #[derive(Debug, thiserror::Error)]
 pub enum ProviderError {
-    /// No connection was made: the grant was certainly not seen.
+    /// No connection was made: the provider has certainly not seen the grant.
     #[error("WebinarGeek could not be reached, and nothing was sent: {0}")]
     NotSent(String),
-    /// 429: refused before it was looked at. Or 503 with Retry-After, where that is less certain.
+    /// 429, or any other status but a success with `Retry-After`, and no whole answer of the two below: refused before
+    /// it was looked at, which is less certain of a 5xx.
     #[error("WebinarGeek asked us to wait (status {status})")]
     Throttled { status: u16, retry_after: Option<Duration> },
-    /// Sent, and no usable answer: a timeout, a broken connection, 5xx, or a success that holds neither tokens that can
-    /// be read nor an error.
+    /// Sent, and no usable answer: a timeout, a broken connection, 5xx, or a success with neither readable tokens nor
+    /// an error.
     #[error("the outcome at WebinarGeek is unknown: {0}")]
     Unknown(String),
-    /// Any 4xx, or a success without tokens, and JSON that says so (RFC 6749 section 5.2 has it at 400).
+    /// Any 4xx, or a success without tokens, with a JSON body that says so (RFC 6749 section 5.2 has it at 400).
     #[error("WebinarGeek answered invalid_grant")]
     InvalidGrant,
-    /// Any 4xx, or a success without tokens, and JSON that says so: the grant was not looked at.
+    /// Any 4xx, or a success without tokens, with a JSON body that says so: the grant was not looked at.
     #[error("WebinarGeek answered invalid_client: the client id or secret is wrong")]
     InvalidClient,
-    /// A complete answer that grants nothing and says nothing of the above: any other error code, or a 3xx or 4xx
-    /// without one. The grant was certainly not used: our configuration, or an outage.
+    /// A complete answer that grants nothing and is none of the above: any other error code, or a 3xx or 4xx without
+    /// one. The grant was certainly not used: our configuration, or an outage.
     #[error("WebinarGeek refused the request: {0}")]
     Refused(String),
 }
 
-/// The longest that one request to the provider takes, its connection included. Leases are measured by it.
+/// The longest that one request to the provider takes, including the connection. The length of a lease depends on it.
 pub const REQUEST_BUDGET: Duration = Duration::from_secs(13);
 
 /// Exchanges an authorization code (RFC 6749 section 4.1.3). Never repeated by the adapter.
@@ -284,7 +292,7 @@ pub trait RefreshPair: Send + Sync {
 /// Revokes a token (RFC 7009), where the provider has an endpoint for it.
 #[async_trait]
 pub trait RevokeToken: Send + Sync {
-    /// An error is worth another try, later or with another secret; [`Revoked::NotRevocable`] is not.
+    /// An error is worth another try, later or with another secret; [`Revoked::NotRevocable`] is final.
     async fn revoke(&self, pair: &TokenPair, secret: &ClientSecret) -> Result<Revoked, ProviderError>;
 }
 
@@ -298,7 +306,7 @@ pub enum Revoked {
     NotRevocable(String),
 }
 
-/// Asks the provider whose account an access token is for. Asking is a use of the token: only after its pair is stored.
+/// Asks the provider whose account an access token is for. This is a use of the token: only after its pair is stored.
 #[async_trait]
 pub trait ReadAccount: Send + Sync {
     async fn read(&self, access_token: &AccessToken) -> Result<Account, ProviderError>;
@@ -323,7 +331,7 @@ impl dyn Entropy {
         bytes
     }
 
-    /// A whole number of milliseconds, at most `limit`, to keep parallel callers apart.
+    /// A random number of milliseconds, at most `limit`, to spread parallel callers.
     pub fn jitter(&self, limit: Duration) -> Duration {
         let random = u64::from(u16::from_be_bytes(self.bytes()));
         Duration::from_millis(limit.as_millis() as u64 * random / u64::from(u16::MAX))

@@ -1,4 +1,4 @@
-//! The use cases: what happens to connections, for every function that asks for it.
+//! The use cases on connections, for all functions.
 //!
 //! | module | holds |
 //! |---|---|
@@ -20,6 +20,7 @@ use std::time::Duration;
 pub mod account;
 pub mod client_secrets;
 pub mod composition;
+pub mod confirm;
 pub mod connect;
 pub mod disconnect;
 pub mod escrow;
@@ -31,7 +32,7 @@ pub mod refresh;
 pub mod replay;
 pub mod revoke;
 
-/// What the protocol is told of its deployment.
+/// The settings of the deployment that the protocol needs.
 #[derive(Clone, Debug)]
 pub struct Deployment {
     pub stack: String,

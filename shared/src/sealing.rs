@@ -1,4 +1,4 @@
-//! A token pair under a data key, bound to where it belongs.
+//! Seals a token pair under a data key, bound to its place.
 //!
 //! - message key = HKDF-SHA256(data key, salt = pair id), RFC 5869
 //! - AES-256-GCM with a random 96-bit nonce; each message key seals one pair, so nonces cannot repeat under one
@@ -94,7 +94,7 @@ fn message_key(key: &DataKey, pair_id: PairId) -> LessSafeKey {
 }
 
 impl SealingContext<'_> {
-    /// Lengths in front, so that no two places have the same bytes.
+    /// Lengths in front, so that no two contexts have the same bytes.
     fn associated_data(&self) -> Vec<u8> {
         let parts = [
             &[FORMAT_VERSION][..],

@@ -1,4 +1,4 @@
-//! The real clock and the real randomness. Everything else gets them handed in.
+//! The real clock and the real randomness. All other code receives them.
 
 use std::time::{Duration, SystemTime};
 

@@ -29,7 +29,7 @@ pub fn init(stack: &str) {
     tracing_subscriber::registry().with(LevelFilter::INFO).with(layer).init();
 }
 
-/// An error with all its causes, each said once.
+/// An error with all its causes, each written once.
 pub struct Chain<'a>(pub &'a (dyn Error + 'static));
 
 impl fmt::Display for Chain<'_> {
@@ -62,13 +62,13 @@ pub fn log_summary(stack: &str, function: &str, request_id: &str, summary: &impl
         "message": "the run has ended",
     });
     let summary = serde_json::to_value(summary).expect("numbers and names are JSON");
-    // Null is no number, and no metric.
+    // Null is not a number, and no metric.
     if let Some(directive) = metrics::directive(|name| summary[name].is_number(), now) {
         line["_aws"] = directive;
     }
     if let (Value::Object(line), Value::Object(summary)) = (&mut line, summary) {
         line.extend(summary);
     }
-    // A log that cannot be written is no reason to fail a run that has stored its pairs.
+    // A log that cannot be written must not fail a run that has stored its pairs.
     writeln!(std::io::stdout().lock(), "{line}").unwrap_or_default();
 }

@@ -1,4 +1,4 @@
-//! The provider: three form POSTs, and nothing that the token protocol has not asked for.
+//! The provider: three form POSTs, and no request that the token protocol does not need.
 //!
 //! Why not a client library: `docs/decisions/0002-own-token-request.md`.
 
@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use http::header::{ACCEPT, AUTHORIZATION, DATE, RETRY_AFTER};
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
+use http::header::{ACCEPT, AUTHORIZATION, DATE};
 use url::form_urlencoded;
 
 use crate::config::{ClientAuthentication, TokenEndpoint};
@@ -19,17 +19,18 @@ use crate::telemetry::Chain;
 
 mod account;
 mod answer;
+mod body;
 mod http_client;
 mod members;
 mod probe;
+mod retry_after;
 mod revocation;
 
 pub use account::AccountEndpoint;
 pub use http_client::HttpClient;
 pub use probe::Probed;
 
-/// The largest answer that is read. A pair is below 4 KiB; a page of HTML may be anything.
-const BODY_LIMIT: usize = 64 * 1024;
+use body::{Body, Cut};
 
 pub struct WebinarGeek {
     http: HttpClient,
@@ -37,13 +38,12 @@ pub struct WebinarGeek {
     clock: Arc<dyn Clock>,
 }
 
-/// A complete answer.
+/// An answer. Of one that is no success, the connection has not broken within it.
 struct Answer {
     status: StatusCode,
     retry_after: Option<Duration>,
     date: Option<Timestamp>,
-    /// `None` where it is larger than [`BODY_LIMIT`].
-    body: Option<Vec<u8>>,
+    body: Body,
 }
 
 impl WebinarGeek {
@@ -69,25 +69,18 @@ impl WebinarGeek {
             ClientAuthentication::Post => form.extend([("client_id", client_id), ("client_secret", secret.expose())]),
             ClientAuthentication::Basic => request = request.header(AUTHORIZATION, basic(client_id, secret)),
         }
-        // One send: an error here is never answered by sending again, that is the protocol's decision.
+        // One send: after an error, the protocol decides whether to send again.
         let mut response = request.form(&form).send().await.map_err(not_answered)?;
         let status = response.status();
-        let retry_after = retry_after(response.headers(), &*self.clock);
+        let retry_after = retry_after::read(response.headers(), self.clock.now());
         let date = response.headers().get(DATE).and_then(|value| date(value.to_str().ok()?));
-        let body = body_of(&mut response).await?;
-        Ok(Answer { status, retry_after, date, body })
-    }
-}
-
-async fn body_of(response: &mut reqwest::Response) -> Result<Option<Vec<u8>>, ProviderError> {
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(not_answered)? {
-        if body.len() + chunk.len() > BODY_LIMIT {
-            return Ok(None);
+        let body = Body::read(&mut response).await;
+        match body.cut {
+            // A success holds a pair, which may stand before the break.
+            Some(Cut::Broken(cause)) if !status.is_success() => Err(ProviderError::Unknown(cause)),
+            _ => Ok(Answer { status, retry_after, date, body }),
         }
-        body.extend_from_slice(&chunk);
     }
-    Ok(Some(body))
 }
 
 #[async_trait]
@@ -130,18 +123,12 @@ fn basic(client_id: &str, secret: &ClientSecret) -> String {
 
 fn not_answered(error: reqwest::Error) -> ProviderError {
     let nothing_was_sent = error.is_connect() || error.is_builder();
-    let error = error.without_url();
-    let cause = Chain(&error).to_string();
+    let cause = cause(error);
     if nothing_was_sent { ProviderError::NotSent(cause) } else { ProviderError::Unknown(cause) }
 }
 
-/// Both forms of RFC 9110 section 10.2.3: seconds, or a date.
-fn retry_after(headers: &HeaderMap, clock: &dyn Clock) -> Option<Duration> {
-    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    if let Ok(seconds) = text.parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    Some(Duration::from_secs(clock.now().seconds_until(date(text)?).max(0) as u64))
+fn cause(error: reqwest::Error) -> String {
+    Chain(&error.without_url()).to_string()
 }
 
 fn date(text: &str) -> Option<Timestamp> {

@@ -6,14 +6,14 @@
 //! connection must yield a token that the provider accepts.
 //!
 //! ```text
-//! cargo test -p tests --features real-parts --test real-parts chaos -- --nocapture              about a minute
-//! PROOF=long cargo test … chaos::doorkeeper -- --nocapture                                      10,000 kills and freezes
+//! cargo test -p tests --features real-parts --test real-parts chaos -- --nocapture    about a minute
+//! PROOF=long cargo test … chaos::doorkeeper -- --nocapture    10,000 kills and freezes
 //! ```
 //!
-//! The second test holds the simulated provider to the same, and the third shows that a provider which rotates at once
-//! loses what it must, and that each loss stands in its row.
+//! The second test checks the same on the simulated provider. The third shows that at a provider which rotates at once
+//! only unavoidable losses happen, and that each loss is in its row.
 //!
-//! `SEED` chooses who is hurt when; the machine's own timing adds to it, so a seed repeats a run only nearly.
+//! `SEED` chooses the faults and their times; the machine's own timing adds to it, so a seed repeats a run only nearly.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -44,7 +44,7 @@ use fleet::{Fleet, read_token};
 use journey::{Provider, back_with_a_code};
 use worker::Worker;
 
-/// Few, so that the functions meet on the same one.
+/// Few, so that several functions work on the same one.
 const CONNECTIONS: usize = 6;
 
 const WORKERS: [&str; 6] = ["token", "token", "token", "refresh", "refresh", "callback"];
@@ -58,9 +58,9 @@ const SECRET: &str = "s3cret";
 /// What the provider makes possible (the classes of docs/ARCHITECTURE.md's table).
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Promise {
-    /// The old refresh token lives until the new access token is used: nothing may be lost.
+    /// The old refresh token is valid until the new access token is used: nothing may be lost.
     NoneIsLost,
-    /// The old one dies at once: a pair whose answer is lost is lost with it, and its row must say so.
+    /// The old one ends at once: a pair whose answer is lost is lost with it, and its row must say so.
     NoneIsLostInSilence,
 }
 
@@ -137,7 +137,7 @@ async fn holds(promise: Promise, provider: Provider, address: SocketAddr, proof:
     assert!(losses.is_empty(), "lost: {losses:#?}");
     assert_eq!(fleet.network.most_sends_of_a_code(), 1, "a code is sent once, ever");
     let is_lossy = promise == Promise::NoneIsLostInSilence;
-    assert_eq!(fleet.tally.of("losses_labelled") > 0, is_lossy, "a look that never finds a loss would prove nothing");
+    assert_eq!(fleet.tally.of("losses_labelled") > 0, is_lossy, "a check that never finds a loss would prove nothing");
     assert!(fleet.tally.of("kills") > 0 && fleet.tally.of("freezes") > 0 && fleet.tally.of("network_faults") > 0);
 }
 
@@ -147,10 +147,11 @@ async fn connect(fleet: &Fleet, callback: &Function, provider: Provider, id: &Co
     assert_eq!(page["statusCode"], 200, "{page}");
 }
 
-/// In peace, every connection yields a token that the provider accepts. Those that do not, and what they say.
+/// Without faults, every connection yields a token that the provider accepts. Returns those that do not, and their
+/// answers.
 async fn look(fleet: &Fleet) -> Vec<(ConnectionId, Value)> {
-    // A sweep that was told to wait tells everybody, for seconds. Before this line, a look in a hundred took that for
-    // losses.
+    // A sweep that the provider has asked to wait makes all others wait, for seconds. Before this line was here, one
+    // check in a hundred took that for losses.
     fleet.end_pause().await;
     let token = fleet.start("token").await;
     let mut losses = Vec::new();

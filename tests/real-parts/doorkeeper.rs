@@ -39,7 +39,7 @@ async fn holds(rotation: Rotation, name: &str, consent: &str) {
     contracts::provider::holds(&running(address, rotation)).await;
 }
 
-/// What the doctor finds on a connection of it, which lives on.
+/// What the doctor finds on a connection of it, which stays in use.
 async fn finds(rotation: Rotation, name: &str, class: &str) {
     let (_server, address) = start(name, "on").await;
     let provider = running(address, rotation);
@@ -62,12 +62,12 @@ async fn doorkeeper_with_a_grace_period_holds_the_providers_contract() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn doorkeeper_that_rotates_at_once_and_asks_nobody_holds_the_providers_contract() {
+async fn doorkeeper_that_rotates_at_once_without_consent_page_holds_the_providers_contract() {
     holds(Rotation::Strict, "strict", "off").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_doctor_tells_one_doorkeeper_from_the_other() {
+async fn the_doctor_distinguishes_the_two_doorkeepers() {
     finds(Rotation::Grace, "grace", "(P1)").await;
     finds(Rotation::Strict, "strict", "(P2)").await;
 }

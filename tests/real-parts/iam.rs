@@ -25,7 +25,7 @@ impl Question {
         let key = asked.action.starts_with("kms:").then(|| {
             let keys = stack.of_type("AWS::KMS::Key");
             let key = keys.into_iter().find(|(_, key)| key["arn"] == asked.resource.as_str());
-            // A key that an operator makes has the policy that KMS gives by default, which is the sealing key's too.
+            // A key of an operator has KMS's default key policy, which is the sealing key's too.
             let key = key.map_or_else(|| stack.properties("SealingKey"), |(_, key)| &key["Properties"]);
             key["KeyPolicy"].clone()
         });

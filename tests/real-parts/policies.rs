@@ -1,5 +1,4 @@
-//! What a rehearsal has called, held against the policies, in both directions; and the denials that the design rests
-//! on.
+//! Compares the calls of a rehearsal with the policies, in both directions; and the denials that the design depends on.
 
 use serde_json::{Value, json};
 
@@ -7,11 +6,11 @@ use crate::iam::{Question, decide};
 use crate::recorder::{Asked, Call};
 use crate::stack::{FUNCTIONS, Stack};
 
-/// Statements about calls that our code does not make itself: the platform does, in its name.
+/// Statements about calls that the platform makes, and not our code.
 const OF_THE_PLATFORM: [&str; 6] =
     ["Log", "Trace", "ReportFailedRun", "TakeFromEscrow", "FollowStream", "ReportFailedBatch"];
 
-/// Every call is allowed by the stack as it was then; and what these functions may do, they have done.
+/// Every call is allowed by the stack as it was then, and these functions have used all their permissions.
 pub(crate) async fn allow_every_call_and_nothing_unused(stack: &Stack, calls: &[Call], functions: &[&str]) {
     let asked = asked(calls);
     let questions: Vec<Question> =
@@ -20,7 +19,7 @@ pub(crate) async fn allow_every_call_and_nothing_unused(stack: &Stack, calls: &[
         assert!(allowed, "{function}: {one:?}");
     }
 
-    // Every allowed action is a call of somebody's: each statement, with one of its actions, allows one of the calls.
+    // Every allowed action is used: each statement, with one of its actions, allows one of the calls.
     for function in functions {
         for policy in stack.policies(function) {
             for statement in policy["Statement"].as_array().unwrap() {
@@ -60,8 +59,8 @@ fn asked(calls: &[Call]) -> Vec<(&'static str, Asked)> {
     asked
 }
 
-/// The denials that the design rests on, by name.
-pub(crate) async fn nobody_may_do_more(stack: &Stack, calls: &[Call]) {
+/// The denials that the design depends on, by name.
+pub(crate) async fn no_function_may_do_more(stack: &Stack, calls: &[Call]) {
     let asked = asked(calls);
     let one = |function: &str, action: &str| {
         let found = asked.iter().find(|(its, one)| *its == function && one.action == action);
@@ -155,7 +154,7 @@ pub(crate) async fn nobody_may_do_more(stack: &Stack, calls: &[Call]) {
         assert!(!allowed, "{function}: {what}");
     }
 
-    // The tables' key: for everybody who may use a table, through DynamoDB and in no other way.
+    // The tables' key: for every role that may use a table, only through DynamoDB.
     let through = |service: &str, account: &str| {
         let asked = Asked {
             action: "kms:Decrypt".to_owned(),

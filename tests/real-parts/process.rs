@@ -9,7 +9,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::process::{Child, Command};
 
 /// A path that `.ci/run` hands over.
-#[expect(clippy::disallowed_methods, reason = "the parts' places are the run's to choose")]
+#[expect(clippy::disallowed_methods, reason = "the run chooses where the parts are")]
 pub(crate) fn part(name: &str) -> PathBuf {
     PathBuf::from(std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: use .ci/run")))
 }
@@ -19,9 +19,9 @@ pub(crate) fn built(function: &str) -> PathBuf {
     part("SAM_BUILD").join(crate::stack::logical_id(function)).join("bootstrap")
 }
 
-/// An address that is free, and stays so until its server is up: each is handed out once, below the ports that a system
-/// gives to whoever names none. Such a one may go to another test's listener while a server takes its seconds to start,
-/// and the test then speaks with the wrong one.
+/// An address that is free, and stays so until its server is up: each is given once, below the ports that a system
+/// assigns by default. Otherwise another test's listener could get it while the server starts, and the test would speak
+/// with the wrong one.
 pub(crate) async fn free_address() -> SocketAddr {
     static NEXT: AtomicU16 = AtomicU16::new(21_000);
     loop {

@@ -1,4 +1,4 @@
-//! What a function asks of AWS: a proxy before each engine that notes every call, and says what IAM is asked for it.
+//! The calls of a function to AWS: a proxy before each engine notes every call, and what IAM decides about it.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -26,7 +26,7 @@ pub(crate) struct Calls {
     noted: Arc<Mutex<Vec<Call>>>,
     /// Whether every write of a pair fails.
     pairs_fail: Arc<AtomicBool>,
-    /// Whether no index can be asked.
+    /// Whether queries on an index fail.
     lists_fail: Arc<AtomicBool>,
 }
 
@@ -59,7 +59,7 @@ struct Proxy {
     http: reqwest::Client,
 }
 
-/// Where the function finds the engine.
+/// The address of the engine for the function.
 pub(crate) async fn record(function: &'static str, engine: SocketAddr, calls: Calls) -> SocketAddr {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -164,7 +164,7 @@ impl Call {
                 let resource = self.input["SecretId"].as_str().unwrap().to_owned();
                 vec![Asked { action: format!("secretsmanager:{operation}"), resource, context: json!({}) }]
             }
-            _ => panic!("a call to a service that nobody has thought of: {}", self.target),
+            _ => panic!("a call to an unknown service: {}", self.target),
         }
     }
 }

@@ -31,7 +31,7 @@ use crate::recorder::{Calls, record};
 use crate::runtime_api::Function;
 use crate::stack::{FUNCTIONS, Stack};
 
-/// Of the template's parameter, until an engine has given the key a name of its own.
+/// The value of the template's parameter, until an engine has given the key another name.
 const NEW_KEY: &str = "arn:aws:kms:eu-west-1:111122223333:key/1b2c";
 
 mod integrator;
@@ -61,7 +61,7 @@ impl Rehearsal {
         let (moto, moto_at) = moto::start().await;
         let clients = engines(tables_at, moto_at);
 
-        // What CloudFormation would make, on engines that give their own names.
+        // The resources that CloudFormation would make, on engines that give their own names.
         for table in ["ConnectionsTable", "AttemptsTable"] {
             create_table(&clients, tables_at, &stack, table).await;
         }
@@ -155,7 +155,7 @@ impl Rehearsal {
         self.invoke(function, request.event(self.host())).await
     }
 
-    /// A customer's way to the callback, which is not visited.
+    /// A customer's way to the callback, which is not called yet.
     async fn to_callback(&self, connections: &Function, authorize: &Function, id: &str) -> Journey {
         // The integrator's backend makes a link.
         let begin = Request::new("POST", "/v1/connect-sessions").json(json!({ "connection_id": id }));
@@ -164,7 +164,7 @@ impl Rehearsal {
         let link = Url::parse(body(&session)["url"].as_str().unwrap()).unwrap();
         assert_eq!(link.host_str(), Some(self.host()), "from the request's context");
 
-        // The customer follows it, is asked, and is sent to WebinarGeek.
+        // The customer follows it, is asked, and is redirected to WebinarGeek.
         let target = format!("/authorize?{}", link.query().unwrap());
         let asked = self.send(authorize, Request::new("GET", &target)).await;
         assert_eq!(asked["statusCode"], 200, "{asked}");
@@ -182,7 +182,7 @@ impl Rehearsal {
     }
 
     /// As if a hundred other connections had been refused, or not.
-    async fn everybody_is_refused(&self, refused: bool) {
+    async fn others_are_refused(&self, refused: bool) {
         let window = fleet::window(SystemClock.now());
         for window in [window, window + 1] {
             let mut row =
@@ -195,7 +195,7 @@ impl Rehearsal {
         }
     }
 
-    /// What waits in the queue, as SQS's event source mapping hands it over.
+    /// The messages of the queue, in the form of SQS's event source mapping.
     async fn escrowed(&self) -> Value {
         let url = self.stack.resource("Escrow")["physical_id"].as_str().unwrap();
         let mut records = Vec::new();
@@ -220,7 +220,7 @@ impl Rehearsal {
         }
     }
 
-    /// What the bus has taken.
+    /// The events that the bus has accepted.
     fn told(&self) -> Vec<Value> {
         let calls = self.calls.all().into_iter().filter(|call| call.target == "AWSEvents.PutEvents");
         let mut told = Vec::new();
@@ -343,14 +343,14 @@ async fn a_customer_connects_through_the_stack_and_its_policies_allow_just_what_
     let (callback, token, refresh) =
         (aws.function("callback").await, aws.function("token").await, aws.function("refresh").await);
 
-    // Before the first customer: everything is as it should be, and nothing is left to warn of.
+    // Before the first customer: all checks are ok, without a warning.
     let examined = body(&aws.send(&connections, Request::new("GET", "/v1/doctor")).await);
     let is_ok = |finding: &Value| finding["status"] == "ok";
     assert!(examined["findings"].as_array().unwrap().iter().all(is_ok), "{examined}");
 
     let journey = aws.to_callback(&connections, &authorize, "tenant").await;
 
-    // And comes back, twice at once: the second request waits for the first.
+    // And returns, twice at once: the second request waits for the first.
     aws.fault(json!({ "answer": { "late": 1500 }, "grant_type": "authorization_code" }));
     let second_callback = aws.function("callback").await;
     let (first, second) =
@@ -371,7 +371,7 @@ async fn a_customer_connects_through_the_stack_and_its_policies_allow_just_what_
     let second = read().await;
     assert_eq!(second["version"], 2, "{second}");
 
-    // The schedule refreshes, and tells what it has done.
+    // The schedule refreshes, and reports it.
     let scheduled =
         json!({ "version": "0", "source": "aws.scheduler", "detail-type": "Scheduled Event", "detail": {} });
     aws.set("tenant", &[("refresh_at", 1)]).await;
@@ -402,7 +402,7 @@ async fn a_customer_connects_through_the_stack_and_its_policies_allow_just_what_
     assert_eq!(token_answer["statusCode"], 503, "{token_answer}");
     assert_eq!(summary["failed"], json!({ "store_unavailable": 1 }), "{summary}");
     aws.calls.fail_to_store_pairs(false);
-    // Nobody sends a refresh token again while its successor may be there.
+    // A refresh token is not sent again while its successor may be there.
     let refreshes = aws.simulation.faults.requested("refresh_token");
     aws.set("tenant", &is_due).await;
     aws.set("tenant", &[("lease_until", 1)]).await;
@@ -427,7 +427,7 @@ async fn a_customer_connects_through_the_stack_and_its_policies_allow_just_what_
         assert!(is_live(&aws.provider, body(&answer)["access_token"].as_str().unwrap()).await, "{id}: {answer}");
     }
 
-    // The customer takes the access away: refused, refused again, and given up, where an answer may have been lost.
+    // The customer withdraws the access: refused, refused again, and given up; where an answer may have been lost.
     aws.simulation.grants.revoke_all();
     aws.set("tenant", &[("refresh_at", 1)]).await;
     let refused = aws.invoke(&refresh, scheduled.clone()).await;
@@ -441,23 +441,23 @@ async fn a_customer_connects_through_the_stack_and_its_policies_allow_just_what_
         ("expires_at", 1),
     ];
     aws.set("tenant", &confirmed).await;
-    aws.everybody_is_refused(true).await;
+    aws.others_are_refused(true).await;
     let frozen = aws.invoke(&refresh, scheduled.clone()).await;
     assert_eq!(frozen["failed"], json!({ "invalid_grant": 1 }), "{frozen}");
-    aws.everybody_is_refused(false).await;
+    aws.others_are_refused(false).await;
     aws.set("tenant", &confirmed).await;
     let given_up = aws.invoke(&refresh, scheduled.clone()).await;
     assert_eq!(given_up["reauth_required"], 1, "{given_up}");
 
     integrator::rehearse(&aws, &connections, &token, &refresh).await;
 
-    // A run that cannot see what is due says so, and rings.
+    // A run that cannot list what is due reports it, and the alarm rings.
     aws.calls.fail_to_list(true);
     let blind = aws.invoke(&refresh, scheduled.clone()).await;
     aws.calls.fail_to_list(false);
     assert_eq!((&blind["finished"], &blind["unfinished_runs"]), (&json!(false), &json!(1)), "{blind}");
 
-    // Each of it is told, from the table's stream.
+    // Each of these is an event, from the table's stream.
     let events = aws.function("events").await;
     let records = aws.stream.records().await.unwrap();
     assert_eq!(aws.invoke(&events, json!({ "Records": records })).await, json!({ "batchItemFailures": [] }));
@@ -475,7 +475,7 @@ async fn a_customer_connects_through_the_stack_and_its_policies_allow_just_what_
         assert_eq!(told.iter().filter(|detail| detail["id"] == id).count(), 1, "{id}: {told:#?}");
     }
 
-    // The sealing key is changed; what was sealed is sealed anew, and what is dead for long is removed.
+    // The sealing key is changed; sealed pairs are sealed anew, and rows of no use are removed.
     let calls_before = aws.calls.all().len();
     let maintenance = aws.function_of(&aws.changed, "maintenance").await;
     let looked = aws.invoke(&maintenance, json!({ "task": "reseal" })).await;
@@ -505,7 +505,7 @@ async fn a_customer_connects_through_the_stack_and_its_policies_allow_just_what_
     let (before, after) = calls.split_at(calls_before);
     policies::allow_every_call_and_nothing_unused(&aws.stack, before, &serving).await;
     policies::allow_every_call_and_nothing_unused(&aws.changed, after, &maintaining).await;
-    policies::nobody_may_do_more(&aws.stack, before).await;
+    policies::no_function_may_do_more(&aws.stack, before).await;
 }
 
 fn the_logs_tell_it_and_no_secret(functions: &[&Function], secrets: &[String]) {
@@ -524,7 +524,7 @@ fn the_logs_tell_it_and_no_secret(functions: &[&Function], secrets: &[String]) {
     assert!(callback.iter().any(|line| line["connection"] == "tenant" && line["attempt"].is_string()));
 }
 
-/// What the alarms watch is what the code writes: `template.rs` holds the alarms against the same list.
+/// The alarms watch what the code writes: `template.rs` compares the alarms with the same list.
 fn every_metric_has_been_written(functions: &[&Function]) {
     let mut written = BTreeSet::new();
     for line in functions.iter().flat_map(|function| function.log()) {

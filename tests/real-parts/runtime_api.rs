@@ -23,7 +23,7 @@ use tokio::process::{Child, Command};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-/// What an invocation came to: the function's answer, or the error that it reported.
+/// The result of an invocation: the function's answer, or the error that it reported.
 pub(crate) type Answer = Result<Value, Value>;
 
 struct Api {
@@ -103,7 +103,7 @@ impl Function {
         answered.unwrap_or_else(|_| panic!("{} has not answered in time: {:#?}", self.name, self.log())).ok()
     }
 
-    /// SIGKILL: nothing of it runs on. Whoever waits for an answer gets none.
+    /// SIGKILL: nothing of it runs on. A caller that waits gets no answer.
     pub(crate) fn kill(&self) {
         self.process.lock().unwrap().start_kill().unwrap();
         self.api.waiting.lock().unwrap().clear();
@@ -124,7 +124,7 @@ impl Function {
         assert!(sent.success(), "SIG{signal}");
     }
 
-    /// A line that it has written, or is about to: its output comes another way than its answer.
+    /// A line that it has written, or is about to write: its output takes another way than its answer.
     pub(crate) async fn logged(&self, is_it: impl Fn(&Value) -> bool) -> Value {
         let found = async {
             loop {

@@ -21,7 +21,7 @@ impl Stack {
         Self::resolve(&given).await.unwrap_or_else(|problems| panic!("{problems}"))
     }
 
-    /// Or what CloudFormation would say before it creates anything.
+    /// Or the error that CloudFormation would give before it creates anything.
     pub(crate) async fn resolve(parameters: &BTreeMap<&str, &str>) -> Result<Self, String> {
         let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
         let output = Command::new(part("PYTHON"))
@@ -59,7 +59,7 @@ impl Stack {
         resources.filter(|(_, resource)| resource["Type"] == kind).map(|(id, it)| (id.as_str(), it)).collect()
     }
 
-    /// The stack, where an engine has given something another name than CloudFormation would have.
+    /// The stack, where an engine has given a resource another name than CloudFormation would have.
     pub(crate) fn renamed(self, from: &str, to: &str) -> Self {
         Self(serde_json::from_str(&self.0.to_string().replace(from, to)).unwrap())
     }
@@ -91,8 +91,8 @@ impl Stack {
         routes
     }
 
-    /// The function that API Gateway gives a request to: an exact path before a variable, a method before any, both
-    /// before a greedy variable.
+    /// The function for a request, chosen as API Gateway does: an exact path before a variable, a method before any,
+    /// both before a greedy variable.
     pub(crate) fn route(&self, method: &str, path: &str) -> Option<&'static str> {
         let mut fitting: Vec<_> = self.routes();
         fitting.retain(|(its, template, ..)| (its == method || its == "ANY") && fits(template, path));

@@ -1,4 +1,4 @@
-//! What the template promises, held against the code and against what AWS documents.
+//! The template's promises, compared with the code and with what AWS documents.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -129,7 +129,8 @@ async fn every_route_leads_to_the_function_that_answers_it_and_the_integrators_a
         }
         assert_eq!(is_signed, path.starts_with("/v1/"), "{method} {path}");
     }
-    // And back: what the handlers answer has a route. A browser's wrong method is answered by API Gateway itself.
+    // And the other direction: every path that the handlers answer has a route. API Gateway itself answers a wrong
+    // method.
     for path in [
         "/v1/connect-sessions",
         "/v1/connections/t",
@@ -139,14 +140,20 @@ async fn every_route_leads_to_the_function_that_answers_it_and_the_integrators_a
         "/authorize",
         "/callback",
     ] {
-        for method in ["GET", "POST", "PUT", "DELETE"] {
+        for method in ["GET", "HEAD", "POST", "PUT", "DELETE"] {
             let ours = function_of(&Method::from_bytes(method.as_bytes()).unwrap(), path);
             let theirs = stack.route(method, path);
             let is_wrong = theirs.is_none() && !path.starts_with("/v1/");
             assert!(ours == theirs || is_wrong, "{method} {path}: {ours:?}, and {theirs:?} by the template");
         }
     }
-    for (method, path) in [("GET", "/authorize"), ("POST", "/authorize"), ("GET", "/callback")] {
+    for (method, path) in [
+        ("GET", "/authorize"),
+        ("HEAD", "/authorize"),
+        ("POST", "/authorize"),
+        ("GET", "/callback"),
+        ("HEAD", "/callback"),
+    ] {
         assert!(stack.route(method, path).is_some());
         let throttle = &stack.properties("ApiApiGatewayDefaultStage")["RouteSettings"][format!("{method} {path}")];
         assert!(throttle["ThrottlingRateLimit"].is_number(), "{method} {path} is not throttled");
@@ -207,7 +214,7 @@ async fn every_alarm_watches_a_metric_that_reports_under_its_dimensions() {
                     "QueueName" => {
                         ["DeadLetters", "Escrow"].iter().any(|it| stack.arn(it).ends_with(&format!(":{value}")))
                     }
-                    other => panic!("{id}: a dimension that nobody has thought of: {other}"),
+                    other => panic!("{id}: an unknown dimension: {other}"),
                 };
                 assert!(is_there, "{id}: nothing reports as {dimension} {value}");
             }
@@ -223,18 +230,18 @@ async fn every_alarm_watches_a_metric_that_reports_under_its_dimensions() {
         "5xx",
         "Throttles",
     ] {
-        assert!(watched.contains(name), "nobody watches {name}");
+        assert!(watched.contains(name), "no alarm watches {name}");
     }
     // Each cause but the customer's own acts has its alarm.
     let causes: BTreeSet<&str> = FailureClass::ALL.iter().map(|class| class.cause()).collect();
     for cause in causes.into_iter().filter(|cause| *cause != "customer") {
         let alarms = stack.of_type("AWS::CloudWatch::Alarm");
         let watches = |alarm: &Value| alarm["Properties"]["Dimensions"].to_string().contains(&format!("\"{cause}\""));
-        assert!(alarms.iter().any(|(_, alarm)| watches(alarm)), "nobody watches {cause}");
+        assert!(alarms.iter().any(|(_, alarm)| watches(alarm)), "no alarm watches {cause}");
     }
     let dead_man = stack.properties("NoSweepAlarm");
     assert_eq!((&dead_man["EvaluationPeriods"], &dead_man["TreatMissingData"]), (&json!(3), &json!("breaching")));
-    // A sweep that sees nothing ends all the same: the dead man's alarm stays silent, and this one rings.
+    // A sweep that lists nothing still ends: the dead man's alarm stays silent, and this one rings.
     let unfinished = stack.properties("UnfinishedRunsAlarm");
     assert_eq!((&unfinished["Statistic"], &unfinished["Threshold"]), (&json!("Sum"), &json!(1)));
     assert_eq!((&unfinished["EvaluationPeriods"], &unfinished["DatapointsToAlarm"]), (&json!(2), &json!(2)));
@@ -254,7 +261,7 @@ async fn each_of_our_metrics_has_an_alarm_or_a_line_on_the_dashboard() {
     };
     for metric in METRICS {
         let is_seen = shown.contains(&format!("\"{}\"", metric.name)) || is_watched(metric.name);
-        assert!(is_seen, "nobody sees {}", metric.name);
+        assert!(is_seen, "neither alarm nor dashboard has {}", metric.name);
     }
 }
 

@@ -1,4 +1,4 @@
-//! A browser: cookies by their rules, redirects shown and not followed, forms sent as they stand.
+//! A browser: cookies by their rules, redirects shown and not followed, forms sent unchanged.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -29,12 +29,12 @@ impl<'a> Browser<'a> {
         self.send(Method::GET, url, &[]).await
     }
 
-    /// In an invocation that has only so many seconds left.
+    /// In an invocation that has only this many seconds left.
     pub async fn get_with_time(&self, url: &str, seconds: u64) -> Response {
         self.send_within(seconds, Method::GET, url, &[]).await
     }
 
-    /// A request to the product, with this browser's cookies and what it answers with.
+    /// Sends a request to the product with this browser's cookies, and keeps those of the answer.
     pub async fn send(&self, method: Method, url: &str, headers: &[(&'static str, &str)]) -> Response {
         self.send_within(60, method, url, headers).await
     }
@@ -57,7 +57,7 @@ impl<'a> Browser<'a> {
         response
     }
 
-    /// As RFC 6265bis section 5.7 says of the prefix.
+    /// RFC 6265bis section 5.7, on the prefix.
     fn keep(&self, header: &str) {
         let mut parts = header.split("; ");
         let (name, value) = parts.next().and_then(|pair| pair.split_once('=')).unwrap();
@@ -66,7 +66,12 @@ impl<'a> Browser<'a> {
             assert!(attributes.contains(&"Secure") && attributes.contains(&"Path=/"), "a browser refuses {header}");
             assert!(!attributes.iter().any(|attribute| attribute.starts_with("Domain")), "a browser refuses {header}");
         }
-        self.cookies.lock().unwrap().insert(name.to_owned(), value.to_owned());
+        let mut cookies = self.cookies.lock().unwrap();
+        if attributes.contains(&"Max-Age=0") {
+            cookies.remove(name);
+        } else {
+            cookies.insert(name.to_owned(), value.to_owned());
+        }
     }
 
     pub fn cookies(&self) -> String {
@@ -78,7 +83,7 @@ impl<'a> Browser<'a> {
         self.cookies.lock().unwrap().insert(name.to_owned(), value.to_owned());
     }
 
-    /// From a link of ours to WebinarGeek's consent page: through the confirmation, where there is one.
+    /// From a link of ours to WebinarGeek's consent page: through the confirmation page, if there is one.
     pub async fn start(&self, url: &str) -> String {
         let mut response = self.get(url).await;
         if response.status() == StatusCode::OK {
@@ -92,7 +97,7 @@ impl<'a> Browser<'a> {
         self.send(Method::POST, url, &[(ORIGIN_HEADER.as_str(), ORIGIN)]).await
     }
 
-    /// Presses a button on the provider's consent page, and answers the address that it redirects to.
+    /// Presses a button on the provider's consent page, and returns the address of the redirect.
     pub async fn decide(&self, authorization_request: &str, decision: &str) -> String {
         let url = Url::parse(authorization_request).unwrap();
         let mut form: Vec<(String, String)> = url.query_pairs().into_owned().collect();
@@ -103,14 +108,14 @@ impl<'a> Browser<'a> {
         response.headers()[LOCATION].to_str().unwrap().to_owned()
     }
 
-    /// The whole way, to the answer of `/callback`.
+    /// The whole journey, to the answer of `/callback`.
     pub async fn journey(&self, url: &str, decision: &str) -> Response {
         let consent = self.start(url).await;
         let callback = self.decide(&consent, decision).await;
         self.get(&callback).await
     }
 
-    /// To the callback's address, which is not visited.
+    /// To the callback's address, which is not called.
     pub async fn to_callback(&self, url: &str) -> String {
         let consent = self.start(url).await;
         self.decide(&consent, "approve").await

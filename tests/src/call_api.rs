@@ -1,5 +1,5 @@
-//! The Rust example as it is printed.
+//! The Rust example, unchanged.
 
-#![expect(clippy::disallowed_methods, reason = "an integrator's program, which is none of the product")]
+#![expect(clippy::disallowed_methods, reason = "an integrator's program, not part of the product")]
 
 include!("../../examples/rust/src/main.rs");

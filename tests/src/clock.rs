@@ -24,7 +24,7 @@ impl TestClock {
         self.milliseconds.fetch_add(seconds * 1000, Ordering::SeqCst);
     }
 
-    /// From now on, whoever waits ages everybody: what is tried until a deadline comes to its end.
+    /// From now on a wait advances the time for all: a task that tries until a deadline comes to its end.
     pub fn waiting_counts(&self, counts: bool) {
         self.waiting_counts.store(counts, Ordering::SeqCst);
     }
@@ -36,8 +36,8 @@ impl Clock for TestClock {
         Timestamp::from_unix(self.milliseconds.load(Ordering::SeqCst) / 1000)
     }
 
-    /// Lets everybody else have a turn. The time stays where it is, unless it is said otherwise: of many that wait,
-    /// none may age the others.
+    /// Lets all other tasks run. The time does not change, unless waiting counts: with many tasks that wait, no task
+    /// may advance the time of the others.
     #[expect(clippy::disallowed_methods, reason = "engines on other threads need a moment of real time")]
     async fn sleep(&self, duration: Duration) {
         if self.waiting_counts.load(Ordering::SeqCst) {

@@ -1,4 +1,4 @@
-//! Suites that run on the embedded engines and on the real ones, so that the embedded ones cannot drift.
+//! Suites that run on the embedded engines and on the real ones, so that both stay alike.
 
 pub mod deletes;
 mod engine;

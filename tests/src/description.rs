@@ -1,4 +1,4 @@
-//! openapi.yaml, held against every answer that a test sees: what is not described fails the test.
+//! Compares openapi.yaml with every answer of the tests: an answer that is not described fails the test.
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
@@ -29,7 +29,7 @@ pub fn yaml(name: &str) -> Value {
     serde_saphyr::from_str(&text).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
-/// Everything of a request that an answer depends on.
+/// The parts of a request that its answer depends on.
 #[derive(Clone, Debug)]
 pub struct Asked {
     method: Method,
@@ -52,7 +52,7 @@ impl Description {
         Self { document, registry, validators: Mutex::default() }
     }
 
-    /// An answer of a function's.
+    /// An answer of a function of ours.
     pub fn hold(&self, asked: &Asked, response: &Response) {
         let context = || format!("{} {}: {} {}", asked.method, asked.path, response.status(), response.body());
         let is_v1 = asked.path.starts_with("/v1/");
@@ -124,7 +124,7 @@ impl Description {
         }
     }
 
-    /// What the schema at this place says of a value.
+    /// The errors of a value by the schema at this place.
     pub fn validate(&self, at: &str, value: &Value) -> Result<(), String> {
         let validator =
             self.validators.lock().unwrap().entry(at.to_owned()).or_insert_with(|| self.compile(at)).clone();

@@ -9,10 +9,10 @@ use tokio::process::Command;
 use crate::api_gateway::{ApiGateway, REGION, SECRET, SESSION_TOKEN};
 use crate::laptop::{Folder, Laptop};
 
-/// Its own characters are the ones that clients sign wrongly.
+/// It has the characters that clients often sign wrongly.
 const CONNECTION: &str = "acme:eu-1.a_b-c";
 
-/// What a program needs to know, and no more of this machine than how to start it.
+/// The settings that a program needs, and nothing of this machine except what starts it.
 pub fn configured(mut command: Command, api: &str) -> Command {
     #[expect(clippy::disallowed_methods, reason = "where programs are found is the machine's")]
     let path = std::env::var("PATH").unwrap();
@@ -23,13 +23,13 @@ pub fn configured(mut command: Command, api: &str) -> Command {
     command
 }
 
-/// The promise of each example that calls WebinarGeek's API: every request is signed as AWS checks it, a 503 is waited
-/// for once, a token that WebinarGeek has ended is replaced, and the new one kept.
+/// The promise of each example that calls WebinarGeek's API: every request is signed as AWS checks it, it waits once
+/// after a 503, and replaces a token that WebinarGeek has ended and keeps the new one.
 pub async fn calls_the_api(laptop: &str, program: &str, example: Command) {
     let folder = Folder::new(&format!("example-{program}"));
     let variables = [
         ("DATA_DIR", folder.0.to_str().unwrap()),
-        // The provider's tokens end long before we are told that they do.
+        // The provider's tokens end long before their answered end.
         ("SIMULATED_EXPIRES_IN", "60"),
         ("WEBINARGEEK_EXPIRES_IN", "7200"),
     ];
@@ -59,7 +59,7 @@ pub async fn calls_the_api(laptop: &str, program: &str, example: Command) {
     );
 }
 
-/// What a program that has succeeded says.
+/// The output of a program that has succeeded.
 pub fn printed(output: &Output) -> String {
     assert!(output.status.success(), "{output:?}");
     String::from_utf8_lossy(&output.stdout).into_owned()

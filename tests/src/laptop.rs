@@ -1,4 +1,4 @@
-//! `cargo dev` as a process of its own, talked to over HTTP.
+//! `cargo dev` as a process of its own, used over HTTP.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -27,11 +27,11 @@ pub struct Laptop {
 
 struct Process {
     child: Child,
-    /// Kept open: a process whose output nobody takes may not go on.
+    /// Kept open: a process whose output is not read may stop.
     _output: Lines<BufReader<ChildStdout>>,
 }
 
-/// The system's time, and some more: what a restart sees that comes later.
+/// The system's time and some more: the clock of a later restart.
 struct LaterClock(Duration);
 
 #[async_trait]
@@ -107,7 +107,7 @@ impl Laptop {
         serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
     }
 
-    /// A journey that its session has waived the question for. The answer of `/callback`.
+    /// A journey of a session without the confirmation page. Returns the answer of `/callback`.
     pub async fn connect(&self, id: &str) -> reqwest::Response {
         let session = self.post("/v1/connect-sessions", json!({ "connection_id": id, "confirm_page": false })).await;
         let sent = self.http.get(session["url"].as_str().unwrap()).send().await.unwrap();
@@ -127,13 +127,13 @@ impl Laptop {
     }
 }
 
-/// What the provider's API says to an access token.
+/// The answer of the provider's API to an access token.
 pub async fn is_live(provider_origin: &str, access_token: &str) -> bool {
     let request = provider_client().get(format!("{provider_origin}/api/me")).bearer_auth(access_token);
     request.send().await.unwrap().status() == 200
 }
 
-/// A folder of a test's own, empty, and gone with the test.
+/// A test's own folder: empty at first, and removed with the test.
 pub struct Folder(pub std::path::PathBuf);
 
 impl Folder {

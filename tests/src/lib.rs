@@ -1,4 +1,4 @@
-//! What the tests stand on: a deployment of the shipped handlers, a browser, a clock that moves when it is told to.
+//! The base of the tests: a deployment of the shipped handlers, a browser, a clock that the test moves.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 

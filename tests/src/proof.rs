@@ -7,7 +7,7 @@
 
 use crate::random::Random;
 
-/// What a proof was asked for.
+/// The length and the seed of a proof.
 #[derive(Clone, Copy, Debug)]
 pub struct Proof {
     pub long: bool,
@@ -15,7 +15,7 @@ pub struct Proof {
 }
 
 impl Proof {
-    /// From the variables. A value that makes no sense ends the run, rather than prove less than was asked for.
+    /// Reads the variables. An invalid value ends the run, so that it does not prove less than intended.
     pub fn asked() -> Self {
         let long = match variable("PROOF").as_deref() {
             None => false,
@@ -30,13 +30,13 @@ impl Proof {
         if self.long { long } else { short }
     }
 
-    /// The randomness of one part of it, whatever the others draw.
+    /// The randomness of one part of it; it does not depend on the other parts.
     pub fn random(&self, part: u64) -> Random {
         Random::new(self.seed.wrapping_mul(1_000_000_007).wrapping_add(part))
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "whoever runs the proofs chooses their length")]
+#[expect(clippy::disallowed_methods, reason = "the variables choose the length of the proofs")]
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|text| !text.is_empty())
 }

@@ -1,5 +1,4 @@
-//! Randomness that a seed repeats: SplitMix64 (Steele, Lea and Flood, 2014), good enough to wander and short enough to
-//! read.
+//! Randomness that a seed repeats: SplitMix64 (Steele, Lea and Flood, 2014), good enough for tests, and short.
 
 pub struct Random(u64);
 

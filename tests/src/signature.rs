@@ -1,5 +1,5 @@
-//! Signature Version 4, checked as AWS checks it and with nothing of the SDK's: what the examples send must not be
-//! judged by the library that made it.
+//! Signature Version 4, checked as AWS checks it and without the SDK: the examples must not be checked by the library
+//! that they use.
 //!
 //! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>
 
@@ -9,10 +9,10 @@ use aws_lc_rs::{digest, hmac};
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 
-/// A request as it came over the wire.
+/// A request as it was received.
 pub struct Received<'a> {
     pub method: &'a str,
-    /// As it was sent, escapes and all.
+    /// As it was sent, with its escapes.
     pub path: &'a str,
     pub query: &'a str,
     pub headers: &'a HeaderMap,
@@ -34,7 +34,7 @@ pub fn verify(request: &Received<'_>, secret: &str, region: &str, service: &str)
         return Err(format!("not signed for {scope}"));
     }
     let signed: Vec<&str> = field("SignedHeaders")?.split(';').collect();
-    // A header of AWS's that somebody else could change on the way would be worth nothing.
+    // An unsigned header of AWS's could be changed on the way.
     let must_be_signed = |name: &&str| *name == "host" || name.starts_with("x-amz-");
     if let Some(unsigned) =
         request.headers.keys().map(|name| name.as_str()).filter(must_be_signed).find(|name| !signed.contains(name))

@@ -1,4 +1,4 @@
-//! The tokens that a row holds, opened as the product opens them.
+//! The tokens of a row, opened as the product opens them.
 
 use shared::domain::connection::SealedPair;
 use shared::domain::connection_id::ConnectionId;

@@ -25,7 +25,6 @@ use shared::ports::{Clock, Entropy, Escrow, EscrowError, ReadAttempts, ReadConne
 use shared::protocol::replay::Replayed;
 use shared::system::SystemEntropy;
 use tokio::net::TcpListener;
-use tracing::Instrument;
 
 use crate::browser::{Browser, provider_client};
 use crate::clock::TestClock;
@@ -97,7 +96,7 @@ impl Intercept for Calls {
     }
 }
 
-/// What differs from world to world.
+/// The differences between worlds.
 pub struct Setup {
     pub rotation: Rotation,
     pub expires_in: u64,
@@ -218,7 +217,7 @@ impl World {
         self.redeployed(&[])
     }
 
-    /// As it is after a deployment that changes these variables.
+    /// As after a deployment that changes these variables.
     pub fn redeployed(&self, changed: &[(&'static str, &str)]) -> Self {
         let changed = changed.iter().map(|(name, value)| (*name, (*value).to_owned()));
         let variables: Vec<_> = changed.chain(self.variables.iter().cloned()).collect();
@@ -241,7 +240,7 @@ impl World {
         Browser::new(self)
     }
 
-    /// One request, as API Gateway hands it on. The answer is one that openapi.yaml describes.
+    /// One request, in API Gateway's form. The answer must be one that openapi.yaml describes.
     pub async fn send(&self, request: Request) -> Response {
         self.send_to(ORIGIN, request).await
     }
@@ -250,7 +249,7 @@ impl World {
         self.send_within(60, origin, request).await
     }
 
-    /// In an invocation that may run for so many seconds.
+    /// In an invocation that may run for this many seconds.
     pub async fn send_within(&self, seconds: u64, origin: &str, request: Request) -> Response {
         let request_id = {
             let mut next = self.next_request.lock().unwrap();
@@ -262,7 +261,7 @@ impl World {
         let (function, endpoint) =
             self.deployment.route(&request).unwrap_or_else(|| panic!("no route: {}", request.uri()));
         let asked = Asked::of(&request);
-        let response = endpoint.handle(request, &invocation).instrument(invocation.span(function)).await;
+        let response = shared::http::answer(function, endpoint, request, &invocation).await;
         DESCRIPTION.hold(&asked, &response);
         response
     }
@@ -310,7 +309,7 @@ impl World {
         assert_eq!(ended.status(), StatusCode::OK, "{}", ended.body());
     }
 
-    /// The customers end the access on the provider's own pages, and the sweeps find out.
+    /// The customers end the access on the provider's own pages, and the sweeps find that.
     pub async fn every_grant_ends(&self) {
         self.simulation.grants.revoke_all();
         for _ in 0..3 {
@@ -338,7 +337,7 @@ impl World {
         self.parsed(id).await.map(|row| row.connection().unwrap())?
     }
 
-    /// Stores what has come out of the queue.
+    /// Stores a pair from the queue.
     pub async fn replay(&self, pair: &Escrowed) -> Replayed {
         self.deployment.refresh.replaying.replay(pair).await.unwrap()
     }
@@ -354,7 +353,7 @@ impl World {
         self.clients.attempts(tables::ATTEMPTS).session(&id).await.unwrap().unwrap()
     }
 
-    /// As if its journey had died before it could say how it ended.
+    /// As if its journey's process had died before it stored the outcome.
     pub async fn say_that_it_is_pending(&self, session: &str) {
         let request = self.clients.dynamodb.update_item().table_name(tables::ATTEMPTS);
         let request = request.key("pk", AttributeValue::S(format!("session#{session}")));
@@ -369,7 +368,7 @@ impl World {
         self.clients.dynamodb.get_item().table_name(TABLE).key("id", key).send().await.unwrap().item
     }
 
-    /// Sets an attribute of a row, whatever it means.
+    /// Sets an attribute of a row, without any check.
     pub async fn set(&self, id: &str, attribute: &str, value: AttributeValue) {
         let update = self.clients.dynamodb.update_item().table_name(TABLE).key("id", AttributeValue::S(id.to_owned()));
         let update =
@@ -382,7 +381,7 @@ impl World {
         self.simulation.faults.add(fault);
     }
 
-    /// What the provider's API says to an access token; asking is its first use.
+    /// The answer of the provider's API to an access token; asking is its first use.
     pub fn is_live(&self, access_token: &str) -> bool {
         self.simulation.grants.present(access_token, self.clock.now()).is_ok()
     }

@@ -79,7 +79,7 @@ async fn an_import_is_asked_for_its_account_too() {
 }
 
 #[tokio::test]
-async fn a_provider_that_does_not_say_costs_nobody_the_connection() {
+async fn a_provider_that_does_not_say_whose_account_it_is_ends_no_connection() {
     let unanswered = Setup::default().variable("WEBINARGEEK_ACCOUNT_URL", "http://127.0.0.1:9/account");
     let world = World::with(unanswered).await;
     world.connect("t").await;
@@ -130,7 +130,7 @@ async fn a_revocation_that_fails_is_tried_again_with_the_next_refresh() {
     assert!(!world.honours(&replaced).await);
 }
 
-/// Reads `t`, and its customer connects it again before the answer is there.
+/// Reads `t`, and its customer connects it again before the answer arrives.
 struct ComesBack {
     connections: Arc<dyn ReadConnections>,
     world: World,
@@ -155,7 +155,7 @@ async fn one_that_comes_back_while_its_account_is_claimed_by_another_does_not_le
     world.redeployed(&[("WEBINARGEEK_ACCOUNT_URL", "http://127.0.0.1:9/account")]).connect("t").await;
     assert_eq!(account(&world, "t").await, Value::Null);
 
-    let Ok(deployment) = Arc::try_unwrap(world.another().deployment) else { panic!("nobody else has it") };
+    let Ok(deployment) = Arc::try_unwrap(world.another().deployment) else { panic!("it is shared") };
     let AccountLookup { accounts, connections, writes, claims, clock } = &*deployment.callback.grants.accounts;
     let lookup = AccountLookup {
         accounts: accounts.clone(),

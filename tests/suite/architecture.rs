@@ -1,4 +1,4 @@
-//! The arrows between folders, and who may name what: the compiler does not hold it.
+//! The arrows between folders, and which names are allowed where: the compiler does not check this.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -27,7 +27,7 @@ fn shipped(source: &str) -> String {
     code.filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
 }
 
-/// The files below these folders, by their path, whose shipped code does this.
+/// The files below these folders, by path, whose shipped code does this.
 fn files_that(folders: &[&str], does: impl Fn(&str) -> bool) -> Vec<String> {
     let all = folders.iter().flat_map(|folder| sources(&root().join(folder)));
     let doing = all.filter(|(_, source)| does(&shipped(source)));
@@ -59,7 +59,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("system", &["ports", "domain"]),
     ("telemetry", &["metrics", "ports", "system"]),
     ("metrics", &["domain"]),
-    // Where everything meets.
+    // The composition.
     ("aws/clients", &["aws", "ports", "protocol", "webinargeek"]),
     ("lambda", &["aws", "config", "domain", "http", "ports", "protocol", "system", "webinargeek"]),
     ("lib", &[]),
@@ -184,7 +184,7 @@ fn callback_seals_what_it_cannot_open_and_neither_refreshes_nor_revokes() {
         assert!(files_that(&["functions/callback/src"], |code| names(code, port)).is_empty(), "{port}");
     }
     assert_eq!(files_that(&["functions/callback/src"], |code| names(code, "MakeDataKeys")).len(), 1);
-    // Nor does it get them unnamed: in the services of a function that stores grants.
+    // It does not get them unnamed either, in the services of a function that stores grants.
     let composition = shipped(&std::fs::read_to_string(root().join("shared/src/protocol/composition.rs")).unwrap());
     let services = composition.split("pub struct GrantServices {").nth(1).unwrap().split('}').next().unwrap();
     assert!(cannot.iter().all(|port| !names(services, port)), "{services}");

@@ -21,7 +21,7 @@ async fn authorize_is_one_call_and_three_with_a_session_whose_making_is_two() {
     assert_eq!(
         world.calls.take(),
         BTreeMap::from([("GetItem".to_owned(), 2), ("UpdateItem".to_owned(), 1)]),
-        "the session, the order of what has happened to its id, and the attempt"
+        "the session, the order of its id's events, and the attempt"
     );
 }
 
@@ -48,7 +48,7 @@ async fn a_fresh_token_is_two_calls_and_a_refresh_three() {
     world.token("t").await;
     assert_eq!(world.calls.take(), BTreeMap::from([("Decrypt".to_owned(), 1), ("GetItem".to_owned(), 1)]));
 
-    // A run asks each shard for a page, reads the fleet's pause and counts what it has done, whatever that was.
+    // A run lists each shard, reads the fleet's pause and counts its results.
     let run = async || {
         world.clock.advance(6000);
         world.calls.take();
@@ -58,7 +58,7 @@ async fn a_fresh_token_is_two_calls_and_a_refresh_three() {
     let with_one = run().await;
     world.connect("u").await;
     let mut with_two = run().await;
-    assert_eq!(with_two["Query"], 17, "sixteen shards, and the one of those that are being taken away");
+    assert_eq!(with_two["Query"], 17, "sixteen shards, and the one of the rows without a live pair");
     with_two.iter_mut().for_each(|(operation, count)| *count -= with_one[operation]);
     // Refreshes that begin at once may each read the fleet's pause.
     with_two.remove("GetItem");

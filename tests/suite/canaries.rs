@@ -1,4 +1,4 @@
-//! Secrets that begin with a word, and a search for that word wherever none may be.
+//! Secrets that begin with a word, and a search for that word wherever no secret may be.
 
 use std::sync::Arc;
 
@@ -29,7 +29,7 @@ impl Entropy for Canaries {
 
 const WORD: &str = "canary";
 
-/// What a stranger may send: the word in every place, and things that parsers stumble over.
+/// What a stranger may send: the word in every place, and input that parsers often fail on.
 const PIECES: [&str; 14] = [
     "canary",
     "canary__AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
@@ -62,7 +62,7 @@ fn strange_request(random: &mut Random) -> Request {
         "/authorize",
         "/callback",
         "/v1/connect-sessions",
-        // The name of a connection is no secret, and stands in the log.
+        // The id of a connection is not secret, and is in the log.
         "/v1/connections/stranger",
         "/v1/connections/canary%2Fcanary/token",
         "/v1/connections/t/token",
@@ -97,7 +97,7 @@ fn strange_request(random: &mut Random) -> Request {
     request
 }
 
-/// An answer that hands out no secret has none in it. The stranger's own words are a name of a member at most.
+/// An answer that hands out no secret contains none. Of the stranger's own text it repeats a member's name at most.
 fn has_none(response: &Response, sent: &str) {
     let is_token = sent.contains("/token?") && response.status() == StatusCode::OK;
     if is_token {
@@ -130,10 +130,10 @@ fn fault(random: &mut Random) -> Value {
     json!({ "answer": random.pick(&answers), "carried_out": random.percent(30), "times": random.between(1, 2) })
 }
 
-/// Days of one deployment: after that its fleet is so large that more of it is swept than is new.
+/// Days of one deployment: after that its fleet is so large that most of the time goes into sweeps.
 const DAYS: u64 = 25;
 
-/// Strangers, an unlucky provider, and customers who connect all the same. Returns lines and answers.
+/// Strangers, a provider with faults, and customers who connect nevertheless. Returns lines and answers.
 async fn some_days(random: &mut Random) -> (u64, u64) {
     let world = World::with(Setup { entropy: Arc::new(Canaries), ..Setup::default() }).await;
     world.connect("t").await;
@@ -165,7 +165,7 @@ async fn some_days(random: &mut Random) -> (u64, u64) {
     let told = world.token("t").await;
     assert!(
         told.status != StatusCode::OK || told.text("access_token").starts_with(WORD),
-        "the canaries sing: {told:?}"
+        "a secret is in the events: {told:?}"
     );
     (lines, answers)
 }

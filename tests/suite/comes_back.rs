@@ -1,5 +1,5 @@
-//! A customer whose connection was taken away, and who comes back: connected at once, in the same second too, and
-//! whatever the provider says to the revocation. The clock stands still, where it is not said otherwise.
+//! A customer comes back after the connection was taken away: connected at once, in the same second too, whatever the
+//! revocation endpoint answers. The clock stands still, unless a test moves it.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ async fn delete(world: &World, id: &str) -> Answer {
     world.json(Method::DELETE, &format!("/v1/connections/{id}"), None).await
 }
 
-/// What another system would hold of a customer.
+/// The refresh token of a customer in another system.
 async fn refresh_token(world: &World, elsewhere: &str) -> String {
     world.connect(elsewhere).await;
     tokens::live(world, elsewhere).await.refresh_token.unwrap().expose().to_owned()
@@ -196,7 +196,11 @@ async fn a_complete_refusal_is_final_and_named_in_the_log_and_no_alarm_rings_for
         assert_eq!(row["revocation"].as_s().unwrap(), "failed", "{fault}");
         assert!(!row.contains_key("shard") && !row.contains_key("revoke_0"), "{fault}: {row:?}");
         assert_eq!(world.get("/v1/connections/t").await.status, 404);
-        assert_eq!(delete(&world, "t").await.body, json!({ "revocation": "failed" }), "who asks again is told");
+        assert_eq!(
+            delete(&world, "t").await.body,
+            json!({ "revocation": "failed" }),
+            "a second request answers the outcome"
+        );
     }
 }
 
@@ -229,14 +233,14 @@ async fn a_refused_client_is_answered_with_another_secret_of_the_list() {
     let world = World::with(Setup { client_secret: list, ..Setup::default() }).await;
     world.connect("t").await;
     let token = tokens::live(&world, "t").await;
-    // Another process, which does not know which one is accepted.
+    // Another process, which does not know which secret is accepted.
     let another = world.another();
     assert_eq!(delete(&another, "t").await.body, json!({ "revocation": "done" }));
     assert_eq!(revocations(&world), 2);
     assert!(!world.is_live(token.access_token.expose()));
 }
 
-/// Has the answer to a code in hand, and stands still while something happens.
+/// Receives the answer to a code, and stands still while something happens.
 struct StandsStill {
     provider: Arc<dyn ExchangeCode>,
     world: World,
@@ -267,10 +271,10 @@ impl ExchangeCode for StandsStill {
     }
 }
 
-/// A process whose callback stands still with each grant in its hands.
+/// A process whose callback stands still after each code's answer.
 fn slow(world: &World, meanwhile: Meanwhile) -> World {
     let mut slow = world.another();
-    let Ok(deployment) = Arc::try_unwrap(world.another().deployment) else { panic!("nobody else has it") };
+    let Ok(deployment) = Arc::try_unwrap(world.another().deployment) else { panic!("it is shared") };
     let provider = deployment.callback.provider.clone();
     let provider = Arc::new(StandsStill { provider, world: world.another(), meanwhile });
     let callback = Callback { provider, ..deployment.callback };
@@ -289,10 +293,10 @@ async fn a_journey_that_began_before_does_not_bring_it_back_and_its_code_is_not_
     let page = browser.get(&callback).await;
     assert!(page.body().contains("taken away in the meantime"), "{}", page.body());
     assert!(world.stored("t").await.is_none());
-    assert_eq!(world.simulation.faults.requested("authorization_code"), 1, "of the first journey");
+    assert_eq!(world.simulation.faults.requested("authorization_code"), 1, "the first journey's");
     let shown = world.get(&format!("/v1/connect-sessions/{}", session.text("session_id"))).await;
     assert_eq!((shown.text("status"), shown.text("reason")), ("failed", "disconnected"));
-    // The same link begins another journey, which is one of after the disconnect.
+    // The same link begins another journey, after the disconnect.
     assert_eq!(browser.journey(session.text("url"), "approve").await.status(), StatusCode::OK);
     let shown = world.get(&format!("/v1/connect-sessions/{}", session.text("session_id"))).await;
     assert_eq!((shown.text("status"), &shown.body["reason"]), ("completed", &Value::Null));

@@ -1,4 +1,4 @@
-//! A pair that waits for its confirmation beside a live connection: the live one is what it was, until the confirm call
+//! A pair waits for its confirmation beside a live connection: the live one does not change until the confirm call
 //! swaps them.
 
 use std::collections::HashMap;
@@ -32,7 +32,7 @@ async fn told(world: &World) -> Vec<String> {
     events.iter().map(|event| event["id"].as_str().unwrap().to_owned()).collect()
 }
 
-/// A link of its own that this account has followed: it waits.
+/// This account follows a link of its own: its pair waits.
 async fn waits(world: &World, account: &str) -> (Answer, Url) {
     world.simulation.grants.sign_in(account);
     let (session, back) = journey(world, "t", "approve").await;
@@ -44,7 +44,7 @@ async fn confirmed(world: &World, (session, back): &(Answer, Url)) -> Answer {
     confirm(world, session, &parameter(back, "confirmation").unwrap()).await
 }
 
-/// The row without what waits, what is to be revoked, the session that was used last, and the revision.
+/// The row without the waiting pair, the grants to revoke, the last session, and the revision.
 async fn of_the_live_pair(world: &World) -> HashMap<String, AttributeValue> {
     let mut row = world.row("t").await.unwrap();
     row.retain(|name, _| !["waiting", "revoke", "session", "revision"].iter().any(|prefix| name.starts_with(prefix)));
@@ -59,7 +59,7 @@ async fn the_live_token_is_handed_out_until_the_confirm_call_swaps_them() {
     let shown = world.get("/v1/connections/t").await.body;
     let link = waits(&world, "2").await;
     assert_eq!(of_the_live_pair(&world).await, row);
-    assert_eq!(world.get("/v1/connections/t").await.body, shown, "nothing of it is to be seen");
+    assert_eq!(world.get("/v1/connections/t").await.body, shown, "the waiting pair is not shown");
     assert_eq!(world.token("t").await.body, before.body);
     assert_eq!(told(&world).await, ["t/1/connection.connected"]);
 
@@ -220,7 +220,7 @@ async fn unconfirmed_links_tell_no_event_and_a_customer_who_was_needed_is_reconn
     let link = waits(&world, "1").await;
     assert_eq!(world.get("/v1/connections/t").await.text("status"), "reauth_required");
     let expected = ["t/1/connection.connected", "t/1/connection.reauth_required"];
-    assert_eq!(told(&world).await, expected, "that it waits is told to nobody");
+    assert_eq!(told(&world).await, expected, "a waiting pair has no event");
     assert_eq!(confirmed(&world, &link).await.text("status"), "active");
     assert_eq!(told(&world).await, [&expected[..], &["t/2/connection.reconnected"]].concat());
     assert!(world.is_live(world.token("t").await.text("access_token")));
@@ -228,8 +228,8 @@ async fn unconfirmed_links_tell_no_event_and_a_customer_who_was_needed_is_reconn
     assert_eq!(world.sweep().await["refreshed"], 1, "it is back in the schedule");
 }
 
-/// `t` needs its customer, who is of account 1; a stranger of account 2 has approved before or after that. Returns what
-/// the provider has given to the stranger.
+/// `t` needs its customer, who is of account 1; a stranger of account 2 has approved before or after that. Returns the
+/// stranger's refresh token.
 async fn strangers_approval(world: &World, comes_first: bool) -> String {
     world.connect("t").await;
     let mut stranger = None;
@@ -320,7 +320,7 @@ async fn an_account_is_claimed_when_it_is_confirmed_and_not_before() {
     world.connect("u").await;
     let also =
         async |id: &str| world.get(&format!("/v1/connections/{id}")).await.body["account"]["also_connected_as"].clone();
-    assert_eq!(also("u").await, Value::Null, "what waits has claimed nothing");
+    assert_eq!(also("u").await, Value::Null, "the waiting pair has claimed nothing");
     let confirmed = confirmed(&world, &link).await;
     assert_eq!(confirmed.status, StatusCode::OK);
     assert_eq!(also("t").await, "u");

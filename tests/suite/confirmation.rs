@@ -1,4 +1,5 @@
-//! `confirm: true`: a link that was passed on gives nobody another one's account.
+//! A journey that ends at `return_to` is confirmed by the backend there: a link that was passed on gives nobody another
+//! one's account.
 
 use http::header::LOCATION;
 use http::{Method, StatusCode};
@@ -12,7 +13,7 @@ use crate::connections::assert_problem;
 
 /// A link for this connection, and where its journey has ended.
 pub(crate) async fn journey(world: &World, id: &str, decision: &str) -> (Answer, Url) {
-    let body = json!({ "connection_id": id, "return_to": "https://app.example.com/done", "confirm": true });
+    let body = json!({ "connection_id": id, "return_to": "https://app.example.com/done" });
     let session = world.session(body).await;
     let ended = world.browser().journey(session.text("url"), decision).await;
     assert_eq!(ended.status(), StatusCode::SEE_OTHER, "{}", ended.body());
@@ -34,10 +35,11 @@ async fn a_connection_hands_out_nothing_until_the_user_who_began_has_come_back()
     let world = World::new().await;
     let (session, back) = journey(&world, "t", "approve").await;
     assert_eq!(parameter(&back, "status").unwrap(), "connected");
-    assert_eq!(world.token("t").await.status, 404);
-    assert_eq!(world.reject("t", 1).await.status, 404);
+    for refused in [world.token("t").await, world.reject("t", 1).await] {
+        assert_problem(&refused.body, &refused.headers, 409, "unconfirmed");
+    }
     let waiting = world.get("/v1/connections/t").await.body;
-    assert_eq!((&waiting["status"], &waiting["reason"]), (&json!("pending"), &json!("unconfirmed")));
+    assert_eq!((&waiting["status"], &waiting["reason"]), (&json!("unconfirmed"), &Value::Null));
     assert_eq!((&waiting["next_refresh_at"], &waiting["expires_at"]), (&Value::Null, &Value::Null));
 
     let confirmation = parameter(&back, "confirmation").unwrap();
@@ -61,7 +63,7 @@ async fn a_victim_who_follows_the_attackers_link_keeps_the_account() {
 
     world.clock.advance(899);
     world.sweep().await;
-    assert_eq!(world.get("/v1/connections/attacker").await.text("reason"), "unconfirmed");
+    assert_eq!(world.get("/v1/connections/attacker").await.text("status"), "unconfirmed");
     world.clock.advance(1);
     world.sweep().await;
     assert_eq!(world.get("/v1/connections/attacker").await.status, 404);
@@ -87,11 +89,11 @@ async fn only_the_sessions_own_confirmation_in_time_confirms() {
         assert_problem(&refused.body, &refused.headers, 400, "invalid_request");
         assert_eq!(refused.body["field"], "confirmation");
     }
-    assert_eq!(world.token("t").await.status, 404);
+    assert_eq!(world.token("t").await.status, 409);
     world.clock.advance(900);
     let late = confirm(&world, &session, &own).await;
     assert_problem(&late.body, &late.headers, 400, "invalid_request");
-    assert_eq!(world.token("t").await.status, 404);
+    assert_eq!(world.token("t").await.status, 409);
     let unknown = world
         .json(
             Method::POST,
@@ -108,7 +110,7 @@ async fn a_reload_of_the_last_page_brings_the_same_confirmation_and_a_denial_non
     let (_, denied) = journey(&world, "t", "deny").await;
     assert_eq!((parameter(&denied, "status").unwrap().as_str(), parameter(&denied, "confirmation")), ("denied", None));
 
-    let body = json!({ "connection_id": "t", "return_to": "https://app.example.com/done", "confirm": true });
+    let body = json!({ "connection_id": "t", "return_to": "https://app.example.com/done" });
     let session = world.session(body).await;
     let browser = world.browser();
     let callback = browser.to_callback(session.text("url")).await;
@@ -127,7 +129,7 @@ async fn a_confirmation_needs_a_way_back() {
 #[tokio::test]
 async fn the_store_going_down_at_the_callback_leaves_it_to_the_queue_and_it_still_has_to_be_confirmed() {
     let world = World::new().await;
-    let body = json!({ "connection_id": "t", "return_to": "https://app.example.com/done", "confirm": true });
+    let body = json!({ "connection_id": "t", "return_to": "https://app.example.com/done" });
     let session = world.session(body).await;
     let browser = world.browser();
     let callback = browser.to_callback(session.text("url")).await;
@@ -137,6 +139,135 @@ async fn the_store_going_down_at_the_callback_leaves_it_to_the_queue_and_it_stil
     for escrowed in world.escrow.take() {
         world.replay(&Escrowed::from_json(&escrowed.to_json()).unwrap()).await;
     }
-    assert_eq!(world.get("/v1/connections/t").await.text("reason"), "unconfirmed");
-    assert_eq!(world.token("t").await.status, 404);
+    assert_eq!(world.get("/v1/connections/t").await.text("status"), "unconfirmed");
+    assert_eq!(world.token("t").await.status, 409);
+}
+
+async fn session_status(world: &World, session: &Answer) -> (String, Value) {
+    let shown = world.get(&format!("/v1/connect-sessions/{}", session.text("session_id"))).await;
+    (shown.text("status").to_owned(), shown.body["reason"].clone())
+}
+
+fn says(status: &str, reason: Value) -> (String, Value) {
+    (status.to_owned(), reason)
+}
+
+async fn confirm_with(world: &World, (session, back): &(Answer, Url)) -> Answer {
+    confirm(world, session, &parameter(back, "confirmation").unwrap()).await
+}
+
+#[tokio::test]
+async fn confirm_false_switches_it_off_and_without_return_to_there_is_none() {
+    let world = World::new().await;
+    let body = json!({ "connection_id": "t", "return_to": "https://app.example.com/done", "confirm": false });
+    let session = world.session(body).await;
+    let ended = world.browser().journey(session.text("url"), "approve").await;
+    let back = Url::parse(ended.headers()[LOCATION].to_str().unwrap()).unwrap();
+    assert_eq!(parameter(&back, "confirmation"), None);
+    assert_eq!(world.token("t").await.status, 200);
+    assert_eq!(session_status(&world, &session).await, says("completed", Value::Null));
+
+    let session = world.session(json!({ "connection_id": "u" })).await;
+    world.browser().journey(session.text("url"), "approve").await;
+    assert_eq!(world.token("u").await.status, 200);
+    assert_eq!(session_status(&world, &session).await, says("completed", Value::Null));
+}
+
+#[tokio::test]
+async fn a_session_was_completed_before_anybody_had_confirmed_and_now_awaits_it() {
+    for has_a_live_one in [false, true] {
+        let world = World::new().await;
+        if has_a_live_one {
+            world.connect("t").await;
+        }
+        let link = journey(&world, "t", "approve").await;
+        assert_eq!(session_status(&world, &link.0).await, says("awaiting_confirmation", Value::Null));
+        assert_eq!(confirm_with(&world, &link).await.status, StatusCode::OK);
+        assert_eq!(session_status(&world, &link.0).await, says("completed", Value::Null));
+        // Whatever becomes of the connection, and of later links.
+        journey(&world, "t", "approve").await;
+        assert_eq!(session_status(&world, &link.0).await, says("completed", Value::Null));
+        world.json(Method::DELETE, "/v1/connections/t", None).await;
+        assert_eq!(session_status(&world, &link.0).await, says("completed", Value::Null));
+    }
+}
+
+#[tokio::test]
+async fn an_approval_that_is_not_confirmed_in_time_fails_its_session_before_and_after_it_is_swept_away() {
+    for has_a_live_one in [false, true] {
+        let world = World::new().await;
+        if has_a_live_one {
+            world.connect("t").await;
+        }
+        let (session, _) = journey(&world, "t", "approve").await;
+        world.clock.advance(899);
+        assert_eq!(session_status(&world, &session).await, says("awaiting_confirmation", Value::Null));
+        world.clock.advance(1);
+        assert_eq!(session_status(&world, &session).await, says("failed", json!("expired")));
+        for _ in 0..2 {
+            world.clock.advance(6000);
+            world.sweep().await;
+            assert_eq!(session_status(&world, &session).await, says("failed", json!("expired")));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_session_whose_approval_was_overtaken_or_taken_away_says_so() {
+    let world = World::new().await;
+    let (first, _) = journey(&world, "t", "approve").await;
+    let second = journey(&world, "t", "approve").await;
+    assert_eq!(session_status(&world, &first).await, says("failed", json!("exists")));
+    confirm_with(&world, &second).await;
+    assert_eq!(session_status(&world, &first).await, says("failed", json!("exists")));
+
+    let (third, _) = journey(&world, "t", "approve").await;
+    world.connect("t").await;
+    assert_eq!(session_status(&world, &third).await, says("failed", json!("exists")), "a later grant is live");
+
+    let (fourth, _) = journey(&world, "u", "approve").await;
+    world.json(Method::DELETE, "/v1/connections/u", None).await;
+    assert_eq!(session_status(&world, &fourth).await, says("failed", json!("disconnected")));
+}
+
+#[tokio::test]
+async fn a_confirm_call_whose_answer_was_lost_is_repeated_even_when_a_later_link_was_followed_meanwhile() {
+    let world = World::new().await;
+    let link = journey(&world, "t", "approve").await;
+    assert_eq!(confirm_with(&world, &link).await.status, StatusCode::OK);
+    let later = journey(&world, "t", "approve").await;
+    assert_eq!(confirm_with(&world, &link).await.status, StatusCode::OK, "its own pair is still the live one");
+    assert_eq!(session_status(&world, &later.0).await, says("awaiting_confirmation", Value::Null));
+    world.clock.advance(900);
+    world.sweep().await;
+    assert_eq!(session_status(&world, &later.0).await, says("failed", json!("expired")), "the other one's is live");
+}
+
+#[tokio::test]
+async fn a_session_whose_journey_could_not_say_how_it_ended_awaits_its_confirmation_all_the_same() {
+    let world = World::new().await;
+    let link = journey(&world, "t", "approve").await;
+    world.say_that_it_is_pending(link.0.text("session_id")).await;
+    assert_eq!(session_status(&world, &link.0).await, says("awaiting_confirmation", Value::Null));
+    assert_eq!(confirm_with(&world, &link).await.status, StatusCode::OK);
+    assert_eq!(session_status(&world, &link.0).await, says("completed", Value::Null));
+}
+
+#[tokio::test]
+async fn nobody_is_told_whose_account_it_is_before_it_is_confirmed() {
+    let world = World::with(tests::world::Setup::default().asking_for_accounts()).await;
+    world.simulation.grants.sign_in("7");
+    let link = journey(&world, "t", "approve").await;
+    assert_eq!(world.simulation.faults.requested("account"), 1, "it is known");
+    let path = format!("/v1/connect-sessions/{}", link.0.text("session_id"));
+    let mut told = vec![json!(link.1.as_str()), json!(world.stream.events("tests").await.unwrap())];
+    for path in ["/v1/connections/t", "/v1/connections", "/v1/connections?status=unconfirmed", &path] {
+        told.push(world.get(path).await.body);
+    }
+    told.push(world.token("t").await.body);
+    for told in told {
+        assert!(!told.to_string().contains("7.example") && !told.to_string().contains("Company"), "{told}");
+    }
+    assert_eq!(world.get("/v1/connections/t").await.body["account"], Value::Null);
+    assert_eq!(confirm_with(&world, &link).await.body["account"]["id"], "7");
 }

@@ -58,7 +58,7 @@ async fn bad_input_names_its_field_and_stores_nothing() {
 }
 
 #[tokio::test]
-async fn a_body_that_is_not_ours_is_told_why() {
+async fn a_body_that_is_not_valid_is_answered_with_the_reason() {
     let world = World::new().await;
     for (media_type, body, status, code) in [
         ("text/plain", "{}".to_owned(), 415, "unsupported_media_type"),
@@ -157,7 +157,7 @@ async fn a_session_says_how_its_journey_went() {
 }
 
 #[tokio::test]
-async fn delete_revokes_and_says_so_and_whoever_asks_again_is_told_the_same() {
+async fn delete_revokes_and_a_second_delete_gets_the_same_answer() {
     let world = World::new().await;
     world.connect("t").await;
     let pair = world.deployment.token.refreshing.open(&world.stored("t").await.unwrap()).await.unwrap();

@@ -1,4 +1,4 @@
-//! Taking a connection away, in the midst of everything else.
+//! Taking a connection away while other things happen.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -58,7 +58,7 @@ async fn afterwards_the_provider_accepts_neither_token_and_nothing_secret_is_lef
         .map(str::to_owned)
         .into()
     );
-    // Whoever asks again learns how it ended.
+    // A second request gets the outcome.
     assert_eq!(disconnect(&world, "t").await, Disconnection::Ended(RevocationOutcome::Done));
     assert_eq!(disconnect(&world, "unknown").await, Disconnection::NotFound);
     assert_eq!(world.sweep().await["due"], 0);
@@ -82,7 +82,7 @@ async fn a_customer_may_come_back_and_the_version_goes_on() {
     assert!(world.is_live(world.token("t").await.text("access_token")));
 }
 
-/// Reads the order of the id's events, and stands still until another link was used, and the connection taken away.
+/// Reads the order of the id's events, and stands still until another link was used and the connection taken away.
 struct StandsStill {
     sessions: Arc<dyn ReadAttempts>,
     world: World,
@@ -113,7 +113,7 @@ async fn a_journey_whose_process_stood_still_before_its_first_write_does_not_bri
     let world = World::new().await;
     let used = world.session(json!({ "connection_id": "t", "confirm_page": false })).await.text("url").to_owned();
     let link = world.session(json!({ "connection_id": "t", "confirm_page": false })).await.text("url").to_owned();
-    let Ok(deployment) = Arc::try_unwrap(world.another().deployment) else { panic!("nobody else has it") };
+    let Ok(deployment) = Arc::try_unwrap(world.another().deployment) else { panic!("it is shared") };
     let stands_still =
         StandsStill { sessions: deployment.authorize.sessions.clone(), world: world.another(), link: used };
     let authorize = Authorize { sessions: Arc::new(stands_still), ..deployment.authorize };
@@ -143,7 +143,7 @@ async fn a_link_that_was_used_does_not_bring_it_back_although_its_journey_died_b
         assert_eq!(
             world.simulation.faults.requested("authorization_code"),
             exchanges,
-            "nothing is taken from the provider"
+            "no code is sent to the provider"
         );
     }
     let shown = world.get(&format!("/v1/connect-sessions/{}", session.text("session_id"))).await;
@@ -152,7 +152,7 @@ async fn a_link_that_was_used_does_not_bring_it_back_although_its_journey_died_b
     assert_eq!(world.token("t").await.status, 200, "a new link does");
 }
 
-/// Has the answer of a refresh in hand, and stands still until the connection was taken away.
+/// Receives the answer of a refresh, and stands still until the connection was taken away.
 struct TakenAway {
     provider: Arc<dyn RefreshPair>,
     world: World,
@@ -173,10 +173,10 @@ async fn a_refresh_in_flight_holds_nothing_up_and_its_pair_is_revoked_by_the_nex
     let world = World::with(Setup::strict()).await;
     world.connect("t").await;
     world.clock.advance(6000);
-    let Ok(deployment) = Arc::try_unwrap(world.another().deployment) else { panic!("nobody else has it") };
+    let Ok(deployment) = Arc::try_unwrap(world.another().deployment) else { panic!("it is shared") };
     let refreshing = deployment.refresh.refreshing;
     drop((deployment.token, deployment.connections, deployment.refresh.replaying));
-    let Ok(refreshing) = Arc::try_unwrap(refreshing) else { panic!("nobody else has it") };
+    let Ok(refreshing) = Arc::try_unwrap(refreshing) else { panic!("it is shared") };
     let provider = Arc::new(TakenAway { provider: refreshing.provider.clone(), world: world.another() });
     let refreshing = Refreshing { provider, ..refreshing };
     let deadline = world.clock.now() + Duration::from_secs(60);
@@ -211,7 +211,7 @@ async fn a_pair_that_cannot_be_revoked_is_tried_for_a_day() {
 }
 
 #[tokio::test]
-async fn two_at_once_revoke_and_bury_once() {
+async fn two_disconnects_at_once_revoke_once_and_leave_one_tombstone() {
     let world = World::new().await;
     world.connect("t").await;
     let (first, second) = tokio::join!(disconnect(&world, "t"), disconnect(&world, "t"));

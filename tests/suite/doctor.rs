@@ -1,4 +1,4 @@
-//! `GET /v1/doctor`: each thing that can be wrong before the first customer comes is found, and named with its remedy.
+//! `GET /v1/doctor`: finds each thing that can be wrong before the first customer comes, with its remedy.
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -16,9 +16,11 @@ use shared::ports::Clock;
 use tests::world::{Answer, CLIENT_SECRET, ORIGIN, Setup, World};
 use tokio::net::TcpListener;
 
+use crate::log::{capture, captured};
+
 mod rotation;
 
-const CHECKS: [&str; 11] = [
+const CHECKS: [&str; 12] = [
     "redirect_uri",
     "https",
     "sealing",
@@ -30,9 +32,10 @@ const CHECKS: [&str; 11] = [
     "client_secret",
     "client_credentials",
     "clock",
+    "revocation",
 ];
 
-/// What is not `ok`, by check: its status. Whatever else holds for every examination is held here.
+/// The findings that are not `ok`, by check, with their status. Also checks what holds for every examination.
 fn troubles(answer: &Answer) -> BTreeMap<String, String> {
     assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
     let findings = answer.body["findings"].as_array().unwrap();
@@ -51,7 +54,7 @@ fn troubles(answer: &Answer) -> BTreeMap<String, String> {
     troubles
 }
 
-/// What holds for every finding.
+/// Checks what holds for every finding.
 fn hold(finding: &Value) {
     assert!(!finding["detail"].as_str().unwrap().is_empty(), "{finding}");
     assert_eq!(finding["remedy"].is_null(), finding["status"] == "ok", "{finding}");
@@ -66,7 +69,7 @@ async fn examined(world: &World) -> Answer {
     world.get("/v1/doctor").await
 }
 
-/// The examination finds just these.
+/// The examination finds exactly these.
 async fn finds(world: &World, expected: &[(&str, &str)]) -> Answer {
     let answer = examined(world).await;
     let expected: BTreeMap<String, String> =
@@ -85,7 +88,7 @@ async fn a_healthy_deployment_is_ok_in_every_finding_and_names_the_redirect_uri_
 }
 
 #[tokio::test]
-async fn an_examination_writes_nothing_and_asks_the_provider_once() {
+async fn an_examination_writes_nothing_and_asks_the_provider_once_for_each_endpoint() {
     let world = World::new().await;
     world.connect("doctor").await;
     let (before, token) = (world.row("doctor").await, world.token("doctor").await.body);
@@ -101,6 +104,7 @@ async fn an_examination_writes_nothing_and_asks_the_provider_once() {
     ];
     assert_eq!(world.calls.take(), looks.map(|(operation, count)| (operation.to_owned(), count)).into());
     assert_eq!(world.simulation.faults.requested("authorization_code"), codes + 1);
+    assert_eq!(world.simulation.faults.requested("revoke"), 1);
     assert_eq!(world.refreshes(), refreshes);
     assert_eq!((world.row("doctor").await, world.token("doctor").await.body), (before, token));
 }
@@ -115,24 +119,98 @@ async fn another_method_is_refused() {
 #[tokio::test]
 async fn a_secret_that_cannot_be_read_is_found_and_nothing_is_sent() {
     let unknown = World::with(Setup::default().variable("CLIENT_SECRET_ARN", "arn:of:nothing")).await;
-    let empty = World::with(Setup { client_secret: "[]".to_owned(), ..Setup::default() }).await;
-    for world in [unknown, empty] {
-        let expected = [("client_secret", "failed"), ("client_credentials", "skipped"), ("clock", "skipped")];
-        finds(&world, &expected).await;
-        assert_eq!(world.simulation.faults.requested("authorization_code"), 0);
+    let answer = finds(&unknown, &WITHOUT_A_SECRET).await;
+    assert!(finding(&answer, "client_secret")["remedy"].as_str().unwrap().contains("policies"), "{}", answer.body);
+    assert_eq!(unknown.simulation.faults.requests(), BTreeMap::new());
+}
+
+const WITHOUT_A_SECRET: [(&str, &str); 4] =
+    [("client_secret", "failed"), ("client_credentials", "skipped"), ("clock", "skipped"), ("revocation", "skipped")];
+
+#[tokio::test]
+async fn a_secret_as_the_console_of_secrets_manager_stores_it_is_understood() {
+    for stored in [json!({ "client_secret": CLIENT_SECRET }), json!({ "secret": CLIENT_SECRET, "since": 2024 })] {
+        let world = World::with(Setup { client_secret: stored.to_string(), ..Setup::default() }).await;
+        world.connect("t").await;
+        finds(&world, &[]).await;
     }
+}
+
+#[tokio::test]
+async fn a_secret_in_another_form_is_never_sent_and_log_and_doctor_say_which_forms_there_are() {
+    for stored in
+        [json!([]), json!({ "user": "canary-1", "password": "canary-2" }), json!({ "client_secret": ["canary"] })]
+    {
+        let world = World::with(Setup { client_secret: stored.to_string(), ..Setup::default() }).await;
+        let answer = finds(&world, &WITHOUT_A_SECRET).await;
+        let told = finding(&answer, "client_secret").to_string();
+        let session = world.session(json!({ "connection_id": "t" })).await;
+        capture();
+        let ended = world.browser().journey(session.text("url"), "approve").await;
+        let log = captured();
+        assert_eq!(ended.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert!(log.contains("configuration"), "{log}");
+        for text in [told, log] {
+            assert!(text.contains("JSON object") && text.contains("JSON list"), "{text}");
+            assert!(!text.contains("canary"), "{text}");
+        }
+        assert_eq!(world.simulation.faults.requests(), BTreeMap::new(), "nothing was sent");
+    }
+}
+
+#[tokio::test]
+async fn the_revocation_endpoint_is_sent_a_made_up_token_and_what_its_answer_means_is_told() {
+    let world = World::new().await;
+    let answer = finds(&world, &[]).await;
+    assert!(finding(&answer, "revocation")["detail"].as_str().unwrap().contains("RFC 7009"), "{}", answer.body);
+    let status =
+        |status: u16, error: Value| json!({ "status": { "status": status, "error": error, "retry_after": null } });
+    for (answer, said) in [
+        (status(404, json!(null)), "404"),
+        (status(405, json!(null)), "405"),
+        (status(302, json!(null)), "302"),
+        (status(400, json!("invalid_token")), "invalid_token"),
+        (status(400, json!("canary of the provider's own")), "400"),
+        (status(401, json!("invalid_client")), "invalid_client"),
+        (status(429, json!(null)), "429"),
+        (status(500, json!(null)), "500"),
+    ] {
+        world.fault(json!({ "answer": answer, "grant_type": "revoke" }));
+        let answer = finds(&world, &[("revocation", "warning")]).await;
+        let finding = finding(&answer, "revocation");
+        assert!(finding["detail"].as_str().unwrap().contains(said), "{finding}");
+        assert!(finding["remedy"].as_str().unwrap().len() > 20, "{finding}");
+    }
+
+    let nobody = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap().local_addr().unwrap();
+    let url = format!("http://{nobody}/oauth/revoke");
+    let elsewhere = World::with(Setup::default().variable("WEBINARGEEK_REVOKE_URL", &url)).await;
+    let answer = finds(&elsewhere, &[("revocation", "warning")]).await;
+    assert!(finding(&answer, "revocation")["remedy"].as_str().unwrap().contains("RevokeUrl"), "{}", answer.body);
+
+    let off = World::with(Setup::default().variable("WEBINARGEEK_REVOKE_URL", "")).await;
+    let answer = finds(&off, &[]).await;
+    assert!(finding(&answer, "revocation")["detail"].as_str().unwrap().starts_with("off"), "{}", answer.body);
+}
+
+#[tokio::test]
+async fn the_revocation_endpoint_is_asked_with_the_secret_that_is_accepted() {
+    let secrets = json!(["canary-new", CLIENT_SECRET]).to_string();
+    let world = World::with(Setup { client_secret: secrets, ..Setup::default() }).await;
+    finds(&world, &[("client_credentials", "warning")]).await;
+    assert_eq!(world.simulation.faults.requested("revoke"), 1);
 }
 
 #[tokio::test]
 async fn a_wrong_secret_and_a_wrong_client_id_are_found() {
     let world = World::with(Setup { client_secret: "canary-of-another-app".to_owned(), ..Setup::default() }).await;
-    let answer = finds(&world, &[("client_credentials", "failed")]).await;
+    let answer = finds(&world, &[("client_credentials", "failed"), ("revocation", "skipped")]).await;
     let credentials = finding(&answer, "client_credentials");
     assert!(credentials["detail"].as_str().unwrap().contains("invalid_client"), "{credentials}");
     assert!(credentials["remedy"].as_str().unwrap().contains("ClientId"), "{credentials}");
 
     let wrong_id = World::with(Setup::default().variable("WEBINARGEEK_CLIENT_ID", "another-app")).await;
-    finds(&wrong_id, &[("client_credentials", "failed")]).await;
+    finds(&wrong_id, &[("client_credentials", "failed"), ("revocation", "skipped")]).await;
 }
 
 #[tokio::test]
@@ -143,7 +221,8 @@ async fn a_list_whose_first_secret_is_refused_is_a_warning() {
     let detail = finding(&answer, "client_credentials")["detail"].as_str().unwrap();
     assert!(detail.contains("place 2"), "{detail}");
     finds(&World::with(list(json!([CLIENT_SECRET, "canary-old"]))).await, &[]).await;
-    finds(&World::with(list(json!(["canary-new", "canary-old"]))).await, &[("client_credentials", "failed")]).await;
+    let refused = [("client_credentials", "failed"), ("revocation", "skipped")];
+    finds(&World::with(list(json!(["canary-new", "canary-old"]))).await, &refused).await;
 }
 
 #[tokio::test]
@@ -280,7 +359,8 @@ async fn a_provider_that_is_not_there_or_answers_strangely_is_found() {
     let nobody = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap().local_addr().unwrap();
     let url = format!("http://{nobody}/oauth/token");
     let world = World::with(Setup::default().variable("WEBINARGEEK_TOKEN_URL", &url)).await;
-    let answer = finds(&world, &[("client_credentials", "failed"), ("clock", "skipped")]).await;
+    let answer =
+        finds(&world, &[("client_credentials", "failed"), ("clock", "skipped"), ("revocation", "skipped")]).await;
     let remedy = finding(&answer, "client_credentials")["remedy"].as_str().unwrap();
     assert!(remedy.contains("TokenUrl"), "{remedy}");
 
@@ -298,16 +378,16 @@ async fn a_provider_that_is_not_there_or_answers_strangely_is_found() {
         (status(429, json!(null)), "warning"),
     ] {
         world.fault(json!({ "answer": answer }));
-        finds(&world, &[("client_credentials", found)]).await;
+        finds(&world, &[("client_credentials", found), ("revocation", "skipped")]).await;
     }
     world.fault(json!({ "answer": "huge" }));
-    finds(&world, &[("client_credentials", "failed")]).await;
+    finds(&world, &[("client_credentials", "failed"), ("revocation", "skipped")]).await;
     // A connection that breaks has said no time that counts.
     world.fault(json!({ "answer": "break" }));
-    finds(&world, &[("client_credentials", "failed"), ("clock", "skipped")]).await;
+    finds(&world, &[("client_credentials", "failed"), ("clock", "skipped"), ("revocation", "skipped")]).await;
 }
 
-/// `cargo doctor` as a process of its own: whether it says that all is well, and its lines.
+/// `cargo doctor` as a process of its own: whether it succeeds, and its lines.
 async fn command(variables: &[(&str, &str)]) -> (bool, Vec<String>) {
     let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_laptop"));
     let output = command.arg("doctor").env_clear().envs(variables.iter().copied()).output().await.unwrap();
@@ -325,7 +405,7 @@ async fn the_command_prints_a_line_for_each_finding_and_fails_where_one_has_fail
     assert!(lines[1].starts_with("warning ") && lines[1].contains("PUBLIC_ORIGIN"), "{}", lines[1]);
     assert!(lines[2..].iter().all(|line| line.starts_with("ok ")), "{lines:?}");
 
-    // Real variables, before a deployment: the provider does not know this secret, and its clock is another.
+    // Real variables, before a deployment: the provider does not know this secret, and its clock is different.
     let provider = World::new().await;
     let url = |path: &str| format!("{}/oauth/{path}", provider.provider_origin);
     let (is_well, lines) = command(&[

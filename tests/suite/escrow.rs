@@ -1,4 +1,4 @@
-//! A pair that the table cannot take.
+//! A pair that the table does not accept.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -136,7 +136,7 @@ async fn a_pair_that_was_overtaken_is_left_to_expire() {
     assert_eq!(world.token("t").await.body, now);
 }
 
-/// SQS says that its counts may lag by a minute or more.
+/// The counts of SQS may lag by a minute or more.
 struct LaggingQueue {
     queue: EscrowInMemory,
     clock: Arc<TestClock>,
@@ -182,7 +182,7 @@ async fn a_queue_whose_count_lags_costs_no_refresh_token() {
 }
 
 #[tokio::test]
-async fn a_row_that_makes_no_sense_is_put_off_shown_to_a_person_and_never_touched() {
+async fn an_unreadable_row_is_put_off_listed_for_a_person_and_never_changed() {
     let world = World::new().await;
     world.connect("t").await;
     world.connect("u").await;
@@ -197,7 +197,7 @@ async fn a_row_that_makes_no_sense_is_put_off_shown_to_a_person_and_never_touche
 
     world.set("t", "lifetime", AttributeValue::N("7200".to_owned())).await;
     world.clock.advance(301);
-    assert_eq!(world.sweep().await["refreshed"], 1, "mended, it goes on by itself");
+    assert_eq!(world.sweep().await["refreshed"], 1, "repaired, it goes on by itself");
     assert!(!world.row("t").await.unwrap().contains_key("attention"));
 }
 

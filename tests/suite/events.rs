@@ -1,4 +1,4 @@
-//! What happens to a connection is told: each change once, by a name that stays the same, and nothing secret with it.
+//! Events: one for each change, by an id that stays the same, and without secrets.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
@@ -19,7 +19,7 @@ use tests::world::{STORING_A_PAIR, World};
 
 use crate::log::{capture, captured};
 
-/// A bus that takes so many entries, and then fails for a while.
+/// A bus that accepts this many entries, and then fails for a while.
 #[derive(Default)]
 struct Bus {
     told: Mutex<Vec<BusEntry>>,
@@ -62,7 +62,7 @@ async fn disconnect(world: &World, id: &str) {
     world.deployment.connections.disconnecting.disconnect(&ConnectionId::parse(id).unwrap(), deadline).await.unwrap();
 }
 
-/// Everything that can happen to a connection, and what must not be told of it.
+/// Everything that can happen to a connection, and the secrets that must not be in its events.
 async fn a_whole_life(world: &World) -> BTreeSet<String> {
     let mut secrets = BTreeSet::new();
     let mut note = async || {
@@ -102,7 +102,7 @@ async fn a_whole_life(world: &World) -> BTreeSet<String> {
     secrets
 }
 
-/// As an image holds it.
+/// The form of an image.
 fn as_json(blob: &Blob) -> String {
     use base64::Engine;
     base64::engine::general_purpose::STANDARD.encode(blob.as_ref())
@@ -119,7 +119,7 @@ const OF_A_LIFE: [&str; 7] = [
 ];
 
 #[tokio::test]
-async fn a_whole_life_is_told_by_its_schema_and_nothing_secret_with_it() {
+async fn every_event_of_a_connection_fits_the_schema_and_holds_no_secret() {
     let world = World::new().await;
     let secrets = a_whole_life(&world).await;
     let records = world.stream.records().await.unwrap();
@@ -168,7 +168,7 @@ async fn delivered_again_and_in_any_pieces_each_event_keeps_its_id() {
 }
 
 #[tokio::test]
-async fn what_the_bus_does_not_take_comes_again_from_there() {
+async fn an_event_that_the_bus_does_not_accept_is_delivered_again_from_there() {
     let world = World::new().await;
     a_whole_life(&world).await;
     let mut records = world.stream.records().await.unwrap();
@@ -186,7 +186,7 @@ async fn what_the_bus_does_not_take_comes_again_from_there() {
 }
 
 #[tokio::test]
-async fn a_record_that_makes_no_sense_is_told_in_the_log_and_holds_nothing_up() {
+async fn an_unreadable_record_is_logged_and_holds_up_no_other() {
     let world = World::new().await;
     world.connect("t").await;
     world.set("t", "status", AttributeValue::S("what".to_owned())).await;
@@ -207,7 +207,7 @@ async fn a_record_that_makes_no_sense_is_told_in_the_log_and_holds_nothing_up() 
 }
 
 #[tokio::test]
-async fn a_connection_is_told_when_it_is_stored_and_not_before() {
+async fn a_connection_has_its_event_when_it_is_stored_and_not_before() {
     let world = World::new().await;
     let session = world.session(json!({ "connection_id": "t" })).await;
     world.outage_of(&[STORING_A_PAIR]);

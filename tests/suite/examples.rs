@@ -1,4 +1,4 @@
-//! `examples/`: what an integrator copies. Python and Node are tried in `real-parts/examples.rs`.
+//! `examples/`: code for integrators to copy. `real-parts/examples.rs` tries Python and Node.
 
 use std::path::Path;
 

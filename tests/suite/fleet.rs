@@ -1,4 +1,4 @@
-//! What one connection's failure says about all others.
+//! What one connection's failure means for all others.
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ async fn world_of(connections: usize) -> World {
 }
 
 #[tokio::test]
-async fn a_provider_that_refuses_everybody_for_half_an_hour_costs_nobody_the_connection() {
+async fn no_connection_is_lost_when_the_provider_refuses_all_refreshes_for_half_an_hour() {
     let world = world_of(20).await;
     world.fault(refusing(100_000));
     for _ in 0..6 {
@@ -86,17 +86,21 @@ async fn a_pause_that_the_provider_asks_one_worker_for_holds_for_all() {
     let world = world_of(2).await;
     let unavailable = json!({ "status": { "status": 503, "error": null, "retry_after": "120" } });
     world.fault(json!({ "answer": unavailable, "grant_type": "refresh_token" }));
-    // Only one of the two is sent: the other one would get through if it left at the same time.
+    // Only one of the two is sent: the other one would succeed if it left at the same time.
     let [first, second] = ["t0", "t1"].map(|id| shard(&ConnectionId::parse(id).unwrap()));
     assert_ne!(first, second);
     world.sweep_of(vec![first]).await;
     let asked = world.refreshes();
 
-    // Another process, which has not heard it itself.
+    // Another process, which has not received the answer itself.
     let other = world.another();
     let sweep = other.sweep().await;
     assert_eq!((&sweep["refreshed"], &sweep["finished"]), (&json!(0), &json!(false)), "{sweep}");
-    assert_eq!(other.get("/v1/connections/t0/token?min_ttl=3000").await.body["version"], 1, "a token that lives");
+    assert_eq!(
+        other.get("/v1/connections/t0/token?min_ttl=3000").await.body["version"],
+        1,
+        "a token that is still valid"
+    );
     assert_eq!(world.refreshes(), asked);
 
     world.clock.advance(121);
@@ -113,7 +117,7 @@ async fn a_pause_is_for_a_quarter_of_an_hour_at_most() {
     assert_eq!(world.sweep().await["refreshed"], 1);
 }
 
-/// Two requests were in flight, and the one that is answered later is asked to wait for less.
+/// Two requests were in flight, and the one that is answered later asks for a shorter wait.
 #[tokio::test]
 async fn a_shorter_pause_ends_no_longer_one_in_the_memory_of_a_process() {
     let world = world_of(2).await;

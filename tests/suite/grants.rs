@@ -136,10 +136,10 @@ async fn the_ninth_reconnect_lets_the_oldest_fall_out_and_says_which() {
 }
 
 #[tokio::test]
-async fn a_dead_row_with_grants_to_revoke_becomes_a_tombstone_first_and_is_deleted_when_they_are_revoked() {
+async fn a_row_to_reap_with_grants_to_revoke_becomes_a_tombstone_first_and_is_deleted_when_they_are_revoked() {
     let world = world().await;
     let pairs = connected_as(&world, &["1", "2"]).await;
-    // The second account's owner takes the access away before the first refresh.
+    // The second account's owner withdraws the access before the first refresh.
     let refused = json!({ "status": { "status": 400, "error": "invalid_grant", "retry_after": null } });
     world.fault(json!({ "answer": refused, "grant_type": "refresh_token", "times": 9 }));
     for _ in 0..2 {
@@ -173,7 +173,7 @@ async fn a_dead_row_with_grants_to_revoke_becomes_a_tombstone_first_and_is_delet
 }
 
 #[tokio::test]
-async fn what_falls_out_of_a_full_list_when_a_dead_row_is_reaped_is_named_too() {
+async fn a_grant_that_falls_out_of_a_full_list_when_its_row_is_reaped_is_named_too() {
     let world = World::new().await;
     let mut names = Vec::new();
     for _ in 0..9 {
@@ -190,7 +190,7 @@ async fn what_falls_out_of_a_full_list_when_a_dead_row_is_reaped_is_named_too() 
 }
 
 #[tokio::test]
-async fn a_customer_who_comes_back_while_grants_of_his_are_still_to_be_revoked_keeps_the_new_one() {
+async fn a_customer_who_comes_back_while_old_grants_are_still_to_be_revoked_keeps_the_new_one() {
     for (account, is_revoked) in [("1", false), ("2", true)] {
         let world = world().await;
         let before = connected_as(&world, &["1"]).await;

@@ -1,4 +1,4 @@
-//! No dead token is handed out: what is answered is honoured until its `cache_until`.
+//! No ended token is handed out: a token is honoured until its `cache_until`.
 
 use std::sync::Arc;
 
@@ -56,7 +56,7 @@ async fn many_readers_of_a_due_token_join_one_refresh_and_none_gets_the_old_one(
 }
 
 #[tokio::test]
-async fn a_read_that_meets_a_lease_waits_two_seconds_at_most_and_then_answers_what_lives() {
+async fn a_read_during_a_lease_waits_two_seconds_at_most_and_then_answers_a_token_that_is_valid() {
     let world = World::with(Setup::strict()).await;
     world.connect("t").await;
     world.clock.advance(3000);
@@ -72,7 +72,7 @@ async fn a_read_that_meets_a_lease_waits_two_seconds_at_most_and_then_answers_wh
 }
 
 #[tokio::test]
-async fn a_read_that_meets_a_lease_waits_longer_where_the_stored_token_has_ended() {
+async fn a_read_during_a_lease_waits_longer_if_the_stored_token_has_ended() {
     let world = World::with(Setup::strict()).await;
     world.connect("t").await;
     world.clock.advance(7201);
@@ -89,7 +89,7 @@ async fn a_read_that_meets_a_lease_waits_longer_where_the_stored_token_has_ended
 async fn a_token_may_be_cached_for_a_while_whenever_it_is_asked_for() {
     let world = World::with(Setup::strict()).await;
     world.connect("t").await;
-    // For longer than two lives, and without a single run of the schedule.
+    // For longer than two lifetimes, and without a single run of the schedule.
     for _ in 0..160 {
         let answer = world.token("t").await;
         assert_eq!(answer.status, StatusCode::OK);
@@ -116,8 +116,7 @@ async fn while_nothing_new_can_be_had_the_stored_token_may_be_cached_until_the_n
     assert_eq!(world.token("t").await.body["version"], 2);
 }
 
-/// At a provider that ends the old pair at once, a token that is handed out in the last moment before a refresh is
-/// dead.
+/// At a provider that ends the old pair at once, a token that is handed out just before a refresh ends at once.
 #[tokio::test]
 async fn tokens_of_forty_seconds_are_honoured_until_their_cache_until_and_that_is_of_use() {
     let world = Arc::new(World::with(Setup { expires_in: 40, ..Setup::strict() }).await);

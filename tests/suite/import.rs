@@ -15,7 +15,7 @@ use tests::world::{Answer, STORING_A_PAIR, Setup, TABLE, World};
 
 use crate::connections::assert_problem;
 
-/// What another system would hold of a customer.
+/// The refresh token of a customer in another system.
 async fn refresh_token(world: &World) -> String {
     world.connect("elsewhere").await;
     tokens::live(world, "elsewhere").await.refresh_token.unwrap().expose().to_owned()
@@ -97,10 +97,10 @@ async fn an_import_while_the_schedule_has_the_old_pair_at_the_provider_stands() 
     let refresh_token = refresh_token(&world).await;
     world.connect("t").await;
     world.clock.advance(6000);
-    // Somebody else's refresh has the lease, and will find another pair when it comes back.
+    // Another worker's refresh has the lease, and will find another pair when its answer arrives.
     let id = ConnectionId::parse("t").unwrap();
     let table = world.clients.connections(TABLE);
-    table.write(&acquire(&id, &RefreshReason::Scheduled, "somebody", world.clock.now())).await.unwrap();
+    table.write(&acquire(&id, &RefreshReason::Scheduled, "another", world.clock.now())).await.unwrap();
     let imported = put(&world, json!({ "refresh_token": refresh_token, "replace": true })).await;
     assert_eq!(imported.status, StatusCode::OK, "{imported:?}");
     assert!(world.stored("t").await.unwrap().lease.is_none());
@@ -113,7 +113,7 @@ async fn a_link_that_has_made_the_connection_stays_used_after_an_import() {
     let refresh_token = refresh_token(&world).await;
     let session = world.session(json!({ "connection_id": "t" })).await;
     let (customer, other) = (world.browser(), world.browser());
-    // Two browsers follow the link; the second one comes back when the connection has long been another one's.
+    // Two browsers follow the link; the second one comes back when the import has replaced the connection long ago.
     let late = other.to_callback(session.text("url")).await;
     customer.journey(session.text("url"), "approve").await;
     put(&world, json!({ "refresh_token": refresh_token, "replace": true })).await;
@@ -182,7 +182,7 @@ async fn one_that_was_not_refreshed_yet_says_so_in_every_route_and_is_connected_
 }
 
 #[tokio::test]
-async fn one_that_never_was_refreshed_is_not_told_when_it_is_taken_away() {
+async fn an_import_that_was_never_refreshed_has_no_event_when_it_is_taken_away() {
     let world = World::new().await;
     let refresh_token = refresh_token(&world).await;
     pause(&world).await;

@@ -34,14 +34,18 @@ async fn a_session_ends_at_its_return_to_with_neither_token_nor_code() {
     let session =
         world.session(json!({ "connection_id": "a:b", "return_to": "https://app.example.com/done?tab=1" })).await;
     let ended = world.browser().journey(session.text("url"), "approve").await;
-    assert_eq!(location(&ended), "https://app.example.com/done?tab=1&connection_id=a%3Ab&status=connected");
+    let (address, confirmation) =
+        location(&ended).split_once("&confirmation=").map(|(a, c)| (a.to_owned(), c.to_owned())).unwrap();
+    assert_eq!(address, "https://app.example.com/done?tab=1&connection_id=a%3Ab&status=connected");
+    assert_eq!(confirmation.len(), 43);
     assert_eq!(ended.headers()["referrer-policy"], "no-referrer");
 }
 
 #[tokio::test]
 async fn a_customer_who_declines_may_start_again() {
     let world = World::new().await;
-    let session = world.session(json!({ "connection_id": "t", "return_to": "https://app.example.com/" })).await;
+    let body = json!({ "connection_id": "t", "return_to": "https://app.example.com/", "confirm": false });
+    let session = world.session(body).await;
     let denied = world.browser().journey(session.text("url"), "deny").await;
     assert_eq!(location(&denied), "https://app.example.com/?connection_id=t&status=denied");
     assert!(world.stored("t").await.is_none());

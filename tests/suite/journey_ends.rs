@@ -13,7 +13,8 @@ use crate::log::{capture, captured};
 const RETURN_TO: &str = "https://app.example.com/done";
 
 async fn session(world: &World) -> Answer {
-    world.session(json!({ "connection_id": "t", "return_to": RETURN_TO, "expires_in": 86_400 })).await
+    let body = json!({ "connection_id": "t", "return_to": RETURN_TO, "expires_in": 86_400, "confirm": false });
+    world.session(body).await
 }
 
 async fn shown(world: &World, session: &Answer) -> Value {
@@ -176,7 +177,8 @@ async fn the_second_tab_of_a_link_that_the_first_has_used_says_connected_and_ano
             assert_eq!(status(&stranger.get(&strangers).await), "failed");
         }
         assert_eq!(exchanges(&world), 1);
-        assert_eq!(shown(&world, &session).await, json!(["completed", null, null]));
+        let status = if confirm { "awaiting_confirmation" } else { "completed" };
+        assert_eq!(shown(&world, &session).await, json!([status, null, null]));
     }
 }
 

@@ -1,4 +1,4 @@
-//! `cargo dev`, the very binary, over HTTP.
+//! `cargo dev`, the real binary, over HTTP.
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -99,7 +99,7 @@ async fn sixty_four_parallel_reads_of_an_expired_token_are_one_refresh() {
     // Only the first token is short-lived: on a busy machine the last of the reads may come seconds after the first.
     laptop.post("/local/provider", json!({ "answer": { "without": ["expires_in"] } })).await;
     laptop.connect("t").await;
-    // The token's end is a moment in real time.
+    // The token expires in real time.
     while laptop.json("/v1/connections/t").await["expires_at"].as_str().unwrap() > now().as_str() {
         tokio::task::yield_now().await;
     }
@@ -144,7 +144,7 @@ async fn kill_9_at_any_moment_loses_no_connection() {
                         let token: serde_json::Value = serde_json::from_str(&answer).unwrap();
                         let Some(version) = token["version"].as_i64() else { continue };
                         answered.lock().unwrap().insert(number, version);
-                        // Used, so that the provider ends the pair before it: now only the stored one will do.
+                        // It is used, so the provider ends the pair before it: now only the stored pair is valid.
                         let info = http.get(format!("{provider}/oauth/token/info"));
                         let _ = info.bearer_auth(token["access_token"].as_str().unwrap()).send().await;
                     }
@@ -160,7 +160,7 @@ async fn kill_9_at_any_moment_loses_no_connection() {
         for reader in readers {
             let _ = reader.await;
         }
-        Arc::into_inner(laptop).expect("nobody else has it").kill().await;
+        Arc::into_inner(laptop).expect("it is shared").kill().await;
 
         // A lease of the process that was killed is taken over two minutes after its end.
         let laptop = Laptop::later(&folder.0, Duration::from_secs(160)).await;
@@ -201,7 +201,7 @@ async fn any_provider_is_only_a_matter_of_variables() {
         ("WEBINARGEEK_SCOPE", "webinars:read"),
         ("WEBINARGEEK_EXPIRES_IN", "50"),
     ];
-    // An answer with as little in it as there can be.
+    // The smallest possible answer.
     let bare = json!({ "answer": { "without": ["token_type", "expires_in", "scope", "created_at"] }, "times": 2 });
     simulation.faults.add(serde_json::from_value(bare).unwrap());
     let laptop = Laptop::start(BINARY, &variables).await;
@@ -209,11 +209,11 @@ async fn any_provider_is_only_a_matter_of_variables() {
     assert_eq!(laptop.connect("t").await.status(), 200);
     let answer = laptop.json("/v1/connections/t/token").await;
     assert!(is_live(&provider, answer["access_token"].as_str().unwrap()).await, "{answer}");
-    assert_eq!(laptop.get("/local/provider").await.status(), 404, "it is not ours to disturb");
+    assert_eq!(laptop.get("/local/provider").await.status(), 404, "a real provider has no faults to set");
 }
 
 #[tokio::test]
-async fn every_problem_with_the_environment_is_told_at_once() {
+async fn every_problem_with_the_environment_is_reported_at_once() {
     let output = tokio::process::Command::new(BINARY)
         .env_clear()
         .envs([

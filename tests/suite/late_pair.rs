@@ -10,7 +10,7 @@ use shared::ports::{Clock, WriteConnections};
 use shared::protocol::replay::Replayed;
 use tests::world::{STORING_A_PAIR, Setup, TABLE, World};
 
-/// A pair was granted, a rival has given the connection up meanwhile, and the pair comes out of the queue.
+/// A pair was granted, another worker has given the connection up meanwhile, and the pair comes out of the queue.
 async fn late_pair(world: &World) {
     world.connect("t").await;
     world.clock.advance(8000);
@@ -39,7 +39,7 @@ async fn it_is_answered_and_not_refreshed_for_nothing() {
 }
 
 #[tokio::test]
-async fn it_is_told_as_recovered() {
+async fn its_event_is_recovered() {
     let world = World::with(Setup::strict()).await;
     late_pair(&world).await;
     let told = world.stream.events("tests").await.unwrap();

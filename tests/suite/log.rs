@@ -11,7 +11,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 thread_local! {
-    /// What this thread's test has logged; the handlers run on its own thread.
+    /// The log of this thread's test; the handlers run on its own thread.
     static CAPTURED: RefCell<Option<Vec<u8>>> = const { RefCell::new(None) };
 }
 
@@ -28,8 +28,8 @@ impl Write for OfThisThread {
     }
 }
 
-/// One subscriber for the whole process: with one for each test, a line was lost when another test's ended at that
-/// moment, because tracing then rebuilds what it keeps of who is interested.
+/// One subscriber for the whole process: with one for each test, a line was lost when another test's subscriber ended
+/// at that moment, because tracing then rebuilds its list of subscribers.
 pub(crate) fn capture() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
@@ -39,7 +39,7 @@ pub(crate) fn capture() {
     CAPTURED.set(Some(Vec::new()));
 }
 
-/// What was logged since, and nothing from now on.
+/// The log since then; from now on nothing is captured.
 pub(crate) fn captured() -> String {
     String::from_utf8(CAPTURED.take().unwrap()).unwrap()
 }
@@ -97,7 +97,7 @@ async fn the_client_secret_that_works_is_named_by_its_place_and_not_by_itself() 
 async fn a_confirmation_and_an_imported_refresh_token_are_in_no_log() {
     capture();
     let world = World::new().await;
-    let body = json!({ "connection_id": "t", "return_to": "https://app.example.com/", "confirm": true });
+    let body = json!({ "connection_id": "t", "return_to": "https://app.example.com/" });
     let session = world.session(body).await;
     let ended = world.browser().journey(session.text("url"), "approve").await;
     let back = url::Url::parse(ended.headers()["location"].to_str().unwrap()).unwrap();

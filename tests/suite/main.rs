@@ -1,4 +1,4 @@
-//! Every test that needs nothing more than Rust.
+//! Every test that needs only Rust.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -13,12 +13,15 @@ mod confirm_beside;
 mod confirmation;
 mod connections;
 mod contracts;
+mod cookies;
 mod disconnecting;
 mod doctor;
+mod edge;
 mod escrow;
 mod events;
 mod examples;
 mod fleet;
+mod gateway_events;
 mod grants;
 mod handed_out;
 mod import;

@@ -1,4 +1,4 @@
-//! Maintenance: a new sealing key, and rows that are dead for long.
+//! Maintenance: a new sealing key, and rows that have been of no use for long.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -61,7 +61,7 @@ async fn rows(world: &World) -> HashMap<String, HashMap<String, AttributeValue>>
     items.into_iter().map(|row| (row["id"].as_s().unwrap().clone(), row)).collect()
 }
 
-/// Opens data keys, and something happens with each.
+/// Opens data keys; something happens at each call.
 struct Slow {
     opener: DataKeyOpener,
     clock: Arc<TestClock>,
@@ -76,10 +76,10 @@ impl TraceDataKeys for Slow {
     }
 }
 
-/// A deployment's maintenance, with a KMS for which each call takes so many seconds.
+/// A deployment's maintenance, with a KMS in which each call takes this many seconds.
 fn slow(world: &World, seconds: i64) -> Maintenance {
     let another = world.another();
-    let Ok(deployment) = Arc::try_unwrap(another.deployment) else { panic!("nobody else has it") };
+    let Ok(deployment) = Arc::try_unwrap(another.deployment) else { panic!("it is shared") };
     let clock = world.clock.clone();
     Maintenance { keys: Arc::new(Slow { opener: opener(world), clock, seconds }), ..deployment.maintenance }
 }
@@ -119,7 +119,7 @@ async fn a_run_seals_every_pair_under_the_new_key_and_refreshes_go_on() {
     for id in ids {
         assert_eq!(wrapped_by(&world, id).await, NEXT_KEY_ARN, "{id}");
     }
-    // The same pairs, for processes of before the change too.
+    // The same pairs, also for processes from before the change.
     assert_eq!((tokens(&world).await, tokens(&before).await), (given_out.clone(), given_out));
     world.clock.advance(6000);
     assert_eq!(world.sweep().await["refreshed"], 3);
@@ -141,7 +141,7 @@ async fn what_a_run_has_no_time_for_the_next_one_does_with_its_cursor_and_withou
         let (mut scanned, mut changed, mut runs, mut cursor) = (0, 0, 0, Value::Null);
         loop {
             let event = json!({ "task": "reseal", "dry_run": false, "cursor": cursor });
-            // Without the cursor it begins again, and needs the time to look at what has been done.
+            // Without the cursor it begins again, and needs time to read the finished rows.
             let time = if with_cursor || runs == 0 { 90 } else { 300 };
             let report = run_for(&slow(&world, 5), &world, time, event).await;
             assert_eq!(report["failed"], json!({}));
@@ -175,7 +175,7 @@ async fn a_run_without_time_touches_nothing_and_keeps_its_place() {
     assert_eq!((&report["scanned"], &report["finished"], &report["cursor"]), (&json!(0), &json!(false), &json!("b")));
 }
 
-/// A refresh comes between the moment in which the pair is opened and the one in which it is written.
+/// A refresh comes between opening the pair and writing it.
 struct Overtaken {
     opener: DataKeyOpener,
     world: World,
@@ -186,7 +186,7 @@ struct Overtaken {
 impl TraceDataKeys for Overtaken {
     async fn trace(&self, connection: &ConnectionId, wrapped: &[u8]) -> Result<OpenedDataKey, KeyError> {
         let opened = self.opener.trace(connection, wrapped).await;
-        // Of a row's two calls the first.
+        // The first of a row's two calls.
         if opened.as_ref().is_ok_and(|opened| opened.wrapped_by == KEY_ARN)
             && self.times.fetch_sub(1, std::sync::atomic::Ordering::SeqCst) > 0
         {
@@ -198,7 +198,7 @@ impl TraceDataKeys for Overtaken {
 }
 
 fn overtaken(world: &World, before: &World, times: usize) -> Maintenance {
-    let Ok(deployment) = Arc::try_unwrap(world.another().deployment) else { panic!("nobody else has it") };
+    let Ok(deployment) = Arc::try_unwrap(world.another().deployment) else { panic!("it is shared") };
     let times = times.into();
     let keys = Overtaken { opener: opener(world), world: before.another(), times };
     Maintenance { keys: Arc::new(keys), ..deployment.maintenance }
@@ -227,7 +227,7 @@ async fn a_refresh_in_between_whenever_it_is_tried_is_reported_and_left_to_anoth
     assert!(world.is_live(world.token("t").await.text("access_token")));
 }
 
-/// A whole run of maintenance, while the provider is asked.
+/// A whole run of maintenance, during the request to the provider.
 struct Meanwhile {
     provider: Arc<dyn RefreshPair>,
     world: World,
@@ -251,10 +251,10 @@ impl RefreshPair for Meanwhile {
 async fn a_refresh_that_began_before_stores_its_pair_under_the_earlier_key_and_another_run_seals_it() {
     let (before, world) = changed(&["t"]).await;
     world.clock.advance(6000);
-    let Ok(deployment) = Arc::try_unwrap(before.another().deployment) else { panic!("nobody else has it") };
+    let Ok(deployment) = Arc::try_unwrap(before.another().deployment) else { panic!("it is shared") };
     let refreshing = deployment.refresh.refreshing;
     drop((deployment.token, deployment.connections, deployment.refresh.replaying));
-    let Ok(refreshing) = Arc::try_unwrap(refreshing) else { panic!("nobody else has it") };
+    let Ok(refreshing) = Arc::try_unwrap(refreshing) else { panic!("it is shared") };
     let provider = Arc::new(Meanwhile { provider: refreshing.provider.clone(), world: world.another() });
     let refreshing = Refreshing { provider, ..refreshing };
     let deadline = world.clock.now() + Duration::from_secs(300);
@@ -292,7 +292,7 @@ async fn a_grant_that_a_later_one_has_replaced_is_sealed_anew_too_and_can_be_rev
 }
 
 #[tokio::test]
-async fn rows_that_do_not_open_or_make_no_sense_are_reported_and_left_alone() {
+async fn rows_that_do_not_open_or_cannot_be_read_are_reported_and_left_alone() {
     let (_, world) = changed(&["fine", "flipped", "foreign", "senseless"]).await;
     let bytes = |bytes: Vec<u8>| AttributeValue::B(Blob::new(bytes));
     let mut sealed = world.stored("flipped").await.unwrap().pair.sealed;
@@ -310,7 +310,7 @@ async fn rows_that_do_not_open_or_make_no_sense_are_reported_and_left_alone() {
         for id in ["flipped", "foreign"] {
             assert_eq!(after[id], before[id], "{id}");
         }
-        assert_eq!(after["senseless"].contains_key("attention"), !dry_run, "put off, and shown to a person");
+        assert_eq!(after["senseless"].contains_key("attention"), !dry_run, "put off, and listed for a person");
         assert_eq!(after["senseless"]["sealed"], before["senseless"]["sealed"]);
         assert_eq!(after["senseless"] == before["senseless"], dry_run);
     }
@@ -344,7 +344,7 @@ async fn disconnect(world: &World, id: &str) {
     world.deployment.connections.disconnecting.disconnect(&id, deadline).await.unwrap();
 }
 
-/// Each takes a second.
+/// Each delete takes a second.
 struct SlowDeletes {
     table: Arc<ConnectionsTable>,
     clock: Arc<TestClock>,
@@ -358,7 +358,7 @@ impl DeleteConnections for SlowDeletes {
     }
 }
 
-/// As the second `invalid_grant` leaves it.
+/// As after the second `invalid_grant`.
 async fn give_up(world: &World, id: &str) {
     let id = ConnectionId::parse(id).unwrap();
     let (table, now) = (world.clients.connections(TABLE), world.clock.now());
@@ -368,7 +368,7 @@ async fn give_up(world: &World, id: &str) {
 }
 
 #[tokio::test]
-async fn what_is_dead_for_long_enough_is_reaped_and_nothing_else() {
+async fn rows_of_no_use_for_long_enough_are_reaped_and_no_others() {
     let world = World::new().await;
     for id in ["alive", "gone", "given-up", "gone-later", "given-up-later"] {
         world.connect(id).await;
@@ -379,7 +379,7 @@ async fn what_is_dead_for_long_enough_is_reaped_and_nothing_else() {
     disconnect(&world, "gone-later").await;
     give_up(&world, "given-up-later").await;
     world.clock.advance(31 * DAY);
-    // A row of the fleet is nobody's.
+    // A row of the fleet is no connection's.
     let pause = world.clients.dynamodb.put_item().table_name(TABLE).item("id", AttributeValue::S("#pause".to_owned()));
     pause.item("until", AttributeValue::N("1".to_owned())).send().await.unwrap();
 
@@ -422,7 +422,7 @@ async fn a_reaping_that_stops_goes_on_behind_a_row_that_it_has_deleted() {
     world.connect("alive").await;
     let (mut changed, mut cursor, mut runs) = (0, Value::Null, 0);
     loop {
-        let Ok(deployment) = Arc::try_unwrap(world.another().deployment) else { panic!("nobody else has it") };
+        let Ok(deployment) = Arc::try_unwrap(world.another().deployment) else { panic!("it is shared") };
         let deletes = Arc::new(SlowDeletes { table: world.clients.connections(TABLE), clock: world.clock.clone() });
         let maintenance = Maintenance { deletes, ..deployment.maintenance };
         let event = json!({ "task": "reap", "dry_run": false, "cursor": cursor });

@@ -1,5 +1,5 @@
-//! A grant without a refresh token: its access token is handed out until it ends, and then its customer is needed. That
-//! is told, everywhere in the same words, and nothing is sent.
+//! A grant without a refresh token: its access token is handed out until it ends, and then its customer is needed.
+//! Every route reports that in the same words, and nothing is sent.
 
 use http::StatusCode;
 use serde_json::json;
@@ -74,7 +74,11 @@ async fn when_it_ends_the_schedule_finds_that_its_customer_is_needed() {
     all_say_that_the_customer_is_needed(&world).await;
 
     let later = world.sweep().await;
-    assert_eq!((&later["due"], &later["least_remaining_seconds"]), (&json!(0), &json!(null)), "it holds nothing down");
+    assert_eq!(
+        (&later["due"], &later["least_remaining_seconds"]),
+        (&json!(0), &json!(null)),
+        "it does not count any more"
+    );
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! openapi.yaml itself. That every answer is one which it describes is held by [`tests::world::World`], in every test.
+//! openapi.yaml itself. [`tests::world::World`] checks in every test that each answer is described.
 
 use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
@@ -16,7 +16,7 @@ use crate::connections::assert_problem;
 /// Method, path with its variables unnamed, and whether a request must be signed.
 type Route = (String, String, bool);
 
-/// `{id}` here may have a longer name there.
+/// `{id}` here may have a longer name in template.yaml.
 fn unnamed(path: &str) -> String {
     let segments = path.split('/').map(|segment| if segment.starts_with('{') { "{}" } else { segment });
     segments.collect::<Vec<_>>().join("/")
@@ -34,7 +34,7 @@ fn described() -> BTreeSet<Route> {
     routes
 }
 
-/// The one that catches all others is no route of its own: it gives 404 and 405.
+/// The catch-all route is not counted: it gives 404 and 405.
 fn deployed() -> BTreeSet<Route> {
     let template = yaml("template.yaml");
     let mut routes = BTreeSet::new();
@@ -98,10 +98,10 @@ fn examine(at: &str, node: &Value, examined: &mut usize) {
 fn every_reason_is_described() {
     let described = DESCRIPTION.at("/components/schemas/Connection/properties/reason/enum").unwrap();
     let described: BTreeSet<Option<&str>> = described.as_array().unwrap().iter().map(Value::as_str).collect();
-    // No connection fails because its events cannot be told.
+    // No connection fails because its events cannot be published.
     let classes = FailureClass::ALL.iter().filter(|class| **class != FailureClass::BusUnavailable);
     let reasons = classes.map(|class| Some(class.as_str()));
-    assert_eq!(described, reasons.chain([Some("unconfirmed"), Some("not_refreshed"), None]).collect());
+    assert_eq!(described, reasons.chain([Some("not_refreshed"), None]).collect());
 }
 
 #[test]

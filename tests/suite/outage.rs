@@ -1,9 +1,9 @@
-//! AWS is unwell for ten minutes: no refresh token is spent without a durable place for its successor.
+//! AWS is down for ten minutes: no refresh token is spent without a durable place for its successor.
 
 use shared::ports::Clock;
 use tests::world::{STORING_A_PAIR, Setup, World};
 
-/// Ten minutes of sweeps and reads, with some operations down; then everything is well again.
+/// Ten minutes of sweeps and reads, with some operations down; then all work again.
 async fn ten_minutes_without(operations: &[&'static str]) -> World {
     let world = World::with(Setup::strict()).await;
     for id in ["a", "b", "c"] {
@@ -46,7 +46,7 @@ async fn without_the_table_the_key_or_the_secret_nothing_is_sent() {
         &["Decrypt", "GetSecretValue", "Query", "GetItem", "UpdateItem"],
     ] {
         let world = ten_minutes_without(operations).await;
-        // The secret is kept by the process that has read it for the journeys: it goes on without.
+        // The process that has read the secret for the journeys keeps it: it goes on without Secrets Manager.
         let expected = if operations == ["GetSecretValue"] { 3 } else { 0 };
         assert_eq!(world.refreshes(), expected, "{operations:?}");
         all_live_within_ten_minutes(&world).await;

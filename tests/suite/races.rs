@@ -1,5 +1,5 @@
-//! Many at once, at the HTTP edge. `PROOF=long` makes it as many as is claimed; that wants an optimised
-//! build, since no engine answers a thousand callers within the SDK's timeouts from a debug build:
+//! Many requests at once, at the HTTP edge. `PROOF=long` makes as many as the claim says; that needs an optimised
+//! build, since with a debug build no engine answers a thousand callers within the SDK's timeouts:
 //! `PROOF=long cargo test --profile proof -p tests --test suite races`.
 
 use std::sync::Arc;

@@ -22,7 +22,7 @@ async fn a_token_is_renewed_before_it_expires_and_not_long_before() {
     assert_eq!(due["refreshed"], 1, "{due}");
     assert_eq!(due["least_remaining_seconds"], 7200);
     assert_eq!(due["finished"], true);
-    assert_eq!(world.sweep().await["due"], 0, "and once");
+    assert_eq!(world.sweep().await["due"], 0, "and only once");
     assert_eq!(world.refreshes(), 1);
 }
 
@@ -48,7 +48,7 @@ async fn more_connections_than_a_page_are_all_refreshed() {
     assert_eq!(world.refreshes(), 130);
 }
 
-/// An id that falls into a shard.
+/// An id of this shard.
 fn one_of_shard(shard: u8, number: usize) -> String {
     let mut candidates = (0..).map(|salt| format!("tenant-{number}-{salt}"));
     let falls = |id: &String| shared::domain::schedule::shard(&ConnectionId::parse(id).unwrap()) == shard;
@@ -124,20 +124,23 @@ async fn a_provider_that_asks_to_wait_is_left_alone() {
 }
 
 #[tokio::test]
-async fn retry_after_is_honoured_for_a_quarter_of_an_hour_and_no_longer() {
-    let world = World::new().await;
-    world.connect("t").await;
-    world.clock.advance(6000);
-    world.fault(json!({ "answer": { "status": { "status": 429, "error": null, "retry_after": "86400" } } }));
-    assert_eq!(world.sweep().await["failed"], json!({ "throttled": 1 }));
-    world.clock.advance(890);
-    assert_eq!(world.sweep().await["due"], 0);
-    world.clock.advance(10);
-    assert_eq!(world.sweep().await["refreshed"], 1);
+async fn retry_after_is_honoured_with_every_status_for_a_quarter_of_an_hour_and_no_longer() {
+    for status in [429, 403, 400, 502] {
+        let world = World::new().await;
+        world.connect("t").await;
+        world.clock.advance(6000);
+        world.fault(json!({ "answer": { "status": { "status": status, "error": null, "retry_after": "86400" } } }));
+        assert_eq!(world.sweep().await["failed"], json!({ "throttled": 1 }), "{status}");
+        assert_eq!(world.refreshes(), 1, "{status}");
+        world.clock.advance(890);
+        assert_eq!(world.sweep().await["due"], 0, "{status}");
+        world.clock.advance(10);
+        assert_eq!(world.sweep().await["refreshed"], 1, "{status}");
+    }
 }
 
 #[tokio::test]
-async fn a_wrong_client_secret_stops_the_run_and_marks_nobody() {
+async fn a_wrong_client_secret_stops_the_run_and_gives_no_connection_up() {
     let world = World::new().await;
     for number in 0..40 {
         world.connect(&format!("t{number}")).await;
@@ -185,7 +188,7 @@ async fn a_process_that_died_with_the_lease_costs_the_connection_nothing() {
     assert!(world.is_live(world.token("t").await.text("access_token")));
 }
 
-/// Its access token has ended, and still: the pair of the worker that went may be on its way to the table, or in the
+/// Also if its access token has ended: the pair of the worker that died may be on its way to the table, or in the
 /// queue.
 #[tokio::test]
 async fn a_lease_without_a_known_outcome_is_not_taken_over_for_two_minutes_after_its_end() {

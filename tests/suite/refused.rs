@@ -1,5 +1,5 @@
-//! A dead refresh token that the provider tells of in other words than `invalid_grant`: where it goes on for a day
-//! after the access token's end, while others are refreshed, its customer is needed.
+//! A refresh token that the provider refuses in other words than `invalid_grant`: if that goes on for a day after the
+//! access token's end, while others are refreshed, its customer is needed.
 
 use http::StatusCode;
 use serde_json::{Value, json};
@@ -12,7 +12,7 @@ use tests::world::{Setup, World};
 use crate::log::{capture, captured};
 use crate::told::{counted, events_of};
 
-/// An access token's life, and the day after it.
+/// An access token's lifetime, and the day after it.
 const GIVEN_UP_AFTER: i64 = 7200 + 24 * 3600;
 
 /// The time between the connections of a fleet of many.
@@ -26,7 +26,7 @@ fn answer(status: u16, error: Option<&str>) -> Value {
     json!({ "status": { "status": status, "error": error, "retry_after": null } })
 }
 
-/// Connections that are refused, among one that is refreshed.
+/// Connections that are refused, and one that is refreshed.
 struct Fleet {
     world: World,
     dead: Vec<String>,
@@ -43,7 +43,7 @@ impl Fleet {
         let since = world.clock.now();
         for id in &dead {
             world.connect(id).await;
-            // Of many, few come to their end in the same moment.
+            // In a large fleet, few expire at the same moment.
             world.clock.advance(if dead.len() > 2 { APART } else { 0 });
         }
         Self { world, dead, since }
@@ -53,7 +53,7 @@ impl Fleet {
         &self.dead[0]
     }
 
-    /// A run in which all of them are answered so, and the other one is refreshed where it is due. Returns the summary
+    /// A run in which all of them get this answer, and the other one is refreshed when it is due. Returns the summary
     /// of those that are refused.
     async fn run(&self, answer: &Value) -> Value {
         let shards: std::collections::BTreeSet<u8> = self.dead.iter().map(|id| shard_of(id)).collect();
@@ -64,7 +64,7 @@ impl Fleet {
         refused
     }
 
-    /// Runs until that many seconds after the connections were made, each of which sends each refresh token once.
+    /// Runs until this many seconds after the connections were made; each run sends each refresh token once.
     async fn runs_until(&self, seconds: i64, answer: &Value) {
         while self.since.seconds_until(self.world.clock.now()) < seconds {
             self.world.clock.advance(1700);
@@ -116,7 +116,7 @@ async fn a_day_after_its_access_tokens_end_its_customer_is_needed() {
         let sent = world.refreshes();
         let token = world.token(id).await;
         assert_eq!((token.status, token.text("code")), (StatusCode::CONFLICT, "reauth_required"), "{answer}");
-        assert_eq!(world.refreshes(), sent, "{answer}: no caller's question is one to the provider");
+        assert_eq!(world.refreshes(), sent, "{answer}: a caller's request sends none to the provider");
         let told = ["connected/1", "degraded/1 refused", "reauth_required/1 refused"];
         assert_eq!(events_of(world, id).await, told, "{answer}");
         assert!(is_active(world, "other").await);
@@ -139,7 +139,7 @@ async fn it_is_tried_again_every_six_hours_and_a_refresh_that_succeeds_revives_i
     assert_eq!((&again["due"], &again["failed"]), (&json!(1), &json!({ "refused": 1 })), "{again}");
     world.clock.advance(3600);
     assert_eq!(fleet.run(&refused).await["due"], 0, "and not more often");
-    assert_eq!(events_of(world, id).await, told, "nothing new is told");
+    assert_eq!(events_of(world, id).await, told, "there is no new event");
     assert_eq!(world.get(&format!("/v1/connections/{id}")).await.text("status"), "reauth_required");
 
     world.clock.advance(6 * 3600);
@@ -162,10 +162,14 @@ async fn it_holds_the_least_remaining_lifetime_down_no_longer() {
     fleet.world.sweep_of(vec![shard_of("other")]).await;
     let summary = fleet.run(&refused).await;
     assert_eq!(summary["failed"], json!({ "refused": 1 }));
-    assert_eq!(summary["least_remaining_seconds"], json!(null), "its customer is needed, and that was told: {summary}");
+    assert_eq!(
+        summary["least_remaining_seconds"],
+        json!(null),
+        "its customer is needed, and that was reported: {summary}"
+    );
 }
 
-/// Without another one that is refreshed it may be our configuration, or the provider's outage.
+/// If no other connection is refreshed, it may be our configuration, or the provider's outage.
 #[tokio::test]
 async fn while_no_other_connection_is_refreshed_none_is_given_up() {
     let world = World::with(Setup::strict()).await;

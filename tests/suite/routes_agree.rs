@@ -1,4 +1,4 @@
-//! Every route says the same of a connection, whatever its state: status, list, token route, event and metric.
+//! Every route says the same of a connection, in every state: status, list, token route, event and metric.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use http::{Method, StatusCode};
@@ -11,7 +11,8 @@ use tests::world::{Setup, TABLE, World};
 
 use crate::told::events_of;
 
-const FILTERS: [&str; 6] = ["", "active", "pending", "reauth_required", "disconnecting", "quarantined"];
+const FILTERS: [&str; 8] =
+    ["", "active", "degraded", "pending", "unconfirmed", "reauth_required", "disconnecting", "quarantined"];
 
 /// What all of them say.
 struct Said {
@@ -55,7 +56,7 @@ async fn all_say(world: &World, state: &str, said: Said) {
         version.split_once(' ').map_or(what.to_owned(), |(_, reason)| format!("{what} {reason}"))
     });
     assert_eq!(told.as_deref(), said.told, "{state}");
-    // The last of all: a run may change the state.
+    // Last, since a run may change the state.
     let least = world.sweep().await["least_remaining_seconds"].clone();
     assert_eq!(least.is_number(), said.counts, "{state}: {least}");
 }
@@ -71,27 +72,27 @@ async fn connected() -> World {
 }
 
 async fn wait_for_a_confirmation(world: &World) {
-    let body = json!({ "connection_id": "t", "return_to": "https://app.example.com/", "confirm": true });
+    let body = json!({ "connection_id": "t", "return_to": "https://app.example.com/" });
     let session = world.session(body).await;
     world.browser().journey(session.text("url"), "approve").await;
 }
 
 #[tokio::test]
 async fn of_a_connection_that_works() {
-    let active = |reason, told| Said {
+    let active = |reason, told, listed| Said {
         status: Some("active"),
         reason,
-        listed: &["active"],
+        listed,
         token: (200, None),
         told: Some(told),
         counts: true,
     };
     let world = connected().await;
-    all_say(&world, "active", active(None, "connected")).await;
+    all_say(&world, "active", active(None, "connected", &["active"])).await;
 
     let world = connected().await;
     wait_for_a_confirmation(&world).await;
-    all_say(&world, "beside it a pair waits for its confirmation", active(None, "connected")).await;
+    all_say(&world, "beside it a pair waits for its confirmation", active(None, "connected", &["active"])).await;
 
     let world = connected().await;
     world.clock.advance(5800);
@@ -102,7 +103,7 @@ async fn of_a_connection_that_works() {
     }
     // Its next try is not due yet.
     world.clock.advance(-10);
-    all_say(&world, "degraded", active(Some("refused"), "degraded refused")).await;
+    all_say(&world, "degraded", active(Some("refused"), "degraded refused", &["active", "degraded"])).await;
 }
 
 #[tokio::test]
@@ -110,10 +111,10 @@ async fn of_a_connection_that_has_no_token_yet() {
     let world = World::with(Setup::strict()).await;
     wait_for_a_confirmation(&world).await;
     let unconfirmed = Said {
-        status: Some("pending"),
-        reason: Some("unconfirmed"),
-        listed: &["pending"],
-        token: (404, Some("not_found")),
+        status: Some("unconfirmed"),
+        reason: None,
+        listed: &["unconfirmed"],
+        token: (409, Some("unconfirmed")),
         told: None,
         counts: false,
     };
@@ -204,7 +205,7 @@ async fn of_a_row_that_cannot_be_read() {
     let unreadable = Said {
         status: Some("unreadable"),
         reason: Some("inconsistent_row"),
-        listed: &["quarantined"],
+        listed: &["degraded", "quarantined"],
         token: (503, Some("misconfigured")),
         told: Some("degraded inconsistent_row"),
         counts: true,
@@ -221,7 +222,7 @@ async fn of_a_pair_that_does_not_open() {
     let unopenable = Said {
         status: Some("active"),
         reason: Some("unopenable"),
-        listed: &["active", "quarantined"],
+        listed: &["active", "degraded", "quarantined"],
         token: (503, Some("misconfigured")),
         told: Some("degraded unopenable"),
         counts: true,

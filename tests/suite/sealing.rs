@@ -1,4 +1,4 @@
-//! A stored pair opens as it was stored, and in no other way.
+//! A stored pair opens unchanged, and in no other way.
 
 use shared::domain::connection::Connection;
 use shared::domain::connection_id::ConnectionId;

@@ -1,4 +1,4 @@
-//! A connect session says how its own journey ended: `completed` where that one has connected, and otherwise why not.
+//! A connect session says how its own journey ended: `completed` if that has connected, and otherwise why not.
 
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -39,7 +39,7 @@ async fn a_journey_of_an_earlier_link_fails_where_a_later_one_has_connected() {
 #[tokio::test]
 async fn a_journey_with_a_confirmation_that_another_one_overtakes_has_failed_and_revokes_nothing() {
     let world = World::new().await;
-    let body = json!({ "connection_id": "t", "return_to": "https://app.example.com/", "confirm": true });
+    let body = json!({ "connection_id": "t", "return_to": "https://app.example.com/" });
     let awaited = world.session(body).await;
     let browser = world.browser();
     let callback = browser.to_callback(awaited.text("url")).await;
@@ -130,9 +130,9 @@ async fn a_pair_that_comes_out_of_escrow_after_a_later_link_has_connected_comple
 }
 
 #[tokio::test]
-async fn a_pair_that_waits_for_its_confirmation_completes_its_session_out_of_escrow_too() {
+async fn the_session_of_a_pair_that_comes_out_of_escrow_awaits_its_confirmation() {
     let world = World::new().await;
-    let body = json!({ "connection_id": "t", "return_to": "https://app.example.com/", "confirm": true });
+    let body = json!({ "connection_id": "t", "return_to": "https://app.example.com/" });
     let session = world.session(body).await;
     let browser = world.browser();
     let callback = browser.to_callback(session.text("url")).await;
@@ -141,7 +141,7 @@ async fn a_pair_that_waits_for_its_confirmation_completes_its_session_out_of_esc
     world.outage_of(&[]);
     assert_eq!(ended(&world, &session).await, failed("not_stored"));
     world.replay(&world.escrow.take().remove(0)).await;
-    assert_eq!(ended(&world, &session).await, completed());
+    assert_eq!(ended(&world, &session).await, ("awaiting_confirmation".to_owned(), json!(null)));
     let back = browser.get(&callback).await;
     let back = back.headers()["location"].to_str().unwrap();
     assert!(back.contains("status=connected") && back.contains("confirmation="), "{back}");

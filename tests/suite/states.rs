@@ -1,8 +1,7 @@
-//! The table of states in docs/ARCHITECTURE.md is what the domain's own writes do, and what `events` makes of them.
+//! The table of states in docs/ARCHITECTURE.md is what the domain's own writes do, and which events `events` makes.
 //!
-//! Rows of each state are made by the writes of the domain. Every write is put on every one of them; what its condition
-//! lets through, as state and event, is a cell. A cell that says something else fails, and so does an outcome that no
-//! cell names.
+//! Rows of each state are made by the writes of the domain. Every write is put on every one of them; the resulting
+//! state and event are a cell. A cell that says something else fails, and so does a result without a cell.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -42,7 +41,7 @@ const STATES: [&str; 8] = [
 /// The rows of the table. `connect` has two: an imported pair has no access token yet.
 const IMPORT: &str = "connect, imported";
 
-/// Each write is one of a connection's row, or not: a new one does not compile before it is sorted.
+/// Whether a write is one of a connection's row: a new one does not compile before it is sorted.
 fn is_of_a_connection(name: WriteName) -> bool {
     match name {
         WriteName::Connect
@@ -71,6 +70,7 @@ fn is_of_a_connection(name: WriteName) -> bool {
         | WriteName::EndAttempt
         | WriteName::BeginSession
         | WriteName::EndSession
+        | WriteName::ConfirmSession
         | WriteName::TakePresentOrder
         | WriteName::TakeNextOrder
         | WriteName::ClaimAccount
@@ -87,7 +87,7 @@ fn labels() -> Vec<&'static str> {
     labels.flat_map(|label| if label == "connect" { vec![label, IMPORT] } else { vec![label] }).collect()
 }
 
-/// Every write that may be put on a row which was read as `row`, by what the protocol asks of it before.
+/// Every write that the protocol may put on a row which was read as `row`.
 fn writes(row: Option<&Row>) -> Vec<(&'static str, Write)> {
     let now = later();
     let mut writes = Vec::new();
@@ -182,7 +182,7 @@ fn done() -> Table {
     table
 }
 
-/// The table of the paper, whose first cell is `write`.
+/// The table of the document, whose first cell is `write`.
 fn described(paper: &str) -> Table {
     let mut lines = paper.lines().skip_while(|line| !line.starts_with("| write |"));
     let cells =
@@ -213,7 +213,7 @@ fn rendered(table: &Table) -> String {
 }
 
 #[test]
-fn the_table_of_states_is_what_the_writes_do_and_what_is_told_of_it() {
+fn the_table_of_states_is_what_the_writes_do_and_which_events_follow() {
     let paper = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/ARCHITECTURE.md");
     let described = described(&std::fs::read_to_string(paper).unwrap());
     let done = done();

@@ -1,4 +1,4 @@
-//! `/v1/connections/{id}/token`: a live access token, or a clear word why not.
+//! `/v1/connections/{id}/token`: a live access token, or a clear reason why not.
 
 use std::sync::Arc;
 
@@ -217,7 +217,7 @@ async fn the_second_secret_of_the_list_is_tried_where_the_first_is_not_accepted(
     let world = World::with(Setup { client_secret: list, ..Setup::default() }).await;
     world.connect("t").await;
     assert_eq!(world.simulation.faults.requested("authorization_code"), 2);
-    // A process that knows which one works begins with it; another one finds out for itself.
+    // A process that knows the accepted secret begins with it; another one has to find it.
     for (process, version, refreshes) in [(&world, 2, 1), (&world.another(), 3, 3), (&world, 4, 4)] {
         world.clock.advance(8000);
         assert_eq!(process.token("t").await.body["version"], version);
@@ -240,7 +240,7 @@ async fn a_wrong_client_secret_changes_no_status_and_is_said_as_long_as_it_lasts
         assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{answer:?}");
         assert_eq!(answer.body["code"], "misconfigured");
         let backing_off = world.token("t").await;
-        assert_eq!(backing_off.body["code"], "misconfigured", "nothing is on its way: {backing_off:?}");
+        assert_eq!(backing_off.body["code"], "misconfigured", "no refresh is under way: {backing_off:?}");
         assert_eq!(world.stored("t").await.unwrap().state, State::Active);
         world.clock.advance(400);
     }

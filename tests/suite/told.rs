@@ -1,4 +1,4 @@
-//! Who was told: the events of a connection, and the failures that a log counts.
+//! What was reported: the events of a connection, and the failures that a log counts.
 
 use tests::world::World;
 

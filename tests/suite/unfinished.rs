@@ -1,5 +1,5 @@
-//! A run that does not do its whole work says so, in its summary and as metrics: a fleet that is not looked at looks
-//! like a fleet in which nothing is to be done.
+//! A run that does not do all its work reports it, in its summary and as metrics: a fleet that is not listed looks like
+//! a fleet in which nothing is due.
 
 use std::sync::Arc;
 
@@ -38,7 +38,7 @@ fn says_that_nothing_could_be_listed(summary: &Value, log: &str, world: &World) 
     assert_eq!(
         summary["failed"],
         json!({ "store_unavailable": 17 }),
-        "sixteen shards, and the one of those taken away"
+        "sixteen shards, and the one of the rows without a live pair"
     );
     assert_eq!(summary["least_remaining_seconds"], json!(null));
     assert_eq!(summary["unfinished_runs"], 1);
@@ -72,7 +72,7 @@ async fn a_run_whose_queries_fail_says_that_it_has_seen_nothing() {
     assert!(!metrics_of(&summary, &world).contains(&"unfinished_runs".to_owned()), "{summary}");
 }
 
-/// The table, of which one shard cannot be listed from a page on.
+/// A table in which one shard cannot be listed from a page on.
 struct OneShardIsDown {
     table: Arc<dyn ListDue>,
     shard: u8,
@@ -151,7 +151,7 @@ async fn a_run_that_stops_early_is_counted_whatever_stops_it() {
     world.fault(json!({ "answer": answer, "grant_type": "refresh_token", "times": 2 }));
     let asked_to_wait = world.sweep().await;
     assert_eq!(asked_to_wait["failed"]["throttled"].as_u64().unwrap() + asked_to_wait["deferred"].as_u64().unwrap(), 2);
-    // Both may have been asked, and back off: one is to be due.
+    // Both may have been sent, and back off: one must be due.
     let now = AttributeValue::N(world.clock.now().unix().to_string());
     world.set("a", "refresh_at", now).await;
     let waits = world.another().sweep().await;

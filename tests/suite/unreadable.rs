@@ -1,4 +1,4 @@
-//! One row that cannot be read costs one row: it hides no other one, keeps no lease, and is shown to a person.
+//! One row that cannot be read costs one row: it hides no other, keeps no lease, and is listed for a person.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -57,7 +57,7 @@ fn ids(page: &Value) -> Vec<&str> {
     page["connections"].as_array().unwrap().iter().map(|shown| shown["id"].as_str().unwrap()).collect()
 }
 
-/// What becomes of a row with an odd attribute, and of its neighbours.
+/// The result for a row with an odd attribute, and for its neighbours.
 async fn costs_one_row(attribute: &str, odd: Option<AttributeValue>) {
     let context = format!("{attribute}: {odd:?}");
     let (world, id) = three_of_one_shard().await;
@@ -111,7 +111,7 @@ async fn costs_one_row(attribute: &str, odd: Option<AttributeValue>) {
         "{context}"
     );
 
-    // Mended by hand: the attribute alone.
+    // Repaired by hand: this attribute alone.
     let mut mended = world.row(&id).await.unwrap();
     match whole.get(attribute) {
         Some(value) => drop(mended.insert(attribute.to_owned(), value.clone())),

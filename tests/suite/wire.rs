@@ -1,4 +1,4 @@
-//! What the adapter sends to a provider, and makes of its answers, where the simulated one never answers so.
+//! What the adapter sends to a provider, and reads from answers that the simulated one never gives.
 
 use std::collections::VecDeque;
 use std::net::Ipv4Addr;
@@ -18,6 +18,8 @@ use shared::system::SystemClock;
 use shared::webinargeek::{HttpClient, WebinarGeek};
 use tokio::net::TcpListener;
 use url::Url;
+
+mod octets;
 
 type Sent = Vec<(String, String)>;
 
@@ -41,14 +43,8 @@ impl Wire {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let origin = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(async move { axum::serve(listener, router).await });
-        let endpoint = TokenEndpoint {
-            url: Url::parse(&format!("{origin}/oauth/token")).unwrap(),
-            revoke_url: Some(Url::parse(&format!("{origin}/oauth/revoke")).unwrap()),
-            client_id: "client-one".to_owned(),
-            client_authentication: ClientAuthentication::Post,
-            expires_in: Duration::from_secs(7200),
-        };
-        Self { script, adapter: WebinarGeek::new(HttpClient::new(), endpoint, Arc::new(SystemClock)) }
+        let adapter = WebinarGeek::new(HttpClient::new(), endpoint(&origin), Arc::new(SystemClock));
+        Self { script, adapter }
     }
 
     async fn revoke(&self) -> Result<Revoked, ProviderError> {
@@ -68,6 +64,16 @@ impl Wire {
         let requests = self.script.requests.lock().unwrap();
         let field = |sent: &Sent, name: &str| sent.iter().find(|(key, _)| key == name).unwrap().1.clone();
         requests.iter().map(|sent| (field(sent, "token"), field(sent, "token_type_hint"))).collect()
+    }
+}
+
+fn endpoint(origin: &str) -> TokenEndpoint {
+    TokenEndpoint {
+        url: Url::parse(&format!("{origin}/oauth/token")).unwrap(),
+        revoke_url: Some(Url::parse(&format!("{origin}/oauth/revoke")).unwrap()),
+        client_id: "client-one".to_owned(),
+        client_authentication: ClientAuthentication::Post,
+        expires_in: Duration::from_secs(7200),
     }
 }
 
@@ -131,7 +137,7 @@ async fn a_redirect_and_a_page_of_any_size_are_final_answers_to_a_revocation() {
 
 #[tokio::test]
 async fn a_revocation_that_is_asked_to_wait_says_for_how_long() {
-    for status in [408, 425, 429] {
+    for status in [403, 408, 425, 429, 503] {
         let answer = (StatusCode::from_u16(status).unwrap(), [(RETRY_AFTER, "30")]).into_response();
         let error = Wire::answering([answer]).await.revoke().await.unwrap_err();
         let expected = Some(Duration::from_secs(30));

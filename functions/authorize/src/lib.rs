@@ -1,6 +1,7 @@
 //! `/authorize`: sends a customer's browser to WebinarGeek.
 //!
-//! 1. a prefetch changes nothing, and neither does a request on another host than the one that the callback will be on
+//! 1. what no person has opened changes nothing, and neither does a request on another host than the one that the callback
+//!    will be on
 //! 2. find what the journey is for: a connect session, or an install link with a newly minted connection id
 //! 3. ask first: one page with one button, whose POST must come from that page
 //! 4. state, cookie and code verifier: 32 random bytes each; the attempt is stored under the hash of its state
@@ -11,29 +12,29 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use http::Method;
-use http::header::{ORIGIN, SET_COOKIE};
 use shared::config::{AuthorizationEndpoint, Environment};
 use shared::domain::attempt::writes::{KEPT_AFTER_EXPIRY, begin};
 use shared::domain::attempt::{Attempt, Cookie, CookieName, Destination, StateHash};
 use shared::domain::connection_id::ConnectionId;
 use shared::domain::order::Order;
 use shared::domain::return_to::WaysBack;
-use shared::domain::secret::{Confirmation, CookieValue, SessionToken, State};
+use shared::domain::secret::{Confirmation, SessionToken, State};
 use shared::domain::session::{Session, SessionId, SessionStatus};
 use shared::domain::write::Written;
 use shared::domain::{digest, pkce};
+use shared::http::fetch_metadata::{is_by_no_person, is_from_own_page};
 use shared::http::query::{Query, Repeated};
-use shared::http::{Endpoint, Invocation, Request, Response, cookie, is_prefetch, reply};
+use shared::http::{Endpoint, Invocation, Request, Response, cookie, reply};
 use shared::ports::{Clock, Entropy, ReadAttempts, StoreError, WriteAttempts};
 
 mod pages;
 
 pub struct Settings {
-    /// Names the deployment in its log and metrics.
+    /// The name of the deployment in its log and metrics.
     pub stack: String,
     pub attempts_table: String,
     pub authorization_endpoint: AuthorizationEndpoint,
-    /// The custom domain, where there is one: browsers that come by another host are sent there.
+    /// The custom domain, if there is one: browsers that come to another host are redirected to it.
     pub public_origin: Option<String>,
     /// The integrator's name on the page.
     pub display_name: Option<String>,
@@ -67,13 +68,13 @@ pub struct Authorize {
     pub entropy: Arc<dyn Entropy>,
 }
 
-/// Why a browser is not sent on.
+/// Why a browser is not redirected to WebinarGeek.
 #[derive(Debug, thiserror::Error)]
 pub enum AuthorizeError {
-    #[error("neither GET nor POST")]
+    #[error("neither GET nor HEAD nor POST")]
     MethodNotAllowed,
-    #[error("the browser asks ahead of its user")]
-    Prefetch,
+    #[error("no person has opened the address")]
+    ByNoPerson,
     #[error(transparent)]
     Repeated(#[from] Repeated),
     #[error("there is no such session")]
@@ -101,22 +102,22 @@ impl Endpoint for Authorize {
 impl Authorize {
     async fn journey(&self, request: &Request, invocation: &Invocation) -> Result<Response, AuthorizeError> {
         // 1. Before any write.
-        if !matches!(*request.method(), Method::GET | Method::POST) {
+        if !matches!(*request.method(), Method::GET | Method::HEAD | Method::POST) {
             return Err(AuthorizeError::MethodNotAllowed);
         }
-        if is_prefetch(request) {
-            return Err(AuthorizeError::Prefetch);
+        if is_by_no_person(request.headers()) {
+            return Err(AuthorizeError::ByNoPerson);
         }
         let origin = self.settings.public_origin.as_ref().unwrap_or(&invocation.origin);
         let target = request.uri().path_and_query().map_or("/authorize", |target| target.as_str());
         if *origin != invocation.origin {
-            // The cookie must be set on the host that the callback comes back to.
+            // The cookie must be set on the host of the callback.
             return Ok(reply::see_other(&format!("{origin}{target}")));
         }
 
-        // 2. The journey's place in the order of the id's events is noted before anything else is decided: a process
-        //    that stands still from here on has not begun after a disconnect that comes meanwhile (found by the
-        //    simulator).
+        // 2. The journey's place in the order of the id's events is noted before any decision: if the process stands
+        //    still from here on, the journey still counts as begun before a disconnect that comes meanwhile (found by
+        //    the simulator).
         let began_at = self.clock.now();
         let query = Query::parse(request.uri().query());
         let session = match query.once("session")? {
@@ -125,25 +126,26 @@ impl Authorize {
             None => return Err(AuthorizeError::InstallLinkOff),
         };
 
-        // 3. Without the question, an attacker who lures a customer to this address would start a journey in their
-        //    name, and a provider that knows the customer redirects back at once.
+        // 3. Without the question, an attacker who lures a customer to this address would start a journey in the
+        //    customer's name, and a provider that knows the customer redirects back at once.
         if *request.method() == Method::POST {
-            if request.headers().get(ORIGIN).is_none_or(|sent| sent != origin.as_str()) {
+            if !is_from_own_page(request.headers(), origin) {
                 return Err(AuthorizeError::ForeignForm);
             }
-        } else if session.as_ref().is_none_or(|session| session.confirm_page) {
+        } else if *request.method() == Method::HEAD || session.as_ref().is_none_or(|session| session.confirm_page) {
+            // HEAD is safe (RFC 9110 section 9.2.1): what checks a link starts no journey.
             return Ok(pages::confirmation(self.settings.display_name.as_deref(), query.once("session")?));
         }
 
         // 4.
         let order = match &session {
-            // A session took its place before; where the counter has expired since, nothing came after it.
+            // A session has its place already; if the counter has expired since, no event came after it.
             Some(session) => self
                 .sessions
                 .order(&session.connection_id)
                 .await?
                 .map_or(session.order, |order| order.max(session.order)),
-            // A new id, to which nothing has happened.
+            // A new id, without any event.
             None => Order::at(began_at),
         };
         let connection_id = match &session {
@@ -153,9 +155,9 @@ impl Authorize {
         let state = State::new(digest::base64url(self.entropy.bytes::<32>()));
         let state_hash = StateHash::of(&state).expect("a state of ours is one");
         let https = origin.starts_with("https:");
-        let cookie = Cookie {
+        let bound = Cookie {
             name: CookieName::new(&state_hash, https),
-            value: CookieValue::new(digest::base64url(self.entropy.bytes::<32>())),
+            value: cookie::new_value(self.entropy.bytes(), began_at),
         };
         let code_verifier =
             self.settings.authorization_endpoint.pkce.then(|| pkce::code_verifier(self.entropy.bytes()));
@@ -169,13 +171,14 @@ impl Authorize {
             return_to: session.and_then(|session| session.return_to),
         };
         let times = [began_at, began_at + self.settings.consent_time];
-        let attempt = Attempt::new(state_hash, &cookie, destination, code_verifier, times);
+        let attempt = Attempt::new(state_hash, &bound, destination, code_verifier, times);
         self.store(&attempt).await?;
 
         // 5.
         let mut response = reply::see_other(&self.authorization_request(&attempt, &state));
         let max_age = (self.settings.consent_time + KEPT_AFTER_EXPIRY).as_secs();
-        reply::set(&mut response, SET_COOKIE, &cookie::set(&cookie.name, &cookie.value, max_age, https));
+        cookie::set(&mut response, &bound.name, &bound.value, max_age);
+        cookie::take_back_surplus(&mut response, request.headers(), &bound.name);
         let (span, connection) = (tracing::Span::current(), attempt.destination.connection_id.as_str());
         span.record("attempt", attempt.state_hash.fingerprint()).record("connection", connection);
         tracing::info!("sent to WebinarGeek");
@@ -197,7 +200,7 @@ impl Authorize {
     async fn store(&self, attempt: &Attempt) -> Result<(), AuthorizeError> {
         match self.attempts.attempt(&begin(attempt)).await? {
             Written::Applied(_) => Ok(()),
-            // 256 random bits are new: the row is ours, written before the SDK asked again.
+            // 256 random bits are new: the row is ours, and the SDK has repeated its write.
             Written::ConditionFailed(_) => Ok(()),
         }
     }

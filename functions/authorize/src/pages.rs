@@ -1,4 +1,4 @@
-//! What the browser sees before it is sent to WebinarGeek, and what the log says.
+//! What the browser sees before it is sent to WebinarGeek, and what is logged.
 
 use http::StatusCode;
 use http::header::ALLOW;
@@ -9,7 +9,7 @@ use shared::http::{Response, reply};
 
 use crate::AuthorizeError;
 
-/// What else the link holds is not repeated.
+/// Other parameters of the link are not repeated.
 pub(crate) fn confirmation(display_name: Option<&str>, session: Option<&str>) -> Response {
     let target = session.map_or("/authorize".to_owned(), |token| format!("/authorize?session={token}"));
     let name = display_name.unwrap_or("The application that sent you here");
@@ -33,9 +33,11 @@ pub(crate) fn failed(error: &AuthorizeError, ways_back: &WaysBack, request_id: &
         AuthorizeError::MethodNotAllowed => {
             (StatusCode::METHOD_NOT_ALLOWED, "This address is opened in a browser", ask_again)
         }
-        AuthorizeError::Prefetch => {
-            (StatusCode::SERVICE_UNAVAILABLE, "Open this page yourself", "Your browser asked for it ahead.".to_owned())
-        }
+        AuthorizeError::ByNoPerson => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "Open this page yourself",
+            "Your browser asked for it without you.".to_owned(),
+        ),
         AuthorizeError::Repeated(_) => (StatusCode::BAD_REQUEST, "This link is damaged", ask_again),
         AuthorizeError::UnknownSession | AuthorizeError::SessionExpired(_) => {
             (StatusCode::BAD_REQUEST, "This link has expired", ask_again)
@@ -56,7 +58,7 @@ pub(crate) fn failed(error: &AuthorizeError, ways_back: &WaysBack, request_id: &
     match error {
         AuthorizeError::Store(error) => FailureClass::from(error).log(error),
         AuthorizeError::MethodNotAllowed
-        | AuthorizeError::Prefetch
+        | AuthorizeError::ByNoPerson
         | AuthorizeError::Repeated(_)
         | AuthorizeError::UnknownSession
         | AuthorizeError::SessionExpired(_)
@@ -72,7 +74,7 @@ pub(crate) fn failed(error: &AuthorizeError, ways_back: &WaysBack, request_id: &
     let reference = status.is_server_error().then_some(request_id);
     let mut response = Page { title, paragraphs: vec![words], action, reference }.reply(status);
     if status == StatusCode::METHOD_NOT_ALLOWED {
-        reply::set(&mut response, ALLOW, "GET, POST");
+        reply::set(&mut response, ALLOW, "GET, HEAD, POST");
     }
     response
 }

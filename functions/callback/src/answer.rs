@@ -15,10 +15,10 @@ pub(crate) enum Answer {
 }
 
 impl Answer {
-    /// With the attempt that it belongs to.
+    /// With the attempt that it belongs to. Parameters that the RFC does not know are ignored, however often they come.
     pub(crate) fn parse(query: &Query) -> Result<(StateHash, Self), CallbackError> {
-        // RFC 9207. A deployment has one provider, so there is nothing to tell apart by it.
-        query.once("iss")?;
+        // RFC 9207. Whose `iss` it is needs no comparison: a deployment has one provider.
+        query.only("iss")?;
         let state = query.once("state")?;
         let state_hash = state.and_then(|state| StateHash::of(&State::new(state)));
         let answer = match (query.once("code")?, query.once("error")?) {
@@ -46,7 +46,7 @@ impl Answer {
     }
 }
 
-/// Any other text may be anybody's, and stays out of our log and pages.
+/// Any other text is not trusted: it is neither logged nor shown.
 fn known(code: &str) -> &'static str {
     const CODES: [&str; 7] = [
         "invalid_request",

@@ -15,11 +15,11 @@ use crate::{Callback, CallbackError, JourneyOutcome, cookie_of};
 const POLL_ATTEMPTS: u32 = 30;
 const POLL_EVERY: Duration = Duration::from_millis(700);
 
-/// A code that has been on its way for longer than this is on no way any more: the process that had it has died.
+/// If a code was sent longer ago than this, the process that sent it has ended.
 const LONGEST_EXCHANGE: Duration = Duration::from_secs(60);
 
 impl Callback {
-    /// A reload, a double click, a second request while the first is at the provider; or a browser that comes too late.
+    /// A reload, a double click, a second request during the exchange of the first; or a browser that comes too late.
     pub(crate) async fn ended_before(
         &self,
         attempt: &Attempt,
@@ -70,7 +70,7 @@ impl Callback {
         attempt.taken_at.is_none_or(|taken_at| taken_at + LONGEST_EXCHANGE < self.clock.now())
     }
 
-    /// Whether the connection says that this attempt has made it. Then the attempt and its session say so from now on,
+    /// Whether the connection names this attempt as its own. Then the attempt and its session are ended as connected,
     /// too.
     async fn has_connected(&self, attempt: &Attempt) -> Result<bool, CallbackError> {
         let made_it = match self.connections.row(&attempt.destination.connection_id).await? {

@@ -1,17 +1,17 @@
-//! Every way in which a journey leads to no connection.
+//! Every way in which a journey ends without a connection.
 
 use shared::domain::attempt::{FailedJourney, JourneyFailure, Unproven};
 use shared::domain::connection::grant::Refusal;
 use shared::http::query::Repeated;
 use shared::ports::{KeyError, ProviderError, SecretError, StoreError};
 
-/// Why a request was no journey's end, or the journey led to no connection.
+/// Why a request does not end a journey, or the journey ended without a connection.
 #[derive(Debug, thiserror::Error)]
 pub enum CallbackError {
-    #[error("not a GET")]
+    #[error("neither GET nor HEAD")]
     MethodNotAllowed,
-    #[error("the browser asks ahead of its user")]
-    Prefetch,
+    #[error("no person has opened the address")]
+    ByNoPerson,
     #[error(transparent)]
     Repeated(#[from] Repeated),
     #[error("there is no state, or not exactly one of code and error")]
@@ -39,10 +39,10 @@ pub enum CallbackError {
     /// Found before the code was sent: it stays unused.
     #[error("the grant would not be stored: {0:?}")]
     RefusedBeforeExchange(Refusal),
-    /// The grant was not stored. What becomes of it: [`shared::protocol::connect`].
+    /// The grant was not stored. What is done with it: [`shared::protocol::connect`].
     #[error("the grant is not stored: {0:?}")]
     RefusedAfterExchange(Refusal),
-    /// Whether the last try took effect is not known, so the grant is not revoked: it may be the stored one.
+    /// It is not known whether the last try took effect, so the grant is not revoked: it may be the stored one.
     #[error("the grant could not be stored: {0}")]
     NotStored(#[source] StoreError),
     /// An earlier request of this journey failed.
@@ -75,7 +75,7 @@ impl CallbackError {
             Self::Expired => Some(JourneyFailure::Expired),
             Self::FailedBefore(failed) => Some(failed.why),
             Self::MethodNotAllowed
-            | Self::Prefetch
+            | Self::ByNoPerson
             | Self::Repeated(_)
             | Self::NotAnAuthorizationResponse
             | Self::ErrorWithoutState(_)

@@ -1,18 +1,18 @@
-//! `/callback`: a browser comes back from WebinarGeek.
+//! `/callback`: a browser returns from WebinarGeek.
 //!
-//! 1. what cannot be a journey's end, or may not count as one, is answered without a write
+//! 1. a request that cannot end a journey, or must not count as one, is answered without a write
 //! 2. **take** the attempt with its code: for the browser that started it, once, before it expires. An answer without a
 //!    code takes nothing, and is noted. Either is believed only if the attempt's destination is what it was
-//! 3. taken before, or too late? show how that ended; wait for it, if another request is at it ([`earlier`])
+//! 3. taken before, or too late? show how that ended; wait for it, if another request handles it ([`earlier`])
 //! 4. an answer without a code: the customer declined, or WebinarGeek reported an error; the session says so
-//! 5. everything that can fail, before the code is spent: what the connection holds now, a data key, the client secret
+//! 5. everything that can fail, before the code is spent: read the connection, a data key, the client secret
 //! 6. send the code: once, ever (RFC 6749 section 4.1.2: a replay may revoke what it issued)
 //! 7. seal, and **connect**: store the pair over what was seen in step 5
 //! 8. store how the attempt and its session ended ([`outcome`])
-//! 9. ask the provider whose account it is, as [`shared::protocol::account`] does it for the import too
+//! 9. ask the provider whose account it is; [`shared::protocol::account`] does it for the import too
 //! 10. a link that another tab of this browser has used leads where that tab has led
 //!
-//! What the browser then sees stands in [`pages`].
+//! What the browser then shows is in [`pages`].
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,8 +32,9 @@ use shared::domain::time::Timestamp;
 use shared::domain::token_pair::{PairId, TokenResponse};
 use shared::domain::write::Written;
 use shared::failure::FailureClass;
+use shared::http::fetch_metadata::is_by_no_person;
 use shared::http::query::Query;
-use shared::http::{Endpoint, Invocation, Request, Response, cookie, is_prefetch};
+use shared::http::{Endpoint, Invocation, Request, Response, cookie};
 use shared::ports::{
     Clock, Entropy, ExchangeCode, MakeDataKeys, REQUEST_BUDGET, ReadAttempts, ReadConnections, StoreError,
     WrappedDataKey, WriteAttempts,
@@ -56,7 +57,7 @@ pub use error::CallbackError;
 use error::not_granted;
 pub use settings::Settings;
 
-/// Time that an invocation must have left to send a code: the request, sealing, and a write that is slow.
+/// Time that an invocation must have left to send a code: the request, sealing, and a slow write.
 const EXCHANGE_BUDGET: Duration = Duration::from_secs(REQUEST_BUDGET.as_secs() + 5);
 
 pub struct Callback {
@@ -72,14 +73,16 @@ pub struct Callback {
     pub entropy: Arc<dyn Entropy>,
 }
 
-/// How a journey ended, where that is no error.
+/// How a journey ended, if without an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum JourneyOutcome {
     Connected,
     Denied,
+    /// A HEAD, which is safe (RFC 9110 section 9.2.1): nothing has happened.
+    OnlyLookedAt,
 }
 
-/// All that can fail before the code is spent has not failed.
+/// Every step that can fail before the code is spent has succeeded.
 struct Prepared {
     seen: Option<Row>,
     data_key: WrappedDataKey,
@@ -97,13 +100,18 @@ impl Endpoint for Callback {
         {
             (own, ended) = (Some(other), Ok(JourneyOutcome::Connected));
         }
-        pages::reply(ended, own.as_ref(), &self.ways_back, &invocation.request_id)
+        let is_final = pages::is_final(&ended);
+        let mut response = pages::reply(ended, own.as_ref(), &self.ways_back, &invocation.request_id);
+        if is_final && let Some(own) = &own {
+            cookie::end(&mut response, request.headers(), &own.state_hash);
+        }
+        response
     }
 }
 
 impl Callback {
-    /// `own` becomes the attempt as soon as the browser has proved that it is its own: from then on the answer may lead
-    /// to the attempt's `return_to`, with its result.
+    /// `own` becomes the attempt as soon as the browser has proved that the attempt is its own: from then on the
+    /// answer may lead to the attempt's `return_to`, with its result.
     async fn journey(
         &self,
         request: &Request,
@@ -111,13 +119,16 @@ impl Callback {
         own: &mut Option<Attempt>,
     ) -> Result<JourneyOutcome, CallbackError> {
         // 1.
-        if *request.method() != Method::GET {
+        if !matches!(*request.method(), Method::GET | Method::HEAD) {
             return Err(CallbackError::MethodNotAllowed);
         }
-        if is_prefetch(request) {
-            return Err(CallbackError::Prefetch);
+        if is_by_no_person(request.headers()) {
+            return Err(CallbackError::ByNoPerson);
         }
         let (state_hash, answer) = Answer::parse(&Query::parse(request.uri().query()))?;
+        if *request.method() == Method::HEAD {
+            return Ok(JourneyOutcome::OnlyLookedAt);
+        }
         let cookie = cookie_of(request, &state_hash).ok_or(Unproven::ForeignBrowser)?;
 
         // 2.
@@ -180,7 +191,7 @@ impl Callback {
         // 6.
         let sent_at = self.clock.now();
         let response = self.exchange(attempt, code, &prepared, deadline).await?;
-        // 7. From here on a live pair is in this process's memory only. Nothing comes before storing it.
+        // 7. From here on a live pair is in this process's memory only. Storing it comes first.
         let access_token = response.pair.access_token.clone();
         let pair_id = self.connect(attempt, response, sent_at, prepared, deadline).await?;
         Ok((pair_id, access_token))
@@ -191,7 +202,7 @@ impl Callback {
         let (row, data_key, secrets) =
             tokio::join!(self.connections.row(id), self.keys.make(id), self.grants.secrets.current());
         let seen = row?;
-        // A grant that would not be stored is not asked for.
+        // If the grant would not be stored, the code is not sent.
         let name = attempt.state_hash.as_str();
         let decision =
             grant::decide(name, attempt.destination.order, attempt.destination.session.as_ref(), seen.as_ref());
@@ -209,12 +220,12 @@ impl Callback {
         prepared: &Prepared,
         deadline: Timestamp,
     ) -> Result<TokenResponse, CallbackError> {
-        // A code whose pair could not be stored any more would be a grant lost.
+        // If its pair could not be stored any more, the code would be wasted.
         let has_time = || self.clock.now() + EXCHANGE_BUDGET <= deadline;
         if !has_time() {
             return Err(CallbackError::NoTime);
         }
-        // A complete `invalid_client` says that the code was not looked at. The one case in which it is sent again.
+        // A complete `invalid_client` says that the code was not looked at. Only in this case it is sent again.
         let send = |secret| async move {
             let verifier = attempt.code_verifier.as_ref();
             self.provider.exchange(code, &attempt.destination.redirect_uri, verifier, &secret).await
@@ -288,7 +299,7 @@ fn name_in_log(attempt: &Attempt) {
     span.record("attempt", attempt.state_hash.fingerprint()).record("connection", connection);
 }
 
-/// What this browser can show for the attempt. The prefixed cookie, which no other host can plant, goes first.
+/// What this browser brings for the attempt. The prefixed cookie, which no other host can plant, comes first.
 fn cookie_of(request: &Request, state_hash: &StateHash) -> Option<Cookie> {
     [true, false].into_iter().find_map(|https| {
         let name = CookieName::new(state_hash, https);

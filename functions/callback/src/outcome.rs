@@ -40,7 +40,7 @@ impl Callback {
         {
             return Ok(());
         }
-        // The session is completed already, or long gone: what is left to note is the attempt's own end.
+        // The session is completed already, or expired: only the attempt's own end is left to store.
         match self.attempts.attempt(write).await? {
             Written::Applied(_) => {}
             Written::ConditionFailed(_) => tracing::warn!("the attempt had ended before"),

@@ -1,4 +1,4 @@
-//! What the browser sees at the end of a journey, and what the log says.
+//! What the browser sees at the end of a journey, and what is logged.
 
 use std::borrow::Cow;
 
@@ -13,7 +13,7 @@ use shared::http::{Response, reply};
 
 use crate::{CallbackError, JourneyOutcome};
 
-/// A journey that has a `return_to` ends there; all others on a page of our own. So does an attempt that has expired,
+/// A journey with a `return_to` ends there. All others end on a page of our own, and so does an attempt that has expired,
 /// with a button: an old address in a history or a log must not redirect. `own` is this browser's own attempt, and only
 /// then does an address carry a result.
 pub(crate) fn reply(
@@ -55,7 +55,20 @@ pub(crate) fn reply(
             ];
             page("You declined", &words, action, None)
         }
+        // Its body does not leave.
+        Ok(JourneyOutcome::OnlyLookedAt) => Page::default().reply(StatusCode::OK),
         Err(error) => failed(error, own, action, reference),
+    }
+}
+
+/// Whether the same browser can come back with nothing that would change the outcome.
+pub(crate) fn is_final(ended: &Result<JourneyOutcome, CallbackError>) -> bool {
+    match ended {
+        Ok(JourneyOutcome::Connected) => true,
+        Ok(JourneyOutcome::Denied | JourneyOutcome::OnlyLookedAt) => false,
+        // No code was spent.
+        Err(CallbackError::ErrorResponse(_)) => false,
+        Err(error) => error.why().is_some() && !error.may_be_repeated(),
     }
 }
 
@@ -66,13 +79,13 @@ fn result<'a>(
 ) -> JourneyResult<'a> {
     let (status, confirmation) = match ended {
         Ok(JourneyOutcome::Connected) => ("connected", own.destination.confirmation.as_ref()),
-        Ok(JourneyOutcome::Denied) => (JourneyFailure::Denied.status(), None),
+        Ok(JourneyOutcome::Denied | JourneyOutcome::OnlyLookedAt) => (JourneyFailure::Denied.status(), None),
         Err(error) => (error.why().map_or("failed", JourneyFailure::status), None),
     };
     JourneyResult { connection_id: own.destination.connection_id.as_str(), status, confirmation, reference }
 }
 
-/// An attempt without a session began at the install link. The link of a session only its owner knows.
+/// An attempt without a session began at the install link. Only its owner has the link of a session.
 fn start_again(own: &Attempt) -> Option<Action> {
     let is_of_the_install_link = own.destination.session.is_none();
     is_of_the_install_link.then(|| Action::Link { to: "/authorize".to_owned(), label: "Start again" })
@@ -97,7 +110,7 @@ fn failed(error: &CallbackError, own: Option<&Attempt>, action: Option<Action>, 
     let reference = reference.filter(|_| is_reported || !is_about_a_request);
     let mut response = Page { title, paragraphs: vec![words.into_owned()], action, reference }.reply(status);
     if status == StatusCode::METHOD_NOT_ALLOWED {
-        reply::set(&mut response, ALLOW, "GET");
+        reply::set(&mut response, ALLOW, "GET, HEAD");
     }
     response
 }
@@ -107,9 +120,11 @@ fn words(error: &CallbackError, own: Option<&Attempt>) -> Words {
         CallbackError::MethodNotAllowed => {
             (StatusCode::METHOD_NOT_ALLOWED, "This address is opened in a browser", ASK_AGAIN)
         }
-        CallbackError::Prefetch => {
-            (StatusCode::SERVICE_UNAVAILABLE, "Open this page yourself", "Your browser asked for it ahead. Reload it.")
-        }
+        CallbackError::ByNoPerson => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "Open this page yourself",
+            "Your browser asked for it without you. Reload it.",
+        ),
         CallbackError::Repeated(_) | CallbackError::NotAnAuthorizationResponse => {
             (StatusCode::BAD_REQUEST, "This link is damaged", ASK_AGAIN)
         }
@@ -190,6 +205,7 @@ fn reported(code: &str) -> Words {
 
 fn log(ended: &Result<JourneyOutcome, CallbackError>) {
     match ended {
+        Ok(JourneyOutcome::OnlyLookedAt) => tracing::info!("the address was looked at"),
         Ok(ended) => tracing::info!(?ended, "the journey has ended"),
         // Anybody can send one without a state: a metric, and no alarm.
         Err(error @ (CallbackError::ErrorResponse(reported) | CallbackError::ErrorWithoutState(reported))) => {
@@ -203,13 +219,13 @@ fn log(ended: &Result<JourneyOutcome, CallbackError>) {
     }
 }
 
-/// What an error is to the engineer who runs the product.
+/// How an error is logged.
 enum LogLevel {
-    /// Something to mend, which is counted.
+    /// Something to repair; it is counted.
     Failure(FailureClass),
-    /// A journey that led nowhere.
+    /// A journey that ended without a connection.
     Unhappy,
-    /// A request for what there is not.
+    /// A request that ends no journey.
     Request,
 }
 
@@ -228,7 +244,7 @@ fn log_level(error: &CallbackError) -> LogLevel {
         | CallbackError::RefusedBeforeExchange(Refusal::Disconnected)
         | CallbackError::RefusedAfterExchange(Refusal::Disconnected | Refusal::Superseded) => LogLevel::Unhappy,
         CallbackError::MethodNotAllowed
-        | CallbackError::Prefetch
+        | CallbackError::ByNoPerson
         | CallbackError::Repeated(_)
         | CallbackError::NotAnAuthorizationResponse
         | CallbackError::UnknownState

@@ -1,7 +1,7 @@
-//! `GET /v1/doctor`: what would keep the first customer from connecting, found before that customer comes.
+//! `GET /v1/doctor`: finds what would keep the first customer from connecting, before that customer comes.
 //!
 //! Nothing is written, and no grant is touched: a data key is made and opened for a connection of no one, the tables
-//! are looked at, and the token endpoint is sent a made-up code. All of it side by side, and each part bounded: the
+//! are looked at, the token endpoint is sent a made-up code, and the revocation endpoint a made-up token. All of it side by side, and each part bounded: the
 //! answer comes before API Gateway gives up.
 //!
 //! [`rotation`] is `POST /v1/doctor`, which touches a connection that may be lost.
@@ -26,10 +26,11 @@ use url::Url;
 
 mod finding;
 mod provider;
+mod revocation;
 mod rotation;
 mod tables;
 
-pub use finding::{Examination, Finding, Status};
+pub use finding::{CheckStatus, Examination, Finding};
 
 /// For one call of AWS.
 const CALL_BUDGET: Duration = Duration::from_secs(6);
@@ -42,7 +43,7 @@ pub struct Doctor {
     pub attempts: Arc<AttemptsTable>,
     pub key_maker: Arc<dyn MakeDataKeys>,
     pub provider: Arc<WebinarGeek>,
-    /// What it examines is what a refresh uses.
+    /// The examination uses what a refresh uses.
     pub refreshing: Arc<Refreshing>,
 }
 
@@ -66,7 +67,7 @@ impl Doctor {
         Examination { findings }
     }
 
-    /// A round trip: what is sealed now must open later.
+    /// A round trip: what is sealed now must be possible to open.
     async fn sealing(&self) -> Finding {
         const CHECK: &str = "sealing";
         let connection = ConnectionId::parse("doctor").expect("a constant");
@@ -95,8 +96,8 @@ impl Doctor {
 }
 
 fn answer(examination: &Examination) -> Response {
-    for finding in examination.findings.iter().filter(|finding| finding.status == Status::Failed) {
-        tracing::warn!(check = finding.check, detail = finding.detail, "the doctor has found something");
+    for finding in examination.findings.iter().filter(|finding| finding.status == CheckStatus::Failed) {
+        tracing::warn!(check = finding.check, detail = finding.detail, "a check of the doctor has failed");
     }
     reply::json(StatusCode::OK, &examination.show())
 }
@@ -113,8 +114,8 @@ fn https(origin: &str) -> Finding {
     }
 }
 
-/// The error in words, also when there is no answer in time. A timeout on the runtime's clock: it bounds the process,
-/// and nothing is decided by it.
+/// The error as text, also when there is no answer in time. The timeout is on the runtime's clock: it bounds the
+/// process, and nothing is decided by it.
 async fn bounded<T, E: std::fmt::Display>(call: impl Future<Output = Result<T, E>>) -> Result<T, String> {
     match timeout(CALL_BUDGET, call).await {
         Ok(answer) => answer.map_err(|error| error.to_string()),

@@ -16,10 +16,10 @@ use shared::protocol::refresh::Outcome;
 
 use crate::{Connections, ConnectionsError, status, store_problem};
 
-/// What a refresh token is made of (RFC 6749 appendix A.17).
+/// The characters of a refresh token (RFC 6749 appendix A.17).
 const VSCHAR: std::ops::RangeInclusive<u8> = b' '..=b'~';
 
-/// More than any refresh token has.
+/// Longer than any refresh token.
 const LONGEST_TOKEN: usize = 8192;
 
 impl Connections {

@@ -3,16 +3,16 @@
 //! | route | answer | file |
 //! |---|---|---|
 //! | `POST /v1/connect-sessions` | a link for one customer's browser journey | `sessions.rs` |
-//! | `GET /v1/connect-sessions/{id}` | how that went | `sessions.rs` |
-//! | `POST /v1/connect-sessions/{id}/confirm` | makes use of a connection that waits for it | `confirm.rs` |
-//! | `GET /v1/connections` | how connections are, page by page | `list.rs` |
-//! | `GET /v1/connections/{id}` | how a connection is, never a secret | `status.rs` |
+//! | `GET /v1/connect-sessions/{id}` | how it went | `sessions.rs` |
+//! | `POST /v1/connect-sessions/{id}/confirm` | makes a connection live that waits for it | `confirm.rs` |
+//! | `GET /v1/connections` | the status of connections, page by page | `list.rs` |
+//! | `GET /v1/connections/{id}` | the status of a connection, never a secret | `status.rs` |
 //! | `PUT /v1/connections/{id}` | takes over a connection from another system | `import.rs` |
-//! | `DELETE /v1/connections/{id}` | takes a connection away, and revokes its tokens | [`shared::protocol::disconnect`] |
-//! | `GET /v1/doctor` | what would keep a customer from connecting | [`doctor`] |
-//! | `POST /v1/doctor` | how refresh tokens rotate, tried on a throw-away connection | `doctor/rotation.rs` |
+//! | `DELETE /v1/connections/{id}` | takes a connection away, revokes its tokens | [`shared::protocol::disconnect`] |
+//! | `GET /v1/doctor` | finds what would keep a customer from connecting | [`doctor`] |
+//! | `POST /v1/doctor` | finds out how refresh tokens rotate, on a throw-away connection | `doctor/rotation.rs` |
 //!
-//! What else begins with `/v1` ends here too, with 404 or 405.
+//! All other paths under `/v1` are answered here too, with 404 or 405.
 
 use std::sync::Arc;
 
@@ -34,6 +34,7 @@ use shared::ports::{
 };
 use shared::protocol::account::AccountLookup;
 use shared::protocol::composition::Refreshes;
+use shared::protocol::confirm::Confirming;
 use shared::protocol::disconnect::{Disconnecting, Disconnection};
 use shared::protocol::import::{ImportError, Importing};
 use shared::protocol::orders::Orders;
@@ -77,11 +78,11 @@ pub struct Connections {
     pub session_reads: Arc<dyn ReadAttempts>,
     pub sessions: Arc<dyn WriteAttempts>,
     pub connections: Arc<dyn ReadConnections>,
-    pub connection_writes: Arc<dyn WriteConnections>,
     pub listing: Arc<ConnectionsTable>,
     pub orders: Orders,
     pub importing: Importing,
     pub disconnecting: Disconnecting,
+    pub confirming: Confirming,
     pub accounts: Arc<AccountLookup>,
     pub quarantine: Quarantine,
     pub doctor: Doctor,
@@ -89,7 +90,7 @@ pub struct Connections {
     pub entropy: Arc<dyn Entropy>,
 }
 
-/// What it has of the outside world, beside what it refreshes with.
+/// The services that it needs, beside those for refreshing.
 pub struct Services {
     pub session_reads: Arc<dyn ReadAttempts>,
     pub sessions: Arc<dyn WriteAttempts>,
@@ -139,13 +140,13 @@ impl Connections {
         Self {
             settings,
             session_reads,
-            sessions,
+            sessions: sessions.clone(),
             connections,
-            quarantine: Quarantine { writes: connection_writes.clone(), clock: clock.clone() },
-            connection_writes,
+            quarantine: Quarantine { writes: connection_writes, clock: clock.clone() },
             listing,
             importing: refreshes.importing(&orders, keys),
             disconnecting: refreshes.disconnecting(&orders),
+            confirming: refreshes.confirming(sessions),
             orders,
             accounts: refreshes.grants.accounts.clone(),
             doctor,

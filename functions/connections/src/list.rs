@@ -1,7 +1,7 @@
 //! `GET /v1/connections?status=&limit=&cursor=`.
 //!
-//! A page is as many rows as were looked at, less those that do not match: it may be empty and still have a cursor.
-//! Those that need their customer stand in an index of their own and are found at once, however large the fleet is.
+//! A page has a fixed number of rows that are read, less those that do not match: it may be empty and still have a
+//! cursor. Connections that need their customer stand in an index of their own and are found at once, in any fleet.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -32,6 +32,8 @@ struct Wanted {
 enum Filter {
     None,
     Status(Status),
+    /// Those that work, and whose refreshes fail: what an event has told as degraded.
+    Degraded,
     /// Rows that were put off until a person has looked at them.
     Quarantined,
 }
@@ -41,20 +43,21 @@ impl Filter {
         match self {
             Self::None => "",
             Self::Status(status) => status.as_str(),
+            Self::Degraded => "degraded",
             Self::Quarantined => QUARANTINED,
         }
     }
 
     fn parse(text: &str) -> Option<Self> {
         let statuses = Status::FILTERS.into_iter().map(Self::Status);
-        statuses.chain([Self::Quarantined]).find(|filter| filter.as_str() == text)
+        statuses.chain([Self::Degraded, Self::Quarantined]).find(|filter| filter.as_str() == text)
     }
 
     fn listing(self) -> Listing {
         match self {
             Self::Status(Status::ReauthRequired) => Listing::Attention(NEEDS_CUSTOMER),
             Self::Quarantined => Listing::Attention(QUARANTINED),
-            Self::None | Self::Status(_) => Listing::Everything,
+            Self::None | Self::Status(_) | Self::Degraded => Listing::Everything,
         }
     }
 
@@ -62,6 +65,11 @@ impl Filter {
         match self {
             Self::None => Status::of(row).is_some(),
             Self::Status(wanted) => Status::of(row) == Some(wanted),
+            Self::Degraded => match row {
+                Row::Connection(connection) => connection.is_degraded(),
+                Row::Unreadable(_) => true,
+                Row::Tombstone(_) => false,
+            },
             Self::Quarantined => match row {
                 Row::Connection(connection) => connection.is_quarantined,
                 Row::Unreadable(_) => true,
@@ -91,11 +99,14 @@ fn wanted(request: &Request) -> Result<Wanted, Problem> {
     if let Some(unknown) = query.names().find(|name| !["status", "limit", "cursor"].contains(name)) {
         return Err(Problem::field(unknown.to_owned(), "is unknown; the parameters are status, limit and cursor"));
     }
-    let once = |name: &'static str| query.only(name).map_err(|_| Problem::field(name, "is there more than once"));
+    let once = |name: &'static str| query.only(name).map_err(|_| Problem::field(name, "is included more than once"));
     let filter = match once("status")? {
         None => Filter::None,
         Some(text) => Filter::parse(text).ok_or_else(|| {
-            Problem::field("status", "must be active, pending, reauth_required, disconnecting or quarantined")
+            Problem::field(
+                "status",
+                "must be active, degraded, pending, unconfirmed, reauth_required, disconnecting or quarantined",
+            )
         })?,
     };
     let limit = match once("limit")? {
@@ -114,7 +125,7 @@ fn wanted(request: &Request) -> Result<Wanted, Problem> {
     Ok(Wanted { filter, limit, after })
 }
 
-/// The list that it belongs to, and the last id that was looked at. It grants nothing, so it is not signed.
+/// The list that it belongs to, and the last id that was read. It gives no access, so it is not signed.
 fn cursor(filter: Filter, last: &str) -> String {
     digest::base64url(format!("{}/{last}", filter.as_str()))
 }

@@ -1,11 +1,11 @@
-//! `/v1/connect-sessions`: a link for one customer's browser journey, and how that went.
+//! `/v1/connect-sessions`: a link for one customer's browser journey, and how it went.
 
 use std::time::Duration;
 
 use http::StatusCode;
 use http::header::LOCATION;
 use serde_json::json;
-use shared::domain::attempt::{FailedJourney, JourneyFailure};
+use shared::domain::attempt::JourneyFailure;
 use shared::domain::connection::Row;
 use shared::domain::connection_id::ConnectionId;
 use shared::domain::digest;
@@ -15,10 +15,12 @@ use shared::domain::session::{Session, SessionId, SessionStatus};
 use shared::http::body::Members;
 use shared::http::problem::Problem;
 use shared::http::{Invocation, Request, Response, reply};
+use shared::ports::StoreError;
 
+use crate::confirm::awaiting;
 use crate::{Connections, ConnectionsError};
 
-/// Seconds that a link may be good for.
+/// Seconds that a link may be valid.
 const EXPIRES_IN: std::ops::RangeInclusive<i64> = 60..=86_400;
 const EXPIRES_IN_DEFAULT: i64 = 3600;
 
@@ -46,12 +48,12 @@ impl Connections {
             return Err(Problem::field("expires_in", "must be a number of seconds between 60 and 86400").into());
         }
         let confirm_page = members.boolean("confirm_page")?.unwrap_or(true);
-        let confirm = members.boolean("confirm")?.unwrap_or(false);
+        let confirm = members.boolean("confirm")?.unwrap_or(return_to.is_some());
         if confirm && return_to.is_none() {
             return Err(Problem::field("return_to", "is required with confirm: it brings the confirmation back").into());
         }
 
-        // Its place among all that happens to the id: a link that was made later may be used after this one.
+        // Its place in the order of the id's events: a link that was made later may be used after this one.
         let order = self.orders.take(&connection_id).await?;
         let token = SessionToken::new(digest::base64url(self.entropy.bytes::<32>()));
         let now = self.clock.now();
@@ -62,11 +64,12 @@ impl Connections {
             confirm_page,
             confirm,
             status: SessionStatus::Pending,
+            is_confirmed: false,
             order,
             begun_at: now,
             expires_at: now + Duration::from_secs(expires_in as u64),
         };
-        // Refused only where the row is ours, written before the SDK asked again: 256 random bits are new.
+        // Fails only where the row is ours, and the SDK has repeated its write: 256 random bits are new.
         self.sessions.session(&session.begin()).await?;
         let origin = self.settings.public_origin.as_ref().unwrap_or(&invocation.origin);
         let mut response = reply::json(
@@ -86,39 +89,50 @@ impl Connections {
 
     pub(crate) async fn show_session(&self, id: &str) -> Result<Response, ConnectionsError> {
         let session = self.session(id).await?;
-        let status = match &session.status {
-            _ if self.has_connected(&session).await? => SessionStatus::Completed,
-            SessionStatus::Pending if session.expires_at <= self.clock.now() => {
-                SessionStatus::Failed(FailedJourney { why: JourneyFailure::Expired, reference: None })
+        let brought = self.brought(&session).await?;
+        let is_expired = session.expires_at <= self.clock.now();
+        let (status, reason, reference) = match &session.status {
+            _ if let Some((status, reason)) = brought => (status, reason, None),
+            SessionStatus::Pending if is_expired => ("expired", Some(JourneyFailure::Expired.as_str()), None),
+            SessionStatus::Failed(failed) => {
+                (failed.why.status(), Some(failed.why.as_str()), failed.reference.as_deref())
             }
-            status => status.clone(),
-        };
-        let failed = match &status {
-            SessionStatus::Failed(failed) => Some(failed),
-            SessionStatus::Pending | SessionStatus::Completed => None,
+            status => (status.as_str(), None, None),
         };
         Ok(reply::json(
             StatusCode::OK,
             &json!({
                 "session_id": session.id.as_str(),
                 "connection_id": session.connection_id.as_str(),
-                "status": status.as_str(),
-                "reason": failed.map(|failed| failed.why.as_str()),
-                "reference": failed.and_then(|failed| failed.reference.as_deref()),
+                "status": status,
+                "reason": reason,
+                "reference": reference,
                 "expires_at": session.expires_at.rfc3339(),
             }),
         ))
     }
 
-    /// Whether a journey of the session has connected although its row does not say so: the process died before it
-    /// could say so, or the pair has come out of the queue since. A later journey by the same link, which was refused
-    /// because of that, changes nothing about it.
-    async fn has_connected(&self, session: &Session) -> Result<bool, ConnectionsError> {
-        if session.status == SessionStatus::Completed {
-            return Ok(false);
+    /// What became of the grant that a journey of the session has brought; `None` where none has. The row may say so
+    /// although the session does not: the process died before it could, or the pair has come out of the queue since. A
+    /// later journey by the same link, which was refused because of that, changes nothing about it.
+    async fn brought(
+        &self,
+        session: &Session,
+    ) -> Result<Option<(&'static str, Option<&'static str>)>, ConnectionsError> {
+        let is_completed = session.status == SessionStatus::Completed;
+        let is_awaited = session.confirm && !session.is_confirmed;
+        if is_completed && !is_awaited {
+            return Ok(Some(("completed", None)));
         }
         let row = self.connections.row(&session.connection_id).await?;
-        Ok(row.as_ref().and_then(Row::session).is_some_and(|mark| mark.id == session.id))
+        let is_marked = row.as_ref().and_then(Row::session).is_some_and(|mark| mark.id == session.id);
+        Ok(match row {
+            Some(Row::Unreadable(unreadable)) if is_completed => return Err(StoreError::from(unreadable).into()),
+            Some(row) if is_awaited && (is_completed || is_marked) => Some(awaiting(session, &row, self.clock.now())),
+            // Its row is deleted, long after it was taken away.
+            None if is_completed => Some(("failed", Some("disconnected"))),
+            _ => is_marked.then_some(("completed", None)),
+        })
     }
 
     pub(crate) async fn session(&self, id: &str) -> Result<Session, ConnectionsError> {

@@ -1,4 +1,4 @@
-//! How a connection is, in JSON: never a secret. Every route takes it from the row's state alone.
+//! The status of a connection as JSON: never a secret. Every route derives it from the row's state alone.
 
 use serde_json::{Value, json};
 use shared::domain::account::KnownAccount;
@@ -9,8 +9,10 @@ use shared::failure::FailureClass;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Status {
     Active,
-    /// There is no token yet: it waits for its confirmation, or was imported and not refreshed.
+    /// There is no token yet: it was imported and not refreshed.
     Pending,
+    /// Its first pair waits until the integrator's backend has confirmed it.
+    Unconfirmed,
     ReauthRequired,
     Disconnecting,
     /// The row cannot be read.
@@ -18,12 +20,14 @@ pub(crate) enum Status {
 }
 
 impl Status {
-    pub(crate) const FILTERS: [Self; 4] = [Self::Active, Self::Pending, Self::ReauthRequired, Self::Disconnecting];
+    pub(crate) const FILTERS: [Self; 5] =
+        [Self::Active, Self::Pending, Self::Unconfirmed, Self::ReauthRequired, Self::Disconnecting];
 
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Active => "active",
             Self::Pending => "pending",
+            Self::Unconfirmed => "unconfirmed",
             Self::ReauthRequired => "reauth_required",
             Self::Disconnecting => "disconnecting",
             Self::Unreadable => "unreadable",
@@ -34,7 +38,8 @@ impl Status {
     pub(crate) fn of(row: &Row) -> Option<Self> {
         Some(match row.state() {
             Ok(State::Active) => Self::Active,
-            Ok(State::NotRefreshed | State::AwaitingConfirmation { .. }) => Self::Pending,
+            Ok(State::NotRefreshed) => Self::Pending,
+            Ok(State::AwaitingConfirmation { .. }) => Self::Unconfirmed,
             Ok(State::NeedsCustomer { .. }) => Self::ReauthRequired,
             Ok(State::Disconnecting) => Self::Disconnecting,
             Ok(State::Tombstone) => return None,
@@ -47,15 +52,12 @@ pub(crate) fn show(row: &Row) -> Value {
     let status = Status::of(row).map(Status::as_str);
     let mut shown = match row {
         Row::Connection(connection) => live(connection),
-        Row::Tombstone(tombstone) => json!({
-            "reason": matches!(tombstone.state(), State::AwaitingConfirmation { .. }).then_some("unconfirmed"),
-            "version": tombstone.version,
-        }),
+        Row::Tombstone(tombstone) => json!({ "version": tombstone.version }),
         Row::Unreadable(_) => json!({ "reason": FailureClass::InconsistentRow.as_str() }),
     };
     shown["id"] = row.id().into();
     shown["status"] = status.into();
-    // What is not known is null, and not absent.
+    // What is not known is null, but not absent.
     for member in ["reason", "version", "expires_at", "refreshed_at", "next_refresh_at", "failures", "scope", "account"]
     {
         if shown.get(member).is_none() {

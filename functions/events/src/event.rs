@@ -1,4 +1,4 @@
-//! What a change of a connection's row means to its integrator.
+//! The event that a change of a connection's row is to its integrator.
 
 use serde_json::json;
 use shared::domain::connection_id::ConnectionId;
@@ -42,17 +42,17 @@ pub struct Event {
 }
 
 impl Event {
-    /// The event of a change, where it is one. Each happens at most once to a version of a connection:
+    /// The event of a change, if it is one. Each happens at most once to a version of a connection:
     ///
     /// - every grant and every refresh stores a pair, and with it a new version; a tombstone's goes on growing
     /// - failures only add up, and quarantine only ends, until a new pair is stored: a version is degraded once
-    /// - only a pair that is new revives a connection that was given up
+    /// - only a new pair revives a connection that was given up
     pub fn between(connection: ConnectionId, old: &Seen, new: &Seen) -> Option<Self> {
         let (kind, version, reason) = match (old, new) {
             (Seen::Absent, Seen::Absent | Seen::Unreadable) | (Seen::Unreadable, Seen::Unreadable) => {
                 return None;
             }
-            // The version that was taken away, which its tombstone keeps; if it was ever told.
+            // The version that was taken away, which its tombstone keeps; only if `connected` was published.
             (Seen::Present { version, was_connected: true, .. }, Seen::Absent) => (Kind::Disconnected, *version, None),
             (Seen::Present { was_connected: false, .. } | Seen::Unreadable, Seen::Absent) => return None,
             (Seen::Present { health: Health::Degraded, .. }, Seen::Unreadable) => return None,
@@ -73,7 +73,7 @@ impl Event {
                 Seen::Present { health: before, grant: old_grant, .. },
                 Seen::Present { health: after, grant, version, reason, .. },
             ) => match (before, after) {
-                // Told when its first refresh has succeeded.
+                // Published when its first refresh has succeeded.
                 (_, Health::NotRefreshed) => return None,
                 (Health::NotRefreshed, Health::Active | Health::Degraded) => (Kind::Reconnected, *version, None),
                 (_, Health::Active | Health::Degraded) if old_grant != grant => (Kind::Reconnected, *version, None),
@@ -86,7 +86,7 @@ impl Event {
         Some(Self { kind, connection, version, reason })
     }
 
-    /// The same whenever the change is delivered again. No connection id holds a slash.
+    /// The same whenever the change is delivered again. No connection id contains a slash.
     pub fn id(&self) -> String {
         format!("{}/{}/{}", self.connection, self.version, self.kind.as_str())
     }

@@ -1,13 +1,11 @@
-//! What happens to connections, told to its listeners: from the connections table's stream to an event bus.
+//! What happens to connections, published to listeners: from the connections table's stream to an event bus.
 //!
-//! 1. each record of the stream is a change that has been stored; what it means is in the images before and after it
+//! 1. each record of the stream is a stored change; its meaning is in the images before and after it
 //! 2. the events are put on the bus, in the order of the stream
-//! 3. where the bus does not take one, the stream comes again from that record on: later ones are not put before it for
-//!    good
+//! 3. if the bus does not accept one, the stream is delivered again from that record on, so that the order is kept
 //!
-//! Delivery is at least once. An event's id is made of the connection, its version and what happened, so that it is the
-//! same each time. A record that cannot be read is told in the log and passed by: it would hold up all that comes after
-//! it.
+//! Delivery is at least once. An event's id is made of the connection, its version and what happened, so it is the same
+//! each time. A record that cannot be read is logged and skipped: it would hold up all that come after it.
 
 use std::sync::Arc;
 
@@ -39,8 +37,8 @@ pub struct Events {
     pub stack: String,
 }
 
-/// The answer that a stream's event source mapping asks for (`ReportBatchItemFailures`): the stream comes again from
-/// the first record that is named.
+/// The answer that a stream's event source mapping expects (`ReportBatchItemFailures`): the stream is delivered again
+/// from the first record that is named.
 #[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct NotDelivered {

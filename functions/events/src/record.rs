@@ -1,4 +1,4 @@
-//! A record of the table's stream, as Lambda hands it over: the item before and after one write.
+//! A record of the table's stream, in Lambda's form: the item before and after one write.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -12,23 +12,23 @@ use shared::ports::StoreError;
 use crate::event::Event;
 use crate::state::Seen;
 
-/// An event that waits to be put on the bus.
+/// An event to put on the bus.
 pub struct Occurred {
-    /// Where the stream goes on if it cannot be put there.
+    /// Where the stream continues if that fails.
     pub sequence_number: String,
     pub at: Timestamp,
     pub event: Event,
 }
 
-/// What a record means.
+/// The meaning of a record.
 pub struct Read {
-    /// `None` where the change means nothing outside.
+    /// `None` where the change is no event.
     pub occurred: Option<Occurred>,
-    /// The row, where it cannot be read since this change. It is counted then, and by the schedule as long as it lasts.
+    /// The row, if this change has made it unreadable. It is counted now, and by the schedule as long as it lasts.
     pub unreadable: Option<StoreError>,
 }
 
-/// A record that is none of the connections table.
+/// A record that is not of the connections table.
 #[derive(Debug, thiserror::Error)]
 #[error("the record of the stream has no readable `{0}`")]
 pub struct NoRecord(&'static str);

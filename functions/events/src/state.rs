@@ -3,34 +3,29 @@
 use shared::domain::connection::{Connection, Row, State};
 use shared::failure::FailureClass;
 
-/// The third failure in a row degrades a connection. Its schedule leaves room for four runs before the access token
-/// ends: one failure is a blip that the next run mends, a second may be the refusal that is asked for again, and with
-/// the third most of that room is used up.
-pub const DEGRADED_AFTER: i64 = 3;
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Health {
     Active,
     /// Its refreshes fail, and a token may soon be missing.
     Degraded,
     ReauthRequired,
-    /// An import has taken its place, and has no token yet.
+    /// An import has replaced it, and has no token yet.
     NotRefreshed,
 }
 
-/// What has been told of a connection, or would be.
+/// What the published events say about a connection.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Seen {
-    /// There is nothing to tell of: no row, a tombstone, a grant that waits for its confirmation, or an import where
-    /// nothing was connected, as long as it was not refreshed.
+    /// There is no connection: no row, a tombstone, a grant that waits for its confirmation, or an import where nothing
+    /// was connected, as long as it was not refreshed.
     Absent,
     Present {
         health: Health,
         version: i64,
-        /// Which grant of a customer's it goes back to.
+        /// The customer's grant that its pair was refreshed from.
         grant: String,
         reason: Option<FailureClass>,
-        /// False for an import that needs its customer before it ever had a token: it was not told as connected.
+        /// False for an import that needs its customer before it ever had a token: no `connected` was published.
         was_connected: bool,
     },
     /// A row that cannot be read.
@@ -51,9 +46,7 @@ impl Seen {
             State::NeedsCustomer { why, .. } => (Health::ReauthRequired, Some(why)),
             _ if !connection.was_connected => return Self::Absent,
             _ if !connection.has_been_refreshed => (Health::NotRefreshed, connection.journal.reason),
-            _ if connection.is_quarantined || connection.journal.failures >= DEGRADED_AFTER => {
-                (Health::Degraded, connection.journal.reason)
-            }
+            _ if connection.is_degraded() => (Health::Degraded, connection.journal.reason),
             _ => (Health::Active, connection.journal.reason),
         };
         Self::Present {

@@ -1,10 +1,10 @@
-//! What an operator asks for: `{"task": "reseal"}`.
+//! An operator's request: `{"task": "reseal"}`.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// Rows that died more recently are never deleted: a pair may wait in escrow for 14 days, and a customer's journey,
-/// which a tombstone stops, for as long as its link lives.
+/// Rows that ended more recently are never deleted: a pair may wait in escrow for 14 days, and a customer's journey,
+/// which a tombstone stops, until its link expires.
 const DAYS_AT_LEAST: u16 = 30;
 
 /// DynamoDB's own limit for a key.
@@ -13,34 +13,34 @@ const CURSOR_LIMIT: usize = 2048;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Task {
-    /// Puts every pair under the key that new connections are sealed under.
+    /// Puts every pair under the sealing key of new connections.
     Reseal,
-    /// Deletes rows that are dead for long.
+    /// Deletes rows that have been of no use for long.
     Reap,
 }
 
-/// Nothing is guessed: a member that is not understood, `"dryrun": false` say, refuses the whole event.
+/// Nothing is guessed: an unknown member, `"dryrun": false` say, refuses the whole event.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Event {
     pub task: Task,
-    /// Looks, and changes nothing. The default.
+    /// Reads, and changes nothing. The default.
     #[serde(default = "looks_first")]
     pub dry_run: bool,
     /// From an answer that was not finished.
     pub cursor: Option<String>,
-    /// Of [`Task::Reap`]: how long a row is dead.
+    /// Of [`Task::Reap`]: how many days a row has been of no use.
     #[serde(default = "three_months")]
     pub days: u16,
 }
 
 #[derive(Debug, thiserror::Error)]
 pub enum InvalidEvent {
-    #[error("the event is not understood: {0}")]
+    #[error("the event is not valid: {0}")]
     Shape(#[from] serde_json::Error),
     #[error("`days` is at least {DAYS_AT_LEAST}")]
     Days,
-    #[error("`cursor` is not one that was answered")]
+    #[error("`cursor` is not from an earlier answer")]
     Cursor,
 }
 
@@ -71,7 +71,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn it_looks_first_unless_it_is_told_otherwise() {
+    fn a_dry_run_is_the_default() {
         let event = Event::parse(&json!({"task": "reap"})).unwrap();
         assert_eq!((event.task, event.dry_run, event.cursor, event.days), (Task::Reap, true, None, 90));
         let event = Event::parse(&json!({"task": "reseal", "dry_run": false, "cursor": "c_1", "days": 30})).unwrap();

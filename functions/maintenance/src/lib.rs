@@ -1,13 +1,12 @@
-//! What an operator runs by hand: seal every pair anew after the sealing key was changed, and remove rows that are dead
-//! for long. No schedule and no route leads here. It is the one function that may delete.
+//! What an operator runs by hand: seal every pair anew after the sealing key was changed, and remove rows that have
+//! been of no use for long. It has no schedule and no route. No other function may delete rows.
 //!
 //! 1. the table is walked page by page, in its own order, a few rows at a time
-//! 2. each row is looked at, and what is to be done to it is done on the condition that it still is as it was read
-//!    ([`Maintenance::reseal`], [`Maintenance::reap`]); a dry run leaves that out
-//! 3. near the deadline it stops between two rows, and answers the cursor from which another run goes on
+//! 2. each row is read, and changed on the condition that it is still as it was read ([`Maintenance::reseal`],
+//!    [`Maintenance::reap`]); a dry run leaves the change out
+//! 3. near the deadline it stops between two rows, and returns the cursor from which another run continues
 //!
-//! A run that died has lost nothing: without a cursor another one finds what is left, since a row that was done is
-//! skipped.
+//! A run that died has lost nothing: another one without a cursor finds what is left, since finished rows are skipped.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -31,11 +30,11 @@ mod reap;
 mod reseal;
 pub use event::{Event, InvalidEvent, Task};
 
-/// Rows at a time. A page of them is all that is ever held.
+/// Rows at a time. At most one page of them is in memory.
 const CONCURRENCY: usize = 8;
 
-/// A row takes four calls, of 8 s each where a service is unwell (`shared::aws::timeouts`). One that holds a replaced
-/// pair, or changes under our hands, may take longer: a run that is ended in the midst of it has lost nothing.
+/// A row takes four calls, of up to 8 s each (`shared::aws::timeouts`). One that holds a replaced pair, or changes
+/// meanwhile, may take longer: a run that is ended in the middle of it has lost nothing.
 const ROW_BUDGET: Duration = Duration::from_secs(35);
 
 pub struct Settings {
@@ -48,11 +47,11 @@ pub struct Settings {
 impl Settings {
     pub fn read(env: &mut Environment) -> Self {
         let kms_key_id = env.required("KMS_KEY_ID");
-        // KMS answers a key's ARN, also where it was asked by an alias. An alias would equal none, and each run seal
-        // everything again.
+        // KMS answers a key's ARN, even if it was asked by an alias. An alias would be equal to none, and each run
+        // would seal everything again.
         let is_a_keys_arn = kms_key_id.starts_with("arn:") && kms_key_id.contains(":key/");
         if !is_a_keys_arn && !kms_key_id.is_empty() {
-            env.problem("KMS_KEY_ID", "must be the ARN of a key, and of no alias");
+            env.problem("KMS_KEY_ID", "must be the ARN of a key, not of an alias");
         }
         Self { connections_table: env.required("CONNECTIONS_TABLE"), kms_key_id, stack: env.stack() }
     }
@@ -82,17 +81,17 @@ pub struct Report {
     /// A dry run's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub would_change: Option<usize>,
-    /// Nothing was to be done to them, or nothing is any more.
+    /// Nothing was to be done to them, or not any more.
     pub skipped: usize,
-    /// By [`shared::failure::FailureClass`]. What has failed is as it was.
+    /// By [`shared::failure::FailureClass`]. A row that failed has not changed.
     pub failed: BTreeMap<&'static str, usize>,
-    /// Whether the walk has come to the table's end.
+    /// Whether the walk has reached the table's end.
     pub finished: bool,
-    /// Where to go on if it has not; null is the table's beginning.
+    /// Where to continue if it has not; null is the table's beginning.
     pub cursor: Option<String>,
 }
 
-/// What became of a row.
+/// The result for a row.
 enum Done {
     Changed,
     Skipped,
@@ -140,7 +139,7 @@ impl Maintenance {
             let done = self.one(event, row).await?;
             match done {
                 Done::Changed if event.dry_run => tracing::info!(task = ?event.task, "the row would be changed"),
-                Done::Changed => tracing::info!(task = ?event.task, "the row is changed"),
+                Done::Changed => tracing::info!(task = ?event.task, "the row was changed"),
                 Done::Skipped => {}
             }
             Ok(done)
@@ -194,7 +193,7 @@ impl Report {
         }
     }
 
-    /// The walk itself.
+    /// A failure of the walk itself.
     fn fail(&mut self, failure: &Failure) {
         failure.log();
         *self.failed.entry(failure.class().as_str()).or_default() += 1;

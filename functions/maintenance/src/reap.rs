@@ -1,4 +1,4 @@
-//! A row that is dead for long.
+//! Removes a row that has been of no use for long.
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ impl Maintenance {
         Ok(if is_done { Done::Changed } else { Done::Skipped })
     }
 
-    /// Its grants are worked off by the schedule; a later run deletes the tombstone. It refuses no journey that the
+    /// The schedule revokes its grants; a later run deletes the tombstone. The tombstone refuses no journey that the
     /// grant itself would not refuse: the customer may be about to come back.
     async fn make_a_tombstone(&self, row: &Row) -> Result<bool, Failure> {
         let Row::Connection(connection) = row else { return Ok(false) };

@@ -1,4 +1,4 @@
-//! The pairs of a row under the key that new connections are sealed under.
+//! Seals the pairs of a row under the key of new connections.
 
 use shared::domain::connection::reseal::{held, reseal};
 use shared::domain::connection::{Row, SealedPair};
@@ -11,12 +11,12 @@ use shared::sealing::{self, SealingContext};
 
 use crate::{Done, Maintenance};
 
-/// How often a row may change under our hands: a refresh stores a pair in an hour, not in a moment.
+/// How often a row may change meanwhile: a refresh stores a pair once an hour or so.
 const TRIES: usize = 3;
 
 impl Maintenance {
-    /// Every row that holds a pair, in every state: the live pair, the one that waits, and those that are still to be
-    /// revoked must open. If one of them does not open, the others are done.
+    /// Every row that holds a pair, in every state: the live pair, the waiting one, and those that are still to be
+    /// revoked must be possible to open. If one of them does not open, the others are sealed anew all the same.
     pub(crate) async fn reseal(&self, mut row: Row, dry_run: bool) -> Result<Done, Failure> {
         let mut all = Ok(Done::Skipped);
         // A refresh seals its successor under the data key that it has read.
@@ -29,8 +29,8 @@ impl Maintenance {
             match self.reseal_one(&mut row, pair.id, &mut data_keys, dry_run).await {
                 Ok(Done::Skipped) => {}
                 Ok(Done::Changed) => all = all.map(|_| Done::Changed),
-                // Another run has been there, whose key may be newer than ours: what it does to the other pairs is left
-                // alone, too (found by the simulator).
+                // Another run has sealed it, perhaps under a newer key than ours: it is left to do the other pairs, too
+                // (found by the simulator).
                 Err(failure @ Failure::Store(_)) => return Err(failure),
                 Err(failure) => all = all.and(Err(failure)),
             }
@@ -54,8 +54,8 @@ impl Maintenance {
         for _ in 0..TRIES {
             let Some(seen) = held(row).into_iter().find(|held| held.id == pair) else { return Ok(Done::Skipped) };
             if !data_keys.contains(&seen.data_key) {
-                // Another run has been there meanwhile, and its key may be newer than ours: two that overtake each
-                // other would seal in turns (found by the simulator). What is right then, the next run sees.
+                // Another run has sealed it meanwhile, perhaps under a newer key: two runs with different keys would
+                // seal in turns (found by the simulator). The next run reads the row again.
                 return Err(StoreError::Unavailable("another run has sealed it meanwhile".to_owned()).into());
             }
             let id = ConnectionId::parse(row.id()).map_err(|_| StoreError::changed_at_every_try())?;
@@ -82,7 +82,7 @@ impl Maintenance {
                     *row = now;
                     return Ok(Done::Changed);
                 }
-                // What is beside it in its place has changed.
+                // Another attribute of the row has changed.
                 Written::ConditionFailed(Some(now)) => *row = now,
             }
         }
@@ -97,8 +97,8 @@ impl Maintenance {
     ) -> Result<SealedPair, Failure> {
         let data_key = self.new_keys.make(id).await?;
         let sealed = sealing::seal(pair, &data_key.plain, context, self.entropy.bytes());
-        // What is about to replace the only copy must open: a key that may make data keys need not be allowed to open
-        // them.
+        // The new data key replaces the only copy, so it must be possible to open: permission to make data keys does
+        // not include permission to open them.
         let again = self.keys.trace(id, &data_key.wrapped).await?;
         if again.wrapped_by != self.settings.kms_key_id {
             return Err(KeyError::NotAccepted(format!("a new data key was wrapped by {}", again.wrapped_by)).into());

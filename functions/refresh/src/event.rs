@@ -1,5 +1,5 @@
-//! What the function is invoked with: the scheduled event, any JSON object (`{"shards": [0, 7]}` limits the run); or
-//! messages of the escrow queue, as SQS's event source mapping hands them over.
+//! The event of an invocation: the scheduled event, any JSON object (`{"shards": [0, 7]}` limits the run); or messages
+//! of the escrow queue, in the form of SQS's event source mapping.
 
 use serde_json::Value;
 use shared::domain::escrow::{Escrowed, InvalidEscrow};
@@ -39,7 +39,7 @@ impl Event {
     }
 }
 
-/// The shards that the event names, each once; all of them where it names none.
+/// The shards that the event names, each once; all of them if it names none.
 pub fn shards(event: &Value) -> Result<Vec<u8>, InvalidEvent> {
     let members = event.as_object().ok_or(InvalidEvent::NotAnObject)?;
     let Some(named) = members.get("shards") else { return Ok(all_shards()) };

@@ -1,13 +1,13 @@
 //! The scheduled refresh: a sweep over every connection that is due.
 //!
 //! 1. the shards of the `due` index in random order, each from its earliest row to the first that is not due yet
-//! 2. each due connection is refreshed, as [`shared::protocol::refresh`] does it for the token route too: a few at a
-//!    time, a little apart; a row without a live pair has its grants revoked ([`shared::protocol::revoke`])
-//! 3. a provider that asks to wait, or that does not know us, ends the run's refreshing; so does the approaching
-//!    deadline
-//! 4. the summary, which is the run's answer and its one line in the log
+//! 2. each due connection is refreshed by [`shared::protocol::refresh`], as in the token route: a few at a time, a
+//!    little apart; a row without a live pair has its grants revoked ([`shared::protocol::revoke`])
+//! 3. a provider that asks to wait, or does not accept the client, ends the refreshing of this run; so does the
+//!    approaching deadline
+//! 4. the summary: the run's answer, and its one line in the log
 //!
-//! A run that does not do its whole work says so: what could not be listed is a failure, and `finished` is false.
+//! A run that does not do all its work reports it: what could not be listed is a failure, and `finished` is false.
 //!
 //! Pairs in escrow come from their queue, and are stored: [`Refresh::replay`].
 //!
@@ -40,15 +40,15 @@ pub use event::{Event, InvalidEvent, Message, shards};
 /// Refreshes in flight. Each holds one request to the provider.
 const CONCURRENCY: usize = 10;
 
-/// Each refresh begins up to this much later than it could, so that ten do not arrive at once.
+/// A random delay up to this long before each refresh, so that ten do not arrive at once.
 const SPREAD: Duration = Duration::from_millis(200);
 
-/// Time that a run must have left to ask for another page of rows, and still end with its summary.
+/// Time that a run must have left to ask for another page of rows, and still write its summary.
 const PAGE_BUDGET: Duration = Duration::from_secs(10);
 
 const DEADLINE_IS_NEAR: &str = "the deadline is near";
 
-/// How many connections must be told to wait, or that the client is unknown, before the run believes that it is meant.
+/// After so many connections were answered "wait" or "unknown client", the run takes it as meant for all of them.
 const ENOUGH: usize = 3;
 
 pub struct Refresh {
@@ -61,31 +61,31 @@ pub struct Refresh {
 }
 
 /// What a run has done. `due` counts connections: `refreshed + adopted + deferred + reauth_required + all of failed`,
-/// where `failed` also counts shards that could not be listed to their end. A row that only has grants to revoke counts
-/// where that failed.
+/// where `failed` also counts shards that could not be listed to their end. A row that only has grants to revoke is
+/// counted if that failed.
 #[derive(Debug, Default, Serialize)]
 pub struct Summary {
     pub due: usize,
     pub refreshed: usize,
     /// Another worker had refreshed it, or it was taken away.
     pub adopted: usize,
-    /// Left for a later run: another worker is at it, it backs off, or this run had to stop.
+    /// Left for a later run: another worker refreshes it, it backs off, or this run had to stop.
     pub deferred: usize,
     /// By [`FailureClass`].
     pub failed: BTreeMap<&'static str, usize>,
     /// Found to need the customer.
     pub reauth_required: usize,
-    /// Seconds until the first access token of the fleet expires; negative if one has. Null with none active.
+    /// Seconds until the first access token of the fleet expires; negative if one has. Null if none is active.
     pub least_remaining_seconds: Option<i64>,
     /// Whether every shard was swept to its end, and every due row was tried.
     pub finished: bool,
-    /// The same as a metric, of a run that was not finished.
+    /// The same as a metric, for a run that was not finished.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unfinished_runs: Option<u8>,
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("a defect of ours: the panic's message stands before this line")]
+#[error("a defect in this product: the panic's message is logged before this line")]
 struct Panicked;
 
 #[derive(Debug, Default, Serialize)]
@@ -100,7 +100,7 @@ pub struct ItemIdentifier {
     pub item_identifier: String,
 }
 
-/// What the sweep meets.
+/// What the sweep finds.
 enum SweepItem {
     /// A row, and whether it has a live pair.
     Due(Due, bool),
@@ -161,9 +161,9 @@ impl Refresh {
                 if locked().must_stop(self.clock.now() + INVOCATION_BUDGET > deadline) {
                     return locked().deferred(&due);
                 }
-                // 2. A defect that one connection's row uncovers must not take others' pairs along.
+                // 2. A panic in one connection's refresh must not lose other connections' pairs.
                 let span = tracing::info_span!("connection", connection = due.key.as_str());
-                // Boxed: of the rows that a sweep looks at, few are due, and the others need no room for a refresh.
+                // Boxed: of the rows that a sweep reads, few are due, and the others need no memory for a refresh.
                 let refresh = Box::pin(self.refresh(&due.key, is_live, deadline)).instrument(span.clone());
                 let outcome = AssertUnwindSafe(refresh).catch_unwind().await;
                 let outcome = outcome.ok();
@@ -197,7 +197,7 @@ impl Refresh {
         let mut not_replayed = NotReplayed::default();
         for message in messages {
             let done = match message.escrowed {
-                // It stays in the queue, whose alarm brings a person (decision 0007).
+                // It stays in the queue, whose alarm calls a person (decision 0007).
                 Err(error) => {
                     FailureClass::InconsistentRow.log(&error);
                     false
@@ -257,7 +257,7 @@ impl Refresh {
                 let later = page.rows.iter().find(|row| !is_due(row)).map(|row| SweepItem::Later(row.expires_at));
                 let next = if later.is_some() { None } else { page.next.map(Some) };
                 let due = page.rows.into_iter().filter(is_due).map(move |due| {
-                    // The token of a connection that was given up is missed by no caller.
+                    // A connection that was given up does not count: no caller waits for its token.
                     let expires_at = due.expires_at.filter(|_| is_live);
                     SweepItem::Due(Due { expires_at, ..due }, is_live)
                 });
@@ -349,7 +349,7 @@ impl Run {
         self.summary.due += 1;
     }
 
-    /// What one connection's failure says about all others.
+    /// What one connection's failure means for all others.
     fn apply_backpressure(&mut self, failure: &Failure) {
         match failure {
             Failure::Provider(ProviderError::Throttled { status, retry_after }) => {
@@ -372,7 +372,7 @@ impl Run {
     }
 }
 
-/// Every shard there is, and the one of the rows without a live pair.
+/// All shards, and the one of the rows without a live pair.
 pub fn all_shards() -> Vec<u8> {
     (0..SHARDS).chain([VACANT_SHARD]).collect()
 }

@@ -1,14 +1,14 @@
 //! `/v1/connections/{id}/token`: answers a live access token.
 //!
 //! `GET ?min_ttl=` answers the stored token while it is fresh enough, and refreshes it otherwise. `POST
-//! {rejected_version}` says that WebinarGeek refused the token of that version: it is refreshed if it is still the
+//! {rejected_version}` reports that WebinarGeek refused the token of that version: it is refreshed if it is still the
 //! current one, and never answered again.
 //!
-//! 1. read the row: a token that is fresh enough, and that the schedule is not about to end, is opened and answered
-//! 2. a refresh is under way: wait for its end, for two seconds where the stored token still lives
-//! 3. refresh, as [`shared::protocol::refresh`] does it for the schedule too
-//! 4. no new pair to be had: a stored token that still lives is answered, otherwise the caller learns why and until
-//!    when
+//! 1. read the row: a token that is fresh enough, and not due for the schedule, is opened and answered
+//! 2. a refresh is under way: wait for its end, for two seconds where the stored token is still valid
+//! 3. refresh by [`shared::protocol::refresh`], as the schedule does
+//! 4. no new pair is available: a stored token that is still valid is answered, otherwise the reason and the time to
+//!    wait
 //!
 //! The answer: `{access_token, token_type, expires_at, version, cache_until}`.
 
@@ -35,7 +35,7 @@ const MIN_TTL_DEFAULT: u64 = 120;
 const MIN_TTL_LONGEST: u64 = 86_400;
 
 /// How far apart, and how often, a caller looks for the pair of a refresh that is under way: for 10 s in all, or for at
-/// most 2 s where the stored token still lives.
+/// most 2 s where the stored token is still valid.
 const POLL_EVERY: Duration = Duration::from_millis(200);
 const POLL_ATTEMPTS: u32 = 40;
 const POLL_ATTEMPTS_WITH_A_TOKEN: u32 = 8;
@@ -54,32 +54,34 @@ pub enum TokenError {
     Invalid(Problem),
     #[error("there is no live connection of this id")]
     NotFound,
+    #[error("the connection waits for its confirmation")]
+    Unconfirmed,
     #[error("the customer must connect again")]
     ReauthRequired(ConnectionId),
     #[error("another worker's refresh has not ended yet")]
     Wait { until: Timestamp },
-    /// Now, or before, and it backs off. Its cause stands in the log where it failed.
-    #[error("no token that lives: {}", .class.as_str())]
+    /// It failed now, or before and backs off. The cause was logged where it failed.
+    #[error("no valid token: {}", .class.as_str())]
     Failed { class: FailureClass, retry_at: Option<Timestamp> },
 }
 
-/// What a caller will take.
+/// Which tokens the caller accepts.
 struct Wanted {
     min_ttl: Duration,
-    /// Only tokens of later versions will do.
+    /// Only tokens of later versions are accepted.
     rejected: i64,
 }
 
 impl Wanted {
-    /// From its due time on a token is refreshed and not handed out: the schedule may end it in the next moment. So may
-    /// a refresh that is under way.
+    /// From its due time on a token is refreshed and not handed out: the schedule may end it at any moment. So may a
+    /// refresh that is under way.
     fn is_met_by(&self, connection: &Connection, now: Timestamp) -> bool {
         let is_about_to_end =
             connection.has_refresh_token && (connection.refresh_at <= now || is_leased(connection, now));
         self.accepts(connection, now) && connection.is_fresh_for(self.min_ttl, now) && !is_about_to_end
     }
 
-    /// Whether a token is better than none.
+    /// Whether the caller accepts this token when there is no newer one.
     fn accepts(&self, connection: &Connection, now: Timestamp) -> bool {
         connection.version > self.rejected && connection.access_token_lives(now)
     }
@@ -89,8 +91,8 @@ fn is_leased(connection: &Connection, now: Timestamp) -> bool {
     connection.lease.as_ref().is_some_and(|lease| lease.until >= now)
 }
 
-/// A refresh is under way, or may be, which may end the stored token in the next moment: no caller is told to keep it.
-/// `refresh_at` does not say so, since a refresh on demand has moved it behind its lease.
+/// A refresh is under way, or may be, and may end the stored token at any moment: `cache_until` must not be later.
+/// `refresh_at` does not show it, since a refresh on demand has moved it behind its lease.
 fn about_to_end(mut connection: Connection, now: Timestamp) -> Connection {
     connection.refresh_at = connection.refresh_at.min(now);
     connection
@@ -179,7 +181,7 @@ impl Token {
                 }
                 Outcome::NeedsCustomer(_) => return Err(TokenError::ReauthRequired(id)),
                 Outcome::Paused { until } => {
-                    // A worker that could not read of the pause may refresh all the same.
+                    // A worker that could not read the pause may still refresh.
                     break (backs_off(FailureClass::Throttled, until), about_to_end(connection, now));
                 }
                 Outcome::Gone => return Err(TokenError::NotFound),
@@ -203,7 +205,7 @@ impl Token {
         Err(error)
     }
 
-    /// Looks at the row until it has what is wanted, or its lease is released. `None` when that takes too long, or the
+    /// Reads the row until it has what is wanted, or its lease is released. `None` when that takes too long, or the
     /// process that had the lease has died.
     async fn watch(
         &self,
@@ -235,7 +237,11 @@ impl Token {
     async fn read(&self, id: &ConnectionId) -> Result<Connection, TokenError> {
         match self.connections.row(id).await {
             Ok(Some(Row::Connection(connection))) => Ok(*connection),
-            Ok(Some(Row::Tombstone(_)) | None) => Err(TokenError::NotFound),
+            Ok(Some(Row::Tombstone(tombstone))) => match tombstone.state() {
+                State::AwaitingConfirmation { .. } => Err(TokenError::Unconfirmed),
+                _ => Err(TokenError::NotFound),
+            },
+            Ok(None) => Err(TokenError::NotFound),
             Ok(Some(Row::Unreadable(unreadable))) => {
                 let retry_at = Some(self.refreshing.quarantine.put_off(&unreadable, PutOffBy::Caller).await);
                 let failure = Failure::Store(StoreError::from(unreadable));
@@ -259,6 +265,11 @@ impl Token {
         match error {
             TokenError::Invalid(problem) => problem,
             TokenError::NotFound => Problem::new(Code::NotFound, "there is no such connection"),
+            TokenError::Unconfirmed => Problem::new(
+                Code::Unconfirmed,
+                "the customer has approved: POST /v1/connect-sessions/{id}/confirm with the confirmation that the \
+                 browser has brought to return_to",
+            ),
             TokenError::ReauthRequired(id) => Problem::new(
                 Code::ReauthRequired,
                 format!(
@@ -276,13 +287,13 @@ impl Token {
     }
 }
 
-/// A failure outside of a refresh, which logs its own.
+/// A failure outside of a refresh: a refresh logs its own.
 fn failed(failure: Failure) -> TokenError {
     failure.log();
     TokenError::Failed { class: failure.class(), retry_at: None }
 }
 
-/// An earlier failure is waited after.
+/// An earlier failure backs off.
 fn backs_off(class: FailureClass, until: Timestamp) -> TokenError {
     TokenError::Failed { class, retry_at: Some(until) }
 }
@@ -295,7 +306,7 @@ fn explain(class: FailureClass) -> (Code, &'static str) {
         FailureClass::BusUnavailable => (Code::Unavailable, "the event bus could not be used"),
         FailureClass::Frozen => (Code::Unavailable, "the process stood still for too long"),
         FailureClass::InconsistentRow => (Code::Misconfigured, "the stored row cannot be read"),
-        FailureClass::Panic => (Code::Misconfigured, "a defect of ours"),
+        FailureClass::Panic => (Code::Misconfigured, "a defect in this product"),
         FailureClass::Unopenable => (Code::Misconfigured, "the stored tokens do not open with this stack's key"),
         FailureClass::SecretUnavailable => (Code::Misconfigured, "the client secret could not be read"),
         FailureClass::InvalidClient => (Code::Misconfigured, "WebinarGeek does not accept the client id and secret"),
@@ -328,7 +339,7 @@ fn min_ttl(request: &Request) -> Result<Duration, Problem> {
         return Err(Problem::field(unknown.to_owned(), "is unknown; the only parameter is min_ttl"));
     }
     let invalid = || Problem::field("min_ttl", format!("must be a number of seconds between 0 and {MIN_TTL_LONGEST}"));
-    let seconds = match query.only("min_ttl").map_err(|_| Problem::field("min_ttl", "is there more than once"))? {
+    let seconds = match query.only("min_ttl").map_err(|_| Problem::field("min_ttl", "is included more than once"))? {
         None => MIN_TTL_DEFAULT,
         Some(text) if text.starts_with('+') => return Err(invalid()),
         Some(text) => text.parse().map_err(|_| invalid())?,

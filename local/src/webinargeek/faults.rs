@@ -1,4 +1,4 @@
-//! Misbehaviour on demand.
+//! Faults on demand.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard};
@@ -12,15 +12,15 @@ use http::{HeaderValue, StatusCode};
 use serde::Deserialize;
 use shared::ports::Clock;
 
-/// How a request to the token endpoint is answered in place of what is right.
+/// How a request to the token endpoint is answered in place of the right answer.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fault {
     pub answer: Answer,
-    /// Only requests of this grant type, or `revoke`; any request to the token endpoint, where there is none.
+    /// Only requests of this grant type, or `revoke`; without it, any request to the token endpoint.
     #[serde(default)]
     pub grant_type: Option<String>,
-    /// Whether the request is carried out all the same: a code is spent, a pair rotated, its answer lost.
+    /// Whether the request is carried out nevertheless: a code is spent, a pair rotated, its answer lost.
     #[serde(default)]
     pub carried_out: bool,
     /// How many requests.
@@ -35,9 +35,9 @@ fn once() -> u32 {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Answer {
-    /// Nothing, for half a minute.
+    /// No answer, for half a minute.
     Hang,
-    /// The connection breaks within the answer.
+    /// The connection breaks during the answer.
     Break,
     /// 200 with a page of HTML.
     Html,
@@ -49,16 +49,16 @@ pub enum Answer {
     Late(u64),
     /// The right answer without these members.
     Without(Vec<String>),
-    /// The right answer, with this for its `Date`.
+    /// The right answer, with this `Date`.
     Dated(String),
-    /// A status, with a JSON body that says `error` and a `Retry-After` where they are given.
+    /// A status, with `error` in a JSON body and `Retry-After` if they are given.
     Status { status: u16, error: Option<String>, retry_after: Option<String> },
 }
 
-/// What a request to the revocation endpoint is called among the grant types.
+/// The name of a request to the revocation endpoint among the grant types.
 pub const REVOKE: &str = "revoke";
 
-/// Faults that wait for their requests, and how many requests there were, by grant type.
+/// Faults that wait for their requests, and the number of requests so far, by grant type.
 #[derive(Default)]
 pub struct Faults {
     waiting: Mutex<VecDeque<Fault>>,
@@ -70,7 +70,7 @@ impl Faults {
         locked(&self.waiting).push_back(fault);
     }
 
-    /// From now on everything is right.
+    /// From now on every answer is right.
     pub fn clear(&self) {
         locked(&self.waiting).clear();
     }
@@ -83,7 +83,7 @@ impl Faults {
         locked(&self.requests).clone()
     }
 
-    /// How many requests of a grant type there were.
+    /// The number of requests of a grant type so far.
     pub fn requested(&self, request: &str) -> usize {
         locked(&self.requests).get(request).copied().unwrap_or_default()
     }

@@ -1,4 +1,4 @@
-//! What the simulated provider knows: codes and tokens, one row for both tokens of a pair, as Doorkeeper has it.
+//! The simulated provider's codes and tokens: one row for both tokens of a pair, as in Doorkeeper.
 
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard};
@@ -14,13 +14,13 @@ use crate::StartError;
 /// What a refresh does to the old pair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rotation {
-    /// It dies when the new access token is first used: Doorkeeper with the column `previous_refresh_token`.
+    /// It ends when the new access token is first used: Doorkeeper with the column `previous_refresh_token`.
     Grace,
-    /// It dies at once: Doorkeeper without it.
+    /// It ends at once: Doorkeeper without it.
     Strict,
     /// Only its access token is replaced.
     Never,
-    /// It dies at once, and all that came of it when it is used again (RFC 9700 section 4.14.2).
+    /// It ends at once, and its reuse ends all tokens that were refreshed from it (RFC 9700 section 4.14.2).
     ReuseDetection,
 }
 
@@ -82,7 +82,7 @@ impl Grants {
         self.own(code, &self.signed_in());
     }
 
-    /// From now on this customer is the one who approves.
+    /// From now on this customer approves.
     pub fn sign_in(&self, account: &str) {
         self.execute("DELETE FROM signed_in", params![]);
         self.execute("INSERT INTO signed_in VALUES (?1)", params![account]);
@@ -96,7 +96,7 @@ impl Grants {
         self.execute("INSERT INTO owners VALUES (?1, ?2)", params![secret, account]);
     }
 
-    /// Whose a code or a token is.
+    /// The customer that a code or a token belongs to.
     pub fn owner(&self, secret: &str) -> String {
         let sql = "SELECT account FROM owners WHERE secret = ?1";
         self.row(sql, params![secret], |row| row.get(0)).unwrap_or_else(|| "1".to_owned())
@@ -107,7 +107,7 @@ impl Grants {
         self.row(sql, params![code], |row| row.get(0)).unwrap_or(false)
     }
 
-    /// The pair of a code that is live, unused and its sender's own.
+    /// Exchanges a code that is live, unused and its sender's own for a pair.
     pub fn redeem(
         &self,
         code: &str,
@@ -127,7 +127,7 @@ impl Grants {
         Some(self.issue(fresh, None, client_id, scope, (&self.owner(code), now)))
     }
 
-    /// The next pair of a refresh token that is not revoked. Its age does not matter.
+    /// Exchanges a refresh token that is not revoked for a pair. Its age does not matter.
     pub fn refresh(
         &self,
         refresh_token: &str,
@@ -145,7 +145,7 @@ impl Grants {
         let previous = Some(refresh_token);
         match self.rotation {
             Rotation::Strict | Rotation::ReuseDetection => {
-                // Of two that come at once, one is first.
+                // Of two requests at once, one is first.
                 let revoked = self.execute(
                     "UPDATE tokens SET revoked = 1 WHERE refresh = ?1 AND revoked = 0",
                     params![refresh_token],
@@ -182,7 +182,7 @@ impl Grants {
         Pair { access_token, refresh_token, expires_in, scope }
     }
 
-    /// An access token is used. With a grace, the first use of a new one ends the pair that it was made from.
+    /// Uses an access token. With a grace, the first use of a new one ends the pair that it was made from.
     pub fn present(&self, access_token: &str, now: Timestamp) -> Result<LiveToken, &'static str> {
         let sql = "SELECT client_id, scope, created_at + expires_in, revoked, previous FROM tokens WHERE access = ?1";
         let found = self.row(sql, params![access_token], |row| {
@@ -203,7 +203,7 @@ impl Grants {
         Ok(LiveToken { client_id, scope, expires_in: expires_at - now.unix() })
     }
 
-    /// Either token ends the pair. False for another client's; an unknown token is as good as revoked.
+    /// Either token ends the pair. False for another client's token; an unknown token counts as revoked.
     pub fn revoke(&self, token: &str, client_id: &str) -> bool {
         let sql = "SELECT client_id FROM tokens WHERE access = ?1 OR refresh = ?1";
         let owner: Option<String> = self.row(sql, params![token], |row| row.get(0));
@@ -221,7 +221,7 @@ impl Grants {
         self.execute(sql, params![refresh_token]);
     }
 
-    /// The customer takes the access away, on the provider's own pages.
+    /// The customer withdraws the access, on the provider's own pages.
     pub fn revoke_all(&self) {
         self.execute("UPDATE tokens SET revoked = 1", params![]);
     }

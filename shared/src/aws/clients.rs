@@ -1,4 +1,4 @@
-//! The clients of the AWS services, and what they are to the protocol.
+//! The clients of the AWS services, and which ports they implement.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ pub struct Clients {
     pub dynamodb: dynamodb::Client,
     pub kms: kms::Client,
     pub secrets_manager: secrets_manager::Client,
-    /// Where a pair waits that the table does not take.
+    /// The queue for pairs that the table does not accept.
     pub escrow: Arc<dyn Escrow>,
 }
 

@@ -29,7 +29,8 @@ impl PutEvents for EventBus {
                 self.client.put_events().set_entries(Some(entries.iter().map(|entry| self.entry(entry)).collect()));
             let answer = request.send().await;
             let answer = answer.map_err(|error| BusError { taken: before, why: Chain(&error).to_string() })?;
-            // A call that succeeds may have failed for some of its entries: each is answered for, in order.
+            // A call that succeeds may have failed for some of its entries: the answer has one result for each, in
+            // order.
             let answers = answer.entries();
             let taken = answers.iter().take_while(|answer| answer.event_id().is_some()).count();
             if taken < entries.len() || answer.failed_entry_count() > 0 {

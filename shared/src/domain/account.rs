@@ -1,4 +1,4 @@
-//! Whose account a connection is for, as far as the provider tells.
+//! Whose account a connection is for, as far as the provider says.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +12,7 @@ use super::write::{Change, Test, Write, WriteName, clause};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Account {
-    /// The provider's own.
+    /// The provider's own id.
     pub id: String,
     #[serde(deserialize_with = "Option::deserialize")]
     pub company: Option<String>,
@@ -24,7 +24,7 @@ pub struct Account {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KnownAccount {
     pub account: Account,
-    /// Another connection of the same account. Some providers end its grant without a word.
+    /// Another connection of the same account. Some providers end its grant without notice.
     pub also_connected_as: Option<String>,
 }
 
@@ -47,23 +47,22 @@ impl KnownAccount {
             set(attributes::ACCOUNT_COMPANY, account.company.as_deref()),
             set(attributes::ACCOUNT_EMAIL, account.email.as_deref()),
         ];
-        // Nothing is removed: this write, repeated by the transport, may come after the one that has found another
-        // connection.
+        // Nothing is removed: the transport may repeat this write after the one that has found another connection.
         changes.extend(also_connected_as.as_deref().map(|other| Change::Set(attributes::ACCOUNT_ALSO, other.into())));
         changes
     }
 }
 
-/// The row that says which connection an account has. Its key is outside the grammar of connection ids, and no index
-/// has it.
+/// The row that says which connection an account has. Its key is outside the grammar of connection ids, and the row is
+/// in no index.
 pub fn key(account_id: &str) -> String {
     format!("#account#{}", digest::sha256(account_id))
 }
 
 const CLAIMED_BY: &str = "connection";
 
-/// Claims the account for a connection: it is free, or already claimed by it, or by `gone`, which no longer has the
-/// account.
+/// Claims the account for a connection. Allowed if the account is free, is already claimed by this connection, or is
+/// claimed by `gone`, which no longer has the account.
 pub fn claim(account: &Account, id: &ConnectionId, gone: Option<&str>) -> Write {
     let mut tests = vec![Test::Absent(CLAIMED_BY), Test::Equals(CLAIMED_BY, id.as_str().into())];
     tests.extend(gone.map(|gone| Test::Equals(CLAIMED_BY, gone.into())));
@@ -75,12 +74,12 @@ pub fn claim(account: &Account, id: &ConnectionId, gone: Option<&str>) -> Write 
     }
 }
 
-/// The connection that a refused claim has found.
+/// The connection that holds the claim, from the row of a claim that failed.
 pub fn parse_claim(row: &Item) -> Result<ConnectionId, BadAttribute> {
     ConnectionId::parse(row.string(CLAIMED_BY)?).map_err(|_| BadAttribute(CLAIMED_BY))
 }
 
-/// Notes the account on a connection, for the live pair that was asked with.
+/// Notes the account on a connection. The live pair must be the one that was used for the request.
 pub fn identify(id: &ConnectionId, pair: PairId, known: &KnownAccount) -> Write {
     Write {
         name: WriteName::Identify,
@@ -93,7 +92,7 @@ pub fn identify(id: &ConnectionId, pair: PairId, known: &KnownAccount) -> Write 
     }
 }
 
-/// Notes it for a pair that waits for its confirmation.
+/// Notes the account for a pair that waits for its confirmation.
 pub fn identify_waiting(id: &ConnectionId, pair: PairId, account: &Account) -> Write {
     let text = serde_json::to_string(account).expect("texts are JSON");
     Write {

@@ -19,7 +19,7 @@ pub use failure::{FailedJourney, JourneyFailure};
 pub struct StateHash(String);
 
 impl StateHash {
-    /// `None` for a text that no state of ours ever was.
+    /// `None` for a text that cannot be a state of ours.
     pub fn of(state: &State) -> Option<Self> {
         digest::is_base64url_of_32_bytes(state.expose()).then(|| Self(digest::sha256(state.expose())))
     }
@@ -33,7 +33,7 @@ impl StateHash {
         &self.0
     }
 
-    /// Eight characters: names the attempt in a log and in its cookie, and opens nothing.
+    /// Eight characters: names the attempt in a log and in its cookie, and gives no access.
     pub fn fingerprint(&self) -> &str {
         &self.0[..8]
     }
@@ -85,7 +85,7 @@ pub struct Attempt {
     pub phase: Phase,
     /// How it failed, so far: shown again when the page is reloaded.
     pub failure: Option<FailedJourney>,
-    /// Since when an invocation has it.
+    /// When an invocation took it.
     pub taken_at: Option<Timestamp>,
 }
 

@@ -26,11 +26,11 @@ use super::connection_id::ConnectionId;
 use super::failure_class::FailureClass;
 use super::item::{Item, Unreadable};
 use super::order::Order;
-use super::session::SessionMark;
+use super::session::{SessionId, SessionMark};
 use super::time::Timestamp;
 use super::token_pair::PairId;
 use revocation::Revocations;
-use waiting::Waiting;
+use waiting::{Confirmed, Waiting};
 
 pub mod attributes;
 mod codec;
@@ -44,6 +44,11 @@ pub mod revocation;
 pub mod schedule;
 pub mod waiting;
 
+/// The third failure in a row degrades a connection. Its schedule leaves room for four runs before the access token
+/// ends: one failure is a blip that the next run mends, a second may be the refusal that is asked for again, and with
+/// the third most of that room is used up.
+const DEGRADED_AFTER: i64 = 3;
+
 /// A row, as every read, page, index and written image returns it.
 #[derive(Clone, Debug)]
 pub enum Row {
@@ -52,7 +57,7 @@ pub enum Row {
     Unreadable(Unreadable),
 }
 
-/// Where a connection id stands: what events, status, list, token route and metrics say is taken from this alone.
+/// The state of a connection id: events, status, list, token route and metrics are derived from this alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
     /// Its access token is kept fresh and handed out.
@@ -96,8 +101,8 @@ pub struct Connection {
     pub has_refresh_token: bool,
     /// Whether its grant has ever had an access token: false only after an import.
     pub has_been_refreshed: bool,
-    /// Whether this grant, or one that it has replaced, has had an access token: its integrator was told that it is
-    /// connected.
+    /// Whether this grant, or one that it has replaced, has had an access token: the integrator has received
+    /// `connected`.
     pub was_connected: bool,
     pub token_type: String,
     pub scope: Option<String>,
@@ -116,29 +121,29 @@ pub struct Connection {
     pub granted_by: GrantMark,
     /// The last time that the row was disconnected, before this grant.
     pub disconnected: Option<Order>,
-    /// The newest connect session that has brought a grant to this row.
+    /// The newest connect session that has stored a grant in this row.
     pub session: Option<SessionMark>,
-    /// The hash of the confirmation that has made the live pair live.
-    pub confirmed: Option<String>,
+    /// What has made the live pair live, where it waited before.
+    pub confirmed: Option<Confirmed>,
     pub account: Option<KnownAccount>,
     pub waiting: Option<Waiting>,
     pub revocations: Revocations,
 }
 
-/// Who refreshes the pair at present.
+/// The worker that refreshes the pair at present.
 #[derive(Clone, Debug)]
 pub struct Lease {
     pub owner: String,
     pub until: Timestamp,
 }
 
-/// What has become of the requests that were made with the stored pair.
+/// The results of the requests that were made with the stored pair.
 #[derive(Clone, Debug, Default)]
 pub struct Journal {
     /// Leases taken on this pair.
     pub leases: i64,
-    /// Those of them that are known not to have rotated the pair. More leases than answers: a rotation may have been
-    /// lost.
+    /// Those of them that are known not to have rotated the pair. If there are more leases than answers, a rotation may
+    /// have been lost.
     pub answered: i64,
     /// Failures in a row.
     pub failures: i64,
@@ -152,30 +157,30 @@ pub struct Journal {
     pub refusal_window: Option<i64>,
 }
 
-/// Which of a customer's grants a pair goes back to.
+/// The grant that a pair was refreshed from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GrantMark {
-    /// The attempt, or the import.
+    /// The name of the attempt or of the import.
     pub name: String,
     pub order: Order,
 }
 
-/// A row without a live pair: what is left of a connection that was taken away, or what a pair stands on that waits for
-/// its first confirmation. A journey that began before the disconnect, or by a used link, does not replace it.
+/// A row without a live pair: the rest of a connection that was taken away, or the row in which a first pair waits for
+/// its confirmation. A journey that began before the disconnect, or through a used link, does not replace it.
 #[derive(Clone, Debug)]
 pub struct Tombstone {
     pub id: ConnectionId,
-    /// Of the last pair that was live; 0 if there has been none. It goes on growing if the customer comes back.
+    /// The version of the last live pair; 0 if there was none. It goes on growing if the customer comes back.
     pub version: i64,
     /// See [`revision`].
     pub revision: i64,
-    /// Since when there is no live pair.
+    /// When the last live pair ended.
     pub since: Timestamp,
-    /// When the schedule looks at it; `None` where nothing is left to do.
+    /// When the schedule looks at the row; `None` where nothing is left to do.
     pub refresh_at: Option<Timestamp>,
     /// The disconnect; `None` where nothing was ever connected.
     pub disconnected: Option<Order>,
-    /// Whether all grants were revoked, as far as it is known.
+    /// Whether all grants were revoked, as far as is known.
     pub revocation: Option<disconnect::RevocationOutcome>,
     pub session: Option<SessionMark>,
     pub waiting: Option<Waiting>,
@@ -183,7 +188,7 @@ pub struct Tombstone {
 }
 
 impl Row {
-    /// `key` is the row's key, which an unreadable row is named by.
+    /// `key` is the row's key: an unreadable row is named by it.
     pub fn parse(key: &str, item: &Item) -> Self {
         codec::parse(item).unwrap_or_else(|bad| Self::Unreadable(item.unreadable(key, bad)))
     }
@@ -238,6 +243,12 @@ impl Row {
         }
     }
 
+    /// Whether the live pair was confirmed by this session, with a confirmation of this hash where one is given.
+    pub fn is_confirmed(&self, session: &SessionId, hash: Option<&str>) -> bool {
+        let confirmed = self.live().and_then(|live| live.confirmed.as_ref());
+        confirmed.is_some_and(|by| by.session == *session && hash.is_none_or(|hash| by.hash == hash))
+    }
+
     pub fn session(&self) -> Option<&SessionMark> {
         match self {
             Self::Connection(connection) => connection.session.as_ref(),
@@ -275,8 +286,8 @@ impl Tombstone {
 }
 
 impl State {
-    /// Since when only its customer can help, where no refresh is tried any more: a refusal that says nothing about the
-    /// grant may end.
+    /// Since when only its customer can help, and no refresh is tried any more. Refusals that say nothing about the
+    /// grant are excluded: they may end.
     pub fn given_up_since(self) -> Option<Timestamp> {
         match self {
             Self::NeedsCustomer { why, since } if why != FailureClass::Refused => Some(since),
@@ -291,19 +302,24 @@ impl State {
 }
 
 impl Connection {
-    /// Whether the access token lives at least `min_ttl` longer, or half of the lifetime that the provider grants where
-    /// that is less: a `min_ttl` that no token can meet must not refresh again and again.
+    /// Whether the access token lives at least `min_ttl` longer, or half of the lifetime that the provider grants if
+    /// that is less: otherwise a `min_ttl` that no token can meet would refresh again and again.
     pub fn is_fresh_for(&self, min_ttl: Duration, now: Timestamp) -> bool {
         self.expires_at > now + min_ttl.min(self.lifetime / 2)
+    }
+
+    /// Whether its refreshes fail, and a token may soon be missing.
+    pub fn is_degraded(&self) -> bool {
+        self.state == State::Active && (self.is_quarantined || self.journal.failures >= DEGRADED_AFTER)
     }
 
     pub fn access_token_lives(&self, now: Timestamp) -> bool {
         self.has_been_refreshed && self.expires_at > now
     }
 
-    /// Until when a caller may keep the access token. The schedule ends it then: a provider may end the old access
-    /// token with the refresh. A refresh and its use take some seconds, of a short-lived token at most a quarter of its
-    /// life.
+    /// Until when a caller may keep the access token. The schedule refreshes then, and a provider may end the old
+    /// access token with the refresh. Some seconds remain for a refresh and a use: at most a quarter of the lifetime of
+    /// a short-lived token.
     pub fn cache_until(&self) -> Timestamp {
         self.refresh_at.min(self.expires_at - (self.lifetime / 4).min(Duration::from_secs(30)))
     }

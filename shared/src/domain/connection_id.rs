@@ -1,4 +1,4 @@
-//! The id of a connection: the integrator's own name for a customer, or one that we mint.
+//! The id of a connection: the integrator's own name for a customer, or one that we generate.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! SHA-256 in base64url without padding: how a secret is named without being known.
+//! SHA-256 in base64url without padding: a name for a secret that does not reveal it.
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest::{SHA256, digest};
@@ -19,8 +19,8 @@ pub fn is_equal(one: &str, other: &str) -> bool {
     verify_slices_are_equal(one.as_bytes(), other.as_bytes()).is_ok()
 }
 
-/// Whether a text has the form that 32 bytes in base64url have: what is not of this form was never ours, and no store
-/// is asked.
+/// Whether a text has the form of 32 bytes in base64url. A text without this form was never ours, so the store is not
+/// asked.
 pub fn is_base64url_of_32_bytes(text: &str) -> bool {
     text.len() == 43 && URL_SAFE_NO_PAD.decode(text).is_ok_and(|bytes| bytes.len() == 32)
 }

@@ -8,7 +8,7 @@ use super::connection::grant::{NewGrant, NewPair};
 use super::connection_id::ConnectionId;
 use super::token_pair::PairId;
 
-/// Each member is there, also where it is null (`deserialize_with`, here and in what it holds: without it serde takes a
+/// Each member is there, also where it is null (`deserialize_with`, here and in its parts: by default serde takes a
 /// missing member for null).
 const FORMAT_VERSION: i64 = 1;
 
@@ -16,29 +16,29 @@ const FORMAT_VERSION: i64 = 1;
 #[serde(rename_all = "snake_case")]
 pub enum Escrowed {
     Refreshed(Box<RefreshedPair>),
-    /// Of a customer's grant.
+    /// A pair of a customer's grant.
     Granted(Box<NewGrant>),
 }
 
-/// The pair of a refresh, and what it is stored on.
+/// The pair of a refresh, and what its commit needs.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RefreshedPair {
     pub id: ConnectionId,
     /// The pair that it was made from.
     pub predecessor: PairId,
-    /// The version that it becomes.
+    /// Its version once it is stored.
     pub version: i64,
-    /// The grant that it goes back to.
+    /// The grant that it was refreshed from.
     pub granted_by: String,
-    /// Whose account it is for, where that is known.
+    /// Whose account it is for, if known.
     #[serde(deserialize_with = "Option::deserialize")]
     pub account_id: Option<String>,
     pub new: NewPair,
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("the message is no pair in escrow, or of another format version")]
+#[error("the message is not a pair in escrow, or has another format version")]
 pub struct InvalidEscrow;
 
 #[derive(Serialize, Deserialize)]

@@ -12,7 +12,7 @@ pub enum FailureClass {
     Throttled,
     UnknownOutcome,
     InvalidGrant,
-    /// `invalid_grant`, where an earlier answer that never arrived may have rotated the pair.
+    /// `invalid_grant`, where a lost answer before it may have rotated the pair.
     AmbiguousRotation,
     InvalidClient,
     Refused,
@@ -74,13 +74,13 @@ impl FailureClass {
         Self::ALL.into_iter().find(|class| class.as_str() == text)
     }
 
-    /// Who can mend it: what the alarms tell apart.
+    /// Who can repair it: the alarms tell these apart.
     pub fn cause(self) -> &'static str {
         match self {
-            // Our deployment: nothing gets better by itself.
+            // Our deployment: it does not recover by itself.
             Self::SecretUnavailable | Self::InvalidClient | Self::ForeignClient => "configuration",
             Self::Unreachable | Self::Throttled | Self::UnknownOutcome | Self::Refused => "provider",
-            // One customer, who has taken the access away, or never gave the right to refresh.
+            // One customer, who has withdrawn the access, or never granted a refresh token.
             Self::InvalidGrant | Self::AmbiguousRotation | Self::NoRefreshToken => "customer",
             Self::StoreUnavailable
             | Self::KeyUnavailable

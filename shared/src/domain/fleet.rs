@@ -7,7 +7,7 @@ use super::item::{BadAttribute, Item};
 use super::time::Timestamp;
 use super::write::{Change, Test, Write, WriteName, clause};
 
-/// Until when the provider has asked everybody to wait.
+/// Until when the provider has asked all clients to wait.
 pub const PAUSE: &str = "#pause";
 
 /// How long refusals are counted together.
@@ -23,7 +23,7 @@ pub fn key(window: i64) -> &'static str {
     if window.rem_euclid(2) == 0 { "#refusals-even" } else { "#refusals-odd" }
 }
 
-/// Puts the fleet's next request off. A shorter pause never ends a longer one.
+/// Delays the fleet's next request. A shorter pause never ends a longer one.
 pub fn pause(until: Timestamp) -> Write {
     Write {
         name: WriteName::Pause,
@@ -108,8 +108,8 @@ impl Tally {
         }
     }
 
-    /// Whether so many are refused that it is our configuration or the provider's outage, and not the customers: at
-    /// least five connections, and a fifth of those that were tried. A fleet of one never looks like that.
+    /// Whether so many connections are refused that the cause is our configuration or the provider's outage, and not
+    /// the customers: at least five, and a fifth of those that were tried. A fleet of one never reaches this.
     pub fn exceeds_refusal_threshold(self) -> bool {
         self.refused >= 5 && self.refused * 5 >= self.refused + self.refreshed
     }

@@ -1,4 +1,4 @@
-//! A row as the tables hold it, before it is parsed into what it means.
+//! A row as the tables hold it, before it is parsed.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -12,7 +12,7 @@ pub enum Value {
     S(String),
     N(i64),
     B(Vec<u8>),
-    /// Of a type that is never written here, or a number that is no integer. It makes its row unreadable, and no other.
+    /// A type that is never written here, or a number that is not an integer. It makes its own row unreadable.
     Other,
 }
 
@@ -58,7 +58,7 @@ impl From<Vec<u8>> for Value {
     }
 }
 
-/// By attribute. The names that we write are constants, and a copy of a row does not copy them.
+/// Keyed by attribute. The names that we write are constants, and a copy of a row does not copy them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Item(pub BTreeMap<Cow<'static, str>, Value>);
 
@@ -76,7 +76,7 @@ pub struct BadAttribute(pub &'static str);
 pub struct Unreadable {
     pub key: String,
     pub attribute: &'static str,
-    /// What stands there.
+    /// The value that was found.
     pub found: Option<Value>,
 }
 
@@ -85,8 +85,8 @@ impl Item {
         Unreadable { key: key.into(), attribute, found: self.0.get(attribute).cloned() }
     }
 
-    /// What `attribute`, which is missing, was stored with is missing, too. One half of what is written as one says
-    /// nothing that could be relied on.
+    /// `attribute` is missing, so those that are stored together with it must be missing too. A part of them alone is
+    /// not reliable.
     pub fn is_absent_without(&self, attribute: &'static str, others: &[&'static str]) -> Result<(), BadAttribute> {
         if others.iter().any(|other| self.0.contains_key(*other)) { Err(BadAttribute(attribute)) } else { Ok(()) }
     }

@@ -1,11 +1,11 @@
 //! The place of an event in the history of a connection id.
 //!
-//! Sessions, disconnects and imports each take the next number of a counter, and a journey notes the number that it has
-//! found when it began. So "before" and "after" are what really happened, and no clock decides: two events of one
-//! millisecond, or of two processes whose clocks differ, are in the order in which the table has seen them.
+//! Sessions, disconnects and imports each take the next number of a counter; a journey notes the number that it finds
+//! when it begins. So "before" and "after" do not depend on a clock: two events of one millisecond, or of two processes
+//! whose clocks differ, are in the order in which the table has received them.
 //!
-//! The counter is a row of the attempts table (`order#<connection id>`). It never falls behind the clock, so the row
-//! may expire when it has not been used for some days: the next number is higher all the same.
+//! The counter is a row of the attempts table (`order#<connection id>`). It is never behind the clock, so the row may
+//! expire when it has not been used for some days: the next number is still higher.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ use super::write::{Change, Test, Write, WriteName, clause};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Order(i64);
 
-/// Longer than a connect session and its journey last together.
+/// Longer than a connect session and its journey together.
 const KEPT_FOR: Duration = Duration::from_secs(4 * 86_400);
 
 const LAST: &str = "last";
@@ -42,7 +42,7 @@ impl Order {
         format!("order#{id}")
     }
 
-    /// Takes the number of the present moment, where no event had it or a later one.
+    /// Takes the number of the present moment, if no event has it or a later one.
     pub fn take_present(id: &ConnectionId, now: Timestamp) -> Write {
         let present = Self::at(now).0;
         let is_free = Test::Any(vec![Test::Absent(LAST), Test::Below(LAST, present)]);
@@ -54,8 +54,8 @@ impl Order {
         }
     }
 
-    /// Takes the number after `seen`, which has refused the present one: several events of one second, or a clock that
-    /// is behind.
+    /// Takes the number after `seen`, which was too high for the present one: several events in one second, or a clock
+    /// that is behind.
     pub fn take_after(id: &ConnectionId, seen: Self, now: Timestamp) -> Write {
         Write {
             name: WriteName::TakeNextOrder,
@@ -65,7 +65,7 @@ impl Order {
         }
     }
 
-    /// Of the counter's row.
+    /// Parses the counter's row.
     pub fn parse(item: &Item) -> Result<Self, BadAttribute> {
         item.number(LAST).map(Self)
     }

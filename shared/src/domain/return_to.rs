@@ -74,8 +74,9 @@ pub enum InvalidReturnTo {
     TooLong,
     #[error("must not have the parameter `{0}`, which the end of a journey adds")]
     OurParameter(&'static str),
-    #[error("has an origin that RETURN_TO_ORIGINS does not list")]
-    ForeignOrigin,
+    /// The parameter of the stack, and the variable that it sets.
+    #[error("has the origin {0}, which ReturnToOrigins (RETURN_TO_ORIGINS) does not list")]
+    ForeignOrigin(String),
 }
 
 impl ReturnTo {
@@ -99,7 +100,11 @@ impl ReturnTo {
         if let Some(ours) = OURS.into_iter().find(has) {
             return Err(InvalidReturnTo::OurParameter(ours));
         }
-        if allowed.have(&url) { Ok(Self(url)) } else { Err(InvalidReturnTo::ForeignOrigin) }
+        if allowed.have(&url) {
+            Ok(Self(url))
+        } else {
+            Err(InvalidReturnTo::ForeignOrigin(url.origin().ascii_serialization()))
+        }
     }
 
     /// A value that was parsed before it was stored.

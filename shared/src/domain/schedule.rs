@@ -10,11 +10,11 @@ use super::time::Timestamp;
 /// Partitions of the `due` index: due times only grow, and one index partition takes 1,000 writes a second.
 pub const SHARDS: u8 = 16;
 
-/// The partition of rows that nothing is refreshed in and something is left to do: a pair waits for its confirmation,
-/// or grants are to be revoked. All of them are looked at in every run.
+/// The partition of rows that need no refresh and have something left to do: a pair waits for its confirmation, or
+/// grants are to be revoked. Every run looks at all of them.
 pub const VACANT_SHARD: u8 = SHARDS;
 
-/// Refreshes before the expiry that a connection's schedule leaves room for.
+/// Scheduled runs that must remain between a refresh and the expiry.
 const SPARE_RUNS: u32 = 4;
 
 const BACKOFF_FIRST: Duration = Duration::from_secs(10);
@@ -29,8 +29,8 @@ pub fn shard(id: &ConnectionId) -> u8 {
 }
 
 /// When a pair is due for its refresh: at a point in 70–80 % of its lifetime that depends on the connection and version
-/// alone, so that a fleet that connected at once does not refresh at once. Where that would leave fewer than four
-/// scheduled runs before the expiry, the whole window moves forward, at most until it ends at half of the lifetime.
+/// alone, so that connections made at the same time are not refreshed at the same time. Where that would leave fewer
+/// than four scheduled runs before the expiry, the window moves forward, at most until it ends at half of the lifetime.
 pub fn refresh_at(
     id: &ConnectionId,
     version: i64,

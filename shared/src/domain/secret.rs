@@ -40,7 +40,7 @@ secrets! {
     CodeVerifier,
     /// RFC 6749 section 10.12: 32 random bytes in base64url. Only its hash is stored or logged.
     State,
-    /// What the browser that started an attempt holds: 32 random bytes in base64url.
+    /// What the browser that started an attempt holds: 32 random bytes in base64url, and when it was set.
     CookieValue,
     /// The bearer in a connect session's link: 32 random bytes in base64url. Only its hash is stored, named or logged.
     SessionToken,

@@ -1,4 +1,4 @@
-//! A connect session: the integrator's backend names a connection, and gets a link for one browser journey.
+//! A connect session: the integrator's backend names a connection, and gets a link for one journey of a browser.
 
 use std::time::Duration;
 
@@ -18,23 +18,23 @@ use super::write::{Change, Test, Write, WriteName, clause};
 /// How long a session's row outlives its link, so that its status can still be asked for.
 const KEPT_AFTER_EXPIRY: Duration = Duration::from_secs(24 * 3600);
 
-/// `base64url(sha256(token))`: names a session without opening it, so it may stand in a path or a log.
+/// `base64url(sha256(token))`: names a session without giving access to it, so it may stand in a path or a log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct SessionId(String);
 
 impl SessionId {
-    /// `None` for a text that no session of ours ever had.
+    /// `None` for a text that cannot be a session token of ours.
     pub fn of(token: &SessionToken) -> Option<Self> {
         digest::is_base64url_of_32_bytes(token.expose()).then(|| Self(digest::sha256(token.expose())))
     }
 
-    /// From a path; `None` for a text that no session's id ever was.
+    /// From a path; `None` for a text that cannot be a session id.
     pub fn parse(text: &str) -> Option<Self> {
         digest::is_base64url_of_32_bytes(text).then(|| Self(text.to_owned()))
     }
 
-    /// Of a session that was made before.
+    /// The id of a session that was stored before.
     pub fn named(id: String) -> Self {
         Self(id)
     }
@@ -48,7 +48,7 @@ impl SessionId {
     }
 }
 
-/// A session as its attempts and its connection remember it.
+/// A session as its attempts and its connection store it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SessionMark {
@@ -57,7 +57,7 @@ pub struct SessionMark {
 }
 
 impl SessionMark {
-    /// In a row of another kind; `None` where it has none.
+    /// Parses it from a row of another kind; `None` where there is none.
     pub fn parse(item: &Item) -> Result<Option<Self>, BadAttribute> {
         match item.optional_string(attributes::SESSION)? {
             None => item.is_absent_without(attributes::SESSION, &[attributes::SESSION_ORDER]).map(|()| None),
@@ -75,9 +75,9 @@ impl SessionMark {
         ]
     }
 
-    /// Whether a connection that remembers `newest` leaves nothing for this session to do: it has brought a grant, or a
-    /// later one has. A connection remembers one session only; without the second half an earlier link could be used
-    /// once more, by a stranger who still has it.
+    /// Whether this session has nothing left to do for a connection that stores `newest`: it has stored a grant, or a
+    /// later session has. A connection stores one session only; without the second half, a stranger who still has an
+    /// earlier link could use it again.
     pub fn is_used(&self, newest: Option<&SessionMark>) -> bool {
         newest.is_some_and(|newest| newest.order >= self.order)
     }
@@ -86,9 +86,9 @@ impl SessionMark {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SessionStatus {
     Pending,
-    /// Its own journey has connected, or waits to be confirmed.
+    /// Its own journey has connected, or its pair waits to be confirmed.
     Completed,
-    /// Its last journey has made no connection. It may be tried again while its link lives.
+    /// Its last journey has made no connection. It may be tried again until its link expires.
     Failed(FailedJourney),
 }
 
@@ -123,6 +123,8 @@ pub struct Session {
     /// Whether the integrator's backend confirms the connection that it makes.
     pub confirm: bool,
     pub status: SessionStatus,
+    /// Whether the backend has done so.
+    pub is_confirmed: bool,
     /// Its place among all that has happened to the connection id.
     pub order: Order,
     pub begun_at: Timestamp,
@@ -149,6 +151,7 @@ impl Session {
             confirm_page: item.number("confirm_page")? != 0,
             confirm: item.number("confirm")? != 0,
             status: SessionStatus::parse(item)?,
+            is_confirmed: item.optional_number("confirmed")?.is_some(),
             order: Order::from_number(item.number("order")?),
             begun_at: item.time("begun_at")?,
             expires_at: item.time("expires_at")?,
@@ -183,8 +186,8 @@ impl Session {
     }
 }
 
-/// Notes how a journey of the session ended. A completed session stays completed: a second journey that was denied, or
-/// that failed, takes nothing from the connection that the first one made.
+/// Notes how a journey of the session ended. A completed session stays completed: a second journey that was denied or
+/// failed does not change the connection that the first one made.
 pub fn end_session(id: &SessionId, status: &SessionStatus) -> Write {
     let mut changes = vec![Change::Set("status", status.as_str().into())];
     changes.extend(match status {
@@ -198,6 +201,22 @@ pub fn end_session(id: &SessionId, status: &SessionStatus) -> Write {
             "there is a session, and it is not completed",
             Test::All(vec![Test::Exists("status"), Test::Differs("status", SessionStatus::Completed.as_str().into())]),
         )],
+        changes,
+    }
+}
+
+/// Notes that the integrator's backend has confirmed what a journey of the session has brought.
+pub fn confirm_session(id: &SessionId) -> Write {
+    let mut changes = vec![
+        Change::Set("confirmed", 1.into()),
+        // The journey's process may have died before it could say so.
+        Change::Set("status", SessionStatus::Completed.as_str().into()),
+    ];
+    changes.extend(FailedJourney::none());
+    Write {
+        name: WriteName::ConfirmSession,
+        key: id.key(),
+        clauses: vec![clause("there is a session", Test::Exists("pk"))],
         changes,
     }
 }

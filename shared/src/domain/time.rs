@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_time_that_makes_no_sense_is_far_away_and_never_on_the_other_side() {
+    fn a_time_out_of_range_is_far_away_and_never_on_the_other_side() {
         let [first, last] = [i64::MIN, i64::MAX].map(Timestamp::from_unix);
         assert_eq!((first.seconds_until(last), last.seconds_until(first)), (i64::MAX, i64::MIN));
     }

@@ -1,4 +1,4 @@
-//! What the token endpoint grants, and what of it is sealed.
+//! What the token endpoint grants, and which part of it is sealed.
 
 use std::time::Duration;
 
@@ -8,12 +8,12 @@ use serde::{Deserialize, Serialize};
 
 use super::secret::{AccessToken, RefreshToken};
 
-/// The part of a grant that is secret, and is sealed as one.
+/// The secret part of a grant, sealed as one.
 #[derive(Clone, Debug)]
 pub struct TokenPair {
     pub access_token: AccessToken,
-    /// A provider may never issue one, or may leave it out of a refresh's answer (RFC 6749 section 6): then the old one
-    /// stays.
+    /// A provider may never issue one, or may leave it out of the answer to a refresh (RFC 6749 section 6): then the
+    /// old one stays.
     pub refresh_token: Option<RefreshToken>,
 }
 
@@ -32,7 +32,7 @@ pub struct TokenResponse {
     pub scope: Option<String>,
 }
 
-/// The identity of a stored pair: 16 random bytes, new with every pair and never otherwise.
+/// The identity of a stored pair: 16 random bytes, new for every pair and never changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct PairId([u8; 16]);

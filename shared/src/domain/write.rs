@@ -1,8 +1,8 @@
 //! Conditional writes as values.
 //!
-//! The protocol's safety lies in its conditions, so each is a value with named clauses. The DynamoDB adapter renders
-//! it, `evaluate` says which clauses an image fails, and a test can take a clause out and see what breaks. There is no
-//! second, hand-kept copy of a condition anywhere.
+//! The safety of the protocol is in its conditions, so each is a value with named clauses. The DynamoDB adapter renders
+//! it, `evaluate` says which clauses an image fails, and a test can remove a clause to see what breaks. There is no
+//! second copy of a condition that is kept by hand.
 
 use std::fmt;
 
@@ -27,8 +27,8 @@ pub struct Delete {
 
 macro_rules! write_names {
     ($($name:ident = $text:literal,)+) => {
-        /// Every conditional write and delete, by name. What must hold after each of them is checked exhaustively by
-        /// the simulator: a new one does not compile there before it has its checks.
+        /// Every conditional write and delete, by name. The simulator checks exhaustively what must hold after each of
+        /// them: a new one does not compile there before it has its checks.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum WriteName {
             $($name,)+
@@ -37,7 +37,7 @@ macro_rules! write_names {
         impl WriteName {
             pub const ALL: &[Self] = &[$(Self::$name,)+];
 
-            /// As it stands in logs.
+            /// The name in logs.
             pub fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$name => $text,)+
@@ -55,6 +55,7 @@ write_names! {
     EndAttempt = "end attempt",
     BeginSession = "begin session",
     EndSession = "end session",
+    ConfirmSession = "confirm session",
     TakePresentOrder = "take present order",
     TakeNextOrder = "take next order",
     Connect = "connect",
@@ -99,7 +100,7 @@ pub fn clause(name: &'static str, test: Test) -> Clause {
     Clause { name, test }
 }
 
-/// Comparisons are false when the attribute is absent, as in DynamoDB; `Differs` says for itself.
+/// Comparisons are false when the attribute is absent, as in DynamoDB; for `Differs` see below.
 #[derive(Clone, Debug)]
 pub enum Test {
     Exists(&'static str),
@@ -134,7 +135,7 @@ impl Change {
     }
 }
 
-/// What a store says to a [`Write`]. `R` is the row, parsed.
+/// What a store answers to a [`Write`]. `R` is the row, parsed.
 #[derive(Clone, Debug)]
 pub enum Written<R> {
     /// The row as it is now.

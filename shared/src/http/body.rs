@@ -1,12 +1,15 @@
 //! JSON bodies of the integrator's routes.
 
 use http::header::CONTENT_TYPE;
+use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, Visitor};
+use serde_json::error::Category;
 use serde_json::{Map, Value};
 
 use super::Request;
 use super::problem::{Code, Problem};
 
-/// Bytes. The largest body that any route has a use for is far below.
+/// Bytes. The largest body that any route needs is far below.
 const LIMIT: usize = 16 * 1024;
 
 /// A JSON object that holds no other members than the known ones.
@@ -20,10 +23,19 @@ impl Members {
             return Err(Problem::new(Code::UnsupportedMediaType, "send Content-Type: application/json"));
         }
         if request.body().len() > LIMIT {
-            return Err(Problem::new(Code::PayloadTooLarge, format!("the body may have {LIMIT} bytes")));
+            return Err(Problem::new(Code::PayloadTooLarge, format!("the body may have at most {LIMIT} bytes")));
         }
-        let members: Map<String, Value> = serde_json::from_slice(request.body())
-            .map_err(|_| Problem::new(Code::InvalidRequest, "the body is not a JSON object"))?;
+        let Object { members, repeated } = serde_json::from_slice(request.body()).map_err(|error| {
+            let detail = match error.classify() {
+                // Says what was expected, at which line and column, and repeats nothing of the body.
+                Category::Syntax | Category::Eof => format!("the body is not JSON: {error}"),
+                Category::Data | Category::Io => "the body is not a JSON object".to_owned(),
+            };
+            Problem::new(Code::InvalidRequest, detail)
+        })?;
+        if let Some(name) = repeated {
+            return Err(Problem::field(name, "is there more than once"));
+        }
         match members.keys().find(|name| !known.contains(&name.as_str())) {
             Some(unknown) => {
                 Err(Problem::field(unknown.clone(), format!("is unknown; known members are {}", known.join(", "))))
@@ -58,10 +70,43 @@ impl Members {
     }
 }
 
+/// An object's members, and one that comes more than once: parsers differ in which of its values they take, and what was
+/// meant is not known (RFC 8259 section 4).
+struct Object {
+    members: Map<String, Value>,
+    repeated: Option<String>,
+}
+
+impl<'de> Deserialize<'de> for Object {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(ObjectVisitor)
+    }
+}
+
+struct ObjectVisitor;
+
+impl<'de> Visitor<'de> for ObjectVisitor {
+    type Value = Object;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Object, A::Error> {
+        let mut object = Object { members: Map::new(), repeated: None };
+        while let Some((name, value)) = access.next_entry::<String, Value>()? {
+            if object.members.insert(name.clone(), value).is_some() {
+                object.repeated.get_or_insert(name);
+            }
+        }
+        Ok(object)
+    }
+}
+
 /// JSON has one kind of number: `60.0` is an integer (JSON Schema validation, section 4.2.3), and some clients write it
 /// so.
 fn whole(number: f64) -> Option<i64> {
-    /// Above this, neighbouring integers are the same number.
+    /// Above this, neighbouring integers have the same value.
     const LARGEST: f64 = 9_007_199_254_740_991.0;
     (number.fract() == 0.0 && number.abs() <= LARGEST).then_some(number as i64)
 }

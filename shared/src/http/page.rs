@@ -1,4 +1,4 @@
-//! The product's pages: one shape for all of them, no script, nothing from elsewhere, nothing that the provider said.
+//! The product's pages: one layout, no script, nothing from other origins, no text of the provider.
 
 use std::sync::LazyLock;
 
@@ -6,9 +6,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::StatusCode;
-use http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
-};
+use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_FRAME_OPTIONS};
 use maud::{DOCTYPE, PreEscaped, html};
 
 use super::Response;
@@ -36,7 +34,7 @@ pub struct Page<'a> {
     pub title: &'a str,
     pub paragraphs: Vec<String>,
     pub action: Option<Action>,
-    /// Shown small at the end: what to tell the engineer who runs the product.
+    /// Shown small at the end: the customer gives it to the engineer who runs the product.
     pub reference: Option<&'a str>,
 }
 
@@ -87,9 +85,8 @@ impl Page<'_> {
         headers.insert(CONTENT_TYPE, value("text/html; charset=utf-8"));
         headers.insert(CACHE_CONTROL, value("no-store"));
         headers.insert(CONTENT_SECURITY_POLICY, value(&POLICY));
-        headers.insert(X_CONTENT_TYPE_OPTIONS, value("nosniff"));
         headers.insert(X_FRAME_OPTIONS, value("DENY"));
-        // Addresses hold codes and session tokens: no other site sees them. Not `no-referrer`, with which browsers send
+        // Addresses hold codes and session tokens: no other site gets them. `no-referrer` would make browsers send
         // `Origin: null` with our own form (Fetch, section 3.2).
         headers.insert(REFERRER_POLICY, value("same-origin"));
         response

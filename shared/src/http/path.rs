@@ -1,15 +1,17 @@
-//! Paths, matched as they arrived: a parser that collapses dot segments would let one connection be reached under
+//! Paths, matched as they arrived: with a parser that collapses dot segments, one connection could be reached under
 //! another's name.
 
-use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
+use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, percent_encode};
 
 use super::Request;
 
-/// What may not stand in a path (RFC 3986 section 3.3), beside everything that is not ASCII.
+/// What may not stand in a path (RFC 3986 section 3.3), beside everything that is not ASCII. A percent sign is one
+/// that was decoded: left alone, it would be decoded once more.
 const NOT_IN_PATH: &AsciiSet = &CONTROLS
     .add(b' ')
     .add(b'"')
     .add(b'#')
+    .add(b'%')
     .add(b'<')
     .add(b'>')
     .add(b'?')
@@ -29,9 +31,11 @@ pub fn segments(request: &Request) -> Vec<String> {
     segments.map(|segment| percent_decode_str(segment).decode_utf8_lossy().into_owned()).collect()
 }
 
-/// A path that API Gateway has decoded, as one that a URI can hold.
-pub fn encode(path: &str) -> String {
-    utf8_percent_encode(path, NOT_IN_PATH).to_string()
+/// A path that API Gateway has decoded (`docs/decisions/0019`), as one that a URI can hold: [`segments`] gives back what
+/// it was.
+pub fn encode(path: &[u8]) -> String {
+    let root = if path.starts_with(b"/") { "" } else { "/" };
+    format!("{root}{}", percent_encode(path, NOT_IN_PATH))
 }
 
 #[cfg(test)]
@@ -54,6 +58,13 @@ mod tests {
 
     #[test]
     fn a_decoded_path_survives() {
-        assert_eq!(of(&encode("/v1/connections/a b?é#")), ["v1", "connections", "a b?é#"]);
+        assert_eq!(of(&encode("/v1/connections/a b?é#".as_bytes())), ["v1", "connections", "a b?é#"]);
+        assert_eq!(of(&encode(b"*")), ["*"]);
+    }
+
+    #[test]
+    fn a_path_that_was_decoded_is_not_decoded_again() {
+        assert_eq!(of(&encode(b"/v1/connections/%61cme")), ["v1", "connections", "%61cme"]);
+        assert_eq!(of(&encode(b"/%25%2F%")), ["%25%2F%"]);
     }
 }

@@ -16,6 +16,7 @@ pub enum Code {
     UnsupportedMediaType,
     PayloadTooLarge,
     ReauthRequired,
+    Unconfirmed,
     ConnectionExists,
     Unavailable,
     ProviderUnavailable,
@@ -31,6 +32,7 @@ impl Code {
             Self::UnsupportedMediaType => "unsupported_media_type",
             Self::PayloadTooLarge => "payload_too_large",
             Self::ReauthRequired => "reauth_required",
+            Self::Unconfirmed => "unconfirmed",
             Self::ConnectionExists => "connection_exists",
             Self::Unavailable => "unavailable",
             Self::ProviderUnavailable => "provider_unavailable",
@@ -45,7 +47,7 @@ impl Code {
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::ReauthRequired | Self::ConnectionExists => StatusCode::CONFLICT,
+            Self::ReauthRequired | Self::Unconfirmed | Self::ConnectionExists => StatusCode::CONFLICT,
             Self::Unavailable | Self::ProviderUnavailable | Self::Misconfigured => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
@@ -58,6 +60,7 @@ impl Code {
             Self::UnsupportedMediaType => "The body must be application/json",
             Self::PayloadTooLarge => "The body is too large",
             Self::ReauthRequired => "The customer must connect again",
+            Self::Unconfirmed => "The connection is not confirmed yet",
             Self::ConnectionExists => "There is a live connection",
             Self::Unavailable => "Temporarily unavailable",
             Self::ProviderUnavailable => "WebinarGeek did not answer as expected",

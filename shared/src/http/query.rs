@@ -5,10 +5,10 @@ use url::form_urlencoded;
 #[derive(Clone, Debug)]
 pub struct Query(Vec<(String, String)>);
 
-/// RFC 6749 section 3.1: parameters must not be included more than once. Which one is not said: its name may be the
-/// caller's own invention, and errors are logged.
+/// RFC 6749 section 3.1: parameters must not be included more than once. The error does not name the parameter: its
+/// name may be any text of the caller, and errors are logged.
 #[derive(Debug, thiserror::Error)]
-#[error("a parameter is there more than once")]
+#[error("a parameter is included more than once")]
 pub struct Repeated;
 
 impl Query {
@@ -16,24 +16,18 @@ impl Query {
         Self(form_urlencoded::parse(raw.unwrap_or_default().as_bytes()).into_owned().collect())
     }
 
-    /// The value of a parameter that may be there once. An empty value counts as absent (RFC 6749 section 3.1).
+    /// The value of a parameter that may be included once. An empty value counts as absent (RFC 6749 section 3.1).
     pub fn once(&self, name: &str) -> Result<Option<&str>, Repeated> {
         Ok(self.only(name)?.filter(|value| !value.is_empty()))
     }
 
-    /// The same, where an empty value is a value.
+    /// The same, but an empty value is a value.
     pub fn only(&self, name: &str) -> Result<Option<&str>, Repeated> {
         let mut values = self.0.iter().filter(|(key, _)| key == name).map(|(_, value)| value.as_str());
         match (values.next(), values.next()) {
             (_, Some(_)) => Err(Repeated),
             (value, None) => Ok(value),
         }
-    }
-
-    /// Whether no parameter at all is there more than once.
-    pub fn all_once(&self) -> Result<(), Repeated> {
-        let mut seen = std::collections::HashSet::new();
-        if self.names().all(|name| seen.insert(name)) { Ok(()) } else { Err(Repeated) }
     }
 
     pub fn names(&self) -> impl Iterator<Item = &str> {

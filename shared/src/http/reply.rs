@@ -1,6 +1,6 @@
-//! Answers that are no pages and no problems.
+//! Answers that are neither pages nor problems.
 
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, LOCATION, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, LOCATION, REFERRER_POLICY};
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 
@@ -22,11 +22,10 @@ pub fn json(status: StatusCode, value: &impl Serialize) -> Response {
     *response.status_mut() = status;
     set(&mut response, CONTENT_TYPE, "application/json");
     set(&mut response, CACHE_CONTROL, "no-store");
-    set(&mut response, X_CONTENT_TYPE_OPTIONS, "nosniff");
     response
 }
 
-/// Sets a header; a text that is no header value is left out.
+/// Sets a header; a text that is not a valid header value is left out.
 pub fn set(response: &mut Response, name: HeaderName, value: &str) {
     if let Ok(value) = HeaderValue::from_str(value) {
         response.headers_mut().insert(name, value);

@@ -1,7 +1,7 @@
 //! Finding out whose account a connection is for, once its pair is stored (protocol rule 1: the look-up is a first use
 //! of the access token, which may end the pair before).
 //!
-//! A connection is good without it: a failure here is told in the log, and changes nothing else.
+//! A connection works without it: a failure here is logged, and changes nothing else.
 
 use std::sync::Arc;
 
@@ -24,14 +24,14 @@ pub struct AccountLookup {
 }
 
 impl AccountLookup {
-    /// Of a pair that is live.
+    /// For a live pair.
     pub async fn identify(&self, id: &ConnectionId, pair: PairId, access_token: &AccessToken, deadline: Timestamp) {
         let Some(account) = self.read(access_token, deadline).await else { return };
         let noted = self.note(id, pair, account).await;
         log_not_stored(noted);
     }
 
-    /// Of a pair that waits for its confirmation. It claims nothing: it may never become live.
+    /// For a pair that waits for its confirmation. It claims nothing: the pair may never become live.
     pub async fn identify_waiting(
         &self,
         id: &ConnectionId,
@@ -44,7 +44,7 @@ impl AccountLookup {
         log_not_stored(noted);
     }
 
-    /// Of a pair that was just confirmed.
+    /// For a pair that was just confirmed.
     pub async fn claim_confirmed(&self, connection: &Connection) {
         let Some(known) = connection.account.clone() else { return };
         let noted = self.note_another(&connection.id, connection.pair.id, known).await;
@@ -58,12 +58,12 @@ impl AccountLookup {
     }
 
     async fn note(&self, id: &ConnectionId, pair: PairId, account: Account) -> Result<(), StoreError> {
-        // Before it is claimed: a worker that finds a claim asks the connection whether it still has the account. The
-        // other way round, of two that come at once neither would know of the other.
+        // Before the claim: a worker that finds a claim asks the connection whether it still has the account. In the
+        // other order, of two workers at once neither would find the other.
         let known = KnownAccount { account, also_connected_as: None };
         match self.writes.write(&identify(id, pair, &known)).await? {
             Written::Applied(_) => self.note_another(id, pair, known).await,
-            // A later grant, which has been asked with by its own journey; a refresh, or a disconnect.
+            // A later grant, whose own journey asks for the account; a refresh, or a disconnect.
             Written::ConditionFailed(_) => Ok(()),
         }
     }
@@ -88,9 +88,10 @@ impl AccountLookup {
         if self.has(&other, account).await? {
             return Ok(Some(other));
         }
-        // Gone, or another account's by now. If a third one is faster, it has the account, and we are not the first.
+        // Gone, or of another account by now. If a third connection is faster, it has the account, and ours is not
+        // first.
         match self.claims.claim(&claim(account, id, Some(other.as_str()))).await? {
-            // Or it has come back in this moment, and found the claim to be its own.
+            // Or it has come back at this moment, and found the claim to be its own.
             Written::Applied(_) | Written::ConditionFailed(None) => {
                 Ok(self.has(&other, account).await?.then_some(other))
             }

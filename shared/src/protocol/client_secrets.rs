@@ -1,11 +1,11 @@
-//! Which client secret a request is sent with: of a code, of a refresh, of a revocation.
+//! Which client secret a request with a code, a refresh token or a revocation is sent with.
 //!
 //! The list is read when it is first needed, and kept. A complete `invalid_client` says that the grant was not looked
-//! at, so the same request may be sent again, with another secret: it may have been rotated since the list was read.
-//! The list is then read again, and the secret that the provider accepts goes before the others from then on.
+//! at, so the same request may be sent again with another secret: it may have been rotated since the list was read.
+//! The list is then read again, and the secret that the provider accepts comes first from then on.
 //!
-//! A read is made by one caller, and answers all that wait for it. A sweep begins with many connections at once: at a
-//! cold start, or after a rotation, each of them would otherwise ask Secrets Manager, one after another, with its lease
+//! One caller reads, and all callers that wait get the result. A sweep begins with many connections at once: at a cold
+//! start, or after a rotation, each of them would otherwise ask Secrets Manager, one after another, while its lease is
 //! running.
 
 use std::future::Future;
@@ -31,17 +31,17 @@ struct Kept {
     failure: Option<SecretError>,
 }
 
-/// What is known at one moment. A clone is cheap.
+/// The known list at one moment. A clone is cheap.
 #[derive(Clone, Debug)]
 pub struct Secrets {
-    /// Changes with each read, and with each secret that is found to be the accepted one.
+    /// Changes with each read, and each time another secret is found to be accepted.
     generation: u64,
     preferred: ClientSecret,
     stored: Arc<[ClientSecret]>,
 }
 
 impl Secrets {
-    /// The one to send first: the one that was last found to be accepted, or the first of the list.
+    /// The secret to send first: the one that was last accepted, or the first of the list.
     pub fn first(&self) -> &ClientSecret {
         &self.preferred
     }
@@ -62,7 +62,7 @@ impl ClientSecrets {
         Self { source, kept: Mutex::default(), ended: AtomicU64::new(0) }
     }
 
-    /// Read once, and kept.
+    /// Reads the list at the first call, and keeps it.
     pub async fn current(&self) -> Result<Secrets, SecretError> {
         let (mut kept, failure) = self.lock().await;
         match (&kept.secrets, failure) {
@@ -72,14 +72,14 @@ impl ClientSecrets {
         }
     }
 
-    /// What is stored now.
+    /// Reads the list as it is stored now.
     pub async fn reread(&self) -> Result<Secrets, SecretError> {
         let mut kept = self.kept.lock().await;
         self.read(&mut kept).await
     }
 
-    /// Sends with the first secret. After a complete `invalid_client`, and as long as there is time, sends again with
-    /// each of the others, as the list is by then. Any other answer is the last one.
+    /// Sends with the first secret. After a complete `invalid_client`, and as long as there is time, reads the list and
+    /// sends again with each of the others. Any other answer is final.
     pub async fn send<T, F, Fut>(
         &self,
         secrets: &Secrets,
@@ -114,7 +114,7 @@ impl ClientSecrets {
         Err(refused)
     }
 
-    /// Reads again, unless more is known by now than the caller had known when it was refused.
+    /// Reads again, unless another read has ended since the refused request.
     async fn known_after_refusal(&self, refused: &Secrets) -> Option<Secrets> {
         let (mut kept, failure) = self.lock().await;
         if let Some(known) = kept.secrets.as_ref().filter(|known| known.generation != refused.generation) {
@@ -127,7 +127,7 @@ impl ClientSecrets {
         read.inspect_err(|error| tracing::warn!(%error, "the client secret could not be read again")).ok()
     }
 
-    /// With the failure of a read that has ended while the caller waited: that one was for this caller too.
+    /// Also returns the failure of a read that has ended while the caller waited: its result holds for this caller too.
     async fn lock(&self) -> (MutexGuard<'_, Kept>, Option<SecretError>) {
         let ended_before = self.ended.load(Ordering::Acquire);
         let kept = self.kept.lock().await;
@@ -139,7 +139,7 @@ impl ClientSecrets {
     async fn read(&self, kept: &mut Kept) -> Result<Secrets, SecretError> {
         let read = self.source.read().await.and_then(|stored| match stored.first().cloned() {
             Some(first) => Ok((first, stored)),
-            None => Err(SecretError("there is none".to_owned())),
+            None => Err(SecretError::UnknownForm),
         });
         self.ended.fetch_add(1, Ordering::AcqRel);
         let (first, stored) = read.inspect_err(|error| kept.failure = Some(error.clone()))?;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::Deployment;
 use super::account::AccountLookup;
 use super::client_secrets::ClientSecrets;
+use super::confirm::Confirming;
 use super::connect::Connecting;
 use super::disconnect::Disconnecting;
 use super::escrow::PairStore;
@@ -18,7 +19,7 @@ use super::replay::Replaying;
 use super::revoke::{RevocationList, Revoking};
 use crate::ports::{
     ClaimAccounts, Clock, Entropy, Escrow, FleetRows, MakeDataKeys, OpenDataKeys, ReadAccount, ReadClientSecret,
-    ReadConnections, RefreshPair, RevokeToken, WriteConnections, WriteOrders,
+    ReadConnections, RefreshPair, RevokeToken, WriteAttempts, WriteConnections, WriteOrders,
 };
 
 /// What a function that stores a grant has. It cannot open a stored pair, and revokes nothing.
@@ -35,7 +36,7 @@ pub struct GrantServices {
     pub entropy: Arc<dyn Entropy>,
 }
 
-/// What a function that refreshes has beside it.
+/// What a function that refreshes has in addition.
 #[derive(Clone)]
 pub struct RefreshServices {
     pub grants: GrantServices,
@@ -120,7 +121,7 @@ impl Refreshes {
         Self { grants, refreshing, revoking, fleet, deployment: deployment.clone(), services: services.clone() }
     }
 
-    /// What comes out of the queue.
+    /// Stores pairs from the queue.
     pub fn replaying(&self) -> Replaying {
         Replaying {
             connections: self.services.grants.connections.clone(),
@@ -137,6 +138,19 @@ impl Refreshes {
             orders: orders.clone(),
             revoking: self.revoking.clone(),
             clock: self.services.grants.clock.clone(),
+        }
+    }
+
+    /// `sessions`: for a function that may write them.
+    pub fn confirming(&self, sessions: Arc<dyn WriteAttempts>) -> Confirming {
+        let GrantServices { connections, writes, clock, .. } = &self.services.grants;
+        Confirming {
+            refresh_every: self.deployment.refresh_every,
+            connections: connections.clone(),
+            writes: writes.clone(),
+            sessions,
+            accounts: self.grants.accounts.clone(),
+            clock: clock.clone(),
         }
     }
 

@@ -1,6 +1,6 @@
-//! Storing a customer's grant: for the callback, for the import and for what comes out of the queue.
+//! Stores a customer's grant: for the callback, for the import and for the queue.
 //!
-//! What a refusal means, for each of them:
+//! The meaning of each refusal:
 //!
 //! | refusal | the session | the page | the import's answer |
 //! |---|---|---|---|
@@ -25,7 +25,7 @@ use crate::domain::time::Timestamp;
 use crate::domain::write::Written;
 use crate::ports::{Clock, StoreError};
 
-/// How often a row may change under a grant that is about to be stored.
+/// How often a row may change while a grant is stored.
 const TRIES: u32 = 10;
 
 pub struct Connecting {
@@ -38,7 +38,7 @@ pub struct Connecting {
 /// Where the grant is while it is not stored.
 #[derive(Clone, Copy, Debug)]
 pub enum Kept {
-    /// In this process alone: if the table does not take it, it goes to the queue.
+    /// Only in this process: if the table does not accept it, it goes to the queue.
     InMemory { deadline: Timestamp },
     /// In the queue, or with the caller, who can bring it again.
     Elsewhere,
@@ -53,7 +53,7 @@ pub enum Stored {
 }
 
 impl Connecting {
-    /// Over what the row held when it was seen, and over what it holds then, as long as the grant is welcome.
+    /// Stores the grant over the row that was seen, and over the row that it finds then, as long as `decide` allows it.
     pub async fn store(&self, grant: &NewGrant, mut seen: Option<Row>, kept: Kept) -> Result<Stored, StoreError> {
         for _ in 0..TRIES {
             match grant.decide(seen.as_ref()) {
@@ -89,7 +89,7 @@ impl Connecting {
         Err(self.put_off(grant, kept, StoreError::changed_at_every_try()).await)
     }
 
-    /// Until the row can be dealt with, the grant waits in the queue.
+    /// The grant waits in the queue until the row can be read.
     async fn put_off(&self, grant: &NewGrant, kept: Kept, error: StoreError) -> StoreError {
         if let Kept::InMemory { .. } = kept {
             self.pairs.put_into_queue(&escrowed(grant)).await;

@@ -28,12 +28,12 @@ pub struct Disconnecting {
     pub clock: Arc<dyn Clock>,
 }
 
-/// How far it has come.
+/// How far the disconnect has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Disconnection {
-    /// The connection is gone, and this became of its grants.
+    /// The connection is gone; the outcome of its revocations.
     Ended(RevocationOutcome),
-    /// The connection is gone, and the schedule goes on with its grants.
+    /// The connection is gone, and the schedule goes on with its revocations.
     Pending,
     /// There is no such connection.
     NotFound,
@@ -51,7 +51,7 @@ impl Disconnecting {
                 return Err(unreadable.into());
             }
             let Some((write, dropped)) = disconnect::disconnect(&seen, order, self.clock.now()) else {
-                // Taken away before. A caller that asks again learns how it ended: the first answer may have been
+                // Taken away before. A caller that asks again gets the outcome: the first answer may have been
                 // "pending", or lost.
                 return self.work_off(seen, deadline).await;
             };

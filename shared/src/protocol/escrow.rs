@@ -9,10 +9,10 @@ use crate::domain::time::Timestamp;
 use crate::domain::write::{Write, Written};
 use crate::ports::{Clock, Entropy, Escrow, StoreError, WriteConnections};
 
-/// After so many the pair goes into the queue: the process may not live long enough to try for ever.
+/// After so many tries the pair goes into the queue: the process may end at any time.
 const TRIES_BEFORE_ESCROW: u32 = 2;
 
-/// How long the table is tried once the pair is safe: the worker that takes it from the queue goes on.
+/// How long the table is tried once the pair is in the queue: the worker that takes it from there goes on.
 const TRIED_WHILE_IN_ESCROW: Duration = Duration::from_secs(5);
 
 #[derive(Clone)]
@@ -24,7 +24,7 @@ pub struct PairStore {
 }
 
 impl PairStore {
-    /// The condition makes a repetition harmless, and so is the copy in the queue if the table comes back before.
+    /// The condition makes a repetition harmless, and also the copy in the queue if the table recovers first.
     pub async fn store(
         &self,
         write: &Write,
@@ -57,7 +57,7 @@ impl PairStore {
         }
     }
 
-    /// Whether it is safe there.
+    /// Returns whether it is in the queue.
     pub async fn put_into_queue(&self, escrowed: &Escrowed) -> bool {
         match self.escrow.put(escrowed).await {
             Ok(()) => {
@@ -65,7 +65,7 @@ impl PairStore {
                 true
             }
             Err(error) => {
-                tracing::error!(%error, "a sealed pair could be put neither into the table nor into the queue");
+                tracing::error!(%error, "a sealed pair could not be stored, neither in the table nor in the queue");
                 false
             }
         }

@@ -7,7 +7,7 @@ use crate::domain::fleet::{self, FleetRow, PAUSE, SUCCESS, Tally};
 use crate::domain::time::Timestamp;
 use crate::ports::{Clock, FleetRows, StoreError};
 
-/// How long a process believes what it has read of the pause.
+/// How long a process uses the pause that it has read.
 const PAUSE_IS_KNOWN_FOR: Duration = Duration::from_secs(30);
 
 pub struct Fleet {
@@ -27,7 +27,7 @@ impl Fleet {
         Self { rows, clock, pause: Mutex::default() }
     }
 
-    /// Until when nothing is sent. A row that cannot be read is no pause.
+    /// Until when nothing is sent. A row that cannot be read counts as no pause.
     pub async fn paused_until(&self) -> Option<Timestamp> {
         let now = self.clock.now();
         let known = *self.pause.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
@@ -53,12 +53,12 @@ impl Fleet {
 
     pub async fn pause(&self, until: Timestamp) {
         let now = self.clock.now();
-        // A shorter pause ends no longer one.
+        // A shorter pause never ends a longer one.
         let known = *self.pause.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         self.know(known.and_then(|known| known.until).max(Some(until)), now);
-        tracing::warn!(until = until.rfc3339(), "nothing is sent until then");
+        tracing::warn!(until = until.rfc3339(), "WebinarGeek has asked to wait: nothing is sent until then");
         if let Err(error) = self.rows.write(&fleet::pause(until)).await {
-            tracing::warn!(%error, "other processes will not know that the provider has asked to wait");
+            tracing::warn!(%error, "the pause could not be stored: other processes do not wait");
         }
     }
 
@@ -66,7 +66,7 @@ impl Fleet {
         *self.pause.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(KnownPause { until, read_at });
     }
 
-    /// Counts connections that were refused or refreshed in the present window. What is not counted freezes nothing.
+    /// Counts connections that were refused or refreshed in the present window. If it fails, nothing is frozen.
     pub async fn count(&self, tally: Tally) {
         if let Err(error) = self.try_count(tally).await {
             tracing::warn!(%error, "refusals could not be counted");
@@ -87,8 +87,7 @@ impl Fleet {
         Ok(())
     }
 
-    /// Whether other connections were refreshed since that time. Where that cannot be read, it is not known that they
-    /// were.
+    /// Whether other connections were refreshed since that time. False where that cannot be read.
     pub async fn has_succeeded_since(&self, since: Timestamp) -> bool {
         match self.rows.read(SUCCESS).await {
             Ok(Some(FleetRow::SucceededAt(at))) => at >= since,
@@ -100,8 +99,8 @@ impl Fleet {
         }
     }
 
-    /// Whether so many connections are refused at present that no single one is given up. So it is, too, where that
-    /// cannot be read.
+    /// Whether so many connections are refused at present that no single one is given up. True where that cannot be
+    /// read.
     pub async fn marking_is_frozen(&self) -> bool {
         let window = fleet::window(self.clock.now());
         for window in [window, window - 1] {

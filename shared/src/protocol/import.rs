@@ -1,13 +1,13 @@
 //! Taking over a refresh token from another system.
 //!
 //! 1. take the next number in the order of the id's events
-//! 2. a live connection is not overwritten in passing, and not before the new token has proved itself: it is
-//!    **refreshed first**, and its new pair is stored over the live one like a customer's grant
-//! 3. where nothing is live it is **stored first** and refreshed then, like any other connection: a refresh whose pair
-//!    could not be stored would lose what was to be saved
+//! 2. a live connection is not replaced before the new token is known to work: it is **refreshed first**, and its new
+//!    pair is stored over the live one like a customer's grant
+//! 3. where nothing is live it is **stored first** and refreshed then, like any other connection: if the order were the
+//!    other one, a pair that cannot be stored would be lost
 //!
-//! A token that is stored first and then refused is stored all the same: the connection is given up as every other one,
-//! when the refusal is confirmed.
+//! A token that is stored first and then refused stays stored: the connection is given up like any other, when the
+//! refusal is confirmed.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,7 +33,7 @@ use crate::ports::{
 };
 use crate::sealing::{self, SealingContext};
 
-/// An imported pair has no access token yet. Its time has passed by more than two clocks may differ.
+/// An imported pair has no access token yet. It expired before by more than two clocks may differ.
 const EXPIRED_SINCE: Duration = Duration::from_secs(60);
 
 pub struct Importing {
@@ -53,7 +53,7 @@ pub struct Importing {
 /// How an import ended.
 #[derive(Debug)]
 pub enum Imported {
-    /// It is stored, and this became of its first refresh. `is_new`: there was no connection before.
+    /// It is stored; `refresh` is the outcome of its first refresh. `is_new`: there was no connection before.
     Stored { is_new: bool, refresh: Outcome },
     /// It was refreshed, and has replaced the live pair.
     Replaced { pair_id: PairId, access_token: AccessToken },
@@ -175,7 +175,8 @@ impl Importing {
             expires_at: now - EXPIRED_SINCE,
         };
         let pair_id = new.pair.id;
-        // Nothing has been spent yet, the caller still has the refresh token: a table that is down needs no queue here.
+        // Nothing has been spent yet, the caller still has the refresh token: if the table fails, the queue is not
+        // needed.
         self.store(&self.grant(id, order, new, true), seen, Kept::Elsewhere).await?;
         let refresh = self.refreshing.refresh(id, &RefreshReason::OnDemand { seen: pair_id }, deadline).await;
         Ok(Imported::Stored { is_new, refresh })

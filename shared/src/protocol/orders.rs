@@ -1,4 +1,4 @@
-//! Takes the next number in the order of all that happens to a connection id: see [`crate::domain::order`].
+//! Takes the next number in the order of a connection id's events: see [`crate::domain::order`].
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ pub struct Orders {
 }
 
 impl Orders {
-    /// A number that no event of this id had before, and that every later one is above.
+    /// A number that no event of this id had before, and that is below every later one.
     pub async fn take(&self, id: &ConnectionId) -> Result<Order, StoreError> {
         let now = self.clock.now();
         let mut write = Order::take_present(id, now);

@@ -1,5 +1,5 @@
-//! Puts off a row that cannot be read, for every worker that meets one. It hides no other row, keeps no lease, and a
-//! person finds it in `GET /v1/connections?status=quarantined`.
+//! Puts off a row that cannot be read, for every worker that finds one. It hides no other row, its lease is released,
+//! and a person finds it in `GET /v1/connections?status=quarantined`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +19,7 @@ pub struct Quarantine {
 }
 
 impl Quarantine {
-    /// Returns when the schedule looks again.
+    /// Returns when the schedule looks at it again.
     pub async fn put_off(&self, unreadable: &Unreadable, by: PutOffBy<'_>) -> Timestamp {
         let now = self.clock.now();
         let not_before = now + PUT_OFF_FOR;

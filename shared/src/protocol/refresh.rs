@@ -1,4 +1,4 @@
-//! Refreshing a connection: what the schedule and the token route share, and what decides whether a connection is lost.
+//! Refreshes a connection: shared by the schedule and the token route. Here is decided whether a connection is lost.
 //!
 //! 1. stop, if the invocation has not the time to finish
 //! 2. **acquire**: lease, read and journal in one write
@@ -11,7 +11,7 @@
 //! A lost race is not a failure: the worker that finds another pair in the row adopts it. A failure is **settled**: it
 //! backs off and releases the lease. Only a confirmed refusal **gives up**, and not while many connections are refused.
 //!
-//! Steps 6 and 7 stand in `refresh/commit.rs`, what follows a failure in `refresh/failure.rs`.
+//! Steps 6 and 7 stand in `refresh/commit.rs`, the steps after a failure in `refresh/failure.rs`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,7 +41,7 @@ mod commit;
 mod failure;
 mod outcome;
 
-pub use commit::Landed;
+pub use commit::CommitOutcome;
 use outcome::refused_lease;
 pub use outcome::{Failure, Outcome};
 
@@ -69,7 +69,7 @@ pub struct Refreshing {
     pub entropy: Arc<dyn Entropy>,
 }
 
-/// A connection that this call alone may refresh.
+/// A connection that only this call may refresh.
 struct Lease {
     connection: Connection,
     /// Random per call: one process may hold many leases.
@@ -77,7 +77,7 @@ struct Lease {
     until: Timestamp,
 }
 
-/// All that can fail before the request has not failed.
+/// Every step that can fail before the request has succeeded.
 struct Prepared {
     pair: TokenPair,
     refresh_token: RefreshToken,
@@ -145,7 +145,7 @@ impl Refreshing {
                 return Err(self.unreadable(unreadable, by).await);
             }
         };
-        // Refused although it names us: the SDK repeated a write whose answer was lost, and the lease is ours.
+        // The condition failed although the lease is ours: the SDK repeated a write whose answer was lost.
         if !is_ours && !connection.is_leased_to(&owner) {
             return Err(refused_lease(connection, reason, now));
         }
@@ -153,8 +153,8 @@ impl Refreshing {
         Ok(Lease { connection, owner, until })
     }
 
-    /// DynamoDB refuses a write that adds to an attribute of another type: then it is the row that cannot be read, and
-    /// no service that is down.
+    /// DynamoDB refuses a write that adds to an attribute of another type: then the row cannot be read, and no service
+    /// has failed.
     async fn not_acquired(&self, id: &ConnectionId, reason: &RefreshReason, error: StoreError) -> Outcome {
         match self.connections.row(id).await {
             Ok(Some(Row::Unreadable(unreadable))) => self.unreadable(unreadable, put_off_by(reason)).await,
@@ -191,8 +191,8 @@ impl Refreshing {
         self.clock.now() <= lease.until - (REQUEST_BUDGET + COMMIT_BUDGET)
     }
 
-    /// An earlier lease ended out of sight, and perhaps its pair waits in the queue: then sending the refresh token
-    /// again would be a reuse, for which a strict provider ends them all. The queue is not waited for for ever.
+    /// An earlier lease ended without a known result, and its pair may wait in the queue: then sending the refresh
+    /// token again would be a reuse, for which a strict provider ends all of them. The wait for the queue has a limit.
     async fn may_be_in_escrow(&self, connection: &Connection) -> bool {
         if self.clock.now() > connection.expires_at + ESCROW_PATIENCE {
             return false;
@@ -206,24 +206,24 @@ impl Refreshing {
         }
     }
 
-    /// Sends the refresh token: once, and once more where that is right. Returns the moment before the last request,
-    /// from which the new token's life is counted.
+    /// Sends the refresh token once, and a second time where that is allowed. Returns the time before the last request,
+    /// from which the new token's lifetime is counted.
     async fn send(&self, lease: &Lease, prepared: &Prepared) -> Result<(TokenResponse, Timestamp), Unanswered> {
         let cause = match self.send_once(lease, prepared).await {
             Ok(sent) => return Ok(sent),
             Err(ProviderError::Unknown(cause)) if self.has_time_to_send(lease) => cause,
             Err(error) => return Err(Unanswered { error, unknown_before: false }),
         };
-        // The socket is closed, so no earlier answer can arrive any more: the same token may be sent again. Where the
-        // provider has not rotated, or still honours the old token, that saves the connection; where it has rotated and
-        // forgotten, the connection is lost already (protocol rule 7).
+        // The socket is closed, so no earlier answer can arrive any more: the same token may be sent again. If the
+        // provider has not rotated, or still honours the old token, that saves the connection. If it has rotated and
+        // the old token has ended, the connection is lost already (protocol rule 7).
         tracing::warn!(cause, "the outcome of a refresh is unknown, sending the same refresh token once more");
         let again = self.send_once(lease, prepared).await;
         again.map_err(|error| Unanswered { error, unknown_before: true })
     }
 
-    /// With one client secret, or with another one where the provider does not know the first: then the grant was not
-    /// used.
+    /// Sends with one client secret, or with another one if the provider does not accept the first: then the grant was
+    /// not used.
     async fn send_once(&self, lease: &Lease, prepared: &Prepared) -> Result<(TokenResponse, Timestamp), ProviderError> {
         let has_time = || self.has_time_to_send(lease);
         let send = |secret| async move {
@@ -236,7 +236,7 @@ impl Refreshing {
     async fn write(&self, write: &Write) -> Result<Written<Row>, StoreError> {
         let written = self.writes.write(write).await?;
         if matches!(written, Written::ConditionFailed(_)) {
-            tracing::debug!(write = write.name.as_str(), "a condition refused");
+            tracing::debug!(write = write.name.as_str(), "a condition failed");
         }
         Ok(written)
     }
@@ -257,7 +257,7 @@ impl Refreshing {
     }
 }
 
-/// Whether the provider has certainly not rotated the pair. A 503, with or without Retry-After, may come from a front
+/// Whether the provider has certainly not rotated the pair. A 5xx, with or without Retry-After, may come from a front
 /// that had passed the request on.
 fn is_certainly_not_rotated(error: &ProviderError) -> bool {
     match error {
@@ -265,7 +265,7 @@ fn is_certainly_not_rotated(error: &ProviderError) -> bool {
         | ProviderError::InvalidGrant
         | ProviderError::InvalidClient
         | ProviderError::Refused(_) => true,
-        ProviderError::Throttled { status, .. } => *status == 429,
+        ProviderError::Throttled { status, .. } => *status < 500,
         ProviderError::Unknown(_) => false,
     }
 }

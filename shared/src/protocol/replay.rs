@@ -1,9 +1,9 @@
-//! A pair comes out of the queue, and is stored under the condition that it was to be stored on.
+//! Takes a pair from the queue, and stores it under the condition of its first try.
 
 use std::sync::Arc;
 
 use super::connect::{Connecting, Kept, Stored};
-use super::refresh::{Failure, Landed, Refreshing};
+use super::refresh::{CommitOutcome, Failure, Refreshing};
 use crate::domain::connection::grant::Refusal;
 use crate::domain::escrow::Escrowed;
 use crate::ports::ReadConnections;
@@ -14,7 +14,7 @@ pub struct Replaying {
     pub connecting: Arc<Connecting>,
 }
 
-/// What became of it.
+/// The result of storing it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Replayed {
     /// Stored, now or before.
@@ -31,9 +31,9 @@ impl Replaying {
             Escrowed::Refreshed(refreshed) => {
                 let landed = self.refreshing.commit_again(refreshed).await?;
                 Ok(match landed {
-                    Landed::Stored(_) => Replayed::Stored,
-                    Landed::Superseded(_) => Replayed::Superseded,
-                    Landed::Orphaned => Replayed::ToBeRevoked,
+                    CommitOutcome::Stored(_) => Replayed::Stored,
+                    CommitOutcome::Superseded(_) => Replayed::Superseded,
+                    CommitOutcome::Orphaned => Replayed::ToBeRevoked,
                 })
             }
             Escrowed::Granted(grant) => {

@@ -1,10 +1,10 @@
 //! Works off the list of grants to revoke (RFC 7009), in the background: after a refresh, after a disconnect, and by
 //! the schedule. No customer and no caller waits for it.
 //!
-//! 1. what is to be done about each grant: nothing is revoked beside a live connection of the same account
+//! 1. decide about each grant: nothing is revoked beside a live connection of the same account
 //! 2. **claim** it for one try: another worker does not send it too, and the next try comes later
 //! 3. open its pair, and revoke it; a complete refusal is final (RFC 7009 section 2.2)
-//! 4. **remove** it; what cannot be revoked is tried for a day, and is named in the log then
+//! 4. **remove** it; what cannot be revoked is tried for a day, and is then named in the log
 
 use std::sync::Arc;
 
@@ -42,13 +42,13 @@ pub struct Revoking {
 }
 
 impl RevocationList {
-    /// Puts a grant that no row holds into the list of the row that it belongs to. Where there is no row, nothing can
-    /// be done about it, and the log says so.
+    /// Adds a grant that no row holds to the list of its row. Where there is no row, it cannot be revoked, and the log
+    /// says so.
     pub async fn add(&self, grant: Revocation, mut seen: Option<Row>) -> Result<(), StoreError> {
         let pair = grant.pair.id;
         for _ in 0..TRIES {
             let Some(row) = seen else {
-                log_not_revoked([pair], "its connection has no row any more");
+                log_not_revoked([pair], "its connection was deleted");
                 return Ok(());
             };
             if row.revocations().is_some_and(|list| list.contains(pair)) {
@@ -70,7 +70,7 @@ impl RevocationList {
     }
 }
 
-/// A list has been full: these grants fell out of it.
+/// The list was full: these grants were removed from it.
 pub fn log_dropped(dropped: Vec<PairId>) {
     log_not_revoked(dropped, "the list of grants to revoke was full");
 }
@@ -82,13 +82,13 @@ fn log_not_revoked(pairs: impl IntoIterator<Item = PairId>, why: &str) {
             grants_not_revoked = 1,
             pair,
             why,
-            "a grant is not revoked: it lives until the provider ends it"
+            "a grant was not revoked: it stays valid until the provider ends it"
         );
     }
 }
 
 impl Revoking {
-    /// The schedule's: goes on with what is left to do in a row.
+    /// For the schedule: continues what is left to do in a row.
     pub async fn drive(&self, id: &ConnectionId, deadline: Timestamp) -> Result<(), StoreError> {
         let Some(row) = self.list.connections.row(id).await? else { return Ok(()) };
         match &row {
@@ -100,8 +100,8 @@ impl Revoking {
         self.work_off(row, &[], deadline).await.map(|_| ())
     }
 
-    /// Works off what is due in the row's list, a pair that was not confirmed in time included. `in_use` are pairs that
-    /// live: a grant that shares its refresh token with one of them is not revoked. Returns the row as it is then.
+    /// Works off what is due in the row's list, and a pair that was not confirmed in time. `in_use` are live pairs: a
+    /// grant that shares its refresh token with one of them is not revoked. Returns the row as it is then.
     pub async fn work_off(&self, row: Row, in_use: &[&TokenPair], deadline: Timestamp) -> Result<Row, StoreError> {
         let mut row = self.expire(row).await?;
         let grants: Vec<Revocation> = row.revocations().map(|list| list.iter().cloned().collect()).unwrap_or_default();
@@ -192,7 +192,7 @@ impl Revoking {
         self.remove(row, grant, outcome, None).await
     }
 
-    /// `None` where the grant shares its refresh token with a pair that lives.
+    /// `None` where the grant shares its refresh token with a live pair.
     async fn revoke(
         &self,
         row: &Row,
@@ -216,7 +216,7 @@ impl Revoking {
         Ok(Some(self.secrets.send(&secrets, has_time, send).await?))
     }
 
-    /// `verdict` is the reason for it, where that is the row's and not the provider's: the row may change meanwhile.
+    /// `verdict` is the reason, where the row decides and not the provider: the row may change meanwhile.
     async fn remove(
         &self,
         mut row: Row,

@@ -5,12 +5,12 @@ use http::header::ACCEPT;
 use url::Url;
 
 use super::members::Members;
-use super::{HttpClient, body_of, not_answered};
+use super::{HttpClient, body::Body, not_answered};
 use crate::domain::account::Account;
 use crate::domain::secret::AccessToken;
 use crate::ports::{ProviderError, ReadAccount};
 
-/// What a text of the provider may be long in a row.
+/// The longest text of the provider that a row stores.
 const LONGEST: usize = 256;
 
 pub struct AccountEndpoint {
@@ -30,26 +30,33 @@ impl ReadAccount for AccountEndpoint {
         let request = self.http.0.get(self.url.clone()).header(ACCEPT, "application/json");
         let mut response = request.bearer_auth(access_token.expose()).send().await.map_err(not_answered)?;
         let status = response.status();
-        let body = body_of(&mut response).await?;
         if !status.is_success() {
             return Err(ProviderError::Refused(format!("status {status}")));
         }
-        body.as_deref()
-            .and_then(account)
-            .ok_or_else(|| ProviderError::Refused(format!("status {status}, and no id of an account")))
+        let body = Body::read(&mut response).await;
+        Members::find(&body.octets, account).ok_or_else(|| match body.cut {
+            Some(cut) => ProviderError::Refused(format!("status {status}, and {cut}")),
+            None => ProviderError::Refused(format!("status {status}, and no id of an account")),
+        })
     }
 }
 
-/// The names are not documented: the usual ones are read, at the top or one level below. `account_id` leaves no doubt;
-/// `id` is the account's within `account`, and elsewhere may be the user's.
-fn account(body: &[u8]) -> Option<Account> {
-    let top = Members::read(body)?;
-    let [account, data, user] = ["account", "data", "user"].map(|name| top.object(name));
-    let objects: Vec<&Members> =
-        [account.as_ref(), Some(&top), data.as_ref(), user.as_ref()].into_iter().flatten().collect();
-    let find = |name: &str| objects.iter().find_map(|members| text(members, name));
+/// The names are not documented: the usual ones are read, at the top, in `data`, and in their `user`. `account_id`
+/// leaves no doubt; `id` is the account's within an `account`, and elsewhere may be the user's.
+fn account(top: &Members) -> Option<Account> {
+    let data = top.object("data");
+    let outer: Vec<&Members> = std::iter::once(top).chain(&data).collect();
+    let users: Vec<Members> = outer.iter().filter_map(|members| members.object("user")).collect();
+    let others: Vec<&Members> = outer.into_iter().chain(&users).collect();
+    let accounts: Vec<Members> = others.iter().filter_map(|members| members.object("account")).collect();
+    let all = || accounts.iter().chain(others.iter().copied());
+    let find = |name: &str| all().find_map(|members| text(members, name));
     Some(Account {
-        id: text(&top, "account_id").or_else(|| find("account_id")).or_else(|| find("id"))?,
+        id: others
+            .iter()
+            .find_map(|members| text(members, "account_id"))
+            .or_else(|| find("account_id"))
+            .or_else(|| find("id"))?,
         company: find("company").or_else(|| find("company_name")),
         email: find("email"),
     })
@@ -64,6 +71,10 @@ fn text(members: &Members, name: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn account(body: &[u8]) -> Option<Account> {
+        Members::find(body, super::account)
+    }
 
     #[test]
     fn an_account_is_read_from_the_usual_names() {
@@ -88,6 +99,12 @@ mod tests {
             r#"{"account_id":7,"id":1,"account":{"id":2,"account_id":3}}"#,
             r#"{"user":{"id":1},"account":{"id":7}}"#,
             r#"{"id":7,"user":{"id":1}}"#,
+            r#"{"data":{"id":1,"account":{"id":7}}}"#,
+            r#"{"user":{"id":1,"account":{"id":7}}}"#,
+            r#"{"user":{"id":1,"account_id":7}}"#,
+            r#"{"data":{"user":{"id":1},"account":{"id":7}},"id":2}"#,
+            r#"{"data":{"user":{"id":1,"account":{"id":7}}}}"#,
+            r#"{"data":{"account_id":7,"account":{"account_id":3}}}"#,
         ] {
             assert_eq!(account(body.as_bytes()).unwrap().id, "7", "{body}");
         }

@@ -1,18 +1,21 @@
 //! What an answer of the token endpoint says about the grant that was sent.
 //!
 //! Read leniently where it grants: a pair that is refused for a missing `token_type` is a pair lost, since the provider
-//! has rotated it. Read strictly where it takes away: only a complete JSON object that says `invalid_grant` says so.
+//! has rotated it. So a form is read too, and an object with something around it, or before a break. Read strictly where
+//! it takes away: only a complete JSON object that says `invalid_grant`, with nothing around it, says so.
 //!
 //! A success may be a refusal: some providers answer 200 and `{"error": "bad_refresh_token"}` (GitHub documents it). An
 //! outcome is unknown only where an answer says neither.
 
+use std::fmt::Display;
 use std::time::Duration;
 
 use http::StatusCode;
 use serde_json::Value;
 
+use super::Answer;
+use super::body::Body;
 use super::members::Members;
-use super::{Answer, BODY_LIMIT};
 use crate::domain::secret::{AccessToken, RefreshToken};
 use crate::domain::token_pair::{TokenPair, TokenResponse};
 use crate::ports::ProviderError;
@@ -21,27 +24,29 @@ use crate::ports::ProviderError;
 const LONGEST_LIFETIME: u64 = 10 * 365 * 86_400;
 
 pub(super) fn grant(answer: &Answer) -> Result<TokenResponse, ProviderError> {
-    let status = answer.status;
-    if !status.is_success() {
+    if !answer.status.is_success() {
         return Err(error(answer));
     }
-    let unknown = |why: &str| ProviderError::Unknown(format!("status {status} and {why}"));
-    let Some(body) = &answer.body else { return Err(unknown(&format!("more than {BODY_LIMIT} bytes"))) };
-    let members = Members::read(body).ok_or_else(|| unknown("no JSON object"))?;
-    let Some(access_token) = members.text("access_token") else {
-        // Tokens that cannot be read are tokens all the same: the provider has rotated, and what else it says does not
-        // matter.
-        let has_tokens = !members.is_empty("access_token") || !members.is_empty("refresh_token");
-        return Err(match members.text("error").filter(|_| !has_tokens) {
-            Some(code) => error_of(status, &code),
-            None => unknown("no access_token"),
-        });
+    let Body { octets, cut } = &answer.body;
+    let object = object(answer);
+    let granted = match &object {
+        Some(members) => granted(members),
+        None => Members::find(octets, granted).or_else(|| {
+            // Half of a form may hold half of a token.
+            Members::read_form(octets).filter(|_| cut.is_none()).as_ref().and_then(granted)
+        }),
     };
+    granted.ok_or_else(|| not_granted(answer, object.as_ref()))
+}
+
+/// `None` where the members hold no pair, or one that cannot be read.
+fn granted(members: &Members) -> Option<TokenResponse> {
+    let access_token = members.text("access_token")?;
     let refresh_token = members.text("refresh_token");
-    if refresh_token.is_none() && members.is_written_as_text("refresh_token") && !members.is_empty("refresh_token") {
-        return Err(unknown("a refresh_token that cannot be read"));
+    if refresh_token.is_none() && has_unreadable_refresh_token(members) {
+        return None;
     }
-    Ok(TokenResponse {
+    Some(TokenResponse {
         pair: TokenPair {
             access_token: AccessToken::new(access_token),
             refresh_token: refresh_token.map(RefreshToken::new),
@@ -52,30 +57,63 @@ pub(super) fn grant(answer: &Answer) -> Result<TokenResponse, ProviderError> {
     })
 }
 
+fn has_unreadable_refresh_token(members: &Members) -> bool {
+    members.is_written_as_text("refresh_token") && !members.is_empty("refresh_token")
+}
+
+/// A success that is none.
+fn not_granted(answer: &Answer, object: Option<&Members>) -> ProviderError {
+    let status = answer.status;
+    let unknown = |why: &dyn Display| ProviderError::Unknown(format!("status {status} and {why}"));
+    let Some(members) = object else {
+        return match &answer.body.cut {
+            Some(cut) => unknown(cut),
+            None => unknown(&"nothing that holds tokens"),
+        };
+    };
+    // Tokens that cannot be read are tokens all the same: the provider has rotated, and what else it says does not
+    // matter.
+    if !members.is_empty("access_token") || !members.is_empty("refresh_token") {
+        return unknown(&"tokens that cannot be read");
+    }
+    match members.text("error") {
+        Some(code) => error_of(status, &code),
+        None => unknown(&"no access_token"),
+    }
+}
 /// What an answer says that is no success.
 pub(super) fn error(answer: &Answer) -> ProviderError {
     let status = answer.status;
-    if status == StatusCode::TOO_MANY_REQUESTS
-        || (status == StatusCode::SERVICE_UNAVAILABLE && answer.retry_after.is_some())
-    {
-        return ProviderError::Throttled { status: status.as_u16(), retry_after: answer.retry_after };
+    let code = code(answer);
+    // A redirect may have been answered by something that stands before the provider.
+    match code.as_deref().filter(|_| status.is_client_error()) {
+        Some(code @ ("invalid_grant" | "invalid_client")) if status != StatusCode::TOO_MANY_REQUESTS => {
+            error_of(status, code)
+        }
+        _ if asks_to_wait(answer) => {
+            ProviderError::Throttled { status: status.as_u16(), retry_after: answer.retry_after }
+        }
+        _ if status.is_server_error() => ProviderError::Unknown(format!("status {status}")),
+        _ => ProviderError::Refused(described(status, code.as_deref())),
     }
-    if status.is_server_error() {
-        return ProviderError::Unknown(format!("status {status}"));
-    }
-    match code(answer) {
-        // A redirect may have been answered by something that stands before the provider.
-        Some(code) if status.is_client_error() => error_of(status, &code),
-        code => ProviderError::Refused(described(status, code.as_deref())),
-    }
+}
+
+/// `Retry-After` may stand beside any status (RFC 9110 section 10.2.3): some limits come as 403.
+pub(super) fn asks_to_wait(answer: &Answer) -> bool {
+    answer.status == StatusCode::TOO_MANY_REQUESTS || answer.retry_after.is_some()
 }
 
 /// The error code of a complete JSON object (RFC 6749 section 5.2).
 pub(super) fn code(answer: &Answer) -> Option<String> {
-    Members::read(answer.body.as_deref()?)?.text("error")
+    object(answer)?.text("error")
 }
 
-/// For our log, and so without a word of the provider's own.
+/// One complete JSON object, and nothing else.
+fn object(answer: &Answer) -> Option<Members> {
+    Members::read(&answer.body.octets).filter(|_| answer.body.cut.is_none())
+}
+
+/// For our log: without any text of the provider.
 pub(super) fn described(status: StatusCode, code: Option<&str>) -> String {
     match code {
         Some(code) => format!("status {status}, error {}", known(code)),
@@ -104,10 +142,10 @@ fn known(code: &str) -> &'static str {
         "unsupported_token_type",
         "invalid_token",
     ];
-    CODES.into_iter().find(|known| *known == code).unwrap_or("of its own")
+    CODES.into_iter().find(|known| *known == code).unwrap_or("(not a standard code)")
 }
 
-/// Whole seconds from a number, a fraction, or a text of either. Less than one is no lifetime: a token that is never
+/// Whole seconds from a number, a fraction, or a text of either. Less than one is ignored: a token that is never
 /// fresh would be refreshed at every read.
 fn seconds(value: &Value) -> Option<Duration> {
     let number = value.as_f64().or_else(|| value.as_str()?.trim().parse().ok())?;

@@ -1,25 +1,63 @@
-//! The members of a JSON object that the provider has answered.
+//! The members of an object that the provider has answered.
 //!
 //! Each member is read when it is needed, so that a defect in one that is not needed hides no other: a byte that is not
-//! UTF-8 in a description, half a surrogate pair, a number beyond all limits. The structure is read strictly: an object
-//! that is cut off, or has something behind it, has no members.
+//! UTF-8 in a description, half a surrogate pair, a number beyond all limits. An object that is cut off has no members.
+//!
+//! What an answer takes away is read from one object and nothing else: [`Members::read`]. What it gives may have
+//! something around it, a warning of PHP or a remark of a cache: [`Members::find`].
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::de::{Deserialize, DeserializeOwned, Deserializer, Error, Visitor};
 use serde_json::value::RawValue;
+use url::form_urlencoded;
 
 pub(super) struct Members(BTreeMap<Name, Box<RawValue>>);
 
 impl Members {
     /// `None` for everything but one complete object.
-    pub(super) fn read(body: &[u8]) -> Option<Self> {
-        // A byte that is not UTF-8 becomes U+FFFD: it stands for no character of JSON's grammar, so it mends no
-        // structure.
-        let text = String::from_utf8_lossy(body);
-        // RFC 8259 section 8.1 lets a reader ignore a byte order mark.
-        Self::parse(text.strip_prefix('\u{feff}').unwrap_or(&text))
+    pub(super) fn read(octets: &[u8]) -> Option<Self> {
+        Self::parse(&text(octets))
+    }
+
+    /// The first object that is what is wanted, whatever stands before and behind it. Not one within another object, or
+    /// within a list: what it is there, only the whole says.
+    pub(super) fn find<T>(octets: &[u8], wanted: impl Fn(&Self) -> Option<T>) -> Option<T> {
+        let text = text(octets);
+        let mut rest = text.as_ref();
+        while let Some(start) = rest.find('{') {
+            let (before, candidate) = rest.split_at(start);
+            rest = &candidate[1..];
+            if !rest.trim_start().starts_with('"') {
+                continue;
+            }
+            if before.trim_end().ends_with('[') {
+                return None;
+            }
+            let mut objects = serde_json::Deserializer::from_str(candidate).into_iter::<BTreeMap<_, _>>();
+            // What is behind the brace of a broken object is within it.
+            let members = Self(objects.next()?.ok()?);
+            if let Some(found) = wanted(&members) {
+                return Some(found);
+            }
+            rest = &candidate[objects.byte_offset()..];
+        }
+        None
+    }
+
+    /// The pairs of a form (`application/x-www-form-urlencoded`), which some providers answer. `None` where a byte
+    /// stands for itself that no form has so: it is something else.
+    pub(super) fn read_form(octets: &[u8]) -> Option<Self> {
+        let text = text(octets);
+        let is_of_a_form = |byte: u8| byte.is_ascii_graphic() && !b"\"'<>\\^`{|}".contains(&byte);
+        let form = Some(text.trim()).filter(|text| text.bytes().all(is_of_a_form))?;
+        let pairs = form_urlencoded::parse(form.as_bytes()).map(|(name, value)| {
+            let value = serde_json::value::to_raw_value(&value).expect("a text is JSON");
+            (Name(name.into_owned().into_bytes()), value)
+        });
+        Some(Self(pairs.collect()))
     }
 
     /// A member that is an object.
@@ -27,7 +65,7 @@ impl Members {
         Self::parse(self.raw(name)?)
     }
 
-    /// A member that is a text with something in it. With U+FFFD it is not the text that the provider has sent.
+    /// A member that is a text and not empty. With U+FFFD it is not the text that the provider has sent.
     pub(super) fn text(&self, name: &str) -> Option<String> {
         self.value::<String>(name).filter(|text| !text.is_empty() && !text.contains(char::REPLACEMENT_CHARACTER))
     }
@@ -41,12 +79,12 @@ impl Members {
         serde_json::from_str(self.raw(name)?).ok()
     }
 
-    /// Whether a member is not there, or says that there is nothing.
+    /// Whether a member is absent, null or an empty text.
     pub(super) fn is_empty(&self, name: &str) -> bool {
         self.raw(name).is_none_or(|raw| matches!(raw, "null" | "\"\""))
     }
 
-    /// Whether a member was written as a text, which may be one that cannot be read.
+    /// Whether a member is written as a text, which may be unreadable.
     pub(super) fn is_written_as_text(&self, name: &str) -> bool {
         self.raw(name).is_some_and(|raw| raw.starts_with('"'))
     }
@@ -58,6 +96,12 @@ impl Members {
     fn raw(&self, name: &str) -> Option<&str> {
         self.0.get(name.as_bytes()).map(|raw| raw.get())
     }
+}
+
+/// A byte that is not UTF-8 becomes U+FFFD: it stands for no character of JSON's grammar, so it mends no structure. A
+/// byte order mark is ignored (RFC 8259 section 8.1).
+fn text(octets: &[u8]) -> Cow<'_, str> {
+    String::from_utf8_lossy(octets.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(octets))
 }
 
 /// Bytes, since a name may hold half a surrogate pair too.

@@ -1,5 +1,5 @@
-//! A request that the token endpoint must refuse: whether it says so of the code or of the client tells our
-//! credentials.
+//! A request that the token endpoint must refuse: it refuses either the code or the client, and so shows whether our
+//! credentials are right.
 
 use super::{WebinarGeek, answer};
 use crate::domain::secret::ClientSecret;
@@ -7,11 +7,11 @@ use crate::domain::time::Timestamp;
 use crate::domain::token_pair::TokenResponse;
 use crate::ports::ProviderError;
 
-/// No provider has given it to anybody: a code is random.
+/// A provider has never issued this code: codes are random.
 const CODE: &str = "made-up-by-the-doctor";
 
-/// A provider that wants a verifier (RFC 7636 section 4.5) would otherwise not get as far as the code; others ignore it
-/// (RFC 6749 section 3.2).
+/// Without it, a provider that requires a verifier (RFC 7636 section 4.5) would refuse before it looks at the code;
+/// others ignore it (RFC 6749 section 3.2).
 const VERIFIER: &str = "made-up-by-the-doctor-as-long-as-verifiers-are";
 
 /// What the token endpoint answered, and when by its own clock (RFC 9110 section 6.6.1).

@@ -1,9 +1,9 @@
 //! Revoking a pair (RFC 7009), where the provider has an endpoint for it.
 //!
-//! A complete 4xx is final: to ask again would only repeat it. By section 2.2 a token that is invalid already is a
+//! A complete 4xx is final: another request would only repeat it. By section 2.2 a token that is invalid already is a
 //! success, but some providers answer that with an error, and the endpoint's address may be wrong. The same holds for a
-//! redirect, which is never followed. Not final are what asks us to try later, and a refusal of the client, where
-//! another secret may be accepted.
+//! redirect, which is never followed. Two cases are not final: an answer that asks us to try later, and a refusal of
+//! the client, where another secret may be accepted.
 
 use async_trait::async_trait;
 use http::StatusCode;
@@ -25,13 +25,13 @@ enum Said {
 impl RevokeToken for WebinarGeek {
     async fn revoke(&self, pair: &TokenPair, secret: &ClientSecret) -> Result<Revoked, ProviderError> {
         let Some(url) = &self.endpoint.revoke_url else { return Ok(Revoked::Off) };
-        // Revoking the refresh token ends the grant (section 2.1); the access token is the next best.
+        // Revoking the refresh token ends the grant (section 2.1); the access token is the second choice.
         if let Some(refresh_token) = &pair.refresh_token {
             let answer = self.post(url.as_str(), &refresh_token_form(refresh_token), secret).await?;
             match said(&answer)? {
                 Said::Revoked => return Ok(Revoked::Done),
                 Said::NotRevocable(why) => return Ok(Revoked::NotRevocable(why)),
-                // What was imported and not refreshed yet has no access token.
+                // An imported pair that was not refreshed yet has no access token.
                 Said::UnsupportedTokenType(why) if pair.access_token.expose().is_empty() => {
                     return Ok(Revoked::NotRevocable(why));
                 }
@@ -60,35 +60,39 @@ fn said(answer: &Answer) -> Result<Said, ProviderError> {
         // The body says nothing more (section 2.2).
         return Ok(Said::Revoked);
     }
-    if is_for_later(status) {
-        return Err(ProviderError::Throttled { status: status.as_u16(), retry_after: answer.retry_after });
-    }
-    if status.is_server_error() {
-        return Err(answer::error(answer));
-    }
     let code = answer::code(answer);
     let why = answer::described(status, code.as_deref());
     match code.as_deref().filter(|_| status.is_client_error()) {
         // Doorkeeper calls an unknown client `unauthorized_client` here, with 403.
         Some("invalid_client" | "unauthorized_client") => Err(ProviderError::InvalidClient),
         Some("unsupported_token_type") => Ok(Said::UnsupportedTokenType(why)),
+        _ if is_for_later(answer) => {
+            Err(ProviderError::Throttled { status: status.as_u16(), retry_after: answer.retry_after })
+        }
+        _ if status.is_server_error() => Err(ProviderError::Unknown(format!("status {status}"))),
         _ => Ok(Said::NotRevocable(why)),
     }
 }
 
-/// The request was not looked at, and the same one may be sent again: RFC 9110 section 15.5.9, RFC 8470 section 5.2,
-/// RFC 6585 section 4. The first two are told as throttling too: all that follows from any of them is to wait.
-fn is_for_later(status: StatusCode) -> bool {
-    matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS)
+/// The request was not looked at, and the same one may be sent again: RFC 9110 sections 10.2.3 and 15.5.9, RFC 8470
+/// section 5.2, RFC 6585 section 4. All are told as throttling: all that follows from any of them is to wait.
+fn is_for_later(answer: &Answer) -> bool {
+    answer::asks_to_wait(answer) || matches!(answer.status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY)
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::body::{Body, Cut};
     use super::*;
+
+    fn whole(status: StatusCode, body: &str) -> Answer {
+        let body = Body { octets: body.as_bytes().to_vec(), cut: None };
+        Answer { status, retry_after: None, date: None, body }
+    }
 
     fn read(status: u16, body: &str) -> Result<Said, ProviderError> {
         let status = StatusCode::from_u16(status).unwrap();
-        said(&Answer { status, retry_after: None, date: None, body: Some(body.as_bytes().to_vec()) })
+        said(&whole(status, body))
     }
 
     #[test]
@@ -113,12 +117,13 @@ mod tests {
         ] {
             assert!(matches!(read(status, body), Ok(Said::NotRevocable(_))), "{status} {body}");
         }
-        let too_large = Answer { status: StatusCode::NOT_FOUND, retry_after: None, date: None, body: None };
+        let body = Body { octets: Vec::new(), cut: Some(Cut::TooLong) };
+        let too_large = Answer { body, ..whole(StatusCode::NOT_FOUND, "") };
         assert!(matches!(said(&too_large), Ok(Said::NotRevocable(_))), "a page of any size");
     }
 
     #[test]
-    fn a_refused_client_is_told_apart_since_another_secret_may_be_accepted() {
+    fn a_refused_client_is_distinguished_since_another_secret_may_be_accepted() {
         for (status, code) in [(401, "invalid_client"), (400, "invalid_client"), (403, "unauthorized_client")] {
             let answer = read(status, &format!(r#"{{"error":"{code}","error_description":"{code}"}}"#));
             assert!(matches!(answer, Err(ProviderError::InvalidClient)), "{status} {code}");
@@ -140,6 +145,6 @@ mod tests {
         let Ok(Said::NotRevocable(why)) = read(400, r#"{"error":"canary","error_description":"canary"}"#) else {
             panic!("a 4xx is final")
         };
-        assert_eq!(why, "status 400 Bad Request, error of its own");
+        assert_eq!(why, "status 400 Bad Request, error (not a standard code)");
     }
 }

@@ -1,9 +1,9 @@
-//! What the functions stand on while they are killed: engines, a provider, the rows, and how time is made to pass.
+//! The environment of the functions that are killed: engines, a provider, the rows, and how time is made to pass.
 //!
-//! A freeze longer than the lease would take 35 s and more of real time, so the rows are aged instead: to everybody
-//! else, the frozen process's lease and its grace are over. Its own clock does not say so when it wakes up. That is
-//! worse than the truth: it goes on, where a later clock would have stopped it. And the binary that ships needs no
-//! clock of ours.
+//! A freeze longer than the lease would take 35 s and more of real time, so the rows are aged instead: for all other
+//! processes, the frozen process's lease and its grace are over. Its own clock does not show that when it wakes up.
+//! This is stricter than reality: it goes on where a later clock would have stopped it. And the shipped binary needs no
+//! test clock.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -80,7 +80,7 @@ impl Fleet {
         Function::start(&built(function), &self.variables).await
     }
 
-    /// `None` where the function is killed meanwhile.
+    /// `None` if the function is killed meanwhile.
     pub(super) async fn invoke(&self, function: &Function, event: Value) -> Option<Answer> {
         let request_id = format!("r{}", self.requests.fetch_add(1, Ordering::SeqCst));
         function.invoke_mortal(&request_id, event).await
@@ -90,26 +90,26 @@ impl Fleet {
         self.connections.row(id).await.unwrap().and_then(|row| row.connection().unwrap())
     }
 
-    /// As if the access token had come to its end, and its waits too.
+    /// As if the access token had expired, and its waits had ended.
     pub(super) async fn age(&self, id: &ConnectionId) {
         let update = "SET expires_at = :past, refresh_at = :past, not_before = :past";
         self.update(id, update, "attribute_exists(id)").await;
     }
 
-    /// As if whoever holds a lease had died, or slept, a while ago.
+    /// As if the holder of each lease had died, or stood still, a while ago.
     pub(super) async fn age_leases(&self) {
         for id in &self.ids {
             self.update(id, "SET lease_until = :past", "attribute_exists(lease_until)").await;
         }
     }
 
-    /// As if the time was over for which the provider has asked everybody to wait.
+    /// As if the pause that the provider has asked for were over.
     pub(super) async fn end_pause(&self) {
         let request = self.clients.dynamodb.delete_item().table_name(tables::CONNECTIONS);
         let request = request.key("id", AttributeValue::S(PAUSE.to_owned())).return_values(ReturnValue::AllOld);
         if let Some(row) = request.send().await.unwrap().attributes {
             let until: i64 = row["until"].as_n().unwrap().parse().unwrap();
-            assert!(until < SystemClock.now().unix() + 10, "nobody has asked for more than seven seconds");
+            assert!(until < SystemClock.now().unix() + 10, "no pause is longer than seven seconds");
         }
     }
 

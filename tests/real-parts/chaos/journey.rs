@@ -48,7 +48,7 @@ pub(super) async fn back_with_a_code(fleet: &Fleet, provider: Provider, id: &Con
     ];
     let request = Url::parse_with_params(&format!("{}/oauth/authorize", fleet.provider), query).unwrap();
     let answer = match provider {
-        // It asks nobody, when told so.
+        // With `CONSENT` off it does not ask.
         Provider::Doorkeeper => provider_client().get(request).send().await.unwrap(),
         Provider::Simulated => {
             let mut form: Vec<(String, String)> = request.query_pairs().into_owned().collect();

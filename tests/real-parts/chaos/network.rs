@@ -1,6 +1,6 @@
-//! The network between the functions and the provider: a proxy that breaks what it carries, until it is told to stop.
+//! The network between the functions and the provider: a proxy that breaks what it carries, until it is switched off.
 //!
-//! A fault after the provider has answered is the worse one: a pair is rotated, a code spent, and nobody hears of it.
+//! A fault after the provider has answered is the worse one: a pair is rotated, a code spent, and its answer lost.
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -17,7 +17,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::tally::Tally;
 
-/// Of a hundred requests, so many meet a fault.
+/// Of a hundred requests, this many have a fault.
 const FAULTS: u64 = 40;
 
 #[derive(Clone, Copy, Debug)]
@@ -51,8 +51,8 @@ pub(super) struct Network {
     provider: SocketAddr,
     random: Mutex<Random>,
     broken: AtomicBool,
-    /// A rotation whose refresh token is held back ends the connection as soon as its access token is used: then only
-    /// the provider is to blame. So this fault comes in rounds in which nobody uses a token.
+    /// A rotation whose refresh token is withheld ends the connection as soon as its access token is used: then only
+    /// the provider is the cause. So this fault comes in rounds in which no token is used.
     holds_back: AtomicBool,
     tally: Arc<Tally>,
     codes: Mutex<BTreeMap<String, u64>>,
@@ -74,7 +74,7 @@ impl Network {
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let network = serving.clone();
-                // A function that is killed takes its connection along.
+                // The connection of a function that is killed ends too.
                 tokio::spawn(async move { network.carry(stream).await.ok() });
             }
         });

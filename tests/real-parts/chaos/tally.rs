@@ -1,4 +1,4 @@
-//! What a chaos run has done, and what it has cost.
+//! What a chaos run has done, and its losses.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -17,7 +17,7 @@ impl Tally {
         self.0.lock().unwrap().get(what).copied().unwrap_or_default()
     }
 
-    /// Kills and freezes that met a function at work.
+    /// Kills and freezes that hit a function at work.
     pub(super) fn injuries(&self) -> u64 {
         self.of("kills") + self.of("freezes")
     }

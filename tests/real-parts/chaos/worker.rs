@@ -14,8 +14,8 @@ use super::journey::{Provider, back_with_a_code};
 use crate::gateway::body;
 use crate::runtime_api::{Answer, Function};
 
-/// How long a function is left alone before it is hurt, and how long it stays frozen, in milliseconds: the time that
-/// its work takes, so that every step of it is hit.
+/// How long a function runs before its fault, and how long it stays frozen, in milliseconds: the time that its work
+/// takes, so that every step of it is hit.
 const MOMENT: u64 = 120;
 const FROZEN: u64 = 150;
 
@@ -32,7 +32,7 @@ impl<'a> Worker<'a> {
         Self { fleet, name, provider, function: fleet.start(name).await, random }
     }
 
-    /// Works, and is hurt, a few times. Where tokens are used, the first use ends the pair before.
+    /// Some operations, with faults. Where tokens are used, the first use ends the pair before.
     pub(super) async fn round(&mut self, operations: u64, uses_tokens: bool) {
         for _ in 0..operations {
             let id = self.random.pick(&self.fleet.ids);
@@ -40,7 +40,7 @@ impl<'a> Worker<'a> {
                 "token" => self.reads_a_token(&id, uses_tokens).await,
                 "refresh" => self.sweeps(&id).await,
                 "callback" => self.reconnects(&id).await,
-                other => panic!("nobody drives {other}"),
+                other => panic!("{other} has no worker"),
             }
         }
     }
@@ -51,7 +51,7 @@ impl<'a> Worker<'a> {
             && answer["statusCode"] == 200
         {
             self.fleet.tally.count("tokens_released");
-            // A rival may have used a newer one meanwhile, and this one has ended with that.
+            // Another worker may have used a newer one meanwhile, and this one has ended with that.
             let token = body(&answer)["access_token"].as_str().unwrap().to_owned();
             if uses_tokens && is_live(&self.fleet.provider, &token).await {
                 self.fleet.tally.count("tokens_used");
@@ -78,7 +78,7 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// With a kill, a freeze or nothing, at a random moment. What only meets an idle function is not counted.
+    /// With a kill, a freeze or nothing, at a random moment. A fault of an idle function is not counted.
     async fn invoke(&mut self, event: Value) -> Option<Answer> {
         let moment = Duration::from_millis(self.random.below(MOMENT));
         let (hurt, kill) = (self.random.percent(80), self.random.percent(50));
@@ -95,7 +95,7 @@ impl<'a> Worker<'a> {
         if !kill {
             self.function.freeze().await;
             self.count("freezes");
-            // To everybody else the frozen process has lost its lease.
+            // For all other processes the frozen one has lost its lease.
             self.fleet.age_leases().await;
             SystemClock.sleep(frozen).await;
             self.function.thaw().await;

@@ -1,4 +1,4 @@
-//! What an integrator does with connections, through the stack.
+//! The integrator's calls, through the stack.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use super::Rehearsal;
 use crate::gateway::{Request, body};
 use crate::runtime_api::Function;
 
-/// Of another system: a grant of the same app.
+/// Another system's: a grant of the same app.
 fn foreign_grant(aws: &Rehearsal) -> Pair {
     let random = || digest::base64url((&SystemEntropy as &dyn Entropy).bytes::<32>());
     let (code, redirect_uri, now) = (random(), aws.stack.output("RedirectUri"), SystemClock.now());
@@ -41,7 +41,7 @@ pub(super) async fn rehearse(aws: &Rehearsal, connections: &Function, token: &Fu
     let path = format!("/v1/connect-sessions/{}", body(&session)["session_id"].as_str().unwrap());
     assert_eq!(body(&aws.send(connections, Request::new("GET", &path)).await)["status"], "pending");
 
-    // An import whose new pair the table does not take: it waits in the queue, and is stored from there.
+    // An import whose new pair the table does not accept: it waits in the queue, and is stored from there.
     let import = |pair: &Pair| Request::new("PUT", IMPORTED).json(json!({ "refresh_token": pair.refresh_token }));
     let pair = foreign_grant(aws);
     let asked = aws.simulation.faults.requested("refresh_token");
@@ -70,14 +70,14 @@ pub(super) async fn rehearse(aws: &Rehearsal, connections: &Function, token: &Fu
     let refused = aws.send(connections, import(&foreign_grant(aws))).await;
     assert_eq!((&refused["statusCode"], &body(&refused)["code"]), (&json!(409), &json!("connection_exists")));
 
-    // And away with it.
+    // And it is deleted.
     let ended = aws.send(connections, Request::new("DELETE", IMPORTED)).await;
     assert_eq!((&ended["statusCode"], body(&ended)), (&json!(200), json!({ "revocation": "done" })));
     assert!(!is_live(&aws.provider, &access_token).await);
     assert_eq!(read().await["statusCode"], 404);
     assert_eq!(body(&aws.send(connections, Request::new("GET", IMPORTED)).await)["code"], Value::from("not_found"));
 
-    // It comes back at once, and goes once more. A revocation endpoint that refuses keeps nobody waiting.
+    // It comes back at once, and is deleted once more. No caller waits for a revocation endpoint that refuses.
     let again = aws.send(connections, import(&foreign_grant(aws))).await;
     assert_eq!((&again["statusCode"], &body(&again)["version"]), (&json!(201), &json!(6)), "{again}");
     let refuses = json!({ "status": { "status": 404, "error": null, "retry_after": null } });

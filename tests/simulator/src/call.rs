@@ -1,5 +1,5 @@
-//! What a process asks of the world and what it is told, as values: so a call can wait, be told in a history, be hashed
-//! by the exhaustive search, and be changed by a mutant.
+//! A process's calls to the world and their answers, as values: so a call can wait, be shown in a history, be hashed by
+//! the exhaustive search, and be changed by a mutant.
 
 use shared::domain::item::Item;
 use shared::domain::secret::DataKey;
@@ -25,7 +25,7 @@ pub enum Request {
     },
     WriteBoth(Write, Write),
     Delete(Delete),
-    /// The page of the connections table behind a key.
+    /// The page of the connections table after a key.
     Walk {
         after: Option<String>,
     },
@@ -66,7 +66,7 @@ pub enum Request {
     },
 }
 
-/// Who answers, and so which faults there are.
+/// The service that answers, which decides the possible faults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Service {
     Store,
@@ -74,7 +74,7 @@ pub enum Service {
     Secrets,
     Queue,
     Provider,
-    /// The provider's API, called by the integrator: none of our business, and so without faults.
+    /// The provider's API, called by the integrator: not part of the product, and so without faults.
     Api,
 }
 
@@ -101,7 +101,7 @@ pub enum Answer {
     /// `None` where the provider does not accept the token.
     Account(Option<String>),
     Used(bool),
-    /// The call failed, and nobody knows more than the service's own error says.
+    /// The call failed; only the service's own error is known.
     Failed(CallError),
 }
 
@@ -122,10 +122,10 @@ pub enum CallError {
     },
     Unknown,
     InvalidGrant,
-    /// Complete, and without a word about the grant.
+    /// Complete, and without a statement about the grant.
     Refused,
     Unavailable,
-    /// A failure of the store that no repetition mends.
+    /// A failure of the store that no repetition cures.
     Nonsense,
 }
 
@@ -148,7 +148,7 @@ impl Request {
         }
     }
 
-    /// Whether a repetition can do harm: only then is the transport's own retry worth trying.
+    /// Whether a repetition can do harm: only then the transport's own retry is a fault worth trying.
     pub fn changes(&self) -> bool {
         matches!(self, Self::Write { .. } | Self::WriteBoth(..) | Self::Delete(_))
     }
@@ -158,7 +158,7 @@ impl Request {
         matches!(self, Self::Read { key, .. } if key.starts_with('#'))
     }
 
-    /// What no other process of the exhaustive search can see, or change: the pause, which none writes there; the
+    /// What no other process of the exhaustive search can see or change: the pause, which none writes there; the
     /// numbers of an id's events, which one takes; keys and the client secret.
     pub fn is_of_one_process(&self) -> bool {
         match self {

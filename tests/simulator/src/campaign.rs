@@ -6,7 +6,7 @@ use crate::mutant::Mutant;
 use crate::provider::Class;
 use crate::scenario::{Plan, Report, Scenario};
 
-/// What a campaign has shown.
+/// The result of a campaign.
 pub struct Campaign {
     pub counts: Counts,
     pub runs: u64,

@@ -1,4 +1,4 @@
-//! Who decides: which step comes next, and what becomes of each call. Chance, or a search through everything.
+//! Decides which step comes next, and the fate of each call. Chance, or a search through all choices.
 
 use crate::call::{Request, Service};
 
@@ -8,13 +8,13 @@ mod enumeration;
 pub use dice::{Dice, Odds};
 pub use enumeration::{Enumeration, Position};
 
-/// What becomes of a call. Times are milliseconds.
+/// The fate of a call. Times are milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Fate {
     Succeed,
     /// It fails before it has an effect. At the provider: nothing was sent.
     FailBefore,
-    /// It takes effect, and the caller never hears of it.
+    /// It takes effect, and the caller never gets the answer.
     LostAnswer,
     /// The caller gives up at its timeout; the effect comes that much later all the same.
     LateEffect(u64),
@@ -22,7 +22,7 @@ pub enum Fate {
     Retried,
     /// The transport's first try was only late: it takes effect once more, that much after the answer.
     Repeated(u64),
-    /// The process dies before anything leaves it.
+    /// The process dies before it sends anything.
     CrashBefore,
     /// The process dies when the call has taken effect.
     CrashAfter,
@@ -41,16 +41,16 @@ pub enum Fate {
     Html,
     /// The provider grants, and leaves a refresh token that it keeps (P0) out of its answer.
     NoRefreshToken,
-    /// A code brings an access token, and no refresh token at all.
+    /// A code gives an access token, and no refresh token at all.
     Bare,
     /// The provider refuses completely, and says nothing about the grant; nothing was done.
     Refused,
-    /// The provider says `invalid_grant` though it is not true; a moment later it knows better.
+    /// The provider says `invalid_grant` though it is not true; a moment later it accepts the token again.
     FalseRefusal,
 }
 
 impl Fate {
-    /// A fault, or a mere variation of an answer.
+    /// A fault, and not a mere variation of an answer.
     pub fn is_fault(self) -> bool {
         !matches!(self, Self::Succeed | Self::NoRefreshToken | Self::Bare)
     }

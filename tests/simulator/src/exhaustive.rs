@@ -1,7 +1,7 @@
 //! Every interleaving: two workers on one connection, every order of what others can see, and every fault, up to a
 //! number.
-//!
-//! A run follows a path of choices; where it comes to a state that was seen before, it is left. A worker more is one
+//! A run follows a path of choices, and is left at a state that was seen before. For one more worker, add a line to
+//! [`Setup::begin`].
 //! more line in [`Setup::begin`].
 
 use std::collections::HashSet;
@@ -39,7 +39,7 @@ pub struct Found {
     pub interleavings: u64,
     pub pruned: u64,
     pub lost: u64,
-    /// The picture of the first run in which something is wrong.
+    /// The history of the first run in which something is wrong.
     pub violation: Option<String>,
 }
 
@@ -137,7 +137,7 @@ pub fn search(setup: Setup) -> Found {
     found
 }
 
-/// The current path once more, with its history; the sweeps at its end have little to tell.
+/// The current path once more, with its history; the sweeps at its end show little.
 fn picture(setup: Setup, position: &Arc<Mutex<Position>>) -> String {
     let locked = || position.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     locked().rewind();

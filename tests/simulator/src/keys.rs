@@ -10,7 +10,7 @@ pub fn make(connection: &str, kms_key: u8, random: [u8; 32]) -> (DataKey, Vec<u8
     (DataKey::new(random), wrapped)
 }
 
-/// None where the wrapped key is another connection's.
+/// None if the wrapped key is another connection's.
 pub fn open(connection: &str, wrapped: &[u8]) -> Option<DataKey> {
     let [_, key @ ..] = wrapped.strip_prefix(connection.as_bytes())? else { return None };
     Some(DataKey::new(key.try_into().ok()?))

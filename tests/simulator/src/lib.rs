@@ -7,7 +7,7 @@
 //! | [`world`] | everything outside the code: time, tables, keys, provider, who is alive |
 //! | [`ports`] | the ports of one process, each call handed to the world |
 //! | [`call`] | a call and its answer, as values |
-//! | [`chooser`] | who decides: chance, or a search through every choice |
+//! | [`chooser`] | the decisions: chance, or a search through every choice |
 //! | [`store`], [`keys`], [`queue`], [`provider`] | the parts that answer |
 //! | [`scenario`] | sweeps, readers, customers; the end of a run and its judgement |
 //! | [`invariants`] | what must hold after every step |
@@ -17,7 +17,7 @@
 //! | `named` | the grants that the log has named |
 //! | [`history`] | what happened, as a picture |
 //!
-//! `docs/simulator.md` tells how to add a worker, a port, a fault, an invariant.
+//! `docs/simulator.md` explains how to add a worker, a port, a fault, an invariant.
 
 pub mod call;
 pub mod campaign;

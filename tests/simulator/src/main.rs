@@ -63,7 +63,7 @@ fn main() -> ExitCode {
     if holds { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-#[expect(clippy::disallowed_methods, reason = "how long a command took, and nothing that is simulated")]
+#[expect(clippy::disallowed_methods, reason = "the duration of a command, outside of the simulation")]
 fn now() -> Instant {
     Instant::now()
 }

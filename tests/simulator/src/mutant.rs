@@ -12,20 +12,20 @@ pub enum Mutant {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Weakening {
-    /// The clause is not there.
+    /// The clause is removed.
     Removed,
-    /// One of several tests that must all hold is not asked.
+    /// One of several tests that must all hold is removed.
     WithoutPart(usize),
     /// One of several tests of which one must hold always holds a while too early or too late.
     Shifted(usize),
 }
 
-/// Orders of steps that the protocol forbids, as habits of the parts around the real code.
+/// Orders of steps that the protocol forbids, done by the parts around the real code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Ordering {
     /// The store answers before the pair is durable: the token is released first.
     ReleaseBeforeStore,
-    /// A commit asks for the lease too.
+    /// A commit requires the lease too.
     CommitGatedByLease,
     /// The data key is opened after the provider has answered.
     DecryptAfterAnswer,
@@ -51,7 +51,7 @@ impl Ordering {
     ];
 }
 
-/// Longer than every wait that a condition speaks of, but for an attempt's life.
+/// Longer than every wait in a condition, except an attempt's lifetime.
 const SHIFT: i64 = 120;
 
 impl Mutant {
@@ -70,7 +70,7 @@ impl Mutant {
         mutants
     }
 
-    /// The condition as this mutant has it; none where it is not concerned.
+    /// The weakened condition; none if the mutant does not concern it.
     pub fn weaken(&self, name: WriteName, clauses: &[Clause]) -> Option<Vec<Clause>> {
         let Self::Condition { write, clause: clause_name, shape: expected, weakening } = self else {
             return None;
@@ -117,12 +117,12 @@ impl Mutant {
     }
 }
 
-/// What a condition asks of which attributes.
+/// The attributes of a condition and their comparisons.
 pub fn shape_of(clauses: &[Clause]) -> String {
     clauses.iter().map(|clause| shape(&clause.test)).collect::<Vec<_>>().join("; ")
 }
 
-/// What a clause asks of which attributes, without the values: tells apart the clauses that share a name.
+/// The same of a clause, without the values: tells apart the clauses that share a name.
 fn shape(test: &Test) -> String {
     // The slots of the list are alike.
     let slot = |name: &'static str| if name.starts_with("revoke_") { "revoke_n" } else { name };

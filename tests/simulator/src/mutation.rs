@@ -1,7 +1,6 @@
 //! Every mutant, until an invariant has killed it.
 //!
-//! The conditions to weaken are those that the code asks for while it runs: none is listed by hand, so none is
-//! forgotten.
+//! The conditions to weaken are those that the code uses while it runs: none is listed by hand, so none is forgotten.
 
 use std::collections::BTreeMap;
 
@@ -11,14 +10,14 @@ use crate::mutant::{Mutant, Ordering};
 use crate::provider::Class;
 use crate::scenario::{Plan, Scenario};
 
-/// How a mutant ended.
+/// The result for a mutant.
 pub struct Fall {
     pub mutant: Mutant,
     pub runs: u64,
     pub killed_by: Option<(Plan, Violation)>,
 }
 
-/// What every conditional write was seen to ask, over some seeds of each class.
+/// Every conditional write's clauses, as seen over some seeds of each class.
 pub fn find(seeds: u64) -> Vec<Mutant> {
     let mut found = BTreeMap::new();
     for seed in 0..seeds {
@@ -34,8 +33,8 @@ pub fn find(seeds: u64) -> Vec<Mutant> {
     found.into_keys().chain(orderings).collect()
 }
 
-/// Seeds that were the first to kill a mutant that is hard to kill. Stale after a change of [`Plan`], and then only
-/// useless.
+/// Seeds that were the first to kill a mutant that is hard to kill. After a change of [`Plan`] they have no effect, and
+/// do no harm.
 const PROVEN: [u64; 18] =
     [3644, 3394, 3915, 1443, 2644, 312, 768, 399, 71, 922, 586, 217, 1260, 636, 313, 539, 1380, 266];
 
@@ -45,7 +44,7 @@ pub fn hunt(mutant: &Mutant, mut goes_on: impl FnMut() -> bool) -> Fall {
     let mut runs = 0;
     while goes_on() {
         let Some(seed) = seeds.next() else { break };
-        // P2 and P4 first: they forgive least.
+        // P2 and P4 first: they are the strictest.
         let class = [Class::P2, Class::P4, Class::P1, Class::P2, Class::P0, Class::P3][(seed % 6) as usize];
         let plan = Plan::stormy(seed, class);
         let report = Scenario::new(plan, Some(mutant.clone()), History::default()).run();

@@ -1,4 +1,4 @@
-//! The grants that the log has named as not revoked: a subscriber that listens to that one event, per thread.
+//! The grants that the log has named as not revoked: a subscriber for that one event, per thread.
 
 use std::cell::RefCell;
 use std::collections::HashSet;
@@ -63,7 +63,7 @@ impl Subscriber for Listener {
 /// A run begins.
 pub(crate) fn listen() {
     static ONCE: Once = Once::new();
-    // A subscriber that is there already hears the same.
+    // If there is a subscriber already, it receives the same.
     ONCE.call_once(|| drop(tracing::subscriber::set_global_default(Listener)));
     NAMED.with_borrow_mut(HashSet::clear);
 }

@@ -1,15 +1,15 @@
-//! The provider: what it knows of codes and tokens, in five kinds of rotation, as `facts/doorkeeper.md` tells it.
+//! The provider: its codes and tokens, in five classes of rotation.
 //!
 //! | class | the old refresh token |
 //! |---|---|
 //! | P0 | stays for ever |
-//! | P1 | dies, and its access token with it, when the new access token is first used (Doorkeeper's default) |
-//! | P2 | dies at once, and its access token with it (Doorkeeper without `previous_refresh_token`) |
+//! | P1 | ends with its access token when the new access token is first used (Doorkeeper's default) |
+//! | P2 | ends at once with its access token (Doorkeeper without `previous_refresh_token`) |
 //! | P3 | can be used again within a window |
 //! | P4 | its second use ends the whole family |
 //!
-//! Tokens have short names (`a7`, `r7`) so that a history can be read. `tests/provider.rs` holds P1 and P2 against the
-//! provider that the contract suite holds against a real Doorkeeper.
+//! Tokens have short names (`a7`, `r7`) so that a history can be read. `tests/provider.rs` compares P1 and P2 with the
+//! simulated provider, which the contract suite compares with a real Doorkeeper.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -52,7 +52,7 @@ pub struct Refresh {
     /// When it was answered `invalid_grant`, truly or not.
     pub refused: Vec<u64>,
     pub refused_falsely: bool,
-    /// It was refused without a word about the grant.
+    /// It was refused without a statement about the grant.
     pub refused_otherwise: bool,
 }
 
@@ -62,7 +62,7 @@ pub struct Access {
     pub refresh: String,
     /// The refresh token that it was made from; none, if from a code.
     pub parent: Option<String>,
-    /// P1: what dies when this is first used.
+    /// P1: the pair that ends when this is first used.
     previous: Option<String>,
     pub expires_at: u64,
     pub revoked: bool,
@@ -83,9 +83,9 @@ pub struct Provider {
     pub window: u64,
     pub refresh_tokens: HashMap<String, Refresh>,
     pub access_tokens: HashMap<String, Access>,
-    /// What is refused without a word about the grant, by family, and until when.
+    /// Refusals without a statement about the grant, by family, and until when.
     pub refuses: HashMap<u32, u64>,
-    /// Whether the revocation endpoint does what it is for. If not, it answers 404.
+    /// Whether the revocation endpoint works. If not, it answers 404.
     pub revokes: bool,
     codes: HashMap<String, Code>,
     families: u32,
@@ -126,7 +126,7 @@ impl Provider {
         self.codes.get(code).map_or(0, |code| code.sent)
     }
 
-    /// A bare grant has no refresh token; the model names one all the same, which nobody learns.
+    /// A bare grant has no refresh token; the model gives it one that it does not answer.
     pub fn exchange(
         &mut self,
         code: &str,
@@ -151,7 +151,7 @@ impl Provider {
         Ok(grant)
     }
 
-    /// P0 may leave the refresh token out of its answer; the others have a new one to tell.
+    /// P0 may leave the refresh token out of its answer; the others issue a new one.
     pub fn refresh(&mut self, token: &str, is_silent: bool, now: u64) -> Result<TokenResponse, InvalidGrant> {
         let known = self.refresh_tokens.get_mut(token).ok_or(InvalidGrant)?;
         let family = known.family;
@@ -224,7 +224,7 @@ impl Provider {
         true
     }
 
-    /// The refresh token of a pair of which either token is known.
+    /// The refresh token of a pair, given either token.
     pub fn refresh_of<'a>(&'a self, token: &'a str) -> &'a str {
         self.access_tokens.get(token).map_or(token, |access| &access.refresh)
     }
@@ -253,20 +253,20 @@ impl Provider {
         }
     }
 
-    /// Whose account an access token is for. There are three.
+    /// Whose account an access token is for. There are three accounts.
     pub fn account(&self, access: &str) -> Option<String> {
         let token = self.access_tokens.get(access)?;
         let family = self.refresh_tokens.get(&token.refresh)?.family;
         Some(format!("account{}", family % 3))
     }
 
-    /// Of a stored pair; an import's has no access token yet.
+    /// The account of a stored pair; an import's has no access token yet.
     pub fn account_of(&self, pair: &Opened) -> Option<String> {
         let family = self.refresh_tokens.get(&pair.refresh)?.family;
         Some(format!("account{}", family % 3))
     }
 
-    /// Whether a pair is still good for anything.
+    /// Whether a pair is still of any use.
     pub fn lives(&self, pair: &Opened, now: u64) -> bool {
         if pair.has_refresh_token {
             return self.honours(&pair.refresh, now);
@@ -280,7 +280,7 @@ impl Provider {
         }
     }
 
-    /// Whether a refresh token is refused at present without a word about its grant.
+    /// Whether a refresh token is refused at present without a statement about its grant.
     pub fn is_refused(&self, refresh: &str, now: u64) -> bool {
         let family = self.refresh_tokens.get(refresh).map(|token| token.family);
         family.and_then(|family| self.refuses.get(&family)).is_some_and(|until| now < *until)
@@ -298,7 +298,7 @@ impl Provider {
         })
     }
 
-    /// What the future depends on, in an order of its own.
+    /// The state that decides future answers, in a fixed order.
     pub fn hash_tokens(&self, hasher: &mut impl std::hash::Hasher) {
         use std::hash::Hash;
         let mut access: Vec<_> = self.access_tokens.iter().collect();

@@ -1,9 +1,9 @@
-//! The queue of sealed pairs: at least once, and again after a while if nobody has said that it is done.
+//! The queue of sealed pairs: at least once, and again after a while unless the message was deleted.
 
-/// How long a message that was taken is out of sight, in milliseconds: template.yaml's.
+/// How long a message that was taken is out of sight, in milliseconds, as in template.yaml.
 pub const OUT_OF_SIGHT: u64 = 300_000;
 
-/// SQS says that its counts are only about right, for a minute or more.
+/// The counts of SQS are approximate, for a minute or more.
 pub const COUNT_LAGS: u64 = 90_000;
 
 #[derive(Clone)]
@@ -17,19 +17,19 @@ pub struct Message {
 pub struct Queue {
     messages: Vec<Message>,
     last: u64,
-    /// From when, and until when, the count tells of each message that was ever put.
+    /// From when, and until when, the count includes each message that was ever put.
     counted: Vec<(u64, Option<u64>)>,
 }
 
 impl Queue {
-    /// The count tells of it `lag` later.
+    /// The count includes it `lag` later.
     pub fn put(&mut self, body: String, now: u64, lag: u64) {
         self.last += 1;
         self.messages.push(Message { id: self.last, body, visible_at: now });
         self.counted.push((now + lag, None));
     }
 
-    /// As the count tells it.
+    /// By the count.
     pub fn is_empty(&self, now: u64) -> bool {
         !self.counted.iter().any(|(from, until)| *from <= now && until.is_none_or(|until| now < until))
     }

@@ -3,16 +3,16 @@
 //! | actor | does |
 //! |---|---|
 //! | sweep | `refresh::Refresh::run`, on schedule, often two at once |
-//! | reader | `token::Token`, then the token at the provider's API; rejects what was refused |
-//! | customer | `authorize::Authorize`, the consent, `callback::Callback`: double clicks, reloads, strangers, late ones |
-//! | disconnect | `disconnecting::Disconnecting`, at the worst moment that can be had |
+//! | reader | `token::Token`, then the token at the provider's API; reports a refused one |
+//! | customer | `authorize::Authorize`, the consent, `callback::Callback`: double click, reload, stranger, delay |
+//! | disconnect | `disconnecting::Disconnecting`, at the worst moment |
 //! | confirm | the integrator's backend, some sessions: in time, too late, or with a guess |
-//! | import | `connections::import::Importing`, a grant made elsewhere, over whatever is there |
-//! | maintenance | `maintenance::Maintenance::run`, some runs: all pairs under a new key, or the dead reaped |
-//! | damage | a row makes no sense, until somebody mends it |
-//! | replay | `refresh::Refresh::replay`, of what waits in the queue |
+//! | import | `connections::import::Importing`, a grant made elsewhere, over the present row |
+//! | maintenance | `maintenance::Maintenance::run`, some runs: all pairs under a new key, or rows of no use reaped |
+//! | damage | a row is unreadable, until an operator repairs it |
+//! | replay | `refresh::Refresh::replay`, of messages in the queue |
 //!
-//! When the run has lasted as long as its plan says, the faults stop, sweeps go on, and each connection is judged.
+//! When the duration of the plan is over, the faults stop, sweeps go on, and each connection is judged.
 
 use maintenance::Task;
 use shared::domain::connection_id::ConnectionId;
@@ -47,7 +47,7 @@ use customer::{Journey, Link};
 /// Virtual time for which sweeps go on without faults: the longest Retry-After, two refusals six minutes apart, leases.
 const QUIET: u64 = 2_100_000;
 
-/// Whose turn it is. Packed into the number of a [`Step::Drive`].
+/// The actor of a turn. Packed into the number of a [`Step::Drive`].
 #[derive(Clone, Copy, Debug)]
 enum Actor {
     Sweep,
@@ -56,7 +56,7 @@ enum Actor {
     /// A browser comes back from the provider, for a journey.
     Return(usize),
     Disconnect(usize),
-    /// The queue hands over what it has.
+    /// The queue delivers its messages.
     Replay,
     /// Another system's connection is taken over.
     Import(usize),
@@ -65,12 +65,12 @@ enum Actor {
     Maintain,
     Damage(usize),
     Mend(usize),
-    /// Browsers follow a link that was made.
+    /// Browsers follow a link.
     SetOut(usize),
     /// All clocks stand still, or go on.
     StopClocks,
     StartClocks,
-    /// The table takes no writes, or takes them again.
+    /// The table accepts no writes, or accepts them again.
     StopTable,
     StartTable,
 }
@@ -213,9 +213,9 @@ impl Scenario {
             world.stop_clocks(false);
             world.is_table_down = false;
         }
-        // The search through every order takes no turns of ours before its end.
+        // The search through every order takes no turns of the scenario before its end.
         self.drive(0, Actor::Replay);
-        // In P4 a pair may die after it was stored, and that shows when it is next refreshed.
+        // In P4 a pair may end after it was stored, and that shows when it is next refreshed.
         let until_refreshed = if self.plan.class == Class::P4 { self.plan.lifetime * 1000 } else { 0 };
         let judged_at = self.now() + QUIET + until_refreshed;
         self.play_until(judged_at);
@@ -259,7 +259,7 @@ impl Scenario {
         world.schedule(time, Step::Drive(actor.pack()));
     }
 
-    /// At a random moment, on average after that many seconds. Never, where there is no such number.
+    /// At a random moment, on average after that many seconds. Never, if there is no number.
     fn later(&mut self, seconds: Option<u64>, actor: Actor) {
         if let Some(seconds) = seconds {
             let after = self.random.between(1, seconds * 2000);
@@ -377,7 +377,7 @@ impl Scenario {
 
     fn must_yield(&mut self, index: usize) {
         let (id, answered) = (self.ids[index].clone(), self.cached.answers());
-        // In P2 a token may die on its way to the API, if a sweep comes between.
+        // In P2 a token may end on its way to the API, if a sweep comes between.
         for _ in 0..3 {
             self.read(index);
             let end = self.now() + 60_000;

@@ -19,7 +19,7 @@ impl Scheduler {
         Self { world, tasks: Vec::new() }
     }
 
-    /// Starts a process at a moment; it is ended at its deadline, if it has not come to its end before.
+    /// Starts a process at a moment; it is ended at its deadline, unless it has ended before.
     pub fn spawn<F: Future<Output = ()> + Send + 'static>(
         &mut self,
         name: String,
@@ -38,7 +38,7 @@ impl Scheduler {
         let turn = self.world.lock().turn();
         match turn {
             Turn::Poll(process) => self.poll(process),
-            // Whatever it held in memory is gone.
+            // Its memory is lost.
             Turn::Drop(process) => self.tasks[process] = None,
             Turn::Drive(_) | Turn::Nothing | Turn::End => {}
         }
@@ -47,7 +47,7 @@ impl Scheduler {
 
     fn poll(&mut self, process: ProcessId) {
         let Some(task) = &mut self.tasks[process] else { return };
-        // Whether there is something to do is the world's knowledge, so nothing has to be woken.
+        // The world decides when a process runs, so no waker is needed.
         let mut context = Context::from_waker(Waker::noop());
         if task.as_mut().poll(&mut context).is_ready() {
             self.tasks[process] = None;

@@ -32,7 +32,7 @@ impl Store {
         }
     }
 
-    /// Beside the answer, the row that an applied write has replaced.
+    /// Returns also the row that an applied write has replaced.
     pub fn write(&mut self, table: Table, write: &Write, mutant: Option<&Mutant>) -> (Written<Item>, Option<Item>) {
         let (rows, key) = self.table(table);
         let image = rows.get(&write.key);
@@ -73,7 +73,7 @@ impl Store {
         let mut rows: Vec<Due> = (self.connections.iter().filter(|(_, item)| in_shard(item)))
             .filter_map(|(id, item)| {
                 let refresh_at = time(item, "refresh_at")?;
-                // Of a connection that has an access token which is missed when it ends.
+                // Counts only a connection with an access token whose end a caller would notice.
                 let is_missed = !item.0.contains_key("needs_customer_since") && !item.0.contains_key("not_refreshed");
                 let expires_at = time(item, "expires_at").filter(|_| is_missed);
                 Some(Due { key: id.clone(), refresh_at, expires_at })

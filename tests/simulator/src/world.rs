@@ -1,4 +1,4 @@
-//! Everything outside the code under test: time, tables, keys, the provider, who is alive, and what comes next.
+//! Everything outside the code under test: time, tables, keys, the provider, live processes, and the next steps.
 //!
 //! A call is registered by a port, gets its fate from the chooser, and is then a few steps in the queue: its effect
 //! (none, one, or two), and the delivery of its answer. [`crate::scheduler`] takes one step after the other.
@@ -49,7 +49,7 @@ pub enum Turn {
     Poll(ProcessId),
     Drop(ProcessId),
     Drive(u32),
-    /// It concerned nobody who lives.
+    /// It concerned no live process.
     Nothing,
     /// There are no more steps.
     End,
@@ -62,16 +62,16 @@ pub struct Process {
     /// Column of the history.
     pub lane: usize,
     frozen_until: u64,
-    /// What it has been told so far, as a hash.
+    /// Its answers so far, as a hash.
     heard: u64,
     /// The effect in which it last saw a connection or the index.
     pub looked_at: u64,
-    /// A caller's, who wants a token before its time.
+    /// The process of a caller who wants a token before its time.
     pub is_early: bool,
     pub entropy: Random,
     /// Another browser than the one that started the journey.
     pub is_foreign: bool,
-    /// A mutant's: its data key will not open.
+    /// Of a mutant: its data key will not open.
     key_fails: bool,
     /// What it seals under, as its environment says.
     pub kms_key: u8,
@@ -82,7 +82,7 @@ struct Call {
     request: Request,
     fate: Fate,
     created_at: u64,
-    /// Its process's when it was made: a late effect was decided by what was seen before.
+    /// The value of its process when it was made: a late effect was decided from an earlier read.
     looked_at: u64,
     waker: Waker,
     /// The outcome of its last effect, on the way to the caller.
@@ -95,9 +95,9 @@ struct Call {
 }
 
 pub struct World {
-    /// Milliseconds since the beginning: what orders the steps.
+    /// Milliseconds since the beginning: this orders the steps.
     pub now: u64,
-    /// What the clocks are behind that by, since they have stood still. The provider's stands still with ours.
+    /// The delay of the clocks, since they have stood still. The provider's clock stands still with ours.
     stood_still: u64,
     /// The clocks stand still since this moment.
     still_since: Option<u64>,
@@ -108,7 +108,7 @@ pub struct World {
     pub history: History,
     pub mutant: Option<Mutant>,
     pub processes: Vec<Process>,
-    /// What processes that begin from now on seal under. The newest.
+    /// The key that new processes seal under: the newest.
     pub kms_key: u8,
     /// No more faults.
     pub calm: bool,
@@ -116,19 +116,19 @@ pub struct World {
     pub is_table_down: bool,
     /// Whether an invocation is ended at its deadline; the exhaustive search has none that runs so long.
     pub ends_invocations: bool,
-    /// Steps that concern one process alone are taken at once: only what others can see is left to the chooser.
+    /// Steps of one process alone are taken at once: the chooser decides only about steps that others can see.
     pub merges_local_steps: bool,
     chooser: Box<dyn Chooser>,
     steps: BTreeMap<(u64, u64), Step>,
-    /// Of steps, calls and effects: what came before what.
+    /// The number of steps, calls and effects so far, for their order.
     pub sequence: u64,
     calls: BTreeMap<CallId, Box<Call>>,
-    /// Who asked for which connection's lease, under which name.
+    /// The process that asked for a connection's lease, and the owner's name.
     owners: HashMap<(ProcessId, String), String>,
-    /// One of each condition that was asked for, by name and shape: what the mutants are made from.
+    /// One of each condition that was used, by name and shape: the mutants are made from these.
     pub conditions: HashMap<(WriteName, String), Vec<Clause>>,
     pub collects_conditions: bool,
-    /// Of the queue's count.
+    /// For the delays of the queue's count.
     lags: Random,
     seed: u64,
 }
@@ -194,7 +194,7 @@ impl World {
         Self::clock_at(self.time())
     }
 
-    /// Milliseconds on the clocks at a moment that a row speaks of.
+    /// Milliseconds on the clocks at the time of a row's attribute.
     pub fn at(time: i64) -> u64 {
         u64::try_from(time - EPOCH).unwrap_or_default() * 1000
     }
@@ -220,7 +220,7 @@ impl World {
             heard: 0,
             looked_at: 0,
             is_early: false,
-            // Its own stream: what it draws does not depend on how it is interleaved with others.
+            // Its own stream: its numbers do not depend on how it is interleaved with others.
             entropy: Random::new(self.seed ^ ((id as u64 + 1) << 32)),
             is_foreign: false,
             key_fails: false,
@@ -378,7 +378,7 @@ impl World {
         Weather { calm: self.calm || self.window_is_closing(), may_refuse_falsely: falsely }
     }
 
-    /// P3's promise holds where somebody gets through within the window: in its second half there are no faults.
+    /// P3's promise holds if a request gets through within the window: in its second half there are no faults.
     fn window_is_closing(&self) -> bool {
         self.provider.class == Class::P3 && self.ledger.rotated_without_trace(self.time(), self.provider.window / 3)
     }
@@ -417,7 +417,7 @@ impl World {
         }
     }
 
-    /// Where time does not order the steps, an answer must still wait for what it tells of.
+    /// Where time does not order the steps, an answer must still come after its effect.
     fn can_come(&self, step: &Step) -> bool {
         let Step::Deliver(id) = step else { return true };
         self.calls.get(id).is_none_or(|call| match call.fate {
@@ -495,7 +495,7 @@ impl World {
         Turn::Poll(process)
     }
 
-    /// One step of the call is done. A call that nobody waits for any more goes with its last one.
+    /// One step of the call is done. A call that no process waits for any more ends with its last one.
     fn used_up(&mut self, id: CallId) {
         let Some(call) = self.calls.get_mut(&id) else { return };
         call.steps = call.steps.saturating_sub(1);

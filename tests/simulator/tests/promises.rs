@@ -65,7 +65,7 @@ fn a_seed_is_a_history() {
     assert_ne!(picture(3), picture(4));
 }
 
-/// Its clauses would be no mutants otherwise.
+/// Otherwise its clauses would not be mutants.
 #[test]
 fn every_conditional_write_of_the_domain_is_made_in_some_run() {
     let made: Vec<WriteName> = (mutation::find(600).into_iter())

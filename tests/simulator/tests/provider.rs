@@ -1,5 +1,5 @@
-//! The models of P1 and P2 against the provider that the contract suite holds against a real Doorkeeper: the same
-//! random sequence of operations, the same answers.
+//! The models of P1 and P2 give the same answers as the simulated provider, which the contract suite compares with a
+//! real Doorkeeper, to the same random sequence of operations.
 
 #![expect(clippy::unwrap_used, reason = "test code: a panic is the failure")]
 

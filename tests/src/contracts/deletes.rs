@@ -1,4 +1,4 @@
-//! Conditional deletes and the walk through a table, through the shipped adapter: what maintenance relies on.
+//! Conditional deletes and the walk through a table, through the shipped adapter: maintenance depends on them.
 
 use std::collections::BTreeSet;
 
@@ -16,7 +16,7 @@ pub async fn hold(client: &Client) {
     tables::create(client).await.unwrap();
     let engine = Engine::new(client);
     a_delete_does_what_its_clauses_say(&engine).await;
-    a_walk_meets_every_row_once_though_rows_go_on_the_way(&engine).await;
+    a_walk_lists_every_row_once_though_rows_are_deleted_meanwhile(&engine).await;
 }
 
 async fn put(engine: &Engine, key: &str, members: &[(&'static str, Value)]) -> Item {
@@ -47,7 +47,7 @@ async fn a_delete_does_what_its_clauses_say(engine: &Engine) {
             let delete = Delete { name: WriteName::ReapConnection, key, clauses };
             let holds = delete.evaluate(Some(&item)).is_empty();
             assert_eq!(engine.delete(&delete).await, Ok(holds), "{delete:?} on {item:?}");
-            // Once more: the model says what becomes of the row, too.
+            // Once more: the model also says whether the row is left.
             let left = (!holds).then_some(&item);
             assert_eq!(engine.delete(&delete).await, Ok(false), "{delete:?}");
             assert!(!delete.evaluate(left).is_empty(), "{delete:?}");
@@ -57,26 +57,26 @@ async fn a_delete_does_what_its_clauses_say(engine: &Engine) {
     assert!(deleted > 0 && refused > 0);
 }
 
-async fn a_walk_meets_every_row_once_though_rows_go_on_the_way(engine: &Engine) {
+async fn a_walk_lists_every_row_once_though_rows_are_deleted_meanwhile(engine: &Engine) {
     let table = ConnectionsTable::new(engine.client.clone(), tables::CONNECTIONS.to_owned());
     for number in 0..250 {
         put(engine, &format!("w{number}"), &[(STATUS, "vacant".into())]).await;
     }
-    let (mut met, mut after, mut pages) = (BTreeSet::new(), None::<String>, 0);
+    let (mut listed, mut after, mut pages) = (BTreeSet::new(), None::<String>, 0);
     loop {
         let page = table.page(after.as_deref()).await.unwrap();
         pages += 1;
         for row in &page.rows {
-            assert!(met.insert(row.id().to_owned()), "{} is met twice", row.id());
+            assert!(listed.insert(row.id().to_owned()), "{} is listed twice", row.id());
         }
         after = page.next;
         let Some(next) = &after else { break };
-        // The row that the next page begins behind goes.
+        // The row that the next page begins after is deleted.
         let clauses = vec![clause("it is there", Test::Exists(ID))];
         let delete = Delete { name: WriteName::ReapConnection, key: next.clone(), clauses };
         assert_eq!(engine.delete(&delete).await, Ok(true));
     }
-    assert_eq!(met.iter().filter(|key| key.starts_with('w')).count(), 250);
+    assert_eq!(listed.iter().filter(|key| key.starts_with('w')).count(), 250);
     assert!(pages > 2, "{pages}");
     for number in 0..250 {
         engine.remove(Kind::Connection, &format!("w{number}")).await;

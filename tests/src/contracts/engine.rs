@@ -1,4 +1,4 @@
-//! The tables of an engine: written by the shipped adapters, and read by no adapter of ours.
+//! The tables of an engine: written by the shipped adapters, and read without them.
 
 use std::collections::HashMap;
 use std::fmt::Debug;
@@ -19,7 +19,7 @@ use shared::ports::{
     ClaimAccounts, DeleteConnections, FleetRows, StoreError, WriteAttempts, WriteConnections, WriteOrders,
 };
 
-/// What a row is about: in which table it is, and by which port it is written.
+/// The kind of a row: in which table it is, and which port writes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Connection,
@@ -35,7 +35,7 @@ impl Kind {
         use WriteName as W;
         match name {
             W::BeginAttempt | W::NoteFailure | W::TakeAttempt | W::GiveAttemptBack | W::EndAttempt => Self::Attempt,
-            W::BeginSession | W::EndSession => Self::Session,
+            W::BeginSession | W::EndSession | W::ConfirmSession => Self::Session,
             W::TakePresentOrder | W::TakeNextOrder => Self::Order,
             W::Connect
             | W::AwaitConfirmation
@@ -86,13 +86,13 @@ impl Kind {
         item
     }
 
-    /// What the model says that the adapter answers.
+    /// The answer of the adapter by the model.
     pub(super) fn expected(self, write: &Write, image: Option<&Item>) -> Answer {
         let parsed = |item: &Item| self.parse(&write.key, item).map_err(|unreadable| unreadable.attribute);
         let answer = if write.evaluate(image).is_empty() {
             parsed(&self.after(write, image)).map(Answer::Applied)
         } else {
-            image.map(parsed).transpose().map(|row| Answer::Refused(row.flatten()))
+            image.map(parsed).transpose().map(|row| Answer::ConditionFailed(row.flatten()))
         };
         answer.unwrap_or_else(Answer::Unreadable)
     }
@@ -100,7 +100,7 @@ impl Kind {
     /// `None` where the port does not return the row.
     fn parse(self, key: &str, item: &Item) -> Result<Option<String>, Unreadable> {
         let text = match self {
-            // One that cannot be read is a row, too.
+            // An unreadable row is a row, too.
             Self::Connection => text(&Row::parse(key, item)),
             Self::Attempt => text(&Attempt::parse(key, item)?),
             Self::Account => text(&account::parse_claim(item).map_err(|bad| item.unreadable(key, bad))?),
@@ -111,13 +111,13 @@ impl Kind {
     }
 }
 
-/// What a port answers to a write; a row in its `Debug` form, where the port returns it.
+/// The answer of a port to a write; a row in its `Debug` form, if the port returns it.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Answer {
     /// With the row as it is now.
     Applied(Option<String>),
     /// With the row as it stands.
-    Refused(Option<String>),
+    ConditionFailed(Option<String>),
     /// Applied or not: the row has this attribute, which the port cannot parse.
     Unreadable(&'static str),
 }
@@ -178,7 +178,7 @@ impl Engine {
         assert!(is_taken, "an attribute of an index has another type: {item:?}");
     }
 
-    /// False where the engine does not take the types.
+    /// False if the engine does not accept the types.
     pub(super) async fn put_raw(&self, kind: Kind, attributes: Attributes) -> bool {
         let put = self.client.put_item().table_name(kind.table()).set_item(Some(attributes)).send().await;
         match put {
@@ -212,19 +212,19 @@ fn text(row: &impl Debug) -> String {
 fn row<R: Debug>(written: Written<R>) -> Answer {
     match written {
         Written::Applied(row) => Answer::Applied(Some(text(&row))),
-        Written::ConditionFailed(row) => Answer::Refused(row.as_ref().map(text)),
+        Written::ConditionFailed(row) => Answer::ConditionFailed(row.as_ref().map(text)),
     }
 }
 
 fn no_row(is_applied: bool) -> Answer {
-    if is_applied { Answer::Applied(None) } else { Answer::Refused(None) }
+    if is_applied { Answer::Applied(None) } else { Answer::ConditionFailed(None) }
 }
 
 pub(super) fn rendered(item: &Item) -> Attributes {
     item.0.iter().map(|(name, value)| (name.to_string(), attribute(value))).collect()
 }
 
-/// By no adapter of ours.
+/// Not by an adapter of ours.
 pub(super) fn item(attributes: Attributes) -> Item {
     Item(attributes.into_iter().map(|(name, attribute)| (name.into(), value(attribute))).collect())
 }

@@ -1,4 +1,4 @@
-//! What the product relies on in KMS, through its own adapter: on the stand-in and on moto.
+//! What the product needs from KMS, through its own adapter: on the stand-in and on moto.
 
 use aws_sdk_kms::Client;
 use aws_sdk_kms::primitives::Blob;
@@ -15,11 +15,11 @@ pub async fn hold(client: &Client, key_id: &str) {
     assert_ne!(made.plain.expose(), again.plain.expose());
     assert_ne!(made.wrapped, again.wrapped);
 
-    // What was wrapped opens where it was wrapped for.
+    // A wrapped key opens in its own context.
     let opened = opener("one").open(&id, &made.wrapped).await.unwrap();
     assert_eq!(opened.expose(), made.plain.expose());
 
-    // And nowhere else, nor changed.
+    // And in no other context, nor changed.
     let other = ConnectionId::parse("tenant2").unwrap();
     assert_refused(opener("one").open(&other, &made.wrapped).await);
     assert_refused(opener("two").open(&id, &made.wrapped).await);
@@ -54,7 +54,7 @@ pub async fn hold(client: &Client, key_id: &str) {
     assert!(encrypt(4097).await.is_err());
 }
 
-/// What re-sealing tells the keys apart by.
+/// Re-sealing tells the keys apart by this name.
 pub async fn a_wrapped_key_names_the_one_that_wrapped_it(client: &Client, arns: [&str; 2]) {
     let id = ConnectionId::parse("tenant").unwrap();
     for arn in arns {

@@ -1,4 +1,4 @@
-//! What the product relies on in a provider, through its own adapter: on the simulated one and on Doorkeeper.
+//! What the product needs from a provider, through its own adapter: on the simulated one and on Doorkeeper.
 
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ pub struct Running {
     pub rotation: Rotation,
 }
 
-/// Of a customer who has approved.
+/// From a customer who has approved.
 pub async fn refresh_token(running: &Running) -> RefreshToken {
     Suite::new(running, ClientAuthentication::Post).connect().await.refresh_token.unwrap()
 }
@@ -45,7 +45,7 @@ pub async fn holds(running: &Running) {
         suite.a_refresh_gives_a_new_pair_and_the_old_one_dies_as_its_class_says().await;
         suite.a_first_use_at_the_token_info_counts().await;
         suite.revoking_either_token_ends_the_pair().await;
-        suite.unknown_tokens_are_told_apart_from_unknown_clients().await;
+        suite.unknown_tokens_are_distinguished_from_unknown_clients().await;
     }
 }
 
@@ -126,7 +126,7 @@ impl<'a> Suite<'a> {
                 assert!(self.is_live(&lost_answer.access_token).await);
                 assert!(!self.is_live(&old.access_token).await);
                 assert_invalid_grant(self.refresh(&old).await);
-                assert!(self.is_live(&new.access_token).await, "the other successor lives on");
+                assert!(self.is_live(&new.access_token).await, "the other successor is still valid");
             }
             Rotation::Strict => {
                 assert!(!self.is_live(&old.access_token).await);
@@ -141,7 +141,7 @@ impl<'a> Suite<'a> {
                 let newest = self.refresh(&new).await.unwrap().pair;
                 assert!(self.is_live(&newest.access_token).await);
                 assert_invalid_grant(self.refresh(&old).await);
-                assert!(!self.is_live(&newest.access_token).await, "all that came of the old one");
+                assert!(!self.is_live(&newest.access_token).await, "all that were refreshed from the old one");
                 assert_invalid_grant(self.refresh(&newest).await);
                 return;
             }
@@ -174,18 +174,18 @@ impl<'a> Suite<'a> {
         assert_invalid_grant(self.refresh(&pair).await);
 
         let twice = self.adapter.revoke(&access_only, &self.secret).await.unwrap();
-        assert_eq!(twice, Revoked::Done, "twice is as good as once");
+        assert_eq!(twice, Revoked::Done, "a second time is a success, too");
         assert!(self.adapter.revoke(&access_only, &ClientSecret::new("wrong")).await.is_err());
     }
 
-    async fn unknown_tokens_are_told_apart_from_unknown_clients(&self) {
+    async fn unknown_tokens_are_distinguished_from_unknown_clients(&self) {
         let unknown = RefreshToken::new("unknown");
         assert_invalid_grant(self.adapter.refresh(&unknown, &self.secret).await);
         let pair = self.connect().await;
         let wrong = ClientSecret::new("wrong");
         let refused = self.adapter.refresh(pair.refresh_token.as_ref().unwrap(), &wrong).await;
         assert!(matches!(refused, Err(ProviderError::InvalidClient)), "{refused:?}");
-        assert!(self.refresh(&pair).await.is_ok(), "the pair is none the worse");
+        assert!(self.refresh(&pair).await.is_ok(), "the pair is still valid");
     }
 
     async fn connect(&self) -> TokenPair {

@@ -1,8 +1,8 @@
 //! The model against an engine: random sequences of conditional writes, through the shipped adapters.
 //!
-//! A sequence goes on with writes of the protocol and with made-up ones, half of them chosen so that the model applies
-//! them. After each one the adapter must have answered as [`Write::evaluate`] and [`Write::apply`] say, and the engine
-//! must hold the row that they say. What is shown of a `Write` by reasoning is then true of what ships.
+//! A sequence consists of writes of the protocol and made-up ones, half of them chosen so that the model applies them.
+//! After each one the adapter's answer and the engine's row must be those of [`Write::evaluate`] and [`Write::apply`].
+//! So the model is true of the shipped code.
 //!
 //! A divergence names the seed; `SEED=… ` with the same test runs it again, as the first sequence of all.
 
@@ -30,12 +30,11 @@ const STEPS: u64 = 6;
 /// Sequences that run side by side: each has rows of its own.
 const WORKERS: u64 = 4;
 
-/// How often a write that the model applies, or refuses, is looked for: of one name, and by how many names before any
-/// will do.
+/// How many writes are tried to find one that the model applies, or refuses: of one name, and then of how many names.
 const TRIES: usize = 60;
 const NAMES: usize = 6;
 
-/// Around which all times of a sequence lie.
+/// All times of a sequence are around it.
 const NOW: i64 = 1_800_000_000;
 
 /// How often each write was applied and refused, by its name.
@@ -53,7 +52,7 @@ impl Tried {
         self.0.values().map(|(applied, refused)| applied + refused).sum()
     }
 
-    /// Panics where a write of the protocol was never applied, or never refused.
+    /// Panics if a write of the protocol was never applied, or its condition never failed.
     pub fn assert_that_all_were_tried(&self) {
         for name in WriteName::ALL {
             let (applied, refused) = self.0.get(name).copied().unwrap_or_default();
@@ -95,11 +94,11 @@ struct Subject {
     kind: Kind,
     key: String,
     image: Option<Item>,
-    /// Of the writes that are tried on it.
+    /// Names of the writes that are tried on it.
     names: Vec<WriteName>,
 }
 
-/// What a sequence does to a row.
+/// The effect of a sequence on a row.
 enum Step {
     Write(Write),
     Delete(Delete),
@@ -176,7 +175,7 @@ impl Sequence {
         }
     }
 
-    /// Without a row, or with one that stands there already.
+    /// Without a row, or with one that is stored already.
     async fn begin(&mut self, kind: Kind, key: String) -> Subject {
         let all = kind.names();
         let (image, names) = match kind {
@@ -193,8 +192,8 @@ impl Sequence {
         Subject { kind, key, image, names }
     }
 
-    /// A write that the model applies, or one that it refuses, as often as the other. Its name is drawn first, so that
-    /// the writes with many clauses are applied too. A made-up write has none.
+    /// A write that the model applies, or one that it refuses, equally often. Its name is drawn first, so that the
+    /// writes with many clauses are applied too. A made-up write has none.
     fn choose(&mut self, subject: &Subject) -> (Option<WriteName>, Step) {
         let (wanted, is_made_up) = (self.random.percent(50), self.random.percent(30));
         let image = subject.image.as_ref();

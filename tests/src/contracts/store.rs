@@ -1,7 +1,7 @@
-//! What the product relies on in DynamoDB, through its own adapters: on the embedded engine and on AWS's own.
+//! What the product needs from DynamoDB, through its own adapters: on the embedded engine and on AWS's own.
 //!
 //! Every conditional write of the protocol is tried on every kind of row, and must do what [`Write::evaluate`] and
-//! [`Write::apply`] say. So the conditions that ship and the ones that are reasoned about are the same.
+//! [`Write::apply`] say. So the model agrees with the shipped conditions.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,5 @@
-//! Rows that cannot be read, through the shipped adapters: each names what is wrong with it, none ends a process, and
-//! no page, list or index loses another row because of it.
+//! Unreadable rows, through the shipped adapters: each names its wrong attribute, none ends a process, and no page,
+//! list or index loses another row because of it.
 //!
 //! The rows are made of complete ones, attribute by attribute: it is missing, of every other type, a number that is no
 //! integer, a text that is never written.
@@ -47,7 +47,7 @@ async fn put_all(engine: &Engine) -> BTreeMap<String, Odd> {
         let key = odd.key.clone().unwrap_or_else(|| format!("u{number:04}"));
         let mut attributes = odd.attributes.clone();
         attributes.insert(a::ID.to_owned(), AttributeValue::S(key.clone()));
-        // No engine takes an attribute of another type than its index has.
+        // No engine accepts an attribute of another type than its index has.
         if engine.put_raw(Kind::Connection, attributes).await {
             rows.insert(key, odd);
         } else {
@@ -115,7 +115,7 @@ async fn every_list_has_every_row(table: &ConnectionsTable, rows: &BTreeMap<Stri
     assert_eq!(due.iter().map(String::as_str).collect::<BTreeSet<_>>(), expected);
 }
 
-/// What else it has is not touched, and a person finds it.
+/// Its other attributes do not change, and a person finds it.
 async fn each_is_put_off_and_stays_as_it_is(engine: &Engine, table: &ConnectionsTable, rows: &BTreeMap<String, Odd>) {
     let touched = [a::ATTENTION, a::REASON, a::NOT_BEFORE, a::REFRESH_AT, a::LEASE_OWNER, a::LEASE_UNTIL];
     let mut put_off = BTreeSet::new();

@@ -1,5 +1,4 @@
-//! `POST /v1/doctor`: how a provider rotates is found out on a throw-away connection, and nothing more is lost than
-//! that is worth.
+//! `POST /v1/doctor`: finds out how a provider rotates, on a throw-away connection, and loses nothing more than that.
 
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex};
@@ -26,7 +25,7 @@ async fn ask(world: &World, body: Value) -> Answer {
     world.json(Method::POST, "/v1/doctor", Some(body)).await
 }
 
-/// The one finding, when it is tried on the connection `t`.
+/// The one finding, on the connection `t`.
 async fn tried(world: &World) -> Value {
     found(ask(world, json!({ "throw_away": "t" })).await)
 }
@@ -40,7 +39,7 @@ fn found(answer: Answer) -> Value {
     finding.clone()
 }
 
-/// That the class could not be told, and why.
+/// That the class could not be found out, and why.
 fn is_skipped(finding: &Value, why: &str) {
     assert_eq!(finding["status"], "skipped", "{finding}");
     assert!(finding["detail"].as_str().unwrap().contains(why), "{why}: {finding}");
@@ -62,17 +61,17 @@ async fn is_live(world: &World) -> bool {
     world.is_live(world.token("t").await.text("access_token"))
 }
 
-/// What goes over the token endpoint.
+/// A proxy before the token endpoint.
 #[derive(Clone, Default)]
 struct Overheard {
-    /// A reuse is answered with what was answered before: some providers' grace.
+    /// A reuse gets the earlier answer: the grace of some providers.
     repeats: bool,
     sent: Arc<Mutex<Vec<String>>>,
     given: Arc<Mutex<Vec<String>>>,
 }
 
 impl Overheard {
-    /// Listens between this deployment and its provider.
+    /// Puts it between this deployment and its provider.
     async fn on(self, world: &World) -> World {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let url = format!("http://{}/oauth/token", listener.local_addr().unwrap());
@@ -113,7 +112,7 @@ impl Overheard {
     }
 }
 
-/// The finding of a provider of this kind, in this class; what was sent and given, and none of it told.
+/// The finding of a provider of this kind and class; what was sent and answered, and that no secret is logged.
 async fn finds(world: &World, status: &str, class: &str) -> (Vec<String>, Vec<String>) {
     let overheard = Overheard::default();
     let listened = overheard.clone().on(world).await;
@@ -180,7 +179,7 @@ async fn reuse_detection_is_found_and_costs_the_throw_away_connection_and_no_oth
 }
 
 #[tokio::test]
-async fn the_second_successor_is_told_of_where_it_cannot_be_revoked() {
+async fn the_finding_names_a_second_successor_that_cannot_be_revoked() {
     let world = World::with(Setup::default().variable("WEBINARGEEK_REVOKE_URL", "")).await;
     world.connect("t").await;
     let says = async || tried(&world).await["detail"].as_str().unwrap().to_owned();
@@ -204,7 +203,7 @@ async fn a_reuse_that_is_answered_with_the_stored_pair_does_not_revoke_it() {
     assert!(is_live(&world).await);
 }
 
-/// The provider answers as it should that often, and then so.
+/// The provider answers right this many times, and then so.
 fn then(world: &World, right: u32, fault: Value) {
     if right > 0 {
         world.fault(json!({ "answer": { "late": 0 }, "times": right }));
@@ -223,7 +222,7 @@ async fn a_provider_that_is_down_at_the_refresh_is_a_finding_and_the_schedule_go
     is_skipped(&tried(&world).await, "status 500");
     let refreshes = world.refreshes();
     is_skipped(&tried(&world).await, "an earlier failure");
-    assert_eq!(world.refreshes(), refreshes, "nobody is asked while it is waited for");
+    assert_eq!(world.refreshes(), refreshes, "no request is sent while it backs off");
     world.clock.advance(300);
     world.sweep().await;
     assert!(is_live(&world).await);
@@ -236,7 +235,7 @@ async fn a_provider_that_is_down_at_the_reuse_is_a_finding_and_the_new_pair_is_s
         for answer in [status(500), status(429), json!("garbage"), json!("break")] {
             then(&world, 1, json!({ "answer": answer }));
             let finding = tried(&world).await;
-            is_skipped(&finding, "could not be told");
+            is_skipped(&finding, "could not be found out");
             assert!(finding["remedy"].as_str().unwrap().contains("another"), "{finding}");
             assert!(is_live(&world).await, "{rotation:?}: {answer}");
         }
@@ -247,14 +246,14 @@ async fn a_provider_that_is_down_at_the_reuse_is_a_finding_and_the_new_pair_is_s
 async fn what_follows_a_refused_reuse_is_no_class_unless_it_is_certain() {
     let world = connected(Rotation::Strict).await;
     then(&world, 2, json!({ "answer": status(429) }));
-    is_skipped(&tried(&world).await, "could not be told");
+    is_skipped(&tried(&world).await, "could not be found out");
     assert!(is_live(&world).await);
     world.clock.advance(300);
     world.sweep().await;
 
-    // The answer that would have said P2 is lost, and so the next one refuses.
+    // The answer that would show P2 is lost, and so the next one refuses.
     then(&world, 2, json!({ "answer": "break", "carried_out": true }));
-    is_skipped(&tried(&world).await, "could not be told");
+    is_skipped(&tried(&world).await, "could not be found out");
     assert_eq!(world.get("/v1/connections/t").await.text("reason"), "ambiguous_rotation");
 }
 
@@ -288,7 +287,7 @@ async fn a_connection_that_is_not_in_use_is_not_touched() {
         assert_eq!(world.calls.take(), [("GetItem".to_owned(), 1)].into(), "its pair is not opened");
         assert_eq!((world.row("t").await, world.refreshes()), (before, refreshes));
     };
-    let body = json!({ "connection_id": "t", "return_to": "https://app.example.com/", "confirm": true });
+    let body = json!({ "connection_id": "t", "return_to": "https://app.example.com/" });
     let session = world.session(body).await;
     world.browser().journey(session.text("url"), "approve").await;
     untouched().await;
@@ -307,12 +306,12 @@ async fn a_connection_that_is_not_in_use_is_not_touched() {
 }
 
 #[tokio::test]
-async fn somebody_elses_refresh_is_not_disturbed() {
+async fn another_workers_refresh_is_not_disturbed() {
     let world = connected(Rotation::Grace).await;
     let id = ConnectionId::parse("t").unwrap();
     let reason = RefreshReason::OnDemand { seen: world.stored("t").await.unwrap().pair.id };
     let table = world.clients.connections(TABLE);
-    table.write(&acquire(&id, &reason, "somebody", world.clock.now())).await.unwrap();
+    table.write(&acquire(&id, &reason, "another", world.clock.now())).await.unwrap();
     is_skipped(&tried(&world).await, "another worker");
     assert_eq!(world.refreshes(), 0);
 }

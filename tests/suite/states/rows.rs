@@ -87,7 +87,7 @@ impl Stored {
         self.row().unwrap().connection().unwrap().expect("the row has a live pair")
     }
 
-    /// `None` where the condition refuses.
+    /// `None` where the condition fails.
     pub(crate) fn after(&self, write: &Write) -> Option<Self> {
         if !write.evaluate(self.0.as_ref()).is_empty() {
             return None;
@@ -97,7 +97,7 @@ impl Stored {
         Some(Self(Some(item)))
     }
 
-    /// Of a write that is to go through.
+    /// A write that is to be applied.
     fn with(&self, write: &Write) -> Self {
         self.after(write).unwrap_or_else(|| panic!("{}: {:?}", write.name, write.evaluate(self.0.as_ref())))
     }
@@ -118,7 +118,7 @@ impl Stored {
         self.with(&acquire(&id(), &RefreshReason::OnDemand { seen: self.live().pair.id }, "me", at(3600)))
     }
 
-    /// After so many failures, and leased once more.
+    /// After this many failures, and leased once more.
     fn failed(&self, times: usize) -> Self {
         let mut row = self.clone();
         for _ in 0..times {

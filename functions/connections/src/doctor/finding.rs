@@ -3,16 +3,16 @@
 use serde_json::{Value, json};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Status {
+pub enum CheckStatus {
     Ok,
-    /// Works, and may not be what was meant.
+    /// Works, but may not be intended.
     Warning,
     Failed,
-    /// Cannot be told before something else is mended.
+    /// Cannot be checked before something else is repaired.
     Skipped,
 }
 
-impl Status {
+impl CheckStatus {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Ok => "ok",
@@ -26,27 +26,27 @@ impl Status {
 #[derive(Clone, Debug)]
 pub struct Finding {
     pub check: &'static str,
-    pub status: Status,
+    pub status: CheckStatus,
     pub detail: String,
-    /// What to do; there is none where nothing is to be done.
+    /// What to do; `None` where nothing is to be done.
     pub remedy: Option<&'static str>,
 }
 
 impl Finding {
     pub(super) fn ok(check: &'static str, detail: impl Into<String>) -> Self {
-        Self { check, status: Status::Ok, detail: detail.into(), remedy: None }
+        Self { check, status: CheckStatus::Ok, detail: detail.into(), remedy: None }
     }
 
     pub(super) fn warning(check: &'static str, detail: impl Into<String>, remedy: &'static str) -> Self {
-        Self { check, status: Status::Warning, detail: detail.into(), remedy: Some(remedy) }
+        Self { check, status: CheckStatus::Warning, detail: detail.into(), remedy: Some(remedy) }
     }
 
     pub(super) fn failed(check: &'static str, detail: impl Into<String>, remedy: &'static str) -> Self {
-        Self { check, status: Status::Failed, detail: detail.into(), remedy: Some(remedy) }
+        Self { check, status: CheckStatus::Failed, detail: detail.into(), remedy: Some(remedy) }
     }
 
     pub(super) fn skipped(check: &'static str, detail: impl Into<String>, remedy: &'static str) -> Self {
-        Self { check, status: Status::Skipped, detail: detail.into(), remedy: Some(remedy) }
+        Self { check, status: CheckStatus::Skipped, detail: detail.into(), remedy: Some(remedy) }
     }
 }
 
@@ -58,7 +58,7 @@ pub struct Examination {
 impl Examination {
     /// Whether nothing has failed.
     pub fn is_healthy(&self) -> bool {
-        self.findings.iter().all(|finding| finding.status != Status::Failed)
+        self.findings.iter().all(|finding| finding.status != CheckStatus::Failed)
     }
 
     pub(super) fn show(&self) -> Value {

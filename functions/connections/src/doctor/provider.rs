@@ -1,18 +1,22 @@
-//! The client secret, and what the provider says to it: a made-up code is sent with it.
+//! The client secret: a made-up code is sent with it, and the provider's answer shows whether it is accepted.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
 use shared::domain::secret::ClientSecret;
 use shared::domain::time::Timestamp;
-use shared::ports::{Clock, ProviderError};
+use shared::ports::{Clock, ProviderError, SecretError};
 use shared::protocol::client_secrets::ClientSecrets;
 use shared::webinargeek::{Probed, WebinarGeek};
 use tokio::time::timeout;
 
-use super::{AWS_REMEDY, Finding, bounded};
+use super::{AWS_REMEDY, Finding, bounded, revocation};
 
 /// For all secrets of the list together.
 const PROBE_BUDGET: Duration = Duration::from_secs(10);
+
+const FORM_REMEDY: &str =
+    "store it in Secrets Manager in one of these forms (WEBINARGEEK_CLIENT_SECRET on a laptop): nothing is sent before";
 
 /// `Date` is in whole seconds, and the answer was on its way.
 const CLOCK_TOLERANCE: i64 = 30;
@@ -25,23 +29,34 @@ pub(super) async fn examine(
     clock: &dyn Clock,
     redirect_uri: &str,
 ) -> Vec<Finding> {
-    let secrets = match bounded(secrets.reread()).await {
-        Ok(secrets) => secrets,
-        Err(error) => {
-            let first = "mend client_secret first";
-            return vec![
-                Finding::failed("client_secret", error, AWS_REMEDY),
-                Finding::skipped("client_credentials", "there is no client secret to send", first),
-                Finding::skipped("clock", "WebinarGeek was not asked for its time", first),
-            ];
-        }
+    let secrets = match bounded(async { Ok::<_, Infallible>(secrets.reread().await) }).await {
+        Ok(Ok(secrets)) => secrets,
+        Ok(Err(error @ SecretError::UnknownForm)) => return without_secret(error.to_string(), FORM_REMEDY),
+        Ok(Err(error @ SecretError::Unavailable(_))) => return without_secret(error.to_string(), AWS_REMEDY),
+        Err(error) => return without_secret(error, AWS_REMEDY),
     };
     let (refused, probed) = first_accepted(secrets.stored(), provider, redirect_uri).await;
+    let accepted = secrets.stored().get(refused).filter(|_| is_accepted(&probed));
     vec![
         Finding::ok("client_secret", format!("client secrets that could be read: {}", secrets.stored().len())),
         credentials(&probed, refused),
         compare(clock.now(), probed.date),
+        revocation::examine(provider, accepted).await,
     ]
+}
+
+fn without_secret(why: String, remedy: &'static str) -> Vec<Finding> {
+    let first = "mend client_secret first";
+    vec![
+        Finding::failed("client_secret", why, remedy),
+        Finding::skipped("client_credentials", "there is no client secret to send", first),
+        Finding::skipped("clock", "WebinarGeek was not asked for its time", first),
+        Finding::skipped(revocation::CHECK, "there is no client secret to send", first),
+    ]
+}
+
+fn is_accepted(probed: &Probed) -> bool {
+    matches!(probed.answer, Err(ProviderError::InvalidGrant))
 }
 
 /// The first answer that does not refuse the client, or the last one, and how many secrets were refused before it.
@@ -73,7 +88,7 @@ fn credentials(probed: &Probed, refused: usize) -> Finding {
             return Finding::failed(
                 CHECK,
                 "tokens were granted for a made-up code",
-                "TokenUrl (WEBINARGEEK_TOKEN_URL) names something that is no token endpoint: correct it",
+                "TokenUrl (WEBINARGEEK_TOKEN_URL) is not the address of a token endpoint: correct it",
             );
         }
     };
@@ -96,7 +111,7 @@ fn credentials(probed: &Probed, refused: usize) -> Finding {
         ProviderError::Throttled { .. } => Finding::warning(
             CHECK,
             error.to_string(),
-            "nothing is known of the credentials yet: call again in some minutes",
+            "the credentials could not be checked: call again in some minutes",
         ),
         ProviderError::NotSent(_) => Finding::failed(
             CHECK,
@@ -107,15 +122,15 @@ fn credentials(probed: &Probed, refused: usize) -> Finding {
         ProviderError::Unknown(_) => Finding::failed(
             CHECK,
             error.to_string(),
-            "WebinarGeek is down, or TokenUrl (WEBINARGEEK_TOKEN_URL) names something that is no token endpoint: look at \
+            "WebinarGeek is down, or TokenUrl (WEBINARGEEK_TOKEN_URL) is not the address of a token endpoint: look at \
              its status, and call again",
         ),
         ProviderError::Refused(_) => Finding::failed(
             CHECK,
             error.to_string(),
-            "without an error code, TokenUrl (WEBINARGEEK_TOKEN_URL) names no token endpoint, or something stands before \
-             it; unauthorized_client: the app at WebinarGeek may not use authorization codes; invalid_request: try the \
-             other ClientAuthentication (WEBINARGEEK_CLIENT_AUTH)",
+            "without an error code, TokenUrl (WEBINARGEEK_TOKEN_URL) is not the address of a token endpoint, or a \
+             proxy stands before it; unauthorized_client: the app at WebinarGeek may not use authorization codes; \
+             invalid_request: try the other ClientAuthentication (WEBINARGEEK_CLIENT_AUTH)",
         ),
     }
 }

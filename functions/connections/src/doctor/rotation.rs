@@ -1,15 +1,15 @@
-//! `POST /v1/doctor`: how the provider rotates refresh tokens, found out on a connection that may be lost.
+//! `POST /v1/doctor`: finds out how the provider rotates refresh tokens, on a connection that may be lost.
 //!
 //! 1. the connection is in use
 //! 2. open its stored pair
 //! 3. refresh it, by the rules of every refresh: lease, commit, and only then release
 //! 4. the refresh token is the same: it never rotates (P0)
-//! 5. **reuse**: send the old one again, before anybody has used the new access token
+//! 5. **reuse**: send the old one again, before the new access token is used
 //!    - honoured (P1, P3): the grant that came with it is stored nowhere, and is revoked
 //!    - refused: refresh once more. That works (P2), or is refused too: the reuse has ended the whole grant (P4)
 //!
 //! The token protocol never sends a refresh token whose successor is stored, since a provider may take it for theft and
-//! end the grant. Here that is what is asked. So the caller names the connection as a throw-away, uses it nowhere
+//! end the grant. Here exactly that is tried. So the caller names the connection as a throw-away, uses it nowhere
 //! meanwhile, and deletes it afterwards.
 
 use shared::domain::connection::refresh::RefreshReason;
@@ -32,17 +32,17 @@ const CHECK: &str = "rotation";
 
 const NOT_IN_USE: &str =
     "the connection is not in use: it waits for its confirmation, needs its customer, or is taken away";
-const NO_TIME: &str = "there was not the time to find it out";
+const NO_TIME: &str = "the invocation had too little time";
 
 const CONNECT: &str = "connect a throw-away connection, and ask again with its id";
 const ASK_AGAIN: &str = "let no program use the connection, and ask again in some minutes";
 const ASK_FOR_ONE: &str = "ask WebinarGeek what grants one, perhaps a scope (Scope, WEBINARGEEK_SCOPE): without it every \
                            customer must connect again when the access token ends";
-const MEND: &str = "GET /v1/doctor says what is to be mended: ask again then";
+const MEND: &str = "GET /v1/doctor says what to repair: ask again then";
 const WITH_ANOTHER: &str = "delete this connection, connect another throw-away one, and ask again in some minutes";
 
 const LEFT: &str =
-    ". The pair that came with it could not be revoked: it is stored nowhere, and lives until WebinarGeek ends it";
+    ". The pair that came with it could not be revoked: it is stored nowhere, and valid until WebinarGeek ends it";
 
 const LOST_WITH_THE_ANSWER: &str = "nothing is to be set. A customer whose answer was lost must connect again, which is rare: \
                                     docs/reliability.md. Ask WebinarGeek to honour the old refresh token until the new \
@@ -71,7 +71,7 @@ impl Connections {
             // 1.
             Row::Connection(_) | Row::Tombstone(_) | Row::Unreadable(_) => Finding::skipped(CHECK, NOT_IN_USE, CONNECT),
         };
-        // Also for whom API Gateway has not waited: asking again may need another connection.
+        // Also for a caller whose request API Gateway has ended: another try may need another connection.
         tracing::info!(status = finding.status.as_str(), detail = finding.detail, "rotation was tried");
         Ok(answer(&Examination { findings: vec![finding] }))
     }
@@ -101,7 +101,7 @@ async fn examine(refreshing: &Refreshing, connection: &Connection, deadline: Tim
     if old.has_the_refresh_token_of(&new) {
         return Finding::ok(CHECK, "a refresh leaves the refresh token as it is (P0): no connection is lost");
     }
-    // 5. What the reuse has done is only seen with the time for one more refresh.
+    // 5. The effect of the reuse is only seen with one more refresh, which needs time.
     if refreshing.clock.now() + REQUEST_BUDGET + INVOCATION_BUDGET > deadline {
         return Finding::skipped(CHECK, NO_TIME, ASK_AGAIN);
     }
@@ -114,7 +114,7 @@ async fn examine(refreshing: &Refreshing, connection: &Connection, deadline: Tim
         }
         Err(Failure::Provider(ProviderError::InvalidGrant)) => refused(refreshing, &refreshed, deadline).await,
         Err(failure) => {
-            let detail = format!("whether the old refresh token is honoured could not be told: {failure}");
+            let detail = format!("whether the old refresh token is honoured could not be found out: {failure}");
             Finding::skipped(CHECK, detail, WITH_ANOTHER)
         }
     }
@@ -127,9 +127,9 @@ async fn reuse(refreshing: &Refreshing, old: &RefreshToken, deadline: Timestamp)
     Ok(refreshing.secrets.send(&secrets, has_time, send).await?)
 }
 
-/// Best effort. False where a live pair is left that is stored nowhere.
+/// Best effort. False if a live pair is left that is stored nowhere.
 async fn revoke(refreshing: &Refreshing, pair: &TokenPair, stored: &TokenPair, deadline: Timestamp) -> bool {
-    // Some providers answer a reuse with what they have answered before: that pair is in the table, and lives.
+    // Some providers answer a reuse with their earlier answer: that pair is in the table, and is live.
     if pair.has_the_refresh_token_of(stored) || pair.access_token == stored.access_token {
         return true;
     }
@@ -151,7 +151,7 @@ async fn revoke(refreshing: &Refreshing, pair: &TokenPair, stored: &TokenPair, d
     }
 }
 
-/// The old refresh token has ended. Has its reuse ended the new one too?
+/// The old refresh token has ended. This finds out whether its reuse has ended the new one too.
 async fn refused(refreshing: &Refreshing, refreshed: &Connection, deadline: Timestamp) -> Finding {
     let outcome = refresh(refreshing, refreshed, deadline).await;
     if let Outcome::Refreshed(..) = outcome {
@@ -165,11 +165,12 @@ async fn refused(refreshing: &Refreshing, refreshed: &Connection, deadline: Time
         return Finding::warning(CHECK, found, NEVER_TWO_SENDERS);
     }
     let (why, _) = not_refreshed(&outcome);
-    let detail = format!("the old refresh token ends with the refresh; what its reuse does could not be told: {why}");
+    let detail =
+        format!("the old refresh token ends with the refresh; the effect of its reuse could not be found out: {why}");
     Finding::skipped(CHECK, detail, WITH_ANOTHER)
 }
 
-/// Not where an answer was lost before the refusal: that may have ended the refresh token.
+/// False where an answer was lost before the refusal: the lost request may have ended the refresh token.
 async fn is_certain(refreshing: &Refreshing, id: &ConnectionId) -> bool {
     match refreshing.connections.row(id).await {
         Ok(Some(Row::Connection(stored))) => stored.journal.reason == Some(FailureClass::InvalidGrant),
@@ -181,13 +182,13 @@ fn is_refused(outcome: &Outcome) -> bool {
     matches!(outcome, Outcome::Failed { failure: Failure::Provider(ProviderError::InvalidGrant), .. })
 }
 
-/// Also where much of its life is left.
+/// Refreshes even if much of its lifetime is left.
 async fn refresh(refreshing: &Refreshing, connection: &Connection, deadline: Timestamp) -> Outcome {
     let reason = RefreshReason::OnDemand { seen: connection.pair.id };
     refreshing.refresh(&connection.id, &reason, deadline).await
 }
 
-/// Why a refresh has told nothing, and what to do.
+/// Why a refresh has shown nothing, and what to do.
 fn not_refreshed(outcome: &Outcome) -> (String, &'static str) {
     let (why, remedy) = match outcome {
         Outcome::Failed { failure, .. } => {
@@ -196,7 +197,7 @@ fn not_refreshed(outcome: &Outcome) -> (String, &'static str) {
         Outcome::Refreshed(..) | Outcome::Adopted(_) | Outcome::Busy { .. } => {
             ("another worker refreshes the connection", ASK_AGAIN)
         }
-        Outcome::Waiting { .. } | Outcome::Paused { .. } => ("an earlier failure is being waited for", ASK_AGAIN),
+        Outcome::Waiting { .. } | Outcome::Paused { .. } => ("an earlier failure backs off", ASK_AGAIN),
         Outcome::NeedsCustomer(_) | Outcome::Gone => (NOT_IN_USE, CONNECT),
         Outcome::NoTime => (NO_TIME, ASK_AGAIN),
     };

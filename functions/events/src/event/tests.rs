@@ -40,7 +40,7 @@ fn pair(byte: u8) -> NewPair {
     }
 }
 
-/// The row, and what is told while the protocol's own writes change it.
+/// The row, and the events that the protocol's own writes cause.
 #[derive(Default)]
 struct Story {
     item: Option<Item>,
@@ -74,7 +74,7 @@ impl Story {
         self.events.extend(Event::between(id(), &old, &new));
     }
 
-    /// The condition is the engine's business.
+    /// The condition is the engine's task.
     fn write(&mut self, write: &Write) {
         assert!(write.evaluate(self.item.as_ref()).is_empty(), "{:?}", write.evaluate(self.item.as_ref()));
         let mut item = write.apply(self.item.as_ref());
@@ -185,7 +185,7 @@ impl Story {
         }
     }
 
-    /// What has been told since the last time.
+    /// The events since the last call.
     fn told(&mut self) -> Vec<(Kind, i64, Option<FailureClass>)> {
         std::mem::take(&mut self.events).into_iter().map(|event| (event.kind, event.version, event.reason)).collect()
     }
@@ -198,7 +198,7 @@ fn a_new_connection_is_connected_and_a_new_grant_over_it_reconnected_whichever_w
     assert_eq!(story.told(), [(Kind::Reconnected, 2, None)]);
 
     story.link();
-    assert_eq!(story.told(), [], "the live pair is what it was");
+    assert_eq!(story.told(), [], "the live pair has not changed");
     story.confirm();
     assert_eq!(story.told(), [(Kind::Reconnected, 3, None)]);
 
@@ -207,7 +207,7 @@ fn a_new_connection_is_connected_and_a_new_grant_over_it_reconnected_whichever_w
     story.write(&connect(&grant, story.row().as_ref(), REFRESH_EVERY, now()).0);
     story.refresh();
     story.revoke(RevocationOutcome::Done);
-    assert_eq!(story.told(), [(Kind::Reconnected, 4, None)], "once, and no end of what it has replaced");
+    assert_eq!(story.told(), [(Kind::Reconnected, 4, None)], "once, and no `disconnected` of the replaced connection");
 }
 
 #[test]
@@ -221,7 +221,7 @@ fn a_customer_who_comes_back_is_reconnected_whichever_way_and_never_disconnected
         |story| {
             story.import();
             story.fail(4, FailureClass::Unreachable, false);
-            assert_eq!(story.told(), [], "nothing is told before there is a token");
+            assert_eq!(story.told(), [], "there is no event before there is a token");
             story.refresh();
         },
     ];
@@ -236,7 +236,7 @@ fn a_customer_who_comes_back_is_reconnected_whichever_way_and_never_disconnected
 }
 
 #[test]
-fn a_refresh_is_told_to_nobody() {
+fn a_refresh_is_no_event() {
     let mut story = Story::connected();
     story.refresh();
     story.fail(2, FailureClass::Unreachable, false);
@@ -277,8 +277,8 @@ fn a_row_that_can_no_longer_be_read_is_degraded_once_and_recovers_when_it_can() 
 }
 
 #[test]
-fn what_is_not_known_of_an_unreadable_row_is_not_told() {
-    // It was never connected, as far as it was told.
+fn an_unreadable_row_has_no_event_about_what_is_not_known() {
+    // No `connected` was published.
     let mut story = Story::default();
     story.link();
     story.set(attributes::FORMAT, 2.into());
@@ -308,7 +308,7 @@ fn a_connection_that_is_given_up_needs_its_customer_until_a_late_pair_comes() {
 }
 
 #[test]
-fn refusals_that_need_the_customer_are_told_once_and_end_with_a_refresh() {
+fn refusals_that_need_the_customer_are_one_event_and_end_with_a_refresh() {
     let mut story = Story::connected();
     for _ in 0..3 {
         story.give_up(FailureClass::Refused);
@@ -341,7 +341,7 @@ fn a_later_connection_has_a_later_version() {
     story.revoke(RevocationOutcome::Off);
     let Reaping::Delete(_) = reap(&story.row().unwrap(), now() + Duration::from_secs(1)) else { panic!("it stays") };
     story.becomes(None);
-    assert_eq!(story.told(), [(Kind::Disconnected, 3, None)], "that its tombstone goes is told to nobody");
+    assert_eq!(story.told(), [(Kind::Disconnected, 3, None)], "the end of its tombstone is no event");
 }
 
 #[test]
@@ -352,7 +352,7 @@ fn a_row_that_is_deleted_by_hand_is_disconnected() {
 }
 
 #[test]
-fn a_link_that_is_not_confirmed_tells_nothing_whatever_becomes_of_it() {
+fn a_link_that_is_not_confirmed_has_no_event_however_it_ends() {
     let ends: [fn(&mut Story); 4] = [
         |story| {
             story.expire();
@@ -364,7 +364,7 @@ fn a_link_that_is_not_confirmed_tells_nothing_whatever_becomes_of_it() {
             story.revoke(RevocationOutcome::Failed);
         },
         |story| story.becomes(None),
-        // A second link, which takes the place of the first.
+        // A second link, which replaces the first.
         Story::link,
     ];
     for (number, end) in ends.into_iter().enumerate() {
@@ -423,7 +423,7 @@ fn an_import_that_never_had_a_token_may_need_its_customer_and_is_never_disconnec
 }
 
 #[test]
-fn what_is_told_twice_has_one_id_and_no_other_event_has_it() {
+fn an_event_that_is_delivered_twice_has_one_id_and_no_other_event_has_it() {
     let mut story = Story::default();
     story.connect();
     story.fail(3, FailureClass::Unreachable, false);

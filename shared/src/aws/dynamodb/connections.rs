@@ -112,14 +112,14 @@ fn cursor(mut key: HashMap<String, AttributeValue>) -> Option<DueCursor> {
     }
 }
 
-/// The keys of an index have the types that it asks for; what else cannot be read, the row itself says.
+/// An index requires the types of its keys. Any other attribute that cannot be read is found when the row is read.
 fn due(row: &Item) -> Option<Due> {
     let number = |name: &'static str| row.optional_time(name).ok().flatten();
     let Some(Value::S(key)) = row.0.get("id") else { return None };
-    // A number that is no integer: due at once, and put off when the row itself is read.
+    // A number that is not an integer: due at once, and put off when the row itself is read.
     let refresh_at = number("refresh_at").unwrap_or(Timestamp::from_unix(0));
-    // The fleet's least remaining lifetime is that of the others: it has no access token yet, or its customer is
-    // needed, which has been told.
+    // Such a row does not count for the fleet's least remaining lifetime: it has no access token yet, or its customer
+    // is needed, which has been reported.
     let has_none = [NEEDS_CUSTOMER_SINCE, NOT_REFRESHED].into_iter().any(|name| row.0.contains_key(name));
     Some(Due { key: key.clone(), refresh_at, expires_at: number("expires_at").filter(|_| !has_none) })
 }

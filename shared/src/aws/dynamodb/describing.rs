@@ -1,4 +1,4 @@
-//! How the tables are made.
+//! How the tables are defined.
 
 use aws_sdk_dynamodb::types::{
     GlobalSecondaryIndexDescription, IndexStatus, KeySchemaElement, KeyType, ProjectionType, TimeToLiveStatus,
@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::types::{
 use super::{AttemptsTable, ConnectionsTable, Table, unavailable};
 use crate::ports::StoreError;
 
-/// A table as it is. Keys are the partition key, then the sort key where there is one.
+/// A table as AWS describes it. Keys: the partition key, then the sort key if there is one.
 #[derive(Clone, Debug)]
 pub struct TableShape {
     pub key: Vec<String>,
@@ -18,9 +18,9 @@ pub struct TableShape {
 pub struct IndexShape {
     pub name: String,
     pub key: Vec<String>,
-    /// Beside the keys; `None` is all of them.
+    /// The projected attributes beside the keys; `None` is all of them.
     pub attributes: Option<Vec<String>>,
-    /// Whether it can be asked: one that is still being built cannot.
+    /// Whether it can be queried: an index that is still being built cannot.
     pub is_active: bool,
 }
 

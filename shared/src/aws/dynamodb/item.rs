@@ -1,4 +1,4 @@
-//! Rows between DynamoDB's types and ours.
+//! Conversion of rows between DynamoDB's types and ours.
 
 use std::collections::HashMap;
 
@@ -23,7 +23,7 @@ pub(super) fn render(value: &Value) -> AttributeValue {
         Value::S(text) => AttributeValue::S(text.clone()),
         Value::N(number) => AttributeValue::N(number.to_string()),
         Value::B(bytes) => AttributeValue::B(Blob::new(bytes.clone())),
-        // Never part of a write.
+        // Never written.
         Value::Other => AttributeValue::Null(true),
     }
 }

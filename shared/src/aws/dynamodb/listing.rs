@@ -14,7 +14,7 @@ type Attributes = HashMap<String, AttributeValue>;
 /// DynamoDB may leave keys of a batch unread, and says which.
 const BATCH_TRIES: usize = 5;
 
-/// Rows of a walk.
+/// Rows of one page of a scan.
 const WALK: i32 = 100;
 
 /// Which rows a list holds.
@@ -106,7 +106,7 @@ impl ConnectionsTable {
     }
 }
 
-/// Each by itself. Rows of the fleet, whose keys begin with `#`, are none of a connection.
+/// Each row is parsed by itself. Rows of the fleet (keys that begin with `#`) are not rows of a connection.
 fn rows(found: Vec<Attributes>) -> Vec<Row> {
     let keyed = found.into_iter().filter_map(|row| match row.get("id") {
         Some(AttributeValue::S(key)) if !key.starts_with('#') => Some((key.clone(), row)),

@@ -15,10 +15,35 @@ use crate::domain::secret::CookieValue;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CookieName(String);
 
+const SECURE_PREFIX: &str = "__Host-";
+
 impl CookieName {
     pub fn new(state_hash: &StateHash, https: bool) -> Self {
-        let prefix = if https { "__Host-" } else { "" };
+        let prefix = if https { SECURE_PREFIX } else { "" };
         Self(format!("{prefix}wg_{}", state_hash.fingerprint()))
+    }
+
+    /// `None` for a name that we have never set.
+    pub fn parse(name: &[u8]) -> Option<Self> {
+        let bare = name.strip_prefix(SECURE_PREFIX.as_bytes()).unwrap_or(name);
+        let fingerprint = bare.strip_prefix(b"wg_")?;
+        let is_ours = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_".contains(byte);
+        (fingerprint.len() == 8 && fingerprint.iter().all(is_ours)).then(|| Self(name.escape_ascii().to_string()))
+    }
+
+    /// Whether only https may set it.
+    pub fn is_secure(&self) -> bool {
+        self.0.starts_with(SECURE_PREFIX)
+    }
+
+    /// Of the attempt's state.
+    pub fn fingerprint(&self) -> &str {
+        &self.0[self.0.len() - 8..]
+    }
+
+    /// The name under which a browser keeps the value of the last attempt that has ended.
+    pub fn of_the_last_ended(&self) -> &'static str {
+        if self.is_secure() { "__Host-wg_ended" } else { "wg_ended" }
     }
 
     pub fn as_str(&self) -> &str {
@@ -42,8 +67,8 @@ pub enum Unproven {
     Changed,
 }
 
-/// What is stored of the cookie. The name is hashed with the value: a neighbouring host that plants `wg_…` in place of
-/// `__Host-wg_…` does not meet the binding, even if it knows the value.
+/// The stored form of the cookie. The name is hashed with the value: a neighbouring host that plants `wg_…` in place of
+/// `__Host-wg_…` fails the check, even if it knows the value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Binding(String);
 

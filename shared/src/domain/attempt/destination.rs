@@ -11,12 +11,12 @@ use crate::domain::write::Change;
 #[derive(Clone, Debug)]
 pub struct Destination {
     pub connection_id: ConnectionId,
-    /// The last event of the connection id when the journey began: all later ones came after it.
+    /// The last event of the connection id before the journey began: all later ones came after it.
     pub order: Order,
     pub session: Option<SessionMark>,
     pub redirect_uri: String,
     pub return_to: Option<ReturnTo>,
-    /// Goes to the integrator's product with the browser, where its backend confirms connections.
+    /// The browser carries it to the integrator's product, whose backend confirms connections.
     pub confirmation: Option<Confirmation>,
 }
 

@@ -1,4 +1,4 @@
-//! The conditional writes of an attempt, in the order of its life.
+//! The conditional writes of an attempt, in the order in which they happen.
 //!
 //! ```text
 //! begin ──► pending ──► take ──► exchanging ──► end     connected or failed
@@ -71,7 +71,7 @@ pub fn take(state_hash: &StateHash, binding: &Binding, now: Timestamp, invocatio
             clause("it has not expired", Test::Above("expires_at", now.unix())),
             // Login CSRF: a state that another browser started. Also the proof that the attempt exists.
             clause("this browser started it", Test::Equals("binding", binding.as_str().into())),
-            // Replay, reload, double click. The second half makes the SDK's own retry after a lost answer harmless.
+            // Replay, reload, double click. The second half makes a repetition by the SDK after a lost answer harmless.
             clause("no other invocation has taken it", Test::Any(vec![is(Phase::Pending), is_taken_by(invocation)])),
         ],
         changes: vec![
@@ -105,8 +105,8 @@ pub enum End {
     Failed(FailedJourney),
 }
 
-/// Stores how the attempt ended. The verifier has done its work and goes. A reload that finds the connection stored
-/// ends an attempt once more that had failed; that it has connected stays.
+/// Stores how the attempt ended. The verifier is no longer needed and is removed. A reload that finds the connection
+/// stored ends a failed attempt once more; an attempt that has connected stays connected.
 pub fn end(state_hash: &StateHash, end: &End) -> Write {
     let (phase, failure) = match end {
         End::Connected => (Phase::Connected, FailedJourney::none()),

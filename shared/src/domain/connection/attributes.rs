@@ -1,4 +1,4 @@
-//! Every attribute of a row, and what of it a tombstone keeps. A row has no other attribute that means anything.
+//! Every attribute of a row, and which of them a tombstone keeps. No other attribute of a row has a meaning.
 
 use crate::domain::write::Change;
 
@@ -33,7 +33,7 @@ attributes! {
     VERSION = "version", Keeps;
     /// See [`super::revision`].
     REVISION = "revision", Keeps;
-    /// Index `due`: the partition. Absent where nothing is to be done by the schedule.
+    /// Index `due`: the partition. Absent where the schedule has nothing to do.
     SHARD = "shard", Removes;
     /// Index `due`: the sort key.
     REFRESH_AT = "refresh_at", Removes;
@@ -76,11 +76,11 @@ attributes! {
     REASON = "reason", Removes;
     INVALID_GRANT_AT = "invalid_grant_at", Removes;
     REFUSAL_WINDOW = "refusal_window", Removes;
-    /// Since when only the customer can help, and why. A pair that is stored removes both.
+    /// Since when only the customer can help, and why. Storing a pair removes both.
     NEEDS_CUSTOMER_SINCE = "needs_customer_since", Removes;
     NEEDS_CUSTOMER_WHY = "needs_customer_why", Removes;
 
-    // The newest connect session that has brought a grant. Its link is used for ever.
+    // The newest connect session that has stored a grant. It stays: its link can never be used again.
     SESSION = "session", Keeps;
     SESSION_ORDER = "session_order", Keeps;
 
@@ -93,7 +93,7 @@ attributes! {
     /// Whose account it is for, as JSON.
     WAITING_ACCOUNT = "waiting_account", Removes;
 
-    // The tombstone's own.
+    // Only in a tombstone.
     VACANT_SINCE = "vacant_since", Keeps;
     DISCONNECT_ORDER = "disconnect_order", Keeps;
     REVOCATION = "revocation", Keeps;
@@ -108,7 +108,7 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 pub const CONNECTED: &str = "connected";
 pub const VACANT: &str = "vacant";
 
-/// Values of [`NOT_REFRESHED`]: nothing was connected before the import, or it took the place of a connection that had
+/// Values of [`NOT_REFRESHED`]: nothing was connected before the import, or the import replaced a connection that had
 /// an access token.
 pub const BEGINS: i64 = 1;
 pub const REPLACES: i64 = 2;
@@ -117,7 +117,7 @@ pub const REPLACES: i64 = 2;
 pub const NEEDS_CUSTOMER: &str = "reauth_required";
 pub const QUARANTINED: &str = "quarantined";
 
-/// What belongs to an account.
+/// What belongs to the account.
 pub const OF_THE_ACCOUNT: [&str; 4] = [ACCOUNT_ID, ACCOUNT_COMPANY, ACCOUNT_EMAIL, ACCOUNT_ALSO];
 
 /// What belongs to a stored pair and ends with it: its lease, journal and failures.
@@ -139,7 +139,7 @@ pub const OF_THE_PAIR: [&str; 13] = [
 
 pub const OF_THE_WAITING: [&str; 5] = [WAITING_ID, WAITING, WAITING_HASH, WAITING_UNTIL, WAITING_ACCOUNT];
 
-/// What makes a tombstone of a row: everything goes that it does not keep. Grants to revoke stay in their slots.
+/// The changes that make a row a tombstone: every attribute that it does not keep is removed. Grants to revoke stay.
 pub(super) fn removed_by_a_tombstone() -> impl Iterator<Item = Change> {
     ALL.iter().filter(|(_, kept)| *kept == Removes).map(|(name, _)| Change::Remove(name))
 }

@@ -1,12 +1,12 @@
-//! A row, from its attributes. What is missing, of another type, or has a value that is never written makes the whole
-//! row unreadable: nothing in it is guessed.
+//! Parses a row from its attributes. If one is missing, of another type, or has a value that is never written, the
+//! whole row is unreadable: nothing in it is guessed.
 
 use std::time::Duration;
 
 use super::attributes as a;
 use super::disconnect::RevocationOutcome;
 use super::revocation::Revocations;
-use super::waiting::Waiting;
+use super::waiting::{Confirmed, Waiting};
 use super::{Connection, GrantMark, Journal, Lease, Row, SealedPair, State, Tombstone};
 use crate::domain::account::KnownAccount;
 use crate::domain::connection_id::ConnectionId;
@@ -20,8 +20,8 @@ pub(super) fn parse(item: &Item) -> Result<Row, BadAttribute> {
     if item.number(a::FORMAT)? != a::FORMAT_VERSION {
         return Err(BadAttribute(a::FORMAT));
     }
-    // No use is made of them here. A condition asks for the one, an index has the other: of another type, neither would
-    // work.
+    // These values are not used here. A condition reads the first, an index the second: with another type neither
+    // would work.
     item.optional_number(a::DISCONNECT_ORDER)?;
     item.optional_number(a::SHARD)?;
     match item.string(a::STATUS)? {
@@ -68,7 +68,7 @@ fn connection(item: &Item) -> Result<Connection, BadAttribute> {
         },
         disconnected: item.optional_number(a::DISCONNECT_ORDER)?.map(Order::from_number),
         session: SessionMark::parse(item)?,
-        confirmed: item.optional_string(a::CONFIRMED)?.map(str::to_owned),
+        confirmed: Confirmed::parse(item)?,
         account: KnownAccount::parse(item)?,
         waiting: Waiting::parse(item)?,
         revocations: Revocations::parse(item)?,

@@ -1,5 +1,5 @@
-//! The write that takes a connection away. From then on no token is handed out, and no journey that began before brings
-//! it back; its grants are in the list of those to revoke, and what is left is a tombstone.
+//! The write that takes a connection away. From then on no token is handed out, and a journey that began before cannot
+//! restore it. Its grants are in the list of those to revoke, and the row is a tombstone.
 
 use super::Row;
 use super::attributes::{DISCONNECT_ORDER, REVOCATION, STATUS, VACANT, VACANT_SINCE, removed_by_a_tombstone};
@@ -18,7 +18,7 @@ pub enum RevocationOutcome {
     Done,
     /// The provider has no endpoint for it.
     Off,
-    /// The provider will not, or has not for a day.
+    /// The provider has refused, or has failed for a day.
     Failed,
 }
 
@@ -38,14 +38,14 @@ impl RevocationOutcome {
     }
 }
 
-/// Takes away what a row holds, the live pair and the one that waits. `None` where it holds neither.
+/// Takes away what a row holds: the live pair and the waiting pair. `None` where it holds neither.
 pub fn disconnect(seen: &Row, order: Order, now: Timestamp) -> Option<(Write, Vec<PairId>)> {
     let live = seen.live().map(|live| Revocation::of(live, now));
     let waiting = seen.waiting().map(|waiting| waiting.revocation(now));
     if live.is_none() && waiting.is_none() {
         return None;
     }
-    // Of two requests at once, the earlier one may write last: what the later one has refused stays refused.
+    // Of two requests at once, the earlier one may write last: the higher number stays.
     let order = seen.disconnected().map_or(order, |before| before.max(order));
     let Added { changes: mut sets, dropped } = seen.revocations()?.add(live.into_iter().chain(waiting));
     sets.extend([

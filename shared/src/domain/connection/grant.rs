@@ -41,12 +41,12 @@ pub struct NewPair {
 pub struct NewGrant {
     pub id: ConnectionId,
     pub client_id: String,
-    /// The attempt or the import that made it, and when among all that happened to the id.
+    /// The attempt or the import that made it, and its place in the order of the id's events.
     pub name: String,
     pub order: Order,
     #[serde(deserialize_with = "Option::deserialize")]
     pub session: Option<SessionMark>,
-    /// Where the integrator's backend has to confirm it.
+    /// Set where the integrator's backend has to confirm it.
     #[serde(deserialize_with = "Option::deserialize")]
     pub awaited: Option<Awaited>,
     /// The pair has no access token yet: it was imported.
@@ -57,32 +57,32 @@ pub struct NewGrant {
 /// Why a grant is not stored over what the row holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// Its session, or a later one, has brought a grant already.
+    /// Its session, or a later one, has stored a grant already.
     SessionUsed,
     /// The connection was taken away after the grant's journey began.
     Disconnected,
-    /// A newer grant is stored; or, of an import that was not refreshed yet, a connection that works.
+    /// A newer grant is stored; for an import that was not refreshed yet: there is a connection that works.
     Superseded,
 }
 
-/// What becomes of a grant, as its row stands.
+/// What is done with a grant, given its row.
 #[derive(Debug)]
 pub enum Decision {
     /// It may be stored over the row.
     Store,
-    /// It is stored already: our own write, repeated, or taken from the queue before.
+    /// It is stored already: our own write was repeated, or it was taken from the queue before.
     AlreadyStored,
     Refuse(Refusal),
 }
 
 impl NewPair {
-    /// `version` is the one that this pair becomes.
+    /// `version` is the version of this pair once it is stored.
     pub(super) fn changes(&self, id: &ConnectionId, version: i64, refresh_every: Duration) -> Vec<Change> {
         let lifetime = self.granted_at.seconds_until(self.expires_at).max(0);
         let refresh_at = if self.has_refresh_token {
             schedule::refresh_at(id, version, self.granted_at, self.expires_at, refresh_every)
         } else {
-            // Nothing can be refreshed: the schedule comes when its customer is needed.
+            // Nothing can be refreshed: the schedule comes when the token ends, and the customer is needed.
             self.expires_at
         };
         let mut changes = vec![
@@ -104,7 +104,7 @@ impl NewPair {
     }
 }
 
-/// What the row as it was seen says to a grant of this name, order and session; `None` is no row.
+/// Decides about a grant of this name, order and session, for the row as it was seen; `None` is no row.
 pub fn decide(
     name: &str,
     order: Order,
@@ -139,8 +139,8 @@ pub fn decide(
 impl NewGrant {
     pub fn decide(&self, seen: Option<&Row>) -> Result<Decision, Unreadable> {
         let decision = decide(&self.name, self.order, self.session.as_ref(), seen)?;
-        // A token that has not proved itself takes no place of one that works: of a customer, who has connected since
-        // the row was read.
+        // A token that has not been refreshed yet does not replace a connection that works: the customer may have
+        // connected since the row was read.
         let is_active = seen.and_then(Row::live).is_some_and(|live| live.state == State::Active);
         Ok(match decision {
             Decision::Store if self.is_not_refreshed && is_active => Decision::Refuse(Refusal::Superseded),
@@ -148,7 +148,7 @@ impl NewGrant {
         })
     }
 
-    /// What is stored of a grant that becomes live, beside its pair. `live` is the connection that it replaces.
+    /// The attributes of a grant that becomes live, beside its pair. `live` is the connection that it replaces.
     pub(super) fn changes(&self, live: Option<&Connection>) -> Vec<Change> {
         let mut changes = vec![
             Change::Set(FORMAT, FORMAT_VERSION.into()),
@@ -158,12 +158,12 @@ impl NewGrant {
             Change::Set(GRANT_ORDER, self.order.number().into()),
             Change::SetIfAbsent(CREATED_AT, self.new.granted_at.into()),
             Change::Set(SHARD, i64::from(shard(&self.id)).into()),
-            // Of a tombstone. When it was taken away stays: no journey that began before comes in.
+            // Attributes of a tombstone. The time of the disconnect stays: a journey that began before is refused.
             Change::Remove(VACANT_SINCE),
             Change::Remove(REVOCATION),
         ];
         if self.new.scope.is_none() {
-            // The scope of the grant that went would be a false one.
+            // The scope of the replaced grant would be wrong.
             changes.push(Change::Remove(SCOPE));
         }
         let of_the_pair = OF_THE_PAIR.into_iter().filter(|name| !(self.is_not_refreshed && *name == NOT_REFRESHED));
@@ -178,18 +178,18 @@ impl NewGrant {
 
 /// Makes a new grant live, over what was seen before its code was sent: nothing, a tombstone, or a pair.
 ///
-/// What it replaces goes to the list of grants to revoke.
+/// The grant that it replaces is added to the list of grants to revoke.
 pub fn connect(grant: &NewGrant, seen: Option<&Row>, refresh_every: Duration, now: Timestamp) -> (Write, Vec<PairId>) {
     let version = seen.map_or(0, version_of) + 1;
     let mut changes = grant.new.changes(&grant.id, version, refresh_every);
     changes.extend(grant.changes(seen.and_then(Row::live)));
-    // Of the grant that went; its successor is asked for its account anew.
+    // Account of the replaced grant; the account of the new one is requested again.
     changes.extend(OF_THE_ACCOUNT.map(Change::Remove));
     changes.push(Change::Remove(CONFIRMED));
     changes.extend(grant.session.iter().flat_map(SessionMark::changes));
     changes.push(counted(seen, grant.order));
     let dropped = replace(seen, now, &mut changes);
-    // Also that the live pair is the predecessor: without that, a write repeated by the SDK after a lost
+    // This also checks that the live pair is the predecessor: otherwise a write that the SDK repeats after a lost
     // acknowledgement would put a spent pair over its successor.
     let (key, clauses) = (grant.id.as_str().to_owned(), vec![is_as_seen(seen)]);
     (Write { name: WriteName::Connect, key, clauses, changes }, dropped)

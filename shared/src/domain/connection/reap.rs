@@ -1,4 +1,4 @@
-//! Which rows are dead for long, and the conditional deletes that remove them. Why, and after how long:
+//! Which rows have been of no use for long, and the conditional deletes that remove them. Why, and after how long:
 //! `docs/decisions/0010-the-dead-are-reaped-by-hand.md`.
 
 use super::revision::is_as_seen;
@@ -9,15 +9,15 @@ use crate::domain::write::{Delete, WriteName};
 /// What is to be done with a row.
 #[derive(Debug)]
 pub enum Reaping {
-    /// It lives, or has died since the limit.
+    /// It is in use, or has been out of use for less than the limit.
     Leave,
     Delete(Delete),
-    /// It is dead, and grants of it are still to be revoked: it becomes a tombstone first, which the schedule works
-    /// off.
+    /// It is out of use, and grants of it are still to be revoked: it becomes a tombstone first, and the schedule
+    /// revokes them.
     Disconnect,
 }
 
-/// What becomes of a row that is dead since before `limit`.
+/// What is done with a row that has been out of use since before `limit`.
 pub fn reap(row: &Row, limit: Timestamp) -> Reaping {
     match row {
         Row::Tombstone(tombstone) if tombstone.state() == State::Tombstone && tombstone.since < limit => {
@@ -34,7 +34,7 @@ pub fn reap(row: &Row, limit: Timestamp) -> Reaping {
     }
 }
 
-/// Unless its customer has come back, a pair has come out of the queue, or something was added to it.
+/// Fails if its customer has come back, a pair has come out of the queue, or something was added to it.
 fn delete(name: WriteName, row: &Row) -> Reaping {
     Reaping::Delete(Delete { name, key: row.id().to_owned(), clauses: vec![is_as_seen(Some(row))] })
 }

@@ -1,5 +1,5 @@
-//! The conditional writes of a refresh. **These conditions are the product**: each clause excludes a way in which a
-//! live pair would be lost, or a dead connection revived.
+//! The conditional writes of a refresh. **The safety of the product is in these conditions**: each clause excludes a
+//! way in which a live pair would be lost, or an ended connection revived.
 //!
 //! ```text
 //!   acquire ──┬──► commit    the new pair is stored over its predecessor, in every state of the connection
@@ -28,13 +28,12 @@ use crate::domain::write::{Change, Clause, Test, Write, WriteName, clause};
 /// A lease covers two requests to the provider (13 s each), the key, and the commit.
 pub const LEASE: Duration = Duration::from_secs(35);
 
-/// A lease that ran out without being settled is a process that died, or a pair that waits to be stored. Within this
-/// time that pair arrives in the table, or the queue's count tells of it: SQS says that its counts may lag by a minute
-/// or more.
+/// A lease that ran out without being settled: the process died, or its pair waits in the queue. Within this time the
+/// pair arrives in the table, or the queue's count shows it: the counts of SQS may lag by a minute or more.
 pub const UNSETTLED_GRACE: Duration = Duration::from_secs(120);
 
-/// "The provider refused this version" is believed once the version is older than this: an answer that crossed a
-/// refresh on its way must not cause the next one.
+/// A caller's report that the provider refused this version is believed once the version is older than this: an answer
+/// that was sent before a refresh must not cause the next one.
 pub const REJECTION_AGE: Duration = Duration::from_secs(60);
 
 /// Between the first `invalid_grant` and the one that confirms it.
@@ -46,22 +45,22 @@ pub const LONGEST_INVOCATION: Duration = Duration::from_secs(300);
 /// Why a refresh is wanted, and the clause that says it still is.
 #[derive(Clone, Copy, Debug)]
 pub enum RefreshReason {
-    /// The schedule has come to it.
+    /// The row is due in the schedule.
     Scheduled,
     /// A caller found too little life left in this pair.
     OnDemand { seen: PairId },
-    /// The provider has refused the access token of this pair, a caller says.
+    /// A caller reports that the provider has refused the access token of this pair.
     Rejected { seen: PairId },
 }
 
-/// Lease, read and journal in one call.
+/// Takes the lease, reads the row and writes the journal in one call.
 pub fn acquire(id: &ConnectionId, reason: &RefreshReason, lease_owner: &str, now: Timestamp) -> Write {
     let wanted = match reason {
         RefreshReason::Scheduled => Test::AtMost(REFRESH_AT, now.unix()),
         RefreshReason::OnDemand { seen } | RefreshReason::Rejected { seen } => pair_is(*seen),
     };
     let mut clauses = vec![
-        // Also the proof that the row exists: an update of an absent row would create it.
+        // This also proves that the row exists: an update of an absent row would create it.
         clause("there is a live pair", Test::Equals(STATUS, CONNECTED.into())),
         clause(
             "its customer is not needed, or only because of refusals that may end",
@@ -70,7 +69,7 @@ pub fn acquire(id: &ConnectionId, reason: &RefreshReason, lease_owner: &str, now
                 Test::Equals(NEEDS_CUSTOMER_WHY, FailureClass::Refused.as_str().into()),
             ]),
         ),
-        // A worker that came second adopts what the first one stored.
+        // A worker that comes second adopts the pair that the first one stored.
         clause("a refresh is still wanted", wanted),
         clause(
             "no other worker holds the lease, and none that has ended may still bring its pair",
@@ -92,7 +91,7 @@ pub fn acquire(id: &ConnectionId, reason: &RefreshReason, lease_owner: &str, now
     ];
     match reason {
         RefreshReason::Scheduled => {}
-        // Long before the schedule would come to it. If this process dies, and a provider honours the old refresh token
+        // The refresh is long before its due time. If this process dies, and a provider honours the old refresh token
         // for some minutes only, the schedule must come at once (found by the simulator).
         RefreshReason::OnDemand { .. } | RefreshReason::Rejected { .. } => {
             changes.push(Change::Set(REFRESH_AT, (now + LEASE + Duration::from_secs(1)).into()));
@@ -103,15 +102,15 @@ pub fn acquire(id: &ConnectionId, reason: &RefreshReason, lease_owner: &str, now
 
 /// Stores a refreshed pair over the one that it was made from.
 ///
-/// The predecessor is the only clause. No lease: a late but valid pair is the only live one. No state: a pair that
-/// arrives after a rival has given the connection up revives it, since what the rival has noted goes with the old pair.
-/// Only a connection that was taken away has no predecessor any more; its late pair goes to the list of grants to
-/// revoke.
+/// The predecessor is the only clause. The lease is not checked: a late but valid pair is the only live one. The state
+/// is not checked: a pair that arrives after another worker has given the connection up revives it, since the notes of
+/// that worker are removed with the old pair. Only a connection that was taken away has no predecessor; its late pair
+/// goes to the list of grants to revoke.
 pub fn commit(id: &ConnectionId, old: PairId, version: i64, new: &NewPair, refresh_every: Duration) -> Write {
     let mut changes = new.changes(id, version, refresh_every);
     changes.extend(OF_THE_PAIR.map(Change::Remove));
     changes.push(COUNTED);
-    // A connection that was given up has left it.
+    // A connection that was given up is not in the index: this puts it back.
     changes.push(Change::Set(SHARD, i64::from(shard(id)).into()));
     Write {
         name: WriteName::Commit,
@@ -140,7 +139,7 @@ pub fn settle(id: &ConnectionId, lease_owner: &str, settlement: &Settlement) -> 
     let mut changes = vec![
         Change::Set(REASON, settlement.reason.as_str().into()),
         Change::Set(NOT_BEFORE, settlement.not_before.into()),
-        // Without this, rows that wait would fill the head of the index and hide the ones that are due.
+        // Without this, rows that wait would fill the first pages of the index and hide the ones that are due.
         Change::Set(REFRESH_AT, settlement.not_before.into()),
         Change::Add(FAILURES, 1),
         Change::Remove(LEASE_OWNER),
@@ -161,16 +160,16 @@ pub fn settle(id: &ConnectionId, lease_owner: &str, settlement: &Settlement) -> 
     Write { name: WriteName::Settle, key: id.as_str().to_owned(), clauses: vec![lease_is_ours(lease_owner)], changes }
 }
 
-/// Also says that the stored pair is still the one that was leased: a new one takes the lease away, and no two leases
-/// have the same owner.
+/// This also proves that the stored pair is still the leased one: a new pair removes the lease, and no two leases have
+/// the same owner.
 fn lease_is_ours(lease_owner: &str) -> Clause {
     clause("the lease is ours", Test::Equals(LEASE_OWNER, lease_owner.into()))
 }
 
 /// From now on only the customer can help.
 ///
-/// Where that is so because of refusals that say nothing about the grant (`why` is `refused`), the connection stays in
-/// the schedule, at `not_before`: a refresh that succeeds revives it.
+/// If the reason is refusals that say nothing about the grant (`why` is `refused`), the connection stays in the
+/// schedule, at `not_before`: a refresh that succeeds revives it.
 pub fn give_up(
     id: &ConnectionId,
     lease_owner: &str,
@@ -195,23 +194,23 @@ pub fn give_up(
             Change::Add(ANSWERED, 1),
         ]);
     } else {
-        // A pair may wait for its confirmation beside it: the schedule ends that, and then leaves the row alone.
+        // A pair may wait for its confirmation beside it: the schedule ends that pair, and then leaves the row alone.
         changes.extend(is_to_be_worked_off(now));
     }
     Write { name: WriteName::GiveUp, key: id.as_str().to_owned(), clauses: vec![lease_is_ours(lease_owner)], changes }
 }
 
-/// Who has found that a row cannot be read.
+/// Who found that a row cannot be read.
 #[derive(Clone, Copy, Debug)]
 pub enum PutOffBy<'a> {
     /// The owner of the lease that was taken before the row was read; it is released.
     Lease(&'a str),
-    /// The row is due: it comes later in its shard, and does not stand at the head of it for ever.
+    /// The schedule. The row moves back in its shard, so that it does not stay the first one for ever.
     Schedule,
     Caller,
 }
 
-/// Puts off a row that cannot be read, and shows it to a person. It stays as it is, and due: a wrong deployment that
+/// Puts off a row that cannot be read, and lists it for a person. It stays as it is, and due: a wrong deployment that
 /// makes every row unreadable must not empty the schedule.
 pub fn quarantine(unreadable: &Unreadable, by: PutOffBy<'_>, not_before: Timestamp, now: Timestamp) -> Write {
     let is_as_it_was = match &unreadable.found {
@@ -233,21 +232,22 @@ pub fn quarantine(unreadable: &Unreadable, by: PutOffBy<'_>, not_before: Timesta
     ];
     match by {
         PutOffBy::Lease(_) | PutOffBy::Schedule => changes.push(Change::Set(REFRESH_AT, not_before.into())),
-        // Whether it is due is not known here. If it is mended, its token is to live as long as callers were told.
+        // Whether it is due is not known here. If it is repaired, its token has to live as long as callers were told.
         PutOffBy::Caller => {}
     }
-    // And a worker that can read it, of another deployment, may have leased it.
+    // A worker of another deployment that can read it may hold the lease.
     match by {
         PutOffBy::Lease(owner) => clauses.push(lease_is_ours(owner)),
         PutOffBy::Schedule | PutOffBy::Caller => {
             let is_over = Test::Any(vec![Test::Absent(LEASE_UNTIL), Test::Below(LEASE_UNTIL, now.unix())]);
-            // Otherwise a caller that asks again and again would keep it from the schedule, which counts it.
+            // Otherwise a caller that repeats its request would keep it from the schedule, which counts it.
             let is_due = Test::Any(vec![Test::Absent(NOT_BEFORE), Test::AtMost(NOT_BEFORE, now.unix())]);
             let asked = [
                 (LEASE_UNTIL, clause("no worker holds the lease", is_over)),
                 (NOT_BEFORE, clause("it is not put off already", is_due)),
             ];
-            // A time that cannot be read compares with no other: it would keep the row from being put off for ever.
+            // A time that cannot be read is not comparable: its clause would never hold, and the row would never be put
+            // off.
             let readable = asked.into_iter().filter(|(attribute, _)| *attribute != unreadable.attribute);
             clauses.extend(readable.map(|(_, clause)| clause));
         }

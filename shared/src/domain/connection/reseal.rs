@@ -6,7 +6,7 @@ use super::revocation::Revocation;
 use super::{Row, SealedPair, waiting};
 use crate::domain::write::{Change, Test, Write, WriteName, clause};
 
-/// Every pair that a row holds: the live one, the one that waits, and those that are still to be revoked.
+/// Every pair that a row holds: the live one, the waiting one, and those that are still to be revoked.
 pub fn held(row: &Row) -> Vec<SealedPair> {
     let live = match row {
         Row::Connection(connection) => Some(&connection.pair),
@@ -20,14 +20,14 @@ pub fn held(row: &Row) -> Vec<SealedPair> {
 /// The pair under another data key. It stays the same pair: its id does not change, so that a refresh in flight still
 /// finds its predecessor. `None` where the row does not hold it.
 ///
-/// That refresh holds the data key that it has read, and its [`super::refresh::commit`] stores `sealed` and `data_key`
-/// together: the row opens after both orders of the two writes. Where the commit comes last, the row is under the
-/// earlier key again, and another run seals it anew.
+/// A refresh in flight holds the data key that it has read, and its [`super::refresh::commit`] stores `sealed` and
+/// `data_key` together: the row can be opened after both orders of the two writes. Where the commit comes last, the row
+/// is under the earlier key again, and another run seals it anew.
 pub fn reseal(row: &Row, pair: &SealedPair) -> Option<Write> {
-    // No two seals are alike: it is not written over a newer pair, nor over one that another run has sealed meanwhile,
-    // perhaps under a key that is newer than ours.
+    // No two seals are equal. So this does not overwrite a newer pair, nor one that another run has sealed meanwhile,
+    // perhaps under a newer key than ours.
     let write = |clause, mut changes: Vec<Change>| {
-        // A worker that has read the row before must not put the earlier seal into another place of it.
+        // A worker that read the row before must not write the earlier seal to another attribute.
         changes.push(COUNTED);
         Write { name: WriteName::Reseal, key: row.id().to_owned(), clauses: vec![clause], changes }
     };

@@ -1,8 +1,8 @@
 //! The revision of a row: a number that grows with every change of what the row holds.
 //!
-//! A write that was decided by what was read asks for the revision that was read. Then nothing that the decision rests
-//! on has changed: neither the pair, nor a pair that waits, nor the list of grants to revoke, nor the session, nor
-//! whether the connection was taken away or needs its customer. Leases, journals and accounts do not count.
+//! A write that was decided from a row asks for the revision that was read. Then nothing that the decision depends on
+//! has changed: the pair, the waiting pair, the list of grants to revoke, the session, and whether the connection was
+//! taken away or needs its customer. Leases, journals and accounts do not count.
 
 use super::Row;
 use super::attributes::{ID, REVISION};
@@ -12,8 +12,8 @@ use crate::domain::write::{Change, Clause, Test, clause};
 /// A part of every write that changes what the row holds.
 pub(super) const COUNTED: Change = Change::Add(REVISION, 1);
 
-/// Of a write that may make the row. A row of this id may have been deleted: its revisions were lower, since the orders
-/// of an id's events do not begin anew. A worker that has read that row then refuses to write over this one.
+/// For a write that may create the row. A row of this id may have been deleted before. Its revisions were lower, since
+/// the orders of an id's events do not begin anew, so a worker that read the deleted row cannot write over this one.
 pub(super) fn counted(seen: Option<&Row>, order: Order) -> Change {
     match seen {
         None => Change::Set(REVISION, order.number().into()),

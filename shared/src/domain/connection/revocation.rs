@@ -1,8 +1,8 @@
 //! The grants that are still to be revoked: a list in the row, in slots.
 //!
-//! What a reconnect, an import, a confirmation or a disconnect replaces is put there by the same write, so that no
+//! The write that replaces a grant (reconnect, import, confirmation, disconnect) also adds it to the list, so that no
 //! grant is forgotten when a process dies. The list is worked off in the background ([`crate::protocol::revoke`]);
-//! nothing waits for it.
+//! no caller waits for it.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use crate::domain::time::Timestamp;
 use crate::domain::token_pair::PairId;
 use crate::domain::write::{Change, Write, WriteName};
 
-/// How long a grant is tried to be revoked.
+/// How long the revocation of a grant is tried.
 pub const TRIED_FOR: Duration = Duration::from_secs(24 * 3600);
 
 /// Longer than one try takes, so that two workers do not send it at once.
@@ -30,10 +30,10 @@ const LONGEST_BACKOFF: Duration = Duration::from_secs(900);
 pub struct Revocation {
     pub(super) format: i64,
     pub pair: SealedPair,
-    /// Whose account it is for, where that is known.
+    /// Whose account it is for, if known.
     #[serde(deserialize_with = "Option::deserialize")]
     pub account_id: Option<String>,
-    /// Since when it is to be revoked.
+    /// When it was added.
     pub since: Timestamp,
     pub next_try_at: Timestamp,
     pub(super) tries: u32,
@@ -50,14 +50,14 @@ pub enum Verdict {
     /// The live connection is of the same account: a provider may have given both grants one token, or may end all
     /// grants of the account. It is left to expire.
     LeaveToExpire,
-    /// Whether it is of the same account is not known. It stays in the list until the connection is taken away.
+    /// It is not known whether it is of the same account. It stays in the list until the connection is taken away.
     Keep,
 }
 
-/// The list with some grants more, as parts of the write that adds them.
+/// The list with more grants, as parts of the write that adds them.
 pub(super) struct Added {
     pub changes: Vec<Change>,
-    /// The list was full: these fall out of it, and are not revoked.
+    /// The list was full: these were removed from it, and are not revoked.
     pub dropped: Vec<PairId>,
 }
 
@@ -91,7 +91,7 @@ impl Revocation {
         }
     }
 
-    /// As it is while it is tried once more.
+    /// The entry while it is tried once more.
     fn claimed(&self, now: Timestamp) -> Self {
         let wait = FIRST_BACKOFF.saturating_mul(1 << self.tries.min(8)).min(LONGEST_BACKOFF);
         Self { next_try_at: now + wait, tries: self.tries.saturating_add(1), ..self.clone() }
@@ -150,7 +150,7 @@ pub fn add(seen: &Row, grant: Revocation, now: Timestamp) -> Option<(Write, Vec<
     Some((Write { name: WriteName::AddRevocation, key: seen.id().to_owned(), clauses, changes }, dropped))
 }
 
-/// Takes a grant of the list for one try: the next one comes later, also if this process dies. Returns the grant as it
+/// Takes a grant of the list for one try; the next try comes later, even if this process dies. Returns the grant as it
 /// is then in the list.
 pub fn claim(row: &Row, revocation: &Revocation, now: Timestamp) -> Option<(Write, Revocation)> {
     let slot = row.revocations()?.slot(revocation)?;
@@ -159,8 +159,8 @@ pub fn claim(row: &Row, revocation: &Revocation, now: Timestamp) -> Option<(Writ
     if matches!(row, Row::Tombstone(_)) {
         changes.push(Change::Set(REFRESH_AT, claimed.next_try_at.into()));
     }
-    // Also that no other worker has it, and that its customer has not come back: the time of a live connection's next
-    // refresh is not this one's.
+    // This also proves that no other worker has it, and that its customer has not come back: this must not overwrite
+    // the time of a live connection's next refresh.
     let clauses = vec![is_as_seen(Some(row))];
     Some((Write { name: WriteName::ClaimRevocation, key: row.id().to_owned(), clauses, changes }, claimed))
 }

@@ -1,5 +1,5 @@
-//! When a row is looked at that no refresh comes to: a pair waits for its confirmation there, or grants are to be
-//! revoked. It stands in a shard of its own until nothing is left to do.
+//! When a row without refreshes is looked at: a pair waits for its confirmation there, or grants are to be revoked. It
+//! stands in a shard of its own until nothing is left to do.
 
 use super::attributes::{REFRESH_AT, SHARD};
 use super::revision::{COUNTED, is_as_seen};
@@ -13,7 +13,7 @@ pub(super) fn is_to_be_worked_off(now: Timestamp) -> [Change; 2] {
     [Change::Set(SHARD, i64::from(VACANT_SHARD).into()), Change::Set(REFRESH_AT, now.into())]
 }
 
-/// Puts a row there to which something was added. `None` is no row.
+/// Puts a row there that something was added to. `None` is no row.
 pub(super) fn enter(seen: Option<&Row>, now: Timestamp) -> Vec<Change> {
     match seen.and_then(Row::live).map(|live| live.state.given_up_since()) {
         // Its own refresh looks at it.
@@ -23,7 +23,7 @@ pub(super) fn enter(seen: Option<&Row>, now: Timestamp) -> Vec<Change> {
     }
 }
 
-/// Takes a row out of the schedule in which nothing is left to do. `None` where something is, or where the schedule
+/// Takes a row out of the schedule if nothing is left to do in it. `None` where something is, or where the schedule
 /// refreshes it.
 pub fn leave(row: &Row) -> Option<Write> {
     let changes = match row {

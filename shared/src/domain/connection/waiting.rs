@@ -1,8 +1,8 @@
 //! A pair that waits until the integrator's backend has confirmed it.
 //!
-//! The attack that this stops: an attacker makes a link for his own connection and passes it on; a customer who follows
-//! it and approves would hand over their account. The backend confirms only what its own logged-in user has come back
-//! with, so a stranger's approval never becomes live, and is revoked.
+//! The attack that this stops: an attacker makes a link for the attacker's own connection and passes it on; a customer
+//! who follows it and approves would hand over their account. The backend confirms only a confirmation that its own
+//! logged-in user has brought, so a stranger's approval never becomes live, and is revoked.
 //!
 //! ```text
 //! await_confirmation ──┬──► confirm    the pair becomes the live one
@@ -27,15 +27,15 @@ use crate::domain::account::{Account, KnownAccount};
 use crate::domain::digest;
 use crate::domain::item::{BadAttribute, Item};
 use crate::domain::secret::Confirmation;
-use crate::domain::session::SessionMark;
+use crate::domain::session::{SessionId, SessionMark};
 use crate::domain::time::Timestamp;
 use crate::domain::token_pair::PairId;
 use crate::domain::write::{Change, Write, WriteName};
 
-/// From the customer's approval on: their browser comes back at once.
+/// Counted from the customer's approval: their browser comes back at once.
 pub const CONFIRM_WITHIN: Duration = Duration::from_secs(900);
 
-/// What a new grant waits for.
+/// What a waiting grant is confirmed with.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Awaited {
@@ -61,6 +61,23 @@ pub struct Waiting {
     pub hash: String,
     pub until: Timestamp,
     pub account: Option<Account>,
+}
+
+/// Which confirmation has made a pair live.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Confirmed {
+    pub session: SessionId,
+    /// Of the confirmation, as in [`Awaited`].
+    pub hash: String,
+}
+
+impl Confirmed {
+    pub(super) fn parse(item: &Item) -> Result<Option<Self>, BadAttribute> {
+        let Some(text) = item.optional_string(CONFIRMED)? else { return Ok(None) };
+        let parts = text.split_once('/').and_then(|(session, hash)| Some((SessionId::parse(session)?, hash)));
+        let (session, hash) = parts.ok_or(BadAttribute(CONFIRMED))?;
+        Ok(Some(Self { session, hash: hash.to_owned() }))
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -91,11 +108,19 @@ impl Waiting {
         self.grant.new.pair.id
     }
 
-    /// Whether this confirmation, of this session, makes it live now.
+    /// Whether this confirmation, of this session, makes the pair live now.
     pub fn is_confirmed_by(&self, session: &SessionMark, confirmation: &Confirmation, now: Timestamp) -> bool {
-        self.hash == hash(confirmation)
-            && self.until > now
-            && self.grant.session.as_ref().is_some_and(|mark| mark.id == session.id)
+        self.hash == hash(confirmation) && self.until > now && self.is_of(&session.id)
+    }
+
+    /// Whether a journey of this session has brought it.
+    pub fn is_of(&self, session: &SessionId) -> bool {
+        self.grant.session.as_ref().is_some_and(|mark| mark.id == *session)
+    }
+
+    /// A later grant is live in its row.
+    pub fn is_superseded(&self, row: &Row) -> bool {
+        row.live().is_some_and(|live| live.granted_by.order > self.grant.order)
     }
 
     pub(super) fn revocation(&self, now: Timestamp) -> Revocation {
@@ -110,7 +135,7 @@ pub(super) fn text(grant: &NewGrant) -> String {
     serde_json::to_string(&stored).expect("texts and numbers are JSON")
 }
 
-/// Stores a grant that has to be confirmed, in place of one that waits already. The live pair is left alone.
+/// Stores a grant that has to be confirmed; it replaces one that waits already. The live pair does not change.
 pub fn await_confirmation(
     grant: &NewGrant,
     awaited: &Awaited,
@@ -145,7 +170,7 @@ pub fn await_confirmation(
 }
 
 /// Makes the pair that waits the live one. Whether the confirmation is its own and comes in time is asked of the row
-/// that is seen ([`Waiting::is_confirmed_by`]). The hash stays, so that a repetition after a lost answer finds its own
+/// that is seen ([`Waiting::is_confirmed_by`]). Session and hash stay, so that a repetition after a lost answer finds its own
 /// success.
 pub fn confirm(seen: &Row, waiting: &Waiting, refresh_every: Duration, now: Timestamp) -> (Write, Vec<PairId>) {
     let grant = &waiting.grant;
@@ -153,7 +178,10 @@ pub fn confirm(seen: &Row, waiting: &Waiting, refresh_every: Duration, now: Time
     changes.extend(grant.changes(seen.live()));
     changes.extend(OF_THE_WAITING.map(Change::Remove));
     changes.push(COUNTED);
-    changes.push(Change::Set(CONFIRMED, waiting.hash.as_str().into()));
+    changes.push(match &grant.session {
+        Some(session) => Change::Set(CONFIRMED, format!("{}/{}", session.id.as_str(), waiting.hash).into()),
+        None => Change::Remove(CONFIRMED),
+    });
     match &waiting.account {
         None => changes.extend(OF_THE_ACCOUNT.map(Change::Remove)),
         Some(account) => {

@@ -20,7 +20,7 @@ impl ReadClientSecret for Counting {
         // Others go on while the answer is on its way.
         yield_now().await;
         let list = self.list.lock().unwrap().clone();
-        let list = list.ok_or_else(|| SecretError("an outage".to_owned()))?;
+        let list = list.ok_or_else(|| SecretError::Unavailable("an outage".to_owned()))?;
         Ok(list.into_iter().map(ClientSecret::new).collect())
     }
 }

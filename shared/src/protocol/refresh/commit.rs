@@ -1,4 +1,4 @@
-//! A new pair is stored on its predecessor, by the worker that got it or by the one that finds it in the queue.
+//! Stores a new pair on its predecessor, for the worker that received it or the one that takes it from the queue.
 
 use super::outcome::adopt;
 use super::{Failure, Lease, Outcome, Prepared, Refreshing};
@@ -13,19 +13,19 @@ use crate::domain::write::{Write, Written};
 use crate::ports::StoreError;
 use crate::sealing::{self, SealingContext};
 
-/// What the row says after a commit.
+/// The result of a commit, from the row.
 #[derive(Debug)]
-pub enum Landed {
+pub enum CommitOutcome {
     /// The pair is stored, and may be released.
     Stored(Box<Connection>),
-    /// Another pair was stored meanwhile. Where it is of another grant, ours is in the list of grants to revoke.
+    /// Another pair was stored meanwhile. If it is of another grant, ours is in the list of grants to revoke.
     Superseded(Box<Connection>),
     /// The connection was taken away: ours is in its list of grants to revoke.
     Orphaned,
 }
 
 impl Refreshing {
-    /// From here on a live pair is in this process's memory only. Nothing comes before storing it.
+    /// From here on a live pair is in this process's memory only. Storing it comes first.
     pub(super) async fn commit(
         &self,
         lease: &Lease,
@@ -62,27 +62,27 @@ impl Refreshing {
         let written = self.pairs.store(&self.commit_of(&refreshed), escrowed, deadline).await?;
         let landed = match self.landed(&refreshed, written).await {
             Ok(landed) => landed,
-            // Nothing else knows of the pair, if the row does not hold it.
+            // The pair is nowhere else, if the row does not hold it.
             Err(error) => {
                 self.pairs.put_into_queue(&escrowed()).await;
                 return Err(error.into());
             }
         };
         match landed {
-            Landed::Stored(stored) => {
+            CommitOutcome::Stored(stored) => {
                 self.work_off_revocations(&stored, [&prepared.pair, &pair], deadline).await;
                 Ok(Outcome::Refreshed(stored, pair))
             }
-            Landed::Superseded(stored) => {
+            CommitOutcome::Superseded(stored) => {
                 tracing::info!("another pair was stored meanwhile, and is adopted");
                 Err(adopt(*stored))
             }
-            Landed::Orphaned => Err(Outcome::Gone),
+            CommitOutcome::Orphaned => Err(Outcome::Gone),
         }
     }
 
-    /// A pair from the queue.
-    pub async fn commit_again(&self, refreshed: &RefreshedPair) -> Result<Landed, Failure> {
+    /// Stores a pair from the queue.
+    pub async fn commit_again(&self, refreshed: &RefreshedPair) -> Result<CommitOutcome, Failure> {
         let written = self.write(&self.commit_of(refreshed)).await?;
         Ok(self.landed(refreshed, written).await?)
     }
@@ -92,21 +92,23 @@ impl Refreshing {
         writes::commit(id, *predecessor, *version, new, self.deployment.refresh_every)
     }
 
-    async fn landed(&self, refreshed: &RefreshedPair, written: Written<Row>) -> Result<Landed, StoreError> {
+    async fn landed(&self, refreshed: &RefreshedPair, written: Written<Row>) -> Result<CommitOutcome, StoreError> {
         let row = match written {
             Written::Applied(row) => Some(row),
             Written::ConditionFailed(image) => image,
         };
         match row {
-            // Ours also where the condition has refused: our own write, repeated after its acknowledgement was lost.
-            Some(Row::Connection(stored)) if stored.pair.id == refreshed.new.pair.id => Ok(Landed::Stored(stored)),
-            // A rival's refresh of the same grant: ours is left to expire, as its predecessor is.
+            // Also if the condition failed: our own write was repeated after its acknowledgement was lost.
+            Some(Row::Connection(stored)) if stored.pair.id == refreshed.new.pair.id => {
+                Ok(CommitOutcome::Stored(stored))
+            }
+            // Another worker refreshed the same grant: our pair is left to expire, as its predecessor is.
             Some(Row::Connection(stored)) if stored.granted_by.name == refreshed.granted_by => {
-                Ok(Landed::Superseded(stored))
+                Ok(CommitOutcome::Superseded(stored))
             }
             Some(Row::Connection(stored)) => {
                 self.leave_to_revoke(refreshed, Some(Row::Connection(stored.clone()))).await?;
-                Ok(Landed::Superseded(stored))
+                Ok(CommitOutcome::Superseded(stored))
             }
             Some(Row::Unreadable(unreadable)) => {
                 self.quarantine.put_off(&unreadable, PutOffBy::Caller).await;
@@ -115,7 +117,7 @@ impl Refreshing {
             row @ (Some(Row::Tombstone(_)) | None) => {
                 tracing::info!("the connection was taken away: its newest pair is to be revoked");
                 self.leave_to_revoke(refreshed, row).await?;
-                Ok(Landed::Orphaned)
+                Ok(CommitOutcome::Orphaned)
             }
         }
     }
@@ -126,14 +128,14 @@ impl Refreshing {
         self.revoking.list.add(left, row).await
     }
 
-    /// After the new pair is stored. What fails here is tried again with the next refresh.
+    /// Runs after the new pair is stored. What fails here is tried again with the next refresh.
     async fn work_off_revocations(&self, stored: &Connection, in_use: [&TokenPair; 2], deadline: Timestamp) {
         if stored.revocations.is_empty() && stored.waiting.is_none() {
             return;
         }
         let row = Row::Connection(Box::new(stored.clone()));
         if let Err(error) = self.revoking.work_off(row, &in_use, deadline).await {
-            tracing::warn!(%error, "the grants to revoke are not dealt with yet");
+            tracing::warn!(%error, "the grants to revoke could not be worked off; the next refresh tries again");
         }
     }
 }

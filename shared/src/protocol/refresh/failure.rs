@@ -1,4 +1,4 @@
-//! What follows a failure: it is settled, or a confirmed refusal gives the connection up.
+//! After a failure: settles it, or gives the connection up when a refusal is confirmed.
 
 use std::time::Duration;
 
@@ -18,21 +18,22 @@ use crate::ports::{ProviderError, StoreError};
 /// How long a connection that would be given up is kept while many are refused.
 const FREEZE_LONGEST: Duration = Duration::from_secs(24 * 3600);
 
-/// A pair that is refused without a word about its grant is given up so long after its access token's end.
+/// A pair that is refused without a statement about its grant is given up so long after its access token's end.
 const REFUSED_FOR: Duration = Duration::from_secs(24 * 3600);
 
-/// A connection that was given up because of such refusals is tried again so often: they may end.
+/// A connection that was given up because of such refusals is tried again at this interval: they may end.
 const TRIED_AGAIN_AFTER: Duration = Duration::from_secs(6 * 3600);
 
 impl Refreshing {
-    /// `invalid_grant`: a rival may have rotated the pair, the provider may be wrong for a moment, or it is true.
+    /// `invalid_grant`: another worker may have rotated the pair, the provider may be wrong for a moment, or it is
+    /// true.
     pub(super) async fn refused(&self, lease: &Lease, unknown_before: bool) -> Result<Outcome, Outcome> {
         let stored = self.stored(lease).await?;
         let now = self.clock.now();
         self.count_refusal(&stored, now).await;
         let is_ambiguous = unknown_before || stored.has_unknown_outcome();
         let (reason, confirm_after) = if is_ambiguous {
-            // Another attempt on this pair has not ended in sight: its answer may still be on its way to the table.
+            // Another attempt on this pair has no known end: its answer may still be on its way to the table.
             (FailureClass::AmbiguousRotation, LONGEST_INVOCATION + CONFIRM_AFTER)
         } else {
             (FailureClass::InvalidGrant, CONFIRM_AFTER)
@@ -57,7 +58,7 @@ impl Refreshing {
         Err(self.give_up(lease, reason).await)
     }
 
-    /// The row of the lease, which still holds its pair.
+    /// Reads the row of the lease, which still holds its pair.
     async fn stored(&self, lease: &Lease) -> Result<Connection, Outcome> {
         match self.connections.row(&lease.connection.id).await? {
             Some(Row::Connection(stored)) if stored.pair.id == lease.connection.pair.id => Ok(*stored),
@@ -67,7 +68,7 @@ impl Refreshing {
         }
     }
 
-    /// Once for each connection in each window.
+    /// Counted once for each connection in each window.
     async fn count_refusal(&self, stored: &Connection, now: Timestamp) {
         if stored.journal.refusal_window != Some(fleet::window(now)) {
             self.fleet.count(Tally { refused: 1, refreshed: 0 }).await;
@@ -82,7 +83,7 @@ impl Refreshing {
         is_frozen
     }
 
-    /// The access token has ended, and the provider has granted nothing to get another one with.
+    /// The access token has ended, and the provider has granted no refresh token.
     pub(super) async fn without_refresh_token(&self, lease: &Lease) -> Outcome {
         self.give_up(lease, FailureClass::NoRefreshToken).await
     }
@@ -106,7 +107,8 @@ impl Refreshing {
 
     pub(super) async fn settle(&self, lease: &Lease, failure: Failure, is_answered: bool) -> Outcome {
         let now = self.clock.now();
-        // Counted from its access token's end on, so that the freeze sees all of them before the first is given up.
+        // Counted from its access token's end on, so that the freeze has counted all of them before the first is given
+        // up.
         let is_counted = matches!(&failure, Failure::Provider(ProviderError::Refused(_)))
             && lease.connection.state.is_in_use()
             && now >= lease.connection.expires_at;
@@ -122,7 +124,7 @@ impl Refreshing {
         };
         if let Failure::Provider(ProviderError::Throttled { retry_after: Some(asked), status }) = &failure {
             wait = wait.max((*asked).min(RETRY_AFTER_LONGEST));
-            // "Not available" is said to every client; "too many" may be meant for one customer.
+            // 503 concerns every client; 429 may be meant for one customer.
             if *status == 503 {
                 self.fleet.pause(now + wait).await;
             }
@@ -139,14 +141,14 @@ impl Refreshing {
         self.settle_as(lease, failure, settlement).await
     }
 
-    /// A refusal that says nothing about the grant may be our configuration, or an outage. Where it goes on for a day
-    /// after the access token's end, while other connections are refreshed, it is this pair's.
+    /// A refusal that says nothing about the grant may be our configuration, or an outage. If it goes on for a day
+    /// after the access token's end, while other connections are refreshed, the cause is this pair.
     async fn is_refused_for_good(&self, connection: &Connection, now: Timestamp) -> bool {
         let given_up_at = connection.expires_at + REFUSED_FOR;
         if now < given_up_at {
             return false;
         }
-        // Others of the same lifetime are refreshed at least once in it.
+        // Others of the same lifetime are refreshed at least once in this time.
         let recently = now - connection.lifetime.max(Duration::from_secs(3600)) * 2;
         if !self.fleet.has_succeeded_since(recently).await {
             return false;
@@ -169,7 +171,7 @@ impl Refreshing {
             }
             Err(error) => {
                 tracing::warn!(%error, "a failure could not be noted");
-                // The lease runs out by itself, and no other worker knows of the backoff.
+                // The lease runs out by itself, and other workers do not know of the backoff.
                 retry_at = retry_at.min(lease.until);
             }
         }
@@ -177,7 +179,7 @@ impl Refreshing {
         Outcome::Failed { failure, retry_at: Some(retry_at), connection }
     }
 
-    /// What the row says now, after a write that another one overtook.
+    /// The result from the row as it is now, after another worker's write came first.
     async fn found(&self, id: &ConnectionId, old: PairId) -> Result<Outcome, StoreError> {
         Ok(match self.connections.row(id).await? {
             Some(Row::Connection(stored)) if stored.pair.id == old => {

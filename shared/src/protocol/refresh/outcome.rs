@@ -15,7 +15,7 @@ pub enum Outcome {
     Refreshed(Box<Connection>, TokenPair),
     /// Another worker has stored a newer pair.
     Adopted(Box<Connection>),
-    /// Another worker is at it.
+    /// Another worker refreshes it.
     Busy { until: Timestamp },
     /// An earlier failure backs off.
     Waiting { until: Timestamp, connection: Box<Connection> },
@@ -25,14 +25,14 @@ pub enum Outcome {
     NeedsCustomer(Box<Connection>),
     /// There is no live pair.
     Gone,
-    /// Nothing was changed but the note that it failed.
+    /// Nothing was changed except that the failure was noted.
     Failed { failure: Failure, retry_at: Option<Timestamp>, connection: Option<Box<Connection>> },
     /// The invocation could not have finished what it began.
     NoTime,
 }
 
 impl Outcome {
-    /// A failure is told once, where it is known which connection it is of.
+    /// Logs a failure once, where its connection is known.
     pub fn logged(self) -> Self {
         if let Self::Failed { failure, .. } = &self {
             failure.log();
@@ -83,7 +83,7 @@ impl Failure {
     }
 }
 
-/// Why a lease was not to be had, from the row as it stands.
+/// Why the lease was not available, from the row as it is.
 pub(super) fn refused_lease(connection: Connection, reason: &RefreshReason, now: Timestamp) -> Outcome {
     if let State::NeedsCustomer { why, .. } = connection.state
         && why != FailureClass::Refused

@@ -2,7 +2,8 @@ use super::*;
 
 fn read(status: u16, body: impl AsRef<[u8]>) -> Result<TokenResponse, ProviderError> {
     let status = StatusCode::from_u16(status).unwrap();
-    grant(&Answer { status, retry_after: None, date: None, body: Some(body.as_ref().to_vec()) })
+    let body = Body { octets: body.as_ref().to_vec(), cut: None };
+    grant(&Answer { status, retry_after: None, date: None, body })
 }
 
 #[test]

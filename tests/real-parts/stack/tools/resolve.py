@@ -44,7 +44,7 @@ def only(source):
 
 
 def plain(value):
-    """A scalar as the string that CloudFormation makes of it."""
+    """A scalar as the string that CloudFormation makes from it."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, str | int | float):
@@ -60,7 +60,7 @@ class Stack:
     def __init__(self, template, parameters):
         self.template, self.parameters = template, parameters
         self.resources, self.attributes = {}, {}
-        self.path = []  # what is being resolved, for cycles and for the place of a problem
+        self.path = []  # the names being resolved, for cycles and error messages
 
     def described(self):
         # Sorted, because the translator's order is another one in each run.
@@ -212,7 +212,7 @@ class Rules(Stack):
 
 
 def accepted(declared, given):
-    """The parameters' values, and what CloudFormation has against them."""
+    """The parameters' values, and CloudFormation's errors for them."""
     values, problems = {}, [f"{name}: there is no such parameter" for name in given if name not in declared]
     for name, limits in declared.items():
         value = given.get(name, plain(limits["Default"]) if "Default" in limits else None)

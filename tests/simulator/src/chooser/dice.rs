@@ -7,17 +7,17 @@ use crate::random::Random;
 /// Probabilities, per call.
 #[derive(Clone, Copy, Debug)]
 pub struct Odds {
-    /// That a call meets a fault.
+    /// Of a fault.
     pub fault: f64,
-    /// That a call takes long, though not longer than its client waits.
+    /// Of a slow call, though not slower than its client's timeout.
     pub slow: f64,
-    /// That the token endpoint is closed, and says for how long.
+    /// Of a closed token endpoint, which says for how long.
     pub closed: f64,
-    /// That a grant of the provider leaves out the refresh token, and keeps the old one.
+    /// Of a grant without the refresh token, in which the old one stays valid.
     pub no_refresh_token: f64,
-    /// That a code brings no refresh token.
+    /// Of a code without a refresh token.
     pub bare: f64,
-    /// That the revocation endpoint fails, or will not.
+    /// Of a revocation endpoint that fails, or refuses.
     pub unrevocable: f64,
 }
 

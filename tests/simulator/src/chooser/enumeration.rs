@@ -6,12 +6,12 @@ use std::sync::{Arc, Mutex};
 use super::{Chooser, Fate, Weather};
 use crate::call::{Request, Service};
 
-/// Where the search stands: which choice was taken, of how many.
+/// The current path: which choice was taken, of how many.
 #[derive(Debug, Default)]
 pub struct Position {
     path: Vec<(usize, usize)>,
     depth: usize,
-    /// Faults that this run has met.
+    /// Faults of this run so far.
     faults: usize,
     /// The search is over for this run: it goes on without choices.
     closed: bool,
@@ -40,7 +40,7 @@ impl Position {
         self.faults
     }
 
-    /// From here on the run takes the first choice, and the search does not come back for the others.
+    /// From here on the run takes the first choice, and the search does not return for the others.
     pub fn close(&mut self) {
         self.closed = true;
     }
@@ -122,7 +122,7 @@ impl Chooser for Enumeration {
             Service::Provider if matches!(request, Request::Revoke { .. }) => REVOCATION,
             _ => OTHER,
         };
-        // It stands last.
+        // It is the last one.
         let possible =
             fates.len() - usize::from(!weather.may_refuse_falsely && fates.last() == Some(&Fate::FalseRefusal));
         let fate = fates[position.choose(possible)];

@@ -78,7 +78,9 @@ impl Ledger {
             | WriteName::EndAttempt => {
                 self.attempt_written(times, process, write, old, new);
             }
-            WriteName::BeginSession | WriteName::EndSession => self.session_written(times, write, new),
+            WriteName::BeginSession | WriteName::EndSession | WriteName::ConfirmSession => {
+                self.session_written(times, write, new);
+            }
             WriteName::TakePresentOrder | WriteName::TakeNextOrder => {
                 self.order_taken(times, process, write, old, new);
             }
@@ -171,6 +173,7 @@ impl Ledger {
             | WriteName::EndAttempt
             | WriteName::BeginSession
             | WriteName::EndSession
+            | WriteName::ConfirmSession
             | WriteName::TakePresentOrder
             | WriteName::TakeNextOrder
             | WriteName::ClaimAccount

@@ -20,8 +20,10 @@ pub enum TokenAnswer {
     NotFound,
     /// 200, or 503 with the reason.
     Live,
-    /// 409
+    /// 409 `reauth_required`
     NeedsCustomer,
+    /// 409 `unconfirmed`
+    Unconfirmed,
     /// 503
     Unreadable,
 }
@@ -31,7 +33,8 @@ impl TokenAnswer {
         match row.state() {
             Ok(State::Active | State::NotRefreshed) => Self::Live,
             Ok(State::NeedsCustomer { .. }) => Self::NeedsCustomer,
-            Ok(State::AwaitingConfirmation { .. } | State::Disconnecting | State::Tombstone) => Self::NotFound,
+            Ok(State::AwaitingConfirmation { .. }) => Self::Unconfirmed,
+            Ok(State::Disconnecting | State::Tombstone) => Self::NotFound,
             Err(_) => Self::Unreadable,
         }
     }

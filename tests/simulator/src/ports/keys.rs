@@ -47,7 +47,7 @@ impl ReadClientSecret for Ports {
     async fn read(&self) -> Result<Vec<ClientSecret>, SecretError> {
         match self.ask(Request::Secret).await {
             Answer::Secret => Ok(vec![ClientSecret::new("secret")]),
-            answer => Err(SecretError(unexpected(&answer))),
+            answer => Err(SecretError::Unavailable(unexpected(&answer))),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What comes at the worst moment that can be had: a connection is taken away, or the dead are reaped.
+//! Acts at the worst moment: a connection is taken away, or rows of no use are reaped.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,13 +31,13 @@ enum Moment {
     AboutToCommit,
     /// A worker is about to lease it.
     AboutToAcquire,
-    /// A late pair is about to be noted, to be revoked: then its customer comes back by an import.
+    /// A late pair is about to be added to the list of grants to revoke: then its customer comes back by an import.
     AboutToAdd,
     /// Its grants are about to be revoked.
     AboutToRevoke,
-    /// A row that is dead for long is about to come back to life, or to be taken away: then somebody reaps.
+    /// A row that has been of no use for long is about to be revived, or taken away: then an operator reaps.
     AboutToChange,
-    /// A row that cannot be read is about to be put off: then somebody mends it, or removes it.
+    /// A row that cannot be read is about to be put off: then an operator repairs it, or removes it.
     AboutToQuarantine,
 }
 
@@ -60,7 +60,7 @@ impl Scenario {
         self.ambushes.push(Ambush { index, moment: Moment::AboutToQuarantine });
     }
 
-    pub(super) fn lie_in_wait_for_the_dead(&mut self, index: usize) {
+    pub(super) fn reap_when_a_row_is_about_to_change(&mut self, index: usize) {
         self.ambushes.push(Ambush { index, moment: Moment::AboutToChange });
     }
 
@@ -119,7 +119,7 @@ impl Scenario {
         self.scheduler.spawn("disconnect".to_owned(), (now, now + TIMEOUT), move |ports: Ports| async move {
             let ports = Arc::new(ports);
             let deadline = Clock::now(&*ports) + Duration::from_millis(TIMEOUT);
-            // What it answers is checked where it takes effect; the schedule goes on with what it leaves.
+            // Its answer is checked where it takes effect; the schedule goes on with the rest.
             let _ = deployment.disconnecting(&ports).disconnect(&id, deadline).await;
         });
     }

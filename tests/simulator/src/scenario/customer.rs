@@ -6,17 +6,12 @@ use std::time::Duration;
 use http::header::{COOKIE, LOCATION, SET_COOKIE};
 use http::{Method, StatusCode};
 use shared::domain::attempt::StateHash;
-use shared::domain::connection::Row;
-use shared::domain::connection::waiting::{Waiting, confirm};
-use shared::domain::connection_id::ConnectionId;
 use shared::domain::digest;
 use shared::domain::return_to::ReturnTo;
 use shared::domain::secret::{Confirmation, SessionToken, State};
 use shared::domain::session::{Session, SessionId, SessionStatus};
-use shared::domain::write::Written;
 use shared::http::{Endpoint, Invocation};
-use shared::ports::{Clock, ReadAttempts, ReadConnections, WriteAttempts, WriteConnections};
-use shared::protocol::revoke::log_dropped;
+use shared::ports::{Clock, ReadAttempts, WriteAttempts};
 use url::Url;
 
 use super::fleet::{CONSENT_TIME, Deployment, ORIGIN};
@@ -25,12 +20,12 @@ use crate::invariants::Invariant;
 use crate::ports::Ports;
 use crate::world::Step;
 
-/// Where journeys end that have to be confirmed.
+/// The `return_to` of journeys that have to be confirmed.
 pub(super) const RETURN_TO: &str = "https://app.example.com/";
 
 const INVOCATION: Duration = Duration::from_secs(60);
 
-/// What the browser knows when it comes back.
+/// The state of a browser that comes back.
 #[derive(Clone)]
 struct Back {
     state: String,
@@ -49,11 +44,11 @@ pub(super) struct Link {
 /// A browser on its way.
 pub(super) struct Journey {
     id: String,
-    /// Comes back with a denial, or an error of the provider's; and perhaps with the code after that.
+    /// Returns with a denial, or an error of the provider; and perhaps with the code after that.
     denies: bool,
     back: Arc<Mutex<Option<Back>>>,
     session: SessionId,
-    /// What the last redirect has brought to the integrator's product.
+    /// The confirmation of the last redirect to the integrator's product.
     confirmation: Arc<Mutex<Option<String>>>,
 }
 
@@ -81,6 +76,7 @@ impl Scenario {
                 confirm_page: false,
                 confirm,
                 status: SessionStatus::Pending,
+                is_confirmed: false,
                 order,
                 begun_at,
                 expires_at: begun_at + Duration::from_secs(3600),
@@ -100,7 +96,7 @@ impl Scenario {
         for browser in 0..browsers {
             let within = if browser > 0 && self.random.chance(0.5) { 600_000 } else { 1_000 };
             let start = self.now() + self.random.between(1, within);
-            // Some come by the install link, which has no session: they make a connection of their own.
+            // Some use the install link, which has no session: they make a connection of their own.
             let has_session = !self.plan.outages || self.random.chance(0.6);
             self.set_out(index, &session, has_session.then_some(token.as_str()), start);
         }
@@ -113,7 +109,7 @@ impl Scenario {
         let id = self.ids[index].as_str().to_owned();
         let (session, confirmation) = (session.clone(), Arc::default());
         self.journeys.push(Journey { id: id.clone(), denies, back: back.clone(), session, confirmation });
-        // A provider that knows the customer redirects back at once; others take their time, and some too much.
+        // A provider that knows the customer redirects back at once; others take their time, and some too long.
         let at_provider = match self.random.below(10) {
             0..6 => self.random.between(200, 1_000),
             6..9 => self.random.between(2_000, 60_000),
@@ -131,7 +127,7 @@ impl Scenario {
         let deployment = self.deployment();
         let (method, uri) = match token {
             Some(token) => (Method::GET, format!("/authorize?session={token}")),
-            // The page that asks first has been answered.
+            // The confirmation page has been answered.
             None => (Method::POST, "/authorize".to_owned()),
         };
         let times = (start, start + INVOCATION.as_millis() as u64);
@@ -176,7 +172,7 @@ impl Scenario {
         };
         let now = self.now();
         let (deployment, id) = (self.deployment(), id.clone());
-        // The integrator's user is the one who came back, mostly; some take about as long as they may.
+        // Mostly the integrator's user is the one who came back; some take about as long as they may.
         let confirmed_after = (self.plan.confirms > 0.0 && self.random.chance(0.7))
             .then(|| if self.random.chance(0.6) { 1_000 } else { self.random.between(894_000, 902_000) });
         let arrived = Arrived { confirmed_after, ..arrived };
@@ -188,7 +184,7 @@ impl Scenario {
     }
 }
 
-/// What follows where a journey has to be confirmed.
+/// The next step where a journey has to be confirmed.
 struct Arrived {
     journey: usize,
     confirmation: Arc<Mutex<Option<String>>>,
@@ -230,7 +226,7 @@ async fn arrive(ports: Ports, deployment: Deployment, id: String, back: Back, an
 }
 
 impl Scenario {
-    /// The integrator's backend: with what came back, or a stranger with what did not.
+    /// The integrator's backend: with the confirmation that came back, or a stranger with another one.
     pub(super) fn confirm(&mut self, journey: usize) {
         let Journey { id, session, confirmation, .. } = &self.journeys[journey];
         let Some(text) = confirmation.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone() else { return };
@@ -242,36 +238,19 @@ impl Scenario {
         let another = others.next_back().map(|other| other.session.clone()).filter(|_| self.random.chance(0.5));
         let text = if is_guessed && another.is_none() { "guessed".to_owned() } else { text };
         let (session, confirmation) = (another.unwrap_or(session), Confirmation::new(text));
-        let (deployment, refresh_every) = (self.deployment(), Duration::from_secs(self.plan.sweep_every));
+        let deployment = self.deployment();
         let times = (now, now + INVOCATION.as_millis() as u64);
         self.scheduler.spawn(format!("confirm {id}"), times, move |ports| async move {
-            let Ok(id) = ConnectionId::parse(&id) else { return };
             let ports = Arc::new(ports);
             let Ok(Some(session)) = ReadAttempts::session(&*ports, &session).await else { return };
-            let Ok(Some(seen)) = ports.row(&id).await else { return };
-            let now = Clock::now(&*ports);
-            let waits = seen.waiting().filter(|waits| waits.is_confirmed_by(&session.mark(), &confirmation, now));
-            let Some(waits) = waits.filter(|waits| !is_superseded(&seen, waits)) else { return };
-            let (write, dropped) = confirm(&seen, waits, refresh_every, now);
-            let written = WriteConnections::write(&*ports, &write).await;
-            if let Ok(Written::Applied(row)) = &written {
-                log_dropped(dropped);
-                if let Row::Connection(connection) = row {
-                    deployment.accounts(&ports).claim_confirmed(connection).await;
-                }
-            }
-            if is_guessed && matches!(written, Ok(Written::Applied(_))) {
+            let confirmed = deployment.confirming(&ports).confirm(&session, &confirmation).await;
+            if is_guessed && matches!(confirmed, Ok(Some(_))) {
                 let mut world = ports.world.lock();
                 let now = world.time();
                 world.ledger.violate(now, Invariant::ConfirmedBeforeUse, || format!("{id} was confirmed by a guess"));
             }
         });
     }
-}
-
-/// A later grant is live.
-fn is_superseded(row: &Row, waits: &Waiting) -> bool {
-    matches!(row, Row::Connection(connection) if connection.granted_by.order > waits.grant.order)
 }
 
 fn invocation(ports: &Arc<Ports>) -> Invocation {

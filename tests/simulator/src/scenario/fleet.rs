@@ -24,6 +24,7 @@ use shared::ports::ReadAccount;
 use shared::protocol;
 use shared::protocol::account::AccountLookup;
 use shared::protocol::composition::{GrantServices, Grants, RefreshServices, Refreshes};
+use shared::protocol::confirm::Confirming;
 use shared::protocol::disconnect::Disconnecting;
 use shared::protocol::import::Importing;
 use shared::protocol::orders::Orders;
@@ -56,7 +57,7 @@ pub(super) fn ids(count: usize) -> Vec<ConnectionId> {
     named.filter(|id| schedule::shard(id) == 0).take(count).collect()
 }
 
-/// What every use case is told of its deployment.
+/// The settings of the deployment that every use case gets.
 #[derive(Clone, Copy)]
 pub struct Deployment {
     pub sweep_every: u64,
@@ -117,6 +118,10 @@ impl Deployment {
 
     pub(super) fn disconnecting(self, ports: &Arc<Ports>) -> Disconnecting {
         self.refreshes(ports).disconnecting(&self.orders(ports))
+    }
+
+    pub(super) fn confirming(self, ports: &Arc<Ports>) -> Confirming {
+        self.refreshes(ports).confirming(ports.clone())
     }
 
     pub(super) fn importing(self, ports: &Arc<Ports>) -> Importing {
@@ -242,8 +247,8 @@ impl Scenario {
         if self.plan.late_pairs == 0.0 || !self.random.chance(self.plan.late_pairs) {
             return;
         }
-        // A rival has given the connection up while its pair was on its way: too rare a chain of faults to wait for.
-        // The pair comes out of the queue in a moment.
+        // Another worker has given the connection up while its pair was on its way: a chain of faults too rare to wait
+        // for. The pair comes out of the queue in a moment.
         let refresh_token = world.ledger.current[id.as_str()].pair.refresh.clone();
         let Ok(response) = world.provider.refresh(&refresh_token, false, time) else { return };
         let late = new_pair(late_id, response);
@@ -263,7 +268,7 @@ impl Scenario {
         world.schedule(world.now + after, Step::Drive(REPLAY));
     }
 
-    /// A connection that was refused for a day, without a word about its grant.
+    /// A connection that was refused for a day, without a statement about its grant.
     pub(super) fn begin_refused(&mut self, index: usize) {
         self.begin_connected(index);
         let until = self.random.between(self.plan.duration * 250, self.plan.duration * 750);
@@ -285,7 +290,7 @@ impl Scenario {
         });
     }
 
-    /// What waits in the queue, as Lambda's event source mapping hands it over.
+    /// The messages of the queue, in the form of Lambda's event source mapping.
     pub(super) fn replay(&mut self) {
         let now = self.now();
         let messages = {
@@ -293,7 +298,8 @@ impl Scenario {
             let time = world.time();
             let messages = world.queue.take(time);
             if world.queue.has_messages() {
-                // What is not done by then comes again; and what was out of sight, where the clocks had stood still.
+                // A message that is not done by then is delivered again; also one that was out of sight while the
+                // clocks stood still.
                 world.schedule(now + OUT_OF_SIGHT, Step::Drive(REPLAY));
             }
             messages

@@ -1,4 +1,4 @@
-//! Connections that come from another system, over what is there at that moment.
+//! Connections that come from another system, over the present row.
 
 use std::sync::Arc;
 use std::time::Duration;

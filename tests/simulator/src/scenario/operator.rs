@@ -1,4 +1,4 @@
-//! What an operator does by hand, and rows that make no sense for a while.
+//! Acts of an operator by hand, and rows that are unreadable for a while.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use super::{Actor, Scenario};
 use crate::provider::Class;
 use crate::world::Step;
 
-/// Seconds; longer than the shortest time after which the dead are reaped.
+/// Seconds; longer than the shortest time after which rows are reaped.
 const LONG_AGO: i64 = 40 * 86_400;
 
 impl Scenario {
@@ -24,7 +24,7 @@ impl Scenario {
         let (deployment, now) = (self.deployment(), self.now());
         let kms_key = {
             let mut world = self.scheduler.world.lock();
-            // A new key, as a rule; or a run that goes on with what another one has left.
+            // A new key, as a rule; or a run that continues the work of another one.
             if matches!(task, Task::Reseal) && self.random.chance(0.7) {
                 world.kms_key = world.kms_key.saturating_add(1);
             }
@@ -39,8 +39,8 @@ impl Scenario {
         });
     }
 
-    /// Somebody's hand, or a deployment that writes what another one cannot read. Not in P3: nobody gets through in
-    /// time then.
+    /// An operator's mistake, or a deployment that writes what another one cannot read. Not in P3: no request gets
+    /// through in time then.
     pub(super) fn damage(&mut self, index: usize) {
         if self.plan.class == Class::P3 {
             return;
@@ -64,7 +64,7 @@ impl Scenario {
         }
     }
 
-    /// Unless a new pair has mended it.
+    /// Unless a new pair has repaired it.
     pub(super) fn mend(&mut self, index: usize) {
         let id = self.ids[index].as_str();
         let mut world = self.scheduler.world.lock();
@@ -79,7 +79,7 @@ impl Scenario {
         }
     }
 
-    /// A hand removes a row that nobody can read.
+    /// An operator removes a row that cannot be read.
     pub(super) fn remove_by_hand(&mut self, index: usize) {
         let id = self.ids[index].as_str();
         let mut world = self.scheduler.world.lock();
@@ -92,7 +92,7 @@ impl Scenario {
     /// A connection that was given up, or taken away, long before the run.
     pub(super) fn begin_dead(&mut self, index: usize) {
         self.begin_connected(index);
-        self.lie_in_wait_for_the_dead(index);
+        self.reap_when_a_row_is_about_to_change(index);
         let was_given_up = self.random.chance(0.5);
         let id = self.ids[index].as_str();
         let mut world = self.scheduler.world.lock();

@@ -1,5 +1,5 @@
-//! What a seed makes of a run: how many connections, how long, how stormy. Each number is drawn, so that a million
-//! refreshes meet many different lives.
+//! The plan of a run, from its seed: how many connections, how long, how many faults. Each number is drawn, so that a
+//! million refreshes see many different histories.
 
 use crate::chooser::Odds;
 use crate::provider::Class;
@@ -21,28 +21,28 @@ pub struct Plan {
     pub double_sweep: f64,
     pub read_every: Option<u64>,
     pub reconnect_every: Option<u64>,
-    /// This one and those that say so are taken from the seed alone, so that no other number depends on them.
+    /// This number, and those that say so, are drawn from the seed alone, so that no other number depends on them.
     pub import_every: Option<u64>,
     /// That a session's connection has to be confirmed. Of the seed alone.
     pub confirms: f64,
-    /// That a connection begins given up, with a pair that has come after that. Of the seed alone.
+    /// That a connection begins given up, while a pair of it is in the queue. From the seed alone.
     pub late_pairs: f64,
-    /// An operator seals all pairs under a new key, or reaps the dead; what is not connected at the beginning is dead
-    /// then; and some rows make no sense for a while. Of the seed alone.
+    /// An operator seals all pairs under a new key, or reaps; connections that do not exist at the beginning have then
+    /// been of no use for long; and some rows are unreadable for a while. From the seed alone.
     pub maintain_every: Option<u64>,
-    /// That a connection begins refused for a day, without a word about its grant. Of the seed alone.
+    /// That a connection begins refused for a day, without a statement about its grant. From the seed alone.
     pub refused: f64,
-    /// Whether all clocks stand still for a while, again and again. Of the seed alone.
+    /// Whether all clocks stand still for a while, again and again. From the seed alone.
     pub stands_still: bool,
-    /// Whether the table takes no writes for a while, again and again. Of the seed alone.
+    /// Whether the table accepts no writes for a while, again and again. From the seed alone.
     pub outages: bool,
-    /// Whether the revocation endpoint does what it is for. Of the seed alone.
+    /// Whether the revocation endpoint works. From the seed alone.
     pub revokes: bool,
-    /// Whether the provider tells whose account a token is for. Of the seed alone.
+    /// Whether the provider says whose account a token is for. From the seed alone.
     pub accounts: bool,
     /// That a browser comes back once more.
     pub reloads: f64,
-    /// That an integrator believes a token refused that was not.
+    /// That an integrator reports a token as refused that was not.
     pub mistakes: f64,
     pub disconnects: bool,
     /// That a connection does not exist at the beginning.
@@ -98,11 +98,11 @@ impl Plan {
         }
     }
 
-    /// Where much goes wrong at once and rivals meet often: what a mutant must survive. One in three is about customers
-    /// who come, come back, and are taken away.
+    /// Many faults at once and many workers on one connection: these runs must kill the mutants. One in three is about
+    /// customers who come, come back, and are taken away.
     pub fn stormy(seed: u64, class: Class) -> Self {
         let plan = Self::stormy_at_all(seed, class);
-        // Only what is not there, or not alive, can be connected by a journey that has to be confirmed.
+        // A journey that has to be confirmed is for a connection that does not exist, or is not live.
         let unconnected = if plan.confirms > 0.0 { 0.8 } else { plan.unconnected };
         let maintain_every = plan.maintain_every.map(|_| 40);
         Self { confirms: plan.confirms * 1.8, unconnected, maintain_every, ..plan }
@@ -128,7 +128,7 @@ impl Plan {
             };
         }
         if random.chance(0.25) {
-            // Short lives: where answers get lost, connections end, and what ends them is watched.
+            // Short durations: where answers get lost, connections end, and their ends are watched.
             return Self {
                 connections: 4,
                 lifetime: 600,

@@ -1,4 +1,4 @@
-//! The integrator: asks for a token, uses it at the provider, keeps it as long as it may, and says so when it is
+//! The integrator: asks for a token, uses it at the provider, keeps it as long as it may, and reports it when it is
 //! refused.
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,7 +19,7 @@ use crate::world::World;
 /// The token route's invocation time.
 const INVOCATION: Duration = Duration::from_secs(60);
 
-/// A token in an integrator's hands.
+/// A token that an integrator has.
 #[derive(Clone, Debug)]
 struct Cached {
     access: String,
@@ -67,9 +67,9 @@ struct Visit {
     caches: Caches,
     deployment: Deployment,
     min_ttl: Option<u64>,
-    /// Uses what it has before it asks.
+    /// Uses its cached token before it asks.
     from_cache: bool,
-    /// Believes that its token was refused, though it was not.
+    /// Reports its token as refused, though it was not.
     is_mistaken: bool,
 }
 
@@ -119,7 +119,7 @@ impl Visit {
         let ports = Arc::new(ports.clone());
         let asked_at = {
             let mut world = ports.world.lock();
-            // A token that is to be fresher than by default, or that is rejected: it may be refreshed before its time.
+            // A caller that asks for a fresher token than by default, or rejects one: the token may be refreshed early.
             world.processes[ports.process].is_early = method == Method::POST || !query.is_empty();
             world.sequence += 1;
             world.sequence
@@ -132,17 +132,21 @@ impl Visit {
         let response = self.deployment.token(&ports).handle(request, &invocation).await;
         if response.status() != StatusCode::OK {
             let status = response.status();
+            let is_unconfirmed = response.body().contains(r#""code":"unconfirmed""#);
             let mut world = ports.world.lock();
             let now = world.time();
             match status {
                 StatusCode::NOT_FOUND => world.ledger.answered(now, asked_at, &self.id, TokenAnswer::NotFound),
+                StatusCode::CONFLICT if is_unconfirmed => {
+                    world.ledger.answered(now, asked_at, &self.id, TokenAnswer::Unconfirmed);
+                }
                 StatusCode::CONFLICT => world.ledger.answered(now, asked_at, &self.id, TokenAnswer::NeedsCustomer),
                 _ => {}
             }
             world.note(ports.process, || format!("= {status}"));
             drop(world);
             // It was removed, and its versions began anew.
-            if matches!(status, StatusCode::NOT_FOUND | StatusCode::BAD_REQUEST) {
+            if is_unconfirmed || matches!(status, StatusCode::NOT_FOUND | StatusCode::BAD_REQUEST) {
                 self.caches.forget(self.index);
             }
             return;
@@ -189,7 +193,7 @@ impl Visit {
     }
 }
 
-/// Of a time as it is told (RFC 3339, in UTC).
+/// Parses a time of an answer (RFC 3339, in UTC).
 fn seconds(text: &str) -> Option<i64> {
     let number = |from: usize, to: usize| text.get(from..to)?.parse::<i64>().ok();
     let (year, month, day) = (number(0, 4)?, number(5, 7)?, number(8, 10)?);

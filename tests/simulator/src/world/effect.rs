@@ -1,4 +1,4 @@
-//! What a call does when it takes effect, and what the ledger is told of it.
+//! The effect of a call, and the record of it in the ledger.
 
 use shared::domain::connection::Row;
 use shared::domain::escrow::Escrowed;
@@ -124,13 +124,13 @@ impl World {
         written
     }
 
-    /// How much later the queue's count tells of a message.
+    /// The delay of the queue's count for a message.
     pub fn count_lag(&mut self) -> u64 {
         if self.merges_local_steps { COUNT_LAGS } else { self.lags.below(COUNT_LAGS + 1) }
     }
 
-    /// A journey that could not store its grant says so, and the table has just been down: that this comes late, when
-    /// the grant has come out of the queue and its browser was told so, is too rare a chain of faults to wait for.
+    /// The end of a journey that could not store its grant, just after the table was down: that this comes late, when
+    /// the grant has come out of the queue and its browser has been told, is a chain of faults too rare to wait for.
     pub(super) fn is_late_end(&self, request: &Request) -> bool {
         let not_stored = Value::from("not_stored");
         let says_so = |write: &Write| {
@@ -142,7 +142,7 @@ impl World {
         }
     }
 
-    /// A hand from outside changes a row.
+    /// A change of a row from outside.
     pub fn touch(&mut self, id: &str, change: impl FnOnce(&mut Item)) {
         self.sequence += 1;
         let Some(item) = self.store.connections.get_mut(id) else { return };
@@ -150,7 +150,7 @@ impl World {
         self.ledger.touched(self.sequence, id, Some(&Row::parse(id, item)));
     }
 
-    /// What stood in the table before anybody looked.
+    /// A row of the table at the beginning.
     pub fn begin_with(&mut self, write: &Write) {
         if let (Written::Applied(new), old) = self.store.write(Table::Connections, write, None) {
             self.sequence += 1;

@@ -1,7 +1,6 @@
 //! The whole state as one number: a search need not go on from where it has been.
 //!
-//! A process is a future and cannot be looked into. But it is deterministic: what it has been told decides where it
-//! stands.
+//! A process is a future and its state is not visible. But it is deterministic: its answers so far decide its state.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 

@@ -1,4 +1,4 @@
-//! The mutants that change an order of steps: habits of the parts around the code, never a copy of the code.
+//! The mutants that change an order of steps: done by the parts around the code, never by a copy of the code.
 
 use shared::domain::connection::attributes;
 use shared::domain::failure_class::FailureClass;

@@ -8,7 +8,7 @@ use shared::domain::connection_id::ConnectionId;
 use shared::domain::item::Item;
 use shared::domain::order::Order;
 use shared::domain::secret::{Confirmation, CookieValue, SessionToken, State};
-use shared::domain::session::{Session, SessionId, SessionStatus, end_session};
+use shared::domain::session::{Session, SessionId, SessionStatus, confirm_session, end_session};
 use shared::domain::time::Timestamp;
 use shared::domain::write::{Write, WriteName};
 use shared::domain::{digest, pkce};
@@ -43,7 +43,7 @@ impl Journey {
         self.session_id.key()
     }
 
-    /// A row as it may stand at any moment of an attempt's life, so that a sequence need not live through all of it.
+    /// A row of any moment in an attempt's life, so that a sequence need not go through all of it.
     pub(super) fn standing_attempt(&self, random: &mut Random) -> Item {
         let mut item = Kind::Attempt.after(&writes::begin(&self.attempt(random)), None);
         for write in [
@@ -75,6 +75,7 @@ impl Journey {
             WriteName::EndAttempt => writes::end(&self.state_hash, &end(random)),
             WriteName::BeginSession => self.session(random).begin(),
             WriteName::EndSession => end_session(&self.session_id, &status(random)),
+            WriteName::ConfirmSession => confirm_session(&self.session_id),
             _ => return None,
         })
     }
@@ -107,6 +108,7 @@ impl Journey {
             confirm_page: random.percent(50),
             confirm: random.percent(30),
             status: SessionStatus::Pending,
+            is_confirmed: false,
             order: order(random),
             begun_at: time(random),
             expires_at: time(random) + Duration::from_secs(600),
@@ -114,7 +116,7 @@ impl Journey {
     }
 }
 
-/// An attempt lives ten minutes: at, before and behind its end.
+/// An attempt is valid for ten minutes: before, at and after its end.
 fn time(random: &mut Random) -> Timestamp {
     Timestamp::from_unix(NOW + random.pick(&[0, -1, 1, 599, 600, 601, 1200]))
 }

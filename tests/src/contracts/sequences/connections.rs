@@ -30,12 +30,12 @@ use shared::domain::write::{Write, WriteName};
 use super::{Kind, NOW, Step};
 use crate::random::Random;
 
-/// Clauses compare with differences of 35, 60 and 120 seconds: at, before and behind each of them.
+/// Clauses compare with differences of 35, 60 and 120 seconds: before, at and after each of them.
 const SECONDS: [i64; 17] = [0, -1, 1, -34, -35, -36, 36, -59, -60, -61, 61, -119, -120, -121, -155, -156, -361];
 
 const REFRESH_EVERY: Duration = Duration::from_secs(300);
 
-/// `None` where what its caller has seen asks for no such write.
+/// `None` if its caller would not make such a write after what it has seen.
 pub(super) fn make(name: WriteName, random: &mut Random, id: &ConnectionId, image: Option<&Item>) -> Option<Step> {
     let seen = seen(random, id, image);
     let seen = seen.as_ref();
@@ -83,6 +83,7 @@ pub(super) fn make(name: WriteName, random: &mut Random, id: &ConnectionId, imag
         | WriteName::EndAttempt
         | WriteName::BeginSession
         | WriteName::EndSession
+        | WriteName::ConfirmSession
         | WriteName::TakePresentOrder
         | WriteName::TakeNextOrder
         | WriteName::ClaimAccount
@@ -94,8 +95,8 @@ pub(super) fn make(name: WriteName, random: &mut Random, id: &ConnectionId, imag
     Some(Step::Write(write))
 }
 
-/// A row to begin with, and the writes that are tried on it. Some stages are short, and have writes of their own: they
-/// are begun with more often.
+/// A row to begin with, and the writes that are tried on it. Some stages are short, and have writes of their own: more
+/// sequences begin with them.
 pub(super) fn stage(random: &mut Random, id: &ConnectionId) -> (Item, Vec<WriteName>) {
     use WriteName as W;
     match random.below(10) {
@@ -105,8 +106,8 @@ pub(super) fn stage(random: &mut Random, id: &ConnectionId) -> (Item, Vec<WriteN
     }
 }
 
-/// A row as it may stand at any moment of a connection's life, so that a sequence need not live through all of it. The
-/// protocol's own writes have made it, without being asked for their conditions.
+/// A row of any moment in a connection's life, so that a sequence need not go through all of it. The protocol's own
+/// writes have made it, without a check of their conditions.
 fn standing(random: &mut Random, id: &ConnectionId) -> Item {
     let mut image = None;
     let becomes =
@@ -124,7 +125,7 @@ fn standing(random: &mut Random, id: &ConnectionId) -> Item {
         && let Some((write, _)) = row(&image).and_then(|row| disconnect(&row, order(random), time(random)))
     {
         becomes(&mut image, write);
-        // Some of its grants are revoked since.
+        // Some of its grants have been revoked.
         while random.percent(80)
             && let Some(seen) = row(&image)
             && let Some(revocation) = listed(random, &seen)
@@ -175,7 +176,7 @@ fn dead(random: &mut Random, id: &ConnectionId) -> Item {
     after(&revocation::remove(&seen, listed.pair.id, RevocationOutcome::Done).unwrap(), &item)
 }
 
-/// The row as a caller has read it: as it is, or as it was.
+/// The row as a caller has read it: the present one, or an earlier one.
 fn seen(random: &mut Random, id: &ConnectionId, image: Option<&Item>) -> Option<Row> {
     match random.below(10) {
         0..6 => image.map(|item| Row::parse(id.as_str(), item)),
@@ -221,7 +222,7 @@ fn pair_id(random: &mut Random) -> PairId {
     PairId::new([random.between(1, 3) as u8; 16])
 }
 
-/// One of few, so that it is often the one that stands.
+/// One of few, so that it is often the stored one.
 fn sealed(random: &mut Random) -> SealedPair {
     let byte = vec![random.between(1, 3) as u8];
     SealedPair { id: pair_id(random), sealed: byte.clone(), data_key: byte }
@@ -272,7 +273,7 @@ fn to_revoke(random: &mut Random) -> Revocation {
     Revocation::new(sealed(random), account_id, time(random))
 }
 
-/// One that the row is still to revoke.
+/// One that is in the row's list.
 fn listed(random: &mut Random, row: &Row) -> Option<Revocation> {
     let list: Vec<&Revocation> = row.revocations()?.iter().collect();
     if list.is_empty() { None } else { Some(random.pick(&list).clone()) }

@@ -14,8 +14,8 @@ use shared::domain::write::{Write, WriteName};
 use super::NOW;
 use crate::random::Random;
 
-/// `None` where what its caller has seen asks for no such write. Sequences run side by side, so `key` is a row of its
-/// own.
+/// `None` if its caller would not make such a write after what it has seen. Sequences run side by side, so each has a
+/// row of its own, `key`.
 pub(super) fn make(name: WriteName, random: &mut Random, key: &str, image: Option<&Item>) -> Option<Write> {
     let window = random.between(1, 3) as i64;
     let write = match name {

@@ -1,4 +1,4 @@
-//! Rows and writes with their values, which are no secrets here.
+//! Rows and writes with their values, which are not secret here.
 
 use shared::domain::item::{Item, Value};
 use shared::domain::write::{Change, Clause, Delete, Test, Write};

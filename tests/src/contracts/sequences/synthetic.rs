@@ -1,7 +1,7 @@
 //! Writes that the protocol does not have: every kind of test and change, over every type of value.
 //!
-//! Left out is what no engine accepts and no write of ours may hold: an attribute changed twice, a sum with a text,
-//! an empty list of tests, a key attribute changed.
+//! Left out is what no engine accepts and no write of ours contains: an attribute changed twice, a sum with a text, an
+//! empty list of tests, a key attribute changed.
 
 use shared::domain::item::Value;
 use shared::domain::write::{Change, Clause, Test, Write, WriteName, clause};
@@ -9,10 +9,10 @@ use shared::domain::write::{Change, Clause, Test, Write, WriteName, clause};
 use super::{NOW, Subject};
 use crate::random::Random;
 
-/// What the protocol, or an index, needs to be a number wherever it is present.
+/// Attributes that the protocol, or an index, requires to be a number if present.
 const NUMBERS: [&str; 6] = ["version", "leases", "answered", "failures", "refresh_at", "shard"];
 
-/// What may hold anything: names that the protocol's writes compare and change too, reserved words among them.
+/// Attributes that may hold anything: names that the protocol's writes compare and change too, and reserved words.
 const ANYTHING: [&str; 16] = [
     "status",
     "pair_id",
@@ -40,7 +40,7 @@ pub(super) fn write(random: &mut Random, subject: &Subject) -> Write {
         let name = names.swap_remove(random.below(names.len() as u64) as usize);
         change(random, name)
     });
-    // It has none of its own.
+    // It has no name of its own.
     let name = WriteName::Connect;
     Write { name, key: subject.key.clone(), changes: changes.collect(), clauses }
 }

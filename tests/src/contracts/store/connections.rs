@@ -134,7 +134,7 @@ fn to_revoke(byte: u8) -> Revocation {
     Revocation::new(new(byte, None).pair, Some("1".to_owned()), at(i64::from(byte)))
 }
 
-/// Each kind of row that there may be.
+/// One row of each possible kind.
 pub(super) fn rows() -> Vec<Option<Item>> {
     let session_order = |number: i64| {
         let mark = [(a::SESSION, session().id.as_str().into()), (a::SESSION_ORDER, Value::N(number))];
@@ -168,7 +168,7 @@ pub(super) fn rows() -> Vec<Option<Item>> {
     std::iter::once(None).chain(rows.map(Some)).collect()
 }
 
-/// Each write, on what each of some rows says.
+/// Each write, made from some of the rows.
 pub(super) fn writes() -> Vec<Write> {
     let settlement = |is_answered: bool, invalid_grant_at: Option<Timestamp>| Settlement {
         reason: FailureClass::Throttled,

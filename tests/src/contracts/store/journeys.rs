@@ -10,13 +10,13 @@ use shared::domain::item::Item;
 use shared::domain::order::Order;
 use shared::domain::pkce;
 use shared::domain::secret::{Confirmation, CookieValue, SessionToken, State};
-use shared::domain::session::{Session, SessionId, SessionStatus, end_session};
+use shared::domain::session::{Session, SessionId, SessionStatus, confirm_session, end_session};
 use shared::domain::write::Write;
 
 use super::connections::id;
 use super::{Kind, at, with};
 
-/// Each kind of row that there may be, beside none.
+/// One row of each possible kind.
 pub(super) fn rows(kind: Kind) -> Vec<Item> {
     let made = |write: &Write| kind.after(write, None);
     match kind {
@@ -92,6 +92,7 @@ pub(super) fn writes(kind: Kind) -> Vec<Write> {
             let end = |status| end_session(&session().id, &status);
             vec![
                 session().begin(),
+                confirm_session(&session().id),
                 end(SessionStatus::Failed(failed(JourneyFailure::Denied))),
                 end(SessionStatus::Completed),
                 end(SessionStatus::Failed(failed(JourneyFailure::Disconnected))),
@@ -125,6 +126,7 @@ pub(super) fn session() -> Session {
         confirm_page: true,
         confirm: true,
         status: SessionStatus::Pending,
+        is_confirmed: false,
         order: Order::from_number(5),
         begun_at: at(-60),
         expires_at: at(600),

@@ -1,4 +1,4 @@
-//! Rows that have every attribute that there may be.
+//! Rows that have every possible attribute.
 
 use std::time::Duration;
 
@@ -56,7 +56,7 @@ pub(super) fn connection() -> Item {
     let others = [
         (a::SHARD, i64::from(SHARD).into()),
         (a::NOT_REFRESHED, Value::N(1)),
-        (a::CONFIRMED, "hash".into()),
+        (a::CONFIRMED, format!("{}/hash", grant(1).session.unwrap().id.as_str()).into()),
         (a::DISCONNECT_ORDER, Value::N(1)),
     ];
     item.0.extend(others.map(|(name, value)| (name.into(), value)));

@@ -1,4 +1,4 @@
-//! Complete rows, each with one thing that is odd.
+//! Complete rows, each with one wrong attribute.
 
 use std::collections::BTreeSet;
 use std::mem::discriminant;
@@ -18,7 +18,7 @@ pub(super) enum Expected {
 }
 
 pub(super) struct Odd {
-    /// Where it matters.
+    /// The key, if it matters.
     pub key: Option<String>,
     pub attributes: Attributes,
     pub attribute: &'static str,
@@ -26,7 +26,7 @@ pub(super) struct Odd {
     pub expected: Expected,
 }
 
-/// What a live row may be without, while the rest of it stands.
+/// Attributes that a live row may lack while it has all others.
 const MAY_BE_MISSING: [&str; 19] = [
     a::SHARD,
     a::ATTENTION,
@@ -57,7 +57,7 @@ pub(super) fn rows() -> Vec<Odd> {
     let is_alike = |name: &str| a::REVOKE[1..7].contains(&name);
     let of_live: Vec<_> = a::names().filter(|name| live.0.contains_key(*name) && !is_alike(name)).collect();
     let mut rows = of_one(&live, &of_live, &MAY_BE_MISSING);
-    // What it has and a live row has not, and what is read in another way.
+    // Attributes that only a tombstone has, and those that it reads in another way.
     let of_gone = [a::FORMAT, a::STATUS, a::VERSION, a::REFRESH_AT, a::VACANT_SINCE, a::REVOCATION, a::WAITING_UNTIL];
     rows.extend(of_one(&gone, &of_gone, &[a::VERSION, a::REFRESH_AT, a::REVOCATION]));
     rows
@@ -112,12 +112,12 @@ fn of_another_type(stored: &AttributeValue) -> Vec<AttributeValue> {
         AttributeValue::Bs(vec![Blob::new([7; 16])]),
     ];
     odd.retain(|value| discriminant(value) != discriminant(stored));
-    // A number of which no integer of ours is made.
+    // Numbers that do not fit into our integers.
     odd.extend([number("1.5"), number("9223372036854775808")]);
     odd
 }
 
-/// Of its type, and never written.
+/// Of the right type, and never written.
 fn of_another_value(attribute: &str, stored: &AttributeValue) -> Vec<AttributeValue> {
     let text = |text: &str| AttributeValue::S(text.to_owned());
     match (attribute, stored) {
@@ -129,6 +129,7 @@ fn of_another_value(attribute: &str, stored: &AttributeValue) -> Vec<AttributeVa
         (a::STATUS | a::REASON | a::NEEDS_CUSTOMER_WHY | a::REVOCATION, _) => {
             vec![text(""), text("odd"), text("Connected")]
         }
+        (a::CONFIRMED, _) => ["", "hash", "session/hash"].map(text).to_vec(),
         (_, AttributeValue::S(json)) if json.starts_with('{') => vec![
             text(""),
             text("odd"),

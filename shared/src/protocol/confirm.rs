@@ -1,0 +1,78 @@
+//! Making the pair that waits the live one, as the integrator's backend asks for it.
+//!
+//! 1. the row holds what this confirmation was made for, or was confirmed by it before: an answer may have been lost
+//! 2. **confirm**
+//! 3. note it with the session, which is `completed` from now on
+//! 4. claim its account: what waits has claimed nothing
+//!
+//! What it stops: [`crate::domain::connection::waiting`].
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::account::AccountLookup;
+use super::revoke::log_dropped;
+use crate::domain::connection::{Row, waiting};
+use crate::domain::secret::Confirmation;
+use crate::domain::session::{Session, confirm_session};
+use crate::domain::write::Written;
+use crate::ports::{Clock, ReadConnections, StoreError, WriteAttempts, WriteConnections};
+
+/// How often the row may change meanwhile.
+const TRIES: usize = 5;
+
+pub struct Confirming {
+    pub refresh_every: Duration,
+    pub connections: Arc<dyn ReadConnections>,
+    pub writes: Arc<dyn WriteConnections>,
+    pub sessions: Arc<dyn WriteAttempts>,
+    pub accounts: Arc<AccountLookup>,
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Confirming {
+    /// The row as it is then. `None` where the confirmation is not the session's, or comes too late.
+    pub async fn confirm(&self, session: &Session, confirmation: &Confirmation) -> Result<Option<Row>, StoreError> {
+        let mut row = self.connections.row(&session.connection_id).await?;
+        for _ in 0..TRIES {
+            let Some(seen) = row else { return Ok(None) };
+            if let Row::Unreadable(unreadable) = seen {
+                return Err(unreadable.into());
+            }
+            // 1.
+            if seen.is_confirmed(&session.id, Some(&waiting::hash(confirmation))) {
+                self.complete(session).await;
+                return Ok(Some(seen));
+            }
+            let now = self.clock.now();
+            let waits = seen.waiting().filter(|waits| waits.is_confirmed_by(&session.mark(), confirmation, now));
+            let Some(waits) = waits.filter(|waits| !waits.is_superseded(&seen)) else { return Ok(None) };
+            // 2.
+            let (write, dropped) = waiting::confirm(&seen, waits, self.refresh_every, now);
+            row = match self.writes.write(&write).await? {
+                Written::Applied(row) => {
+                    log_dropped(dropped);
+                    // 3.
+                    self.complete(session).await;
+                    // 4.
+                    if let Row::Connection(connection) = &row {
+                        self.accounts.claim_confirmed(connection).await;
+                    }
+                    return Ok(Some(row));
+                }
+                Written::ConditionFailed(image) => image,
+            };
+        }
+        Err(StoreError::changed_at_every_try())
+    }
+
+    async fn complete(&self, session: &Session) {
+        if session.is_confirmed {
+            return;
+        }
+        if let Err(error) = self.sessions.session(&confirm_session(&session.id)).await {
+            // The row says which session has confirmed it: as long as that grant is live, nothing is missing.
+            tracing::warn!(%error, "the session could not be told that it is confirmed");
+        }
+    }
+}

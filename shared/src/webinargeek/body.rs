@@ -1,0 +1,103 @@
+//! The body of an answer, within a limit, and without its content codings (RFC 9110 section 8.4.1).
+//!
+//! No coding is asked for. RFC 9110 section 12.5.3 lets a server choose one all the same, and some front ends compress
+//! whatever they pass on; to refuse such an answer would be to lose the pair that is in it. The header may be wrong too:
+//! where it names a coding that the body does not have, the body is taken as it is.
+//!
+//! What is not whole is kept as far as it goes: a pair may stand in it.
+
+use std::io::Read;
+
+use flate2::read::MultiGzDecoder;
+use flate2::{Decompress, FlushDecompress, Status};
+use http::HeaderMap;
+use http::header::CONTENT_ENCODING;
+
+use super::cause;
+
+/// The most that is read of an answer. A pair is below 4 KiB; a page of HTML may be anything, and so may a few bytes
+/// that are compressed.
+const LIMIT: usize = 64 * 1024;
+
+/// What a coding may add to octets that do not compress.
+const CODED_LIMIT: usize = LIMIT + 1024;
+
+pub(super) struct Body {
+    pub(super) octets: Vec<u8>,
+    /// Why it is not all that the provider has sent, where it is not.
+    pub(super) cut: Option<Cut>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Cut {
+    #[error("more than {LIMIT} bytes")]
+    TooLong,
+    #[error("a content coding that is cut off or damaged")]
+    Damaged,
+    #[error("a connection that broke: {0}")]
+    Broken(String),
+}
+
+impl Body {
+    pub(super) async fn read(response: &mut reqwest::Response) -> Self {
+        let mut octets = Vec::new();
+        let cut = loop {
+            match response.chunk().await {
+                Ok(None) => break None,
+                Err(error) => break Some(Cut::Broken(cause(error))),
+                Ok(Some(chunk)) => octets.extend_from_slice(&chunk),
+            }
+            if octets.len() > CODED_LIMIT {
+                break Some(Cut::TooLong);
+            }
+        };
+        Self { octets, cut }.decoded(response.headers())
+    }
+
+    /// The codings stand in the order in which they were applied.
+    fn decoded(mut self, headers: &HeaderMap) -> Self {
+        let values = headers.get_all(CONTENT_ENCODING).iter().filter_map(|value| value.to_str().ok());
+        let codings: Vec<&str> = values.flat_map(|value| value.split(',')).map(str::trim).collect();
+        for coding in codings.into_iter().rev() {
+            let decoded = match coding.to_ascii_lowercase().as_str() {
+                "gzip" | "x-gzip" => gunzip(&self.octets),
+                "deflate" => inflate(&self.octets),
+                _ => None,
+            };
+            if let Some(decoded) = decoded {
+                self = Self { cut: self.cut.or(decoded.cut), ..decoded };
+            }
+        }
+        if self.octets.len() > LIMIT {
+            self.octets.truncate(LIMIT);
+            self.cut.get_or_insert(Cut::TooLong);
+        }
+        self
+    }
+}
+
+/// `None` where it is no gzip (RFC 1952).
+fn gunzip(coded: &[u8]) -> Option<Body> {
+    let mut octets = Vec::new();
+    let read = MultiGzDecoder::new(coded).take(LIMIT as u64 + 1).read_to_end(&mut octets);
+    let cut = read.err().map(|_| Cut::Damaged);
+    (cut.is_none() || !octets.is_empty()).then_some(Body { octets, cut })
+}
+
+/// `deflate` is the zlib format (RFC 1950), and some servers send its inner format alone (RFC 1951), which has no mark:
+/// it is taken for that only where it is whole. `None` where it is neither.
+fn inflate(coded: &[u8]) -> Option<Body> {
+    let zlib = inflate_as(coded, true).filter(|body| !body.octets.is_empty());
+    zlib.or_else(|| inflate_as(coded, false).filter(|body| !matches!(body.cut, Some(Cut::Damaged))))
+}
+
+fn inflate_as(coded: &[u8], has_zlib_header: bool) -> Option<Body> {
+    let mut octets = Vec::with_capacity(LIMIT + 1);
+    let status = Decompress::new(has_zlib_header).decompress_vec(coded, &mut octets, FlushDecompress::Finish);
+    let cut = match status {
+        Ok(Status::StreamEnd) => None,
+        _ if octets.len() > LIMIT => Some(Cut::TooLong),
+        Ok(Status::Ok | Status::BufError) | Err(_) => Some(Cut::Damaged),
+    };
+    Some(Body { octets, cut })
+}

@@ -1,0 +1,141 @@
+//! Answers that come compressed although none was asked for.
+
+use std::io::Write;
+
+use flate2::Compression;
+use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
+use shared::ports::ProviderError;
+
+use super::{GRANT, Provider, REFUSAL, is_the_grant};
+
+/// 64 KiB: the most that is read of an answer.
+const LIMIT: usize = 65_536;
+
+fn gzip(plain: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(plain).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn zlib(plain: &[u8]) -> Vec<u8> {
+    let mut encoder = ZlibEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(plain).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn raw_deflate(plain: &[u8]) -> Vec<u8> {
+    let mut encoder = DeflateEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(plain).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// The object, and spaces behind it, of this length together.
+fn padded(object: &[u8], length: usize) -> Vec<u8> {
+    let mut body = object.to_vec();
+    body.resize(length, b' ');
+    body
+}
+
+#[tokio::test]
+async fn compression_is_declined_and_read_all_the_same() {
+    for (coding, body) in [
+        ("gzip", gzip(GRANT)),
+        ("x-gzip", gzip(GRANT)),
+        ("GZip", gzip(GRANT)),
+        ("deflate", zlib(GRANT)),
+        ("deflate", raw_deflate(GRANT)),
+        ("deflate, gzip", gzip(&zlib(GRANT))),
+        ("gzip,gzip", gzip(&gzip(GRANT))),
+        ("identity", GRANT.to_vec()),
+        // A proxy has decoded it, and left the header.
+        ("gzip", GRANT.to_vec()),
+        ("deflate", GRANT.to_vec()),
+        ("utf-8", GRANT.to_vec()),
+    ] {
+        let provider = Provider::answering("200 OK", &format!("Content-Encoding: {coding}\r\n"), &body).await;
+        let answer = provider.refreshed().await;
+        assert!(is_the_grant(&answer), "{coding}: {answer:?}");
+        let requests = provider.requests.lock().unwrap().clone();
+        assert!(requests[0].contains("\r\naccept-encoding: identity\r\n"), "{requests:?}");
+    }
+    let two = "Content-Encoding: deflate\r\nContent-Encoding: gzip\r\n";
+    let answer = Provider::answering("200 OK", two, &gzip(&zlib(GRANT))).await.refreshed().await;
+    assert!(is_the_grant(&answer), "two headers: {answer:?}");
+}
+
+#[tokio::test]
+async fn a_compressed_refusal_takes_away_only_where_its_coding_is_whole() {
+    for (coding, body) in [("gzip", gzip(REFUSAL)), ("deflate", zlib(REFUSAL)), ("deflate", raw_deflate(REFUSAL))] {
+        let headers = format!("Content-Encoding: {coding}\r\n");
+        let answer = Provider::answering("400 Bad Request", &headers, &body).await.refreshed().await;
+        assert!(matches!(answer, Err(ProviderError::InvalidGrant)), "{coding}: {answer:?}");
+        for status in ["400 Bad Request", "200 OK"] {
+            let answer = Provider::answering(status, &headers, &body[..body.len() - 1]).await.refreshed().await;
+            let is_careful = matches!(answer, Err(ProviderError::Refused(_) | ProviderError::Unknown(_)));
+            assert!(is_careful, "{coding} that is cut off: {answer:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_limit_of_an_answer_is_counted_behind_its_coding() {
+    // A bomb: a hundred megabytes out of a hundred kilobytes, without an object in the part that is read.
+    let bomb = gzip(&vec![b' '; 100_000_000]);
+    let answer = Provider::answering("200 OK", "Content-Encoding: gzip\r\n", &bomb).await.refreshed().await;
+    assert!(matches!(&answer, Err(ProviderError::Unknown(why)) if why.contains("65536")), "{answer:?}");
+    for coded in [gzip as fn(&[u8]) -> Vec<u8>, zlib, raw_deflate] {
+        let coding = if coded(b"")[0] == 0x1f { "gzip" } else { "deflate" };
+        let headers = format!("Content-Encoding: {coding}\r\n");
+        for (length, is_whole) in [(LIMIT, true), (LIMIT + 1, false), (10 * LIMIT, false)] {
+            let granted = coded(&padded(GRANT, length));
+            let answer = Provider::answering("200 OK", &headers, &granted).await.refreshed().await;
+            assert!(is_the_grant(&answer), "{coding} {length}: the tokens stand in the part that is read: {answer:?}");
+            let refused = coded(&padded(REFUSAL, length));
+            let answer = Provider::answering("400 Bad Request", &headers, &refused).await.refreshed().await;
+            assert_eq!(matches!(answer, Err(ProviderError::InvalidGrant)), is_whole, "{coding} {length}: {answer:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_answer_of_exactly_the_limit_that_does_not_compress_is_read() {
+    let mut state = 1_u32;
+    let noise: String = std::iter::repeat_with(|| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        char::from(b'!' + (state >> 24) as u8 % 90).to_ascii_lowercase()
+    })
+    .map(|character| if matches!(character, '"' | '\\') { 'x' } else { character })
+    .take(LIMIT - 100)
+    .collect();
+    let body = format!(r#"{{"access_token":"a","refresh_token":"r","expires_in":7200,"note":"{noise}"}}"#);
+    assert!(body.len() <= LIMIT);
+    let mut stored = GzEncoder::new(Vec::new(), Compression::none());
+    stored.write_all(body.as_bytes()).unwrap();
+    let coded = stored.finish().unwrap();
+    let answer = Provider::answering("200 OK", "Content-Encoding: gzip\r\n", &coded).await.refreshed().await;
+    assert!(is_the_grant(&answer), "{answer:?}");
+}
+
+#[tokio::test]
+async fn an_account_is_read_through_all_that_a_grant_is_read_through() {
+    let digits = "900719925474099312345";
+    let account = format!(r#"{{"user":{{"id":1}},"account":{{"id":{digits},"company":"Acme"}}}}"#).into_bytes();
+    let warning = b"<b>Warning</b>: {main}\n";
+    for (headers, body) in [
+        ("", [b"\xEF\xBB\xBF", &account[..]].concat()),
+        ("", [warning, &account[..], b"\n<!-- cache -->"].concat()),
+        ("Content-Encoding: gzip\r\n", gzip(&account)),
+        ("Content-Encoding: deflate\r\n", zlib(&account)),
+        ("Content-Encoding: deflate\r\n", raw_deflate(&account)),
+        ("X-Folded: a\r\n b\r\nX-Spaced : c\r\n", account.clone()),
+        ("", padded(&account, 2 * LIMIT)),
+    ] {
+        let provider = Provider::answering("200 OK", headers, &body).await;
+        let read = provider.account().await.unwrap();
+        assert_eq!((read.id.as_str(), read.company.as_deref()), (digits, Some("Acme")), "{headers}");
+        let requests = provider.requests.lock().unwrap().clone();
+        assert!(requests[0].contains("\r\naccept-encoding: identity\r\n"), "{requests:?}");
+    }
+    assert!(Provider::answering("500 Oops", "", &account).await.account().await.is_err());
+    assert!(Provider::answering("200 OK", "", b"[{\"id\":7},{\"id\":8}]").await.account().await.is_err());
+}
