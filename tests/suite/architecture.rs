@@ -139,10 +139,11 @@ fn a_row_is_parsed_in_the_adapter_and_from_the_stream_and_nowhere_else() {
 #[test]
 fn the_attributes_of_a_row_are_named_in_one_file() {
     /// Members of answers, attributes of other rows, and the keys of the indexes.
-    const ELSEWHERE_TOO: [&str; 18] = [
+    const ELSEWHERE_TOO: [&str; 19] = [
         "account_id",
         "attention",
         "client_id",
+        "confirmed",
         "created_at",
         "expires_at",
         "failures",

@@ -1,7 +1,7 @@
 //! `/authorize`: sends a customer's browser to WebinarGeek.
 //!
-//! 1. what no person has opened changes nothing, and neither does a request on another host than the one that the callback
-//!    will be on
+//! 1. what no person has opened changes nothing, and neither does a request on another host than the one that the
+//!    callback will be on
 //! 2. find what the journey is for: a connect session, or an install link with a newly minted connection id
 //! 3. ask first: one page with one button, whose POST must come from that page
 //! 4. state, cookie and code verifier: 32 random bytes each; the attempt is stored under the hash of its state

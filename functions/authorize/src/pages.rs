@@ -25,8 +25,8 @@ pub(crate) fn confirmation(display_name: Option<&str>, session: Option<&str>) ->
     page.reply(StatusCode::OK)
 }
 
-/// Why the browser is not sent on. A page about a session leads back to its `return_to`: without a result, since anybody
-/// may have the link.
+/// Why the browser is not redirected to WebinarGeek. A page about a session leads back to its `return_to`, without a
+/// result: the link may have been passed on.
 pub(crate) fn failed(error: &AuthorizeError, ways_back: &WaysBack, request_id: &str) -> Response {
     let ask_again = "Go back to the application that sent you here, and start again there.".to_owned();
     let (status, title, words) = match error {

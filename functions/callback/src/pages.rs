@@ -13,7 +13,7 @@ use shared::http::{Response, reply};
 
 use crate::{CallbackError, JourneyOutcome};
 
-/// A journey with a `return_to` ends there. All others end on a page of our own, and so does an attempt that has expired,
+/// A journey with a `return_to` ends there. All others end on a page of our own. So does an attempt that has expired,
 /// with a button: an old address in a history or a log must not redirect. `own` is this browser's own attempt, and only
 /// then does an address carry a result.
 pub(crate) fn reply(

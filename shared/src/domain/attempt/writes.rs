@@ -15,8 +15,8 @@ use super::{Attempt, Binding, FailedJourney, JourneyFailure, Phase, StateHash};
 use crate::domain::time::Timestamp;
 use crate::domain::write::{Change, Test, Write, WriteName, clause};
 
-/// How long a row and its cookie outlive their attempt: a reload still gets the stored outcome, and a browser that comes
-/// back too late is not taken for another one.
+/// How long a row and its cookie outlive their attempt: a reload still gets the stored outcome, and a browser that
+/// comes back too late is not taken for another one.
 pub const KEPT_AFTER_EXPIRY: Duration = Duration::from_secs(24 * 3600);
 
 /// Stores a new attempt.
