@@ -44,6 +44,9 @@ pub struct Calls {
 /// As an operation that fails: every update that stores a pair.
 pub const STORING_A_PAIR: &str = "storing a pair";
 
+/// As an operation that fails: every update that puts a grant into the list of those to revoke.
+pub const LISTING_A_GRANT: &str = "listing a grant";
+
 impl Calls {
     /// The calls since the last time, by operation.
     pub fn take(&self) -> BTreeMap<String, usize> {
@@ -87,9 +90,12 @@ impl Intercept for Calls {
         let target = context.request().headers().get("x-amz-target").unwrap_or_default();
         let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
         let body = context.request().body().bytes().unwrap_or_default();
-        let stores_a_pair =
-            [&b"#sealed = "[..], b"#waiting = "].iter().any(|set| body.windows(set.len()).any(|part| part == *set));
-        let is_down = |down: &&str| **down == *operation || (**down == *STORING_A_PAIR && stores_a_pair);
+        let sets = |set: &str| body.windows(set.len()).any(|part| part == set.as_bytes());
+        let is_down = |down: &&'static str| match *down {
+            STORING_A_PAIR => sets("#sealed = ") || sets("#waiting = "),
+            LISTING_A_GRANT => sets("#revoke_0 = "),
+            down => *down == operation,
+        };
         let fails = self.down.lock().unwrap().iter().any(is_down);
         *self.counts.lock().unwrap().entry(operation).or_default() += 1;
         if fails { Err("the service is down".into()) } else { Ok(()) }

@@ -143,7 +143,6 @@ fn the_attributes_of_a_row_are_named_in_one_file() {
         "account_id",
         "attention",
         "client_id",
-        "confirmed",
         "created_at",
         "expires_at",
         "failures",
@@ -157,6 +156,7 @@ fn the_attributes_of_a_row_are_named_in_one_file() {
         "session",
         "shard",
         "status",
+        "throw_away",
         "token_type",
         "version",
     ];

@@ -2,8 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use http::Method;
 use serde_json::json;
 use tests::world::World;
+
+use crate::confirmation::journey;
 
 fn total(calls: &BTreeMap<String, usize>) -> usize {
     calls.values().sum()
@@ -64,6 +67,33 @@ async fn a_fresh_token_is_two_calls_and_a_refresh_three() {
     with_two.remove("GetItem");
     with_two.retain(|_, count| *count > 0);
     assert_eq!(with_two, BTreeMap::from([("Decrypt".to_owned(), 1), ("UpdateItem".to_owned(), 2)]));
+}
+
+#[tokio::test]
+async fn a_grant_that_waits_for_its_confirmation_is_not_read_before_its_time_is_over() {
+    let world = World::new().await;
+    world.connect("given-up").await;
+    world.every_grant_ends().await;
+    // Beside no connection, beside one that needs its customer, and in the place of one that was taken away.
+    world.connect("gone").await;
+    world.json(Method::DELETE, "/v1/connections/gone", None).await;
+    let waiting = ["new", "given-up", "gone"];
+    for id in waiting {
+        journey(&world, id, "approve").await;
+    }
+    for _ in 0..2 {
+        world.clock.advance(449);
+        world.calls.take();
+        world.sweep().await;
+        assert_eq!(world.calls.take(), BTreeMap::from([("Query".to_owned(), 17)]));
+    }
+    let revoked = world.simulation.faults.requested("revoke");
+    world.clock.advance(2);
+    world.sweep().await;
+    assert_eq!(world.simulation.faults.requested("revoke") - revoked, 2, "whose account the third is for is not known");
+    for id in waiting {
+        assert!(!world.row(id).await.unwrap().contains_key("shard"), "{id}");
+    }
 }
 
 #[tokio::test]

@@ -248,7 +248,7 @@ struct StandsStill {
 }
 
 #[derive(Clone, Copy)]
-enum Meanwhile {
+pub(crate) enum Meanwhile {
     Deleted,
     ConnectedByAnotherLink,
 }
@@ -272,7 +272,7 @@ impl ExchangeCode for StandsStill {
 }
 
 /// A process whose callback stands still after each code's answer.
-fn slow(world: &World, meanwhile: Meanwhile) -> World {
+pub(crate) fn slow(world: &World, meanwhile: Meanwhile) -> World {
     let mut slow = world.another();
     let Ok(deployment) = Arc::try_unwrap(world.another().deployment) else { panic!("it is shared") };
     let provider = deployment.callback.provider.clone();

@@ -9,18 +9,21 @@ use local::deployment::Deployment;
 use serde_json::json;
 use shared::domain::attempt::{Attempt, StateHash};
 use shared::domain::connection::State;
-use shared::domain::connection::disconnect::RevocationOutcome;
+use shared::domain::connection::disconnect::{RevocationOutcome, disconnect as disconnected};
 use shared::domain::connection::refresh::RefreshReason;
 use shared::domain::connection_id::ConnectionId;
 use shared::domain::order::Order;
 use shared::domain::secret::{ClientSecret, RefreshToken};
 use shared::domain::session::{Session, SessionId};
 use shared::domain::token_pair::TokenResponse;
-use shared::ports::{Clock, ProviderError, ReadAttempts, RefreshPair, StoreError};
+use shared::domain::write::Written;
+use shared::ports::{Clock, ProviderError, ReadAttempts, RefreshPair, StoreError, WriteConnections};
 use shared::protocol::disconnect::Disconnection;
 use shared::protocol::refresh::{self, Refreshing};
 use tests::tokens;
-use tests::world::{Setup, World};
+use tests::world::{Setup, TABLE, World};
+
+use crate::confirmation::journey;
 
 async fn disconnect(world: &World, id: &str) -> Disconnection {
     let deadline = world.clock.now() + Duration::from_secs(60);
@@ -210,6 +213,49 @@ async fn a_pair_that_cannot_be_revoked_is_tried_for_a_day() {
     assert_eq!(world.sweep().await["due"], 0);
 }
 
+fn refuses_a_revocation(world: &World) {
+    let refused = json!({ "status": { "status": 403, "error": null, "retry_after": null } });
+    world.fault(json!({ "answer": refused, "grant_type": "revoke" }));
+}
+
+#[tokio::test]
+async fn how_it_ended_is_said_of_the_last_disconnect_and_of_no_earlier_one() {
+    let world = World::new().await;
+    world.connect("t").await;
+    refuses_a_revocation(&world);
+    assert_eq!(disconnect(&world, "t").await, Disconnection::Ended(RevocationOutcome::Failed));
+    for comes_back in [true, false] {
+        if comes_back {
+            world.connect("t").await;
+        } else {
+            journey(&world, "t", "approve").await;
+        }
+        assert_eq!(disconnect(&world, "t").await, Disconnection::Ended(RevocationOutcome::Done));
+    }
+}
+
+#[tokio::test]
+async fn a_grant_that_came_after_it_and_was_never_confirmed_says_nothing_of_how_it_ended() {
+    for (of_the_connection, of_the_other) in
+        [(RevocationOutcome::Done, RevocationOutcome::Failed), (RevocationOutcome::Failed, RevocationOutcome::Done)]
+    {
+        let world = World::new().await;
+        world.connect("t").await;
+        if of_the_connection == RevocationOutcome::Failed {
+            refuses_a_revocation(&world);
+        }
+        assert_eq!(disconnect(&world, "t").await, Disconnection::Ended(of_the_connection));
+        journey(&world, "t", "approve").await;
+        world.clock.advance(900);
+        if of_the_other == RevocationOutcome::Failed {
+            refuses_a_revocation(&world);
+        }
+        world.sweep().await;
+        assert_eq!(revocations(&world), 2);
+        assert_eq!(disconnect(&world, "t").await, Disconnection::Ended(of_the_connection));
+    }
+}
+
 #[tokio::test]
 async fn two_disconnects_at_once_revoke_once_and_leave_one_tombstone() {
     let world = World::new().await;
@@ -219,4 +265,18 @@ async fn two_disconnects_at_once_revoke_once_and_leave_one_tombstone() {
     assert!(ended >= 1, "{first:?} {second:?}");
     assert!(world.stored("t").await.is_none());
     assert_eq!(revocations(&world), 1);
+}
+
+#[tokio::test]
+async fn of_two_that_overlap_the_later_order_stays_although_the_earlier_one_writes_last() {
+    let world = World::new().await;
+    world.connect("t").await;
+    disconnect(&world, "t").await;
+    world.connect("t").await;
+    let later = world.stored("t").await.unwrap().disconnected.unwrap();
+    let earlier = Order::from_number(later.number() - 1);
+    let (write, _) = disconnected(&world.parsed("t").await.unwrap(), earlier, world.clock.now()).unwrap();
+    let written = world.clients.connections(TABLE).write(&write).await.unwrap();
+    assert!(matches!(written, Written::Applied(_)));
+    assert_eq!(world.parsed("t").await.unwrap().disconnected(), Some(later));
 }

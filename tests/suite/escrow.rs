@@ -14,7 +14,10 @@ use shared::domain::time::Timestamp;
 use shared::ports::{Clock, Escrow, EscrowError};
 use shared::protocol::replay::Replayed;
 use tests::clock::TestClock;
-use tests::world::{EscrowInMemory, STORING_A_PAIR, Setup, World};
+use tests::tokens;
+use tests::world::{EscrowInMemory, LISTING_A_GRANT, STORING_A_PAIR, Setup, World};
+
+use crate::comes_back::{Meanwhile, slow};
 
 #[tokio::test]
 async fn a_refreshed_pair_waits_in_the_queue_until_the_table_takes_it() {
@@ -215,4 +218,21 @@ async fn a_pair_that_does_not_open_is_shown_to_a_person_and_kept() {
     world.set("t", "sealed", sealed).await;
     world.clock.advance(301);
     assert_eq!(world.sweep().await["refreshed"], 1);
+}
+
+#[tokio::test]
+async fn a_refused_grant_that_cannot_be_put_into_the_list_waits_in_the_queue_and_is_listed_from_there() {
+    let world = World::new().await;
+    let session = world.session(json!({ "connection_id": "t" })).await;
+    let slow = slow(&world, Meanwhile::ConnectedByAnotherLink);
+    let browser = slow.browser();
+    let callback = browser.to_callback(session.text("url")).await;
+    world.outage_of(&[LISTING_A_GRANT]);
+    browser.get(&callback).await;
+    world.outage_of(&[]);
+    assert!(tokens::to_revoke(&world, "t").await.is_empty());
+    let mut escrowed = world.escrow.take();
+    assert_eq!(escrowed.len(), 1);
+    assert_eq!(world.replay(&escrowed.remove(0)).await, Replayed::Superseded);
+    assert_eq!(tokens::to_revoke(&world, "t").await.len(), 1);
 }

@@ -8,13 +8,15 @@ use async_trait::async_trait;
 use http::Method;
 use maintenance::Event;
 use serde_json::{Value, json};
-use shared::domain::connection::State;
+use shared::domain::connection::revocation::{Revocation, add};
+use shared::domain::connection::{SealedPair, State};
+use shared::domain::schedule::VACANT_SHARD;
 use shared::domain::secret::ClientSecret;
-use shared::domain::token_pair::TokenPair;
-use shared::ports::{Clock, ProviderError, RevokeToken, Revoked};
+use shared::domain::token_pair::{PairId, TokenPair};
+use shared::ports::{Clock, ProviderError, RevokeToken, Revoked, WriteConnections};
 use shared::protocol::revoke::Revoking;
 use tests::tokens;
-use tests::world::{Setup, World};
+use tests::world::{Setup, TABLE, World};
 
 use crate::log::{capture, captured};
 
@@ -110,14 +112,13 @@ async fn grants_of_unknown_accounts_are_kept_until_the_connection_is_taken_away(
 }
 
 #[tokio::test]
-async fn the_ninth_reconnect_lets_the_oldest_fall_out_and_says_which() {
+async fn the_ninth_reconnect_lets_the_oldest_fall_out_and_says_which_also_where_all_came_in_one_second() {
     let world = World::new().await;
     let (mut pairs, mut names) = (Vec::new(), Vec::new());
     capture();
     for _ in 0..10 {
         pairs.extend(connected_as(&world, &["1"]).await);
         names.push(String::from(world.stored("t").await.unwrap().pair.id));
-        world.clock.advance(1);
     }
     let log = captured();
     assert_eq!(log.matches("grants_not_revoked=1").count(), 1, "{log}");
@@ -280,4 +281,38 @@ async fn a_grant_that_a_refresh_revokes_while_its_connection_is_taken_away_leave
     assert_eq!((live(&world, &pairs), revocations(&world)), (vec![false, false], 2));
     assert_eq!(world.sweep().await["due"], 0);
     assert_eq!(delete(&world).await, json!({ "revocation": "done" }));
+}
+
+#[tokio::test]
+async fn a_worker_that_would_claim_a_grant_after_its_customer_has_come_back_changes_nothing_of_the_row() {
+    let world = World::new().await;
+    world.connect("t").await;
+    let down = json!({ "status": { "status": 500, "error": null, "retry_after": null } });
+    world.fault(json!({ "answer": down, "grant_type": "revoke" }));
+    assert_eq!(delete(&world).await, json!({ "revocation": "pending" }));
+    world.clock.advance(60);
+    let before = world.parsed("t").await.unwrap();
+    world.connect("t").await;
+    let row = world.row("t").await;
+    let deadline = world.clock.now() + Duration::from_secs(60);
+    world.deployment.refresh.revoking.work_off(before, &[], deadline).await.unwrap();
+    assert_eq!(world.row("t").await, row, "the time of its next refresh included");
+    assert_eq!(revocations(&world), 1);
+}
+
+#[tokio::test]
+async fn what_is_added_to_a_connection_that_was_given_up_brings_it_back_into_the_schedule() {
+    let world = World::new().await;
+    world.connect("t").await;
+    world.every_grant_ends().await;
+    assert!(!world.row("t").await.unwrap().contains_key("shard"));
+    let row = world.parsed("t").await.unwrap();
+    let live = row.live().unwrap();
+    let pair = SealedPair { id: PairId::new([7; 16]), ..live.pair.clone() };
+    let late = Revocation::new(pair, live.granted_by.order, None, world.clock.now());
+    let (write, _) = add(&row, late, world.clock.now()).unwrap();
+    world.clients.connections(TABLE).write(&write).await.unwrap();
+    let row = world.row("t").await.unwrap();
+    assert_eq!(row["shard"].as_n().unwrap(), &VACANT_SHARD.to_string());
+    assert_eq!(row["refresh_at"].as_n().unwrap(), &world.clock.now().unix().to_string());
 }

@@ -1,14 +1,21 @@
 //! No ended token is handed out: a token is honoured until its `cache_until`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use async_trait::async_trait;
 use http::StatusCode;
 use serde_json::json;
-use shared::domain::connection::refresh::{RefreshReason, acquire};
+use shared::domain::connection::refresh::{LEASE, RefreshReason, acquire};
 use shared::domain::connection_id::ConnectionId;
+use shared::domain::secret::{ClientSecret, RefreshToken};
+use shared::domain::token_pair::TokenResponse;
 use shared::domain::write::Written;
-use shared::ports::{Clock, WriteConnections};
-use tests::world::{Answer, Setup, TABLE, World};
+use shared::http::{Endpoint, Invocation, Request};
+use shared::ports::{Clock, ProviderError, RefreshPair, WriteConnections};
+use shared::protocol::refresh::Refreshing;
+use tests::world::{Answer, ORIGIN, Setup, TABLE, World};
+use token::Token;
 
 async fn is_leased(world: &World, id: &str) {
     let reason = RefreshReason::OnDemand { seen: world.stored(id).await.unwrap().pair.id };
@@ -154,4 +161,78 @@ async fn tokens_of_forty_seconds_are_honoured_until_their_cache_until_and_that_i
     assert_eq!(answers, 720);
     let refreshes = world.refreshes();
     assert!((11..=20).contains(&refreshes), "240 seconds, and no more than 20 for each token: {refreshes}");
+}
+
+/// A token that is too old for its caller, long before the schedule comes to it.
+async fn early(world: &World, id: &str) -> Answer {
+    world.get(&format!("/v1/connections/{id}/token?min_ttl=7000")).await
+}
+
+fn asks_to_wait(world: &World, status: u16) {
+    let answer = json!({ "status": { "status": status, "error": null, "retry_after": "600" } });
+    world.fault(json!({ "answer": answer, "grant_type": "refresh_token" }));
+}
+
+#[tokio::test]
+async fn during_a_pause_that_another_process_may_not_know_of_the_stored_token_is_not_to_be_kept() {
+    let world = World::with(Setup::strict()).await;
+    world.connect("t").await;
+    world.connect("u").await;
+    world.clock.advance(4000);
+    asks_to_wait(&world, 503);
+    early(&world, "t").await;
+    let answer = early(&world, "u").await;
+    assert_eq!((answer.status, &answer.body["version"]), (StatusCode::OK, &json!(1)), "{answer:?}");
+    assert_eq!(world.refreshes(), 1, "the pause holds the other one back");
+    assert!(is_over(&answer, &world), "{answer:?}");
+}
+
+#[tokio::test]
+async fn after_a_refresh_that_got_no_lease_the_stored_token_is_not_to_be_kept() {
+    let world = World::with(Setup::strict()).await;
+    world.connect("t").await;
+    world.clock.advance(4000);
+    world.outage_of(&["UpdateItem"]);
+    let answer = early(&world, "t").await;
+    assert_eq!((answer.status, &answer.body["version"]), (StatusCode::OK, &json!(1)), "{answer:?}");
+    assert!(is_over(&answer, &world), "another worker may have the lease: {answer:?}");
+}
+
+/// Has the answer of a refresh, and finds the table down.
+struct ThenTheTableIsDown {
+    provider: Arc<dyn RefreshPair>,
+    world: World,
+}
+
+#[async_trait]
+impl RefreshPair for ThenTheTableIsDown {
+    async fn refresh(&self, token: &RefreshToken, secret: &ClientSecret) -> Result<TokenResponse, ProviderError> {
+        let answer = self.provider.refresh(token, secret).await;
+        self.world.outage_of(&["UpdateItem"]);
+        self.world.clock.waiting_counts(false);
+        answer
+    }
+}
+
+#[tokio::test]
+async fn after_a_failure_that_could_not_be_noted_the_stored_token_may_be_kept_until_the_lease_ends_and_no_longer() {
+    let world = World::with(Setup::strict()).await;
+    world.connect("t").await;
+    world.clock.advance(4000);
+    asks_to_wait(&world, 429);
+    let Ok(deployment) = Arc::try_unwrap(world.another().deployment) else { panic!("nobody else has it") };
+    let Token { connections, clock, entropy, refreshing } = deployment.token;
+    drop((deployment.connections, deployment.refresh));
+    let Ok(refreshing) = Arc::try_unwrap(refreshing) else { panic!("nobody else has it") };
+    let provider = Arc::new(ThenTheTableIsDown { provider: refreshing.provider.clone(), world: world.another() });
+    let token = Token { refreshing: Arc::new(Refreshing { provider, ..refreshing }), connections, clock, entropy };
+    let mut request = Request::default();
+    *request.uri_mut() = "/v1/connections/t/token?min_ttl=7000".parse().unwrap();
+    let deadline = world.clock.now() + Duration::from_secs(60);
+    let invocation = Invocation { request_id: "request".to_owned(), origin: ORIGIN.to_owned(), deadline };
+    let answer = token.handle(request, &invocation).await;
+    let body: serde_json::Value = serde_json::from_str(answer.body()).unwrap();
+    assert_eq!(body["version"], 1, "{body}");
+    assert_eq!(world.refreshes(), 1);
+    assert_eq!(body["cache_until"], (world.clock.now() + LEASE).rfc3339(), "and not until the backoff's end: {body}");
 }

@@ -61,7 +61,10 @@ async fn a_simulated_provider_misbehaves_on_demand() {
 async fn the_doctor_finds_each_rotation_that_can_be_simulated() {
     for (rotation, class) in [("never", "P0"), ("grace", "P1"), ("strict", "P2"), ("reuse_detection", "P4")] {
         let laptop = Laptop::start(BINARY, &[("SIMULATED_ROTATION", rotation)]).await;
-        assert_eq!(laptop.connect("t").await.status(), 200);
+        let session = json!({ "connection_id": "t", "confirm_page": false, "throw_away": true });
+        let session = laptop.post("/v1/connect-sessions", session).await;
+        let sent = laptop.http.get(session["url"].as_str().unwrap()).send().await.unwrap();
+        assert_eq!(laptop.approve(sent).await.status(), 200);
         let found = laptop.post("/v1/doctor", json!({ "throw_away": "t" })).await;
         let detail = found["findings"][0]["detail"].as_str().unwrap();
         assert!(detail.contains(&format!("({class})")), "{rotation}: {found}");

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -12,6 +13,7 @@ use maintenance::{Event, Maintenance};
 use serde_json::{Value, json};
 use shared::aws::dynamodb::ConnectionsTable;
 use shared::aws::kms::DataKeyOpener;
+use shared::domain::connection::disconnect::disconnect as take_away;
 use shared::domain::connection::refresh::{self as writes, RefreshReason};
 use shared::domain::connection_id::ConnectionId;
 use shared::domain::secret::{ClientSecret, RefreshToken};
@@ -188,7 +190,7 @@ impl TraceDataKeys for Overtaken {
         let opened = self.opener.trace(connection, wrapped).await;
         // The first of a row's two calls.
         if opened.as_ref().is_ok_and(|opened| opened.wrapped_by == KEY_ARN)
-            && self.times.fetch_sub(1, std::sync::atomic::Ordering::SeqCst) > 0
+            && self.times.fetch_sub(1, Ordering::SeqCst) > 0
         {
             self.world.clock.advance(6000);
             assert_eq!(self.world.sweep().await["refreshed"], 1);
@@ -439,4 +441,51 @@ async fn a_reaping_that_stops_goes_on_behind_a_row_that_it_has_deleted() {
     assert_eq!(changed, 120);
     assert!(runs > 2, "{runs}");
     assert!(world.is_live(world.token("alive").await.text("access_token")));
+}
+
+#[tokio::test]
+async fn a_worker_that_holds_the_image_of_a_row_that_was_reaped_does_not_write_over_the_one_that_came_after() {
+    let world = World::new().await;
+    world.connect("t").await;
+    let before = world.parsed("t").await.unwrap();
+    disconnect(&world, "t").await;
+    world.clock.advance(91 * DAY);
+    assert_eq!(run(&world, json!({ "task": "reap", "dry_run": false })).await["changed"], 1);
+    world.connect("t").await;
+    let (late, _) = take_away(&before, before.live().unwrap().granted_by.order, world.clock.now()).unwrap();
+    let written = world.clients.connections(TABLE).write(&late).await.unwrap();
+    assert!(matches!(written, Written::ConditionFailed(Some(_))), "{written:?}");
+    assert!(world.is_live(world.token("t").await.text("access_token")));
+}
+
+/// Opens data keys, and two other runs pass by at the first: one to the next key, and a later one to the first again.
+struct PassedBy {
+    opener: DataKeyOpener,
+    others: [World; 2],
+    has_happened: AtomicBool,
+}
+
+#[async_trait]
+impl TraceDataKeys for PassedBy {
+    async fn trace(&self, connection: &ConnectionId, wrapped: &[u8]) -> Result<OpenedDataKey, KeyError> {
+        let opened = self.opener.trace(connection, wrapped).await;
+        if !self.has_happened.swap(true, Ordering::SeqCst) {
+            for other in &self.others {
+                assert_eq!(run(other, json!({ "task": "reseal", "dry_run": false })).await["changed"], 1);
+            }
+        }
+        opened
+    }
+}
+
+#[tokio::test]
+async fn a_run_that_another_one_has_overtaken_leaves_the_row_to_it_and_its_key_that_may_be_newer() {
+    let (before, world) = changed(&["t"]).await;
+    let Ok(deployment) = Arc::try_unwrap(world.another().deployment) else { panic!("nobody else has it") };
+    let others = [world.another(), before.another()];
+    let keys = Arc::new(PassedBy { opener: opener(&world), others, has_happened: false.into() });
+    let overtaken = Maintenance { keys, ..deployment.maintenance };
+    let report = run_for(&overtaken, &world, 300, json!({ "task": "reseal", "dry_run": false })).await;
+    assert_eq!((&report["changed"], &report["failed"]), (&json!(0), &json!({ "store_unavailable": 1 })), "{report}");
+    assert_eq!(wrapped_by(&world, "t").await, KEY_ARN);
 }

@@ -1,6 +1,8 @@
 //! A connect session says how its own journey ended: `completed` if that has connected, and otherwise why not.
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use http::{Method, StatusCode};
+use local::tables::ATTEMPTS;
 use serde_json::{Value, json};
 use tests::world::{Answer, STORING_A_PAIR, World};
 
@@ -145,4 +147,25 @@ async fn the_session_of_a_pair_that_comes_out_of_escrow_awaits_its_confirmation(
     let back = browser.get(&callback).await;
     let back = back.headers()["location"].to_str().unwrap();
     assert!(back.contains("status=connected") && back.contains("confirmation="), "{back}");
+}
+
+#[tokio::test]
+async fn a_counter_that_cannot_be_counted_up_is_unreadable_and_ends_no_process() {
+    let world = World::new().await;
+    for number in [i64::MAX, i64::MAX - 1, i64::MIN, -1] {
+        let id = format!("t{number}");
+        world.session(json!({ "connection_id": id })).await;
+        let update = world.clients.dynamodb.update_item().table_name(ATTEMPTS);
+        let update = update.key("pk", AttributeValue::S(format!("order#{id}")));
+        let update = update.update_expression("SET #last = :number").expression_attribute_names("#last", "last");
+        update.expression_attribute_values(":number", AttributeValue::N(number.to_string())).send().await.unwrap();
+        let body = json!({ "connection_id": id });
+        let answer = world.json(Method::POST, "/v1/connect-sessions", Some(body)).await;
+        if number < 0 {
+            // The counter has fallen behind the clock: the present moment is above it.
+            assert_eq!(answer.status, StatusCode::CREATED, "{number}: {answer:?}");
+        } else {
+            assert_eq!((answer.status.as_u16(), answer.text("code")), (503, "misconfigured"), "{number}: {answer:?}");
+        }
+    }
 }

@@ -126,7 +126,9 @@ fn writes(row: Option<&Row>) -> Vec<(&'static str, Write)> {
         writes.push(("", identify_waiting(&id(), waits.pair_id(), &account)));
     }
     writes.extend(disconnect(row, Order::from_number(20), now).map(|(write, _)| ("", write)));
-    writes.extend(add(row, Revocation::new(pair(30), None, now), now).map(|(write, _)| ("", write)));
+    writes.extend(
+        add(row, Revocation::new(pair(30), Order::from_number(9), None, now), now).map(|(write, _)| ("", write)),
+    );
     for grant in row.revocations().into_iter().flat_map(|list| list.iter()) {
         writes.extend(claim(row, grant, now).map(|(write, _)| ("", write)));
         writes.extend(

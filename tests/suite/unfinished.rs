@@ -141,11 +141,14 @@ async fn a_shard_whose_second_page_is_not_to_be_had_is_not_swept_to_its_end() {
 }
 
 #[tokio::test]
-async fn a_run_that_stops_early_is_counted_whatever_stops_it() {
+async fn a_run_that_stops_early_has_a_class_and_is_counted_whatever_stops_it() {
+    capture();
     let world = two_due().await;
     let deadline = world.clock.now() + std::time::Duration::from_secs(30);
     let no_time = world.deployment.refresh.run(refresh::all_shards(), deadline).await;
     let no_time = serde_json::to_value(no_time).unwrap();
+    assert_eq!((&no_time["failed"], &no_time["deferred"]), (&json!({ "out_of_time": 1 }), &json!(2)), "{no_time}");
+    assert_eq!(counted(&captured(), "out_of_time"), 1);
 
     let answer = json!({ "status": { "status": 503, "error": null, "retry_after": "600" } });
     world.fault(json!({ "answer": answer, "grant_type": "refresh_token", "times": 2 }));
@@ -154,7 +157,10 @@ async fn a_run_that_stops_early_is_counted_whatever_stops_it() {
     // Both may have been sent, and back off: one must be due.
     let now = AttributeValue::N(world.clock.now().unix().to_string());
     world.set("a", "refresh_at", now).await;
+    capture();
     let waits = world.another().sweep().await;
+    assert_eq!((&waits["failed"], &waits["deferred"]), (&json!({ "throttled": 1 }), &json!(1)), "{waits}");
+    assert_eq!(counted(&captured(), "throttled"), 1);
     for summary in [no_time, asked_to_wait, waits] {
         assert_eq!((&summary["finished"], &summary["unfinished_runs"]), (&json!(false), &json!(1)), "{summary}");
         assert!(metrics_of(&summary, &world).contains(&"unfinished_runs".to_owned()), "{summary}");

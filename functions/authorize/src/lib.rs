@@ -115,9 +115,9 @@ impl Authorize {
             return Ok(reply::see_other(&format!("{origin}{target}")));
         }
 
-        // 2. The journey's place in the order of the id's events is noted before any decision: if the process stands
-        //    still from here on, the journey still counts as begun before a disconnect that comes meanwhile (found by
-        //    the simulator).
+        // 2. The moment is read before the session. An install link's journey takes its order from it, and the process
+        //    may stand still until step 4: a later moment could be after a disconnect that came meanwhile, and the
+        //    journey would bring back what that has taken away (found by the simulator).
         let began_at = self.clock.now();
         let query = Query::parse(request.uri().query());
         let session = match query.once("session")? {
@@ -166,6 +166,7 @@ impl Authorize {
             order,
             redirect_uri: format!("{origin}/callback"),
             session: session.as_ref().map(Session::mark),
+            throw_away: session.as_ref().is_some_and(|session| session.throw_away),
             confirmation: (session.as_ref().filter(|session| session.confirm))
                 .map(|_| Confirmation::new(digest::base64url(self.entropy.bytes::<32>()))),
             return_to: session.and_then(|session| session.return_to),

@@ -280,7 +280,7 @@ impl Callback {
 }
 
 fn new_grant(attempt: &Attempt, client_id: &str, new: NewPair, now: Timestamp) -> NewGrant {
-    let Destination { connection_id, order, session, confirmation, .. } = &attempt.destination;
+    let Destination { connection_id, order, session, confirmation, throw_away, .. } = &attempt.destination;
     NewGrant {
         id: connection_id.clone(),
         client_id: client_id.to_owned(),
@@ -288,6 +288,7 @@ fn new_grant(attempt: &Attempt, client_id: &str, new: NewPair, now: Timestamp) -
         order: *order,
         session: session.clone(),
         awaited: confirmation.as_ref().map(|confirmation| Awaited::new(confirmation, now)),
+        is_throw_away: *throw_away,
         is_not_refreshed: false,
         new,
     }

@@ -30,8 +30,10 @@ impl Connections {
         request: &Request,
         invocation: &Invocation,
     ) -> Result<Response, ConnectionsError> {
-        let members =
-            Members::parse(request, &["connection_id", "return_to", "expires_in", "confirm_page", "confirm"])?;
+        let members = Members::parse(
+            request,
+            &["connection_id", "return_to", "expires_in", "confirm_page", "confirm", "throw_away"],
+        )?;
         let connection_id = match members.text("connection_id")? {
             Some(text) => {
                 ConnectionId::parse(text).map_err(|error| Problem::field("connection_id", error.to_string()))?
@@ -49,6 +51,7 @@ impl Connections {
         }
         let confirm_page = members.boolean("confirm_page")?.unwrap_or(true);
         let confirm = members.boolean("confirm")?.unwrap_or(return_to.is_some());
+        let throw_away = members.boolean("throw_away")?.unwrap_or(false);
         if confirm && return_to.is_none() {
             return Err(Problem::field("return_to", "is required with confirm: it brings the confirmation back").into());
         }
@@ -63,6 +66,7 @@ impl Connections {
             return_to,
             confirm_page,
             confirm,
+            throw_away,
             status: SessionStatus::Pending,
             is_confirmed: false,
             order,

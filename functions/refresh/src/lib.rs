@@ -46,8 +46,6 @@ const SPREAD: Duration = Duration::from_millis(200);
 /// Time that a run must have left to ask for another page of rows, and still write its summary.
 const PAGE_BUDGET: Duration = Duration::from_secs(10);
 
-const DEADLINE_IS_NEAR: &str = "the deadline is near";
-
 /// After so many connections were answered "wait" or "unknown client", the run takes it as meant for all of them.
 const ENOUGH: usize = 3;
 
@@ -61,8 +59,8 @@ pub struct Refresh {
 }
 
 /// What a run has done. `due` counts connections: `refreshed + adopted + deferred + reauth_required + all of failed`,
-/// where `failed` also counts shards that could not be listed to their end. A row that only has grants to revoke is
-/// counted if that failed.
+/// where `failed` also counts shards that could not be listed to their end, and what has stopped the run if no
+/// connection has failed of it. A row that only has grants to revoke is counted if that failed.
 #[derive(Debug, Default, Serialize)]
 pub struct Summary {
     pub due: usize,
@@ -87,6 +85,10 @@ pub struct Summary {
 #[derive(Debug, thiserror::Error)]
 #[error("a defect in this product: the panic's message is logged before this line")]
 struct Panicked;
+
+#[derive(Debug, thiserror::Error)]
+#[error("the run has stopped before its end")]
+struct StoppedEarly;
 
 #[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -122,7 +124,7 @@ struct Run {
     pause: Option<Duration>,
     unknown_client: usize,
     /// Why nothing more is sent.
-    stopped: Option<&'static str>,
+    stopped: Option<FailureClass>,
 }
 
 impl Refresh {
@@ -151,7 +153,7 @@ impl Refresh {
                     SweepItem::Due(due, is_live) => (due, is_live),
                     SweepItem::Later(expires_at) => return locked().expires(expires_at),
                     SweepItem::Unlisted(error) => return locked().not_listed(&error),
-                    SweepItem::NoTime => return locked().stop(DEADLINE_IS_NEAR),
+                    SweepItem::NoTime => return locked().stop(FailureClass::OutOfTime),
                 };
                 // 3.
                 if locked().stopped.is_some() {
@@ -184,11 +186,9 @@ impl Refresh {
         if let Some(pause) = run.pause {
             self.refreshing.fleet.pause(now + pause.min(RETRY_AFTER_LONGEST)).await;
         }
+        run.has_stopped();
         run.summary.unfinished_runs = (!run.summary.finished).then_some(1);
         run.summary.least_remaining_seconds = run.earliest_expiry.map(|expiry| now.seconds_until(expiry));
-        if let Some(reason) = run.stopped {
-            tracing::warn!(reason, "the run has stopped before its end");
-        }
         run.summary
     }
 
@@ -253,14 +253,13 @@ impl Refresh {
                     Err(error) => return Some((vec![SweepItem::Unlisted(error)], None)),
                 };
                 let is_live = shard != VACANT_SHARD;
-                let is_due = move |row: &Due| row.refresh_at <= now || !is_live;
-                let later = page.rows.iter().find(|row| !is_due(row)).map(|row| SweepItem::Later(row.expires_at));
+                let is_due = move |row: &Due| row.refresh_at <= now;
+                // The token of a connection that was given up is missed by no caller.
+                let expires_at = move |row: &Due| row.expires_at.filter(|_| is_live);
+                let later = page.rows.iter().find(|row| !is_due(row)).map(|row| SweepItem::Later(expires_at(row)));
                 let next = if later.is_some() { None } else { page.next.map(Some) };
-                let due = page.rows.into_iter().filter(is_due).map(move |due| {
-                    // A connection that was given up does not count: no caller waits for its token.
-                    let expires_at = due.expires_at.filter(|_| is_live);
-                    SweepItem::Due(Due { expires_at, ..due }, is_live)
-                });
+                let due = page.rows.into_iter().filter(is_due);
+                let due = due.map(move |due| SweepItem::Due(Due { expires_at: expires_at(&due), ..due }, is_live));
                 Some((due.chain(later).collect::<Vec<_>>(), next))
             });
             pages.flat_map(stream::iter).boxed()
@@ -296,14 +295,26 @@ impl Run {
 
     fn must_stop(&mut self, deadline_is_near: bool) -> bool {
         if deadline_is_near {
-            self.stop(DEADLINE_IS_NEAR);
+            self.stop(FailureClass::OutOfTime);
         }
         self.stopped.is_some()
     }
 
-    fn stop(&mut self, reason: &'static str) {
+    fn stop(&mut self, why: FailureClass) {
         self.summary.finished = false;
-        self.stopped.get_or_insert(reason);
+        self.stopped.get_or_insert(why);
+    }
+
+    /// Says why. What connections have failed of is counted already.
+    fn has_stopped(&mut self) {
+        match self.stopped {
+            Some(class) if !self.summary.failed.contains_key(class.as_str()) => {
+                class.log(&StoppedEarly);
+                self.fail(class);
+            }
+            Some(class) => tracing::warn!(class = class.as_str(), "{StoppedEarly}"),
+            None => {}
+        }
     }
 
     fn deferred(&mut self, due: &Due) {
@@ -317,7 +328,7 @@ impl Run {
         match outcome {
             Some(Outcome::Busy { .. } | Outcome::Waiting { .. }) => return self.deferred(due),
             Some(Outcome::NoTime) => {
-                self.stop(DEADLINE_IS_NEAR);
+                self.stop(FailureClass::OutOfTime);
                 return self.deferred(due);
             }
             Some(Outcome::Refreshed(connection, _)) => {
@@ -331,7 +342,7 @@ impl Run {
             Some(Outcome::Gone) => self.summary.adopted += 1,
             Some(Outcome::Paused { until }) => {
                 tracing::info!(until = until.rfc3339(), "the provider has asked to wait with every request");
-                self.stop("WebinarGeek asked us to wait");
+                self.stop(FailureClass::Throttled);
                 return self.deferred(due);
             }
             Some(Outcome::NeedsCustomer(_)) => self.summary.reauth_required += 1,
@@ -358,13 +369,13 @@ impl Run {
                     self.pause = self.pause.max(*retry_after);
                 }
                 if *status == 503 || self.throttled >= ENOUGH {
-                    self.stop("WebinarGeek asked us to wait");
+                    self.stop(FailureClass::Throttled);
                 }
             }
             Failure::Provider(ProviderError::InvalidClient) => {
                 self.unknown_client += 1;
                 if self.unknown_client >= ENOUGH {
-                    self.stop("WebinarGeek does not accept the client id and secret");
+                    self.stop(FailureClass::InvalidClient);
                 }
             }
             _ => {}

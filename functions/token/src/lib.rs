@@ -306,6 +306,7 @@ fn explain(class: FailureClass) -> (Code, &'static str) {
         FailureClass::BusUnavailable => (Code::Unavailable, "the event bus could not be used"),
         FailureClass::Frozen => (Code::Unavailable, "the process stood still for too long"),
         FailureClass::InconsistentRow => (Code::Misconfigured, "the stored row cannot be read"),
+        FailureClass::OutOfTime => (Code::Unavailable, "the run had no time left"),
         FailureClass::Panic => (Code::Misconfigured, "a defect in this product"),
         FailureClass::Unopenable => (Code::Misconfigured, "the stored tokens do not open with this stack's key"),
         FailureClass::SecretUnavailable => (Code::Misconfigured, "the client secret could not be read"),

@@ -125,6 +125,8 @@ pub struct Connection {
     pub session: Option<SessionMark>,
     /// What has made the live pair live, where it waited before.
     pub confirmed: Option<Confirmed>,
+    /// Whether its session was made for a connection that may be lost. The doctor ends no other grant.
+    pub is_throw_away: bool,
     pub account: Option<KnownAccount>,
     pub waiting: Option<Waiting>,
     pub revocations: Revocations,
@@ -158,7 +160,8 @@ pub struct Journal {
 }
 
 /// The grant that a pair was refreshed from.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct GrantMark {
     /// The name of the attempt or of the import.
     pub name: String,

@@ -3,8 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::connection::SealedPair;
 use super::connection::grant::{NewGrant, NewPair};
+use super::connection::{GrantMark, SealedPair};
 use super::connection_id::ConnectionId;
 use super::token_pair::PairId;
 
@@ -30,7 +30,7 @@ pub struct RefreshedPair {
     /// Its version once it is stored.
     pub version: i64,
     /// The grant that it was refreshed from.
-    pub granted_by: String,
+    pub granted_by: GrantMark,
     /// Whose account it is for, if known.
     #[serde(deserialize_with = "Option::deserialize")]
     pub account_id: Option<String>,

@@ -22,11 +22,13 @@ pub enum FailureClass {
     /// A change is stored, and its event is not on the bus yet.
     BusUnavailable,
     Frozen,
+    /// A run has ended before its work was done.
+    OutOfTime,
     Panic,
 }
 
 impl FailureClass {
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::StoreUnavailable,
         Self::InconsistentRow,
         Self::KeyUnavailable,
@@ -44,6 +46,7 @@ impl FailureClass {
         Self::PairInEscrow,
         Self::BusUnavailable,
         Self::Frozen,
+        Self::OutOfTime,
         Self::Panic,
     ];
 
@@ -66,6 +69,7 @@ impl FailureClass {
             Self::PairInEscrow => "pair_in_escrow",
             Self::BusUnavailable => "bus_unavailable",
             Self::Frozen => "frozen",
+            Self::OutOfTime => "out_of_time",
             Self::Panic => "panic",
         }
     }
@@ -79,7 +83,8 @@ impl FailureClass {
         match self {
             // Our deployment: it does not recover by itself.
             Self::SecretUnavailable | Self::InvalidClient | Self::ForeignClient => "configuration",
-            Self::Unreachable | Self::Throttled | Self::UnknownOutcome | Self::Refused => "provider",
+            // A run spends its time waiting for WebinarGeek's answers.
+            Self::Unreachable | Self::Throttled | Self::UnknownOutcome | Self::Refused | Self::OutOfTime => "provider",
             // One customer, who has withdrawn the access, or never granted a refresh token.
             Self::InvalidGrant | Self::AmbiguousRotation | Self::NoRefreshToken => "customer",
             Self::StoreUnavailable

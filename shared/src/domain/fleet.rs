@@ -66,7 +66,7 @@ impl FleetRow {
             PAUSE => item.time("until").map(Self::PausedUntil),
             SUCCESS => item.time("at").map(Self::SucceededAt),
             _ => {
-                let tally = Tally { refused: item.number("refused")?, refreshed: item.number("refreshed")? };
+                let tally = Tally { refused: item.count("refused")?, refreshed: item.count("refreshed")? };
                 Ok(Self::Tally { window: item.number("window")?, tally })
             }
         }

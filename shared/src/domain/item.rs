@@ -62,6 +62,9 @@ impl From<Vec<u8>> for Value {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Item(pub BTreeMap<Cow<'static, str>, Value>);
 
+/// No count comes near it, and no sum or product of counts overflows below it.
+const HIGHEST_COUNT: i64 = i64::MAX / 16;
+
 /// The attribute that makes a row unreadable: it is missing, or of another type, or has a value that is never written.
 /// It stays inside the codec: with the row's key it becomes an [`Unreadable`].
 #[derive(Clone, Copy, Debug)]
@@ -125,6 +128,20 @@ impl Item {
 
     pub fn number(&self, attribute: &'static str) -> Result<i64, BadAttribute> {
         self.optional_number(attribute)?.ok_or(BadAttribute(attribute))
+    }
+
+    /// A number that is counted up.
+    pub fn count(&self, attribute: &'static str) -> Result<i64, BadAttribute> {
+        self.optional_count(attribute)?.ok_or(BadAttribute(attribute))
+    }
+
+    pub fn optional_count(&self, attribute: &'static str) -> Result<Option<i64>, BadAttribute> {
+        let number = self.optional_number(attribute)?;
+        if number.is_none_or(|number| (0..=HIGHEST_COUNT).contains(&number)) {
+            Ok(number)
+        } else {
+            Err(BadAttribute(attribute))
+        }
     }
 
     pub fn bytes(&self, attribute: &'static str) -> Result<&[u8], BadAttribute> {

@@ -67,6 +67,11 @@ impl Order {
 
     /// Parses the counter's row.
     pub fn parse(item: &Item) -> Result<Self, BadAttribute> {
-        item.number(LAST).map(Self)
+        Self::of(item, LAST)
+    }
+
+    /// An attribute of another row.
+    pub fn of(item: &Item, attribute: &'static str) -> Result<Self, BadAttribute> {
+        item.count(attribute).map(Self)
     }
 }

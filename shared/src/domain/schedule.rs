@@ -11,7 +11,7 @@ use super::time::Timestamp;
 pub const SHARDS: u8 = 16;
 
 /// The partition of rows that need no refresh and have something left to do: a pair waits for its confirmation, or
-/// grants are to be revoked. Every run looks at all of them.
+/// grants are to be revoked.
 pub const VACANT_SHARD: u8 = SHARDS;
 
 /// Scheduled runs that must remain between a refresh and the expiry.
@@ -38,7 +38,8 @@ pub fn refresh_at(
     expires_at: Timestamp,
     refresh_every: Duration,
 ) -> Timestamp {
-    let lifetime = granted_at.seconds_until(expires_at).max(0);
+    // Times of an escrow message may make no sense: no product of them overflows.
+    let lifetime = granted_at.seconds_until(expires_at).clamp(0, i64::from(u32::MAX));
     let four_runs_before = lifetime - i64::from(SPARE_RUNS) * refresh_every.as_secs() as i64;
     let window_end = (lifetime * 80 / 100).min(four_runs_before.max(lifetime / 2));
     let hash = digest(&SHA256, format!("{id}#{version}").as_bytes());

@@ -63,7 +63,7 @@ impl SessionMark {
             None => item.is_absent_without(attributes::SESSION, &[attributes::SESSION_ORDER]).map(|()| None),
             Some(id) => Ok(Some(Self {
                 id: SessionId::named(id.to_owned()),
-                order: Order::from_number(item.number(attributes::SESSION_ORDER)?),
+                order: Order::of(item, attributes::SESSION_ORDER)?,
             })),
         }
     }
@@ -122,6 +122,8 @@ pub struct Session {
     pub confirm_page: bool,
     /// Whether the integrator's backend confirms the connection that it makes.
     pub confirm: bool,
+    /// Whether the connection that it makes may be lost: the doctor tries on it how the provider rotates.
+    pub throw_away: bool,
     pub status: SessionStatus,
     /// Whether the backend has done so.
     pub is_confirmed: bool,
@@ -150,9 +152,10 @@ impl Session {
             return_to,
             confirm_page: item.number("confirm_page")? != 0,
             confirm: item.number("confirm")? != 0,
+            throw_away: item.optional_number("throw_away")?.is_some(),
             status: SessionStatus::parse(item)?,
-            is_confirmed: item.optional_number("confirmed")?.is_some(),
-            order: Order::from_number(item.number("order")?),
+            is_confirmed: item.optional_number("is_confirmed")?.is_some(),
+            order: Order::of(item, "order")?,
             begun_at: item.time("begun_at")?,
             expires_at: item.time("expires_at")?,
         })
@@ -174,6 +177,7 @@ impl Session {
             Change::Set("expires_at", self.expires_at.into()),
             Change::Set("ttl", (self.expires_at + KEPT_AFTER_EXPIRY).into()),
         ];
+        changes.extend(self.throw_away.then_some(Change::Set("throw_away", Value::N(1))));
         if let Some(return_to) = &self.return_to {
             changes.push(Change::Set("return_to", return_to.as_str().into()));
         }
@@ -208,7 +212,7 @@ pub fn end_session(id: &SessionId, status: &SessionStatus) -> Write {
 /// Notes that the integrator's backend has confirmed what a journey of the session has brought.
 pub fn confirm_session(id: &SessionId) -> Write {
     let mut changes = vec![
-        Change::Set("confirmed", 1.into()),
+        Change::Set("is_confirmed", 1.into()),
         // The journey's process may have died before it could say so.
         Change::Set("status", SessionStatus::Completed.as_str().into()),
     ];

@@ -60,7 +60,7 @@ impl Connecting {
                 Ok(Decision::Store) => {}
                 Ok(Decision::AlreadyStored) => return Ok(Stored::Yes),
                 Ok(Decision::Refuse(refusal)) => {
-                    let left = Revocation::new(grant.new.pair.clone(), None, self.clock.now());
+                    let left = Revocation::new(grant.new.pair.clone(), grant.order, None, self.clock.now());
                     return match self.list.add(left, seen).await {
                         Ok(()) => Ok(Stored::No(refusal)),
                         Err(error) => Err(self.put_off(grant, kept, error).await),

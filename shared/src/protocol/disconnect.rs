@@ -80,8 +80,8 @@ impl Disconnecting {
 fn how_it_ended(tombstone: &Tombstone) -> Disconnection {
     match (tombstone.state(), tombstone.revocation) {
         (State::Disconnecting, _) => Disconnection::Pending,
-        (_, Some(outcome)) if tombstone.disconnected.is_some() => Disconnection::Ended(outcome),
+        (_, Some(outcome)) => Disconnection::Ended(outcome),
         // It was never connected.
-        (_, _) => Disconnection::NotFound,
+        (_, None) => Disconnection::NotFound,
     }
 }

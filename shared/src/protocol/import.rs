@@ -197,6 +197,7 @@ impl Importing {
             order,
             session: None,
             awaited: None,
+            is_throw_away: false,
             is_not_refreshed,
             new,
         }

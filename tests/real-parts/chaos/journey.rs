@@ -66,6 +66,7 @@ pub(super) async fn back_with_a_code(fleet: &Fleet, provider: Provider, id: &Con
         redirect_uri: REDIRECT_URI.to_owned(),
         return_to: None,
         session: None,
+        throw_away: false,
         confirmation: None,
     };
     let times = [now, now + Duration::from_secs(600)];

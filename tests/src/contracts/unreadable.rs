@@ -46,7 +46,7 @@ async fn put_all(engine: &Engine) -> BTreeMap<String, Odd> {
     for (number, odd) in odd::rows().into_iter().enumerate() {
         let key = odd.key.clone().unwrap_or_else(|| format!("u{number:04}"));
         let mut attributes = odd.attributes.clone();
-        attributes.insert(a::ID.to_owned(), AttributeValue::S(key.clone()));
+        becomes_a_row_of(&key, &mut attributes);
         // No engine accepts an attribute of another type than its index has.
         if engine.put_raw(Kind::Connection, attributes).await {
             rows.insert(key, odd);
@@ -57,6 +57,14 @@ async fn put_all(engine: &Engine) -> BTreeMap<String, Odd> {
     }
     assert!(rows.values().filter(|odd| odd.expected == Expected::Unreadable).count() > 300);
     rows
+}
+
+/// What waits in a row names it, too.
+fn becomes_a_row_of(key: &str, attributes: &mut Attributes) {
+    attributes.insert(a::ID.to_owned(), AttributeValue::S(key.to_owned()));
+    if let Some(AttributeValue::S(waiting)) = attributes.get_mut(a::WAITING) {
+        *waiting = waiting.replacen("\"id\":\"t\"", &format!("\"id\":{}", serde_json::Value::from(key)), 1);
+    }
 }
 
 async fn each_names_what_is_wrong_with_it(table: &ConnectionsTable, rows: &BTreeMap<String, Odd>) {
@@ -122,8 +130,9 @@ async fn each_is_put_off_and_stays_as_it_is(engine: &Engine, table: &Connections
     for (key, row) in walk(table).await {
         let Row::Unreadable(unreadable) = row else { continue };
         let odd = &rows[&key];
-        let mut before = item(odd.attributes.clone());
-        before.0.insert(a::ID.into(), key.as_str().into());
+        let mut before = odd.attributes.clone();
+        becomes_a_row_of(&key, &mut before);
+        let mut before = item(before);
         let now = Timestamp::from_unix(complete::NOW + 10_000);
         write_off(table, &unreadable, now, odd).await;
         let mut after = engine.read(Kind::Connection, &key).await.unwrap();
@@ -146,7 +155,7 @@ async fn a_page_of_the_due_index_may_end_on_any_number(engine: &Engine, table: &
     let keys: BTreeSet<String> = (0..250).map(|number| format!("p{number:03}")).collect();
     for key in &keys {
         let mut row = rendered(&complete::connection());
-        row.insert(a::ID.to_owned(), AttributeValue::S(key.clone()));
+        becomes_a_row_of(key, &mut row);
         row.insert(a::SHARD.to_owned(), AttributeValue::N(ANOTHER_SHARD.to_string()));
         row.insert(a::REFRESH_AT.to_owned(), AttributeValue::N(format!("{}.5", complete::NOW)));
         assert!(engine.put_raw(Kind::Connection, row).await);

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::response::IntoResponse;
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_TYPE, LOCATION};
 use http::{Method, StatusCode};
 use local::webinargeek::Rotation;
 use serde_json::{Value, json};
@@ -16,8 +16,10 @@ use shared::ports::{Clock, WriteConnections};
 use tests::browser::provider_client;
 use tests::world::{Answer, ORIGIN, Setup, TABLE, World};
 use tokio::net::TcpListener;
+use url::Url;
 
 use super::hold;
+use crate::confirmation::{confirm, parameter};
 use crate::connections::assert_problem;
 use crate::log::{capture, captured};
 
@@ -47,12 +49,22 @@ fn is_skipped(finding: &Value, why: &str) {
 
 async fn connected(rotation: Rotation) -> World {
     let world = World::with(Setup { rotation, ..Setup::default() }).await;
-    world.connect("t").await;
+    connect(&world).await;
     world
 }
 
+/// `t`, by a session for a connection that may be lost.
+async fn connect(world: &World) {
+    let session = world.session(json!({ "connection_id": "t", "throw_away": true })).await;
+    world.browser().journey(session.text("url"), "approve").await;
+}
+
 async fn refresh_token(world: &World) -> String {
-    let stored = world.stored("t").await.unwrap();
+    refresh_token_of(world, "t").await
+}
+
+async fn refresh_token_of(world: &World, id: &str) -> String {
+    let stored = world.stored(id).await.unwrap();
     let pair = world.deployment.token.refreshing.open(&stored).await.unwrap();
     pair.refresh_token.unwrap().expose().to_owned()
 }
@@ -181,7 +193,7 @@ async fn reuse_detection_is_found_and_costs_the_throw_away_connection_and_no_oth
 #[tokio::test]
 async fn the_finding_names_a_second_successor_that_cannot_be_revoked() {
     let world = World::with(Setup::default().variable("WEBINARGEEK_REVOKE_URL", "")).await;
-    world.connect("t").await;
+    connect(&world).await;
     let says = async || tried(&world).await["detail"].as_str().unwrap().to_owned();
     assert!(says().await.contains("could not be revoked"));
     assert_eq!(world.simulation.faults.requested("revoke"), 0);
@@ -271,7 +283,7 @@ async fn a_throw_away_connection_that_the_provider_refuses_is_a_finding() {
 async fn a_provider_that_grants_no_refresh_token_is_a_finding() {
     let world = World::new().await;
     world.fault(json!({ "answer": { "without": ["refresh_token"] } }));
-    world.connect("t").await;
+    connect(&world).await;
     let before = world.row("t").await;
     is_skipped(&tried(&world).await, "no refresh token");
     assert_eq!((world.row("t").await, world.refreshes()), (before, 0));
@@ -293,16 +305,73 @@ async fn a_connection_that_is_not_in_use_is_not_touched() {
     untouched().await;
 
     world.clock.advance(1);
-    world.connect("t").await;
+    connect(&world).await;
     world.every_grant_ends().await;
     assert_eq!(world.get("/v1/connections/t").await.text("status"), "reauth_required");
     untouched().await;
 
-    world.connect("t").await;
+    connect(&world).await;
     world.fault(json!({ "answer": status(500), "grant_type": "revoke" }));
     world.json(Method::DELETE, "/v1/connections/t", None).await;
     assert_eq!(world.get("/v1/connections/t").await.text("status"), "disconnecting");
     untouched().await;
+}
+
+/// It is refused before anything is opened or sent, and says how a throw-away connection is made.
+async fn is_refused(world: &World) {
+    let (before, requests) = (world.row("t").await, world.simulation.faults.requests());
+    world.calls.take();
+    let answer = ask(world, json!({ "throw_away": "t" })).await;
+    assert_problem(&answer.body, &answer.headers, 400, "invalid_request");
+    assert_eq!(answer.body["field"], "throw_away", "{answer:?}");
+    assert!(answer.text("detail").contains("`throw_away: true`"), "{answer:?}");
+    assert_eq!(world.calls.take(), [("GetItem".to_owned(), 1)].into(), "its pair is not opened");
+    assert_eq!((world.row("t").await, world.simulation.faults.requests()), (before, requests));
+}
+
+#[tokio::test]
+async fn a_wrong_id_ends_no_customers_grant_since_only_a_connection_that_was_made_to_be_lost_is_tried() {
+    let world = World::new().await;
+    world.connect("t").await;
+    is_refused(&world).await;
+    let session = world.session(json!({ "connection_id": "t", "throw_away": false })).await;
+    world.browser().journey(session.text("url"), "approve").await;
+    is_refused(&world).await;
+
+    // What it says goes with the grant: another one by the same id is a customer's again.
+    connect(&world).await;
+    assert_eq!(tried(&world).await["status"], "ok");
+    world.clock.advance(6000);
+    world.sweep().await;
+    assert_eq!(tried(&world).await["status"], "ok", "a refresh keeps it");
+    world.connect("t").await;
+    is_refused(&world).await;
+    connect(&world).await;
+    world.json(Method::DELETE, "/v1/connections/t", None).await;
+    world.connect("t").await;
+    is_refused(&world).await;
+}
+
+#[tokio::test]
+async fn an_import_is_a_customers_and_so_is_what_lives_beside_a_throw_away_that_waits() {
+    let world = connected(Rotation::Grace).await;
+    assert_eq!(tried(&world).await["status"], "ok");
+    world.connect("another").await;
+    let import = json!({ "refresh_token": refresh_token_of(&world, "another").await, "replace": true });
+    let imported = world.json(Method::PUT, "/v1/connections/t", Some(import)).await;
+    assert!(imported.status.is_success(), "{imported:?}");
+    is_refused(&world).await;
+
+    let link = json!({
+        "connection_id": "t", "throw_away": true, "confirm": true, "return_to": "https://app.example.com/",
+    });
+    let session = world.session(link).await;
+    let ended = world.browser().journey(session.text("url"), "approve").await;
+    is_refused(&world).await;
+    let back = Url::parse(ended.headers()[LOCATION].to_str().unwrap()).unwrap();
+    let confirmed = confirm(&world, &session, &parameter(&back, "confirmation").unwrap()).await;
+    assert_eq!(confirmed.status, StatusCode::OK, "{confirmed:?}");
+    assert_eq!(tried(&world).await["status"], "ok");
 }
 
 #[tokio::test]

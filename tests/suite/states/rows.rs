@@ -56,6 +56,7 @@ pub(crate) fn grant(byte: u8, is_not_refreshed: bool) -> NewGrant {
         order: Order::from_number(byte.into()),
         session: None,
         awaited: None,
+        is_throw_away: false,
         is_not_refreshed,
         new: new_pair(byte),
     }

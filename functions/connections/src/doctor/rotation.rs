@@ -1,6 +1,6 @@
 //! `POST /v1/doctor`: finds out how the provider rotates refresh tokens, on a connection that may be lost.
 //!
-//! 1. the connection is in use
+//! 1. the connection is in use, and its session was made with `throw_away`
 //! 2. open its stored pair
 //! 3. refresh it, by the rules of every refresh: lease, commit, and only then release
 //! 4. the refresh token is the same: it never rotates (P0)
@@ -9,8 +9,9 @@
 //!    - refused: refresh once more. That works (P2), or is refused too: the reuse has ended the whole grant (P4)
 //!
 //! The token protocol never sends a refresh token whose successor is stored, since a provider may take it for theft and
-//! end the grant. Here exactly that is tried. So the caller names the connection as a throw-away, uses it nowhere
-//! meanwhile, and deletes it afterwards.
+//! end the grant. Here exactly that is tried. So the connection is marked as a throw-away when its session is made, and
+//! named here again: a wrong id alone must not end a customer's grant. The caller uses it nowhere meanwhile, and deletes
+//! it afterwards.
 
 use shared::domain::connection::refresh::RefreshReason;
 use shared::domain::connection::{Connection, Row};
@@ -32,9 +33,11 @@ const CHECK: &str = "rotation";
 
 const NOT_IN_USE: &str =
     "the connection is not in use: it waits for its confirmation, needs its customer, or is taken away";
+const NOT_THROW_AWAY: &str = "names a connection whose session was not made with `throw_away: true`: the test may end its grant. Make \
+                              such a session, and name the connection that it makes";
 const NO_TIME: &str = "the invocation had too little time";
 
-const CONNECT: &str = "connect a throw-away connection, and ask again with its id";
+const CONNECT: &str = "connect by a session that was made with `throw_away: true`, and ask again with its id";
 const ASK_AGAIN: &str = "let no program use the connection, and ask again in some minutes";
 const ASK_FOR_ONE: &str = "ask WebinarGeek what grants one, perhaps a scope (Scope, WEBINARGEEK_SCOPE): without it every \
                            customer must connect again when the access token ends";
@@ -65,10 +68,13 @@ impl Connections {
         let id = ConnectionId::parse(id).map_err(|error| Problem::field("throw_away", error.to_string()))?;
         tracing::Span::current().record("connection", id.as_str());
         let finding = match self.row(&id).await? {
+            // 1.
+            Row::Connection(connection) if !connection.is_throw_away => {
+                return Err(Problem::field("throw_away", NOT_THROW_AWAY).into());
+            }
             Row::Connection(connection) if connection.state.is_in_use() => {
                 examine(&self.doctor.refreshing, &connection, invocation.deadline).await
             }
-            // 1.
             Row::Connection(_) | Row::Tombstone(_) | Row::Unreadable(_) => Finding::skipped(CHECK, NOT_IN_USE, CONNECT),
         };
         // Also for a caller whose request API Gateway has ended: another try may need another connection.

@@ -97,6 +97,7 @@ impl Story {
             order: Order::from_number(i64::from(self.pairs)),
             session: None,
             awaited: None,
+            is_throw_away: false,
             is_not_refreshed,
             new: pair(self.pairs),
         }

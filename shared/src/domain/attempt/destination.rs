@@ -18,6 +18,8 @@ pub struct Destination {
     pub return_to: Option<ReturnTo>,
     /// The browser carries it to the integrator's product, whose backend confirms connections.
     pub confirmation: Option<Confirmation>,
+    /// Copied from its session: the doctor may try on the grant what may end it.
+    pub throw_away: bool,
 }
 
 impl Destination {
@@ -29,11 +31,12 @@ impl Destination {
         Ok(Self {
             connection_id: ConnectionId::parse(item.string("connection_id")?)
                 .map_err(|_| BadAttribute("connection_id"))?,
-            order: Order::from_number(item.number("order")?),
+            order: Order::of(item, "order")?,
             session: SessionMark::parse(item)?,
             redirect_uri: item.string("redirect_uri")?.to_owned(),
             return_to,
             confirmation: item.optional_string("confirmation")?.map(Confirmation::new),
+            throw_away: item.optional_number("throw_away")?.is_some(),
         })
     }
 
@@ -50,6 +53,7 @@ impl Destination {
         if let Some(confirmation) = &self.confirmation {
             changes.push(Change::Set("confirmation", confirmation.expose().into()));
         }
+        changes.extend(self.throw_away.then_some(Change::Set("throw_away", 1.into())));
         changes
     }
 
@@ -64,6 +68,7 @@ impl Destination {
         append(bytes, Some(&self.redirect_uri));
         append(bytes, self.return_to.as_ref().map(ReturnTo::as_str));
         append(bytes, self.confirmation.as_ref().map(Confirmation::expose));
+        append(bytes, self.throw_away.then_some("throw-away"));
     }
 }
 

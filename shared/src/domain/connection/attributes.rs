@@ -60,6 +60,8 @@ attributes! {
     GRANTED_BY = "granted_by", Removes;
     GRANT_ORDER = "grant_order", Removes;
     CONFIRMED = "confirmed", Removes;
+    /// Present where the grant may be lost: see [`super::Connection::is_throw_away`].
+    THROW_AWAY = "throw_away", Removes;
     ACCOUNT_ID = "account_id", Removes;
     ACCOUNT_COMPANY = "account_company", Removes;
     ACCOUNT_EMAIL = "account_email", Removes;

@@ -20,9 +20,7 @@ pub(super) fn parse(item: &Item) -> Result<Row, BadAttribute> {
     if item.number(a::FORMAT)? != a::FORMAT_VERSION {
         return Err(BadAttribute(a::FORMAT));
     }
-    // These values are not used here. A condition reads the first, an index the second: with another type neither
-    // would work.
-    item.optional_number(a::DISCONNECT_ORDER)?;
+    // Not used here. An index reads it: with another type it would not work.
     item.optional_number(a::SHARD)?;
     match item.string(a::STATUS)? {
         a::CONNECTED => connection(item).map(|connection| Row::Connection(Box::new(connection))),
@@ -33,7 +31,6 @@ pub(super) fn parse(item: &Item) -> Result<Row, BadAttribute> {
 
 fn connection(item: &Item) -> Result<Connection, BadAttribute> {
     let pair_id = PairId::parse(item.bytes(a::PAIR_ID)?).ok_or(BadAttribute(a::PAIR_ID))?;
-    let lifetime = u64::try_from(item.number(a::LIFETIME)?).map_err(|_| BadAttribute(a::LIFETIME))?;
     let not_refreshed = item.optional_number(a::NOT_REFRESHED)?;
     if not_refreshed.is_some_and(|value| ![a::BEGINS, a::REPLACES].contains(&value)) {
         return Err(BadAttribute(a::NOT_REFRESHED));
@@ -41,8 +38,8 @@ fn connection(item: &Item) -> Result<Connection, BadAttribute> {
     Ok(Connection {
         id: id(item)?,
         state: state(item)?,
-        version: item.number(a::VERSION)?,
-        revision: item.number(a::REVISION)?,
+        version: item.count(a::VERSION)?,
+        revision: item.count(a::REVISION)?,
         pair: SealedPair {
             id: pair_id,
             sealed: item.bytes(a::SEALED)?.to_vec(),
@@ -57,18 +54,16 @@ fn connection(item: &Item) -> Result<Connection, BadAttribute> {
         created_at: item.time(a::CREATED_AT)?,
         refreshed_at: item.time(a::REFRESHED_AT)?,
         expires_at: item.time(a::EXPIRES_AT)?,
-        lifetime: Duration::from_secs(lifetime),
+        lifetime: Duration::from_secs(item.count(a::LIFETIME)?.unsigned_abs()),
         refresh_at: item.time(a::REFRESH_AT)?,
         lease: lease(item)?,
         journal: journal(item)?,
         is_quarantined: item.optional_string(a::ATTENTION)? == Some(a::QUARANTINED),
-        granted_by: GrantMark {
-            name: item.string(a::GRANTED_BY)?.to_owned(),
-            order: Order::from_number(item.number(a::GRANT_ORDER)?),
-        },
-        disconnected: item.optional_number(a::DISCONNECT_ORDER)?.map(Order::from_number),
+        granted_by: GrantMark { name: item.string(a::GRANTED_BY)?.to_owned(), order: Order::of(item, a::GRANT_ORDER)? },
+        disconnected: item.optional_count(a::DISCONNECT_ORDER)?.map(Order::from_number),
         session: SessionMark::parse(item)?,
         confirmed: Confirmed::parse(item)?,
+        is_throw_away: item.optional_number(a::THROW_AWAY)?.is_some(),
         account: KnownAccount::parse(item)?,
         waiting: Waiting::parse(item)?,
         revocations: Revocations::parse(item)?,
@@ -82,11 +77,11 @@ fn tombstone(item: &Item) -> Result<Tombstone, BadAttribute> {
     };
     Ok(Tombstone {
         id: id(item)?,
-        version: item.optional_number(a::VERSION)?.unwrap_or(0),
-        revision: item.number(a::REVISION)?,
+        version: item.optional_count(a::VERSION)?.unwrap_or(0),
+        revision: item.count(a::REVISION)?,
         since: item.time(a::VACANT_SINCE)?,
         refresh_at: item.optional_time(a::REFRESH_AT)?,
-        disconnected: item.optional_number(a::DISCONNECT_ORDER)?.map(Order::from_number),
+        disconnected: item.optional_count(a::DISCONNECT_ORDER)?.map(Order::from_number),
         revocation,
         session: SessionMark::parse(item)?,
         waiting: Waiting::parse(item)?,
@@ -116,7 +111,7 @@ fn lease(item: &Item) -> Result<Option<Lease>, BadAttribute> {
 }
 
 fn journal(item: &Item) -> Result<Journal, BadAttribute> {
-    let count = |name| item.optional_number(name).map(|number| number.unwrap_or(0));
+    let count = |name| item.optional_count(name).map(|number| number.unwrap_or(0));
     let reason = match item.optional_string(a::REASON)? {
         None => None,
         Some(text) => Some(FailureClass::parse(text).ok_or(BadAttribute(a::REASON))?),

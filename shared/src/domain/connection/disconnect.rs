@@ -47,7 +47,9 @@ pub fn disconnect(seen: &Row, order: Order, now: Timestamp) -> Option<(Write, Ve
     }
     // Of two requests at once, the earlier one may write last: the higher number stays.
     let order = seen.disconnected().map_or(order, |before| before.max(order));
-    let Added { changes: mut sets, dropped } = seen.revocations()?.add(live.into_iter().chain(waiting));
+    // What came after the disconnect took its number, and before this write, goes with the rest.
+    let taken_away = live.into_iter().chain(waiting).map(|grant| Revocation { order: grant.order.min(order), ..grant });
+    let Added { changes: mut sets, dropped } = seen.revocations()?.add(taken_away);
     sets.extend([
         COUNTED,
         Change::Set(STATUS, VACANT.into()),

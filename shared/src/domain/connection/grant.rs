@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::attributes::{
     BEGINS, CLIENT_ID, CONFIRMED, CONNECTED, CREATED_AT, DATA_KEY, EXPIRES_AT, FORMAT, FORMAT_VERSION, GRANT_ORDER,
     GRANTED_BY, LIFETIME, NOT_REFRESHED, OF_THE_ACCOUNT, OF_THE_PAIR, PAIR_ID, REFRESH_AT, REFRESHABLE, REFRESHED_AT,
-    REPLACES, REVOCATION, SCOPE, SEALED, SHARD, STATUS, TOKEN_TYPE, VACANT_SINCE, VERSION,
+    REPLACES, REVOCATION, SCOPE, SEALED, SHARD, STATUS, THROW_AWAY, TOKEN_TYPE, VACANT_SINCE, VERSION,
 };
 use super::revision::{counted, is_as_seen};
 use super::revocation::{Added, Revocation};
@@ -49,6 +49,8 @@ pub struct NewGrant {
     /// Set where the integrator's backend has to confirm it.
     #[serde(deserialize_with = "Option::deserialize")]
     pub awaited: Option<Awaited>,
+    /// Whether it may be lost: see [`Connection::is_throw_away`].
+    pub is_throw_away: bool,
     /// The pair has no access token yet: it was imported.
     pub is_not_refreshed: bool,
     pub new: NewPair,
@@ -162,6 +164,8 @@ impl NewGrant {
             Change::Remove(VACANT_SINCE),
             Change::Remove(REVOCATION),
         ];
+        let may_be_lost = self.is_throw_away;
+        changes.push(if may_be_lost { Change::Set(THROW_AWAY, 1.into()) } else { Change::Remove(THROW_AWAY) });
         if self.new.scope.is_none() {
             // The scope of the replaced grant would be wrong.
             changes.push(Change::Remove(SCOPE));

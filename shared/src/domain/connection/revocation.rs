@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::attributes::{FORMAT_VERSION, REFRESH_AT, REVOCATION, REVOKE};
+use super::attributes::{FORMAT_VERSION, REVOCATION, REVOKE};
 use super::disconnect::RevocationOutcome;
 use super::revision::{COUNTED, is_as_seen};
 use super::{Connection, Row, SealedPair, schedule};
 use crate::domain::item::{BadAttribute, Item};
+use crate::domain::order::Order;
 use crate::domain::time::Timestamp;
 use crate::domain::token_pair::PairId;
 use crate::domain::write::{Change, Write, WriteName};
@@ -30,6 +31,8 @@ const LONGEST_BACKOFF: Duration = Duration::from_secs(900);
 pub struct Revocation {
     pub(super) format: i64,
     pub pair: SealedPair,
+    /// Of the grant.
+    pub order: Order,
     /// Whose account it is for, if known.
     #[serde(deserialize_with = "Option::deserialize")]
     pub account_id: Option<String>,
@@ -62,14 +65,14 @@ pub(super) struct Added {
 }
 
 impl Revocation {
-    pub fn new(pair: SealedPair, account_id: Option<String>, now: Timestamp) -> Self {
-        Self { format: FORMAT_VERSION, pair, account_id, since: now, next_try_at: now, tries: 0 }
+    pub fn new(pair: SealedPair, order: Order, account_id: Option<String>, now: Timestamp) -> Self {
+        Self { format: FORMAT_VERSION, pair, order, account_id, since: now, next_try_at: now, tries: 0 }
     }
 
     /// The live pair of a connection that is replaced or taken away.
     pub fn of(connection: &Connection, now: Timestamp) -> Self {
         let account_id = connection.account.as_ref().map(|known| known.account.id.clone());
-        Self::new(connection.pair.clone(), account_id, now)
+        Self::new(connection.pair.clone(), connection.granted_by.order, account_id, now)
     }
 
     fn parse(text: &str) -> Option<Self> {
@@ -118,6 +121,10 @@ impl Revocations {
         self.0.iter().flatten()
     }
 
+    fn without(&self, pair: PairId) -> impl Iterator<Item = &Revocation> {
+        self.iter().filter(move |revocation| revocation.pair.id != pair)
+    }
+
     pub fn contains(&self, pair: PairId) -> bool {
         self.iter().any(|revocation| revocation.pair.id == pair)
     }
@@ -127,7 +134,8 @@ impl Revocations {
         let mut slots = self.0.clone();
         let mut added = Added { changes: Vec::new(), dropped: Vec::new() };
         for grant in grants {
-            let oldest = slots.iter().zip(0..).min_by_key(|(slot, _)| slot.as_ref().map(|grant| grant.since));
+            let oldest =
+                slots.iter().zip(0..).min_by_key(|(slot, _)| slot.as_ref().map(|grant| (grant.order, grant.since)));
             let index: usize = oldest.map_or(0, |(_, index)| index);
             added.changes.push(Change::Set(REVOKE[index], grant.text().into()));
             added.dropped.extend(slots[index].replace(grant).map(|dropped| dropped.pair.id));
@@ -156,9 +164,7 @@ pub fn claim(row: &Row, revocation: &Revocation, now: Timestamp) -> Option<(Writ
     let slot = row.revocations()?.slot(revocation)?;
     let claimed = revocation.claimed(now);
     let mut changes = vec![Change::Set(slot, claimed.text().into()), COUNTED];
-    if matches!(row, Row::Tombstone(_)) {
-        changes.push(Change::Set(REFRESH_AT, claimed.next_try_at.into()));
-    }
+    changes.extend(schedule::looks_again(row, row.revocations()?.without(revocation.pair.id).chain([&claimed])));
     // This also proves that no other worker has it, and that its customer has not come back: this must not overwrite
     // the time of a live connection's next refresh.
     let clauses = vec![is_as_seen(Some(row))];
@@ -168,9 +174,13 @@ pub fn claim(row: &Row, revocation: &Revocation, now: Timestamp) -> Option<(Writ
 /// Takes a grant off the list.
 pub fn remove(row: &Row, pair: PairId, outcome: RevocationOutcome) -> Option<Write> {
     let list = row.revocations()?;
-    let slot = list.slot(list.iter().find(|revocation| revocation.pair.id == pair)?)?;
+    let grant = list.iter().find(|grant| grant.pair.id == pair)?;
+    let slot = list.slot(grant)?;
     let mut changes = vec![Change::Remove(slot), COUNTED];
+    changes.extend(schedule::looks_again(row, list.without(pair)));
+    // How a disconnect ended is not said by a grant that came after it, and was never confirmed.
     if let Row::Tombstone(tombstone) = row
+        && tombstone.disconnected.is_some_and(|disconnected| grant.order <= disconnected)
         && tombstone.revocation != Some(RevocationOutcome::Failed)
     {
         changes.push(Change::Set(REVOCATION, outcome.as_str().into()));

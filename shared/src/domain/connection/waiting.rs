@@ -16,7 +16,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::attributes::{
-    ACCOUNT_ALSO, CONFIRMED, FORMAT, FORMAT_VERSION, OF_THE_ACCOUNT, OF_THE_WAITING, STATUS, VACANT, VACANT_SINCE,
+    ACCOUNT_ALSO, CONFIRMED, FORMAT, FORMAT_VERSION, ID, OF_THE_ACCOUNT, OF_THE_WAITING, STATUS, VACANT, VACANT_SINCE,
     WAITING, WAITING_ACCOUNT, WAITING_HASH, WAITING_ID, WAITING_UNTIL,
 };
 use super::grant::{NewGrant, replace, version_of};
@@ -95,7 +95,9 @@ impl Waiting {
         let id = PairId::parse(id).ok_or(BadAttribute(WAITING_ID))?;
         let stored: Option<Stored> = serde_json::from_str(item.string(WAITING)?).ok();
         let grant = stored.filter(|stored| stored.format == FORMAT_VERSION).map(|stored| stored.grant);
-        let grant = grant.filter(|grant| grant.new.pair.id == id).ok_or(BadAttribute(WAITING))?;
+        let row = item.string(ID)?;
+        let is_of_this_row = |grant: &NewGrant| grant.new.pair.id == id && grant.id.as_str() == row;
+        let grant = grant.filter(is_of_this_row).ok_or(BadAttribute(WAITING))?;
         let account = match item.optional_string(WAITING_ACCOUNT)? {
             None => None,
             Some(text) => Some(serde_json::from_str(text).map_err(|_| BadAttribute(WAITING_ACCOUNT))?),
@@ -125,7 +127,7 @@ impl Waiting {
 
     pub(super) fn revocation(&self, now: Timestamp) -> Revocation {
         let account_id = self.account.as_ref().map(|account| account.id.clone());
-        Revocation::new(self.grant.new.pair.clone(), account_id, now)
+        Revocation::new(self.grant.new.pair.clone(), self.grant.order, account_id, now)
     }
 }
 
@@ -151,7 +153,9 @@ pub fn await_confirmation(
         Change::Remove(WAITING_ACCOUNT),
     ];
     changes.extend(grant.session.iter().flat_map(SessionMark::changes));
-    changes.extend(schedule::enter(seen, now));
+    let replaced = seen.and_then(Row::waiting);
+    // What it replaces is to be revoked at once.
+    changes.extend(schedule::enter(seen, if replaced.is_some() { now } else { awaited.until }));
     if seen.and_then(Row::live).is_none() {
         changes.extend([
             Change::Set(FORMAT, FORMAT_VERSION.into()),
@@ -160,7 +164,7 @@ pub fn await_confirmation(
         ]);
     }
     let mut dropped = Vec::new();
-    if let (Some(waiting), Some(revocations)) = (seen.and_then(Row::waiting), seen.and_then(Row::revocations)) {
+    if let (Some(waiting), Some(revocations)) = (replaced, seen.and_then(Row::revocations)) {
         let added: Added = revocations.add([waiting.revocation(now)]);
         changes.extend(added.changes);
         dropped = added.dropped;

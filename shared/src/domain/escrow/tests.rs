@@ -43,6 +43,7 @@ fn grant() -> NewGrant {
         order: Order::from_number(1_800_000_000_001),
         session: Some(SessionMark { id: session, order: Order::from_number(1_800_000_000_000) }),
         awaited: Some(Awaited::new(&Confirmation::new("confirmation"), now())),
+        is_throw_away: true,
         is_not_refreshed: false,
         new: new(),
     }
@@ -54,7 +55,7 @@ fn all() -> [Escrowed; 2] {
         id: id(),
         predecessor: PairId::new([2; 16]),
         version: 7,
-        granted_by: "attempt".to_owned(),
+        granted_by: GrantMark { name: "attempt".to_owned(), order: Order::from_number(1_800_000_000_001) },
         account_id: Some("1".to_owned()),
         new: new(),
     };
@@ -112,6 +113,7 @@ fn a_message_becomes_the_same_write_again() {
     let bare = NewGrant {
         session: None,
         awaited: None,
+        is_throw_away: false,
         is_not_refreshed: true,
         new: NewPair { scope: None, has_refresh_token: false, ..new() },
         ..grant()

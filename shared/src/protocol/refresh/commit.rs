@@ -54,7 +54,7 @@ impl Refreshing {
             id: old.id.clone(),
             predecessor: old.pair.id,
             version: old.version + 1,
-            granted_by: old.granted_by.name.clone(),
+            granted_by: old.granted_by.clone(),
             account_id: old.account.as_ref().map(|known| known.account.id.clone()),
             new,
         };
@@ -103,7 +103,7 @@ impl Refreshing {
                 Ok(CommitOutcome::Stored(stored))
             }
             // Another worker refreshed the same grant: our pair is left to expire, as its predecessor is.
-            Some(Row::Connection(stored)) if stored.granted_by.name == refreshed.granted_by => {
+            Some(Row::Connection(stored)) if stored.granted_by == refreshed.granted_by => {
                 Ok(CommitOutcome::Superseded(stored))
             }
             Some(Row::Connection(stored)) => {
@@ -123,8 +123,8 @@ impl Refreshing {
     }
 
     async fn leave_to_revoke(&self, refreshed: &RefreshedPair, row: Option<Row>) -> Result<(), StoreError> {
-        let RefreshedPair { account_id, new, .. } = refreshed;
-        let left = Revocation::new(new.pair.clone(), account_id.clone(), self.clock.now());
+        let RefreshedPair { account_id, new, granted_by, .. } = refreshed;
+        let left = Revocation::new(new.pair.clone(), granted_by.order, account_id.clone(), self.clock.now());
         self.revoking.list.add(left, row).await
     }
 

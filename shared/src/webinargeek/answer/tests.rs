@@ -86,7 +86,6 @@ fn tokens_beside_an_error_are_a_grant_and_tokens_that_cannot_be_read_are_an_unkn
         b"{\"access_token\":\"a\",\"refresh_token\":\"r\xff\"}",
         br#"{"access_token":"a","refresh_token":"\ud800"}"#,
         br#"{"error":["invalid_grant"]}"#,
-        br#"{"ok":false}"#,
         br#"{"error":"invalid_grant""#,
     ] {
         let answer = read(200, body);
@@ -134,4 +133,14 @@ fn a_byte_that_is_not_utf_8_mends_no_structure() {
 fn the_providers_own_words_stay_out_of_our_errors() {
     let error = read(400, r#"{"error":"canary-1","error_description":"canary-2"}"#).unwrap_err();
     assert!(!error.to_string().contains("canary"), "{error}");
+}
+
+/// A refusal in another dress has an `error`. Such an answer says neither that it has rotated nor that it
+/// has not: taken for a refusal, a pair that was rotated could be lost, and taken for an unknown outcome, the token is
+/// sent once more.
+#[test]
+fn a_success_without_tokens_and_without_an_error_stays_an_unknown_outcome_whatever_else_it_says() {
+    for body in [r#"{"ok":false}"#, r#"{"success":false,"message":"expired"}"#, r#"{"status":"error"}"#] {
+        assert!(matches!(read(200, body), Err(ProviderError::Unknown(_))), "{body}");
+    }
 }

@@ -75,6 +75,7 @@ impl Scenario {
                 return_to: ReturnTo::stored(RETURN_TO).filter(|_| confirm),
                 confirm_page: false,
                 confirm,
+                throw_away: false,
                 status: SessionStatus::Pending,
                 is_confirmed: false,
                 order,

@@ -8,9 +8,9 @@ use callback::Callback;
 use maintenance::Maintenance;
 use refresh::Refresh;
 use shared::config::AuthorizationEndpoint;
-use shared::domain::connection::SealedPair;
 use shared::domain::connection::grant::{NewGrant, NewPair, connect};
 use shared::domain::connection::refresh::{self as writes, LONGEST_INVOCATION};
+use shared::domain::connection::{GrantMark, SealedPair};
 use shared::domain::connection_id::ConnectionId;
 use shared::domain::escrow::{Escrowed, RefreshedPair};
 use shared::domain::failure_class::FailureClass;
@@ -240,6 +240,7 @@ impl Scenario {
             order: Order::at(now),
             session: None,
             awaited: None,
+            is_throw_away: false,
             is_not_refreshed: false,
             new: new_pair(pair_id, response),
         };
@@ -259,7 +260,7 @@ impl Scenario {
             predecessor: PairId::new(pair_id),
             version: 2,
             account_id: None,
-            granted_by: format!("beginning of {id}"),
+            granted_by: GrantMark { name: new.name.clone(), order: new.order },
             new: late,
         }));
         let lag = world.count_lag();

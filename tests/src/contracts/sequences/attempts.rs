@@ -93,6 +93,7 @@ impl Journey {
             redirect_uri: "https://connect.example.com/callback".to_owned(),
             return_to: None,
             session: random.percent(50).then(|| self.session(random).mark()),
+            throw_away: random.percent(30),
             confirmation: random.percent(30).then(|| Confirmation::new("confirmation")),
         };
         let verifier = random.percent(50).then(|| pkce::code_verifier([random.below(256) as u8; 32]));
@@ -107,6 +108,7 @@ impl Journey {
             return_to: None,
             confirm_page: random.percent(50),
             confirm: random.percent(30),
+            throw_away: random.percent(30),
             status: SessionStatus::Pending,
             is_confirmed: false,
             order: order(random),

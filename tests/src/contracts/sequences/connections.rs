@@ -248,6 +248,7 @@ fn grant(random: &mut Random, id: &ConnectionId) -> NewGrant {
         order: order(random),
         session: random.percent(50).then(|| session(random)),
         awaited: random.percent(30).then(|| awaited(random)),
+        is_throw_away: random.percent(20),
         is_not_refreshed: random.percent(20),
         new: new(random),
     }
@@ -270,7 +271,7 @@ fn settlement(random: &mut Random) -> Settlement {
 
 fn to_revoke(random: &mut Random) -> Revocation {
     let account_id = random.percent(50).then(|| random.pick(&["1", "2"]).to_owned());
-    Revocation::new(sealed(random), account_id, time(random))
+    Revocation::new(sealed(random), order(random), account_id, time(random))
 }
 
 /// One that is in the row's list.

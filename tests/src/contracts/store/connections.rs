@@ -69,6 +69,7 @@ fn grant(byte: u8, session: Option<SessionMark>) -> NewGrant {
         order: Order::from_number(6),
         session,
         awaited: None,
+        is_throw_away: byte % 2 == 1,
         is_not_refreshed: false,
         new: new(byte, Some("read")),
     }
@@ -131,7 +132,7 @@ fn full() -> Item {
 }
 
 fn to_revoke(byte: u8) -> Revocation {
-    Revocation::new(new(byte, None).pair, Some("1".to_owned()), at(i64::from(byte)))
+    Revocation::new(new(byte, None).pair, Order::from_number(1), Some("1".to_owned()), at(i64::from(byte)))
 }
 
 /// One row of each possible kind.

@@ -125,6 +125,7 @@ pub(super) fn session() -> Session {
         return_to: None,
         confirm_page: true,
         confirm: true,
+        throw_away: true,
         status: SessionStatus::Pending,
         is_confirmed: false,
         order: Order::from_number(5),
@@ -142,6 +143,7 @@ pub(super) fn attempt() -> Attempt {
         redirect_uri: "https://connect.example.com/callback".to_owned(),
         return_to: None,
         session: Some(session().mark()),
+        throw_away: true,
         confirmation: Some(confirmation()),
     };
     Attempt::new(state_hash, &cookie, destination, Some(pkce::code_verifier([5; 32])), [at(0), at(600)])

@@ -36,7 +36,11 @@ pub(super) fn connection() -> Item {
     };
     becomes(&|_| connect(&grant(1), None, EVERY, now()).0);
     for byte in 10..18 {
-        becomes(&|seen| revocation::add(seen.unwrap(), Revocation::new(pair(byte), None, now()), now()).unwrap().0);
+        becomes(&|seen| {
+            revocation::add(seen.unwrap(), Revocation::new(pair(byte), Order::from_number(1), None, now()), now())
+                .unwrap()
+                .0
+        });
     }
     becomes(&|seen| await_confirmation(&grant(2), &awaited(), seen, now()).0);
     becomes(&|_| identify_waiting(&id(), pair(2).id, &account()));
@@ -104,6 +108,7 @@ fn grant(byte: u8) -> NewGrant {
         order: Order::from_number(i64::from(byte)),
         session: Some(SessionMark { id: id_of_session, order: Order::from_number(i64::from(byte)) }),
         awaited: None,
+        is_throw_away: true,
         is_not_refreshed: false,
         new: NewPair {
             pair: pair(byte),

@@ -27,12 +27,13 @@ pub(super) struct Odd {
 }
 
 /// Attributes that a live row may lack while it has all others.
-const MAY_BE_MISSING: [&str; 19] = [
+const MAY_BE_MISSING: [&str; 20] = [
     a::SHARD,
     a::ATTENTION,
     a::SCOPE,
     a::NOT_REFRESHED,
     a::CONFIRMED,
+    a::THROW_AWAY,
     a::ACCOUNT_COMPANY,
     a::ACCOUNT_EMAIL,
     a::ACCOUNT_ALSO,
@@ -47,6 +48,20 @@ const MAY_BE_MISSING: [&str; 19] = [
     a::DISCONNECT_ORDER,
     a::REVOKE[0],
     a::REVOKE[7],
+];
+
+/// What is counted up, or compared as if it was: below zero it is never written, and above its limit it could not be
+/// counted any more.
+const COUNTED: [&str; 9] = [
+    a::VERSION,
+    a::REVISION,
+    a::GRANT_ORDER,
+    a::SESSION_ORDER,
+    a::DISCONNECT_ORDER,
+    a::LIFETIME,
+    a::LEASES,
+    a::ANSWERED,
+    a::FAILURES,
 ];
 
 pub(super) fn rows() -> Vec<Odd> {
@@ -122,7 +137,9 @@ fn of_another_value(attribute: &str, stored: &AttributeValue) -> Vec<AttributeVa
     let text = |text: &str| AttributeValue::S(text.to_owned());
     match (attribute, stored) {
         (a::FORMAT, _) => ["0", "2", "-1"].map(|number| AttributeValue::N(number.to_owned())).to_vec(),
-        (a::LIFETIME, _) => vec![AttributeValue::N("-1".to_owned())],
+        (counted, _) if COUNTED.contains(&counted) => {
+            [-1, i64::MIN, i64::MAX].map(|number| AttributeValue::N(number.to_string())).to_vec()
+        }
         (a::PAIR_ID | a::WAITING_ID, _) => {
             [vec![], vec![7; 15], vec![7; 17]].map(|id| AttributeValue::B(Blob::new(id))).to_vec()
         }
@@ -130,18 +147,25 @@ fn of_another_value(attribute: &str, stored: &AttributeValue) -> Vec<AttributeVa
             vec![text(""), text("odd"), text("Connected")]
         }
         (a::CONFIRMED, _) => ["", "hash", "session/hash"].map(text).to_vec(),
-        (_, AttributeValue::S(json)) if json.starts_with('{') => vec![
-            text(""),
-            text("odd"),
-            text("{}"),
-            text("[]"),
-            text(&json.replacen("\"format\":1", "\"format\":2", 1)),
-            text(&json.replacen('{', "{\"more\":1,", 1)),
-            text(&json[..json.len() - 1]),
-        ]
-        .into_iter()
-        .filter(|odd| odd != stored)
-        .collect(),
+        (a::WAITING, AttributeValue::S(json)) => {
+            let of_another_row = json.replacen("\"id\":\"t\"", "\"id\":\"another\"", 1);
+            of_another_text(json).into_iter().chain([text(&of_another_row)]).collect()
+        }
+        (_, AttributeValue::S(json)) if json.starts_with('{') => of_another_text(json),
         _ => Vec::new(),
     }
+}
+
+/// Of an object that is stored as JSON.
+fn of_another_text(json: &str) -> Vec<AttributeValue> {
+    let odd = [
+        "",
+        "odd",
+        "{}",
+        "[]",
+        &json.replacen("\"format\":1", "\"format\":2", 1),
+        &json.replacen('{', "{\"more\":1,", 1),
+        &json[..json.len() - 1],
+    ];
+    odd.into_iter().filter(|odd| *odd != json).map(|odd| AttributeValue::S(odd.to_owned())).collect()
 }
