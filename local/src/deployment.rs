@@ -37,17 +37,20 @@ impl Deployment {
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
     ) -> Result<Self, ConfigError> {
-        let (authorizing, calling_back, refreshing, mut connecting, maintaining) = Environment::read(lookup, |env| {
-            (
-                authorize::Settings::read(env),
-                callback::Settings::read(env),
-                RefreshSettings::read(env),
-                connections::Settings::read(env),
-                maintenance::Settings::read(env),
-            )
-        })?;
+        let (mut authorizing, mut calling_back, refreshing, mut connecting, maintaining) =
+            Environment::read(lookup, |env| {
+                (
+                    authorize::Settings::read(env),
+                    callback::Settings::read(env),
+                    RefreshSettings::read(env),
+                    connections::Settings::read(env),
+                    maintenance::Settings::read(env),
+                )
+            })?;
         if lookup("RETURN_TO_ORIGINS").is_none_or(|text| text.is_empty()) {
             connecting.return_to_origins = ReturnToOrigins::AnyLoopback;
+            authorizing.ways_back.return_to_origins = ReturnToOrigins::AnyLoopback;
+            calling_back.ways_back.return_to_origins = ReturnToOrigins::AnyLoopback;
         }
         let attempts = clients.attempts(&authorizing.attempts_table);
         let connections = clients.connections(&refreshing.connections_table);
@@ -99,6 +102,7 @@ impl Deployment {
             },
             callback: Callback {
                 deployment: calling_back.deployment(),
+                ways_back: calling_back.ways_back,
                 attempt_reads: attempts.clone(),
                 attempts,
                 connections: connections.clone(),

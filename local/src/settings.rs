@@ -51,7 +51,8 @@ impl Settings {
                 0
             });
             // The functions read them again; here, so that every problem is reported at once.
-            env.return_to_origins();
+            env.ways_back();
+            env.consent_time();
             env.switch("INSTALL_LINK", true);
             if !is_simulated {
                 env.authorization_endpoint();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use url::Url;
 
-use crate::domain::return_to::{ReturnToOrigins, is_loopback};
+use crate::domain::return_to::{ReturnToOrigins, WaysBack, is_loopback};
 use crate::protocol::Deployment;
 
 const AUTHORIZE_URL: &str = "https://app.webinargeek.com/oauth/authorize";
@@ -178,6 +178,25 @@ impl<'a> Environment<'a> {
             }
         }
         ReturnToOrigins::These(origins)
+    }
+
+    /// Where the pages of a journey may lead.
+    pub fn ways_back(&mut self) -> WaysBack {
+        let home = self.optional("APPLICATION_HOME").map(|_| self.url("APPLICATION_HOME", ""));
+        WaysBack { return_to_origins: self.return_to_origins(), application_home: home }
+    }
+
+    /// How long a customer may take at the provider's consent page.
+    pub fn consent_time(&mut self) -> Duration {
+        let minutes = match self.optional("CONSENT_MINUTES").map(|text| text.parse()) {
+            None => 30,
+            Some(Ok(minutes)) if (5..=60).contains(&minutes) => minutes,
+            Some(_) => {
+                self.problem("CONSENT_MINUTES", "must be a number of minutes between 5 and 60");
+                30
+            }
+        };
+        Duration::from_secs(minutes * 60)
     }
 
     pub fn stack(&mut self) -> String {

@@ -26,6 +26,8 @@ pub const METRICS: &[Metric] = &[
     Metric { name: "least_remaining_seconds", unit: "Seconds", by: &[] },
     // Of a run that has not done all its work.
     Metric { name: "unfinished_runs", unit: "Count", by: &[] },
+    // Of a journey that returns without a code, by the name of the error.
+    Metric { name: "authorization_errors", unit: "Count", by: &["reported"] },
     // Of one connection, from every function that finds the failure.
     Metric { name: "failures", unit: "Count", by: &["class", "cause"] },
     Metric { name: "reauthorizations_needed", unit: "Count", by: &[] },

@@ -20,6 +20,11 @@ impl<'a> Browser<'a> {
         Self { world, cookies: Mutex::default() }
     }
 
+    /// The same browser, at another deployment of the same origin.
+    pub fn on<'b>(&self, world: &'b World) -> Browser<'b> {
+        Browser { world, cookies: Mutex::new(self.cookies.lock().unwrap().clone()) }
+    }
+
     pub async fn get(&self, url: &str) -> Response {
         self.send(Method::GET, url, &[]).await
     }

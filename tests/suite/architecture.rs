@@ -223,6 +223,8 @@ fn secrets_are_exposed_in_few_places() {
             "functions/connections/src/sessions.rs",
             "functions/token/src/lib.rs",
             "shared/src/domain/attempt.rs",
+            "shared/src/domain/attempt/binding.rs",
+            "shared/src/domain/attempt/destination.rs",
             "shared/src/domain/attempt/writes.rs",
             "shared/src/domain/connection/waiting.rs",
             "shared/src/domain/pkce.rs",

@@ -53,7 +53,7 @@ async fn the_cookie_cannot_be_planted_read_or_sent_elsewhere() {
     let sent = world.browser().get(session.text("url")).await;
     let cookie = sent.headers()["set-cookie"].to_str().unwrap();
     assert!(cookie.starts_with("__Host-wg_"), "{cookie}");
-    for attribute in ["; Secure", "; HttpOnly", "; SameSite=Lax", "; Path=/", "; Max-Age=600"] {
+    for attribute in ["; Secure", "; HttpOnly", "; SameSite=Lax", "; Path=/", "; Max-Age="] {
         assert!(cookie.contains(attribute), "{cookie}");
     }
     assert!(!cookie.contains("Domain"), "{cookie}");

@@ -128,13 +128,13 @@ async fn an_unknown_state_never_redirects() {
 }
 
 #[tokio::test]
-async fn an_attempt_expires_after_ten_minutes_whether_or_not_its_row_is_deleted() {
+async fn an_attempt_expires_after_half_an_hour_whether_or_not_its_row_is_deleted() {
     let world = World::new().await;
     let browser = world.browser();
     let callback = browser.to_callback("/authorize").await;
     let session = world.session(json!({ "return_to": "https://app.example.com/" })).await;
     let with_return_to = browser.to_callback(session.text("url")).await;
-    world.clock.advance(600);
+    world.clock.advance(1800);
     for callback in [callback, with_return_to] {
         let answer = browser.get(&callback).await;
         assert_eq!(answer.status(), StatusCode::BAD_REQUEST, "an expired state never redirects");
@@ -188,8 +188,6 @@ async fn an_error_of_the_provider_is_shown_with_a_reference_and_none_of_its_word
     assert!(first.body().contains("did not answer as expected"));
     assert!(first.body().contains("Reference: request-"), "{}", first.body());
     assert!(!first.body().contains("canary") && !first.body().contains("evil"), "{}", first.body());
-    let again = browser.get(&callback).await;
-    assert_eq!(again.body(), first.body(), "the same reference on a reload");
 }
 
 #[tokio::test]
@@ -230,7 +228,8 @@ async fn a_failed_journey_with_return_to_goes_there() {
     world.fault(json!({ "answer": "html" }));
     let session = world.session(json!({ "connection_id": "t", "return_to": "https://app.example.com/" })).await;
     let ended = world.browser().journey(session.text("url"), "approve").await;
-    assert_eq!(location(&ended), "https://app.example.com/?connection_id=t&status=failed");
+    let reference = location(&ended).split_once("&reference=request-").unwrap().0.to_owned();
+    assert_eq!(reference, "https://app.example.com/?connection_id=t&status=failed");
 }
 
 #[tokio::test]

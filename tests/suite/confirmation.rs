@@ -217,13 +217,13 @@ async fn a_session_whose_approval_was_overtaken_or_taken_away_says_so() {
     let world = World::new().await;
     let (first, _) = journey(&world, "t", "approve").await;
     let second = journey(&world, "t", "approve").await;
-    assert_eq!(session_status(&world, &first).await, says("failed", json!("superseded")));
+    assert_eq!(session_status(&world, &first).await, says("failed", json!("exists")));
     confirm_with(&world, &second).await;
-    assert_eq!(session_status(&world, &first).await, says("failed", json!("superseded")));
+    assert_eq!(session_status(&world, &first).await, says("failed", json!("exists")));
 
     let (third, _) = journey(&world, "t", "approve").await;
     world.connect("t").await;
-    assert_eq!(session_status(&world, &third).await, says("failed", json!("superseded")), "a later grant is live");
+    assert_eq!(session_status(&world, &third).await, says("failed", json!("exists")), "a later grant is live");
 
     let (fourth, _) = journey(&world, "u", "approve").await;
     world.json(Method::DELETE, "/v1/connections/u", None).await;

@@ -26,6 +26,7 @@ mod grants;
 mod handed_out;
 mod import;
 mod journey;
+mod journey_ends;
 mod laptop;
 mod late_pair;
 mod list;

@@ -127,7 +127,7 @@ fn an_answer_that_is_not_described_fails() {
     let path = "/v1/connect-sessions/x";
     let id = "mVmNr5xYdJ0m1cQyqPzv0t6sN0X2Vb6m4j7oYw1aKcE";
     let session = |status: &str| {
-        let body = json!({ "session_id": id, "connection_id": "t", "status": status, "reason": null, "expires_at": "2027-01-15T08:01:00Z" });
+        let body = json!({ "session_id": id, "connection_id": "t", "status": status, "reason": null, "reference": null, "expires_at": "2027-01-15T08:01:00Z" });
         let mut response = Response::new(body.to_string());
         response.headers_mut().insert("content-type", "application/json".parse().unwrap());
         response.headers_mut().insert("cache-control", "no-store".parse().unwrap());

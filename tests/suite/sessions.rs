@@ -73,7 +73,7 @@ async fn of_two_browsers_with_one_link_one_connects_and_the_session_stays_comple
 }
 
 #[tokio::test]
-async fn a_journey_that_an_import_has_overtaken_is_superseded() {
+async fn a_journey_that_an_import_has_overtaken_says_that_a_connection_exists() {
     let world = World::new().await;
     world.connect("source").await;
     let source = world.stored("source").await.unwrap();
@@ -86,7 +86,7 @@ async fn a_journey_that_an_import_has_overtaken_is_superseded() {
     assert!(imported.status.is_success(), "{imported:?}");
     let page = browser.get(&callback).await;
     assert_ne!(page.status(), StatusCode::OK, "{}", page.body());
-    assert_eq!(ended(&world, &session).await, failed("superseded"));
+    assert_eq!(ended(&world, &session).await, failed("exists"));
 }
 
 #[tokio::test]
@@ -111,7 +111,7 @@ async fn what_the_provider_or_the_customer_has_ended_may_be_tried_again_with_the
     world.browser().journey(session.text("url"), "approve").await;
     assert_eq!(ended(&world, &session).await, failed("provider"));
     world.browser().journey(session.text("url"), "deny").await;
-    assert_eq!(ended(&world, &session).await, ("denied".to_owned(), json!(null)), "the last one counts");
+    assert_eq!(ended(&world, &session).await, ("denied".to_owned(), json!("denied")), "the last one counts");
     world.browser().journey(session.text("url"), "approve").await;
     assert_eq!(ended(&world, &session).await, completed());
 }

@@ -64,6 +64,7 @@ fn is_of_a_connection(name: WriteName) -> bool {
         | WriteName::ReapTombstone
         | WriteName::ReapConnection => true,
         WriteName::BeginAttempt
+        | WriteName::NoteFailure
         | WriteName::TakeAttempt
         | WriteName::GiveAttemptBack
         | WriteName::EndAttempt

@@ -8,25 +8,26 @@
 //! 5. redirect to WebinarGeek, with the cookie that binds the attempt to this browser
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
-use http::header::ALLOW;
-use http::{Method, StatusCode};
+use http::Method;
 use shared::config::{AuthorizationEndpoint, Environment};
-use shared::domain::attempt::writes::{ATTEMPT_LIFETIME, begin};
-use shared::domain::attempt::{Attempt, Binding, CookieName, Phase, StateHash};
+use shared::domain::attempt::writes::{KEPT_AFTER_EXPIRY, begin};
+use shared::domain::attempt::{Attempt, Cookie, CookieName, Destination, StateHash};
 use shared::domain::connection_id::ConnectionId;
 use shared::domain::order::Order;
+use shared::domain::return_to::WaysBack;
 use shared::domain::secret::{Confirmation, SessionToken, State};
 use shared::domain::session::{Session, SessionId, SessionStatus};
 use shared::domain::write::Written;
 use shared::domain::{digest, pkce};
-use shared::failure::FailureClass;
 use shared::http::fetch_metadata::{is_by_no_person, is_from_own_page};
-use shared::http::page::{Action, Page};
 use shared::http::query::{Query, Repeated};
 use shared::http::{Endpoint, Invocation, Request, Response, cookie, reply};
 use shared::ports::{Clock, Entropy, ReadAttempts, StoreError, WriteAttempts};
+
+mod pages;
 
 pub struct Settings {
     /// The name of the deployment in its log and metrics.
@@ -39,6 +40,9 @@ pub struct Settings {
     pub display_name: Option<String>,
     /// Whether a customer may start without a session.
     pub install_link: bool,
+    /// How long a customer may take at the provider's consent page.
+    pub consent_time: Duration,
+    pub ways_back: WaysBack,
 }
 
 impl Settings {
@@ -50,6 +54,8 @@ impl Settings {
             public_origin: env.origin("PUBLIC_ORIGIN"),
             display_name: env.optional("DISPLAY_NAME"),
             install_link: env.switch("INSTALL_LINK", false),
+            consent_time: env.consent_time(),
+            ways_back: env.ways_back(),
         }
     }
 }
@@ -71,10 +77,12 @@ pub enum AuthorizeError {
     ByNoPerson,
     #[error(transparent)]
     Repeated(#[from] Repeated),
-    #[error("there is no such session, or its link has expired")]
+    #[error("there is no such session")]
     UnknownSession,
+    #[error("the session's link has expired")]
+    SessionExpired(Box<Session>),
     #[error("the session has already made a connection")]
-    SessionUsed,
+    SessionUsed(Box<Session>),
     #[error("there is no session, and the install link is off")]
     InstallLinkOff,
     #[error("the form was sent from another site")]
@@ -86,7 +94,8 @@ pub enum AuthorizeError {
 #[async_trait]
 impl Endpoint for Authorize {
     async fn handle(&self, request: Request, invocation: &Invocation) -> Response {
-        self.journey(&request, invocation).await.unwrap_or_else(|error| answer(&error, &invocation.request_id))
+        let answered = self.journey(&request, invocation).await;
+        answered.unwrap_or_else(|error| pages::failed(&error, &self.settings.ways_back, &invocation.request_id))
     }
 }
 
@@ -125,7 +134,7 @@ impl Authorize {
             }
         } else if *request.method() == Method::HEAD || session.as_ref().is_none_or(|session| session.confirm_page) {
             // HEAD is safe (RFC 9110 section 9.2.1): what checks a link starts no journey.
-            return Ok(self.confirmation(query.once("session")?));
+            return Ok(pages::confirmation(self.settings.display_name.as_deref(), query.once("session")?));
         }
 
         // 4.
@@ -146,11 +155,13 @@ impl Authorize {
         let state = State::new(digest::base64url(self.entropy.bytes::<32>()));
         let state_hash = StateHash::of(&state).expect("a state of ours is one");
         let https = origin.starts_with("https:");
-        let cookie_name = CookieName::new(&state_hash, https);
-        let cookie_value = cookie::new_value(self.entropy.bytes(), began_at);
-        let attempt = Attempt {
-            binding: Binding::new(&cookie_name, &cookie_value),
-            code_verifier: self.settings.authorization_endpoint.pkce.then(|| pkce::code_verifier(self.entropy.bytes())),
+        let bound = Cookie {
+            name: CookieName::new(&state_hash, https),
+            value: cookie::new_value(self.entropy.bytes(), began_at),
+        };
+        let code_verifier =
+            self.settings.authorization_endpoint.pkce.then(|| pkce::code_verifier(self.entropy.bytes()));
+        let destination = Destination {
             connection_id,
             order,
             redirect_uri: format!("{origin}/callback"),
@@ -160,21 +171,18 @@ impl Authorize {
                 .map(|_| Confirmation::new(digest::base64url(self.entropy.bytes::<32>()))),
             same_account: session.as_ref().is_some_and(|session| session.same_account),
             return_to: session.and_then(|session| session.return_to),
-            created_at: began_at,
-            expires_at: began_at + ATTEMPT_LIFETIME,
-            phase: Phase::Pending,
-            failure: None,
-            taken_at: None,
-            state_hash,
         };
+        let times = [began_at, began_at + self.settings.consent_time];
+        let attempt = Attempt::new(state_hash, &bound, destination, code_verifier, times);
         self.store(&attempt).await?;
 
         // 5.
         let mut response = reply::see_other(&self.authorization_request(&attempt, &state));
-        cookie::set(&mut response, &cookie_name, &cookie_value, ATTEMPT_LIFETIME.as_secs());
-        cookie::take_back_surplus(&mut response, request.headers(), &cookie_name);
-        let span = tracing::Span::current();
-        span.record("attempt", attempt.state_hash.fingerprint()).record("connection", attempt.connection_id.as_str());
+        let max_age = (self.settings.consent_time + KEPT_AFTER_EXPIRY).as_secs();
+        cookie::set(&mut response, &bound.name, &bound.value, max_age);
+        cookie::take_back_surplus(&mut response, request.headers(), &bound.name);
+        let (span, connection) = (tracing::Span::current(), attempt.destination.connection_id.as_str());
+        span.record("attempt", attempt.state_hash.fingerprint()).record("connection", connection);
         tracing::info!("sent to WebinarGeek");
         Ok(response)
     }
@@ -183,29 +191,12 @@ impl Authorize {
         let id = SessionId::of(token).ok_or(AuthorizeError::UnknownSession)?;
         let session = self.sessions.session(&id).await?.ok_or(AuthorizeError::UnknownSession)?;
         if session.status == SessionStatus::Completed {
-            return Err(AuthorizeError::SessionUsed);
+            return Err(AuthorizeError::SessionUsed(Box::new(session)));
         }
         if session.expires_at <= self.clock.now() {
-            return Err(AuthorizeError::UnknownSession);
+            return Err(AuthorizeError::SessionExpired(Box::new(session)));
         }
         Ok(session)
-    }
-
-    /// Other parameters of the link are not repeated.
-    fn confirmation(&self, session: Option<&str>) -> Response {
-        let target = session.map_or("/authorize".to_owned(), |token| format!("/authorize?session={token}"));
-        let name = self.settings.display_name.as_deref().unwrap_or("The application that sent you here");
-        let page = Page {
-            title: "Connect your WebinarGeek account",
-            paragraphs: vec![
-                format!("{name} asks for access to your WebinarGeek account."),
-                "WebinarGeek will ask you to approve. Continue only if you have just asked for this yourself."
-                    .to_owned(),
-            ],
-            action: Some(Action::Post { to: target, label: "Continue" }),
-            reference: None,
-        };
-        page.reply(StatusCode::OK)
     }
 
     async fn store(&self, attempt: &Attempt) -> Result<(), AuthorizeError> {
@@ -224,7 +215,7 @@ impl Authorize {
         query
             .append_pair("response_type", "code")
             .append_pair("client_id", &endpoint.client_id)
-            .append_pair("redirect_uri", &attempt.redirect_uri)
+            .append_pair("redirect_uri", &attempt.destination.redirect_uri)
             .append_pair("state", state.expose());
         if let Some(verifier) = &attempt.code_verifier {
             query
@@ -237,49 +228,4 @@ impl Authorize {
         drop(query);
         url.into()
     }
-}
-
-/// What the browser shows and what is logged.
-fn answer(error: &AuthorizeError, request_id: &str) -> Response {
-    let ask_again = "Go back to the application that sent you here, and start again there.".to_owned();
-    let (status, title, words) = match error {
-        AuthorizeError::MethodNotAllowed => {
-            (StatusCode::METHOD_NOT_ALLOWED, "This address is opened in a browser", ask_again)
-        }
-        AuthorizeError::ByNoPerson => (
-            StatusCode::SERVICE_UNAVAILABLE,
-            "Open this page yourself",
-            "Your browser asked for it without you.".to_owned(),
-        ),
-        AuthorizeError::Repeated(_) => (StatusCode::BAD_REQUEST, "This link is damaged", ask_again),
-        AuthorizeError::UnknownSession => (StatusCode::BAD_REQUEST, "This link has expired", ask_again),
-        AuthorizeError::SessionUsed => (
-            StatusCode::BAD_REQUEST,
-            "This link has been used",
-            "An account was connected with it, or with a later one. To connect again, ask for a new link.".to_owned(),
-        ),
-        AuthorizeError::InstallLinkOff => (StatusCode::BAD_REQUEST, "This link is incomplete", ask_again),
-        AuthorizeError::ForeignForm => (StatusCode::BAD_REQUEST, "This did not come from our own page", ask_again),
-        AuthorizeError::Store(_) => (
-            StatusCode::SERVICE_UNAVAILABLE,
-            "Something went wrong on our side",
-            "Nothing has happened to your account. Please try again in a minute.".to_owned(),
-        ),
-    };
-    match error {
-        AuthorizeError::Store(error) => FailureClass::from(error).log(error),
-        AuthorizeError::MethodNotAllowed
-        | AuthorizeError::ByNoPerson
-        | AuthorizeError::Repeated(_)
-        | AuthorizeError::UnknownSession
-        | AuthorizeError::SessionUsed
-        | AuthorizeError::InstallLinkOff
-        | AuthorizeError::ForeignForm => tracing::info!(reason = %error, "not sent to WebinarGeek"),
-    }
-    let reference = status.is_server_error().then_some(request_id);
-    let mut response = Page { title, paragraphs: vec![words], action: None, reference }.reply(status);
-    if status == StatusCode::METHOD_NOT_ALLOWED {
-        reply::set(&mut response, ALLOW, "GET, HEAD, POST");
-    }
-    response
 }

@@ -1,6 +1,6 @@
 //! Every way in which a journey ends without a connection.
 
-use shared::domain::attempt::JourneyFailure;
+use shared::domain::attempt::{FailedJourney, JourneyFailure, Unproven};
 use shared::domain::connection::grant::Refusal;
 use shared::http::query::Repeated;
 use shared::ports::{KeyError, ProviderError, SecretError, StoreError};
@@ -16,12 +16,15 @@ pub enum CallbackError {
     Repeated(#[from] Repeated),
     #[error("there is no state, or not exactly one of code and error")]
     NotAnAuthorizationResponse,
+    #[error("WebinarGeek reported an error without a state: {0}")]
+    ErrorWithoutState(&'static str),
     #[error("no attempt has this state")]
     UnknownState,
-    #[error("another browser started this attempt")]
-    ForeignBrowser,
+    #[error(transparent)]
+    Unproven(#[from] Unproven),
     #[error("the attempt has expired")]
     Expired,
+    /// Its process may have died.
     #[error("another request sent the code, and how that ended is not known")]
     OutcomeUnknown,
     #[error("WebinarGeek reported an error in place of a code: {0}")]
@@ -46,9 +49,9 @@ pub enum CallbackError {
     /// It is not known whether the last try took effect, so the grant is not revoked: it may be the stored one.
     #[error("the grant could not be stored: {0}")]
     NotStored(#[source] StoreError),
-    /// An earlier request of this journey failed, with this reference number.
-    #[error("the attempt had failed: {failure:?}, reference {reference}")]
-    FailedBefore { failure: JourneyFailure, reference: String },
+    /// An earlier request of this journey failed.
+    #[error("the attempt had failed: {0:?}")]
+    FailedBefore(FailedJourney),
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
@@ -57,17 +60,41 @@ pub enum CallbackError {
     Secret(#[from] SecretError),
 }
 
-/// The codes of RFC 6749 section 4.1.2.1. Any other text is not trusted, and is not logged.
-pub(crate) fn known(code: &str) -> &'static str {
-    const CODES: [&str; 6] = [
-        "invalid_request",
-        "unauthorized_client",
-        "unsupported_response_type",
-        "invalid_scope",
-        "server_error",
-        "temporarily_unavailable",
-    ];
-    CODES.into_iter().find(|known| *known == code).unwrap_or("one of its own")
+impl CallbackError {
+    /// What attempt and session remember of it; `None` where the request was no journey's end.
+    pub(crate) fn why(&self) -> Option<JourneyFailure> {
+        match self {
+            Self::ErrorResponse(_) | Self::NotExchanged(_) | Self::Exchange(_) | Self::AccountUnknown => {
+                Some(JourneyFailure::Provider)
+            }
+            Self::OtherAccount => Some(JourneyFailure::OtherAccount),
+            Self::RefusedBeforeExchange(refusal) | Self::RefusedAfterExchange(refusal) => Some(match refusal {
+                Refusal::SessionUsed => JourneyFailure::SessionUsed,
+                Refusal::Disconnected => JourneyFailure::Disconnected,
+                Refusal::Superseded => JourneyFailure::Exists,
+            }),
+            Self::OutcomeUnknown
+            | Self::NoTime
+            | Self::NotStored(_)
+            | Self::Store(_)
+            | Self::Key(_)
+            | Self::Secret(_) => Some(JourneyFailure::NotStored),
+            Self::Expired => Some(JourneyFailure::Expired),
+            Self::FailedBefore(failed) => Some(failed.why),
+            Self::MethodNotAllowed
+            | Self::ByNoPerson
+            | Self::Repeated(_)
+            | Self::NotAnAuthorizationResponse
+            | Self::ErrorWithoutState(_)
+            | Self::UnknownState
+            | Self::Unproven(_) => None,
+        }
+    }
+
+    /// Whether the same code may be brought once more: it was certainly not used, and could still be of use.
+    pub(crate) fn may_be_repeated(&self) -> bool {
+        matches!(self, Self::NoTime | Self::NotExchanged(_) | Self::Store(_) | Self::Key(_) | Self::Secret(_))
+    }
 }
 
 /// Whether a failed exchange has left the code unused.

@@ -31,6 +31,7 @@ async fn main() -> Result<(), lambda_http::Error> {
         clock,
         entropy,
         deployment,
+        ways_back: settings.ways_back,
     };
     shared::lambda::serve_http("callback", endpoint).await
 }

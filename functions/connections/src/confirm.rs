@@ -38,12 +38,12 @@ pub(crate) fn awaiting(session: &Session, row: &Row, now: Timestamp) -> (&'stati
     let waits = row.waiting().filter(|waits| waits.is_of(&session.id));
     match waits {
         _ if row.is_confirmed(&session.id, None) => ("completed", None),
-        Some(waits) if waits.is_superseded(row) => ("failed", Some("superseded")),
+        Some(waits) if waits.is_superseded(row) => ("failed", Some("exists")),
         Some(waits) if waits.until > now => ("awaiting_confirmation", None),
         Some(_) => ("failed", Some("expired")),
         None if row.disconnected().is_some_and(|order| order > session.order) => ("failed", Some("disconnected")),
         // A later link has brought a grant, which has taken the place of this one.
-        None if row.session().is_some_and(|newest| newest.id != session.id) => ("failed", Some("superseded")),
+        None if row.session().is_some_and(|newest| newest.id != session.id) => ("failed", Some("exists")),
         None => ("failed", Some("expired")),
     }
 }

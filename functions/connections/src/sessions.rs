@@ -100,12 +100,14 @@ impl Connections {
     pub(crate) async fn show_session(&self, id: &str) -> Result<Response, ConnectionsError> {
         let session = self.session(id).await?;
         let brought = self.brought(&session).await?;
-        let is_expired = session.status == SessionStatus::Pending && session.expires_at <= self.clock.now();
-        let (status, reason) = match session.status {
-            _ if let Some(became) = brought => became,
-            SessionStatus::Pending if is_expired => ("expired", None),
-            SessionStatus::Failed(failure) => ("failed", Some(failure.as_str())),
-            status => (status.as_str(), None),
+        let is_expired = session.expires_at <= self.clock.now();
+        let (status, reason, reference) = match &session.status {
+            _ if let Some((status, reason)) = brought => (status, reason, None),
+            SessionStatus::Pending if is_expired => ("expired", Some(JourneyFailure::Expired.as_str()), None),
+            SessionStatus::Failed(failed) => {
+                (failed.why.status(), Some(failed.why.as_str()), failed.reference.as_deref())
+            }
+            status => (status.as_str(), None, None),
         };
         Ok(reply::json(
             StatusCode::OK,
@@ -114,6 +116,7 @@ impl Connections {
                 "connection_id": session.connection_id.as_str(),
                 "status": status,
                 "reason": reason,
+                "reference": reference,
                 "expires_at": session.expires_at.rfc3339(),
             }),
         ))
@@ -132,8 +135,10 @@ impl Connections {
             return Ok(Some(("completed", None)));
         }
         // Of a grant that was refused because of its account, the row tells nothing more.
-        let refused = [JourneyFailure::OtherAccount, JourneyFailure::Provider].map(SessionStatus::Failed);
-        if session.same_account && refused.contains(&session.status) {
+        if session.same_account
+            && let SessionStatus::Failed(failed) = &session.status
+            && matches!(failed.why, JourneyFailure::OtherAccount | JourneyFailure::Provider)
+        {
             return Ok(None);
         }
         let row = self.connections.row(&session.connection_id).await?;

@@ -12,8 +12,54 @@ pub enum ReturnToOrigins {
     AnyLoopback,
 }
 
+impl ReturnToOrigins {
+    /// By exact origin: a comparison of prefixes is an open redirect.
+    fn have(&self, url: &Url) -> bool {
+        match self {
+            Self::These(origins) => origins.contains(&url.origin()),
+            Self::AnyLoopback => url.scheme() == "http" && is_loopback(url),
+        }
+    }
+}
+
+/// Where a page may lead a customer.
+#[derive(Clone, Debug)]
+pub struct WaysBack {
+    pub return_to_origins: ReturnToOrigins,
+    /// Of the application that the customer comes from; for journeys that have no `return_to`.
+    pub application_home: Option<Url>,
+}
+
+impl WaysBack {
+    /// Held against the list once more: it may be another one by now, and whoever can write the table can write it.
+    pub fn return_to<'a>(&self, return_to: Option<&'a ReturnTo>) -> Option<&'a ReturnTo> {
+        return_to.filter(|return_to| self.return_to_origins.have(&return_to.0))
+    }
+
+    /// Without the result of a journey.
+    pub fn plain(&self, return_to: Option<&ReturnTo>) -> Option<String> {
+        let return_to = self.return_to(return_to).map(|return_to| return_to.as_str().to_owned());
+        return_to.or_else(|| self.application_home.as_ref().map(Url::to_string))
+    }
+}
+
+/// Characters. What browsers and front ends carry without question.
+const LONGEST: usize = 2048;
+
+/// What a journey's end adds. A backend that reads the first value of a name would believe the link.
+const OURS: [&str; 4] = ["connection_id", "status", "confirmation", "reference"];
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReturnTo(Url);
+
+/// How a journey of this browser's has ended, as its address says it.
+#[derive(Debug)]
+pub struct JourneyResult<'a> {
+    pub connection_id: &'a str,
+    pub status: &'static str,
+    pub confirmation: Option<&'a Confirmation>,
+    pub reference: Option<&'a str>,
+}
 
 #[derive(Debug, thiserror::Error)]
 pub enum InvalidReturnTo {
@@ -24,13 +70,17 @@ pub enum InvalidReturnTo {
     UserInfo,
     #[error("must not have a fragment")]
     Fragment,
+    #[error("may have {LONGEST} characters")]
+    TooLong,
+    #[error("must not have the parameter `{0}`, which the end of a journey adds")]
+    OurParameter(&'static str),
     /// The parameter of the stack, and the variable that it sets.
     #[error("has the origin {0}, which ReturnToOrigins (RETURN_TO_ORIGINS) does not list")]
     ForeignOrigin(String),
 }
 
 impl ReturnTo {
-    /// Parsed as a browser parses it, and compared by exact origin: a comparison of prefixes is an open redirect.
+    /// Parsed as a browser parses it.
     pub fn parse(text: &str, allowed: &ReturnToOrigins) -> Result<Self, InvalidReturnTo> {
         let url = Url::parse(text).map_err(|_| InvalidReturnTo::NotAUrl)?;
         if !matches!(url.scheme(), "http" | "https") {
@@ -42,11 +92,19 @@ impl ReturnTo {
         if url.fragment().is_some() {
             return Err(InvalidReturnTo::Fragment);
         }
-        let listed = match allowed {
-            ReturnToOrigins::These(origins) => origins.contains(&url.origin()),
-            ReturnToOrigins::AnyLoopback => url.scheme() == "http" && is_loopback(&url),
-        };
-        if listed { Ok(Self(url)) } else { Err(InvalidReturnTo::ForeignOrigin(url.origin().ascii_serialization())) }
+        if text.chars().count() > LONGEST || url.as_str().len() > LONGEST {
+            return Err(InvalidReturnTo::TooLong);
+        }
+        // Some frameworks do not tell upper and lower case apart.
+        let has = |ours: &&str| url.query_pairs().any(|(name, _)| name.eq_ignore_ascii_case(ours));
+        if let Some(ours) = OURS.into_iter().find(has) {
+            return Err(InvalidReturnTo::OurParameter(ours));
+        }
+        if allowed.have(&url) {
+            Ok(Self(url))
+        } else {
+            Err(InvalidReturnTo::ForeignOrigin(url.origin().ascii_serialization()))
+        }
     }
 
     /// A value that was parsed before it was stored.
@@ -59,12 +117,16 @@ impl ReturnTo {
     }
 
     /// The address with the journey's result appended to the query that it has.
-    pub fn with_result(&self, connection_id: &str, status: &str, confirmation: Option<&Confirmation>) -> String {
+    pub fn with_result(&self, result: &JourneyResult<'_>) -> String {
         let mut url = self.0.clone();
+        let [connection_id, status, confirmation, reference] = OURS;
         let mut query = url.query_pairs_mut();
-        query.append_pair("connection_id", connection_id).append_pair("status", status);
-        if let Some(confirmation) = confirmation {
-            query.append_pair("confirmation", confirmation.expose());
+        query.append_pair(connection_id, result.connection_id).append_pair(status, result.status);
+        if let Some(value) = result.confirmation {
+            query.append_pair(confirmation, value.expose());
+        }
+        if let Some(value) = result.reference {
+            query.append_pair(reference, value);
         }
         drop(query);
         url.into()
@@ -126,7 +188,12 @@ mod tests {
         let return_to =
             ReturnTo::parse("https://app.example.com/done?tab=1", &only("https://app.example.com")).unwrap();
         assert_eq!(
-            return_to.with_result("a:b", "connected", None),
+            return_to.with_result(&JourneyResult {
+                connection_id: "a:b",
+                status: "connected",
+                confirmation: None,
+                reference: None
+            }),
             "https://app.example.com/done?tab=1&connection_id=a%3Ab&status=connected"
         );
     }

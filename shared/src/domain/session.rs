@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::attempt::JourneyFailure;
+use super::attempt::FailedJourney;
 use super::connection::attributes;
 use super::connection_id::ConnectionId;
 use super::digest;
@@ -83,23 +83,21 @@ impl SessionMark {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SessionStatus {
     Pending,
     /// Its own journey has connected, or its pair waits to be confirmed.
     Completed,
-    Denied,
-    /// Its last journey has failed, for this reason. It may be tried again until its link expires.
-    Failed(JourneyFailure),
+    /// Its last journey has made no connection. It may be tried again until its link expires.
+    Failed(FailedJourney),
 }
 
 impl SessionStatus {
-    pub fn as_str(self) -> &'static str {
+    pub fn as_str(&self) -> &'static str {
         match self {
             Self::Pending => "pending",
             Self::Completed => "completed",
-            Self::Denied => "denied",
-            Self::Failed(_) => "failed",
+            Self::Failed(failed) => failed.why.status(),
         }
     }
 
@@ -107,9 +105,10 @@ impl SessionStatus {
         match item.string("status")? {
             "pending" => Ok(Self::Pending),
             "completed" => Ok(Self::Completed),
-            "denied" => Ok(Self::Denied),
-            "failed" => JourneyFailure::parse(item.string("reason")?).map(Self::Failed).ok_or(BadAttribute("reason")),
-            _ => Err(BadAttribute("status")),
+            status => {
+                let failed = FailedJourney::parse(item)?.ok_or(BadAttribute("failure"))?;
+                if failed.why.status() == status { Ok(Self::Failed(failed)) } else { Err(BadAttribute("status")) }
+            }
         }
     }
 }
@@ -197,34 +196,35 @@ impl Session {
 
 /// Notes how a journey of the session ended. A completed session stays completed: a second journey that was denied or
 /// failed does not change the connection that the first one made.
-pub fn end_session(id: &SessionId, status: SessionStatus) -> Write {
-    let is = |status: &str| Test::Equals("status", status.into());
-    let reason = match status {
-        SessionStatus::Failed(failure) => Change::Set("reason", failure.as_str().into()),
-        SessionStatus::Pending | SessionStatus::Completed | SessionStatus::Denied => Change::Remove("reason"),
-    };
+pub fn end_session(id: &SessionId, status: &SessionStatus) -> Write {
+    let mut changes = vec![Change::Set("status", status.as_str().into())];
+    changes.extend(match status {
+        SessionStatus::Failed(failed) => failed.changes(),
+        SessionStatus::Pending | SessionStatus::Completed => FailedJourney::none(),
+    });
     Write {
         name: WriteName::EndSession,
         key: id.key(),
         clauses: vec![clause(
             "there is a session, and it is not completed",
-            Test::Any(vec![is("pending"), is("denied"), is("failed")]),
+            Test::All(vec![Test::Exists("status"), Test::Differs("status", SessionStatus::Completed.as_str().into())]),
         )],
-        changes: vec![Change::Set("status", status.as_str().into()), reason],
+        changes,
     }
 }
 
 /// Notes that the integrator's backend has confirmed what a journey of the session has brought.
 pub fn confirm_session(id: &SessionId) -> Write {
+    let mut changes = vec![
+        Change::Set("is_confirmed", 1.into()),
+        // The journey's process may have died before it could say so.
+        Change::Set("status", SessionStatus::Completed.as_str().into()),
+    ];
+    changes.extend(FailedJourney::none());
     Write {
         name: WriteName::ConfirmSession,
         key: id.key(),
         clauses: vec![clause("there is a session", Test::Exists("pk"))],
-        changes: vec![
-            Change::Set("is_confirmed", 1.into()),
-            // The journey's process may have died before it could say so.
-            Change::Set("status", SessionStatus::Completed.as_str().into()),
-            Change::Remove("reason"),
-        ],
+        changes,
     }
 }

@@ -49,6 +49,7 @@ macro_rules! write_names {
 
 write_names! {
     BeginAttempt = "begin attempt",
+    NoteFailure = "note failure",
     TakeAttempt = "take attempt",
     GiveAttemptBack = "give attempt back",
     EndAttempt = "end attempt",

@@ -6,7 +6,7 @@
 //! |---|---|---|---|
 //! | `SessionUsed` | `failed`, `session_used`; `completed` stays | this link has been used | – |
 //! | `Disconnected` | `failed`, `disconnected` | the connection was taken away | 503 `unavailable`: to be sent again |
-//! | `Superseded` | `failed`, `superseded` | connected in the meantime | 409 `connection_exists` |
+//! | `Superseded` | `failed`, `exists` | connected in the meantime | 409 `connection_exists` |
 //!
 //! Each time the grant goes to the list of those to revoke. Beside a live connection it stays there until that is taken
 //! away: its account is not known, and a provider may have given two browsers one token.

@@ -1,9 +1,11 @@
 //! A customer's way through the provider's consent page, to the event that brings the callback its code.
 
+use std::time::Duration;
+
 use http::header::LOCATION;
 use serde_json::Value;
-use shared::domain::attempt::writes::{ATTEMPT_LIFETIME, begin};
-use shared::domain::attempt::{Attempt, Binding, CookieName, Phase, StateHash};
+use shared::domain::attempt::writes::begin;
+use shared::domain::attempt::{Attempt, Cookie, CookieName, Destination, StateHash};
 use shared::domain::connection_id::ConnectionId;
 use shared::domain::order::Order;
 use shared::domain::secret::{CookieValue, State};
@@ -32,8 +34,8 @@ pub(super) async fn back_with_a_code(fleet: &Fleet, provider: Provider, id: &Con
     };
     let state = digest::base64url(random());
     let state_hash = StateHash::of(&State::new(state.clone())).unwrap();
-    let name = CookieName::new(&state_hash, true);
-    let cookie = digest::base64url(random());
+    let value = CookieValue::new(digest::base64url(random()));
+    let cookie = Cookie { name: CookieName::new(&state_hash, true), value };
     let verifier = pkce::code_verifier(random());
     let query = [
         ("response_type", "code"),
@@ -58,25 +60,19 @@ pub(super) async fn back_with_a_code(fleet: &Fleet, provider: Provider, id: &Con
     let back = Url::parse(back.to_str().unwrap()).unwrap();
 
     let now = SystemClock.now();
-    let attempt = Attempt {
-        binding: Binding::new(&name, &CookieValue::new(cookie.as_str())),
-        code_verifier: Some(verifier),
+    let destination = Destination {
         connection_id: id.clone(),
+        order: Order::at(now),
         redirect_uri: REDIRECT_URI.to_owned(),
         return_to: None,
         session: None,
-        order: Order::at(now),
         throw_away: false,
         confirmation: None,
         same_account: false,
-        created_at: now,
-        expires_at: now + ATTEMPT_LIFETIME,
-        phase: Phase::Pending,
-        failure: None,
-        taken_at: None,
-        state_hash,
     };
+    let times = [now, now + Duration::from_secs(600)];
+    let attempt = Attempt::new(state_hash, &cookie, destination, Some(verifier), times);
     fleet.attempts.attempt(&begin(&attempt)).await.unwrap();
-    let cookie = format!("{}={cookie}", name.as_str());
+    let cookie = format!("{}={}", cookie.name.as_str(), cookie.value.expose());
     Request::new("GET", &format!("/callback?{}", back.query().unwrap())).cookie(&cookie).event(HOST)
 }

@@ -34,7 +34,7 @@ impl Kind {
     pub(super) fn of(name: WriteName) -> Self {
         use WriteName as W;
         match name {
-            W::BeginAttempt | W::TakeAttempt | W::GiveAttemptBack | W::EndAttempt => Self::Attempt,
+            W::BeginAttempt | W::NoteFailure | W::TakeAttempt | W::GiveAttemptBack | W::EndAttempt => Self::Attempt,
             W::BeginSession | W::EndSession | W::ConfirmSession => Self::Session,
             W::TakePresentOrder | W::TakeNextOrder => Self::Order,
             W::Connect

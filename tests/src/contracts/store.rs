@@ -110,7 +110,7 @@ async fn two_writes_are_both_done_or_neither(engine: &Engine) {
         engine.write(kind, &write).await.unwrap();
     }
     let end = attempts::end(&attempt.state_hash, &End::Connected);
-    let completed = end_session(&session.id, SessionStatus::Completed);
+    let completed = end_session(&session.id, &SessionStatus::Completed);
     assert_eq!(engine.both(&end, &completed).await, Ok(false), "the attempt is not taken");
     let take = attempts::take(&attempt.state_hash, &attempt.binding, at(0), "me");
     assert!(matches!(engine.write(Kind::Attempt, &take).await, Ok(Answer::Applied(_))));

@@ -1,45 +1,37 @@
 //! The conditional writes of an attempt, in the order in which they happen.
 //!
-//! An attempt is sent to the provider at most once, by one invocation (protocol rule 6), and only for the browser that
-//! started it.
+//! ```text
+//! begin ──► pending ──► take ──► exchanging ──► end     connected or failed
+//!             │  ▲                   │
+//!             └──┘ note              └──► give back     pending: the code was certainly not used
+//! ```
+//!
+//! A code is sent to the provider at most once, by one invocation (protocol rule 6), and only for the browser that
+//! started the attempt. An answer without a code takes nothing: the same browser may still come back with one.
 
 use std::time::Duration;
 
-use super::{Attempt, Binding, JourneyFailure, Phase, StateHash};
+use super::{Attempt, Binding, FailedJourney, JourneyFailure, Phase, StateHash};
 use crate::domain::time::Timestamp;
 use crate::domain::write::{Change, Test, Write, WriteName, clause};
 
-/// How long a customer may take at the provider's consent page.
-pub const ATTEMPT_LIFETIME: Duration = Duration::from_secs(600);
-
-/// How long a row outlives its attempt, so that a reload still gets the stored outcome.
-const KEPT_AFTER_EXPIRY: Duration = Duration::from_secs(24 * 3600);
+/// How long a row and its cookie outlive their attempt: a reload still gets the stored outcome, and a browser that
+/// comes back too late is not taken for another one.
+pub const KEPT_AFTER_EXPIRY: Duration = Duration::from_secs(24 * 3600);
 
 /// Stores a new attempt.
 pub fn begin(attempt: &Attempt) -> Write {
     let mut changes = vec![
-        Change::Set("binding", attempt.binding.0.clone().into()),
-        Change::Set("connection_id", attempt.connection_id.as_str().into()),
-        Change::Set("redirect_uri", attempt.redirect_uri.as_str().into()),
-        Change::Set("order", attempt.order.number().into()),
+        Change::Set("binding", attempt.binding.as_str().into()),
+        Change::Set("destination_mac", attempt.destination_mac.as_str().into()),
         Change::Set("created_at", attempt.created_at.into()),
         Change::Set("expires_at", attempt.expires_at.into()),
         Change::Set("ttl", (attempt.expires_at + KEPT_AFTER_EXPIRY).into()),
         Change::Set("phase", attempt.phase.as_str().into()),
-        Change::Set("same_account", i64::from(attempt.same_account).into()),
     ];
+    changes.extend(attempt.destination.changes());
     if let Some(verifier) = &attempt.code_verifier {
         changes.push(Change::Set("code_verifier", verifier.expose().into()));
-    }
-    if let Some(return_to) = &attempt.return_to {
-        changes.push(Change::Set("return_to", return_to.as_str().into()));
-    }
-    if let Some(confirmation) = &attempt.confirmation {
-        changes.push(Change::Set("confirmation", confirmation.expose().into()));
-    }
-    changes.extend(attempt.throw_away.then_some(Change::Set("throw_away", 1.into())));
-    if let Some(session) = &attempt.session {
-        changes.extend(session.changes());
     }
     Write {
         name: WriteName::BeginAttempt,
@@ -49,12 +41,28 @@ pub fn begin(attempt: &Attempt) -> Write {
     }
 }
 
+/// Notes how a journey has failed so far without a code having been sent: WebinarGeek has answered without one, or the
+/// browser has come back too late.
+pub fn note(state_hash: &StateHash, binding: &Binding, failed: &FailedJourney, now: Timestamp) -> Write {
+    let time = match failed.why {
+        JourneyFailure::Expired => clause("it has expired", Test::AtMost("expires_at", now.unix())),
+        _ => clause("it has not expired", Test::Above("expires_at", now.unix())),
+    };
+    Write {
+        name: WriteName::NoteFailure,
+        key: state_hash.key(),
+        clauses: vec![
+            time,
+            clause("this browser started it", Test::Equals("binding", binding.as_str().into())),
+            // What a code has come to, or may be coming to, is not changed by an answer without one.
+            clause("no code was sent", is(Phase::Pending)),
+        ],
+        changes: failed.changes().into(),
+    }
+}
+
 /// Takes an attempt for one invocation, before its code is sent.
 pub fn take(state_hash: &StateHash, binding: &Binding, now: Timestamp, invocation: &str) -> Write {
-    let ours = Test::All(vec![
-        Test::Equals("phase", Phase::Exchanging.as_str().into()),
-        Test::Equals("taken_by", invocation.into()),
-    ]);
     Write {
         name: WriteName::TakeAttempt,
         key: state_hash.key(),
@@ -62,12 +70,9 @@ pub fn take(state_hash: &StateHash, binding: &Binding, now: Timestamp, invocatio
             // DynamoDB deletes expired rows hours late.
             clause("it has not expired", Test::Above("expires_at", now.unix())),
             // Login CSRF: a state that another browser started. Also the proof that the attempt exists.
-            clause("this browser started it", Test::Equals("binding", binding.0.clone().into())),
+            clause("this browser started it", Test::Equals("binding", binding.as_str().into())),
             // Replay, reload, double click. The second half makes a repetition by the SDK after a lost answer harmless.
-            clause(
-                "no other invocation has taken it",
-                Test::Any(vec![Test::Equals("phase", Phase::Pending.as_str().into()), ours]),
-            ),
+            clause("no other invocation has taken it", Test::Any(vec![is(Phase::Pending), is_taken_by(invocation)])),
         ],
         changes: vec![
             Change::Set("phase", Phase::Exchanging.as_str().into()),
@@ -77,45 +82,38 @@ pub fn take(state_hash: &StateHash, binding: &Binding, now: Timestamp, invocatio
     }
 }
 
-/// Gives a taken attempt back: the code was certainly not sent, so the same page may be loaded again.
-pub fn give_back(state_hash: &StateHash, invocation: &str) -> Write {
+/// Gives a taken attempt back: the code was certainly not used, so the same page may be loaded again.
+pub fn give_back(state_hash: &StateHash, invocation: &str, failed: &FailedJourney) -> Write {
+    let mut changes = vec![
+        Change::Set("phase", Phase::Pending.as_str().into()),
+        Change::Remove("taken_by"),
+        Change::Remove("taken_at"),
+    ];
+    changes.extend(failed.changes());
     Write {
         name: WriteName::GiveAttemptBack,
         key: state_hash.key(),
-        clauses: vec![clause("this invocation has taken it", Test::Equals("taken_by", invocation.into()))],
-        changes: vec![
-            Change::Set("phase", Phase::Pending.as_str().into()),
-            Change::Remove("taken_by"),
-            Change::Remove("taken_at"),
-        ],
+        clauses: vec![clause("this invocation has taken it", is_taken_by(invocation))],
+        changes,
     }
 }
 
-/// How an attempt ended.
+/// How an attempt ended whose code was sent, or is not to be sent any more.
 #[derive(Clone, Debug)]
 pub enum End {
     Connected,
-    Denied,
-    Failed { failure: JourneyFailure, reference: String },
+    Failed(FailedJourney),
 }
 
 /// Stores how the attempt ended. The verifier is no longer needed and is removed. A reload that finds the connection
 /// stored ends a failed attempt once more; an attempt that has connected stays connected.
 pub fn end(state_hash: &StateHash, end: &End) -> Write {
-    let phase = match end {
-        End::Connected => Phase::Connected,
-        End::Denied => Phase::Denied,
-        End::Failed { .. } => Phase::Failed,
+    let (phase, failure) = match end {
+        End::Connected => (Phase::Connected, FailedJourney::none()),
+        End::Failed(failed) => (Phase::Failed, failed.changes()),
     };
     let mut changes = vec![Change::Set("phase", phase.as_str().into()), Change::Remove("code_verifier")];
-    match end {
-        End::Failed { failure, reference } => changes.extend([
-            Change::Set("failure", failure.as_str().into()),
-            Change::Set("reference", reference.as_str().into()),
-        ]),
-        End::Connected | End::Denied => changes.extend([Change::Remove("failure"), Change::Remove("reference")]),
-    }
-    let is = |phase: Phase| Test::Equals("phase", phase.as_str().into());
+    changes.extend(failure);
     Write {
         name: WriteName::EndAttempt,
         key: state_hash.key(),
@@ -125,4 +123,12 @@ pub fn end(state_hash: &StateHash, end: &End) -> Write {
         )],
         changes,
     }
+}
+
+fn is(phase: Phase) -> Test {
+    Test::Equals("phase", phase.as_str().into())
+}
+
+fn is_taken_by(invocation: &str) -> Test {
+    Test::All(vec![is(Phase::Exchanging), Test::Equals("taken_by", invocation.into())])
 }

@@ -34,6 +34,12 @@ impl Ledger {
                 format!("an attempt that has connected is {}", text(Some(new), "phase"))
             });
         }
+        let sent = |item| matches!(text(item, "phase").as_str(), "exchanging" | "connected" | "failed");
+        if write.name == WriteName::NoteFailure && (sent(old) || sent(Some(new))) {
+            self.violate(times.now, Invariant::ToldTheTruth, || {
+                "an answer without a code has changed what a code has come to".to_owned()
+            });
+        }
         let id = text(Some(new), "connection_id");
         match text(Some(new), "failure").as_str() {
             "disconnected" if text(old, "failure") != "disconnected" => {
@@ -44,11 +50,11 @@ impl Ledger {
                     });
                 }
             }
-            "superseded" if text(old, "failure") != "superseded" => {
+            "exists" if text(old, "failure") != "exists" => {
                 let began = self.begun.get(name).copied().unwrap_or_default();
                 if self.granted.get(&id).is_none_or(|granted| *granted < began) {
                     self.violate(times.now, Invariant::ToldTheTruth, || {
-                        format!("no later grant of {id} is stored, and this one is superseded")
+                        format!("no later grant of {id} is stored, and one refuses this one")
                     });
                 }
             }

@@ -71,7 +71,11 @@ impl Ledger {
             return self.violate(times.now, Invariant::RowMakesSense, || format!("\"{}\" made half a row", write.name));
         }
         match write.name {
-            WriteName::BeginAttempt | WriteName::TakeAttempt | WriteName::GiveAttemptBack | WriteName::EndAttempt => {
+            WriteName::BeginAttempt
+            | WriteName::NoteFailure
+            | WriteName::TakeAttempt
+            | WriteName::GiveAttemptBack
+            | WriteName::EndAttempt => {
                 self.attempt_written(times, process, write, old, new);
             }
             WriteName::BeginSession | WriteName::EndSession | WriteName::ConfirmSession => {
@@ -163,6 +167,7 @@ impl Ledger {
             // true.
             WriteName::AddRevocation | WriteName::RemoveRevocation | WriteName::IdentifyWaiting => {}
             WriteName::BeginAttempt
+            | WriteName::NoteFailure
             | WriteName::TakeAttempt
             | WriteName::GiveAttemptBack
             | WriteName::EndAttempt

@@ -6,7 +6,6 @@ use std::time::Duration;
 use http::header::{COOKIE, LOCATION, SET_COOKIE};
 use http::{Method, StatusCode};
 use shared::domain::attempt::StateHash;
-use shared::domain::attempt::writes::ATTEMPT_LIFETIME;
 use shared::domain::digest;
 use shared::domain::return_to::ReturnTo;
 use shared::domain::secret::{Confirmation, SessionToken, State};
@@ -15,14 +14,14 @@ use shared::http::{Endpoint, Invocation};
 use shared::ports::{Clock, ReadAttempts, WriteAttempts};
 use url::Url;
 
-use super::fleet::{Deployment, ORIGIN};
+use super::fleet::{CONSENT_TIME, Deployment, ORIGIN};
 use super::{Actor, Scenario};
 use crate::invariants::Invariant;
 use crate::ports::Ports;
 use crate::world::Step;
 
 /// The `return_to` of journeys that have to be confirmed.
-const RETURN_TO: &str = "https://app.example.com/";
+pub(super) const RETURN_TO: &str = "https://app.example.com/";
 
 const INVOCATION: Duration = Duration::from_secs(60);
 
@@ -45,7 +44,7 @@ pub(super) struct Link {
 /// A browser on its way.
 pub(super) struct Journey {
     id: String,
-    /// Returns with the code, or with a denial.
+    /// Returns with a denial, or an error of the provider; and perhaps with the code after that.
     denies: bool,
     back: Arc<Mutex<Option<Back>>>,
     session: SessionId,
@@ -119,6 +118,9 @@ impl Scenario {
             _ => self.random.between(540_000, 660_000),
         };
         let mut visits = vec![at_provider];
+        if denies {
+            visits.push(at_provider + self.random.between(1_000, 60_000));
+        }
         while self.random.chance(self.plan.reloads) && visits.len() < 6 {
             // A double click, a reload, a stranger with the link.
             let within = if self.random.chance(0.7) { 4_000 } else { 120_000 };
@@ -165,7 +167,11 @@ impl Scenario {
         if is_foreign {
             back.cookie = format!("{}=stolen", back.cookie.split('=').next().unwrap_or_default());
         }
-        let answer = if *denies { "error=access_denied".to_owned() } else { format!("code={}", back.code) };
+        let answer = match if *denies { self.random.below(4) } else { 3 } {
+            0 => "error=temporarily_unavailable".to_owned(),
+            1 => "error=access_denied".to_owned(),
+            _ => format!("code={}", back.code),
+        };
         let now = self.now();
         let (deployment, id) = (self.deployment(), id.clone());
         // Mostly the integrator's user is the one who came back; some take about as long as they may.
@@ -251,6 +257,6 @@ impl Scenario {
 
 fn invocation(ports: &Arc<Ports>) -> Invocation {
     let deadline = Clock::now(&**ports) + INVOCATION;
-    debug_assert!(INVOCATION < ATTEMPT_LIFETIME);
+    debug_assert!(INVOCATION < CONSENT_TIME);
     Invocation { request_id: "request".to_owned(), origin: ORIGIN.to_owned(), deadline }
 }

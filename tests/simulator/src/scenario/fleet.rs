@@ -16,6 +16,7 @@ use shared::domain::escrow::{Escrowed, RefreshedPair};
 use shared::domain::failure_class::FailureClass;
 use shared::domain::item::Value;
 use shared::domain::order::Order;
+use shared::domain::return_to::{ReturnToOrigins, WaysBack};
 use shared::domain::schedule;
 use shared::domain::time::Timestamp;
 use shared::domain::token_pair::{PairId, TokenResponse};
@@ -42,6 +43,13 @@ use crate::world::Step;
 pub const STACK: &str = "simulated";
 pub(super) const ORIGIN: &str = "https://connect.example.com";
 const CLIENT_ID: &str = "client";
+/// Short, so that some browsers come back too late.
+pub(super) const CONSENT_TIME: Duration = Duration::from_secs(600);
+
+fn ways_back() -> WaysBack {
+    let application = Url::parse(super::customer::RETURN_TO).expect("a constant");
+    WaysBack { return_to_origins: ReturnToOrigins::These(vec![application.origin()]), application_home: None }
+}
 
 /// Names that share a shard of the due index, so that a sweep has one to list.
 pub(super) fn ids(count: usize) -> Vec<ConnectionId> {
@@ -165,6 +173,8 @@ impl Deployment {
                 public_origin: None,
                 display_name: None,
                 install_link: true,
+                consent_time: CONSENT_TIME,
+                ways_back: ways_back(),
             },
             sessions: ports.clone(),
             attempts: ports.clone(),
@@ -176,6 +186,7 @@ impl Deployment {
     pub(super) fn callback(self, ports: &Arc<Ports>) -> Callback {
         Callback {
             deployment: self.settings(),
+            ways_back: ways_back(),
             attempt_reads: ports.clone(),
             attempts: ports.clone(),
             connections: ports.clone(),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use shared::domain::attempt::writes::{self, End};
-use shared::domain::attempt::{Attempt, Binding, CookieName, JourneyFailure, Phase, StateHash};
+use shared::domain::attempt::{Attempt, Cookie, CookieName, Destination, FailedJourney, JourneyFailure, StateHash};
 use shared::domain::connection_id::ConnectionId;
 use shared::domain::item::Item;
 use shared::domain::order::Order;
@@ -47,7 +47,8 @@ impl Journey {
     pub(super) fn standing_attempt(&self, random: &mut Random) -> Item {
         let mut item = Kind::Attempt.after(&writes::begin(&self.attempt(random)), None);
         for write in [
-            writes::take(&self.state_hash, &self.binding(random), time(random), random.pick(&["me", "rival"])),
+            writes::note(&self.state_hash, &self.cookie(random).binding(), &failed(random), time(random)),
+            writes::take(&self.state_hash, &self.cookie(random).binding(), time(random), random.pick(&["me", "rival"])),
             writes::end(&self.state_hash, &end(random)),
         ] {
             if random.percent(50) {
@@ -59,48 +60,46 @@ impl Journey {
 
     pub(super) fn standing_session(&self, random: &mut Random) -> Item {
         let item = Kind::Session.after(&self.session(random).begin(), None);
-        Kind::Session.after(&end_session(&self.session_id, status(random)), Some(&item))
+        Kind::Session.after(&end_session(&self.session_id, &status(random)), Some(&item))
     }
 
     pub(super) fn make(&self, name: WriteName, random: &mut Random) -> Option<Write> {
         let me = random.pick(&["me", "rival"]);
         Some(match name {
             WriteName::BeginAttempt => writes::begin(&self.attempt(random)),
-            WriteName::TakeAttempt => writes::take(&self.state_hash, &self.binding(random), time(random), me),
-            WriteName::GiveAttemptBack => writes::give_back(&self.state_hash, me),
+            WriteName::NoteFailure => {
+                writes::note(&self.state_hash, &self.cookie(random).binding(), &failed(random), time(random))
+            }
+            WriteName::TakeAttempt => writes::take(&self.state_hash, &self.cookie(random).binding(), time(random), me),
+            WriteName::GiveAttemptBack => writes::give_back(&self.state_hash, me, &failed(random)),
             WriteName::EndAttempt => writes::end(&self.state_hash, &end(random)),
             WriteName::BeginSession => self.session(random).begin(),
-            WriteName::EndSession => end_session(&self.session_id, status(random)),
+            WriteName::EndSession => end_session(&self.session_id, &status(random)),
             WriteName::ConfirmSession => confirm_session(&self.session_id),
             _ => return None,
         })
     }
 
-    fn binding(&self, random: &mut Random) -> Binding {
+    fn cookie(&self, random: &mut Random) -> Cookie {
         let name = CookieName::new(&self.state_hash, true);
-        Binding::new(&name, &CookieValue::new(random.pick(&["cookie", "another"])))
+        Cookie { name, value: CookieValue::new(random.pick(&["cookie", "another"])) }
     }
 
     fn attempt(&self, random: &mut Random) -> Attempt {
         let created_at = time(random);
-        Attempt {
-            state_hash: self.state_hash.clone(),
-            binding: self.binding(random),
-            code_verifier: random.percent(50).then(|| pkce::code_verifier([random.below(256) as u8; 32])),
+        let destination = Destination {
             connection_id: ConnectionId::parse("t").unwrap(),
+            order: order(random),
             redirect_uri: "https://connect.example.com/callback".to_owned(),
             return_to: None,
             session: random.percent(50).then(|| self.session(random).mark()),
-            order: order(random),
             throw_away: random.percent(30),
             confirmation: random.percent(30).then(|| Confirmation::new("confirmation")),
-            same_account: false,
-            created_at,
-            expires_at: created_at + writes::ATTEMPT_LIFETIME,
-            phase: Phase::Pending,
-            failure: None,
-            taken_at: None,
-        }
+            same_account: random.percent(30),
+        };
+        let verifier = random.percent(50).then(|| pkce::code_verifier([random.below(256) as u8; 32]));
+        let times = [created_at, created_at + Duration::from_secs(600)];
+        Attempt::new(self.state_hash.clone(), &self.cookie(random), destination, verifier, times)
     }
 
     fn session(&self, random: &mut Random) -> Session {
@@ -131,27 +130,17 @@ fn order(random: &mut Random) -> Order {
 }
 
 fn end(random: &mut Random) -> End {
-    match random.below(3) {
-        0 => End::Connected,
-        1 => End::Denied,
-        _ => End::Failed { failure: random.pick(&FAILURES), reference: "reference".to_owned() },
-    }
+    if random.percent(50) { End::Connected } else { End::Failed(failed(random)) }
 }
 
 fn status(random: &mut Random) -> SessionStatus {
     match random.below(4) {
         0 => SessionStatus::Pending,
         1 => SessionStatus::Completed,
-        2 => SessionStatus::Denied,
-        _ => SessionStatus::Failed(random.pick(&FAILURES)),
+        _ => SessionStatus::Failed(failed(random)),
     }
 }
 
-const FAILURES: [JourneyFailure; 6] = [
-    JourneyFailure::Provider,
-    JourneyFailure::SessionUsed,
-    JourneyFailure::Superseded,
-    JourneyFailure::Disconnected,
-    JourneyFailure::NotStored,
-    JourneyFailure::OtherAccount,
-];
+fn failed(random: &mut Random) -> FailedJourney {
+    FailedJourney::new(random.pick(&JourneyFailure::ALL), "reference")
+}

@@ -77,6 +77,7 @@ pub(super) fn make(name: WriteName, random: &mut Random, id: &ConnectionId, imag
             };
         }
         WriteName::BeginAttempt
+        | WriteName::NoteFailure
         | WriteName::TakeAttempt
         | WriteName::GiveAttemptBack
         | WriteName::EndAttempt

@@ -2,7 +2,7 @@
 
 use shared::domain::account::{Account, claim};
 use shared::domain::attempt::writes::{self as attempts, End};
-use shared::domain::attempt::{Attempt, Binding, CookieName, JourneyFailure, Phase, StateHash};
+use shared::domain::attempt::{Attempt, Cookie, CookieName, Destination, FailedJourney, JourneyFailure, StateHash};
 use shared::domain::connection_id::ConnectionId;
 use shared::domain::digest;
 use shared::domain::fleet::{Tally, note_success, pause};
@@ -63,7 +63,7 @@ pub(super) fn rows(kind: Kind) -> Vec<Item> {
 
 pub(super) fn writes(kind: Kind) -> Vec<Write> {
     let (attempt, tally) = (attempt(), Tally { refused: 1, refreshed: 7 });
-    let failed = End::Failed { failure: JourneyFailure::Provider, reference: "reference".to_owned() };
+    let failed = |why| FailedJourney::new(why, "reference");
     match kind {
         Kind::Connection => Vec::new(),
         Kind::Account => vec![
@@ -81,20 +81,21 @@ pub(super) fn writes(kind: Kind) -> Vec<Write> {
         ],
         Kind::Attempt => vec![
             attempts::begin(&attempt),
+            attempts::note(&attempt.state_hash, &attempt.binding, &failed(JourneyFailure::Denied), at(0)),
+            attempts::note(&attempt.state_hash, &attempt.binding, &failed(JourneyFailure::Expired), at(0)),
             attempts::take(&attempt.state_hash, &attempt.binding, at(0), "me"),
-            attempts::give_back(&attempt.state_hash, "me"),
+            attempts::give_back(&attempt.state_hash, "me", &failed(JourneyFailure::NotStored)),
             attempts::end(&attempt.state_hash, &End::Connected),
-            attempts::end(&attempt.state_hash, &End::Denied),
-            attempts::end(&attempt.state_hash, &failed),
+            attempts::end(&attempt.state_hash, &End::Failed(failed(JourneyFailure::Provider))),
         ],
         Kind::Session => {
-            let end = |status| end_session(&session().id, status);
+            let end = |status| end_session(&session().id, &status);
             vec![
                 session().begin(),
                 confirm_session(&session().id),
-                end(SessionStatus::Denied),
+                end(SessionStatus::Failed(failed(JourneyFailure::Denied))),
                 end(SessionStatus::Completed),
-                end(SessionStatus::Failed(JourneyFailure::Disconnected)),
+                end(SessionStatus::Failed(failed(JourneyFailure::Disconnected))),
             ]
         }
         Kind::Order => vec![
@@ -136,23 +137,16 @@ pub(super) fn session() -> Session {
 
 pub(super) fn attempt() -> Attempt {
     let state_hash = StateHash::of(&State::new(digest::base64url([4; 32]))).unwrap();
-    let name = CookieName::new(&state_hash, true);
-    Attempt {
-        binding: Binding::new(&name, &CookieValue::new("cookie")),
-        code_verifier: Some(pkce::code_verifier([5; 32])),
+    let cookie = Cookie { name: CookieName::new(&state_hash, true), value: CookieValue::new("cookie") };
+    let destination = Destination {
         connection_id: id(),
+        order: Order::from_number(6),
         redirect_uri: "https://connect.example.com/callback".to_owned(),
         return_to: None,
         session: Some(session().mark()),
-        order: Order::from_number(6),
         throw_away: true,
         confirmation: Some(confirmation()),
-        same_account: false,
-        created_at: at(0),
-        expires_at: at(600),
-        phase: Phase::Pending,
-        failure: None,
-        taken_at: None,
-        state_hash,
-    }
+        same_account: true,
+    };
+    Attempt::new(state_hash, &cookie, destination, Some(pkce::code_verifier([5; 32])), [at(0), at(600)])
 }

@@ -1,0 +1,129 @@
+//! What an earlier request has made of the same journey, or another tab of the same link.
+
+use std::time::Duration;
+
+use shared::domain::attempt::writes::{End, end, note};
+use shared::domain::attempt::{Attempt, FailedJourney, JourneyFailure, Phase, StateHash};
+use shared::domain::connection::Row;
+use shared::domain::session::SessionStatus;
+use shared::http::{Invocation, Request};
+use shared::ports::StoreError;
+
+use crate::{Callback, CallbackError, JourneyOutcome, cookie_of};
+
+/// How often, and about how far apart, a second request of the same journey looks whether the first has ended.
+const POLL_ATTEMPTS: u32 = 30;
+const POLL_EVERY: Duration = Duration::from_millis(700);
+
+/// If a code was sent longer ago than this, the process that sent it has ended.
+const LONGEST_EXCHANGE: Duration = Duration::from_secs(60);
+
+impl Callback {
+    /// A reload, a double click, a second request during the exchange of the first; or a browser that comes too late.
+    pub(crate) async fn ended_before(
+        &self,
+        attempt: &Attempt,
+        invocation: &Invocation,
+    ) -> Result<JourneyOutcome, CallbackError> {
+        let mut attempt = attempt.clone();
+        let failed = |why| FailedJourney::new(why, &invocation.request_id);
+        for _ in 0..POLL_ATTEMPTS {
+            match (attempt.phase, &attempt.failure) {
+                (Phase::Connected, _) => return Ok(JourneyOutcome::Connected),
+                (Phase::Exchanging, _) => {}
+                (Phase::Pending | Phase::Failed, Some(failed)) => {
+                    return match failed.why {
+                        JourneyFailure::Denied => Ok(JourneyOutcome::Denied),
+                        // Its pair may have come out of the queue since.
+                        JourneyFailure::NotStored if self.has_connected(&attempt).await? => {
+                            Ok(JourneyOutcome::Connected)
+                        }
+                        _ => Err(CallbackError::FailedBefore(failed.clone())),
+                    };
+                }
+                (Phase::Pending | Phase::Failed, None) => {
+                    let expired = failed(JourneyFailure::Expired);
+                    let write = note(&attempt.state_hash, &attempt.binding, &expired, self.clock.now());
+                    self.remember(&attempt, &write, &SessionStatus::Failed(expired)).await;
+                    return Err(CallbackError::Expired);
+                }
+            }
+            if self.has_died(&attempt) {
+                break;
+            }
+            self.clock.sleep(POLL_EVERY + self.entropy.jitter(POLL_EVERY / 4)).await;
+            attempt = self.attempt_reads.attempt(&attempt.state_hash).await?.ok_or(CallbackError::UnknownState)?;
+        }
+        // A process that died may have stored the pair before it could store the outcome.
+        if self.has_connected(&attempt).await? {
+            return Ok(JourneyOutcome::Connected);
+        }
+        if self.has_died(&attempt) {
+            let lost = failed(JourneyFailure::NotStored);
+            let write = end(&attempt.state_hash, &End::Failed(lost.clone()));
+            self.remember(&attempt, &write, &SessionStatus::Failed(lost)).await;
+        }
+        Err(CallbackError::OutcomeUnknown)
+    }
+
+    fn has_died(&self, attempt: &Attempt) -> bool {
+        attempt.taken_at.is_none_or(|taken_at| taken_at + LONGEST_EXCHANGE < self.clock.now())
+    }
+
+    /// Whether the connection names this attempt as its own. Then the attempt and its session are ended as connected,
+    /// too.
+    async fn has_connected(&self, attempt: &Attempt) -> Result<bool, CallbackError> {
+        let made_it = match self.connections.row(&attempt.destination.connection_id).await? {
+            Some(Row::Unreadable(unreadable)) => return Err(StoreError::from(unreadable).into()),
+            None => false,
+            Some(row) => has_made(attempt, &row),
+        };
+        if made_it {
+            self.remember(attempt, &end(&attempt.state_hash, &End::Connected), &SessionStatus::Completed).await;
+        }
+        Ok(made_it)
+    }
+
+    /// The attempt of the same session and the same browser that has used the link. Its cookie is the proof: the link
+    /// may have been passed on, and another browser is told nothing of its result.
+    pub(crate) async fn used_in_another_tab(
+        &self,
+        request: &Request,
+        error: &CallbackError,
+        own: &Attempt,
+    ) -> Option<Attempt> {
+        let session = own.destination.session.as_ref()?;
+        if error.why() != Some(JourneyFailure::SessionUsed) {
+            return None;
+        }
+        let row = self.connections.row(&own.destination.connection_id).await.ok()??;
+        for name in granted_by(&row).into_iter().flatten() {
+            let Some(state_hash) = StateHash::parse(name) else { continue };
+            let Some(cookie) = cookie_of(request, &state_hash) else { continue };
+            let Ok(Some(other)) = self.attempt_reads.attempt(&state_hash).await else { continue };
+            if other.is_proven_by(&cookie).is_ok()
+                && other.destination.session.as_ref() == Some(session)
+                && has_made(&other, &row)
+            {
+                return Some(other);
+            }
+        }
+        None
+    }
+}
+
+/// A pair that waits for its account only, and not for the integrator's backend, has connected nothing yet.
+fn has_made(attempt: &Attempt, row: &Row) -> bool {
+    let [live, waiting] = granted_by(row);
+    let name = Some(attempt.state_hash.as_str());
+    live == name || (attempt.destination.confirmation.is_some() && waiting == name)
+}
+
+/// The attempts or imports that have made what the row holds: the live pair, and the one that waits.
+fn granted_by(row: &Row) -> [Option<&str>; 2] {
+    let live = match row {
+        Row::Connection(connection) => Some(connection.granted_by.name.as_str()),
+        Row::Tombstone(_) | Row::Unreadable(_) => None,
+    };
+    [live, row.waiting().map(|waiting| waiting.grant.name.as_str())]
+}

@@ -1,0 +1,58 @@
+//! How a journey ended, stored with its attempt and its session. What cannot be stored costs nobody a connection.
+
+use shared::domain::attempt::writes::{End, end, give_back};
+use shared::domain::attempt::{Attempt, FailedJourney};
+use shared::domain::session::{SessionStatus, end_session};
+use shared::domain::write::{Write, Written};
+use shared::ports::StoreError;
+
+use crate::{Callback, CallbackError};
+
+impl Callback {
+    /// A taken attempt has made no connection. Where the code was certainly not used the attempt is given back, and the
+    /// page may be reloaded.
+    pub(crate) async fn fail(&self, attempt: &Attempt, taker: &str, error: &CallbackError, request_id: &str) {
+        let Some(why) = error.why() else { return };
+        let failed = FailedJourney::new(why, request_id);
+        let write = if error.may_be_repeated() {
+            give_back(&attempt.state_hash, taker, &failed)
+        } else {
+            end(&attempt.state_hash, &End::Failed(failed.clone()))
+        };
+        self.remember(attempt, &write, &SessionStatus::Failed(failed)).await;
+    }
+
+    /// With the attempt and its session, both or neither.
+    pub(crate) async fn remember(&self, attempt: &Attempt, write: &Write, status: &SessionStatus) {
+        if let Err(error) = self.try_to_remember(attempt, write, status).await {
+            tracing::warn!(%error, "the outcome of an attempt could not be stored");
+        }
+    }
+
+    async fn try_to_remember(
+        &self,
+        attempt: &Attempt,
+        write: &Write,
+        status: &SessionStatus,
+    ) -> Result<(), StoreError> {
+        if let Some(session) = &attempt.destination.session
+            && self.attempts.both(write, &end_session(&session.id, status)).await?
+        {
+            return Ok(());
+        }
+        // The session is completed already, or expired: only the attempt's own end is left to store.
+        match self.attempts.attempt(write).await? {
+            Written::Applied(_) => {}
+            Written::ConditionFailed(_) => tracing::warn!("the attempt had ended before"),
+        }
+        Ok(())
+    }
+
+    /// The session alone: the attempt knows. A completed session stays completed.
+    pub(crate) async fn tell_session(&self, attempt: &Attempt, status: &SessionStatus) {
+        let Some(session) = &attempt.destination.session else { return };
+        if let Err(error) = self.attempts.session(&end_session(&session.id, status)).await {
+            tracing::warn!(%error, "the outcome of an attempt could not be stored with its session");
+        }
+    }
+}

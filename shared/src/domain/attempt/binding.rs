@@ -1,0 +1,102 @@
+//! The cookie of an attempt, and what is stored of it: which browser has started the attempt, and where its grant goes.
+
+use aws_lc_rs::hmac;
+
+use super::StateHash;
+use super::destination::{Destination, append};
+use crate::domain::digest;
+use crate::domain::secret::CookieValue;
+
+/// The name of the cookie that binds an attempt to its browser. One cookie per attempt, so that two tabs do not break
+/// each other.
+///
+/// Only https may set a name with the `__Host-` prefix (RFC 6265bis section 4.1.3.2), and no other host of the domain
+/// can plant it. Plain http on loopback cannot have it and takes the bare name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CookieName(String);
+
+const SECURE_PREFIX: &str = "__Host-";
+
+impl CookieName {
+    pub fn new(state_hash: &StateHash, https: bool) -> Self {
+        let prefix = if https { SECURE_PREFIX } else { "" };
+        Self(format!("{prefix}wg_{}", state_hash.fingerprint()))
+    }
+
+    /// `None` for a name that we have never set.
+    pub fn parse(name: &[u8]) -> Option<Self> {
+        let bare = name.strip_prefix(SECURE_PREFIX.as_bytes()).unwrap_or(name);
+        let fingerprint = bare.strip_prefix(b"wg_")?;
+        let is_ours = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_".contains(byte);
+        (fingerprint.len() == 8 && fingerprint.iter().all(is_ours)).then(|| Self(name.escape_ascii().to_string()))
+    }
+
+    /// Whether only https may set it.
+    pub fn is_secure(&self) -> bool {
+        self.0.starts_with(SECURE_PREFIX)
+    }
+
+    /// Of the attempt's state.
+    pub fn fingerprint(&self) -> &str {
+        &self.0[self.0.len() - 8..]
+    }
+
+    /// The name under which a browser keeps the value of the last attempt that has ended.
+    pub fn of_the_last_ended(&self) -> &'static str {
+        if self.is_secure() { "__Host-wg_ended" } else { "wg_ended" }
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// As a browser has it. Its value is nowhere else.
+#[derive(Clone, Debug)]
+pub struct Cookie {
+    pub name: CookieName,
+    pub value: CookieValue,
+}
+
+/// Why a cookie does not open an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unproven {
+    #[error("another browser started this attempt")]
+    ForeignBrowser,
+    #[error("the row of the attempt was changed: its grant would go elsewhere")]
+    Changed,
+}
+
+/// The stored form of the cookie. The name is hashed with the value: a neighbouring host that plants `wg_…` in place of
+/// `__Host-wg_…` fails the check, even if it knows the value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Binding(String);
+
+impl Binding {
+    pub(super) fn stored(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Cookie {
+    pub fn binding(&self) -> Binding {
+        Binding(digest::sha256(format!("{}={}", self.name.as_str(), self.value.expose())))
+    }
+
+    /// The cookie's value is the key, which no table holds: whoever can write the row can change where a grant goes,
+    /// and cannot make the code of a changed row. HMAC-SHA256 (RFC 2104), over parts with their length in front, so
+    /// that no two attempts have the same bytes.
+    pub(super) fn mac(&self, state_hash: &StateHash, destination: &Destination) -> String {
+        let mut bytes = Vec::new();
+        for part in ["webinargeek-connect destination", self.name.as_str(), state_hash.as_str()] {
+            append(&mut bytes, Some(part));
+        }
+        destination.append_to(&mut bytes);
+        let key = hmac::Key::new(hmac::HMAC_SHA256, self.value.expose().as_bytes());
+        digest::base64url(hmac::sign(&key, &bytes))
+    }
+}
