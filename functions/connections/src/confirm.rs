@@ -45,9 +45,9 @@ impl Connections {
             let waits = waits.filter(|waits| !is_superseded(&seen, waits)).ok_or_else(wrong)?;
             let refresh_every = self.settings.refreshing.refresh_every;
             let (write, dropped) = waiting::confirm(&seen, waits, refresh_every, now);
+            log_dropped(dropped);
             row = match self.connection_writes.write(&write).await? {
                 Written::Applied(row) => {
-                    log_dropped(dropped);
                     tracing::info!("a connection was confirmed");
                     if let Row::Connection(connection) = &row {
                         self.accounts.claim_confirmed(connection).await;

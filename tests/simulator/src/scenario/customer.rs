@@ -247,12 +247,10 @@ impl Scenario {
             let waits = seen.waiting().filter(|waits| waits.is_confirmed_by(&session.mark(), &confirmation, now));
             let Some(waits) = waits.filter(|waits| !is_superseded(&seen, waits)) else { return };
             let (write, dropped) = confirm(&seen, waits, refresh_every, now);
+            log_dropped(dropped);
             let written = WriteConnections::write(&*ports, &write).await;
-            if let Ok(Written::Applied(row)) = &written {
-                log_dropped(dropped);
-                if let Row::Connection(connection) = row {
-                    deployment.accounts(&ports).claim_confirmed(connection).await;
-                }
+            if let Ok(Written::Applied(Row::Connection(connection))) = &written {
+                deployment.accounts(&ports).claim_confirmed(connection).await;
             }
             if is_guessed && matches!(written, Ok(Written::Applied(_))) {
                 let mut world = ports.world.lock();
