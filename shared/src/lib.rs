@@ -8,12 +8,12 @@
 //! | [`sealing`] | a token pair under a data key, bound to its stack, connection and id |
 //! | [`failure`] | how a failure is counted and logged |
 //! | [`http`] | query strings, cookies, pages, problems: plain `http` types in, plain `http` types out |
-//! | [`webinargeek`] | the provider: token endpoint, revocation, account |
+//! | `webinargeek` | the provider: token endpoint, revocation, account; with the feature `http-client` |
 //! | [`config`], [`telemetry`], [`metrics`], [`system`] | the process: environment, log, metrics, clock, randomness |
 //! | `aws` | DynamoDB, EventBridge, KMS, Secrets Manager, SQS; with the feature `aws` |
 //! | `lambda` | the runtime, and the services of a function in AWS; with the feature `aws` |
 //!
-//! Without the feature `aws` nothing of the AWS SDK is compiled: the simulator runs the protocol without it.
+//! Without these features neither the AWS SDK nor an HTTP client is compiled: the simulator runs the protocol so.
 //!
 //! Imports run one way: `aws, webinargeek, system → ports → domain`, `protocol → ports`, and `http → domain`.
 //! `tests/suite/architecture.rs` enforces the rule.
@@ -32,4 +32,5 @@ pub mod protocol;
 pub mod sealing;
 pub mod system;
 pub mod telemetry;
+#[cfg(feature = "http-client")]
 pub mod webinargeek;

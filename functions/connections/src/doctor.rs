@@ -1,8 +1,8 @@
 //! `GET /v1/doctor`: finds what would keep the first customer from connecting, before that customer comes.
 //!
 //! Nothing is written, and no grant is touched: a data key is made and opened for a connection of no one, the tables
-//! are looked at, the token endpoint is sent a made-up code, and the revocation endpoint a made-up token. All of it side by side, and each part bounded: the
-//! answer comes before API Gateway gives up.
+//! are looked at, the token endpoint is sent a made-up code, and the revocation endpoint a made-up token. All of it
+//! side by side, and each part bounded: the answer comes before API Gateway gives up.
 //!
 //! [`rotation`] is `POST /v1/doctor`, which touches a connection that may be lost.
 

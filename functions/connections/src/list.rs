@@ -1,7 +1,7 @@
 //! `GET /v1/connections?status=&limit=&cursor=`.
 //!
-//! A page is full, unless the list ends or the search takes too long: then it has a cursor all the same. Connections that
-//! need their customer stand in an index of their own and are found at once, in any fleet.
+//! A page is full, unless the list ends or the search takes too long: then it has a cursor all the same. Connections
+//! that need their customer stand in an index of their own and are found at once, in any fleet.
 
 use std::time::Duration;
 

@@ -32,10 +32,7 @@ impl Maintenance {
         let Row::Connection(connection) = row else { return Ok(false) };
         let write = disconnect(row, connection.granted_by.order, self.clock.now());
         let Some((write, dropped)) = write else { return Ok(false) };
-        let is_done = matches!(self.connection_writes.write(&write).await?, Written::Applied(_));
-        if is_done {
-            log_dropped(dropped);
-        }
-        Ok(is_done)
+        log_dropped(dropped);
+        Ok(matches!(self.connection_writes.write(&write).await?, Written::Applied(_)))
     }
 }

@@ -53,9 +53,9 @@ impl Confirming {
             }
             // 2.
             let (write, dropped) = waiting::confirm(&seen, waits, self.refresh_every, now);
+            log_dropped(dropped);
             row = match self.writes.write(&write).await? {
                 Written::Applied(row) => {
-                    log_dropped(dropped);
                     // 3.
                     self.complete(session).await;
                     // 4.

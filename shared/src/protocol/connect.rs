@@ -81,15 +81,13 @@ impl Connecting {
                 }
                 Some(awaited) => await_confirmation(grant, awaited, seen.as_ref(), now),
             };
+            log_dropped(dropped);
             let written = match kept {
                 Kept::InMemory { deadline } => self.pairs.store(&write, || escrowed(grant), deadline).await?,
                 Kept::Elsewhere => self.pairs.writes.write(&write).await?,
             };
             seen = match written {
-                Written::Applied(_) => {
-                    log_dropped(dropped);
-                    return Ok(Stored::Yes);
-                }
+                Written::Applied(_) => return Ok(Stored::Yes),
                 Written::ConditionFailed(image) => image,
             };
         }

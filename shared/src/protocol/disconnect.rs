@@ -55,9 +55,9 @@ impl Disconnecting {
                 // "pending", or lost.
                 return self.work_off(seen, deadline).await;
             };
+            log_dropped(dropped);
             row = match self.writes.write(&write).await? {
                 Written::Applied(row) => {
-                    log_dropped(dropped);
                     // 3.
                     return self.work_off(row, deadline).await;
                 }

@@ -58,11 +58,9 @@ impl RevocationList {
                 let Row::Unreadable(unreadable) = row else { return Err(StoreError::changed_at_every_try()) };
                 return Err(unreadable.into());
             };
+            log_dropped(dropped);
             seen = match self.writes.write(&write).await? {
-                Written::Applied(_) => {
-                    log_dropped(dropped);
-                    return Ok(());
-                }
+                Written::Applied(_) => return Ok(()),
                 Written::ConditionFailed(image) => image,
             };
         }
@@ -70,9 +68,10 @@ impl RevocationList {
     }
 }
 
-/// The list was full: these grants were removed from it.
+/// The list is full: these grants are removed from it. Logged before the write: a process that dies after it, or that
+/// never gets its answer, could not log it any more. If the write's condition fails, a grant was logged for nothing.
 pub fn log_dropped(dropped: Vec<PairId>) {
-    log_not_revoked(dropped, "the list of grants to revoke was full");
+    log_not_revoked(dropped, "the list of grants to revoke is full");
 }
 
 fn log_not_revoked(pairs: impl IntoIterator<Item = PairId>, why: &str) {
@@ -125,10 +124,10 @@ impl Revoking {
         let now = self.list.clock.now();
         let Some(waits) = row.waiting().filter(|waits| waits.until <= now) else { return Ok(row) };
         let Some((write, dropped)) = waiting::expire(&row, waits, now) else { return Ok(row) };
+        log_dropped(dropped);
         Ok(match self.list.writes.write(&write).await? {
             Written::Applied(row) => {
                 tracing::warn!("a connection was not confirmed in time: its grant is to be revoked");
-                log_dropped(dropped);
                 row
             }
             // Confirmed at the last moment, or taken away.

@@ -1,5 +1,5 @@
-//! A session that asks for the account that is connected already: what its customer has approved waits until it is known
-//! whose it is.
+//! A session that asks for the account that is connected already: what its customer has approved waits until it is
+//! known whose it is.
 //!
 //! 1. ask: its pair is stored, and waits (protocol rule 1: the look-up is a first use of the access token)
 //! 2. of another account, or of one that cannot be found out: its wait ends, and it is to be revoked
@@ -87,9 +87,9 @@ impl SameAccount {
                 Some(true) => (Held::Same, waiting::confirm(&seen, &waits, self.refresh_every, now)),
             };
             let (write, dropped) = written;
+            log_dropped(dropped);
             row = match self.writes.write(&write).await? {
                 Written::Applied(row) => {
-                    log_dropped(dropped);
                     if let (Held::Same, Row::Connection(connection)) = (held, &row) {
                         self.accounts.claim_confirmed(connection).await;
                     }

@@ -1,8 +1,8 @@
 //! What an answer of the token endpoint says about the grant that was sent.
 //!
 //! Read leniently where it grants: a pair that is refused for a missing `token_type` is a pair lost, since the provider
-//! has rotated it. So a form is read too, and an object with something around it, or before a break. Read strictly where
-//! it takes away: only a complete JSON object that says `invalid_grant`, with nothing around it, says so.
+//! has rotated it. So a form is read too, and an object with something around it, or before a break. Read strictly
+//! where it takes away: only a complete JSON object that says `invalid_grant`, with nothing around it, says so.
 //!
 //! A success may be a refusal: some providers answer 200 and `{"error": "bad_refresh_token"}` (GitHub documents it). An
 //! outcome is unknown only where an answer says neither.

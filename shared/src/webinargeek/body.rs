@@ -1,8 +1,8 @@
 //! The body of an answer, within a limit, and without its content codings (RFC 9110 section 8.4.1).
 //!
 //! No coding is asked for. RFC 9110 section 12.5.3 lets a server choose one all the same, and some front ends compress
-//! whatever they pass on; to refuse such an answer would be to lose the pair that is in it. The header may be wrong too:
-//! where it names a coding that the body does not have, the body is taken as it is.
+//! whatever they pass on; to refuse such an answer would be to lose the pair that is in it. The header may be wrong
+//! too: where it names a coding that the body does not have, the body is taken as it is.
 //!
 //! What is not whole is kept as far as it goes: a pair may stand in it.
 

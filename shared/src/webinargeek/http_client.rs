@@ -33,8 +33,8 @@ impl HttpClient {
             // reqwest repeats requests that it believes unprocessed; whether to repeat is the protocol's decision.
             .retry(reqwest::retry::never())
             .http1_only()
-            // RFC 9112 section 5 lets a client accept all three, and a connection serves one answer only. A pair that is
-            // refused for a header of some proxy is a pair lost.
+            // RFC 9112 section 5 lets a client accept all three, and a connection serves one answer only. A pair that
+            // is refused for a header of some proxy is a pair lost.
             .http1_max_headers(MOST_HEADERS)
             .http1_allow_obsolete_multiline_headers_in_responses(true)
             .http1_allow_spaces_after_header_name_in_responses(true)

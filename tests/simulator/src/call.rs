@@ -168,6 +168,17 @@ impl Request {
         }
     }
 
+    /// Whether its effect is seen by others than the process that waits for its answer.
+    pub fn is_seen_by_others(&self) -> bool {
+        match self {
+            Self::Write { .. } | Self::WriteBoth(..) | Self::Delete(_) | Self::Escrow { .. } => true,
+            Self::Exchange { .. } | Self::Refresh { .. } | Self::Revoke { .. } => true,
+            Self::Account { .. } | Self::Use { .. } => true,
+            Self::Read { .. } | Self::Walk { .. } | Self::List { .. } => false,
+            Self::MakeKey { .. } | Self::OpenKey { .. } | Self::Secret | Self::IsQueueEmpty => false,
+        }
+    }
+
     pub fn asks_for_tokens(&self) -> bool {
         matches!(self, Self::Exchange { .. } | Self::Refresh { .. })
     }

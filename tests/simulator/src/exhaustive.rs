@@ -4,7 +4,7 @@
 //! [`Setup::begin`].
 //! more line in [`Setup::begin`].
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use shared::ports::Clock;
 
 use crate::chooser::{Enumeration, Odds, Position};
 use crate::history::History;
+use crate::mutant::{Mutant, Ordering};
 use crate::ports::Ports;
 use crate::provider::Class;
 use crate::scenario::{Plan, Scenario};
@@ -30,6 +31,8 @@ pub struct Setup {
     /// Whether the connection is taken away meanwhile.
     pub disconnects: bool,
     pub most_faults: usize,
+    /// An order of steps that the protocol forbids: that a search which leaves out so much finds it.
+    pub forbidden: Option<Ordering>,
 }
 
 #[derive(Default)]
@@ -48,7 +51,7 @@ impl Setup {
         let mut setups = Vec::new();
         for class in Class::ALL {
             for (second_after, expired) in [(0, false), (160, false), (160, true)] {
-                let setup = Self { class, second_after, expired, disconnects: false, most_faults };
+                let setup = Self { class, second_after, expired, disconnects: false, most_faults, forbidden: None };
                 setups.extend([setup, Self { disconnects: true, ..setup }]);
             }
         }
@@ -64,7 +67,8 @@ impl Setup {
 
     fn begin(self, position: &Arc<Mutex<Position>>, history: History) -> Scenario {
         let chooser = Enumeration { position: position.clone(), most_faults: self.most_faults };
-        let mut scenario = Scenario::with(self.plan(), Box::new(chooser), None, history);
+        let mut scenario =
+            Scenario::with(self.plan(), Box::new(chooser), self.forbidden.map(Mutant::Ordering), history);
         scenario.begin_connected(0);
         let start = if self.expired { 7_201_000 } else { 6_000_000 };
         let seen = {
@@ -99,16 +103,19 @@ pub fn search(setup: Setup) -> Found {
     let position = Arc::new(Mutex::new(Position::default()));
     let locked = || position.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     let mut found = Found::default();
-    let mut seen = HashSet::new();
+    // By state, the fewest faults that it was come to with: fewer leave more to come.
+    let mut seen = HashMap::new();
     loop {
         let mut scenario = setup.begin(&position, History::default());
         let came_to_its_end = loop {
             if locked().is_new_ground() {
-                let state = (scenario.scheduler.world.lock().fingerprint(), locked().faults());
-                if !seen.insert(state) {
+                let (state, faults) = (scenario.scheduler.world.lock().fingerprint(), locked().faults() as u8);
+                let fewest = seen.entry(state).or_insert(u8::MAX);
+                if *fewest <= faults {
                     found.pruned += 1;
                     break false;
                 }
+                *fewest = faults;
             }
             if matches!(scenario.scheduler.step(), Turn::End) {
                 break true;

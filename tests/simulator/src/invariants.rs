@@ -18,6 +18,7 @@ use crate::scenario::STACK;
 use crate::world::ProcessId;
 
 mod accounts;
+mod fingerprint;
 mod journeys;
 mod maintenance;
 mod oracle;
@@ -183,6 +184,8 @@ pub struct Ledger {
     not_before: HashMap<String, i64>,
     /// Refresh tokens that were rotated for a process which has not stored the pair yet.
     holding: HashMap<ProcessId, Vec<(String, u32)>>,
+    /// Processes that died with what they knew, before they came to their end.
+    crashed: HashSet<ProcessId>,
     excused_tokens: HashMap<String, Excuse>,
     excused_families: HashMap<u32, Excuse>,
     /// Rotated, and the successor not stored: since when.
@@ -191,7 +194,7 @@ pub struct Ledger {
     early: HashSet<String>,
     /// Grants that were stored, by name: live or waiting.
     pub grants: HashSet<String>,
-    /// Refresh tokens whose successor was put into the queue.
+    /// Refresh tokens whose successor waits in the queue.
     has_queued_successor: HashSet<String>,
     /// By session: its connection, and the grant that it made first.
     sessions: HashMap<String, (String, String)>,
@@ -225,8 +228,8 @@ pub struct Ledger {
     ever_identified: HashSet<(String, String)>,
     /// The ids of events.
     told: HashSet<String>,
-    /// A row was removed, and with it what it knew of its sessions.
-    removed: bool,
+    /// Sessions of a row that was removed, and that knew what they had connected.
+    removed: HashSet<String>,
     /// Connections that were told as connected, and not as taken away since.
     connected: HashSet<String>,
     /// By connection: what the token route may say, and since when.
@@ -252,6 +255,7 @@ impl Ledger {
     /// A process that dies between the answer and the first durable write takes the pair along.
     pub fn process_crashed(&mut self, process: ProcessId) {
         self.counts.crashes += 1;
+        self.crashed.insert(process);
         for (token, family) in self.holding.remove(&process).unwrap_or_default() {
             self.excuse(token, family, "its process died with the answer");
         }
@@ -312,8 +316,8 @@ impl Ledger {
                 self.connected.remove(id);
                 self.owned.remove(id);
                 self.session_orders.remove(id);
-                self.removed = true;
-                self.sessions.retain(|_, (of, _)| of != id);
+                let of_it = self.sessions.extract_if(|_, (of, _)| of == id).map(|(session, _)| session);
+                self.removed.extend(of_it);
                 self.disconnected.remove(id);
                 let of_it = format!("{id}/");
                 self.told.retain(|told| !told.starts_with(&of_it));

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashSet;
+use std::hash::{Hash, Hasher};
 use std::sync::Once;
 
 use shared::domain::token_pair::PairId;
@@ -66,6 +67,12 @@ pub(crate) fn listen() {
     // If there is a subscriber already, it receives the same.
     ONCE.call_once(|| drop(tracing::subscriber::set_global_default(Listener)));
     NAMED.with_borrow_mut(HashSet::clear);
+}
+
+pub(crate) fn hash(hasher: &mut impl Hasher) {
+    let mut named: Vec<String> = NAMED.with_borrow(|named| named.iter().cloned().collect());
+    named.sort_unstable();
+    named.hash(hasher);
 }
 
 pub(crate) fn contains(pair: PairId) -> bool {

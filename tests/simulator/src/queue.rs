@@ -47,6 +47,14 @@ impl Queue {
         taken.collect()
     }
 
+    pub fn hash_messages(&self, hasher: &mut impl std::hash::Hasher) {
+        use std::hash::Hash;
+        for message in &self.messages {
+            (&message.body, message.visible_at).hash(hasher);
+        }
+        self.counted.hash(hasher);
+    }
+
     pub fn done(&mut self, id: u64, now: u64, lag: u64) {
         self.messages.retain(|message| message.id != id);
         if let Some((_, until)) = self.counted.get_mut(id as usize - 1) {

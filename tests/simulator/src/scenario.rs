@@ -14,6 +14,8 @@
 //!
 //! When the duration of the plan is over, the faults stop, sweeps go on, and each connection is judged.
 
+use std::time::Duration;
+
 use maintenance::Task;
 use shared::domain::connection_id::ConnectionId;
 use shared::domain::schedule;
@@ -367,7 +369,8 @@ impl Scenario {
                     return;
                 }
                 let (id, now) = (self.ids[index].as_str(), world.time());
-                world.ledger.judge(now, id, world.store.connections.get(id), &world.provider)
+                let times = (now, Duration::from_secs(self.plan.sweep_every));
+                world.ledger.judge(times, id, world.store.connections.get(id), &world.provider)
             };
             if verdict == Verdict::Lives {
                 self.must_yield(index);

@@ -84,6 +84,8 @@ struct Call {
     created_at: u64,
     /// The value of its process when it was made: a late effect was decided from an earlier read.
     looked_at: u64,
+    /// What its process had been told when it was made: what it asks for follows from that.
+    heard: u64,
     waker: Waker,
     /// The outcome of its last effect, on the way to the caller.
     outcome: Option<Answer>,
@@ -238,6 +240,32 @@ impl World {
         self.processes[process].alive = false;
         self.history.close_lane(self.processes[process].lane);
         self.ledger.process_ended(process);
+        if self.merges_local_steps {
+            self.forget(process);
+        }
+    }
+
+    /// What is still to come of a process that has ended, and that no other process can see, changes nothing: a search
+    /// does not ask when it comes.
+    fn forget(&mut self, process: ProcessId) {
+        for (key, step) in std::mem::take(&mut self.steps) {
+            let (is_its_own, call) = match step {
+                Step::Run(of) | Step::Crash(of) => (of == process, None),
+                Step::Wake(id) | Step::Deliver(id) => {
+                    (self.calls.get(&id).is_none_or(|call| call.process == process), Some(id))
+                }
+                Step::Effect(id) => {
+                    let is_its_own = |call: &Call| call.process == process && !call.request.is_seen_by_others();
+                    (self.calls.get(&id).is_none_or(|call| is_its_own(call)), Some(id))
+                }
+                Step::Drive(_) => (false, None),
+            };
+            if !is_its_own {
+                self.steps.insert(key, step);
+            } else if let Some(id) = call {
+                self.used_up(id);
+            }
+        }
     }
 
     pub fn note(&mut self, process: ProcessId, text: impl FnOnce() -> String) {
@@ -307,7 +335,9 @@ impl World {
             self.schedule(time, step);
         }
         if fate == Fate::CrashAfter {
-            self.schedule(effect.0 + 1, Step::Crash(process));
+            // The search's clock stands still here, and its order is another.
+            let later = u64::from(!self.merges_local_steps);
+            self.schedule(effect.0 + later, Step::Crash(process));
         }
         let steps = count + self.reorder_steps(id, &request, effect.0);
         self.await_answer(id, process, request, fate, steps, waker);
@@ -331,8 +361,9 @@ impl World {
     fn await_answer(&mut self, id: CallId, process: ProcessId, request: Request, fate: Fate, steps: u8, waker: Waker) {
         let (outcome, delivered, is_over) = (None, None, false);
         let created_at = self.time();
-        let looked_at = self.processes[process].looked_at;
-        let call = Call { process, request, fate, created_at, looked_at, waker, outcome, delivered, steps, is_over };
+        let Process { looked_at, heard, .. } = self.processes[process];
+        let call =
+            Call { process, request, fate, created_at, looked_at, heard, waker, outcome, delivered, steps, is_over };
         self.calls.insert(id, Box::new(call));
     }
 
@@ -410,7 +441,14 @@ impl World {
             Step::Effect(id) => self.calls.get(id).is_some_and(|call| call.request.is_of_one_process()),
             Step::Drive(_) => false,
         };
-        let local = can_come.iter().find(|((time, _), step)| *time <= self.now && is_local(step));
+        // What a process waits for by its own clock: that time passes for all of them.
+        let is_wait = |step: &Step| match step {
+            Step::Wake(_) => true,
+            Step::Deliver(id) => self.calls.get(id).is_some_and(|call| matches!(call.fate, Fate::LateEffect(_))),
+            _ => false,
+        };
+        let comes_at_once = |(time, _): &(u64, u64), step: &Step| *time <= self.now && is_local(step) || is_wait(step);
+        let local = can_come.iter().find(|(key, step)| comes_at_once(key, step));
         match local {
             Some((key, _)) => Some(**key),
             None => can_come.get(self.chooser.next(can_come.len())).map(|(key, _)| **key),
@@ -419,7 +457,15 @@ impl World {
 
     /// Where time does not order the steps, an answer must still come after its effect.
     fn can_come(&self, step: &Step) -> bool {
-        let Step::Deliver(id) = step else { return true };
+        let id = match step {
+            Step::Deliver(id) => id,
+            Step::Crash(process) => {
+                let is_before =
+                    |call: &Call| call.process == *process && call.fate == Fate::CrashAfter && call.outcome.is_none();
+                return !self.calls.values().any(|call| is_before(call));
+            }
+            _ => return true,
+        };
         self.calls.get(id).is_none_or(|call| match call.fate {
             Fate::FailBefore | Fate::Throttled { .. } | Fate::ServerError | Fate::Refused | Fate::LateEffect(_) => true,
             Fate::Retried => call.steps == 1,

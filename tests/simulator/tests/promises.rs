@@ -43,6 +43,19 @@ fn every_interleaving_of_two_workers_with_one_fault_keeps_every_promise() {
     }
 }
 
+/// A search that takes two states for one that are not would find none of them. Codes are not searched.
+#[test]
+fn the_search_finds_every_forbidden_order_of_the_steps_of_a_refresh() {
+    let searched = Ordering::ALL.into_iter().filter(|ordering| *ordering != Ordering::CodeSentAgain);
+    let is_meant =
+        |setup: &Setup| setup.class == Class::P2 && setup.second_after > 0 && !setup.expired && !setup.disconnects;
+    for forbidden in searched {
+        let setups = Setup::all(1).into_iter().filter(is_meant);
+        let found = setups.map(|setup| search(Setup { forbidden: Some(forbidden), ..setup }));
+        assert_eq!(found.filter(|found| found.violation.is_some()).count(), 1, "{forbidden:?} is not found");
+    }
+}
+
 #[test]
 fn every_order_of_steps_that_the_protocol_forbids_is_found_out() {
     for ordering in Ordering::ALL {

@@ -10,8 +10,8 @@
 //!
 //! The token protocol never sends a refresh token whose successor is stored, since a provider may take it for theft and
 //! end the grant. Here exactly that is tried. So the connection is marked as a throw-away when its session is made, and
-//! named here again: a wrong id alone must not end a customer's grant. The caller uses it nowhere meanwhile, and deletes
-//! it afterwards.
+//! named here again: a wrong id alone must not end a customer's grant. The caller uses it nowhere meanwhile, and
+//! deletes it afterwards.
 
 use shared::domain::connection::refresh::RefreshReason;
 use shared::domain::connection::{Connection, Row};

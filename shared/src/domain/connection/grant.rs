@@ -203,8 +203,9 @@ pub fn connect(grant: &NewGrant, seen: Option<&Row>, refresh_every: Duration, no
     (Write { name: WriteName::Connect, key, clauses, changes }, dropped)
 }
 
-/// Of a grant whose account is asked for as soon as it is stored. Where it takes the place of one whose account is known,
-/// its listeners hear of it with the answer, or with the next refresh: they are told whether the account is another one.
+/// Of a grant whose account is asked for as soon as it is stored. Where it takes the place of one whose account is
+/// known, its listeners hear of it with the answer, or with the next refresh: they are told whether the account is
+/// another one.
 pub fn to_be_identified(mut write: Write, seen: Option<&Row>) -> Write {
     if seen.and_then(Row::live).is_some_and(|live| live.was_connected && live.last_known_account().is_some()) {
         write.changes.retain(|change| change.attribute() != NOT_IDENTIFIED);

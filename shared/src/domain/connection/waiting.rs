@@ -120,8 +120,8 @@ impl Waiting {
         self.grant.session.as_ref().is_some_and(|mark| mark.id == *session)
     }
 
-    /// Whether it is of the account that the live connection is of; `None` where that cannot be told, because its own is
-    /// not known. Where there is nothing to compare with, every account is the same.
+    /// Whether it is of the account that the live connection is of; `None` where that cannot be told, because its own
+    /// is not known. Where there is nothing to compare with, every account is the same.
     pub fn is_of_the_same_account(&self, row: &Row) -> Option<bool> {
         let Some(live) = row.live().and_then(Connection::last_known_account) else { return Some(true) };
         self.account.as_ref().map(|account| account.id == live)
@@ -181,8 +181,8 @@ pub fn await_confirmation(
 }
 
 /// Makes the pair that waits the live one. Whether the confirmation is its own and comes in time is asked of the row
-/// that is seen ([`Waiting::is_confirmed_by`]). Session and hash stay, so that a repetition after a lost answer finds its own
-/// success.
+/// that is seen ([`Waiting::is_confirmed_by`]). Session and hash stay, so that a repetition after a lost answer finds
+/// its own success.
 pub fn confirm(seen: &Row, waiting: &Waiting, refresh_every: Duration, now: Timestamp) -> (Write, Vec<PairId>) {
     let grant = &waiting.grant;
     let mut changes = grant.new.changes(&grant.id, version_of(seen) + 1, refresh_every);

@@ -66,7 +66,7 @@ impl Ledger {
         let Some(session) = write.key.strip_prefix("session#") else { return };
         if new.string("status").is_ok_and(|status| status == "completed") {
             self.completed.insert(session.to_owned());
-            if !self.sessions.contains_key(session) && !self.removed {
+            if !self.sessions.contains_key(session) && !self.removed.contains(session) {
                 self.violate(times.now, Invariant::ToldTheTruth, || {
                     "a session is completed, and no journey of it has connected".to_owned()
                 });

@@ -1,12 +1,16 @@
 //! Whether a connection was lost, and whether anything could have saved it.
 
+use std::time::Duration;
+
 use shared::domain::connection::{Row, State};
 use shared::domain::failure_class::FailureClass;
 use shared::domain::item::Item;
+use shared::domain::time::Timestamp;
 
 use super::telling::TokenAnswer;
 use super::{Invariant, Ledger, Opened};
 use crate::provider::{Class, Provider};
+use crate::world::World;
 
 /// How a connection stands when the faults have stopped and the sweeps have gone on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,11 +23,22 @@ pub enum Verdict {
     Gone,
 }
 
-/// Of every plan.
-const LONGEST_BETWEEN_SWEEPS: std::time::Duration = std::time::Duration::from_secs(600);
+/// How long a sweep without faults takes, at the most.
+const SWEEP: Duration = Duration::from_secs(60);
+
+/// What was refused for a day.
+const TRIED_AGAIN_AFTER: Duration = Duration::from_secs(6 * 3600);
 
 impl Ledger {
-    pub fn judge(&mut self, now: u64, id: &str, item: Option<&Item>, provider: &Provider) -> Verdict {
+    pub fn judge(
+        &mut self,
+        (now, between_sweeps): (u64, Duration),
+        id: &str,
+        item: Option<&Item>,
+        provider: &Provider,
+    ) -> Verdict {
+        // What was due by then was met by a sweep.
+        let is_over = |due: Timestamp| due + between_sweeps + SWEEP < World::clock_at(now);
         let row = item.map(|item| Row::parse(id, item));
         self.judge_grants(now, id, row.as_ref(), provider);
         let connection = match row {
@@ -42,27 +57,27 @@ impl Ledger {
             }
             None => return Verdict::Gone,
         };
-        let Some(stored) = self.current.get(id).cloned() else { return Verdict::Gone };
+        let Some(stored) = self.current.get(id).cloned() else {
+            self.violate(now, Invariant::RowMakesSense, || format!("no write has made {id} live"));
+            return Verdict::Gone;
+        };
         let needs_customer = match connection.state {
             State::NeedsCustomer { why, .. } => Some(why),
             _ => None,
         };
         if !stored.pair.has_refresh_token {
-            // A sweep has come since.
-            let is_over = connection.expires_at + LONGEST_BETWEEN_SWEEPS < crate::world::World::clock_at(now);
-            if is_over && needs_customer != Some(FailureClass::NoRefreshToken) {
+            if is_over(connection.expires_at) && needs_customer != Some(FailureClass::NoRefreshToken) {
                 self.violate(now, Invariant::LossLabelled, || format!("{id} has no refresh token, and says nothing"));
             }
             return Verdict::Gone;
         }
         if provider.honours(&stored.pair.refresh, now) {
-            // What is refused without a word about the grant is tried again every six hours.
             let is_refused = provider.is_refused(&stored.pair.refresh, now);
-            return if is_refused || needs_customer == Some(FailureClass::Refused) {
-                Verdict::Gone
-            } else {
-                Verdict::Lives
-            };
+            // What was refused without a word about the grant is tried again every six hours, and lives from then on.
+            let is_to_be_tried = needs_customer == Some(FailureClass::Refused)
+                && !is_over(connection.refresh_at)
+                && connection.refresh_at <= World::clock_at(now) + TRIED_AGAIN_AFTER;
+            return if is_refused || is_to_be_tried { Verdict::Gone } else { Verdict::Lives };
         }
         self.counts.lost += 1;
         match self.excuse_of(&stored.pair.refresh, provider) {

@@ -66,7 +66,7 @@ impl Ledger {
             match facts.write.name {
                 WriteName::Commit if is_live => {}
                 WriteName::RemoveRevocation if is_in_list => self.taken_off_the_list(facts, old, sealed.id),
-                _ if is_in_list && is_full => drop(self.dealt_with.insert(sealed.id, "the list was full")),
+                _ if is_in_list && is_full && named::contains(sealed.id) => {}
                 _ => self.violate(facts.times.now, Invariant::NoGrantForgotten, || {
                     format!("\"{}\" forgets a pair of {id}", facts.write.name)
                 }),
@@ -74,8 +74,7 @@ impl Ledger {
         }
     }
 
-    /// A removal that comes late to a row which has become unreadable. What it asks for is the list's version, so it is
-    /// right.
+    /// A removal that comes late to a row which has become unreadable.
     fn taken_off_unseen(&mut self, facts: &Facts<'_>) {
         for slot in REVOKE {
             let text = |item: Option<&Item>| item.and_then(|item| item.string(slot).ok()).map(str::to_owned);
@@ -83,17 +82,21 @@ impl Ledger {
             let grant: serde_json::Value = serde_json::from_str(&before).unwrap_or_default();
             let id = grant["pair"]["id"].as_str().map(str::to_owned).and_then(|id| PairId::try_from(id).ok());
             if let Some(id) = id {
-                self.dealt_with.insert(id, "it was taken off while the row could not be read");
+                self.taken_off(facts, id, grant["since"].as_i64().map(World::at));
             }
         }
     }
 
     fn taken_off_the_list(&mut self, facts: &Facts<'_>, old: &Row, pair: PairId) {
-        let Some(opened) = self.opened.get(&pair).cloned() else { return };
-        let provider = facts.provider;
         let since = old.revocations().into_iter().flat_map(|list| list.iter());
         let since = since.filter(|grant| grant.pair.id == pair).map(|grant| World::at(grant.since.unix())).min();
-        let of_live = facts.new.live().and_then(|live| self.opened.get(&live.pair.id));
+        self.taken_off(facts, pair, since);
+    }
+
+    fn taken_off(&mut self, facts: &Facts<'_>, pair: PairId, since: Option<u64>) {
+        let Some(opened) = self.opened.get(&pair).cloned() else { return };
+        let provider = facts.provider;
+        let of_live = self.current.get(&facts.write.key).map(|current| &current.pair);
         let of_the_same_account =
             of_live.is_some_and(|of_live| provider.account_of(of_live) == provider.account_of(&opened));
         let excuse = if !provider.lives(&opened, facts.times.now) {
@@ -158,7 +161,7 @@ impl Ledger {
     }
 
     /// A refreshed pair that the table does not take: from here on its process knows of it alone.
-    pub fn commit_refused(&mut self, (process, lives): (ProcessId, bool), write: &Write, provider: &Provider) {
+    pub fn commit_refused(&mut self, process: ProcessId, write: &Write, provider: &Provider) {
         let bytes = |name: &str| {
             write.changes.iter().find_map(|change| match change {
                 Change::Set(set, Value::B(bytes)) if *set == name => Some(bytes.clone()),
@@ -180,7 +183,7 @@ impl Ledger {
         if self.current.get(id).is_some_and(|current| family(&current.pair.refresh) == family(&opened.refresh)) {
             self.dealt_with.insert(pair.id, "it is of the grant that is live");
         }
-        if !lives {
+        if self.crashed.contains(&process) {
             self.dealt_with.insert(pair.id, "its process had died with it");
         }
         self.opened.insert(pair.id, opened);

@@ -29,6 +29,15 @@ impl Ledger {
         self.has_queued_successor.extend(made_from);
     }
 
+    /// Nothing of it is in the queue any more: what became of its pair stands in a row, or in the log.
+    pub fn left_the_queue(&mut self, escrowed: &Escrowed, provider: &Provider) {
+        let pair = open(escrowed.id().as_str(), escrowed.pair(), provider);
+        let made_from = pair.and_then(|pair| provider.access_tokens.get(&pair.access)?.parent.clone());
+        if let Some(made_from) = made_from {
+            self.has_queued_successor.remove(&made_from);
+        }
+    }
+
     /// A refresh token leaves a process.
     pub fn refresh_leaves(&mut self, now: u64, process: ProcessId, token: &str) {
         if self.spent.get(token).is_some_and(|exempt| !exempt.contains(&process)) {

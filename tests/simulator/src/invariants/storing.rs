@@ -222,7 +222,7 @@ impl Ledger {
             return self
                 .violate(times.now, Invariant::NotForNothing, || format!("{token} is to be refreshed, and {why}"));
         }
-        if times.is_early {
+        if times.is_early && !is_due {
             self.early.insert(current.pair.access.clone());
         }
         self.leases.entry(token).or_default().push(Lease {
@@ -312,8 +312,8 @@ impl Ledger {
         } else {
             self.counts.connects += 1;
             self.disturbed.insert(write.key.clone(), times.now);
-            let was_in_use = old.and_then(Row::live).is_some_and(|old| old.state.is_in_use());
-            if let Some(before) = before.as_ref().filter(|_| was_in_use) {
+            // Also of one that had said already that it was lost.
+            if let Some(before) = before.as_ref().filter(|_| old.and_then(Row::live).is_some()) {
                 self.replaced(times.now, &write.key, &before.pair, provider);
             }
         }

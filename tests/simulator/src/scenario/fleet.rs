@@ -38,7 +38,7 @@ use super::{Plan, REPLAY, Scenario};
 use crate::keys;
 use crate::ports::Ports;
 use crate::queue::OUT_OF_SIGHT;
-use crate::world::Step;
+use crate::world::{Step, World};
 
 pub const STACK: &str = "simulated";
 pub(super) const ORIGIN: &str = "https://connect.example.com";
@@ -323,6 +323,10 @@ impl Scenario {
             for message in messages.iter().filter(|message| !is_left(message.id)) {
                 let lag = world.count_lag();
                 world.queue.done(message.id, now, lag);
+                let World { ledger, provider, .. } = &mut *world;
+                if let Ok(escrowed) = Escrowed::from_json(&message.body) {
+                    ledger.left_the_queue(&escrowed, provider);
+                }
             }
         });
     }

@@ -84,8 +84,11 @@ impl World {
                 }
                 let lag = self.count_lag();
                 self.queue.put(message.clone(), now, lag);
-                let after = if self.merges_local_steps { 1_000 } else { self.lags.between(1_000, 15_000) };
-                self.schedule(self.now + after, Step::Drive(REPLAY));
+                // The search replays the queue at its end.
+                if !self.merges_local_steps {
+                    let after = self.lags.between(1_000, 15_000);
+                    self.schedule(self.now + after, Step::Drive(REPLAY));
+                }
                 Answer::Queued
             }
             Request::IsQueueEmpty => Answer::QueueIsEmpty(self.queue.is_empty(now)),
@@ -118,8 +121,7 @@ impl World {
             let times = Times::of(self, &self.processes[call.process], call.created_at, call.looked_at);
             self.ledger.written(times, call.process, table, write, old.as_ref(), new, &self.provider);
         } else if write.name == WriteName::Commit {
-            let lives = self.processes[call.process].alive;
-            self.ledger.commit_refused((call.process, lives), write, &self.provider);
+            self.ledger.commit_refused(call.process, write, &self.provider);
         }
         written
     }

@@ -1,6 +1,8 @@
 //! The whole state as one number: a search need not go on from where it has been.
 //!
-//! A process is a future and its state is not visible. But it is deterministic: its answers so far decide its state.
+//! A process is a future and its state is not visible. But it is deterministic: its answers so far decide its state. Of
+//! a process that has ended only what the ledger keeps of it counts. Of the counter of effects only the order of those
+//! counts that a check compares.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -9,52 +11,80 @@ use shared::domain::write::Written;
 
 use super::{ProcessId, Step, World};
 use crate::call::Answer;
+use crate::named;
 
 impl World {
     pub(super) fn hear(&mut self, process: ProcessId, answer: &Answer) {
         let mut hasher = DefaultHasher::new();
+        let clock = self.clock().unix();
         let heard = &mut self.processes[process].heard;
-        (*heard, self.now, answer.name()).hash(&mut hasher);
-        if let Answer::Item(Some(item))
-        | Answer::Written(Written::Applied(item) | Written::ConditionFailed(Some(item))) = answer
-        {
-            hash_item(item, &mut hasher);
-        }
+        // A process reads whole seconds.
+        (*heard, clock).hash(&mut hasher);
+        hash_answer(answer, &mut hasher);
         *heard = hasher.finish();
     }
 
     pub fn fingerprint(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
+        let moments = self.moments();
+        let place = |moment: u64| moments.binary_search(&moment).unwrap_or(moments.len());
         self.now.hash(&mut hasher);
         for process in &self.processes {
-            (process.alive, process.frozen_until, process.heard, process.looked_at).hash(&mut hasher);
+            let frozen_until = process.frozen_until.max(self.now);
+            let stands = (process.heard, process.key_fails, frozen_until, place(process.looked_at));
+            process.alive.then_some(stands).hash(&mut hasher);
         }
         for item in self.store.connections.values().chain(self.store.attempts.values()) {
             hash_item(item, &mut hasher);
         }
         self.provider.hash_tokens(&mut hasher);
+        self.queue.hash_messages(&mut hasher);
+        self.ledger.hash_what_decides(place, &mut hasher);
+        named::hash(&mut hasher);
         // The order of the queue is the order in which calls were made, which no longer matters.
-        let mut steps: Vec<_> = self.steps.iter().map(|((time, _), step)| self.hash_step(*time, step)).collect();
+        let mut steps: Vec<_> = self.steps.iter().map(|((time, _), step)| self.hash_step(*time, step, place)).collect();
         steps.sort_unstable();
         steps.hash(&mut hasher);
         hasher.finish()
     }
 
-    fn hash_step(&self, time: u64, step: &Step) -> u64 {
+    /// The effects whose order a check may still ask for.
+    fn moments(&self) -> Vec<u64> {
+        let looked = self.processes.iter().filter(|process| process.alive).map(|process| process.looked_at);
+        let decided = self.calls.values().map(|call| call.looked_at);
+        let mut moments: Vec<u64> = looked.chain(decided).chain(self.ledger.moments()).collect();
+        moments.sort_unstable();
+        moments.dedup();
+        moments
+    }
+
+    fn hash_step(&self, time: u64, step: &Step, place: impl Fn(u64) -> usize) -> u64 {
         let mut hasher = DefaultHasher::new();
         time.hash(&mut hasher);
         match step {
             Step::Effect(id) | Step::Deliver(id) | Step::Wake(id) => {
                 std::mem::discriminant(step).hash(&mut hasher);
                 if let Some(call) = self.calls.get(id) {
-                    (call.process, call.request.name(), call.fate, call.created_at, call.is_over).hash(&mut hasher);
-                    call.outcome.as_ref().map(Answer::name).hash(&mut hasher);
+                    (call.process, call.heard, call.request.name(), call.fate).hash(&mut hasher);
+                    (call.created_at, place(call.looked_at), call.is_over, call.steps).hash(&mut hasher);
+                    if let Some(outcome) = &call.outcome {
+                        hash_answer(outcome, &mut hasher);
+                    }
                 }
             }
             Step::Run(process) | Step::Crash(process) => (2, process).hash(&mut hasher),
             Step::Drive(actor) => (3, actor).hash(&mut hasher),
         }
         hasher.finish()
+    }
+}
+
+fn hash_answer(answer: &Answer, hasher: &mut impl Hasher) {
+    answer.name().hash(hasher);
+    if let Answer::Item(Some(item)) | Answer::Written(Written::Applied(item) | Written::ConditionFailed(Some(item))) =
+        answer
+    {
+        hash_item(item, hasher);
     }
 }
 
