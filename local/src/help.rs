@@ -13,6 +13,8 @@ const VARIABLES: &[(&str, &str, &str)] = &[
     ),
     ("RETURN_TO_ORIGINS", "any loopback", "where a journey may end, comma separated"),
     ("INSTALL_LINK", "on", "on or off: whether a customer may start without a session"),
+    ("CONSENT_MINUTES", "30", "minutes that a customer may take at the provider, 5 to 60"),
+    ("APPLICATION_HOME", "none", "where a page leads back to if its journey has no return_to"),
     ("DISPLAY_NAME", "none", "your name on the page that asks the customer"),
     ("WEBINARGEEK_CLIENT_ID", "simulated", "of the app at the real WebinarGeek; the redirect URI for it is printed"),
     ("WEBINARGEEK_CLIENT_SECRET", "simulated", "of the same"),
