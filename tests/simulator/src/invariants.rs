@@ -296,6 +296,11 @@ impl Ledger {
         self.violate(0, Invariant::OneExchange, || format!("{code} is sent for a browser that did not begin"));
     }
 
+    /// The answer of another browser than the one that began is noted.
+    pub fn foreign_answer(&mut self, now: u64) {
+        self.violate(now, Invariant::ToldTheTruth, || "an attempt notes what another browser was answered".to_owned());
+    }
+
     pub fn met(&mut self, fate: Fate) {
         self.counts.faults += u64::from(fate.is_fault());
     }

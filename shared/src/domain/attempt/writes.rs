@@ -44,21 +44,15 @@ pub fn begin(attempt: &Attempt) -> Write {
 /// Notes how a journey has failed so far without a code having been sent: WebinarGeek has answered without one, or the
 /// browser has come back too late.
 pub fn note(state_hash: &StateHash, binding: &Binding, failed: &FailedJourney, now: Timestamp) -> Write {
-    let time = match failed.why {
-        JourneyFailure::Expired => clause("it has expired", Test::AtMost("expires_at", now.unix())),
-        _ => clause("it has not expired", Test::Above("expires_at", now.unix())),
-    };
-    Write {
-        name: WriteName::NoteFailure,
-        key: state_hash.key(),
-        clauses: vec![
-            time,
-            clause("this browser started it", Test::Equals("binding", binding.as_str().into())),
-            // What a code has come to, or may be coming to, is not changed by an answer without one.
-            clause("no code was sent", is(Phase::Pending)),
-        ],
-        changes: failed.changes().into(),
+    let mut clauses = vec![
+        clause("this browser started it", Test::Equals("binding", binding.as_str().into())),
+        // What a code has come to, or may be coming to, is not changed by an answer without one.
+        clause("no code was sent", is(Phase::Pending)),
+    ];
+    if failed.why != JourneyFailure::Expired {
+        clauses.push(clause("it has not expired", Test::Above("expires_at", now.unix())));
     }
+    Write { name: WriteName::NoteFailure, key: state_hash.key(), clauses, changes: failed.changes().into() }
 }
 
 /// Takes an attempt for one invocation, before its code is sent.
@@ -93,7 +87,8 @@ pub fn give_back(state_hash: &StateHash, invocation: &str, failed: &FailedJourne
     Write {
         name: WriteName::GiveAttemptBack,
         key: state_hash.key(),
-        clauses: vec![clause("this invocation has taken it", is_taken_by(invocation))],
+        // Also if another request has given it up as lost meanwhile: this invocation knows that the code is unused.
+        clauses: vec![clause("this invocation has taken it", taken_by(invocation))],
         changes,
     }
 }
@@ -130,5 +125,9 @@ fn is(phase: Phase) -> Test {
 }
 
 fn is_taken_by(invocation: &str) -> Test {
-    Test::All(vec![is(Phase::Exchanging), Test::Equals("taken_by", invocation.into())])
+    Test::All(vec![is(Phase::Exchanging), taken_by(invocation)])
+}
+
+fn taken_by(invocation: &str) -> Test {
+    Test::Equals("taken_by", invocation.into())
 }

@@ -26,7 +26,8 @@ impl Ledger {
             self.begun.entry(name.to_owned()).or_insert(began);
         }
         let expires_at = old.and_then(|old| old.number("expires_at").ok());
-        if write.name == WriteName::TakeAttempt && expires_at.is_some_and(|time| World::at(time) <= times.asked_at) {
+        let is_late = expires_at.is_some_and(|time| World::at(time) <= times.asked_at);
+        if write.name == WriteName::TakeAttempt && is_late {
             self.violate(times.now, Invariant::OneExchange, || "an attempt was taken after its time".to_owned());
         }
         if text(old, "phase") == "connected" && text(Some(new), "phase") != "connected" {
@@ -38,6 +39,11 @@ impl Ledger {
         if write.name == WriteName::NoteFailure && (sent(old) || sent(Some(new))) {
             self.violate(times.now, Invariant::ToldTheTruth, || {
                 "an answer without a code has changed what a code has come to".to_owned()
+            });
+        }
+        if write.name == WriteName::NoteFailure && is_late && text(Some(new), "failure") != "expired" {
+            self.violate(times.now, Invariant::ToldTheTruth, || {
+                "an answer that came too late is noted as if it had come in time".to_owned()
             });
         }
         let id = text(Some(new), "connection_id");

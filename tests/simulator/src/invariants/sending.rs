@@ -16,7 +16,7 @@ pub struct Sending<'a> {
     pub rotated_first: bool,
     pub fate: Fate,
     pub sender_lives: bool,
-    /// How long its process will go on token_answer still, in milliseconds.
+    /// How long its process will stand still, in milliseconds.
     pub frozen_for: u64,
 }
 

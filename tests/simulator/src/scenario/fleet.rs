@@ -264,6 +264,7 @@ impl Scenario {
             new: late,
         }));
         let lag = world.count_lag();
+        world.ledger.escrowed(&message, &world.provider);
         world.queue.put(message.to_json(), time, lag);
         let after = self.random.between(1, 60_000);
         world.schedule(world.now + after, Step::Drive(REPLAY));

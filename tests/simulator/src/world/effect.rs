@@ -116,8 +116,15 @@ impl World {
     }
 
     fn write(&mut self, call: &Call, table: Table, write: &Write) -> Written<Item> {
+        // An operator removes a session at the last moment.
+        if write.name == WriteName::ConfirmSession && self.sequence.is_multiple_of(61) && !self.merges_local_steps {
+            self.store.attempts.remove(&write.key);
+        }
         let (written, old) = self.store.write(table, write, self.mutant.as_ref());
         if let Written::Applied(new) = &written {
+            if write.name == WriteName::NoteFailure && self.processes[call.process].is_foreign {
+                self.ledger.foreign_answer(self.time());
+            }
             let times = Times::of(self, &self.processes[call.process], call.created_at, call.looked_at);
             self.ledger.written(times, call.process, table, write, old.as_ref(), new, &self.provider);
         } else if write.name == WriteName::Commit {
