@@ -443,9 +443,9 @@ async fn a_customer_connects_through_the_stack_and_its_policies_allow_just_what_
         "swept/1/connection.connected",
         "tenant/4/connection.reauth_required",
         "imported/2/connection.connected",
+        "imported/2/connection.disconnected",
+        "imported/4/connection.connected",
         "imported/4/connection.disconnected",
-        "imported/6/connection.connected",
-        "imported/6/connection.disconnected",
     ] {
         assert_eq!(told.iter().filter(|detail| detail["id"] == id).count(), 1, "{id}: {told:#?}");
     }

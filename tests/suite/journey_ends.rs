@@ -119,9 +119,13 @@ async fn a_code_that_comes_after_a_denial_and_after_the_time_at_the_consent_page
     browser.get(&denied).await;
     let approved = browser.decide(&consent, "approve").await;
     world.clock.advance(1800);
-    browser.get(&approved).await;
+    let late = browser.get(&approved).await;
     assert_eq!(exchanges(&world), 0);
     assert!(world.stored("t").await.is_none());
+    // It is the time that has ended the journey, and no longer the denial.
+    assert!(!late.body().contains("You declined"), "{}", late.body());
+    let shown = world.get(&format!("/v1/connect-sessions/{}", session.text("session_id"))).await;
+    assert_eq!((shown.text("status"), shown.text("reason")), ("expired", "expired"), "{shown:?}");
 }
 
 #[tokio::test]

@@ -154,9 +154,19 @@ async fn a_provider_that_does_not_say_whose_account_it_is_connects_nothing() {
 
 #[tokio::test]
 async fn a_process_that_dies_before_the_account_is_known_connects_nothing_and_its_session_does_not_say_so() {
+    dies_before_the_account_is_known(json!({ "connection_id": "t", "same_account": true })).await;
+}
+
+#[tokio::test]
+async fn nor_does_a_session_with_a_confirmation_whose_reload_had_said_connected_and_whose_confirm_call_then_failed() {
+    let body = json!({ "connection_id": "t", "same_account": true, "return_to": "https://app.example.com/" });
+    dies_before_the_account_is_known(body).await;
+}
+
+async fn dies_before_the_account_is_known(session: Value) {
     let world = world().await;
     world.connect("t").await;
-    let session = link(&world).await;
+    let session = world.session(session).await;
     let Ok(deployment) = Arc::try_unwrap(world.another().deployment) else { panic!("nobody else has it") };
     let SameAccount { refresh_every, writes, accounts, clock, .. } = &*deployment.callback.grants.same_account;
     let same_account = SameAccount {
@@ -174,7 +184,9 @@ async fn a_process_that_dies_before_the_account_is_known_connects_nothing_and_it
     let callback = browser.to_callback(session.text("url")).await;
     for _ in 0..2 {
         let page = browser.get(&callback).await;
-        assert!(page.status().is_server_error(), "{}", page.body());
+        let leads_to = page.headers().get(LOCATION).map(|target| target.to_str().unwrap().to_owned());
+        assert!(leads_to.is_none_or(|target| target.contains("status=failed")), "{}", page.body());
+        assert!(!page.body().contains("is connected"), "{}", page.body());
     }
     assert!(world.parsed("t").await.unwrap().waiting().is_some());
     for seconds in [0, 900, 6000] {

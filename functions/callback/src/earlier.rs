@@ -23,15 +23,22 @@ impl Callback {
     pub(crate) async fn ended_before(
         &self,
         attempt: &Attempt,
+        brings_a_code: bool,
         invocation: &Invocation,
     ) -> Result<JourneyOutcome, CallbackError> {
         let mut attempt = attempt.clone();
         let failed = |why| FailedJourney::new(why, &invocation.request_id);
+        // After a denial or an error the customer has approved, and too late: that is what ends the journey.
+        let is_late = |attempt: &Attempt| {
+            brings_a_code && attempt.phase == Phase::Pending && attempt.expires_at <= self.clock.now()
+        };
         for _ in 0..POLL_ATTEMPTS {
             match (attempt.phase, &attempt.failure) {
                 (Phase::Connected, _) => return Ok(JourneyOutcome::Connected),
                 (Phase::Exchanging, _) => {}
-                (Phase::Pending | Phase::Failed, Some(failed)) => {
+                (Phase::Pending | Phase::Failed, Some(failed))
+                    if failed.why == JourneyFailure::Expired || !is_late(&attempt) =>
+                {
                     return match failed.why {
                         JourneyFailure::Denied => Ok(JourneyOutcome::Denied),
                         // Its pair may have come out of the queue since.
@@ -41,7 +48,7 @@ impl Callback {
                         _ => Err(CallbackError::FailedBefore(failed.clone())),
                     };
                 }
-                (Phase::Pending | Phase::Failed, None) => {
+                (Phase::Pending | Phase::Failed, _) => {
                     let expired = failed(JourneyFailure::Expired);
                     let write = note(&attempt.state_hash, &attempt.binding, &expired, self.clock.now());
                     self.remember(&attempt, &write, &SessionStatus::Failed(expired)).await;
@@ -112,11 +119,14 @@ impl Callback {
     }
 }
 
-/// A pair that waits for its account only, and not for the integrator's backend, has connected nothing yet.
+/// A pair that waits until its account is known has connected nothing yet.
 fn has_made(attempt: &Attempt, row: &Row) -> bool {
     let [live, waiting] = granted_by(row);
     let name = Some(attempt.state_hash.as_str());
-    live == name || (attempt.destination.confirmation.is_some() && waiting == name)
+    let is_accepted = attempt.destination.confirmation.is_some()
+        && (!attempt.destination.same_account
+            || row.waiting().is_some_and(|waits| waits.is_of_the_same_account(row) == Some(true)));
+    live == name || (is_accepted && waiting == name)
 }
 
 /// The attempts or imports that have made what the row holds: the live pair, and the one that waits.

@@ -151,7 +151,7 @@ impl Callback {
 
         // 3.
         if !is_applied {
-            return self.ended_before(attempt, invocation).await;
+            return self.ended_before(attempt, failed.is_none(), invocation).await;
         }
         tracing::info!("back from WebinarGeek");
 
@@ -229,7 +229,8 @@ impl Callback {
         deadline: Timestamp,
     ) -> Result<TokenResponse, CallbackError> {
         // If its pair could not be stored any more, the code would be wasted.
-        let has_time = || self.clock.now() + EXCHANGE_BUDGET <= deadline;
+        let look_up = if attempt.destination.same_account { REQUEST_BUDGET } else { Duration::ZERO };
+        let has_time = || self.clock.now() + EXCHANGE_BUDGET + look_up <= deadline;
         if !has_time() {
             return Err(CallbackError::NoTime);
         }

@@ -1,7 +1,7 @@
 //! How a journey ended, stored with its attempt and its session. What cannot be stored costs nobody a connection.
 
 use shared::domain::attempt::writes::{End, end, give_back};
-use shared::domain::attempt::{Attempt, FailedJourney};
+use shared::domain::attempt::{Attempt, FailedJourney, JourneyFailure};
 use shared::domain::session::{SessionStatus, end_session};
 use shared::domain::write::{Write, Written};
 use shared::ports::StoreError;
@@ -35,7 +35,10 @@ impl Callback {
         write: &Write,
         status: &SessionStatus,
     ) -> Result<(), StoreError> {
-        if let Some(session) = &attempt.destination.session
+        // Why the account of an earlier journey was refused says more.
+        let is_less = attempt.destination.same_account
+            && matches!(status, SessionStatus::Failed(failed) if failed.why == JourneyFailure::SessionUsed);
+        if let Some(session) = attempt.destination.session.as_ref().filter(|_| !is_less)
             && self.attempts.both(write, &end_session(&session.id, status)).await?
         {
             return Ok(());

@@ -66,8 +66,8 @@ pub(crate) fn is_final(ended: &Result<JourneyOutcome, CallbackError>) -> bool {
     match ended {
         Ok(JourneyOutcome::Connected) => true,
         Ok(JourneyOutcome::Denied | JourneyOutcome::OnlyLookedAt) => false,
-        // No code was spent.
-        Err(CallbackError::ErrorResponse(_)) => false,
+        // No code was spent; or another request is still at it.
+        Err(CallbackError::ErrorResponse(_) | CallbackError::OutcomeUnknown) => false,
         Err(error) => error.why().is_some() && !error.may_be_repeated(),
     }
 }
@@ -181,7 +181,7 @@ fn about(why: JourneyFailure, own: Option<&Attempt>) -> Words {
         JourneyFailure::SessionUsed => (
             StatusCode::BAD_REQUEST,
             "This link has been used",
-            "An account was connected with it, or with a later one. To connect again, ask for a new link.",
+            "It, or a later one, was followed to its end before. To connect again, ask for a new link.",
         ),
         JourneyFailure::Exists => (
             StatusCode::BAD_REQUEST,

@@ -145,7 +145,10 @@ impl Connections {
         let is_marked = row.as_ref().and_then(Row::session).is_some_and(|mark| mark.id == session.id);
         Ok(match row {
             Some(Row::Unreadable(unreadable)) if is_completed => return Err(StoreError::from(unreadable).into()),
-            Some(row) if is_awaited && (is_completed || is_marked) => Some(awaiting(session, &row, self.clock.now())),
+            // One that asks for the same account waits for its backend only once its account is known: its callback says so.
+            Some(row) if is_awaited && (is_completed || (is_marked && !session.same_account)) => {
+                Some(awaiting(session, &row, self.clock.now()))
+            }
             // Its row is deleted, long after it was taken away.
             None if is_completed => Some(("failed", Some("disconnected"))),
             Some(row) if session.same_account => row.is_confirmed(&session.id, None).then_some(("completed", None)),

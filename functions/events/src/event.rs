@@ -79,8 +79,9 @@ impl Event {
                 (_, Health::NotRefreshed) => return None,
                 // Published when its account is known, or cannot be found out.
                 (_, Health::NotIdentified) => return None,
-                (Health::NotIdentified, Health::Active) => (Kind::Reconnected, *version, None),
-                (Health::NotRefreshed, Health::Active | Health::Degraded) => (Kind::Reconnected, *version, None),
+                (Health::NotRefreshed | Health::NotIdentified, Health::Active | Health::Degraded) => {
+                    (Kind::Reconnected, *version, None)
+                }
                 (_, Health::Active | Health::Degraded) if old_grant != grant => (Kind::Reconnected, *version, None),
                 _ if before == after && old_grant == grant => return None,
                 (_, Health::ReauthRequired) => (Kind::ReauthRequired, *version, *reason),

@@ -38,6 +38,9 @@ pub(super) enum Cut {
     Broken(String),
 }
 
+/// More than any server applies: each is another pass over the body.
+const MOST_CODINGS: usize = 4;
+
 impl Body {
     pub(super) async fn read(response: &mut reqwest::Response) -> Self {
         let mut octets = Vec::new();
@@ -58,7 +61,7 @@ impl Body {
     fn decoded(mut self, headers: &HeaderMap) -> Self {
         let values = headers.get_all(CONTENT_ENCODING).iter().filter_map(|value| value.to_str().ok());
         let codings: Vec<&str> = values.flat_map(|value| value.split(',')).map(str::trim).collect();
-        for coding in codings.into_iter().rev() {
+        for coding in codings.into_iter().rev().take(MOST_CODINGS) {
             let decoded = match coding.to_ascii_lowercase().as_str() {
                 "gzip" | "x-gzip" => gunzip(&self.octets),
                 "deflate" => inflate(&self.octets),
@@ -85,19 +88,27 @@ fn gunzip(coded: &[u8]) -> Option<Body> {
 }
 
 /// `deflate` is the zlib format (RFC 1950), and some servers send its inner format alone (RFC 1951), which has no mark:
-/// it is taken for that only where it is whole. `None` where it is neither.
+/// it is taken for that only if it is whole and nothing follows. An indented JSON object begins like a short whole one: a
+/// server that names a coding and does not apply it would lose its answer. `None` if it is neither.
 fn inflate(coded: &[u8]) -> Option<Body> {
-    let zlib = inflate_as(coded, true).filter(|body| !body.octets.is_empty());
-    zlib.or_else(|| inflate_as(coded, false).filter(|body| !matches!(body.cut, Some(Cut::Damaged))))
+    let (zlib, _) = inflate_as(coded, true);
+    if !zlib.octets.is_empty() {
+        return Some(zlib);
+    }
+    let (raw, read) = inflate_as(coded, false);
+    let is_whole = raw.cut.is_none() && read == coded.len() as u64;
+    (is_whole || matches!(raw.cut, Some(Cut::TooLong))).then_some(raw)
 }
 
-fn inflate_as(coded: &[u8], has_zlib_header: bool) -> Option<Body> {
+/// And how many octets were read.
+fn inflate_as(coded: &[u8], has_zlib_header: bool) -> (Body, u64) {
     let mut octets = Vec::with_capacity(LIMIT + 1);
-    let status = Decompress::new(has_zlib_header).decompress_vec(coded, &mut octets, FlushDecompress::Finish);
+    let mut decompress = Decompress::new(has_zlib_header);
+    let status = decompress.decompress_vec(coded, &mut octets, FlushDecompress::Finish);
     let cut = match status {
         Ok(Status::StreamEnd) => None,
         _ if octets.len() > LIMIT => Some(Cut::TooLong),
         Ok(Status::Ok | Status::BufError) | Err(_) => Some(Cut::Damaged),
     };
-    Some(Body { octets, cut })
+    (Body { octets, cut }, decompress.total_in())
 }

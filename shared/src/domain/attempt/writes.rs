@@ -100,15 +100,19 @@ pub enum End {
     Failed(FailedJourney),
 }
 
-/// Stores how the attempt ended. The verifier is no longer needed and is removed. A reload that finds the connection
+/// Stores how the attempt ended. A reload that finds the connection
 /// stored ends a failed attempt once more; an attempt that has connected stays connected.
 pub fn end(state_hash: &StateHash, end: &End) -> Write {
     let (phase, failure) = match end {
         End::Connected => (Phase::Connected, FailedJourney::none()),
         End::Failed(failed) => (Phase::Failed, failed.changes()),
     };
-    let mut changes = vec![Change::Set("phase", phase.as_str().into()), Change::Remove("code_verifier")];
+    let mut changes = vec![Change::Set("phase", phase.as_str().into())];
     changes.extend(failure);
+    // One that is believed lost may be given back by its own invocation: then its code is still to be sent.
+    if matches!(end, End::Connected) {
+        changes.push(Change::Remove("code_verifier"));
+    }
     Write {
         name: WriteName::EndAttempt,
         key: state_hash.key(),
