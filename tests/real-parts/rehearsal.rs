@@ -450,6 +450,10 @@ async fn a_customer_connects_through_the_stack_and_its_policies_allow_just_what_
         assert_eq!(told.iter().filter(|detail| detail["id"] == id).count(), 1, "{id}: {told:#?}");
     }
 
+    // An error that WebinarGeek reports without a state is counted.
+    let reported = aws.send(&callback, Request::new("GET", "/callback?error=invalid_scope")).await;
+    assert_eq!(reported["statusCode"], 400, "{reported}");
+
     // The sealing key is changed; sealed pairs are sealed anew, and rows of no use are removed.
     let calls_before = aws.calls.all().len();
     let maintenance = aws.function_of(&aws.changed, "maintenance").await;
