@@ -16,7 +16,7 @@ done
 
 # A connection, made as a customer makes it, under the name of the examples.
 browser() { curl --silent --show-error --cookie "$folder/cookies" --cookie-jar "$folder/cookies" "$@"; }
-link="$(browser --json '{"connection_id": "acme", "confirm_page": false}' "$origin/v1/connect-sessions" | grep --only-matching 'http[^"]*')"
+link="$(browser --json '{"connection_id": "acme", "confirm_page": false, "throw_away": true}' "$origin/v1/connect-sessions" | grep --only-matching 'http[^"]*')"
 consent="$(browser --output /dev/null --write-out '%{redirect_url}' "$link")"
 back="$(browser --output /dev/null --write-out '%{redirect_url}' --data "${consent#*\?}&decision=approve" "${consent%%\?*}")"
 browser --fail --output /dev/null "$back"
