@@ -101,7 +101,7 @@ impl Deployment {
                 entropy: entropy.clone(),
             },
             callback: Callback {
-                deployment: calling_back.deployment(),
+                deployment: calling_back.refreshing.deployment(),
                 ways_back: calling_back.ways_back,
                 attempt_reads: attempts.clone(),
                 attempts,

@@ -1,20 +1,16 @@
 //! The start page of a laptop.
 
 use axum::response::{IntoResponse, Response};
-use http::StatusCode;
+use http::{StatusCode, Uri};
 use maud::{DOCTYPE, html};
+use serde_json::Value;
+use shared::http::{Endpoint, Invocation, Request};
 
 use crate::server::Server;
-use crate::tables;
-
-struct Row {
-    id: String,
-    status: String,
-}
 
 /// Connection ids are shown to the person at the laptop, but not through a tunnel.
-pub(crate) async fn page(server: &Server, is_local: bool) -> Response {
-    let rows = if is_local { rows(server).await } else { Vec::new() };
+pub(crate) async fn page(server: &Server, is_local: bool, invocation: &Invocation) -> Response {
+    let connections = if is_local { connections(server, invocation).await } else { Vec::new() };
     let markup = html! {
         (DOCTYPE)
         html lang="en" {
@@ -23,13 +19,13 @@ pub(crate) async fn page(server: &Server, is_local: bool) -> Response {
                 main {
                     h1 { "webinargeek-connect" }
                     p { a href="/authorize" { "Connect a WebinarGeek account" } }
-                    @if !rows.is_empty() {
+                    @if !connections.is_empty() {
                         h2 { "Connections" }
                         ul {
-                            @for row in &rows {
+                            @for connection in &connections {
                                 li {
-                                    (row.status) ": "
-                                    code { "curl " (server.origin) "/v1/connections/" (row.id) "/token" }
+                                    (connection["status"].as_str().unwrap_or_default()) ": "
+                                    code { "curl " (server.origin) "/v1/connections/" (connection["id"].as_str().unwrap_or_default()) "/token" }
                                 }
                             }
                         }
@@ -41,15 +37,11 @@ pub(crate) async fn page(server: &Server, is_local: bool) -> Response {
     (StatusCode::OK, axum::response::Html(markup.into_string())).into_response()
 }
 
-/// The first rows of the table; a laptop has few.
-async fn rows(server: &Server) -> Vec<Row> {
-    let scan = server.connections.scan().table_name(tables::CONNECTIONS).limit(50).send().await;
-    let items = scan.map(|output| output.items.unwrap_or_default()).unwrap_or_default();
-    items
-        .iter()
-        .filter_map(|item| {
-            let text = |name: &str| Some(item.get(name)?.as_s().ok()?.clone());
-            Some(Row { id: text("id")?, status: text("status")? })
-        })
-        .collect()
+/// The first page of the product's own list: it shows what every route says of a connection, and no tombstones.
+async fn connections(server: &Server, invocation: &Invocation) -> Vec<Value> {
+    let mut request = Request::default();
+    *request.uri_mut() = Uri::from_static("/v1/connections");
+    let listed = server.deployment.connections.handle(request, invocation).await;
+    let listed: Value = serde_json::from_str(listed.body()).unwrap_or_default();
+    listed["connections"].as_array().cloned().unwrap_or_default()
 }

@@ -45,7 +45,6 @@ pub struct Server {
     /// `http://127.0.0.1:port`
     pub origin: String,
     pub simulation: Option<Arc<Simulation>>,
-    pub connections: aws_sdk_dynamodb::Client,
     pub stream: Stream,
     pub summary_log: SummaryLog,
     pub entropy: Arc<dyn Entropy>,
@@ -135,7 +134,7 @@ impl Server {
             return convert(shared::http::answer(endpoint, request, invocation).await);
         }
         match (request.method(), path) {
-            (&Method::GET | &Method::HEAD, "/") => home::page(self, is_local).await,
+            (&Method::GET | &Method::HEAD, "/") => home::page(self, is_local, invocation).await,
             (&Method::GET | &Method::HEAD, "/openapi.yaml") => description(),
             (&Method::POST, "/local/refresh") => self.refresh(request.body(), &invocation.request_id).await,
             (&Method::GET, "/local/events") => self.events().await,

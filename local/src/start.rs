@@ -78,13 +78,12 @@ pub async fn start(
         }
     };
     let environment = settings.function_environment(lookup, here.clone(), simulated_origin);
-    let deployment = Deployment::new(&environment, clients.clone(), clock, entropy.clone())
+    let deployment = Deployment::new(&environment, clients, clock, entropy.clone())
         .map_err(|error| StartError(error.to_string()))?;
     let server = Server {
         deployment,
         origin: here,
         simulation,
-        connections: clients.dynamodb,
         stream: Stream::new(engines, tables::CONNECTIONS),
         summary_log: if settings.log_is_text {
             SummaryLog::Text

@@ -32,7 +32,7 @@ pub async fn serve_http(function: &'static str, endpoint: impl Endpoint) -> Resu
     .await
 }
 
-/// From an event to the answer that API Gateway is given. Whatever the event is, the answer is ours.
+/// From an event to the answer that API Gateway is given. Every event gets an answer of ours.
 pub async fn answer(
     function: &'static str,
     endpoint: &dyn Endpoint,

@@ -1,5 +1,5 @@
-//! A journey that ends at `return_to` is confirmed by the backend there: a link that was passed on gives nobody another
-//! one's account.
+//! A journey that ends at `return_to` is confirmed by the backend there: a link that was passed on gives no person
+//! another one's account.
 
 use http::header::LOCATION;
 use http::{Method, StatusCode};

@@ -240,3 +240,14 @@ async fn every_problem_with_the_environment_is_reported_at_once() {
     }
     assert_eq!(message.lines().count(), 1, "{message}");
 }
+
+#[tokio::test]
+async fn the_start_page_says_of_a_connection_what_the_routes_say_and_names_no_tombstone() {
+    let laptop = Laptop::start(BINARY, &[]).await;
+    laptop.connect("acme").await;
+    let home = laptop.get("/").await.text().await.unwrap();
+    assert!(home.contains("active: ") && home.contains("/v1/connections/acme/token"), "{home}");
+    laptop.http.delete(format!("{}/v1/connections/acme", laptop.origin)).send().await.unwrap();
+    let home = laptop.get("/").await.text().await.unwrap();
+    assert!(!home.contains("acme"), "{home}");
+}

@@ -27,18 +27,19 @@ impl Callback {
         invocation: &Invocation,
     ) -> Result<JourneyOutcome, CallbackError> {
         let mut attempt = attempt.clone();
-        let failed = |why| FailedJourney::new(why, &invocation.request_id);
-        // After a denial or an error the customer has approved, and too late: that is what ends the journey.
-        let is_late = |attempt: &Attempt| {
-            brings_a_code && attempt.phase == Phase::Pending && attempt.expires_at <= self.clock.now()
-        };
         for _ in 0..POLL_ATTEMPTS {
             match (attempt.phase, &attempt.failure) {
                 (Phase::Connected, _) => return Ok(JourneyOutcome::Connected),
                 (Phase::Exchanging, _) => {}
-                (Phase::Pending | Phase::Failed, Some(failed))
-                    if failed.why == JourneyFailure::Expired || !is_late(&attempt) =>
+                // After a denial or an error the customer has approved, and came back too late.
+                (Phase::Pending, Some(failed))
+                    if brings_a_code
+                        && failed.why != JourneyFailure::Expired
+                        && attempt.expires_at <= self.clock.now() =>
                 {
+                    return Err(self.expire(&attempt, invocation).await);
+                }
+                (Phase::Pending | Phase::Failed, Some(failed)) => {
                     return match failed.why {
                         JourneyFailure::Denied => Ok(JourneyOutcome::Denied),
                         // Its pair may have come out of the queue since.
@@ -48,12 +49,7 @@ impl Callback {
                         _ => Err(CallbackError::FailedBefore(failed.clone())),
                     };
                 }
-                (Phase::Pending | Phase::Failed, _) => {
-                    let expired = failed(JourneyFailure::Expired);
-                    let write = note(&attempt.state_hash, &attempt.binding, &expired, self.clock.now());
-                    self.remember(&attempt, &write, &SessionStatus::Failed(expired)).await;
-                    return Err(CallbackError::Expired);
-                }
+                (Phase::Pending | Phase::Failed, None) => return Err(self.expire(&attempt, invocation).await),
             }
             if self.has_died(&attempt) {
                 break;
@@ -66,11 +62,18 @@ impl Callback {
             return Ok(JourneyOutcome::Connected);
         }
         if self.has_died(&attempt) {
-            let lost = failed(JourneyFailure::NotStored);
+            let lost = FailedJourney::new(JourneyFailure::NotStored, &invocation.request_id);
             let write = end(&attempt.state_hash, &End::Failed(lost.clone()));
             self.remember(&attempt, &write, &SessionStatus::Failed(lost)).await;
         }
         Err(CallbackError::OutcomeUnknown)
+    }
+
+    async fn expire(&self, attempt: &Attempt, invocation: &Invocation) -> CallbackError {
+        let expired = FailedJourney::new(JourneyFailure::Expired, &invocation.request_id);
+        let write = note(&attempt.state_hash, &attempt.binding, &expired, self.clock.now());
+        self.remember(attempt, &write, &SessionStatus::Failed(expired)).await;
+        CallbackError::Expired
     }
 
     fn has_died(&self, attempt: &Attempt) -> bool {

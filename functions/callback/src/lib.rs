@@ -258,7 +258,7 @@ impl Callback {
         if !has_refresh_token {
             FailureClass::NoRefreshToken.warn("WebinarGeek has granted no refresh token: its customer is needed soon");
         }
-        // What waits for its account only is confirmed by this process, or by nobody.
+        // A pair that waits only for its account is confirmed by this process, or not at all.
         let own = Confirmation::new(digest::base64url(self.entropy.bytes::<32>()));
         let confirmation =
             attempt.destination.confirmation.as_ref().or(attempt.destination.same_account.then_some(&own));

@@ -11,23 +11,24 @@ use shared::webinargeek::{AccountEndpoint, HttpClient, WebinarGeek};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
     let settings = Environment::read(&process_environment, Settings::read)?;
-    shared::telemetry::init(&settings.stack);
-    let clients = Clients::new(&shared::aws::sdk_config().await, settings.escrow_queue_url.clone());
+    let refreshing = &settings.refreshing;
+    shared::telemetry::init(&refreshing.stack);
+    let clients = Clients::new(&shared::aws::sdk_config().await, refreshing.escrow_queue_url.clone());
     let (clock, entropy): (Arc<dyn Clock>, _) = (Arc::new(SystemClock), Arc::new(SystemEntropy));
     let http = HttpClient::new();
     let attempts = clients.attempts(&settings.attempts_table);
-    let connections = clients.connections(&settings.connections_table);
+    let connections = clients.connections(&refreshing.connections_table);
     let accounts = settings.account_url.clone().map(|url| Arc::new(AccountEndpoint::new(http.clone(), url)) as _);
-    let secret = &settings.client_secret_arn;
+    let secret = &refreshing.client_secret_arn;
     let services = clients.grant_services(&connections, secret, accounts, clock.clone(), entropy.clone());
-    let deployment = settings.deployment();
+    let deployment = refreshing.deployment();
     let endpoint = Callback {
         attempt_reads: attempts.clone(),
         attempts,
         connections,
         grants: Grants::new(&services, &deployment),
-        keys: clients.key_maker(&settings.kms_key_id, &settings.stack),
-        provider: Arc::new(WebinarGeek::new(http, settings.token_endpoint, clock.clone())),
+        keys: clients.key_maker(&settings.kms_key_id, &refreshing.stack),
+        provider: Arc::new(WebinarGeek::new(http, refreshing.token_endpoint.clone(), clock.clone())),
         clock,
         entropy,
         deployment,

@@ -1,4 +1,4 @@
-//! How a journey ended, stored with its attempt and its session. What cannot be stored costs nobody a connection.
+//! How a journey ended, stored with its attempt and its session. If it cannot be stored, no connection is lost.
 
 use shared::domain::attempt::writes::{End, end, give_back};
 use shared::domain::attempt::{Attempt, FailedJourney, JourneyFailure};

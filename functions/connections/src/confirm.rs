@@ -1,5 +1,5 @@
-//! `POST /v1/connect-sessions/{id}/confirm`: the integrator's own user has come back with the confirmation. And what a
-//! session is as long as nobody has.
+//! `POST /v1/connect-sessions/{id}/confirm`: the integrator's own user has come back with the confirmation. And the
+//! status of a session before that.
 //!
 //! The attack that it stops: [`shared::domain::connection::waiting`].
 

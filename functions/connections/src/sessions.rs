@@ -145,7 +145,7 @@ impl Connections {
         let is_marked = row.as_ref().and_then(Row::session).is_some_and(|mark| mark.id == session.id);
         Ok(match row {
             Some(Row::Unreadable(unreadable)) if is_completed => return Err(StoreError::from(unreadable).into()),
-            // One that asks for the same account waits for its backend only once its account is known: its callback says so.
+            // With `same_account` a pair waits for its backend only when its account is known: the callback says so.
             Some(row) if is_awaited && (is_completed || (is_marked && !session.same_account)) => {
                 Some(awaiting(session, &row, self.clock.now()))
             }

@@ -1,7 +1,7 @@
 //! Requests of API Gateway's HTTP APIs (payload format 2.0), read member by member.
 //!
-//! Anybody on the internet fills most of an event. lambda_http builds a URI of it and panics where that is none, drops
-//! all cookies where one is not ASCII, and refuses the whole event for one header: `docs/decisions/0019`.
+//! Any client on the internet fills most of an event. lambda_http builds a URI of it and panics where that is none,
+//! drops all cookies where one is not ASCII, and refuses the whole event for one header: `docs/decisions/0019`.
 
 use std::collections::BTreeMap;
 

@@ -24,7 +24,7 @@ const MOST_TAKEN_BACK: usize = 20;
 /// Seconds for which a browser can prove that an ended journey was its own: a reload shows the same outcome.
 const REMEMBERED: u64 = 24 * 3600;
 
-/// A value that nobody can guess. The time says which of a browser's cookies are the oldest; it decides nothing else.
+/// A value that cannot be guessed. The time says which of a browser's cookies are the oldest; it decides nothing else.
 pub fn new_value(random: [u8; 32], now: Timestamp) -> CookieValue {
     CookieValue::new(format!("{}.{}", digest::base64url(random), now.unix()))
 }
@@ -77,8 +77,8 @@ fn append(response: &mut Response, attempt: &CookieName, name: &str, value: &str
     }
 }
 
-/// The cookies of a request. Not split at commas: a cookie that is found inside another one's value was set by whoever
-/// set that one, whatever prefix its name has.
+/// The cookies of a request. Not split at commas: the host that set a cookie could otherwise set another one inside its
+/// value, with any prefix in its name.
 fn pairs(headers: &HeaderMap) -> impl Iterator<Item = (&[u8], &[u8])> {
     let pairs = headers.get_all(COOKIE).iter().flat_map(|header| header.as_bytes().split(|byte| *byte == b';'));
     pairs.filter_map(|pair| {

@@ -88,8 +88,8 @@ fn gunzip(coded: &[u8]) -> Option<Body> {
 }
 
 /// `deflate` is the zlib format (RFC 1950), and some servers send its inner format alone (RFC 1951), which has no mark:
-/// it is taken for that only if it is whole and nothing follows. An indented JSON object begins like a short whole one: a
-/// server that names a coding and does not apply it would lose its answer. `None` if it is neither.
+/// it is taken for that only if it is whole and nothing follows. An indented JSON object begins like a short whole one:
+/// a server that names a coding and does not apply it would lose its answer. `None` if it is neither.
 fn inflate(coded: &[u8]) -> Option<Body> {
     let (zlib, _) = inflate_as(coded, true);
     if !zlib.octets.is_empty() {

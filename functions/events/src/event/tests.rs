@@ -450,3 +450,20 @@ fn an_event_that_is_delivered_twice_has_one_id_and_no_other_event_has_it() {
     ];
     assert_eq!(ids, expected);
 }
+
+#[test]
+fn a_reconnect_whose_account_was_never_known_is_told_also_where_its_refreshes_fail_first() {
+    let seen = |health, version| Seen::Present {
+        health,
+        version,
+        grant: "second".to_owned(),
+        reason: None,
+        was_connected: true,
+        account_changed_from: None,
+    };
+    let id = || ConnectionId::parse("tenant").unwrap();
+    for health in [Health::Active, Health::Degraded] {
+        let event = Event::between(id(), &seen(Health::NotIdentified, 2), &seen(health, 2)).unwrap();
+        assert_eq!(event.kind, Kind::Reconnected, "{health:?}");
+    }
+}

@@ -87,9 +87,9 @@ impl Cookie {
         Binding(digest::sha256(format!("{}={}", self.name.as_str(), self.value.expose())))
     }
 
-    /// The cookie's value is the key, which no table holds: whoever can write the row can change where a grant goes,
-    /// and cannot make the code of a changed row. HMAC-SHA256 (RFC 2104), over parts with their length in front, so
-    /// that no two attempts have the same bytes.
+    /// The cookie's value is the key, which no table holds: an attacker who writes the row can change where a grant
+    /// goes, and cannot make the code of a changed row. HMAC-SHA256 (RFC 2104), over parts with their length in front,
+    /// so that no two attempts have the same bytes.
     pub(super) fn mac(&self, state_hash: &StateHash, destination: &Destination) -> String {
         let mut bytes = Vec::new();
         for part in ["webinargeek-connect destination", self.name.as_str(), state_hash.as_str()] {

@@ -100,8 +100,8 @@ pub enum End {
     Failed(FailedJourney),
 }
 
-/// Stores how the attempt ended. A reload that finds the connection
-/// stored ends a failed attempt once more; an attempt that has connected stays connected.
+/// Stores how the attempt ended. A reload that finds the connection stored ends a failed attempt once more; an attempt
+/// that has connected stays connected.
 pub fn end(state_hash: &StateHash, end: &End) -> Write {
     let (phase, failure) = match end {
         End::Connected => (Phase::Connected, FailedJourney::none()),
