@@ -1,0 +1,44 @@
+// The laptop deployment as a process of its own, and a browser: what every test in this folder starts from.
+import { spawn } from "node:child_process";
+import { createServer } from "node:http";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { chromium } from "playwright-core";
+
+const BINARY = process.env.LAPTOP ?? fileURLToPath(new URL("../../target/debug/local", import.meta.url));
+
+/** Starts the laptop with these variables, and waits until it says that it listens. */
+export async function startLaptop(variables = {}) {
+  const child = spawn(BINARY, { env: { PORT: "0", ...variables }, stdio: ["ignore", "pipe", "inherit"] });
+  const lines = [];
+  const origin = await new Promise((resolve, reject) => {
+    child.once("exit", () => reject(new Error(`the laptop has ended: ${lines.join("\n")}`)));
+    createInterface({ input: child.stdout }).on("line", (line) => {
+      lines.push(line);
+      const listening = line.match(/listening on (http:\/\/\S+)/);
+      if (listening) resolve(listening[1]);
+    });
+  });
+  const call = async (method, path, content) => {
+    const headers = { "content-type": "application/json" };
+    const answer = await fetch(origin + path, { method, headers, body: content && JSON.stringify(content) });
+    return { status: answer.status, body: await answer.json().catch(() => null) };
+  };
+  return { origin, lines, call, stop: () => child.kill("SIGKILL") };
+}
+
+/** A headless Chromium, without its requests to its maker. */
+export function startBrowser() {
+  const args = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"];
+  return chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args });
+}
+
+/** The integrator's application, where journeys end: it shows the address that the browser came with. */
+export async function startApplication() {
+  const server = createServer((request, response) => {
+    response.setHeader("content-type", "text/html; charset=utf-8");
+    response.end(`<!doctype html><html lang="en"><title>Application</title><h1>Application</h1><p>${encodeURI(request.url)}</p>`);
+  });
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return { origin: `http://127.0.0.1:${server.address().port}`, stop: () => server.close() };
+}
