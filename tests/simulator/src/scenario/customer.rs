@@ -77,6 +77,7 @@ impl Scenario {
                 confirm,
                 same_account: false,
                 throw_away: false,
+                ui_locale: None,
                 status: SessionStatus::Pending,
                 is_confirmed: false,
                 order,
