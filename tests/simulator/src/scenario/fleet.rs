@@ -176,6 +176,7 @@ impl Deployment {
                 },
                 public_origin: None,
                 layout: LAYOUT.clone(),
+                scope_text: None,
                 install_link: true,
                 consent_time: CONSENT_TIME,
                 ways_back: ways_back(),
