@@ -236,6 +236,8 @@ pub struct Ledger {
     token_answers: HashMap<String, Vec<(u64, TokenAnswer)>>,
     /// By connection: since when its row cannot be read.
     damaged: HashMap<String, u64>,
+    /// Connections whose row was repaired by hand.
+    mended: HashSet<String>,
     /// When a connection last got another grant.
     pub disturbed: HashMap<String, u64>,
 }
@@ -311,12 +313,19 @@ impl Ledger {
         match row {
             Some(Row::Unreadable(_)) => drop(self.damaged.insert(id.to_owned(), at)),
             Some(row) => {
-                self.damaged.remove(id);
+                if self.damaged.remove(id).is_some() {
+                    self.mended.insert(id.to_owned());
+                }
                 self.stands(at, id, row);
             }
             None => {
                 self.damaged.remove(id);
-                self.current.remove(id);
+                self.mended.remove(id);
+                // The network may repeat the write that has stored it: no clause can know of a row that is not there
+                // (a million refreshes at P2, seed 4544).
+                if let Some(last) = self.current.remove(id) {
+                    self.stored.remove(&last.pair.access);
+                }
                 self.identified.remove(id);
                 self.connected.remove(id);
                 self.owned.remove(id);
