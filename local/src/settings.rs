@@ -52,6 +52,7 @@ impl Settings {
             });
             // The functions read them again; here, so that every problem is reported at once.
             env.ways_back();
+            env.branding();
             env.consent_time();
             env.switch("INSTALL_LINK", true);
             if !is_simulated {

@@ -38,8 +38,8 @@ async fn the_page_leads_to_a_connection_and_curl_to_a_live_token() {
 
     let ended = laptop.approve(sent).await;
     assert_eq!(ended.status(), 200);
-    let page = ended.text().await.unwrap();
-    let id = page.split("Reference: ").nth(1).and_then(|rest| rest.split('<').next()).unwrap();
+    let listed = laptop.json("/v1/connections").await;
+    let id = listed["connections"][0]["id"].as_str().unwrap();
     let token = laptop.json(&format!("/v1/connections/{id}/token")).await;
     let provider = url::Url::parse(&consent).unwrap().origin().ascii_serialization();
     assert!(is_live(&provider, token["access_token"].as_str().unwrap()).await, "{token}");
