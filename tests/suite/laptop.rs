@@ -11,6 +11,7 @@ use tests::laptop::{Folder, Laptop, is_live};
 use tokio::net::TcpListener;
 
 mod closed;
+mod console;
 mod terminal;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_laptop");
@@ -21,7 +22,7 @@ async fn the_page_leads_to_a_connection_and_curl_to_a_live_token() {
     let home = laptop.get("/").await;
     assert_eq!(home.status(), 200);
     let home = home.text().await.unwrap();
-    assert!(home.contains("<a href=\"/authorize\">Connect a WebinarGeek account</a>"), "{home}");
+    assert!(home.contains("href=\"/authorize\">Connect a WebinarGeek account</a>"), "{home}");
 
     let asked = laptop.get("/authorize").await.text().await.unwrap();
     assert!(asked.contains("<form method=\"post\" action=\"/authorize\">"), "{asked}");
@@ -239,15 +240,4 @@ async fn every_problem_with_the_environment_is_reported_at_once() {
         assert!(message.contains(name), "{name} in {message}");
     }
     assert_eq!(message.lines().count(), 1, "{message}");
-}
-
-#[tokio::test]
-async fn the_start_page_says_of_a_connection_what_the_routes_say_and_names_no_tombstone() {
-    let laptop = Laptop::start(BINARY, &[]).await;
-    laptop.connect("acme").await;
-    let home = laptop.get("/").await.text().await.unwrap();
-    assert!(home.contains("active: ") && home.contains("/v1/connections/acme/token"), "{home}");
-    laptop.http.delete(format!("{}/v1/connections/acme", laptop.origin)).send().await.unwrap();
-    let home = laptop.get("/").await.text().await.unwrap();
-    assert!(!home.contains("acme"), "{home}");
 }
