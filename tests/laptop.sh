@@ -12,7 +12,9 @@ until origin="$(grep --only-matching 'http://127[.]0[.]0[.]1:[0-9]*$' "$folder/o
 done
 
 browser() { curl --silent --show-error --cookie "$folder/cookies" --cookie-jar "$folder/cookies" "$@"; }
-link="$(browser --json '{"connection_id": "acme", "confirm_page": false, "throw_away": true}' "$origin/v1/connect-sessions" | grep --only-matching 'http[^"]*')"
+order='{"connection_id": "acme", "confirm_page": false, "throw_away": true}'
+link="$(browser --json "$order" "$origin/v1/connect-sessions" | grep --only-matching 'http[^"]*')"
 consent="$(browser --output /dev/null --write-out '%{redirect_url}' "$link")"
-back="$(browser --output /dev/null --write-out '%{redirect_url}' --data "${consent#*\?}&decision=approve" "${consent%%\?*}")"
+decision="${consent#*\?}&decision=approve"
+back="$(browser --output /dev/null --write-out '%{redirect_url}' --data "$decision" "${consent%%\?*}")"
 browser --fail --output /dev/null "$back"

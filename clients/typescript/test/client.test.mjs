@@ -7,7 +7,6 @@ import {
   ConnectionExists,
   Forbidden,
   InvalidRequest,
-  NotConfigured,
   NotFound,
   Problem,
   ReauthRequired,
@@ -258,8 +257,12 @@ test("no token is shown", async () => {
   await laptop.connect("secret");
   const token = await client.token("secret");
   const canary = "canary-of-an-import";
-  const texts = [token, client].flatMap((value) => [inspect(value, { depth: 9 }), JSON.stringify(value), String(value)]);
-  const fail = () => client.import("secret", canary).catch((error) => texts.push(inspect(error, { depth: 9, showHidden: true })));
+  const shown = (value) => [inspect(value, { depth: 9 }), JSON.stringify(value), String(value)];
+  const texts = [token, client].flatMap(shown);
+  const fail = async () => {
+    const error = await client.import("secret", canary).catch((problem) => problem);
+    texts.push(inspect(error, { depth: 9, showHidden: true }));
+  };
   gate.answers.push(problem(409, "connection_exists"), [200, {}, `{"access_token":"${token.access_token}`]);
   await fail();
   await fail();
@@ -278,7 +281,8 @@ test("what is missing is said", async () => {
     assert.throws(() => new Client({ origin, region: "eu-central-1" }), /NotConfigured: API_ORIGIN must be an origin/);
   }
   Object.assign(process.env, { AWS_EC2_METADATA_DISABLED: "true", HOME: "/nonexistent" });
-  await assert.rejects(new Client({ origin: "https://127.0.0.1:9", region: "eu-central-1" }).show("any"), NotConfigured);
+  const client = new Client({ origin: "https://127.0.0.1:9", region: "eu-central-1" });
+  await assert.rejects(client.show("any"), /NotConfigured: no AWS credentials/);
 });
 
 test("a laptop needs no signature, and gets one where the environment has credentials", async () => {
