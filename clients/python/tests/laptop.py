@@ -130,6 +130,7 @@ class Api(Server):
 
     def __init__(self) -> None:
         self.ended: set[str] = set()
+        self.leads_to: str | None = None
         super().__init__(ApiHandler)
 
 
@@ -139,6 +140,8 @@ class ApiHandler(Handler):
     def do_GET(self) -> None:
         self.server.asked.append(self.body().decode())
         token = self.headers.get("Authorization", "").removeprefix("Bearer ")
+        if self.server.leads_to:
+            return self.answer(302, {"Location": self.server.leads_to}, b"")
         status = 401 if token in self.server.ended else 200
         self.answer(status, {"Set-Cookie": "session=of-this-customer"}, (self.headers.get("Cookie") or "").encode())
 

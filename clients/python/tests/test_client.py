@@ -210,6 +210,13 @@ class ClientTest(unittest.TestCase):
         self.client.request("one", "GET", self.api.origin)
         self.assertEqual(self.client.request("two", "GET", self.api.origin).text, "")
 
+    def test_a_token_does_not_follow_to_another_origin(self) -> None:
+        self.laptop.connect("led")
+        self.api.leads_to = self.gate.origin
+        self.gate.answers += [(200, {}, self.laptop.call("GET", "/v1/connections/led/token")), (200, {}, {})]
+        self.assertEqual(self.client.request("led", "GET", self.api.origin).status_code, 200)
+        self.assertEqual(self.gate.authorizations, [None, None])
+
     # Waiting
 
     def test_one_503_is_waited_out(self) -> None:
@@ -293,6 +300,15 @@ class ClientTest(unittest.TestCase):
         self.assertEqual((connection.id, connection.status), ("vera", "active"))
         self.assertEqual(self.client.read_session(begun.session_id).status, "completed")
         self.assertTrue(self.client.token("vera").access_token)
+
+    def test_a_session_is_asked_for_with_what_was_given(self) -> None:
+        begun = {"session_id": "s", "connection_id": "c", "url": "u", "expires_at": "2026-11-24T16:10:00Z"}
+        for _ in range(2):
+            self.gate.answers.append((201, {}, begun))
+        self.client.begin_session()
+        self.client.begin_session("vera", expires_in=60, confirm=False, same_account=True, ui_locale="nl")
+        given = '{"connection_id":"vera","expires_in":60,"confirm":false,"same_account":true,"ui_locale":"nl"}'
+        self.assertEqual(self.gate.asked, [f"POST /v1/connect-sessions {content}" for content in ("{}", given)])
 
     def test_connections_are_listed_over_all_pages(self) -> None:
         for id in ("list:1", "list:2", "list:3"):

@@ -298,11 +298,13 @@ class Client:
         confirm: bool | None = None,
         same_account: bool | None = None,
         throw_away: bool | None = None,
+        ui_locale: Literal["en", "nl", "de"] | None = None,
     ) -> NewSession:
         """Makes a link for one customer's browser journey. Without a `connection_id` one is made.
 
         With a `return_to`, what the customer approves waits for `confirm_session`: otherwise a link that was passed on
-        would connect another person's account. `same_account` is for a button "reconnect".
+        would connect another person's account. `same_account` is for a button "reconnect". The pages are in the language
+        of the browser, if there is no `ui_locale`.
         """
         members = {
             "connection_id": connection_id,
@@ -312,6 +314,7 @@ class Client:
             "confirm": confirm,
             "same_account": same_account,
             "throw_away": throw_away,
+            "ui_locale": ui_locale,
         }
         given = {name: value for name, value in members.items() if value is not None}
         return _read(NewSession, self._call("POST", "/v1/connect-sessions", given))

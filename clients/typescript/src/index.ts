@@ -51,6 +51,8 @@ export interface SessionOptions {
   same_account?: boolean;
   /** The connection may be lost: `doctor` takes no other. */
   throw_away?: boolean;
+  /** The language of the pages; without it that of the browser. */
+  ui_locale?: "en" | "nl" | "de";
 }
 
 export interface NewSession {

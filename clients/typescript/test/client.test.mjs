@@ -121,6 +121,14 @@ test("a token goes to https or this machine only", async () => {
   assert.deepEqual(gate.asked, []);
 });
 
+test("a token does not follow to another origin", async () => {
+  await laptop.connect("led");
+  api.leadsTo = gate.origin;
+  gate.answers.push([200, {}, await laptop.call("GET", "/v1/connections/led/token")], [200, {}, {}]);
+  assert.equal((await client.request("led", "GET", api.origin)).status, 200);
+  assert.deepEqual(gate.authorizations, [undefined, undefined]);
+});
+
 // Waiting
 
 test("one 503 is waited out", async () => {

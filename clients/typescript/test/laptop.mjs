@@ -88,7 +88,8 @@ export async function startApi() {
   const server = await serve((request, body, response) => {
     api.asked.push(body);
     const token = request.headers.authorization?.replace("Bearer ", "");
-    response.writeHead(api.ended.has(token) ? 401 : 200).end("{}");
+    if (api.leadsTo) response.writeHead(302, { location: api.leadsTo }).end();
+    else response.writeHead(api.ended.has(token) ? 401 : 200).end("{}");
   });
   return Object.assign(api, server);
 }
