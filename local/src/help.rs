@@ -25,6 +25,11 @@ const VARIABLES: &[(&str, &str, &str)] = &[
     ("WEBINARGEEK_CLIENT_SECRET", "simulated", "of the same"),
     ("SIMULATED_ROTATION", "grace", "what ends the old pair: grace, strict, reuse_detection, never"),
     ("SIMULATED_EXPIRES_IN", "7200", "seconds that access tokens of the simulated WebinarGeek live"),
+    (
+        "SIMULATED_REDIRECT_URI",
+        "none",
+        "of an application that uses the simulated WebinarGeek itself: docs/migrating.md",
+    ),
     ("", "", ""),
     ("WEBINARGEEK_AUTHORIZE_URL", "WebinarGeek's", "another provider's address for the customer's browser"),
     ("WEBINARGEEK_TOKEN_URL", "WebinarGeek's", "another provider's token endpoint"),

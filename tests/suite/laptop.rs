@@ -191,7 +191,7 @@ async fn any_provider_is_only_a_matter_of_variables() {
     let simulation = Arc::new(Simulation {
         client_id: "an id with spaces & more".to_owned(),
         client_secret: "a secret: with + and %".to_owned(),
-        redirect_uri: format!("http://127.0.0.1:{port}/callback"),
+        redirect_uris: vec![format!("http://127.0.0.1:{port}/callback")],
         grants: Grants::open(None, Rotation::Strict, Duration::from_secs(600)).unwrap(),
         faults: Faults::default(),
         clock: Arc::new(shared::system::SystemClock),
@@ -214,7 +214,7 @@ async fn any_provider_is_only_a_matter_of_variables() {
     let bare = json!({ "answer": { "without": ["token_type", "expires_in", "scope", "created_at"] }, "times": 2 });
     simulation.faults.add(serde_json::from_value(bare).unwrap());
     let laptop = Laptop::start(BINARY, &variables).await;
-    assert!(laptop.printed.iter().any(|line| line.ends_with(&simulation.redirect_uri)), "{:?}", laptop.printed);
+    assert!(laptop.printed.iter().any(|line| line.ends_with(&simulation.redirect_uris[0])), "{:?}", laptop.printed);
     assert_eq!(laptop.connect("t").await.status(), 200);
     let answer = laptop.json("/v1/connections/t/token").await;
     assert!(is_live(&provider, answer["access_token"].as_str().unwrap()).await, "{answer}");
