@@ -373,6 +373,8 @@ async fn who_can_write_the_table_cannot_send_a_grant_or_its_browser_elsewhere() 
         ("session_order", Some("9999999999999")),
         ("order", Some("9999999999999")),
         ("redirect_uri", Some("https://evil.example/callback")),
+        ("throw_away", Some("1")),
+        ("same_account", Some("1")),
     ] {
         let world = World::new().await;
         let body = json!({ "connection_id": "t", "return_to": RETURN_TO, "confirm": true });

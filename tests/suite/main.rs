@@ -46,6 +46,7 @@ mod sessions;
 mod states;
 mod token;
 mod told;
+mod uncertain_take;
 mod unfinished;
 mod unreadable;
 mod wire;

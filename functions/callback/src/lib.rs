@@ -151,10 +151,14 @@ impl Callback {
             None => take(&state_hash, &cookie.binding(), now, &taker),
             Some(failed) => note(&state_hash, &cookie.binding(), failed, now),
         };
-        let (attempt, is_applied) = match self.attempts.attempt(&write).await? {
-            Written::Applied(attempt) => (attempt, true),
-            Written::ConditionFailed(Some(attempt)) => (attempt, false),
-            Written::ConditionFailed(None) => return Err(CallbackError::UnknownState),
+        let (attempt, is_applied) = match self.attempts.attempt(&write).await {
+            Ok(Written::Applied(attempt)) => (attempt, true),
+            Ok(Written::ConditionFailed(Some(attempt))) => (attempt, false),
+            Ok(Written::ConditionFailed(None)) => return Err(CallbackError::UnknownState),
+            Err(error) => {
+                self.give_back_unsent(&state_hash, &taker, &invocation.request_id).await;
+                return Err(error.into());
+            }
         };
         attempt.is_proven_by(&cookie)?;
         let attempt = own.insert(attempt);

@@ -20,6 +20,7 @@ use shared::domain::return_to::{ReturnToOrigins, WaysBack};
 use shared::domain::schedule;
 use shared::domain::time::Timestamp;
 use shared::domain::token_pair::{PairId, TokenResponse};
+use shared::domain::write::Written;
 use shared::http::page::Layout;
 use shared::ports::ReadAccount;
 use shared::protocol;
@@ -36,6 +37,7 @@ use token::Token;
 use url::Url;
 
 use super::{Plan, REPLAY, Scenario};
+use crate::call::Table;
 use crate::keys;
 use crate::ports::Ports;
 use crate::queue::OUT_OF_SIGHT;
@@ -250,6 +252,7 @@ impl Scenario {
             is_not_refreshed: false,
             new: new_pair(pair_id, response),
         };
+        world.ledger.begins(&new.name, world.sequence);
         world.begin_with(&connect(&new, None, refresh_every, now).0);
         if self.plan.late_pairs == 0.0 || !self.random.chance(self.plan.late_pairs) {
             return;
@@ -274,6 +277,18 @@ impl Scenario {
         world.queue.put(message.to_json(), time, lag);
         let after = self.random.between(1, 60_000);
         world.schedule(world.now + after, Step::Drive(REPLAY));
+    }
+
+    /// The customer comes back in this moment, if no other event of the connection has its number.
+    pub(super) fn connect_at_once(&mut self, index: usize) {
+        let is_first = {
+            let mut world = self.scheduler.world.lock();
+            let order = Order::take_present(&self.ids[index], world.clock());
+            matches!(world.store.write(Table::Attempts, &order, None), (Written::Applied(_), _))
+        };
+        if is_first {
+            self.begin_connected(index);
+        }
     }
 
     /// A connection that was refused for a day, without a statement about its grant.
