@@ -37,7 +37,7 @@ pub mod grants;
 mod pages;
 
 pub use faults::{Fault, Faults};
-pub use grants::{Grants, Rotation};
+pub use grants::{Behaviour, Grants, Rotation};
 
 type Parameters = BTreeMap<String, String>;
 
@@ -211,6 +211,12 @@ impl Simulation {
         digest::base64url(self.entropy.bytes::<32>())
     }
 
+    /// The refresh token of a customer who approves without a browser.
+    pub fn grant(&self) -> String {
+        let fresh = (self.random(), self.random());
+        self.grants.grant(&self.client_id, fresh, self.clock.now()).refresh_token
+    }
+
     fn check(&self, request: &Parameters) -> Result<Url, &'static str> {
         let is = |name: &str, expected: &str| request.get(name).is_some_and(|value| value == expected);
         if !is("client_id", &self.client_id) {
@@ -268,7 +274,8 @@ impl Simulation {
                 (parameter("client_id"), parameter("client_secret"))
             }
         };
-        if id == self.client_id && secret == self.client_secret {
+        let expected = self.faults.rotated_secret().unwrap_or_else(|| self.client_secret.clone());
+        if id == self.client_id && secret == expected {
             return Ok(id);
         }
         // Doorkeeper says `invalid_grant` to a refresh without any credentials.
