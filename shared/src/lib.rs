@@ -27,6 +27,8 @@ pub mod http;
 #[cfg(feature = "aws")]
 pub mod lambda;
 pub mod metrics;
+#[cfg(feature = "http-client")]
+pub mod network;
 pub mod ports;
 pub mod protocol;
 pub mod sealing;
