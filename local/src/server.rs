@@ -102,6 +102,7 @@ impl Server {
             request_id: digest::base64url(self.entropy.bytes::<12>()),
             origin: reach.origin(&parts.headers, &self.origin),
             deadline: self.deployment.clock.now() + REQUEST_TIME,
+            principal: None,
         };
         let span = function_of(&method, &path).map_or_else(Span::none, |function| invocation.span(function));
         let mut response = match listener::whole(body).await {

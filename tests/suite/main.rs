@@ -48,4 +48,5 @@ mod told;
 mod uncertain_take;
 mod unfinished;
 mod unreadable;
+mod who_had_the_token;
 mod wire;

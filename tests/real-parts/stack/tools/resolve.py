@@ -2,6 +2,7 @@
 
     resolve.py template.yaml '{"ParameterName": "value"}'
 
+STACK_NAME and STACK_REGION are where it is deployed, if not as in the rehearsal.
 What CloudFormation refuses ends with exit code 1 and a line per problem.
 """
 
@@ -17,14 +18,14 @@ from yaml import YAMLError
 
 # A test leaves nothing in the repository.
 sys.dont_write_bytecode = True
-from kinds import ACCOUNT, KINDS, REGION, STACK, identity
+from kinds import ACCOUNT, KINDS, PARTITION, REGION, STACK, SUFFIX, identity
 
 PSEUDO = {
     "AWS::AccountId": ACCOUNT,
-    "AWS::Partition": "aws",
+    "AWS::Partition": PARTITION,
     "AWS::Region": REGION,
     "AWS::StackName": STACK,
-    "AWS::URLSuffix": "amazonaws.com",
+    "AWS::URLSuffix": SUFFIX,
 }
 NO_VALUE = object()
 
