@@ -17,6 +17,7 @@ mod elsewhere;
 mod kept;
 mod names;
 mod parameters;
+mod platform;
 mod policies;
 
 #[tokio::test]
@@ -166,7 +167,7 @@ async fn every_route_leads_to_the_function_that_answers_it_and_the_integrators_a
     ] {
         assert!(stack.route(method, path).is_some());
         let throttle = &stack.properties("ApiApiGatewayDefaultStage")["RouteSettings"][format!("{method} {path}")];
-        assert!(throttle["ThrottlingRateLimit"].is_number(), "{method} {path} is not throttled");
+        assert_eq!(throttle["ThrottlingRateLimit"], "20", "{method} {path} is not throttled");
     }
 }
 

@@ -28,5 +28,8 @@ async fn the_access_log_names_the_principal_and_holds_no_query_string() {
         "$context.integration.integrationStatus",
     ]);
     assert_eq!(logged, without_quotes);
-    assert_eq!((line["principal"].as_str(), line["account"].as_str()), ("$context.identity.userArn", "$context.identity.accountId"));
+    assert_eq!(
+        (line["principal"].as_str(), line["account"].as_str()),
+        ("$context.identity.userArn", "$context.identity.accountId")
+    );
 }

@@ -9,13 +9,15 @@ use shared::metrics::{METRICS, NAMESPACE};
 use crate::stack::{FUNCTIONS, Stack, logical_id};
 
 /// What AWS documents: namespace, metric, and the dimensions that it reports by.
-const OF_AWS: [(&str, &str, &[&str]); 6] = [
+const OF_AWS: [(&str, &str, &[&str]); 8] = [
     ("AWS/ApiGateway", "5xx", &["ApiId"]),
     ("AWS/Lambda", "Errors", &["FunctionName"]),
     ("AWS/Lambda", "IteratorAge", &["FunctionName"]),
     ("AWS/Lambda", "Throttles", &["FunctionName"]),
-    ("AWS/SQS", "ApproximateAgeOfOldestMessage", &["QueueName"]),
+    ("AWS/Lambda", "Invocations", &["FunctionName"]),
+    ("AWS/SQS", "ApproximateNumberOfMessagesNotVisible", &["QueueName"]),
     ("AWS/SQS", "ApproximateNumberOfMessagesVisible", &["QueueName"]),
+    ("AWS/SQS", "NumberOfMessagesSent", &["QueueName"]),
 ];
 
 #[tokio::test]
@@ -110,5 +112,58 @@ async fn each_of_our_metrics_has_an_alarm_or_a_line_on_the_dashboard() {
     for metric in METRICS {
         let is_seen = shown.contains(&format!("\"{}\"", metric.name)) || is_watched(metric.name);
         assert!(is_seen, "neither alarm nor dashboard has {}", metric.name);
+    }
+}
+
+/// SNS's filter of a message's body, as much of it as the template uses: members and `$or`.
+fn passes(filter: &Value, body: &Value) -> bool {
+    filter.as_object().unwrap().iter().all(|(member, allowed)| {
+        let mut allowed = allowed.as_array().unwrap().iter();
+        if member == "$or" { allowed.any(|one| passes(one, body)) } else { allowed.any(|one| *one == body[member]) }
+    })
+}
+
+#[tokio::test]
+async fn a_first_deployment_sends_no_mail_about_alarms_that_are_all_right() {
+    let stack = Stack::with(&[("AlarmEmail", "ops@example.com")]).await;
+    let mail = stack.properties("AlarmSubscription");
+    assert_eq!(mail["FilterPolicyScope"], "MessageBody");
+    for (from, to, is_sent) in [
+        ("INSUFFICIENT_DATA", "OK", false),
+        ("OK", "INSUFFICIENT_DATA", false),
+        ("INSUFFICIENT_DATA", "ALARM", true),
+        ("OK", "ALARM", true),
+        ("ALARM", "OK", true),
+        ("ALARM", "INSUFFICIENT_DATA", true),
+    ] {
+        let body = json!({ "AlarmName": "any", "OldStateValue": from, "NewStateValue": to });
+        assert_eq!(passes(&mail["FilterPolicy"], &body), is_sent, "{from} to {to}");
+    }
+}
+
+#[tokio::test]
+async fn one_pager_is_enough_and_is_not_woken_by_everything() {
+    let stack = Stack::with(&[]).await;
+    let composite = stack.properties("TokensAtRiskAlarm");
+    let pager = json!([stack.resource("PagerTopic")["physical_id"]]);
+    assert_eq!((&composite["AlarmActions"], &composite["OKActions"]), (&pager, &pager));
+    let rule = composite["AlarmRule"].as_str().unwrap();
+    for (alarm, wakes) in
+        [("NoSweepAlarm", true), ("EscrowAlarm", true), ("ApiFailuresAlarm", false), ("PairInEscrowAlarm", false)]
+    {
+        let name = stack.resource(alarm)["physical_id"].as_str().unwrap();
+        assert_eq!(rule.contains(&format!("ALARM(\"{name}\")")), wakes, "{alarm}: {rule}");
+    }
+}
+
+#[tokio::test]
+async fn a_namespace_with_a_hyphen_is_quoted_where_the_dashboard_searches() {
+    let stack = Stack::with(&[]).await;
+    let body: Value = serde_json::from_str(stack.properties("Dashboard")["DashboardBody"].as_str().unwrap()).unwrap();
+    let text = body.to_string();
+    let searches: Vec<&str> = text.split("SEARCH('").skip(1).map(|rest| rest.split('\'').next().unwrap()).collect();
+    assert_eq!(searches.len(), 2);
+    for search in searches {
+        assert!(search.starts_with(&format!("{{\\\"{NAMESPACE}\\\",stack,")), "{search}");
     }
 }

@@ -31,11 +31,18 @@ async fn what_holds_connections_outlives_the_stack() {
     );
     for (id, key) in stack.of_type("AWS::KMS::Key") {
         assert_eq!(
-            (&key["DeletionPolicy"], &key["Properties"]["EnableKeyRotation"]),
-            (&json!("Retain"), &json!(true)),
+            (&key["DeletionPolicy"], &key["UpdateReplacePolicy"], &key["Properties"]["EnableKeyRotation"]),
+            (&json!("RetainExceptOnCreate"), &json!("Retain"), &json!(true)),
             "{id}"
         );
     }
+    // Each message is the only live pair of a connection.
+    let escrow = stack.resource("Escrow");
+    assert_eq!(
+        (&escrow["DeletionPolicy"], &escrow["UpdateReplacePolicy"]),
+        (&json!("RetainExceptOnCreate"), &json!("Retain"))
+    );
+    assert_eq!(stack.output("EscrowQueueUrl"), escrow["physical_id"]);
 }
 
 #[tokio::test]

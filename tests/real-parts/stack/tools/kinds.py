@@ -27,6 +27,7 @@ SECRET = f"arn:{PARTITION}:secretsmanager:{AT}:secret:{{name}}-AbCdEf"
 SUBSCRIPTION = "{TopicArn}:{uuid}"
 TOPIC = f"arn:{PARTITION}:sns:{AT}:{{name}}"
 GATEWAY = f"arn:{PARTITION}:apigateway:{REGION}::"
+LIVE = f"arn:{PARTITION}:lambda:{AT}:function:{{FunctionName}}:{{name}}"
 API = "abc1234567"
 QUEUE = f"https://sqs.{REGION}.{SUFFIX}/{ACCOUNT}/{{name}}"
 
@@ -50,6 +51,8 @@ KINDS = {
     "AWS::CloudWatch::Alarm": Kind("AlarmName", f"arn:{PARTITION}:cloudwatch:{AT}:alarm:{{name}}", attributes=ARN),
     "AWS::CloudWatch::CompositeAlarm": Kind("AlarmName", f"arn:{PARTITION}:cloudwatch:{AT}:alarm:{{name}}", attributes=ARN),
     "AWS::CloudWatch::Dashboard": Kind("DashboardName", f"arn:{PARTITION}:cloudwatch::{ACCOUNT}:dashboard/{{name}}"),
+    "AWS::CodeDeploy::Application": Kind("ApplicationName"),
+    "AWS::CodeDeploy::DeploymentGroup": Kind("DeploymentGroupName"),
     "AWS::DynamoDB::Table": Kind(
         "TableName",
         f"arn:{PARTITION}:dynamodb:{AT}:table/{{name}}",
@@ -65,6 +68,7 @@ KINDS = {
     "AWS::IAM::Role": Kind("RoleName", f"arn:{PARTITION}:iam::{ACCOUNT}:role{{Path}}{{name}}", attributes=ARN),
     "AWS::KMS::Alias": Kind("AliasName", f"arn:{PARTITION}:kms:{AT}:{{name}}"),
     "AWS::KMS::Key": Kind(arn=f"arn:{PARTITION}:kms:{AT}:key/{{uuid}}", ref="{uuid}", attributes={**ARN, "KeyId": "{uuid}"}),
+    "AWS::Lambda::Alias": Kind("Name", LIVE, LIVE),
     "AWS::Lambda::EventInvokeConfig": Kind(),
     "AWS::Lambda::EventSourceMapping": Kind(
         arn=f"arn:{PARTITION}:lambda:{AT}:event-source-mapping:{{uuid}}",
@@ -73,6 +77,7 @@ KINDS = {
     ),
     "AWS::Lambda::Function": Kind("FunctionName", f"arn:{PARTITION}:lambda:{AT}:function:{{name}}", attributes=ARN),
     "AWS::Lambda::Permission": Kind(),
+    "AWS::Lambda::Version": Kind(ref="{FunctionName}:1", attributes={"Version": "1"}),
     "AWS::Logs::LogGroup": Kind("LogGroupName", f"arn:{PARTITION}:logs:{AT}:log-group:{{name}}:*", attributes=ARN),
     "AWS::Logs::MetricFilter": Kind("FilterName"),
     "AWS::Pipes::Pipe": Kind("Name", f"arn:{PARTITION}:pipes:{AT}:pipe/{{name}}", attributes=ARN),
