@@ -45,6 +45,7 @@ mod sessions;
 mod states;
 mod token;
 mod told;
+mod two_versions;
 mod uncertain_take;
 mod unfinished;
 mod unreadable;

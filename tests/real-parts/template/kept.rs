@@ -43,6 +43,11 @@ async fn what_holds_connections_outlives_the_stack() {
         (&json!("RetainExceptOnCreate"), &json!("Retain"))
     );
     assert_eq!(stack.output("EscrowQueueUrl"), escrow["physical_id"]);
+    let replay = stack.properties("RefreshFunctionReplay");
+    assert_eq!(
+        replay["ScalingConfig"]["MaximumConcurrency"], 2,
+        "replays leave a new account's ten to everything else"
+    );
 }
 
 #[tokio::test]
