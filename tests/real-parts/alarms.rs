@@ -77,7 +77,7 @@ const PROOFS: [Proof; 16] = [
     },
     Proof {
         fault: Fault::KeyDisabled,
-        says: "the sealing key is disabled",
+        says: "the sealing key is disabled, and no data key is kept",
         minutes: 60,
         alarms: &["AwsAlarm"],
         also: &[READERS_GET_503],
@@ -212,7 +212,12 @@ impl Proof {
 
     /// The alarms that have rung, and after how many minutes.
     async fn rehearse(&self, stack: &Stack, alarms: &[Alarm]) -> BTreeMap<String, i64> {
-        let setup = if self.fault == Fault::AnswerLost { Setup::strict() } else { Setup::default() };
+        let setup = match self.fault {
+            Fault::AnswerLost => Setup::strict(),
+            // Otherwise a warm process goes on with the keys that it has opened.
+            Fault::KeyDisabled => Setup::default().variable("DATA_KEY_MINUTES", "0"),
+            _ => Setup::default(),
+        };
         let mut operation = Operation::begin(stack, alarms, setup).await;
         assert_eq!(operation.ringing(FURTHER), [""; 0], "before: {}", self.says);
         let begun = operation.now();
@@ -233,7 +238,10 @@ impl Proof {
             operation.minute().await;
             note(&operation);
             let still = operation.ringing(FURTHER);
-            assert!(operation.now() < ended + MINUTES_UNTIL_SILENT * MINUTE, "{}: {still:?} ring on", self.says);
+            if operation.now() > ended + MINUTES_UNTIL_SILENT * MINUTE {
+                rung.extend(still.into_iter().map(|alarm| (format!("{alarm} without end"), 0)));
+                break;
+            }
         }
         rung
     }
@@ -246,11 +254,15 @@ async fn each_alarm_rings_for_its_fault_and_no_other_one_and_the_operators_page_
     let at_risk = children(&stack, "TokensAtRiskAlarm", &alarms);
     let mut table = "| fault | rings | after minutes | rings too |\n|---|---|---|---|\n".to_owned();
     let mut proven = BTreeSet::new();
+    let mut wrong = Vec::new();
     for proof in &PROOFS {
         let rung = proof.rehearse(&stack, &alarms).await;
         let expected: BTreeSet<&str> =
             proof.alarms.iter().copied().chain(proof.also.iter().map(|(alarm, _)| *alarm)).collect();
-        assert_eq!(rung.keys().map(String::as_str).collect::<BTreeSet<_>>(), expected, "{}: {rung:?}", proof.says);
+        if rung.keys().map(String::as_str).collect::<BTreeSet<_>>() != expected {
+            wrong.push(format!("{}: expected {expected:?}, and {rung:?} rang", proof.says));
+            continue;
+        }
         for alarm in proof.alarms {
             proven.insert((*alarm).to_owned());
             let also: Vec<String> = proof.also.iter().map(|(alarm, why)| format!("`{alarm}`: {why}")).collect();
@@ -258,6 +270,7 @@ async fn each_alarm_rings_for_its_fault_and_no_other_one_and_the_operators_page_
             table += &format!("| {} | `{alarm}`{pages} | {} | {} |\n", proof.says, rung[*alarm], also.join("; "));
         }
     }
+    assert!(wrong.is_empty(), "{wrong:#?}");
     let all: BTreeSet<String> = alarms.iter().map(|alarm| alarm.id.clone()).collect();
     assert_eq!(proven, all, "each alarm of the template is proven");
     let document = include_str!("../../docs/operating.md");

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
-use tests::world::World;
+use tests::world::{Setup, World};
 
 use crate::stack::Stack;
 
@@ -34,6 +34,10 @@ mod assumed {
     pub(super) const RUNS: f64 = 12.0 * 24.0 * 30.0;
     /// A row of 2 KB: the lease writes it, the commit writes it and moves its entry in the index.
     pub(super) const WRITE_UNITS_OF_A_REFRESH: f64 = 2.0 + 4.0;
+    /// Every two hours by each of two processes, which refresh every 90 minutes and read every hour.
+    pub(super) const KEYS_OPENED: f64 = (8.0 + 12.0) * 30.0;
+    /// Of one process: with more connections, a key is mostly gone when it is needed again.
+    pub(super) const KEYS_KEPT: f64 = 10_000.0;
     pub(super) const INDEX_ENTRY_BYTES: f64 = 130.0;
     pub(super) const READ_SECONDS: f64 = 0.05;
     pub(super) const RUN_SECONDS: f64 = 2.0;
@@ -53,7 +57,8 @@ struct Counted {
 }
 
 async fn counted() -> Counted {
-    let world = World::new().await;
+    // What is kept is counted by an assumption: here each key is opened at each use.
+    let world = World::with(Setup::default().variable("DATA_KEY_MINUTES", "0")).await;
     world.connect("a").await;
     world.sweep().await;
     world.calls.take();
@@ -129,9 +134,13 @@ async fn the_documents_say_what_the_counted_calls_cost() {
     let counted = counted().await;
     let stack = Stack::with(&[]).await;
     assert_eq!(calls(&counted.refresh, "UpdateItem"), 2.0, "the lease and the commit: {:?}", counted.refresh);
-    let kms = |fleet: f64| {
+    let kms_at_each_use = |fleet: f64| {
         let of_refreshes = assumed::REFRESHES * calls(&counted.refresh, "Decrypt");
         fleet * (of_refreshes + assumed::READS * calls(&counted.read, "Decrypt"))
+    };
+    let kms = |fleet: f64| {
+        let kept = (assumed::KEYS_KEPT / fleet).min(1.0);
+        kept * fleet * assumed::KEYS_OPENED + (1.0 - kept) * kms_at_each_use(fleet)
     };
     let read_units = |fleet: f64| {
         let shards = calls(&counted.run, "Query");
@@ -179,6 +188,9 @@ async fn the_documents_say_what_the_counted_calls_cost() {
         dollars: used.dollars.iter().zip(&standing.dollars).map(|(one, other)| one + other).collect(),
     };
     let on_top = [
+        line("`DataKeyMinutes=0`: KMS at each use", |fleet| {
+            (kms_at_each_use(fleet) - kms(fleet)) * price::KMS_REQUESTS
+        }),
         line("`Tracing=on`: X-Ray", |fleet| requests(fleet) * price::TRACES),
         line("a second CloudTrail trail, which has each KMS request", |fleet| kms(fleet) * price::TRAIL_EVENTS),
     ];

@@ -11,18 +11,23 @@ use crate::stack::Stack;
 type Metric = (String, String, BTreeMap<String, String>);
 
 #[derive(Default)]
-pub(crate) struct Metrics(BTreeMap<Metric, Vec<(i64, f64)>>);
+pub(crate) struct Metrics(BTreeMap<Metric, BTreeMap<i64, Vec<f64>>>);
 
 impl Metrics {
     pub(crate) fn put(&mut self, namespace: &str, name: &str, dimensions: &[(&str, &str)], at: i64, value: f64) {
         let dimensions = dimensions.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        self.0.entry((namespace.to_owned(), name.to_owned(), dimensions)).or_default().push((at, value));
+        self.0
+            .entry((namespace.to_owned(), name.to_owned(), dimensions))
+            .or_default()
+            .entry(at)
+            .or_default()
+            .push(value);
     }
 
     /// `None` where there is no data point.
     fn statistic(&self, metric: &Metric, statistic: &str, from: i64, period: i64) -> Option<f64> {
-        let points = self.0.get(metric)?.iter();
-        let values: Vec<f64> = points.filter(|(at, _)| (from..from + period).contains(at)).map(|(_, it)| *it).collect();
+        let points = self.0.get(metric)?.range(from..from + period);
+        let values: Vec<f64> = points.flat_map(|(_, values)| values).copied().collect();
         if values.is_empty() {
             return None;
         }

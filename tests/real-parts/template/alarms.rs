@@ -90,7 +90,7 @@ async fn every_alarm_watches_a_metric_that_reports_under_its_dimensions() {
         assert!(alarms.iter().any(|(_, alarm)| watches(alarm)), "no alarm watches {cause}");
     }
     let dead_man = stack.properties("NoSweepAlarm");
-    assert_eq!((&dead_man["EvaluationPeriods"], &dead_man["TreatMissingData"]), (&json!(3), &json!("breaching")));
+    assert_eq!((&dead_man["EvaluationPeriods"], &dead_man["TreatMissingData"]), (&json!("3"), &json!("breaching")));
     // A sweep that lists nothing still ends: the dead man's alarm stays silent, and this one rings.
     let unfinished = stack.properties("UnfinishedRunsAlarm");
     assert_eq!((&unfinished["Statistic"], &unfinished["Threshold"]), (&json!("Sum"), &json!(1)));

@@ -198,6 +198,10 @@ pub struct Ledger {
     has_queued_successor: HashSet<String>,
     /// By session: its connection, and the grant that it made first.
     sessions: HashMap<String, (String, String)>,
+    /// Sessions that ask for the account that is connected already.
+    same_account_sessions: HashSet<String>,
+    /// Sessions whose connection may be lost.
+    throw_away_sessions: HashSet<String>,
     /// By connection: the order of the latest session that has made it.
     session_orders: HashMap<String, i64>,
     /// Sessions whose row says that they are completed.
@@ -230,6 +234,8 @@ pub struct Ledger {
     told: HashSet<String>,
     /// Sessions of a row that was removed, and that knew what they had connected.
     removed: HashSet<String>,
+    /// Access tokens of pairs that were stored in a row that was removed.
+    removed_pairs: HashSet<String>,
     /// Connections that were told as connected, and not as taken away since.
     connected: HashSet<String>,
     /// By connection: what the token route may say, and since when.
@@ -324,7 +330,7 @@ impl Ledger {
                 // The network may repeat the write that has stored it: no clause can know of a row that is not there
                 // (a million refreshes at P2, seed 4544).
                 if let Some(last) = self.current.remove(id) {
-                    self.stored.remove(&last.pair.access);
+                    self.removed_pairs.insert(last.pair.access);
                 }
                 self.identified.remove(id);
                 self.connected.remove(id);
