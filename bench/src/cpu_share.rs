@@ -21,14 +21,20 @@ impl CpuShare {
             ("/sys/fs/cgroup/cpu", false)
         };
         let group = Path::new(root).join(format!("bench-{}", std::process::id()));
-        fs::create_dir(&group)?;
+        fs::create_dir(&group).map_err(|error| {
+            io::Error::new(error.kind(), format!("no control group can be made ({error}): as root, or --cpu full"))
+        })?;
         let share = Self { group };
         let quota = PERIOD_US * mb / MB_OF_ONE_VCPU;
-        if is_v2 {
-            fs::write(share.group.join("cpu.max"), format!("{quota} {PERIOD_US}"))?;
+        // What else the machine does must not take a part of the share.
+        let settings = if is_v2 {
+            vec![("cpu.max", format!("{quota} {PERIOD_US}")), ("cpu.weight", "10000".to_owned())]
         } else {
-            fs::write(share.group.join("cpu.cfs_period_us"), PERIOD_US.to_string())?;
-            fs::write(share.group.join("cpu.cfs_quota_us"), quota.to_string())?;
+            let period = ("cpu.cfs_period_us", PERIOD_US.to_string());
+            vec![period, ("cpu.cfs_quota_us", quota.to_string()), ("cpu.shares", "262144".to_owned())]
+        };
+        for (file, value) in settings {
+            fs::write(share.group.join(file), value)?;
         }
         Ok(share)
     }

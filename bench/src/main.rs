@@ -9,6 +9,7 @@ mod cpu_share;
 mod function;
 mod journeys;
 mod launch;
+mod machine;
 mod options;
 mod programs;
 mod report;
@@ -79,6 +80,7 @@ async fn starts(options: &Options, stand_ins: &StandIns) -> Result<(), Failed> {
             let at =
                 share.map_or("a whole processor".to_owned(), |mb| format!("the share of {mb} MB, by a control group"));
             println!("\n## {at}; latency {latency}; {} cold starts each, median (95th percentile)\n", options.runs);
+            println!("{}\n", machine::described());
             // A latency changes nothing before the first event.
             if number == 0 {
                 println!("{}", report::of_starts(&subjects));

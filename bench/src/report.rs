@@ -25,11 +25,11 @@ fn ratio(one: &Series, other: &Series) -> String {
 
 /// `exec` → `/next` of every function, as Lambda starts it, against the floor.
 pub(crate) fn of_starts(subjects: &[Subject]) -> String {
+    let is_right = |it: &&Subject| it.route.is_none() && it.measured.wrong.is_none();
+    let floor = subjects.iter().filter(is_right).find(|it| it.maker == Maker::RustHello);
     let started = |owner: &str, function: &str| {
-        let is_it = |it: &&Subject| it.owner == owner && it.function == function && it.route.is_none();
-        subjects.iter().find(is_it).filter(|it| it.measured.wrong.is_none())
+        subjects.iter().filter(is_right).find(|it| it.owner == owner && it.function == function)
     };
-    let floor = subjects.iter().find(|it| it.maker == Maker::RustHello && it.route.is_none());
     let mut table =
         "| | function | exec → `/next`, ms | × floor | CPU, ms | peak memory, MB |\n|---|---|---|---|---|---|\n"
             .to_owned();
@@ -42,15 +42,16 @@ pub(crate) fn of_starts(subjects: &[Subject]) -> String {
     for owner in owners(subjects, Maker::Ours) {
         FUNCTIONS.iter().filter_map(|function| started(owner, function)).for_each(&mut row);
     }
-    subjects.iter().filter(|it| it.maker != Maker::Ours && it.route.is_none()).for_each(&mut row);
+    subjects.iter().filter(is_right).filter(|it| it.maker != Maker::Ours).for_each(&mut row);
     table
 }
 
 /// `exec` → first answer, and what comes after it. A ratio is by how much a peer is slower than the first build.
 pub(crate) fn of_answers(subjects: &[Subject]) -> String {
-    let mut table = "| route | | exec → `/next`, ms | exec → first answer, ms | / ours | warm, ms | / ours | CPU, ms | peak memory, MB | \
-                     calls | TLS |\n|---|---|---|---|---|---|---|---|---|---|---|\n"
-        .to_owned();
+    let mut table =
+        "| route | | exec → `/next`, ms | exec → first answer, ms | / ours | warm, ms | / ours | CPU, ms | / ours \
+                     | peak memory, MB | calls | connections |\n|---|---|---|---|---|---|---|---|---|---|---|---|\n"
+            .to_owned();
     for route in [Route::Hello, Route::Authorize, Route::Callback, Route::Token, Route::Status] {
         let of_route = || subjects.iter().filter(move |it| it.route == Some(route));
         for subject in of_route() {
@@ -68,7 +69,7 @@ pub(crate) fn of_answers(subjects: &[Subject]) -> String {
             let connections: u64 = measured.counts.connections.values().sum();
             let _ = writeln!(
                 table,
-                "| {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {connections} |",
+                "| {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {connections} |",
                 route.name(),
                 subject.owner,
                 shown(&measured.next),
@@ -77,6 +78,7 @@ pub(crate) fn of_answers(subjects: &[Subject]) -> String {
                 shown(&measured.warm),
                 against(|it| &it.measured.warm),
                 shown(&measured.cpu),
+                against(|it| &it.measured.cpu),
                 shown(&measured.memory),
                 calls.join(", "),
             );

@@ -4,12 +4,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use serde_json::Value;
-use shared::domain::time::Timestamp;
 
 use crate::Failed;
-use crate::clock;
 use crate::function::{Function, Program};
 use crate::journeys::Route;
+use crate::machine;
 use crate::programs::{Build, FUNCTIONS, Maker, Reach, of_ours, of_peer};
 use crate::rows;
 use crate::stand_ins::{Counts, StandIns};
@@ -168,7 +167,7 @@ impl Subject {
 }
 
 fn seed(stand_ins: &StandIns) {
-    let now = Timestamp::from_unix(clock::now().as_secs().cast_signed());
+    let now = machine::now();
     let mut tables = stand_ins.tables();
     tables.clear();
     let (key, row) = rows::connection(0, now);

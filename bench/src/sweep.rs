@@ -5,11 +5,10 @@ use std::time::Duration;
 
 use serde_json::Value;
 use shared::domain::item::Value as Attribute;
-use shared::domain::time::Timestamp;
 
 use crate::Failed;
-use crate::clock;
 use crate::function::{Function, Program};
+use crate::machine;
 use crate::programs::Maker;
 use crate::rows;
 use crate::stand_ins::{Counts, StandIns};
@@ -59,7 +58,7 @@ impl Sweep<'_> {
 
     /// Every refresh that is counted has brought a pair, and every pair is stored.
     fn check(&self, answer: &Value, refreshed: u64, counts: &Counts, stand_ins: &StandIns) -> Result<(), Failed> {
-        let now = now().unix();
+        let now = machine::now().unix();
         let mut tables = stand_ins.tables();
         let rows = tables.table(self.table()).rows.values();
         let is_renewed = |row: &&_| matches!(expires_at(row), Some(at) if at > now + RENEWED);
@@ -74,7 +73,7 @@ impl Sweep<'_> {
     }
 
     fn seed(&self, stand_ins: &StandIns) {
-        let granted_at = rows::long_ago(now());
+        let granted_at = rows::long_ago(machine::now());
         let mut tables = stand_ins.tables();
         tables.clear();
         for number in 0..self.due {
@@ -96,8 +95,4 @@ fn expires_at(row: &shared::domain::item::Item) -> Option<i64> {
         Some(Attribute::N(at)) => Some(*at),
         _ => None,
     }
-}
-
-fn now() -> Timestamp {
-    Timestamp::from_unix(clock::now().as_secs().cast_signed())
 }

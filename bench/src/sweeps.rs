@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::Failed;
 use crate::cpu_share::CpuShare;
 use crate::function::Program;
+use crate::machine;
 use crate::options::{Options, REAL, ZERO};
 use crate::programs::{Maker, Reach, of_ours, of_peer};
 use crate::stand_ins::{Service, StandIns};
@@ -15,11 +16,12 @@ const MEMORY_BUDGET: Duration = Duration::from_secs(90);
 
 pub(crate) async fn all(options: &Options, stand_ins: &StandIns) -> Result<(), Failed> {
     let programs = programs(options, stand_ins)?;
+    let mut wrong = 0;
     for share in &options.shares {
         let group = share.map(CpuShare::of_memory).transpose()?;
         let members = group.as_ref().map(CpuShare::members);
         let at = share.map_or("a whole processor".to_owned(), |mb| format!("the share of {mb} MB"));
-        println!("\n## one run; {at}; latency {}\n", REAL.0);
+        println!("\n## one run; {at}; latency {}\n\n{}\n", REAL.0, machine::described());
         print!("| | due | s | refreshes a second | most in flight | of what they allow | CPU of a refresh, ms ");
         println!("| peak memory, MB | connections to DynamoDB, KMS, provider |");
         println!("|---|---|---|---|---|---|---|---|---|");
@@ -29,7 +31,10 @@ pub(crate) async fn all(options: &Options, stand_ins: &StandIns) -> Result<(), F
             let sweep = Sweep { maker: *maker, program, due, budget: BUDGET, must_end: true };
             match sweep.run(stand_ins, members.as_deref()).await {
                 Ok(swept) => println!("{}", row(owner, due, &swept)),
-                Err(error) => println!("| {owner} | {due} | answers wrongly: {error} |"),
+                Err(error) => {
+                    wrong += 1;
+                    println!("| {owner} | {due} | answers wrongly: {error} |");
+                }
             }
         }
     }
@@ -43,11 +48,14 @@ pub(crate) async fn all(options: &Options, stand_ins: &StandIns) -> Result<(), F
                 Ok(swept) => {
                     println!("| {owner} | {due} | {} | {:.1} |", swept.refreshed, swept.peak_memory as f64 / 1e6);
                 }
-                Err(error) => println!("| {owner} | {due} | answers wrongly: {error} |"),
+                Err(error) => {
+                    wrong += 1;
+                    println!("| {owner} | {due} | answers wrongly: {error} |");
+                }
             }
         }
     }
-    Ok(())
+    if wrong > 0 { Err(format!("{wrong} runs have answered wrongly").into()) } else { Ok(()) }
 }
 
 fn programs(options: &Options, stand_ins: &StandIns) -> Result<Vec<(String, Maker, Program)>, Failed> {
