@@ -49,6 +49,8 @@ fn run(options: Options) -> Result<(), Failed> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let directory = std::env::temp_dir().join(format!("bench-{}", std::process::id()));
     std::fs::create_dir(&directory)?;
+    // The stand-ins must not wait for other programs either.
+    let own = CpuShare::new("own", None).and_then(|group| group.enter().map(|()| group)).ok();
     let done = runtime.block_on(async {
         let stand_ins = StandIns::start(&directory).await?;
         match options.command.as_str() {
@@ -59,6 +61,7 @@ fn run(options: Options) -> Result<(), Failed> {
             command => Err(format!("{command} is not known\n\n{}", options::HELP).into()),
         }
     });
+    drop(own);
     std::fs::remove_dir_all(&directory)?;
     done
 }
@@ -69,7 +72,7 @@ async fn starts(options: &Options, stand_ins: &StandIns) -> Result<(), Failed> {
     for share in &options.shares {
         for (number, (latency, set)) in options.latencies.iter().enumerate() {
             stand_ins.set_latency(*set);
-            let group = share.map(CpuShare::of_memory).transpose()?;
+            let group = cpu_share::of_programs(*share)?;
             let members = group.as_ref().map(CpuShare::members);
             let mut subjects = Plan { builds, peers, built_peers, stand_ins }.subjects()?;
             for _ in 0..options.runs {
@@ -77,8 +80,7 @@ async fn starts(options: &Options, stand_ins: &StandIns) -> Result<(), Failed> {
                     subject.start(stand_ins, members.as_deref(), options.warm).await;
                 }
             }
-            let at =
-                share.map_or("a whole processor".to_owned(), |mb| format!("the share of {mb} MB, by a control group"));
+            let at = cpu_share::described(*share, group.as_ref());
             println!("\n## {at}; latency {latency}; {} cold starts each, median (95th percentile)\n", options.runs);
             println!("{}\n", machine::described());
             // A latency changes nothing before the first event.

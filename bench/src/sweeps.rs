@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::Failed;
-use crate::cpu_share::CpuShare;
+use crate::cpu_share::{self, CpuShare};
 use crate::function::Program;
 use crate::machine;
 use crate::options::{Options, REAL, ZERO};
@@ -18,9 +18,9 @@ pub(crate) async fn all(options: &Options, stand_ins: &StandIns) -> Result<(), F
     let programs = programs(options, stand_ins)?;
     let mut wrong = 0;
     for share in &options.shares {
-        let group = share.map(CpuShare::of_memory).transpose()?;
+        let group = cpu_share::of_programs(*share)?;
         let members = group.as_ref().map(CpuShare::members);
-        let at = share.map_or("a whole processor".to_owned(), |mb| format!("the share of {mb} MB"));
+        let at = cpu_share::described(*share, group.as_ref());
         println!("\n## one run; {at}; latency {}\n\n{}\n", REAL.0, machine::described());
         print!("| | due | s | refreshes a second | most in flight | of what they allow | CPU of a refresh, ms ");
         println!("| peak memory, MB | connections to DynamoDB, KMS, provider |");
@@ -38,7 +38,7 @@ pub(crate) async fn all(options: &Options, stand_ins: &StandIns) -> Result<(), F
             }
         }
     }
-    println!("\n## memory; a whole processor; latency {}; a run of {} s\n", ZERO.0, MEMORY_BUDGET.as_secs());
+    println!("\n## memory; latency {}; a run of {} s\n", ZERO.0, MEMORY_BUDGET.as_secs());
     println!("| | due | refreshed | peak memory, MB |\n|---|---|---|---|");
     stand_ins.set_latency(ZERO.1);
     for due in &options.due_for_memory {
