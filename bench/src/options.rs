@@ -15,7 +15,8 @@ cargo bench-functions [starts|sweeps|sizes|budgets] [options]
   sizes    zips
   budgets  what does not depend on the machine: calls, zips, crates; fails beyond a budget
 
-  --functions LABEL=DIRECTORY  a build: of `sam build`, or target/release. More than one: all are measured side by side
+  --functions LABEL=DIRECTORY  a build: of `sam build`, or target/release. More than one: all are measured side by
+                               side. A function that is not built is left out
   --plain-provider LABEL       a build that trusts public certificate authorities alone: its provider answers without TLS
   --peer NAME                  rust-hello, rust-default, node-guide, python-refresher or none; all, if none is named
   --peers DIRECTORY            what bench/peers/build has made (target/peers)

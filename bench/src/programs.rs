@@ -50,6 +50,12 @@ pub(crate) struct Build {
 }
 
 impl Build {
+    /// Those that are built, in their own order.
+    pub(crate) fn functions(&self) -> Result<Vec<&'static str>, Failed> {
+        let built: Vec<_> = FUNCTIONS.into_iter().filter(|function| self.binary(function).is_ok()).collect();
+        if built.is_empty() { Err(format!("{} has no functions", self.directory.display()).into()) } else { Ok(built) }
+    }
+
     /// `sam build` makes `TokenFunction/bootstrap`, and cargo `token`.
     pub(crate) fn binary(&self, function: &str) -> Result<PathBuf, Failed> {
         let (first, rest) = function.split_at(1);

@@ -93,7 +93,7 @@ pub(crate) fn of_sizes(options: &Options) -> Result<(), Failed> {
     let row =
         |owner: &str, function: &str, bytes: u64| println!("| {owner} | {function} | {:.2} |", bytes as f64 / 1e6);
     for build in &options.builds {
-        for function in FUNCTIONS {
+        for function in build.functions()? {
             row(&build.label, function, sizes::of_file(&build.binary(function)?)?);
         }
     }

@@ -9,7 +9,7 @@ use crate::Failed;
 use crate::function::{Function, Program};
 use crate::journeys::Route;
 use crate::machine;
-use crate::programs::{Build, FUNCTIONS, Maker, Reach, of_ours, of_peer};
+use crate::programs::{Build, Maker, Reach, of_ours, of_peer};
 use crate::rows;
 use crate::stand_ins::{Counts, StandIns};
 use crate::statistics::Series;
@@ -59,45 +59,57 @@ impl Plan<'_> {
     pub(crate) fn subjects(&self) -> Result<Vec<Subject>, Failed> {
         let mut subjects = Vec::new();
         for build in self.builds {
-            for function in FUNCTIONS {
-                let program = of_ours(build, function, Reach::Nothing)?;
-                subjects.push(Subject::new(&build.label, Maker::Ours, function, None, program));
-            }
-            for (function, route) in [
-                ("authorize", Route::Authorize),
-                ("callback", Route::Callback),
-                ("token", Route::Token),
-                ("connections", Route::Status),
-            ] {
-                let reach = Reach::StandIns(self.stand_ins);
-                let program = of_ours(build, function, reach)?;
-                let mut subject = Subject::new(&build.label, Maker::Ours, function, Some(route), program);
-                if route == Route::Callback {
-                    subject.starter = Some(of_ours(build, "authorize", reach)?);
-                }
-                subjects.push(subject);
-            }
+            subjects.extend(self.of_build(build)?);
         }
         for peer in self.peers {
-            let of = |handler, reach| of_peer(*peer, self.built_peers, handler, reach);
+            subjects.extend(self.of_peer(*peer)?);
+        }
+        Ok(subjects)
+    }
+
+    fn of_build(&self, build: &Build) -> Result<Vec<Subject>, Failed> {
+        let built: Vec<&str> = build.functions()?;
+        let (label, maker, mut subjects) = (&build.label, Maker::Ours, Vec::new());
+        for function in &built {
+            let program = of_ours(build, function, Reach::Nothing)?;
+            subjects.push(Subject::new(label, maker, function, None, program));
+        }
+        let routes = [
+            ("authorize", Route::Authorize),
+            ("callback", Route::Callback),
+            ("token", Route::Token),
+            ("connections", Route::Status),
+        ];
+        for (function, route) in routes.into_iter().filter(|(function, _)| built.contains(function)) {
             let reach = Reach::StandIns(self.stand_ins);
-            let routes: &[(&str, Route)] = match peer {
-                Maker::RustHello => &[("hello", Route::Hello)],
-                Maker::RustDefault => {
-                    &[("authorize", Route::Authorize), ("callback", Route::Callback), ("token", Route::Token)]
-                }
-                Maker::NodeGuide => &[("authorize", Route::Authorize), ("callback", Route::Callback)],
-                Maker::PythonRefresher | Maker::Ours => &[],
-            };
-            let started = routes.first().map_or("handler", |(handler, _)| handler);
-            subjects.push(Subject::new(peer.name(), *peer, started, None, of(started, Reach::Nothing)?));
-            for (handler, route) in routes {
-                let mut subject = Subject::new(peer.name(), *peer, handler, Some(*route), of(handler, reach)?);
-                if *route == Route::Callback {
-                    subject.starter = Some(of("authorize", reach)?);
-                }
-                subjects.push(subject);
+            let mut subject = Subject::new(label, maker, function, Some(route), of_ours(build, function, reach)?);
+            if route == Route::Callback {
+                subject.starter = Some(of_ours(build, "authorize", reach)?);
             }
+            subjects.push(subject);
+        }
+        Ok(subjects)
+    }
+
+    fn of_peer(&self, peer: Maker) -> Result<Vec<Subject>, Failed> {
+        let of = |handler, reach| of_peer(peer, self.built_peers, handler, reach);
+        let reach = Reach::StandIns(self.stand_ins);
+        let routes: &[(&str, Route)] = match peer {
+            Maker::RustHello => &[("hello", Route::Hello)],
+            Maker::RustDefault => {
+                &[("authorize", Route::Authorize), ("callback", Route::Callback), ("token", Route::Token)]
+            }
+            Maker::NodeGuide => &[("authorize", Route::Authorize), ("callback", Route::Callback)],
+            Maker::PythonRefresher | Maker::Ours => &[],
+        };
+        let started = routes.first().map_or("handler", |(handler, _)| handler);
+        let mut subjects = vec![Subject::new(peer.name(), peer, started, None, of(started, Reach::Nothing)?)];
+        for (handler, route) in routes {
+            let mut subject = Subject::new(peer.name(), peer, handler, Some(*route), of(handler, reach)?);
+            if *route == Route::Callback {
+                subject.starter = Some(of("authorize", reach)?);
+            }
+            subjects.push(subject);
         }
         Ok(subjects)
     }

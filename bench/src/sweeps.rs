@@ -61,7 +61,7 @@ pub(crate) async fn all(options: &Options, stand_ins: &StandIns) -> Result<(), F
 fn programs(options: &Options, stand_ins: &StandIns) -> Result<Vec<(String, Maker, Program)>, Failed> {
     let reach = Reach::StandIns(stand_ins);
     let mut programs = Vec::new();
-    for build in &options.builds {
+    for build in options.builds.iter().filter(|build| build.binary("refresh").is_ok()) {
         programs.push((build.label.clone(), Maker::Ours, of_ours(build, "refresh", reach)?));
     }
     for peer in &options.peers {
