@@ -84,7 +84,7 @@ async fn calls_of(program: &Program, due: usize, stand_ins: &StandIns) -> Result
 
 /// The crates that a function is built of.
 fn crates_of(function: &str) -> std::io::Result<usize> {
-    let mut command = Command::new(env!("CARGO"));
+    let mut command = Command::new("cargo");
     command.args(["tree", "--package", function, "--edges", "normal", "--prefix", "none", "--format", "{p}"]);
     command.args(["--target", "x86_64-unknown-linux-gnu"]);
     let output = command.output()?;

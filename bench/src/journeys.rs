@@ -147,3 +147,35 @@ fn newest_pair(maker: Maker, tables: &mut Tables) -> Vec<String> {
     let rows = &tables.table(table).rows;
     rows.keys().filter(|id| !id.starts_with("tenant-") && !id.starts_with('#')).cloned().collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(status: u16, body: Value) -> Vec<u8> {
+        json!({ "statusCode": status, "headers": {}, "body": body.to_string() }).to_string().into_bytes()
+    }
+
+    #[tokio::test]
+    async fn only_the_right_answer_counts_and_only_if_it_is_stored() {
+        let directory = std::env::temp_dir().join(format!("bench-test-{}", std::process::id()));
+        std::fs::create_dir(&directory).unwrap();
+        let stand_ins = StandIns::start(&directory).await.unwrap();
+        std::fs::remove_dir_all(&directory).unwrap();
+        let check = |route: Route, answer: &[u8]| route.check(Maker::RustDefault, answer, &stand_ins).is_ok();
+
+        let token = |text: &str| json!({ "access_token": text });
+        assert!(check(Route::Token, &answer(200, token(&rows::first_access_token()))));
+        assert!(!check(Route::Token, &answer(200, token("another"))));
+        assert!(!check(Route::Token, &answer(500, token(&rows::first_access_token()))));
+
+        let state = "s".repeat(43);
+        let redirect =
+            json!({ "statusCode": 302, "headers": { "location": format!("{AUTHORIZE_URL}?state={state}") } });
+        assert!(!check(Route::Authorize, redirect.to_string().as_bytes()), "no attempt is stored");
+        stand_ins.tables().table("states").put(state, shared::domain::item::Item::default());
+        assert!(check(Route::Authorize, redirect.to_string().as_bytes()));
+
+        assert!(!check(Route::Callback, &answer(200, json!("connected"))), "no pair is stored");
+    }
+}

@@ -116,3 +116,31 @@ fn owners(subjects: &[Subject], maker: Maker) -> Vec<&str> {
     owners.dedup();
     owners
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn subject(owner: &str, maker: Maker, milliseconds: u64) -> Subject {
+        let mut subject = Subject::unstarted(owner, maker, Route::Authorize);
+        for series in [&mut subject.measured.next, &mut subject.measured.answer, &mut subject.measured.warm] {
+            series.milliseconds(Duration::from_millis(milliseconds));
+        }
+        subject
+    }
+
+    #[test]
+    fn a_peer_that_answers_wrongly_has_no_figure_and_no_ratio() {
+        let mut subjects = [subject("ours", Maker::Ours, 10), subject("node-guide", Maker::NodeGuide, 200)];
+        assert!(of_answers(&subjects).contains("| 200.0 (200.0) | 20.00 |"));
+        subjects[1].measured.wrong = Some("an empty page".to_owned());
+        let table = of_answers(&subjects);
+        assert!(table.contains("| authorize | node-guide | answers wrongly: an empty page |"), "{table}");
+        assert!(!table.contains("200.0") && !table.contains("20.00"), "{table}");
+        subjects[1].measured.wrong = None;
+        subjects[0].measured.wrong = Some("an empty page".to_owned());
+        assert!(!of_answers(&subjects).contains("20.00"), "nothing is measured against a wrong answer of ours either");
+    }
+}

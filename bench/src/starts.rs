@@ -121,6 +121,13 @@ impl Subject {
         Self { owner, maker, function, route, program, starter: None, measured: Measured::default() }
     }
 
+    /// For the tables' own tests.
+    #[cfg(test)]
+    pub(crate) fn unstarted(owner: &str, maker: Maker, route: Route) -> Self {
+        let program = Program { command: "".into(), arguments: Vec::new(), environment: Vec::new() };
+        Self::new(owner, maker, route.name(), Some(route), program)
+    }
+
     /// One cold start. What is answered wrongly once has no figures.
     pub(crate) async fn start(&mut self, stand_ins: &StandIns, group: Option<&Path>, warm: usize) {
         if self.measured.wrong.is_none()
