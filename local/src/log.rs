@@ -49,7 +49,7 @@ struct Said {
 }
 
 /// The lines that changes of a connection are printed as. The console shows these changes from the table's stream.
-pub(crate) const CHANGES: [&str; 2] = ["local::refresh", "local::event"];
+pub(crate) const CHANGES: [&str; 3] = ["local::refresh", "local::change", "local::event"];
 
 impl Log {
     pub fn new(clock: Arc<dyn Clock>) -> Self {

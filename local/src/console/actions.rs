@@ -53,7 +53,7 @@ pub(crate) async fn post(server: &Server, request: &Request, invocation: &Invoca
         return Some(page::forbidden());
     }
     let form = Form(form_urlencoded::parse(request.body()).into_owned().collect());
-    let connection = form.text("connection").or(form.text("new"));
+    let connection = form.text("connection").or(form.text("new")).or(form.text("viewed"));
     let view = View::chosen(connection, form.text("call"), form.text("language"));
     let answered = match act(server, verb, &form, invocation).await {
         Acted::Answered(answered) => Some(answered),
