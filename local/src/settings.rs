@@ -28,6 +28,8 @@ pub struct Settings {
 pub struct SimulationSettings {
     pub rotation: Rotation,
     pub expires_in: Duration,
+    /// Of another application with the same client id.
+    pub redirect_uri: Option<String>,
 }
 
 pub const SIMULATED_CLIENT_ID: &str = "local-client";
@@ -48,12 +50,14 @@ impl Settings {
                 }
             };
             let expires_in = env.seconds("SIMULATED_EXPIRES_IN", 7200);
+            let redirect_uri = env.optional("SIMULATED_REDIRECT_URI");
             let port = env.optional("PORT").unwrap_or_else(|| "8787".to_owned()).parse().unwrap_or_else(|_| {
                 env.problem("PORT", "must be a number from 0 to 65535");
                 0
             });
             // The functions read them again; here, so that every problem is reported at once.
             env.ways_back();
+            env.branding();
             env.consent_time();
             env.switch("INSTALL_LINK", true);
             if !is_simulated {
@@ -69,7 +73,7 @@ impl Settings {
                 data_dir: env.optional("DATA_DIR").map(PathBuf::from),
                 refresh_every: env.seconds("REFRESH_EVERY", 60),
                 public_origin: env.origin("PUBLIC_ORIGIN"),
-                simulation: is_simulated.then_some(SimulationSettings { rotation, expires_in }),
+                simulation: is_simulated.then_some(SimulationSettings { rotation, expires_in, redirect_uri }),
                 client_secret: if is_simulated {
                     SIMULATED_CLIENT_SECRET.to_owned()
                 } else {

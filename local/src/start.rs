@@ -132,7 +132,7 @@ fn simulation(
     Ok(Some(Arc::new(Simulation {
         client_id: SIMULATED_CLIENT_ID.to_owned(),
         client_secret: settings.client_secret.clone(),
-        redirect_uri: redirect_uri.to_owned(),
+        redirect_uris: std::iter::once(redirect_uri.to_owned()).chain(simulation.redirect_uri.clone()).collect(),
         grants: Grants::open(file, simulation.rotation, simulation.expires_in)?,
         faults: Faults::default(),
         clock: clock.clone(),

@@ -44,8 +44,8 @@ type Parameters = BTreeMap<String, String>;
 pub struct Simulation {
     pub client_id: String,
     pub client_secret: String,
-    /// Registered with the client; compared exactly.
-    pub redirect_uri: String,
+    /// Registered with the client; each is compared exactly.
+    pub redirect_uris: Vec<String>,
     pub grants: Grants,
     pub faults: Faults,
     pub clock: Arc<dyn Clock>,
@@ -222,16 +222,15 @@ impl Simulation {
         if !is("client_id", &self.client_id) {
             return Err("The client is unknown.");
         }
-        if !is("redirect_uri", &self.redirect_uri) {
-            return Err("The redirect URI is not the one that is registered.");
-        }
+        let redirect_uri = self.redirect_uris.iter().find(|registered| is("redirect_uri", registered));
+        let redirect_uri = redirect_uri.ok_or("The redirect URI is not one that is registered.")?;
         if !is("response_type", "code") {
             return Err("The response type is not supported.");
         }
         if request.contains_key("code_challenge") && !is("code_challenge_method", "S256") {
             return Err("The code challenge method must be S256.");
         }
-        Url::parse(&self.redirect_uri).map_err(|_| "The redirect URI is not a URL.")
+        Url::parse(redirect_uri).map_err(|_| "The redirect URI is not a URL.")
     }
 
     fn token(&self, headers: &HeaderMap, request: &Parameters) -> Result<Response, OAuthError> {

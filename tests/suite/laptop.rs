@@ -39,8 +39,8 @@ async fn the_page_leads_to_a_connection_and_curl_to_a_live_token() {
 
     let ended = laptop.approve(sent).await;
     assert_eq!(ended.status(), 200);
-    let page = ended.text().await.unwrap();
-    let id = page.split("Reference: ").nth(1).and_then(|rest| rest.split('<').next()).unwrap();
+    let listed = laptop.json("/v1/connections").await;
+    let id = listed["connections"][0]["id"].as_str().unwrap();
     let token = laptop.json(&format!("/v1/connections/{id}/token")).await;
     let provider = url::Url::parse(&consent).unwrap().origin().ascii_serialization();
     assert!(is_live(&provider, token["access_token"].as_str().unwrap()).await, "{token}");
@@ -191,7 +191,7 @@ async fn any_provider_is_only_a_matter_of_variables() {
     let simulation = Arc::new(Simulation {
         client_id: "an id with spaces & more".to_owned(),
         client_secret: "a secret: with + and %".to_owned(),
-        redirect_uri: format!("http://127.0.0.1:{port}/callback"),
+        redirect_uris: vec![format!("http://127.0.0.1:{port}/callback")],
         grants: Grants::open(None, Rotation::Strict, Duration::from_secs(600)).unwrap(),
         faults: Faults::default(),
         clock: Arc::new(shared::system::SystemClock),
@@ -214,7 +214,7 @@ async fn any_provider_is_only_a_matter_of_variables() {
     let bare = json!({ "answer": { "without": ["token_type", "expires_in", "scope", "created_at"] }, "times": 2 });
     simulation.faults.add(serde_json::from_value(bare).unwrap());
     let laptop = Laptop::start(BINARY, &variables).await;
-    assert!(laptop.printed.iter().any(|line| line.ends_with(&simulation.redirect_uri)), "{:?}", laptop.printed);
+    assert!(laptop.printed.iter().any(|line| line.ends_with(&simulation.redirect_uris[0])), "{:?}", laptop.printed);
     assert_eq!(laptop.connect("t").await.status(), 200);
     let answer = laptop.json("/v1/connections/t/token").await;
     assert!(is_live(&provider, answer["access_token"].as_str().unwrap()).await, "{answer}");

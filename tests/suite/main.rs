@@ -35,6 +35,7 @@ mod maintenance;
 mod no_refresh_token;
 mod openapi;
 mod outage;
+mod pages;
 mod races;
 mod refresh;
 mod refused;

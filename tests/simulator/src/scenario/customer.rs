@@ -79,6 +79,7 @@ impl Scenario {
                 confirm,
                 same_account,
                 throw_away,
+                ui_locale: None,
                 status: SessionStatus::Pending,
                 is_confirmed: false,
                 order,
