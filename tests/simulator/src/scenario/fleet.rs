@@ -79,6 +79,7 @@ fn url(path: &str) -> Url {
 impl Deployment {
     fn settings(self) -> protocol::Deployment {
         protocol::Deployment {
+            data_keys_kept_for: Duration::from_secs(7200),
             stack: STACK.to_owned(),
             client_id: CLIENT_ID.to_owned(),
             refresh_every: Duration::from_secs(self.sweep_every),
