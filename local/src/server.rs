@@ -86,6 +86,7 @@ impl Server {
             request_id: digest::base64url(self.entropy.bytes::<12>()),
             origin: self.origin.clone(),
             deadline: self.deployment.clock.now() + REQUEST_TIME,
+            principal: None,
         }
     }
 

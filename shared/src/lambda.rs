@@ -42,8 +42,8 @@ pub async fn answer(
 ) -> ApiGatewayV2httpResponse {
     let request_id = context.request_id.clone();
     respond(match Received::read(event.get()) {
-        Ok(Received { request, origin }) => {
-            let invocation = Invocation { request_id, origin, deadline: deadline(context) };
+        Ok(Received { request, origin, principal }) => {
+            let invocation = Invocation { request_id, origin, deadline: deadline(context), principal };
             http::answer(endpoint, request, &invocation).instrument(invocation.span(function)).await
         }
         Err(error) => not_a_request(error, function, &request_id),

@@ -11,8 +11,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod alarms;
 mod binaries;
 mod chaos;
+mod costs;
 mod doorkeeper;
 mod dynamodb_local;
 mod engines;

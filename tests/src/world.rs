@@ -264,7 +264,7 @@ impl World {
             format!("request-{next}")
         };
         let deadline = self.clock.now() + Duration::from_secs(seconds);
-        let invocation = Invocation { request_id, origin: origin.to_owned(), deadline };
+        let invocation = Invocation { request_id, origin: origin.to_owned(), deadline, principal: None };
         let (function, endpoint) =
             self.deployment.route(&request).unwrap_or_else(|| panic!("no route: {}", request.uri()));
         let asked = Asked::of(&request);
