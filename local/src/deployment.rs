@@ -16,6 +16,7 @@ use shared::http::{Endpoint, Request};
 use shared::ports::{Clock, Entropy};
 use shared::protocol::composition::Refreshes;
 use shared::protocol::quarantine::Quarantine;
+use shared::tls::Tls;
 use shared::webinargeek::{AccountEndpoint, HttpClient, WebinarGeek};
 use token::Token;
 
@@ -56,7 +57,7 @@ impl Deployment {
         let connections = clients.connections(&refreshing.connections_table);
         let stack = refreshing.stack.as_str();
         let keys = clients.key_maker(&calling_back.kms_key_id, stack);
-        let http = HttpClient::new();
+        let http = HttpClient::new(&Tls::default());
         let provider = Arc::new(WebinarGeek::new(http.clone(), refreshing.token_endpoint.clone(), clock.clone()));
         let accounts = calling_back.account_url.clone().map(|url| Arc::new(AccountEndpoint::new(http, url)) as _);
         let secret = &refreshing.client_secret_arn;
@@ -103,6 +104,7 @@ impl Deployment {
             callback: Callback {
                 deployment: calling_back.refreshing.deployment(),
                 ways_back: calling_back.ways_back,
+                layout: calling_back.layout,
                 attempt_reads: attempts.clone(),
                 attempts,
                 connections: connections.clone(),

@@ -8,10 +8,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use aws_config::SdkConfig;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region, SharedCredentialsProvider};
 use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn};
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_types::SdkConfig;
 use http::StatusCode;
 use serde_json::json;
 use shared::aws::{Clients, dynamodb, kms, secrets_manager, timeouts};
@@ -80,6 +80,11 @@ impl Engines {
             Some(("DynamoDB_20120810" | "DynamoDBStreams_20120810", operation)) => self.tables.answer(operation, body),
             _ => self.keys.answer(target, body),
         }
+    }
+
+    /// Puts another client secret into the stand-in for Secrets Manager.
+    pub(crate) fn store_secret(&self, client_secret: String) {
+        self.keys.store_secret(client_secret);
     }
 
     pub fn clients(&self) -> Clients {

@@ -1,10 +1,12 @@
 //! What a function reads from its environment. Every problem is reported at once, each naming its variable.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use url::Url;
 
+use crate::domain::branding::{self, Accent, Branding, Colour, Logo};
 use crate::domain::return_to::{ReturnToOrigins, WaysBack, is_loopback};
 use crate::protocol::Deployment;
 
@@ -50,6 +52,7 @@ pub struct RefreshSettings {
     /// Between scheduled runs.
     pub refresh_every: Duration,
     pub token_endpoint: TokenEndpoint,
+    pub data_keys_kept_for: Duration,
 }
 
 impl RefreshSettings {
@@ -61,6 +64,7 @@ impl RefreshSettings {
             stack: env.stack(),
             refresh_every: env.refresh_every(),
             token_endpoint: env.token_endpoint(),
+            data_keys_kept_for: env.minutes("DATA_KEY_MINUTES", 120, 0..=1440),
         }
     }
 
@@ -70,6 +74,7 @@ impl RefreshSettings {
             client_id: self.token_endpoint.client_id.clone(),
             refresh_every: self.refresh_every,
             default_lifetime: self.token_endpoint.expires_in,
+            data_keys_kept_for: self.data_keys_kept_for,
         }
     }
 }
@@ -156,14 +161,7 @@ impl<'a> Environment<'a> {
 
     /// A scheme, a host and perhaps a port, and nothing after them.
     pub fn origin(&mut self, name: &str) -> Option<String> {
-        let text = self.optional(name)?;
-        match parse_origin(&text) {
-            Ok(origin) => Some(origin.ascii_serialization()),
-            Err(problem) => {
-                self.problem(name, problem);
-                None
-            }
-        }
+        self.parsed(name, |text| parse_origin(text).map(|origin| origin.ascii_serialization()))
     }
 
     pub fn return_to_origins(&mut self) -> ReturnToOrigins {
@@ -186,14 +184,42 @@ impl<'a> Environment<'a> {
         WaysBack { return_to_origins: self.return_to_origins(), application_home: home }
     }
 
+    /// How the pages look, and whom they name.
+    pub fn branding(&mut self) -> Branding {
+        Branding {
+            application: self.optional("DISPLAY_NAME"),
+            logo: self.parsed("LOGO_URL", Logo::parse),
+            accent: self
+                .parsed("ACCENT_COLOR", |text| Colour::parse(text).ok_or("must be a colour of the form #rrggbb"))
+                .map_or_else(Accent::default, Accent),
+            support: self.parsed("SUPPORT_URL", branding::parse_support),
+            privacy: self.parsed("PRIVACY_URL", parse_url),
+        }
+    }
+
+    fn parsed<T>(&mut self, name: &str, parse: impl Fn(&str) -> Result<T, &'static str>) -> Option<T> {
+        match parse(&self.optional(name)?) {
+            Ok(value) => Some(value),
+            Err(problem) => {
+                self.problem(name, problem);
+                None
+            }
+        }
+    }
+
     /// How long a customer may take at the provider's consent page.
     pub fn consent_time(&mut self) -> Duration {
-        let minutes = match self.optional("CONSENT_MINUTES").map(|text| text.parse()) {
-            None => 30,
-            Some(Ok(minutes)) if (5..=60).contains(&minutes) => minutes,
+        self.minutes("CONSENT_MINUTES", 30, 5..=60)
+    }
+
+    fn minutes(&mut self, name: &str, default: u64, allowed: RangeInclusive<u64>) -> Duration {
+        let minutes = match self.optional(name).map(|text| text.parse()) {
+            None => default,
+            Some(Ok(minutes)) if allowed.contains(&minutes) => minutes,
             Some(_) => {
-                self.problem("CONSENT_MINUTES", "must be a number of minutes between 5 and 60");
-                30
+                let (least, most) = (allowed.start(), allowed.end());
+                self.problem(name, &format!("must be a number of minutes between {least} and {most}"));
+                default
             }
         };
         Duration::from_secs(minutes * 60)
@@ -312,6 +338,21 @@ mod tests {
         assert_eq!(token.url.as_str(), TOKEN_URL);
         assert_eq!(token.revoke_url.unwrap().as_str(), REVOKE_URL);
         assert!(authorization.pkce);
+    }
+
+    #[test]
+    fn a_wrong_logo_colour_or_link_is_a_problem_at_the_start() {
+        const WRONG: [(&str, &str); 4] = [
+            ("LOGO_URL", "http://cdn.example.com/logo.svg"),
+            ("ACCENT_COLOR", "blue"),
+            ("SUPPORT_URL", "help@example.com"),
+            ("PRIVACY_URL", "ftp://example.com/"),
+        ];
+        let lookup = |name: &str| WRONG.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
+        let problems = Environment::read(&lookup, Environment::branding).unwrap_err().0;
+        assert_eq!(problems.len(), WRONG.len(), "{problems:?}");
+        assert!(WRONG.iter().zip(&problems).all(|((name, _), problem)| problem.starts_with(name)), "{problems:?}");
+        assert!(Environment::read(&|_| None, Environment::branding).unwrap().application.is_none());
     }
 
     #[test]

@@ -12,8 +12,8 @@ use tracing::Instrument;
 use url::Url;
 
 use crate::aws::dynamodb::ConnectionsTable;
-use crate::aws::{self, Clients};
-use crate::config::RefreshSettings;
+use crate::aws::{self, Clients, SdkConfig};
+use crate::config::{Environment, RefreshSettings};
 use crate::domain::time::Timestamp;
 use crate::http::api_gateway::{NotARequest, Received};
 use crate::http::problem::{Code, Problem};
@@ -21,6 +21,7 @@ use crate::http::{self, Endpoint, Invocation, Response};
 use crate::ports::Clock;
 use crate::protocol::composition::Refreshes;
 use crate::system::{SystemClock, SystemEntropy};
+use crate::tls::Tls;
 use crate::webinargeek::{AccountEndpoint, HttpClient, WebinarGeek};
 
 /// Serves the HTTP events of API Gateway (payload format 2.0) until Lambda ends the process.
@@ -41,8 +42,8 @@ pub async fn answer(
 ) -> ApiGatewayV2httpResponse {
     let request_id = context.request_id.clone();
     respond(match Received::read(event.get()) {
-        Ok(Received { request, origin }) => {
-            let invocation = Invocation { request_id, origin, deadline: deadline(context) };
+        Ok(Received { request, origin, principal }) => {
+            let invocation = Invocation { request_id, origin, deadline: deadline(context), principal };
             http::answer(endpoint, request, &invocation).instrument(invocation.span(function)).await
         }
         Err(error) => not_a_request(error, function, &request_id),
@@ -70,6 +71,25 @@ fn respond(response: Response) -> ApiGatewayV2httpResponse {
     answer
 }
 
+/// How a function reaches AWS and the provider.
+pub struct Network {
+    tls: Tls,
+    pub aws: SdkConfig,
+}
+
+impl Network {
+    pub fn read(env: &mut Environment) -> Self {
+        let tls = Tls::read(env);
+        let aws = aws::sdk_config(env, &tls);
+        Self { tls, aws }
+    }
+
+    /// The client for the provider.
+    pub fn http(&self) -> HttpClient {
+        HttpClient::new(&self.tls)
+    }
+}
+
 /// What a function that refreshes has, on the real services.
 pub struct RefreshFunction {
     pub clients: Clients,
@@ -80,9 +100,9 @@ pub struct RefreshFunction {
 
 impl RefreshFunction {
     /// `account_url`: set where the function also stores grants, and the provider says whose account they are for.
-    pub async fn new(settings: &RefreshSettings, account_url: Option<Url>) -> Self {
-        let clients = Clients::new(&aws::sdk_config().await, settings.escrow_queue_url.clone());
-        let http = HttpClient::new();
+    pub fn new(settings: &RefreshSettings, account_url: Option<Url>, network: &Network) -> Self {
+        let clients = Clients::new(&network.aws, settings.escrow_queue_url.clone());
+        let http = network.http();
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let connections = clients.connections(&settings.connections_table);
         let provider = Arc::new(WebinarGeek::new(http.clone(), settings.token_endpoint.clone(), clock.clone()));

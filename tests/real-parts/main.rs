@@ -5,20 +5,23 @@
 //! |---|---|
 //! | `DYNAMODB_LOCAL` | the folder of DynamoDBLocal.jar |
 //! | `MOTO_SERVER` | the program `moto_server` |
-//! | `PYTHON` | a Python that has aws-sam-translator, boto3 and requests |
+//! | `PYTHON` | a Python that has aws-sam-translator and the client in clients/python |
 //! | `NODE_MODULES_PARENT` | the folder whose `node_modules` holds the simulator of IAM |
 //! | `SAM_BUILD` | the folder of the functions that `sam build` has made |
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod alarms;
 mod binaries;
 mod chaos;
+mod costs;
 mod doorkeeper;
 mod dynamodb_local;
 mod engines;
 mod examples;
 mod gateway;
 mod iam;
+mod migrating;
 mod moto;
 mod policies;
 mod process;

@@ -21,13 +21,33 @@ impl Stack {
         Self::resolve(&given).await.unwrap_or_else(|problems| panic!("{problems}"))
     }
 
+    /// Of this name, in this region.
+    pub(crate) async fn deployed(name: &str, region: &str, parameters: &[(&str, &str)]) -> Self {
+        let mut given = BTreeMap::from([("ClientId", "client-one"), ("ClientSecret", "canary-client-secret")]);
+        given.extend(parameters.iter().copied());
+        let place = [("STACK_NAME", name), ("STACK_REGION", region)];
+        Self::resolve_at(&place, &given).await.unwrap_or_else(|problems| panic!("{problems}"))
+    }
+
+    /// With YAML that a platform team has merged into the template.
+    pub(crate) async fn with_addition(addition: &str) -> Self {
+        let given = BTreeMap::from([("ClientId", "client-one"), ("ClientSecret", "canary-client-secret")]);
+        let resolved = Self::resolve_at(&[("ADDITION", addition)], &given).await;
+        resolved.unwrap_or_else(|problems| panic!("{problems}: {addition}"))
+    }
+
     /// Or the error that CloudFormation would give before it creates anything.
     pub(crate) async fn resolve(parameters: &BTreeMap<&str, &str>) -> Result<Self, String> {
+        Self::resolve_at(&[], parameters).await
+    }
+
+    async fn resolve_at(place: &[(&str, &str)], parameters: &BTreeMap<&str, &str>) -> Result<Self, String> {
         let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
         let output = Command::new(part("PYTHON"))
             .arg(format!("{root}/tests/real-parts/stack/tools/resolve.py"))
             .arg(format!("{root}/template.yaml"))
             .arg(serde_json::to_string(parameters).unwrap())
+            .envs(place.iter().copied())
             .output()
             .await
             .unwrap();
@@ -48,6 +68,15 @@ impl Stack {
 
     pub(crate) fn arn(&self, id: &str) -> &str {
         self.resource(id)["arn"].as_str().unwrap()
+    }
+
+    pub(crate) fn resources(&self) -> impl Iterator<Item = (&str, &Value)> {
+        self.0["resources"].as_object().unwrap().iter().map(|(id, resource)| (id.as_str(), resource))
+    }
+
+    /// Everything, as text.
+    pub(crate) fn text(&self) -> String {
+        self.0.to_string()
     }
 
     pub(crate) fn output(&self, name: &str) -> &str {

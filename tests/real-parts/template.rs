@@ -8,10 +8,17 @@ use local::deployment::function_of;
 use serde_json::{Value, json};
 use shared::config::{Environment, RefreshSettings};
 use shared::domain::connection::refresh::LONGEST_INVOCATION;
-use shared::failure::FailureClass;
-use shared::metrics::{METRICS, NAMESPACE};
 
 use crate::stack::{FUNCTIONS, Stack, logical_id};
+
+mod access_log;
+mod alarms;
+mod elsewhere;
+mod kept;
+mod names;
+mod parameters;
+mod platform;
+mod policies;
 
 #[tokio::test]
 async fn a_wrong_parameter_is_refused_before_anything_is_created() {
@@ -26,7 +33,11 @@ async fn a_wrong_parameter_is_refused_before_anything_is_created() {
         (&[("ClientSecret", "")], "OneClientSecret"),
         (&[("ClientSecretArn", arn)], "OneClientSecret"),
         (&[("ClientSecret", ""), ("ClientSecretArn", "wg")], "ClientSecretArn"),
-        (&[("ClientSecretKeyArn", key)], "OneClientSecret"),
+        (&[("PermissionsBoundaryArn", "boundary")], "PermissionsBoundaryArn"),
+        (&[("Tracing", "Active")], "Tracing"),
+        (&[("BrowserRequestsPerSecond", "21")], "BrowserRequestsPerSecond"),
+        (&[("IntegratorRequestsPerSecond", "10000")], "IntegratorRequestsPerSecond"),
+        (&[("DisableExecuteApiEndpoint", "no")], "DisableExecuteApiEndpoint"),
         (&[("TokenUrl", "http://provider.example/token")], "TokenUrl"),
         (&[("TokenUrl", "https://provider.example/token")], "RevocationAtTheSameProvider"),
         (&[("AuthorizeUrl", "https://user@provider.example/")], "AuthorizeUrl"),
@@ -41,6 +52,11 @@ async fn a_wrong_parameter_is_refused_before_anything_is_created() {
         (&[("ReturnToOrigins", "*")], "ReturnToOrigins"),
         (&[("InstallLink", "true")], "InstallLink"),
         (&[("DisplayName", "Acme\nWebinars")], "DisplayName"),
+        (&[("LogoUrl", "http://cdn.example.com/logo.svg")], "LogoUrl"),
+        (&[("LogoUrl", "data:text/html,a")], "LogoUrl"),
+        (&[("AccentColor", "blue")], "AccentColor"),
+        (&[("SupportUrl", "help@example.com")], "SupportUrl"),
+        (&[("PrivacyUrl", "mailto:help@example.com")], "PrivacyUrl"),
         (&[("DeploymentName", "a b")], "DeploymentName"),
         (&[("ExistingConnectionsTable", "connections")], "TableWithItsKey"),
         (&[("ExistingSealingKeyArn", key)], "TableWithItsKey"),
@@ -68,7 +84,7 @@ async fn a_wrong_parameter_is_refused_before_anything_is_created() {
         }
     }
     for accepted in [
-        &[("ClientSecret", ""), ("ClientSecretArn", arn), ("ClientSecretKeyArn", key)][..],
+        &[("ClientSecret", ""), ("ClientSecretArn", arn)][..],
         &[("ReturnToOrigins", "https://app.example.com, https://b.example:8443,http://localhost:3000")],
         &[("TokenUrl", "https://provider.example/token"), ("RevokeUrl", "")],
         &[("DomainName", "connect.example.com"), ("CertificateArn", certificate), ("HostedZoneId", "Z123")],
@@ -80,6 +96,9 @@ async fn a_wrong_parameter_is_refused_before_anything_is_created() {
             ("DeploymentName", "first"),
         ],
         &[("EventBusName", "default")],
+        &[("LogoUrl", "https://cdn.example.com/logo.svg"), ("AccentColor", "#FFd000")],
+        &[("LogoUrl", "data:image/svg+xml;base64,PHN2Zy8+"), ("SupportUrl", "mailto:help@example.com")],
+        &[("SupportUrl", "https://example.com/help"), ("PrivacyUrl", "https://example.com/privacy")],
         &[("RefreshIntervalMinutes", "1"), ("Architecture", "x86_64"), ("AlarmEmail", "ops@example.com")],
     ] {
         Stack::with(accepted).await;
@@ -156,170 +175,8 @@ async fn every_route_leads_to_the_function_that_answers_it_and_the_integrators_a
     ] {
         assert!(stack.route(method, path).is_some());
         let throttle = &stack.properties("ApiApiGatewayDefaultStage")["RouteSettings"][format!("{method} {path}")];
-        assert!(throttle["ThrottlingRateLimit"].is_number(), "{method} {path} is not throttled");
+        assert_eq!(throttle["ThrottlingRateLimit"], "20", "{method} {path} is not throttled");
     }
-}
-
-/// What AWS documents: namespace, metric, and the dimensions that it reports by.
-const OF_AWS: [(&str, &str, &[&str]); 6] = [
-    ("AWS/ApiGateway", "5xx", &["ApiId"]),
-    ("AWS/Lambda", "Errors", &["FunctionName"]),
-    ("AWS/Lambda", "IteratorAge", &["FunctionName"]),
-    ("AWS/Lambda", "Throttles", &["FunctionName"]),
-    ("AWS/SQS", "ApproximateAgeOfOldestMessage", &["QueueName"]),
-    ("AWS/SQS", "ApproximateNumberOfMessagesVisible", &["QueueName"]),
-];
-
-#[tokio::test]
-async fn every_alarm_watches_a_metric_that_reports_under_its_dimensions() {
-    let stack = Stack::with(&[]).await;
-    let name_of = |value: &Value| value.as_str().unwrap().to_owned();
-    let mut watched = BTreeSet::new();
-    for (id, alarm) in stack.of_type("AWS::CloudWatch::Alarm") {
-        let alarm = &alarm["Properties"];
-        assert_eq!(alarm["AlarmActions"], json!([stack.resource("AlarmTopic")["physical_id"]]), "{id}");
-        let metrics: Vec<&Value> = match alarm["Metrics"].as_array() {
-            Some(several) => several.iter().filter_map(|one| one["MetricStat"].get("Metric")).collect(),
-            None => vec![alarm],
-        };
-        assert!(!metrics.is_empty(), "{id}");
-        for metric in metrics {
-            let (namespace, name) = (name_of(&metric["Namespace"]), name_of(&metric["MetricName"]));
-            let dimensions: BTreeMap<String, String> = metric["Dimensions"]
-                .as_array()
-                .unwrap()
-                .iter()
-                .map(|one| (name_of(&one["Name"]), name_of(&one["Value"])))
-                .collect();
-            let names: BTreeSet<&str> = dimensions.keys().map(String::as_str).collect();
-            let reports = if namespace == NAMESPACE {
-                let ours = METRICS.iter().find(|metric| metric.name == name);
-                let sets = ours.unwrap_or_else(|| panic!("{id}: the code writes no {name}")).dimensions();
-                sets.into_iter().any(|set| names == set.into_iter().collect())
-            } else {
-                let same = |(space, metric, set): &(&str, &str, &[&str])| {
-                    *space == namespace && *metric == name && names == set.iter().copied().collect()
-                };
-                OF_AWS.iter().any(same)
-            };
-            assert!(reports, "{id}: {namespace} {name} does not report by {names:?}");
-            for (dimension, value) in dimensions {
-                let is_there = match dimension.as_str() {
-                    "stack" => stack.environment("refresh")["STACK"] == value,
-                    "cause" => FailureClass::ALL.iter().any(|class| class.cause() == value),
-                    "ApiId" => stack.resource("Api")["physical_id"] == value.as_str(),
-                    "FunctionName" => {
-                        FUNCTIONS.iter().any(|it| stack.resource(&logical_id(it))["physical_id"] == value.as_str())
-                    }
-                    "QueueName" => {
-                        ["DeadLetters", "Escrow"].iter().any(|it| stack.arn(it).ends_with(&format!(":{value}")))
-                    }
-                    other => panic!("{id}: an unknown dimension: {other}"),
-                };
-                assert!(is_there, "{id}: nothing reports as {dimension} {value}");
-            }
-            watched.insert(name);
-        }
-    }
-    for name in [
-        "least_remaining_seconds",
-        "unfinished_runs",
-        "reauthorizations_needed",
-        "ambiguous_rotations",
-        "failures",
-        "5xx",
-        "Throttles",
-    ] {
-        assert!(watched.contains(name), "no alarm watches {name}");
-    }
-    // Each cause but the customer's own acts has its alarm.
-    let causes: BTreeSet<&str> = FailureClass::ALL.iter().map(|class| class.cause()).collect();
-    for cause in causes.into_iter().filter(|cause| *cause != "customer") {
-        let alarms = stack.of_type("AWS::CloudWatch::Alarm");
-        let watches = |alarm: &Value| alarm["Properties"]["Dimensions"].to_string().contains(&format!("\"{cause}\""));
-        assert!(alarms.iter().any(|(_, alarm)| watches(alarm)), "no alarm watches {cause}");
-    }
-    let dead_man = stack.properties("NoSweepAlarm");
-    assert_eq!((&dead_man["EvaluationPeriods"], &dead_man["TreatMissingData"]), (&json!(3), &json!("breaching")));
-    // A sweep that lists nothing still ends: the dead man's alarm stays silent, and this one rings.
-    let unfinished = stack.properties("UnfinishedRunsAlarm");
-    assert_eq!((&unfinished["Statistic"], &unfinished["Threshold"]), (&json!("Sum"), &json!(1)));
-    assert_eq!((&unfinished["EvaluationPeriods"], &unfinished["DatapointsToAlarm"]), (&json!(2), &json!(2)));
-    assert_eq!(unfinished["Period"], dead_man["Period"]);
-    let schedule = stack.properties("RefreshFunctionSchedule")["ScheduleExpression"].as_str().unwrap();
-    assert_eq!((schedule, &dead_man["Period"]), ("rate(5 minutes)", &json!("300")));
-}
-
-#[tokio::test]
-async fn each_of_our_metrics_has_an_alarm_or_a_line_on_the_dashboard() {
-    let stack = Stack::with(&[]).await;
-    let (_, dashboard) = stack.of_type("AWS::CloudWatch::Dashboard")[0];
-    let shown = dashboard["Properties"]["DashboardBody"].as_str().unwrap();
-    let is_watched = |name: &str| {
-        let alarms = stack.of_type("AWS::CloudWatch::Alarm");
-        alarms.iter().any(|(_, alarm)| alarm["Properties"]["MetricName"] == name)
-    };
-    for metric in METRICS {
-        let is_seen = shown.contains(&format!("\"{}\"", metric.name)) || is_watched(metric.name);
-        assert!(is_seen, "neither alarm nor dashboard has {}", metric.name);
-    }
-}
-
-#[tokio::test]
-async fn what_holds_connections_outlives_the_stack() {
-    let stack = Stack::with(&[]).await;
-    let tables = stack.of_type("AWS::DynamoDB::Table");
-    assert_eq!(tables.len(), 2);
-    for (id, table) in &tables {
-        let properties = &table["Properties"];
-        assert_eq!(
-            (&table["DeletionPolicy"], &table["UpdateReplacePolicy"]),
-            (&json!("Retain"), &json!("Retain")),
-            "{id}"
-        );
-        assert_eq!(properties["BillingMode"], "PAY_PER_REQUEST", "{id}");
-        assert_eq!(properties["DeletionProtectionEnabled"], true, "{id}");
-        assert_eq!(properties["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"], true, "{id}");
-        assert_eq!(properties["SSESpecification"]["KMSMasterKeyId"], stack.arn("TableKey"), "{id}");
-    }
-    assert_eq!(
-        stack.properties("AttemptsTable")["TimeToLiveSpecification"],
-        json!({ "AttributeName": "ttl", "Enabled": true })
-    );
-    assert!(
-        stack.properties("ConnectionsTable").get("TimeToLiveSpecification").is_none(),
-        "never on a live connection"
-    );
-    for (id, key) in stack.of_type("AWS::KMS::Key") {
-        assert_eq!(
-            (&key["DeletionPolicy"], &key["Properties"]["EnableKeyRotation"]),
-            (&json!("Retain"), &json!(true)),
-            "{id}"
-        );
-    }
-}
-
-#[tokio::test]
-async fn a_stack_that_adopts_makes_nothing_that_it_adopts() {
-    let key = "arn:aws:kms:eu-west-1:111122223333:key/1b2c";
-    let stack = Stack::with(&[
-        ("ExistingConnectionsTable", "their-connections"),
-        ("ExistingAttemptsTable", "their-attempts"),
-        ("ExistingSealingKeyArn", key),
-        ("DeploymentName", "first"),
-    ])
-    .await;
-    assert!(stack.of_type("AWS::DynamoDB::Table").is_empty() && stack.of_type("AWS::KMS::Key").is_empty());
-    let environment = stack.environment("callback");
-    assert_eq!(environment["CONNECTIONS_TABLE"], "their-connections");
-    assert_eq!(environment["ATTEMPTS_TABLE"], "their-attempts");
-    assert_eq!(environment["KMS_KEY_ID"], key);
-    for function in FUNCTIONS {
-        assert_eq!(stack.environment(function)["STACK"], "first", "{function}");
-        let policies = Value::from(stack.policies(function)).to_string();
-        assert!(!policies.contains("wg-rehearsal-ConnectionsTable"), "{function}");
-    }
-    assert!(Value::from(stack.policies("token")).to_string().contains("table/their-connections"));
 }
 
 #[tokio::test]
@@ -407,7 +264,6 @@ async fn a_function_has_its_own_role_and_log_and_the_time_that_the_protocol_need
         roles.insert(properties["Role"].to_string());
         groups.insert(properties["LoggingConfig"]["LogGroup"].to_string());
         assert_eq!(properties["Runtime"], "provided.al2023", "{function}");
-        assert_eq!(properties["TracingConfig"]["Mode"], "Active", "{function}");
         assert!(properties.get("ReservedConcurrentExecutions").is_none(), "a new account refuses it: {function}");
         assert!(properties.get("FunctionName").is_none(), "a second stack would collide: {function}");
     }
@@ -419,44 +275,4 @@ async fn a_function_has_its_own_role_and_log_and_the_time_that_the_protocol_need
     let longest = FUNCTIONS.into_iter().map(timeout).max().unwrap();
     assert_eq!(longest, LONGEST_INVOCATION.as_secs(), "an ambiguous refusal is confirmed after the longest invocation");
     assert!(timeout("token") >= 60);
-}
-
-#[tokio::test]
-async fn the_access_log_holds_no_query_string() {
-    let stack = Stack::with(&[]).await;
-    let format =
-        stack.properties("ApiApiGatewayDefaultStage")["AccessLogSettings"]["Format"].as_str().unwrap().to_owned();
-    let line: BTreeMap<String, String> = serde_json::from_str(&format).expect("one JSON object a line");
-    let logged: BTreeSet<&str> = line.values().map(String::as_str).collect();
-    let harmless = BTreeSet::from([
-        "$context.requestTimeEpoch",
-        "$context.routeKey",
-        "$context.status",
-        "$context.identity.sourceIp",
-        "$context.responseLatency",
-        "$context.requestId",
-        "$context.integration.requestId",
-        "$context.error.message",
-        "$context.integrationErrorMessage",
-    ]);
-    assert_eq!(logged, harmless);
-}
-
-#[tokio::test]
-async fn the_integrators_policy_reaches_the_integrators_routes_and_nothing_else() {
-    let stack = Stack::with(&[]).await;
-    let policy = stack.properties("IntegratorPolicy")["PolicyDocument"].clone();
-    let api = stack.resource("Api")["physical_id"].as_str().unwrap();
-    let ask = |path: &str| crate::iam::Question {
-        principal: "arn:aws:iam::111122223333:role/integrator".to_owned(),
-        asked: crate::recorder::Asked {
-            action: "execute-api:Invoke".to_owned(),
-            resource: format!("arn:aws:execute-api:eu-west-1:111122223333:{api}/$default/{path}"),
-            context: json!({}),
-        },
-        policies: vec![policy.clone()],
-        resource_policy: None,
-    };
-    let paths = ["GET/v1/connections/tenant/token", "POST/v1/connect-sessions", "GET/authorize"];
-    assert_eq!(crate::iam::decide(&paths.map(ask)).await, [true, true, false]);
 }

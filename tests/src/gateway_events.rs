@@ -7,6 +7,9 @@ use crate::random::Random;
 
 pub const HOST: &str = "connect.example.com";
 
+/// The role of an integrator's code, as API Gateway names it once it has verified the signature.
+pub const PRINCIPAL: &str = "arn:aws:sts::111122223333:assumed-role/worker/session-1";
+
 pub const FUNCTIONS: [&str; 4] = ["authorize", "callback", "token", "connections"];
 
 pub fn event(method: &str, path: &str, query: &str) -> Value {
@@ -20,6 +23,7 @@ pub fn event(method: &str, path: &str, query: &str) -> Value {
         "requestContext": {
             "accountId": "111122223333",
             "apiId": "abc1234567",
+            "authorizer": { "iam": { "accountId": "111122223333", "userArn": PRINCIPAL } },
             "domainName": HOST,
             "http": { "method": method, "path": path, "protocol": "HTTP/1.1", "sourceIp": "192.0.2.1" },
             "requestId": "gateway-request",

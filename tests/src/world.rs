@@ -185,7 +185,7 @@ impl World {
         let simulation = Arc::new(Simulation {
             client_id: "client-one".to_owned(),
             client_secret: CLIENT_SECRET.to_owned(),
-            redirect_uri: format!("{ORIGIN}/callback"),
+            redirect_uris: vec![format!("{ORIGIN}/callback")],
             grants: Grants::open(None, setup.rotation, Duration::from_secs(setup.expires_in)).unwrap(),
             faults: Faults::default(),
             clock: clock.clone(),
@@ -264,7 +264,7 @@ impl World {
             format!("request-{next}")
         };
         let deadline = self.clock.now() + Duration::from_secs(seconds);
-        let invocation = Invocation { request_id, origin: origin.to_owned(), deadline };
+        let invocation = Invocation { request_id, origin: origin.to_owned(), deadline, principal: None };
         let (function, endpoint) =
             self.deployment.route(&request).unwrap_or_else(|| panic!("no route: {}", request.uri()));
         let asked = Asked::of(&request);

@@ -229,7 +229,8 @@ async fn after_a_failure_that_could_not_be_noted_the_stored_token_may_be_kept_un
     let mut request = Request::default();
     *request.uri_mut() = "/v1/connections/t/token?min_ttl=7000".parse().unwrap();
     let deadline = world.clock.now() + Duration::from_secs(60);
-    let invocation = Invocation { request_id: "request".to_owned(), origin: ORIGIN.to_owned(), deadline };
+    let (request_id, origin) = ("request".to_owned(), ORIGIN.to_owned());
+    let invocation = Invocation { request_id, origin, deadline, principal: None };
     let answer = token.handle(request, &invocation).await;
     let body: serde_json::Value = serde_json::from_str(answer.body()).unwrap();
     assert_eq!(body["version"], 1, "{body}");

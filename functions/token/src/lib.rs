@@ -102,7 +102,12 @@ fn about_to_end(mut connection: Connection, now: Timestamp) -> Connection {
 impl Endpoint for Token {
     async fn handle(&self, request: Request, invocation: &Invocation) -> Response {
         match self.answer(&request, invocation).await {
-            Ok((connection, pair)) => found(&connection, &pair),
+            Ok((connection, pair)) => {
+                // Who had this customer's token, and when: the line holds the connection's id too.
+                let principal = invocation.principal.as_deref().unwrap_or("none");
+                tracing::info!(version = connection.version, principal, "a token is handed out");
+                found(&connection, &pair)
+            }
             Err(error) => self.problem(error).reply(&invocation.request_id),
         }
     }

@@ -26,6 +26,8 @@ pub struct Received {
     pub request: Request,
     /// Of API Gateway's own domain name, never of the Host header.
     pub origin: String,
+    /// The ARN of the IAM principal, on routes that ask for a signature.
+    pub principal: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -65,6 +67,21 @@ struct RequestContext<'a> {
     domain_name: Member<'a>,
     #[serde(borrow)]
     http: Member<'a>,
+    #[serde(borrow)]
+    authorizer: Member<'a>,
+}
+
+#[derive(Deserialize)]
+struct Authorizer<'a> {
+    #[serde(borrow)]
+    iam: Member<'a>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Iam<'a> {
+    #[serde(borrow)]
+    user_arn: Member<'a>,
 }
 
 #[derive(Deserialize)]
@@ -98,7 +115,9 @@ impl Received {
         let target = format!("{}{mark}{query}", path::encode(&raw_path));
         *request.uri_mut() = target.parse().map_err(|_| NotARequest::TooLong)?;
         let domain_name = domain_name.ok_or(NotARequest::Without("requestContext.domainName"))?;
-        Ok(Self { request, origin: format!("https://{domain_name}") })
+        let iam = part::<Authorizer<'_>>(context.authorizer).and_then(|authorizer| part::<Iam<'_>>(authorizer.iam));
+        let principal = iam.and_then(|iam| part::<String>(iam.user_arn));
+        Ok(Self { request, origin: format!("https://{domain_name}"), principal })
     }
 }
 

@@ -10,6 +10,7 @@ use shared::domain::secret::{AccessToken, AuthorizationCode, ClientSecret, CodeV
 use shared::domain::token_pair::{TokenPair, TokenResponse};
 use shared::ports::{Entropy, ExchangeCode, ProviderError, RefreshPair, RevokeToken, Revoked};
 use shared::system::{SystemClock, SystemEntropy};
+use shared::tls::Tls;
 use shared::webinargeek::{HttpClient, WebinarGeek};
 use url::Url;
 
@@ -61,7 +62,7 @@ impl<'a> Suite<'a> {
         };
         Self {
             running,
-            adapter: WebinarGeek::new(HttpClient::new(), endpoint, Arc::new(SystemClock)),
+            adapter: WebinarGeek::new(HttpClient::new(&Tls::default()), endpoint, Arc::new(SystemClock)),
             secret: ClientSecret::new(&running.client_secret),
             http: provider_client(),
         }

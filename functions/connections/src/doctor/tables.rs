@@ -9,7 +9,7 @@ use shared::ports::StoreError;
 use super::{AWS_REMEDY, Finding, bounded};
 
 const TABLE_REMEDY: &str = "correct ExistingConnectionsTable or ExistingAttemptsTable, or leave it empty and deploy: the \
-                            stack makes its own table. A table that was lost: README, Restoring from a backup";
+                            stack makes its own table. A table that was lost: docs/operating.md, Restoring from a backup";
 const INDEX_REMEDY: &str = "add the index as template.yaml describes it (aws dynamodb update-table \
                             --global-secondary-index-updates), or wait until it is built";
 

@@ -1,9 +1,13 @@
 """What each resource type answers to Ref and Fn::GetAtt, as AWS documents it."""
 
+import os
 import uuid
 from typing import NamedTuple
 
-REGION, ACCOUNT, STACK = "eu-west-1", "111122223333", "wg-rehearsal"
+ACCOUNT, STACK = "111122223333", os.environ.get("STACK_NAME", "wg-rehearsal")
+REGION = os.environ.get("STACK_REGION", "eu-west-1")
+PARTITION = {"cn": "aws-cn", "us-gov": "aws-us-gov"}.get(REGION.rsplit("-", 2)[0], "aws")
+SUFFIX = "amazonaws.com.cn" if PARTITION == "aws-cn" else "amazonaws.com"
 AT = f"{REGION}:{ACCOUNT}"
 
 
@@ -17,70 +21,75 @@ class Kind(NamedTuple):
 
 
 ARN = {"Arn": "{arn}"}
-CERTIFICATE = f"arn:aws:acm:{AT}:certificate/{{uuid}}"
-MANAGED_POLICY = f"arn:aws:iam::{ACCOUNT}:policy{{Path}}{{name}}"
-SECRET = f"arn:aws:secretsmanager:{AT}:secret:{{name}}-AbCdEf"
+CERTIFICATE = f"arn:{PARTITION}:acm:{AT}:certificate/{{uuid}}"
+MANAGED_POLICY = f"arn:{PARTITION}:iam::{ACCOUNT}:policy{{Path}}{{name}}"
+SECRET = f"arn:{PARTITION}:secretsmanager:{AT}:secret:{{name}}-AbCdEf"
 SUBSCRIPTION = "{TopicArn}:{uuid}"
-TOPIC = f"arn:aws:sns:{AT}:{{name}}"
-GATEWAY = f"arn:aws:apigateway:{REGION}::"
+TOPIC = f"arn:{PARTITION}:sns:{AT}:{{name}}"
+GATEWAY = f"arn:{PARTITION}:apigateway:{REGION}::"
+LIVE = f"arn:{PARTITION}:lambda:{AT}:function:{{FunctionName}}:{{name}}"
 API = "abc1234567"
-QUEUE = f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/{{name}}"
+QUEUE = f"https://sqs.{REGION}.{SUFFIX}/{ACCOUNT}/{{name}}"
 
 KINDS = {
     "AWS::ApiGatewayV2::Api": Kind(
         arn=f"{GATEWAY}/apis/{API}",
         ref=API,
-        attributes={"ApiId": API, "ApiEndpoint": f"https://{API}.execute-api.{REGION}.amazonaws.com"},
+        attributes={"ApiId": API, "ApiEndpoint": f"https://{API}.execute-api.{REGION}.{SUFFIX}"},
     ),
     "AWS::ApiGatewayV2::ApiMapping": Kind(ref="map123", attributes={"ApiMappingId": "map123"}),
     "AWS::ApiGatewayV2::DomainName": Kind(
         "DomainName",
         f"{GATEWAY}/domainnames/{{name}}",
         attributes={
-            "RegionalDomainName": f"d-{API}.execute-api.{REGION}.amazonaws.com",
+            "RegionalDomainName": f"d-{API}.execute-api.{REGION}.{SUFFIX}",
             "RegionalHostedZoneId": "ZLY8HYME6SFDD",
         },
     ),
     "AWS::ApiGatewayV2::Stage": Kind("StageName", f"{GATEWAY}/apis/{{ApiId}}/stages/{{name}}"),
     "AWS::CertificateManager::Certificate": Kind(arn=CERTIFICATE, ref=CERTIFICATE),
-    "AWS::CloudWatch::Alarm": Kind("AlarmName", f"arn:aws:cloudwatch:{AT}:alarm:{{name}}", attributes=ARN),
-    "AWS::CloudWatch::CompositeAlarm": Kind("AlarmName", f"arn:aws:cloudwatch:{AT}:alarm:{{name}}", attributes=ARN),
-    "AWS::CloudWatch::Dashboard": Kind("DashboardName", f"arn:aws:cloudwatch::{ACCOUNT}:dashboard/{{name}}"),
+    "AWS::CloudWatch::Alarm": Kind("AlarmName", f"arn:{PARTITION}:cloudwatch:{AT}:alarm:{{name}}", attributes=ARN),
+    "AWS::CloudWatch::CompositeAlarm": Kind("AlarmName", f"arn:{PARTITION}:cloudwatch:{AT}:alarm:{{name}}", attributes=ARN),
+    "AWS::CloudWatch::Dashboard": Kind("DashboardName", f"arn:{PARTITION}:cloudwatch::{ACCOUNT}:dashboard/{{name}}"),
+    "AWS::CodeDeploy::Application": Kind("ApplicationName"),
+    "AWS::CodeDeploy::DeploymentGroup": Kind("DeploymentGroupName"),
     "AWS::DynamoDB::Table": Kind(
         "TableName",
-        f"arn:aws:dynamodb:{AT}:table/{{name}}",
+        f"arn:{PARTITION}:dynamodb:{AT}:table/{{name}}",
         # Made of the property that switches the stream on: without it there is no attribute.
         attributes={**ARN, "StreamArn": "{arn}/stream/{StreamSpecification[StreamViewType]}"},
     ),
     "AWS::Events::EventBus": Kind(
-        "Name", f"arn:aws:events:{AT}:event-bus/{{name}}", attributes={**ARN, "Name": "{name}"}
+        "Name", f"arn:{PARTITION}:events:{AT}:event-bus/{{name}}", attributes={**ARN, "Name": "{name}"}
     ),
-    "AWS::Events::Rule": Kind("Name", f"arn:aws:events:{AT}:rule/{{bus}}{{name}}", attributes=ARN),
+    "AWS::Events::Rule": Kind("Name", f"arn:{PARTITION}:events:{AT}:rule/{{bus}}{{name}}", attributes=ARN),
     "AWS::IAM::ManagedPolicy": Kind("ManagedPolicyName", MANAGED_POLICY, MANAGED_POLICY, {"PolicyArn": "{arn}"}),
     "AWS::IAM::Policy": Kind("PolicyName"),
-    "AWS::IAM::Role": Kind("RoleName", f"arn:aws:iam::{ACCOUNT}:role{{Path}}{{name}}", attributes=ARN),
-    "AWS::KMS::Alias": Kind("AliasName", f"arn:aws:kms:{AT}:{{name}}"),
-    "AWS::KMS::Key": Kind(arn=f"arn:aws:kms:{AT}:key/{{uuid}}", ref="{uuid}", attributes={**ARN, "KeyId": "{uuid}"}),
+    "AWS::IAM::Role": Kind("RoleName", f"arn:{PARTITION}:iam::{ACCOUNT}:role{{Path}}{{name}}", attributes=ARN),
+    "AWS::KMS::Alias": Kind("AliasName", f"arn:{PARTITION}:kms:{AT}:{{name}}"),
+    "AWS::KMS::Key": Kind(arn=f"arn:{PARTITION}:kms:{AT}:key/{{uuid}}", ref="{uuid}", attributes={**ARN, "KeyId": "{uuid}"}),
+    "AWS::Lambda::Alias": Kind("Name", LIVE, LIVE),
     "AWS::Lambda::EventInvokeConfig": Kind(),
     "AWS::Lambda::EventSourceMapping": Kind(
-        arn=f"arn:aws:lambda:{AT}:event-source-mapping:{{uuid}}",
+        arn=f"arn:{PARTITION}:lambda:{AT}:event-source-mapping:{{uuid}}",
         ref="{uuid}",
         attributes={"Id": "{uuid}", "EventSourceMappingArn": "{arn}"},
     ),
-    "AWS::Lambda::Function": Kind("FunctionName", f"arn:aws:lambda:{AT}:function:{{name}}", attributes=ARN),
+    "AWS::Lambda::Function": Kind("FunctionName", f"arn:{PARTITION}:lambda:{AT}:function:{{name}}", attributes=ARN),
     "AWS::Lambda::Permission": Kind(),
-    "AWS::Logs::LogGroup": Kind("LogGroupName", f"arn:aws:logs:{AT}:log-group:{{name}}:*", attributes=ARN),
+    "AWS::Lambda::Version": Kind(ref="{FunctionName}:1", attributes={"Version": "1"}),
+    "AWS::Logs::LogGroup": Kind("LogGroupName", f"arn:{PARTITION}:logs:{AT}:log-group:{{name}}:*", attributes=ARN),
     "AWS::Logs::MetricFilter": Kind("FilterName"),
-    "AWS::Pipes::Pipe": Kind("Name", f"arn:aws:pipes:{AT}:pipe/{{name}}", attributes=ARN),
+    "AWS::Pipes::Pipe": Kind("Name", f"arn:{PARTITION}:pipes:{AT}:pipe/{{name}}", attributes=ARN),
     "AWS::Route53::RecordSet": Kind("Name"),
     "AWS::Route53::RecordSetGroup": Kind(),
-    "AWS::Scheduler::Schedule": Kind("Name", f"arn:aws:scheduler:{AT}:schedule/{{GroupName}}/{{name}}", attributes=ARN),
+    "AWS::Scheduler::Schedule": Kind("Name", f"arn:{PARTITION}:scheduler:{AT}:schedule/{{GroupName}}/{{name}}", attributes=ARN),
     "AWS::SecretsManager::Secret": Kind("Name", SECRET, SECRET, {"Id": "{arn}"}),
     "AWS::SNS::Subscription": Kind(arn=SUBSCRIPTION, ref=SUBSCRIPTION, attributes=ARN),
     "AWS::SNS::Topic": Kind("TopicName", TOPIC, TOPIC, {"TopicArn": "{arn}", "TopicName": "{name}"}),
     "AWS::SNS::TopicPolicy": Kind(),
     "AWS::SQS::Queue": Kind(
-        "QueueName", f"arn:aws:sqs:{AT}:{{name}}", QUEUE, {**ARN, "QueueName": "{name}", "QueueUrl": QUEUE}
+        "QueueName", f"arn:{PARTITION}:sqs:{AT}:{{name}}", QUEUE, {**ARN, "QueueName": "{name}", "QueueUrl": QUEUE}
     ),
     "AWS::SQS::QueuePolicy": Kind(),
 }

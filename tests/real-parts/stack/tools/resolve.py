@@ -2,6 +2,8 @@
 
     resolve.py template.yaml '{"ParameterName": "value"}'
 
+STACK_NAME and STACK_REGION are where it is deployed, if not as in the rehearsal. ADDITION is YAML that is merged into the
+template first.
 What CloudFormation refuses ends with exit code 1 and a line per problem.
 """
 
@@ -17,14 +19,14 @@ from yaml import YAMLError
 
 # A test leaves nothing in the repository.
 sys.dont_write_bytecode = True
-from kinds import ACCOUNT, KINDS, REGION, STACK, identity
+from kinds import ACCOUNT, KINDS, PARTITION, REGION, STACK, SUFFIX, identity
 
 PSEUDO = {
     "AWS::AccountId": ACCOUNT,
-    "AWS::Partition": "aws",
+    "AWS::Partition": PARTITION,
     "AWS::Region": REGION,
     "AWS::StackName": STACK,
-    "AWS::URLSuffix": "amazonaws.com",
+    "AWS::URLSuffix": SUFFIX,
 }
 NO_VALUE = object()
 
@@ -245,6 +247,14 @@ def against(limits, value):
             yield f"must be from {limits.get('MinValue', 'any')} to {limits.get('MaxValue', 'any')}"
 
 
+def merged(template, addition):
+    """As a person would who copies it in: maps into maps, everything else in the place of what was there."""
+    for key, value in addition.items():
+        both = isinstance(value, dict) and isinstance(template.get(key), dict)
+        template[key] = merged(template[key], value) if both else value
+    return template
+
+
 def packaged(template):
     """As `sam deploy` does: code that is a local folder becomes an object in S3."""
     for name, resource in template["Resources"].items():
@@ -258,7 +268,8 @@ def main(path, given="{}"):
     try:
         # A round trip, because a date without quotes is a string for CloudFormation.
         with open(path, encoding="utf-8") as file:
-            template = json.loads(json.dumps(yaml_parse(file.read()), default=str))
+            template = merged(yaml_parse(file.read()), yaml_parse(os.environ.get("ADDITION", "{}")))
+        template = json.loads(json.dumps(template, default=str))
         parameters, problems = accepted(template.get("Parameters", {}), json.loads(given))
         stack = Rules(parameters)
         if problems := problems or list(stack.broken(template.get("Rules", {}))):

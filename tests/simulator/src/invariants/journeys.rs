@@ -68,6 +68,13 @@ impl Ledger {
         }
     }
 
+    /// By an operator. The network may repeat the write that has begun it.
+    pub fn session_removed(&mut self, key: &str) {
+        if let Some(session) = key.strip_prefix("session#") {
+            self.completed.remove(session);
+        }
+    }
+
     pub(super) fn session_written(&mut self, times: Times, write: &Write, new: &Item) {
         let Some(session) = write.key.strip_prefix("session#") else { return };
         if new.number("same_account").is_ok_and(|same_account| same_account != 0) {

@@ -79,6 +79,7 @@ impl Scenario {
                 confirm,
                 same_account,
                 throw_away,
+                ui_locale: None,
                 status: SessionStatus::Pending,
                 is_confirmed: false,
                 order,
@@ -260,5 +261,5 @@ impl Scenario {
 fn invocation(ports: &Arc<Ports>) -> Invocation {
     let deadline = Clock::now(&**ports) + INVOCATION;
     debug_assert!(INVOCATION < CONSENT_TIME);
-    Invocation { request_id: "request".to_owned(), origin: ORIGIN.to_owned(), deadline }
+    Invocation { request_id: "request".to_owned(), origin: ORIGIN.to_owned(), deadline, principal: None }
 }

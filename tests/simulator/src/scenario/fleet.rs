@@ -1,6 +1,6 @@
 //! The real use cases, each given the ports of one process; and the rows that a run begins with.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use authorize::Authorize;
@@ -21,6 +21,7 @@ use shared::domain::schedule;
 use shared::domain::time::Timestamp;
 use shared::domain::token_pair::{PairId, TokenResponse};
 use shared::domain::write::Written;
+use shared::http::page::Layout;
 use shared::ports::ReadAccount;
 use shared::protocol;
 use shared::protocol::account::AccountLookup;
@@ -47,6 +48,9 @@ pub(super) const ORIGIN: &str = "https://connect.example.com";
 const CLIENT_ID: &str = "client";
 /// Short, so that some browsers come back too late.
 pub(super) const CONSENT_TIME: Duration = Duration::from_secs(600);
+
+/// Made once, and not for each request of a run.
+static LAYOUT: LazyLock<Arc<Layout>> = LazyLock::new(Arc::default);
 
 fn ways_back() -> WaysBack {
     let application = Url::parse(super::customer::RETURN_TO).expect("a constant");
@@ -75,6 +79,7 @@ fn url(path: &str) -> Url {
 impl Deployment {
     fn settings(self) -> protocol::Deployment {
         protocol::Deployment {
+            data_keys_kept_for: Duration::from_secs(7200),
             stack: STACK.to_owned(),
             client_id: CLIENT_ID.to_owned(),
             refresh_every: Duration::from_secs(self.sweep_every),
@@ -173,7 +178,8 @@ impl Deployment {
                     pkce: true,
                 },
                 public_origin: None,
-                display_name: None,
+                layout: LAYOUT.clone(),
+                scope_text: None,
                 install_link: true,
                 consent_time: CONSENT_TIME,
                 ways_back: ways_back(),
@@ -189,6 +195,7 @@ impl Deployment {
         Callback {
             deployment: self.settings(),
             ways_back: ways_back(),
+            layout: LAYOUT.clone(),
             attempt_reads: ports.clone(),
             attempts: ports.clone(),
             connections: ports.clone(),

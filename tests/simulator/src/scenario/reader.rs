@@ -128,6 +128,7 @@ impl Visit {
             request_id: "request".to_owned(),
             origin: ORIGIN.to_owned(),
             deadline: Clock::now(&*ports) + INVOCATION,
+            principal: None,
         };
         let response = self.deployment.token(&ports).handle(request, &invocation).await;
         if response.status() != StatusCode::OK {

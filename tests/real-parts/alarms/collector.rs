@@ -1,0 +1,58 @@
+//! What CloudWatch Logs makes of the log: each line with a metric's member is a data point.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::sync::Once;
+
+use shared::metrics::METRICS;
+use tracing::field::{Field, Visit};
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
+use tracing_subscriber::util::SubscriberInitExt;
+
+thread_local! {
+    static LINES: RefCell<Vec<BTreeMap<String, String>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// One for the whole process, and the lines of each test on its own thread.
+struct Lines;
+
+impl<S: tracing::Subscriber> Layer<S> for Lines {
+    fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
+        if METRICS.iter().any(|metric| event.metadata().fields().field(metric.name).is_some()) {
+            let mut line = Members::default();
+            event.record(&mut line);
+            LINES.with_borrow_mut(|lines| lines.push(line.0));
+        }
+    }
+}
+
+#[derive(Default)]
+struct Members(BTreeMap<String, String>);
+
+impl Visit for Members {
+    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+        self.0.insert(field.name().to_owned(), format!("{value:?}").trim_matches('"').to_owned());
+    }
+}
+
+pub(crate) fn begin() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| tracing_subscriber::registry().with(Lines).init());
+    LINES.take();
+}
+
+/// Name, dimensions beside `stack`, and value of the data points since the last time.
+pub(crate) fn points() -> Vec<(&'static str, Vec<(&'static str, String)>, f64)> {
+    let mut points = Vec::new();
+    for line in LINES.take() {
+        for metric in METRICS {
+            let Some(value) = line.get(metric.name) else { continue };
+            for set in metric.dimensions() {
+                let beside = set.into_iter().filter(|dimension| *dimension != "stack");
+                let dimensions = beside.map(|dimension| (dimension, line[dimension].clone())).collect();
+                points.push((metric.name, dimensions, value.parse().unwrap()));
+            }
+        }
+    }
+    points
+}

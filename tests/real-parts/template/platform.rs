@@ -1,0 +1,50 @@
+//! What docs/platform.md adds to the template fits it.
+
+use serde_json::{Value, json};
+
+use crate::stack::Stack;
+
+#[tokio::test]
+async fn each_addition_of_the_platform_page_fits_the_template() {
+    let blocks = include_str!("../../../docs/platform.md").split("```yaml\n").skip(1);
+    let mut added = Vec::new();
+    for block in blocks.map(|block| block.split("```").next().unwrap()) {
+        added.push(Stack::with_addition(block).await);
+    }
+    let [network, keys, gradual, backup] = &added[..] else { panic!("{} blocks", added.len()) };
+    let plain = Stack::with(&[]).await;
+    let ids = |stack: &Stack| stack.resources().map(|(id, _)| id.to_owned()).collect::<Vec<_>>();
+
+    // Who talks to the provider, and nobody else, has the fixed address.
+    for (id, function) in network.of_type("AWS::Lambda::Function") {
+        let talks = function["Properties"]["Environment"]["Variables"].get("WEBINARGEEK_TOKEN_URL").is_some();
+        assert_eq!(function["Properties"].get("VpcConfig").is_some(), talks, "{id}");
+        let (_, role) = network
+            .of_type("AWS::IAM::Role")
+            .into_iter()
+            .find(|(_, it)| it["arn"] == function["Properties"]["Role"])
+            .unwrap();
+        assert_eq!(role["Properties"].get("ManagedPolicyArns").is_some(), talks, "{id}");
+        assert!(role["Properties"]["Policies"].is_array(), "{id}: it keeps its own policy");
+    }
+    let key = &keys.properties("TokenLogGroup")["KmsKeyId"];
+    assert!(key.as_str().unwrap().starts_with("arn:aws:kms:eu-west-1:111122223333:key/"), "{key}");
+    assert_eq!(&keys.properties("AlarmTopic")["KmsMasterKeyId"], key);
+    assert_eq!(keys.properties("TokenLogGroup")["RetentionInDays"], "30");
+
+    // No cycle between alarms and functions; the API calls the alias, and the deployment is undone by the alarms.
+    let (_, group) = gradual.of_type("AWS::CodeDeploy::DeploymentGroup")[0];
+    let alarms = group["Properties"]["AlarmConfiguration"]["Alarms"].as_array().unwrap();
+    let names: Vec<&Value> = alarms.iter().map(|alarm| &alarm["Name"]).collect();
+    assert_eq!(
+        names,
+        [&gradual.resource("ApiFailuresAlarm")["physical_id"], &gradual.resource("FunctionErrorsAlarm")["physical_id"]]
+    );
+    let paths = gradual.properties("Api")["Body"]["paths"].to_string();
+    assert!(paths.contains("TokenFunction:live/invocations"), "{paths}");
+
+    assert_eq!(backup.properties("ConnectionsTable")["Tags"], json!([{ "Key": "backup", "Value": "cross-account" }]));
+    for stack in [network, keys, backup] {
+        assert_eq!(ids(stack), ids(&plain));
+    }
+}
