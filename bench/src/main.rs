@@ -46,6 +46,10 @@ fn main() -> ExitCode {
 }
 
 fn run(options: Options) -> Result<(), Failed> {
+    if options.command == options::HELP_ASKED {
+        println!("{}", options::HELP);
+        return Ok(());
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let directory = std::env::temp_dir().join(format!("bench-{}", std::process::id()));
     std::fs::create_dir(&directory)?;

@@ -28,6 +28,9 @@ cargo bench-functions [starts|sweeps|sizes|budgets] [options]
   --due-peer N                 of a sweep of a peer, which refreshes one after the other (100)
   --memory N                   connections of a sweep whose memory is measured, more than once; 1000, 10000, 100000";
 
+/// What `--help` is instead of a command.
+pub(crate) const HELP_ASKED: &str = "help";
+
 pub(crate) struct Options {
     pub command: String,
     pub builds: Vec<Build>,
@@ -73,6 +76,7 @@ impl Options {
             }
             let mut value = || arguments.next().ok_or(format!("{argument} needs a value\n\n{HELP}"));
             match argument.as_str() {
+                "--help" => options.command = HELP_ASKED.to_owned(),
                 "--functions" => {
                     let value = value()?;
                     let (label, directory) = value.split_once('=').ok_or("--functions LABEL=DIRECTORY")?;
