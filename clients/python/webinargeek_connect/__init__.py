@@ -76,7 +76,7 @@ class InvalidRequest(Problem):
 
 
 class Forbidden(Problem):
-    """403: AWS does not accept the signature, or the role lacks the policy for this call (README, "Calling the API")."""
+    """403: AWS does not accept the signature, or the role lacks the policy for this call: README, Calling the API."""
 
 
 class NotFound(Problem):
@@ -309,7 +309,7 @@ class Client:
         """Makes a link for one customer's browser journey. Without a `connection_id` one is made.
 
         With a `return_to`, what the customer approves waits for `confirm_session`: otherwise a link that was passed on
-        would connect another person's account. `same_account` is for a button "reconnect". Without `ui_locale` the pages
+        would connect another person's account. `same_account` is for a "reconnect" button. Without `ui_locale`, pages
         are in the language of the browser.
         """
         members = {
