@@ -39,6 +39,7 @@ mod races;
 mod refresh;
 mod refused;
 mod routes_agree;
+mod rust_client;
 mod same_account;
 mod sealing;
 mod sessions;
