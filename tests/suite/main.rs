@@ -8,6 +8,7 @@ mod authorize;
 mod callback;
 mod calls;
 mod canaries;
+mod cli;
 mod comes_back;
 mod confirm_beside;
 mod confirmation;
