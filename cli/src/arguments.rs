@@ -128,6 +128,9 @@ pub(crate) struct Link {
     /// Refuse another WebinarGeek account than the one that the connection is for
     #[arg(long)]
     pub same_account: bool,
+    /// The language of its pages; by default the one that the browser asks for
+    #[arg(long, value_name = "en|nl|de")]
+    pub ui_locale: Option<String>,
     /// The connection may be lost: for `wgc doctor --throw-away`
     #[arg(long)]
     pub throw_away: bool,
@@ -149,20 +152,20 @@ pub(crate) struct Token {
 
 #[derive(Args)]
 pub(crate) struct Import {
-    /// The connection; its refresh token is read from the terminal or standard input
-    #[arg(required_unless_present = "file")]
-    pub id: Option<String>,
-    /// Many connections: a CSV file with the columns id and refresh_token, or JSON Lines with these members
-    #[arg(long, conflicts_with = "id")]
+    /// A CSV file with the columns connection_id and refresh_token, or JSON Lines with these members
+    #[arg(required_unless_present = "connection")]
     pub file: Option<PathBuf>,
+    /// One connection; its refresh token is read from the terminal or standard input
+    #[arg(long, value_name = "ID", conflicts_with_all = ["file", "format", "report"])]
+    pub connection: Option<String>,
     /// The form of the file, where its name does not end in .csv, .jsonl or .ndjson
-    #[arg(long, requires = "file")]
+    #[arg(long)]
     pub format: Option<Format>,
     /// What has become of each line. With it an import that was stopped goes on; FILE.report.jsonl by default
-    #[arg(long, requires = "file", value_name = "FILE")]
+    #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
     /// Lines at a time
-    #[arg(long, requires = "file", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=64))]
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub concurrency: u16,
     /// Take the place of connections that work, too
     #[arg(long)]
@@ -255,5 +258,24 @@ mod tests {
         {
             assert!(Arguments::try_parse_from(arguments).is_err(), "{arguments:?}");
         }
+    }
+
+    /// Each command that a document shows, up to what a shell would do with it.
+    #[test]
+    fn the_documents_show_commands_that_there_are() {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        let mut shown = 0;
+        for document in ["README.md", "docs/migrating.md"] {
+            let text = std::fs::read_to_string(root.join(document)).unwrap();
+            for line in text.lines().map(str::trim_start).filter(|line| line.starts_with("wgc ")) {
+                let command = line.split(['|', '>', '#', ';']).next().unwrap();
+                let words = command.split_whitespace().map(|word| word.trim_matches(['"', '\'']));
+                if let Err(error) = Arguments::try_parse_from(words) {
+                    panic!("{document}: {line}\n{error}");
+                }
+                shown += 1;
+            }
+        }
+        assert!(shown > 10, "{shown}");
     }
 }

@@ -38,11 +38,11 @@ const UNANSWERED: usize = 20;
 const SHOWN: usize = 20;
 
 pub(crate) async fn import(client: &Client, output: &Output, asked: Import) -> Result<(), Failure> {
-    match (&asked.id, &asked.file) {
+    match (&asked.connection, &asked.file) {
         (_, Some(file)) => many(client, output, &asked, file).await,
-        (Some(id), None) => {
+        (Some(connection), None) => {
             let refresh_token = input::secret("refresh token")?;
-            let connection = client.import(id, &refresh_token, asked.replace).await?;
+            let connection = client.import(connection, &refresh_token, asked.replace).await?;
             output.answer(&connection, || described(&connection));
             Ok(())
         }
@@ -56,7 +56,7 @@ async fn many(client: &Client, output: &Output, asked: &Import, file: &Path) -> 
     // 2.
     let path = asked.report.clone().unwrap_or_else(|| beside(file));
     let report = Report::open(&path)?;
-    let open: Vec<&Line> = lines.iter().filter(|line| !report.is_done(&line.id)).collect();
+    let open: Vec<&Line> = lines.iter().filter(|line| !report.is_done(&line.id, asked.replace)).collect();
     let done = lines.len() - open.len();
     if done > 0 {
         output.note(&format!("{done} of {} lines are done already, by {}.", lines.len(), path.display()));

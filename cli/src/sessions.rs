@@ -22,6 +22,7 @@ pub(crate) async fn link(client: &Client, output: &Output, link: Link) -> Result
         confirm_page: if_said(link.no_confirm_page, false),
         confirm: if_said(link.no_confirm, false),
         same_account: if_said(link.same_account, true),
+        ui_locale: link.ui_locale,
         throw_away: if_said(link.throw_away, true),
     };
     let made = client.begin_session(&session).await?;

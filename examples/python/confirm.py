@@ -6,16 +6,20 @@ until this backend has seen the user who started come back. A link that was pass
 """
 
 import os
+import sys
 from http.cookies import SimpleCookie
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qsl, urlsplit
 
-import requests
-from call_api import call
+from webinargeek_connect import Client, InvalidRequest, NotConfigured, NotFound
 
 PORT = int(os.environ.get("PORT", 3000))
 RETURN_TO = f"http://127.0.0.1:{PORT}/connected"
 NOT_YOURS = "You have not started this: do not follow links that other people send you."
+try:
+    client = Client()
+except NotConfigured as problem:
+    sys.exit(str(problem))
 started = {}  # the connect session that a user has started: in your database
 
 
@@ -25,10 +29,9 @@ class Backend(BaseHTTPRequestHandler):
         return SimpleCookie(self.headers["Cookie"])["user"].value
 
     def do_POST(self):  # the button "Connect WebinarGeek"
-        order = {"connection_id": self.user(), "return_to": RETURN_TO}
-        session = call("POST", "/v1/connect-sessions", order)
-        started[self.user()] = session["session_id"]
-        self.answer(303, "", ("Location", session["url"]))
+        session = client.begin_session(self.user(), return_to=RETURN_TO)
+        started[self.user()] = session.session_id
+        self.answer(303, "", ("Location", session.url))
 
     def do_GET(self):  # RETURN_TO
         came_back = dict(parse_qsl(urlsplit(self.path).query))
@@ -37,14 +40,11 @@ class Backend(BaseHTTPRequestHandler):
         if self.user() not in started:
             return self.answer(403, NOT_YOURS)
         # The session is the user's own, whatever the address says: another session's confirmation does not fit it.
-        path = f"/v1/connect-sessions/{started[self.user()]}/confirm"
         try:
-            connection = call("POST", path, {"confirmation": came_back["confirmation"]})
-        except requests.HTTPError as error:
-            if error.response.status_code not in (400, 404):
-                raise
+            connection = client.confirm_session(started[self.user()], came_back["confirmation"])
+        except (InvalidRequest, NotFound):
             return self.answer(403, NOT_YOURS)
-        self.answer(200, f"{connection['id']} is connected.")
+        self.answer(200, f"{connection.id} is connected.")
 
     def answer(self, status, text, *headers):
         self.send_response(status)

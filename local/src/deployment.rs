@@ -103,6 +103,7 @@ impl Deployment {
             callback: Callback {
                 deployment: calling_back.refreshing.deployment(),
                 ways_back: calling_back.ways_back,
+                layout: calling_back.layout,
                 attempt_reads: attempts.clone(),
                 attempts,
                 connections: connections.clone(),

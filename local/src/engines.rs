@@ -82,6 +82,11 @@ impl Engines {
         }
     }
 
+    /// Puts another client secret into the stand-in for Secrets Manager.
+    pub(crate) fn store_secret(&self, client_secret: String) {
+        self.keys.store_secret(client_secret);
+    }
+
     pub fn clients(&self) -> Clients {
         let connector = SharedHttpConnector::new(self.clone());
         let http = http_client_fn(move |_, _| connector.clone());

@@ -14,12 +14,22 @@ const VARIABLES: &[(&str, &str, &str)] = &[
     ("RETURN_TO_ORIGINS", "any loopback", "where a journey may end, comma separated"),
     ("INSTALL_LINK", "on", "on or off: whether a customer may start without a session"),
     ("CONSENT_MINUTES", "30", "minutes that a customer may take at the provider, 5 to 60"),
-    ("APPLICATION_HOME", "none", "where a page leads back to if its journey has no return_to"),
-    ("DISPLAY_NAME", "none", "your name on the page that asks the customer"),
+    ("APPLICATION_HOME", "the console", "where a page leads back to if its journey has no return_to"),
+    ("DISPLAY_NAME", "none", "your name on the customer's pages"),
+    ("LOGO_URL", "none", "your logo there: an https URL, or a data URI of at most 2048 characters"),
+    ("ACCENT_COLOR", "#1257d1", "of the buttons there, as #rrggbb; their text is black or white, as it is read best"),
+    ("SUPPORT_URL", "none", "where your customers find help: an https URL, or a mailto: address"),
+    ("PRIVACY_URL", "none", "your privacy statement"),
+    ("NO_COLOR", "none", "anything: no colours on a terminal"),
     ("WEBINARGEEK_CLIENT_ID", "simulated", "of the app at the real WebinarGeek; the redirect URI for it is printed"),
     ("WEBINARGEEK_CLIENT_SECRET", "simulated", "of the same"),
     ("SIMULATED_ROTATION", "grace", "what ends the old pair: grace, strict, reuse_detection, never"),
     ("SIMULATED_EXPIRES_IN", "7200", "seconds that access tokens of the simulated WebinarGeek live"),
+    (
+        "SIMULATED_REDIRECT_URI",
+        "none",
+        "of an application that uses the simulated WebinarGeek itself: docs/migrating.md",
+    ),
     ("", "", ""),
     ("WEBINARGEEK_AUTHORIZE_URL", "WebinarGeek's", "another provider's address for the customer's browser"),
     ("WEBINARGEEK_TOKEN_URL", "WebinarGeek's", "another provider's token endpoint"),
@@ -33,7 +43,7 @@ const VARIABLES: &[(&str, &str, &str)] = &[
 
 pub fn text() -> String {
     let mut text = "The product on this machine, with embedded engines and a simulated WebinarGeek.\n\n\
-        cargo dev      serves until it is interrupted\n\
+        cargo dev      serves until it is interrupted; its console is the page at /\n\
         cargo doctor   tells whether the variables are right\n\n\
         Variables, their defaults, and what they say:\n\n"
         .to_owned();

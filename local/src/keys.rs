@@ -8,7 +8,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use aws_lc_rs::digest::{SHA256, digest};
@@ -35,7 +35,7 @@ pub(crate) struct Keys {
     /// In the order of [`KEY_ARNS`].
     keys: [LessSafeKey; 2],
     /// The secret text as stored in Secrets Manager.
-    client_secret: String,
+    client_secret: Mutex<String>,
     entropy: Arc<dyn Entropy>,
 }
 
@@ -63,7 +63,13 @@ impl Keys {
             key.map(LessSafeKey::new).map_err(|_| StartError("the key file is damaged".to_owned()))
         };
         let next = digest(&SHA256, &bytes);
+        let client_secret = Mutex::new(client_secret);
         Ok(Self { keys: [key(&bytes)?, key(next.as_ref())?], client_secret, entropy })
+    }
+
+    /// What `aws secretsmanager put-secret-value` does.
+    pub(crate) fn store_secret(&self, client_secret: String) {
+        *self.client_secret.lock().unwrap_or_else(PoisonError::into_inner) = client_secret;
     }
 
     pub(crate) fn answer(&self, target: &str, body: &[u8]) -> Answer {
@@ -145,7 +151,7 @@ impl Keys {
             "Name": "client-secret",
             "VersionId": "00000000-0000-4000-8000-000000000001",
             "VersionStages": ["AWSCURRENT"],
-            "SecretString": self.client_secret,
+            "SecretString": *self.client_secret.lock().unwrap_or_else(PoisonError::into_inner),
         }))
     }
 

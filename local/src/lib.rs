@@ -15,16 +15,23 @@
 //! | `reach` | who can reach a listener, and which routes it answers them |
 //! | [`server`] | the routes, and those that exist on a laptop only |
 //! | [`start`] | all of it together |
+//! | [`console`] | the page at `/` |
+//! | [`log`] | the log, as the console and a terminal show it |
+//! | [`banner`] | the addresses, for a person at a terminal |
+//! | `provider_order` | what the simulated provider is told to do |
 //! | [`help`] | the text of `cargo dev -- --help` |
 
+pub mod banner;
+pub mod console;
 mod data_dir;
 pub mod deployment;
 pub mod doctor;
 pub mod engines;
 pub mod help;
-mod home;
 pub mod keys;
 mod listener;
+pub mod log;
+mod provider_order;
 mod reach;
 pub mod server;
 pub mod settings;

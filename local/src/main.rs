@@ -4,10 +4,14 @@
 use std::io::IsTerminal;
 use std::sync::Arc;
 
+use local::log::Terminal;
 use local::settings::Settings;
-use local::start::start;
+use local::start::{Running, start};
 use shared::config::process_environment;
 use shared::system::{SystemClock, SystemEntropy};
+use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 #[tokio::main]
 async fn main() -> std::process::ExitCode {
@@ -42,12 +46,26 @@ async fn doctor() -> Result<(), Box<dyn std::error::Error>> {
 
 async fn run() -> Result<(), Box<dyn std::error::Error>> {
     let settings = Settings::read(&process_environment, std::io::stdout().is_terminal())?;
-    if settings.log_is_text {
-        tracing_subscriber::fmt().with_target(false).compact().init();
-    } else {
-        shared::telemetry::init(&settings.stack);
-    }
+    let (stack, log_is_text, is_coloured) = (settings.stack.clone(), settings.log_is_text, settings.is_coloured);
     let running = start(settings, process_environment, Arc::new(SystemClock), Arc::new(SystemEntropy)).await?;
+    let registry = tracing_subscriber::registry().with(LevelFilter::INFO);
+    if log_is_text {
+        let terminal = if is_coloured { Terminal::Coloured } else { Terminal::Plain };
+        registry.with(running.listening(Some(terminal))).init();
+        println!("{}", running.banner().text());
+    } else {
+        registry.with(shared::telemetry::layer(&stack)).with(running.listening(None)).init();
+        tell(&running);
+    }
+    println!("listening on {}", running.server.origin);
+    tokio::select! {
+        () = running.serve() => Ok(()),
+        interrupted = tokio::signal::ctrl_c() => Ok(interrupted?),
+    }
+}
+
+/// The addresses, for a program that reads lines.
+fn tell(running: &Running) {
     match &running.server.simulation {
         Some(_) => println!(
             "WebinarGeek is simulated; set WEBINARGEEK_CLIENT_ID and WEBINARGEEK_CLIENT_SECRET for the real one"
@@ -60,10 +78,5 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
             tunnel.public_origin, tunnel.leads_to
         ),
         None => println!("on plain http the cookie has neither Secure nor the __Host- prefix; deployed, it has both"),
-    }
-    println!("listening on {}", running.server.origin);
-    tokio::select! {
-        () = running.serve() => Ok(()),
-        interrupted = tokio::signal::ctrl_c() => Ok(interrupted?),
     }
 }

@@ -2,13 +2,13 @@
 //!
 //! | route | answers |
 //! |---|---|
-//! | `GET /` | the start page |
+//! | `GET /`, `/local/live`, `/local/console/…` | the [`crate::console`] |
 //! | `GET /openapi.yaml` | the description of all routes, as valid here |
 //! | `POST /local/refresh` | runs the scheduled refresh at once; its summary |
 //! | `GET /local/events` | the events that the bus would have got |
 //! | `POST /local/maintenance` | runs maintenance with the event that is sent; its report |
-//! | `POST /local/provider` | sets faults of the simulated provider |
-//! | `GET /local/provider` | the requests that it has received |
+//! | `POST /local/provider` | sets faults of the simulated provider, and how it issues tokens |
+//! | `GET /local/provider` | the requests that it has received, its faults, and how it issues tokens |
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,10 +16,9 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
-use axum::response::{IntoResponse, Json, Response};
+use axum::response::{IntoResponse, Json, Redirect, Response};
 use http::header::CONTENT_TYPE;
 use http::{Method, StatusCode};
-use serde::Deserialize;
 use serde_json::json;
 use shared::domain::digest;
 use shared::http::problem::{Code, Problem};
@@ -28,11 +27,13 @@ use shared::ports::Entropy;
 use shared::telemetry::log_summary;
 use tracing::{Instrument, Span};
 
+use crate::console::{Console, View, actions, page};
 use crate::deployment::{Deployment, function_of};
+use crate::provider_order::{Order, SHAPES};
 use crate::reach::{self, Reach};
 use crate::stream::Stream;
-use crate::webinargeek::{Fault, Simulation};
-use crate::{home, listener};
+use crate::webinargeek::{Behaviour, Simulation};
+use crate::{console, listener};
 
 const DESCRIPTION: &str = include_str!("../../openapi.yaml");
 
@@ -45,6 +46,9 @@ pub struct Server {
     /// `http://127.0.0.1:port`
     pub origin: String,
     pub simulation: Option<Arc<Simulation>>,
+    /// Where the token requests go.
+    pub token_url: String,
+    pub console: Console,
     pub stream: Stream,
     pub summary_log: SummaryLog,
     pub entropy: Arc<dyn Entropy>,
@@ -57,28 +61,6 @@ pub enum SummaryLog {
         stack: String,
     },
     Text,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
-enum Order {
-    Fault(Fault),
-    Revoke(Revoke),
-    SignIn(SignIn),
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct SignIn {
-    /// The customer who approves from now on.
-    account: String,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Revoke {
-    /// The customers withdraw the access.
-    revoke_all: bool,
 }
 
 pub(crate) fn router(server: Arc<Server>, reach: Reach) -> Router {
@@ -94,15 +76,24 @@ async fn answer(State((server, reach)): State<(Arc<Server>, Reach)>, request: ax
 }
 
 impl Server {
-    async fn answer(&self, reach: &Reach, request: axum::extract::Request) -> Response {
+    pub(crate) fn stack(&self) -> &str {
+        &self.deployment.refresh.refreshing.deployment.stack
+    }
+
+    /// For a call inside the process.
+    pub(crate) fn invocation(&self) -> Invocation {
+        Invocation {
+            request_id: digest::base64url(self.entropy.bytes::<12>()),
+            origin: self.origin.clone(),
+            deadline: self.deployment.clock.now() + REQUEST_TIME,
+        }
+    }
+
+    async fn answer(self: &Arc<Self>, reach: &Reach, request: axum::extract::Request) -> Response {
         let begun = now();
         let (parts, body) = request.into_parts();
         let (method, path) = (parts.method.clone(), parts.uri.path().to_owned());
-        let invocation = Invocation {
-            request_id: digest::base64url(self.entropy.bytes::<12>()),
-            origin: reach.origin(&parts.headers, &self.origin),
-            deadline: self.deployment.clock.now() + REQUEST_TIME,
-        };
+        let invocation = Invocation { origin: reach.origin(&parts.headers, &self.origin), ..self.invocation() };
         let span = function_of(&method, &path).map_or_else(Span::none, |function| invocation.span(function));
         let mut response = match listener::whole(body).await {
             Ok(body) => {
@@ -121,7 +112,7 @@ impl Server {
         response
     }
 
-    async fn route(&self, reach: &Reach, request: Request, invocation: &Invocation) -> Response {
+    async fn route(self: &Arc<Self>, reach: &Reach, request: Request, invocation: &Invocation) -> Response {
         let is_local = reach.is_local(request.headers());
         let path = request.uri().path();
         if !is_local && !reach::BROWSERS_ROUTES.contains(&path) {
@@ -134,15 +125,23 @@ impl Server {
             return convert(shared::http::answer(endpoint, request, invocation).await);
         }
         match (request.method(), path) {
-            (&Method::GET | &Method::HEAD, "/") => home::page(self, is_local, invocation).await,
+            (&Method::GET | &Method::HEAD, "/") if !is_local => page::bare(),
+            (&Method::GET | &Method::HEAD, "/") => {
+                console::look(self).await;
+                page::render(self, &View::of(request.uri().query()), None)
+            }
+            (&Method::GET, "/local/live") => console::live::stream(self, View::of(request.uri().query())),
+            // The address that a form has posted to, opened again.
+            (&Method::GET, path) if path.starts_with(actions::PREFIX) => Redirect::to("/").into_response(),
+            (&Method::POST, path) if path.starts_with(actions::PREFIX) => {
+                actions::post(self, &request, invocation).await.unwrap_or_else(no_route)
+            }
             (&Method::GET | &Method::HEAD, "/openapi.yaml") => description(),
             (&Method::POST, "/local/refresh") => self.refresh(request.body(), &invocation.request_id).await,
             (&Method::GET, "/local/events") => self.events().await,
             (&Method::POST, "/local/maintenance") => self.maintain(request.body()).await,
-            (&Method::GET, "/local/provider") => {
-                self.provider(|simulation| Json(json!({ "requests": simulation.faults.requests() })).into_response())
-            }
-            (&Method::POST, "/local/provider") => self.provider(|simulation| order(simulation, request.body())),
+            (&Method::GET, "/local/provider") => self.provider(show_provider),
+            (&Method::POST, "/local/provider") => self.provider(|simulation| self.order(simulation, request.body())),
             _ => no_route(),
         }
     }
@@ -176,7 +175,7 @@ impl Server {
     }
 
     async fn events(&self) -> Response {
-        match self.stream.events(&self.deployment.refresh.refreshing.deployment.stack).await {
+        match self.stream.events(self.stack()).await {
             Ok(events) => Json(json!({ "events": events })).into_response(),
             Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
         }
@@ -193,12 +192,27 @@ impl Server {
         }
     }
 
+    fn order(&self, simulation: &Simulation, body: &[u8]) -> Response {
+        match Order::parse(body) {
+            Ok(order) => Json(order.carry_out(simulation, self.stream.engines(), &*self.entropy)).into_response(),
+            Err(_) => (StatusCode::BAD_REQUEST, SHAPES).into_response(),
+        }
+    }
+
     fn provider(&self, answer: impl FnOnce(&Simulation) -> Response) -> Response {
         match &self.simulation {
             Some(simulation) => answer(simulation),
             None => (StatusCode::NOT_FOUND, "the provider is a real one\n").into_response(),
         }
     }
+}
+
+fn show_provider(simulation: &Simulation) -> Response {
+    let Behaviour { rotation, expires_in } = simulation.grants.behaviour();
+    let (requests, faults) = (simulation.faults.requests(), simulation.faults.waiting());
+    let shown =
+        json!({ "requests": requests, "faults": faults, "rotation": rotation, "expires_in": expires_in.as_secs() });
+    Json(shown).into_response()
 }
 
 /// The answer of API Gateway where there is no route.
@@ -215,22 +229,6 @@ fn now() -> Instant {
 fn description() -> Response {
     let text = DESCRIPTION.replace("\nsecurity: [{iam: []}]\n", "\nsecurity: []\n");
     ([(CONTENT_TYPE, "application/yaml")], text).into_response()
-}
-
-fn order(simulation: &Simulation, body: &[u8]) -> Response {
-    match serde_json::from_slice(body) {
-        Ok(Order::Fault(fault)) => simulation.faults.add(fault),
-        Ok(Order::Revoke(Revoke { revoke_all: true })) => simulation.grants.revoke_all(),
-        Ok(Order::Revoke(Revoke { revoke_all: false })) => {}
-        Ok(Order::SignIn(SignIn { account })) => simulation.grants.sign_in(&account),
-        Err(_) => {
-            let shapes = "send {\"answer\": …, \"grant_type\": …, \"carried_out\": …, \"times\": …}, where answer is one of \
-                \"hang\", \"break\", \"html\", \"huge\", \"garbage\", {\"late\": milliseconds}, {\"without\": [members]}, \
-                {\"status\": {\"status\": …, \"error\": …, \"retry_after\": …}}; or send {\"revoke_all\": true}, or {\"account\": \"2\"}\n";
-            return (StatusCode::BAD_REQUEST, shapes).into_response();
-        }
-    }
-    Json(json!({})).into_response()
 }
 
 fn convert(response: shared::http::Response) -> Response {

@@ -12,6 +12,8 @@ pub struct Settings {
     pub stack: String,
     /// Readable text in place of JSON: for a person at a terminal.
     pub log_is_text: bool,
+    /// Colours on that terminal: <https://no-color.org>.
+    pub is_coloured: bool,
     pub port: u16,
     /// Where tables, key and the simulated provider's state survive restarts.
     pub data_dir: Option<PathBuf>,
@@ -26,6 +28,8 @@ pub struct Settings {
 pub struct SimulationSettings {
     pub rotation: Rotation,
     pub expires_in: Duration,
+    /// Of another application with the same client id.
+    pub redirect_uri: Option<String>,
 }
 
 pub const SIMULATED_CLIENT_ID: &str = "local-client";
@@ -46,12 +50,14 @@ impl Settings {
                 }
             };
             let expires_in = env.seconds("SIMULATED_EXPIRES_IN", 7200);
+            let redirect_uri = env.optional("SIMULATED_REDIRECT_URI");
             let port = env.optional("PORT").unwrap_or_else(|| "8787".to_owned()).parse().unwrap_or_else(|_| {
                 env.problem("PORT", "must be a number from 0 to 65535");
                 0
             });
             // The functions read them again; here, so that every problem is reported at once.
             env.ways_back();
+            env.branding();
             env.consent_time();
             env.switch("INSTALL_LINK", true);
             if !is_simulated {
@@ -61,12 +67,13 @@ impl Settings {
             }
             Self {
                 log_is_text,
+                is_coloured: log_is_text && env.optional("NO_COLOR").is_none(),
                 stack: env.optional("STACK").unwrap_or_else(|| "local".to_owned()),
                 port,
                 data_dir: env.optional("DATA_DIR").map(PathBuf::from),
                 refresh_every: env.seconds("REFRESH_EVERY", 60),
                 public_origin: env.origin("PUBLIC_ORIGIN"),
-                simulation: is_simulated.then_some(SimulationSettings { rotation, expires_in }),
+                simulation: is_simulated.then_some(SimulationSettings { rotation, expires_in, redirect_uri }),
                 client_secret: if is_simulated {
                     SIMULATED_CLIENT_SECRET.to_owned()
                 } else {
@@ -85,6 +92,8 @@ impl Settings {
     ) -> impl Fn(&str) -> Option<String> {
         let stack = self.stack.clone();
         let refresh_every = self.refresh_every.as_secs().to_string();
+        // From the last page of a journey back to the console; a tunnel does not lead there.
+        let console = self.public_origin.is_none().then(|| format!("{origin}/"));
         let origin = self.public_origin.clone().unwrap_or(origin);
         move |name| {
             let simulated = |path: &str| simulated_origin.as_ref().map(|origin| format!("{origin}{path}"));
@@ -98,6 +107,7 @@ impl Settings {
                 "REFRESH_EVERY" => Some(refresh_every.clone()),
                 "PUBLIC_ORIGIN" => Some(origin.clone()),
                 "STACK" => Some(stack.clone()),
+                "APPLICATION_HOME" => user(name).filter(|text| !text.is_empty()).or_else(|| console.clone()),
                 "INSTALL_LINK" => user(name).filter(|text| !text.is_empty()).or(Some("on".to_owned())),
                 "WEBINARGEEK_CLIENT_ID" if simulated_origin.is_some() => Some(SIMULATED_CLIENT_ID.to_owned()),
                 "WEBINARGEEK_AUTHORIZE_URL" => simulated("/oauth/authorize").or_else(|| user(name)),

@@ -9,9 +9,12 @@ use shared::domain::digest;
 use shared::ports::{Clock, Entropy};
 use tokio::net::TcpListener;
 
+use crate::banner::Banner;
+use crate::console::{self, Console, Facts};
 use crate::data_dir::DataDir;
 use crate::deployment::Deployment;
 use crate::engines::Engines;
+use crate::log::{Listening, Log, Terminal};
 use crate::reach::Reach;
 use crate::server::{self, Server, SummaryLog};
 use crate::settings::{SIMULATED_CLIENT_ID, Settings};
@@ -77,13 +80,24 @@ pub async fn start(
             Some(format!("http://{}", webinargeek::serve(simulation.clone(), listener)?))
         }
     };
+    let facts = Facts {
+        redirect_uri: redirect_uri.clone(),
+        data_dir: settings.data_dir.as_ref().map(|path| path.display().to_string()),
+        simulated_origin: simulated_origin.clone(),
+        refresh_every: settings.refresh_every.as_secs(),
+    };
     let environment = settings.function_environment(lookup, here.clone(), simulated_origin);
+    let token_url = shared::config::Environment::read(&environment, |env| env.token_endpoint().url.to_string())
+        .map_err(|error| StartError(error.to_string()))?;
+    let console = Console::new(Arc::new(Log::new(clock.clone())), facts);
     let deployment = Deployment::new(&environment, clients, clock, entropy.clone())
         .map_err(|error| StartError(error.to_string()))?;
     let server = Server {
         deployment,
         origin: here,
+        token_url,
         simulation,
+        console,
         stream: Stream::new(engines, tables::CONNECTIONS),
         summary_log: if settings.log_is_text {
             SummaryLog::Text
@@ -118,7 +132,7 @@ fn simulation(
     Ok(Some(Arc::new(Simulation {
         client_id: SIMULATED_CLIENT_ID.to_owned(),
         client_secret: settings.client_secret.clone(),
-        redirect_uri: redirect_uri.to_owned(),
+        redirect_uris: std::iter::once(redirect_uri.to_owned()).chain(simulation.redirect_uri.clone()).collect(),
         grants: Grants::open(file, simulation.rotation, simulation.expires_in)?,
         faults: Faults::default(),
         clock: clock.clone(),
@@ -127,8 +141,32 @@ fn simulation(
 }
 
 impl Running {
+    /// The addresses, for a person at a terminal.
+    pub fn banner(&self) -> Banner<'_> {
+        let facts = &self.server.console.facts;
+        Banner {
+            origin: &self.server.origin,
+            redirect_uri: &self.redirect_uri,
+            data_dir: facts.data_dir.as_deref(),
+            simulated_origin: facts.simulated_origin.as_deref(),
+            tunnel: self.tunnel.as_ref().map(|tunnel| (tunnel.public_origin.as_str(), tunnel.leads_to.as_str())),
+        }
+    }
+
+    /// Keeps the log for the console; on a terminal it also prints it.
+    pub fn listening(&self, terminal: Option<Terminal>) -> Listening {
+        Listening { log: self.server.console.log.clone(), terminal }
+    }
+
     /// Serves, and refreshes on schedule, until the process ends.
     pub async fn serve(self) {
+        let server = self.server.clone();
+        tokio::spawn(async move {
+            loop {
+                console::look(&server).await;
+                server.deployment.clock.sleep(console::EVERY).await;
+            }
+        });
         let server = self.server.clone();
         tokio::spawn(async move {
             loop {

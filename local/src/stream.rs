@@ -18,15 +18,29 @@ impl Stream {
         Self { engines, table: table.to_owned() }
     }
 
+    pub(crate) fn engines(&self) -> &Engines {
+        &self.engines
+    }
+
     /// Every record that the stream still has, in Lambda's form, the earliest first.
     pub async fn records(&self) -> Result<Vec<Value>, StartError> {
+        self.records_after(None).await
+    }
+
+    /// The records that come after the one with this sequence number.
+    pub async fn records_after(&self, last: Option<&str>) -> Result<Vec<Value>, StartError> {
         let streams = self.call("ListStreams", json!({ "TableName": self.table })).await?;
         // Tables of an earlier version have none.
         let Some(stream) = streams["Streams"][0].get("StreamArn") else { return Ok(Vec::new()) };
         let described = self.call("DescribeStream", json!({ "StreamArn": stream })).await?;
         let mut records = Vec::new();
         for shard in described["StreamDescription"]["Shards"].as_array().into_iter().flatten() {
-            let from = json!({ "StreamArn": stream, "ShardId": shard["ShardId"], "ShardIteratorType": "TRIM_HORIZON" });
+            let mut from =
+                json!({ "StreamArn": stream, "ShardId": shard["ShardId"], "ShardIteratorType": "TRIM_HORIZON" });
+            if let Some(last) = last {
+                from["ShardIteratorType"] = "AFTER_SEQUENCE_NUMBER".into();
+                from["SequenceNumber"] = last.into();
+            }
             let mut iterator = self.call("GetShardIterator", from).await?["ShardIterator"].take();
             while !iterator.is_null() {
                 let mut page = self.call("GetRecords", json!({ "ShardIterator": iterator })).await?;

@@ -37,15 +37,15 @@ pub mod grants;
 mod pages;
 
 pub use faults::{Fault, Faults};
-pub use grants::{Grants, Rotation};
+pub use grants::{Behaviour, Grants, Rotation};
 
 type Parameters = BTreeMap<String, String>;
 
 pub struct Simulation {
     pub client_id: String,
     pub client_secret: String,
-    /// Registered with the client; compared exactly.
-    pub redirect_uri: String,
+    /// Registered with the client; each is compared exactly.
+    pub redirect_uris: Vec<String>,
     pub grants: Grants,
     pub faults: Faults,
     pub clock: Arc<dyn Clock>,
@@ -211,21 +211,26 @@ impl Simulation {
         digest::base64url(self.entropy.bytes::<32>())
     }
 
+    /// The refresh token of a customer who approves without a browser.
+    pub fn grant(&self) -> String {
+        let fresh = (self.random(), self.random());
+        self.grants.grant(&self.client_id, fresh, self.clock.now()).refresh_token
+    }
+
     fn check(&self, request: &Parameters) -> Result<Url, &'static str> {
         let is = |name: &str, expected: &str| request.get(name).is_some_and(|value| value == expected);
         if !is("client_id", &self.client_id) {
             return Err("The client is unknown.");
         }
-        if !is("redirect_uri", &self.redirect_uri) {
-            return Err("The redirect URI is not the one that is registered.");
-        }
+        let redirect_uri = self.redirect_uris.iter().find(|registered| is("redirect_uri", registered));
+        let redirect_uri = redirect_uri.ok_or("The redirect URI is not one that is registered.")?;
         if !is("response_type", "code") {
             return Err("The response type is not supported.");
         }
         if request.contains_key("code_challenge") && !is("code_challenge_method", "S256") {
             return Err("The code challenge method must be S256.");
         }
-        Url::parse(&self.redirect_uri).map_err(|_| "The redirect URI is not a URL.")
+        Url::parse(redirect_uri).map_err(|_| "The redirect URI is not a URL.")
     }
 
     fn token(&self, headers: &HeaderMap, request: &Parameters) -> Result<Response, OAuthError> {
@@ -269,7 +274,8 @@ impl Simulation {
                 (parameter("client_id"), parameter("client_secret"))
             }
         };
-        if id == self.client_id && secret == self.client_secret {
+        let expected = self.faults.rotated_secret().unwrap_or_else(|| self.client_secret.clone());
+        if id == self.client_id && secret == expected {
             return Ok(id);
         }
         // Doorkeeper says `invalid_grant` to a refresh without any credentials.

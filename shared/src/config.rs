@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use url::Url;
 
+use crate::domain::branding::{self, Accent, Branding, Colour, Logo};
 use crate::domain::return_to::{ReturnToOrigins, WaysBack, is_loopback};
 use crate::protocol::Deployment;
 
@@ -156,14 +157,7 @@ impl<'a> Environment<'a> {
 
     /// A scheme, a host and perhaps a port, and nothing after them.
     pub fn origin(&mut self, name: &str) -> Option<String> {
-        let text = self.optional(name)?;
-        match parse_origin(&text) {
-            Ok(origin) => Some(origin.ascii_serialization()),
-            Err(problem) => {
-                self.problem(name, problem);
-                None
-            }
-        }
+        self.parsed(name, |text| parse_origin(text).map(|origin| origin.ascii_serialization()))
     }
 
     pub fn return_to_origins(&mut self) -> ReturnToOrigins {
@@ -184,6 +178,29 @@ impl<'a> Environment<'a> {
     pub fn ways_back(&mut self) -> WaysBack {
         let home = self.optional("APPLICATION_HOME").map(|_| self.url("APPLICATION_HOME", ""));
         WaysBack { return_to_origins: self.return_to_origins(), application_home: home }
+    }
+
+    /// How the pages look, and whom they name.
+    pub fn branding(&mut self) -> Branding {
+        Branding {
+            application: self.optional("DISPLAY_NAME"),
+            logo: self.parsed("LOGO_URL", Logo::parse),
+            accent: self
+                .parsed("ACCENT_COLOR", |text| Colour::parse(text).ok_or("must be a colour of the form #rrggbb"))
+                .map_or_else(Accent::default, Accent),
+            support: self.parsed("SUPPORT_URL", branding::parse_support),
+            privacy: self.parsed("PRIVACY_URL", parse_url),
+        }
+    }
+
+    fn parsed<T>(&mut self, name: &str, parse: impl Fn(&str) -> Result<T, &'static str>) -> Option<T> {
+        match parse(&self.optional(name)?) {
+            Ok(value) => Some(value),
+            Err(problem) => {
+                self.problem(name, problem);
+                None
+            }
+        }
     }
 
     /// How long a customer may take at the provider's consent page.
@@ -312,6 +329,21 @@ mod tests {
         assert_eq!(token.url.as_str(), TOKEN_URL);
         assert_eq!(token.revoke_url.unwrap().as_str(), REVOKE_URL);
         assert!(authorization.pkce);
+    }
+
+    #[test]
+    fn a_wrong_logo_colour_or_link_is_a_problem_at_the_start() {
+        const WRONG: [(&str, &str); 4] = [
+            ("LOGO_URL", "http://cdn.example.com/logo.svg"),
+            ("ACCENT_COLOR", "blue"),
+            ("SUPPORT_URL", "help@example.com"),
+            ("PRIVACY_URL", "ftp://example.com/"),
+        ];
+        let lookup = |name: &str| WRONG.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
+        let problems = Environment::read(&lookup, Environment::branding).unwrap_err().0;
+        assert_eq!(problems.len(), WRONG.len(), "{problems:?}");
+        assert!(WRONG.iter().zip(&problems).all(|((name, _), problem)| problem.starts_with(name)), "{problems:?}");
+        assert!(Environment::read(&|_| None, Environment::branding).unwrap().application.is_none());
     }
 
     #[test]

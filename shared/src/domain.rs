@@ -3,6 +3,7 @@
 pub mod account;
 pub mod attempt;
 mod base64_bytes;
+pub mod branding;
 pub mod connection;
 pub mod connection_id;
 pub mod digest;
@@ -10,6 +11,7 @@ pub mod escrow;
 pub mod failure_class;
 pub mod fleet;
 pub mod item;
+pub mod language;
 pub mod order;
 pub mod pkce;
 pub mod return_to;

@@ -1,6 +1,7 @@
 //! HTTP as every handler sees it: `http::Request<Vec<u8>>` in, `http::Response<String>` out. API Gateway, the laptop's
 //! server and the tests run the same handlers.
 
+pub mod accept_language;
 pub mod api_gateway;
 pub mod body;
 pub mod cookie;
@@ -10,6 +11,7 @@ pub mod path;
 pub mod problem;
 pub mod query;
 pub mod reply;
+pub mod texts;
 
 use async_trait::async_trait;
 use http::Method;

@@ -4,10 +4,13 @@ use std::error::Error;
 use std::fmt;
 use std::io::Write;
 
+use json_subscriber::JsonLayer;
 use serde::Serialize;
 use serde_json::{Value, json};
+use tracing::Subscriber;
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::metrics;
@@ -16,7 +19,12 @@ use crate::system::SystemClock;
 
 /// Starts the log of a Lambda function. Without `EnvFilter`, which compiles regular expressions at every start.
 pub fn init(stack: &str) {
-    let mut layer = json_subscriber::JsonLayer::stdout();
+    tracing_subscriber::registry().with(LevelFilter::INFO).with(layer(stack)).init();
+}
+
+/// What writes the lines.
+pub fn layer<S: Subscriber + for<'a> LookupSpan<'a>>(stack: &str) -> JsonLayer<S> {
+    let mut layer = JsonLayer::stdout();
     layer.with_timer("timestamp", tracing_subscriber::fmt::time::SystemTime);
     layer.with_level("level");
     layer.with_target("target");
@@ -26,7 +34,7 @@ pub fn init(stack: &str) {
     layer.add_dynamic_field("_aws", |event, _| {
         metrics::directive(|name| event.metadata().fields().field(name).is_some(), SystemClock.now())
     });
-    tracing_subscriber::registry().with(LevelFilter::INFO).with(layer).init();
+    layer
 }
 
 /// An error with all its causes, each written once.

@@ -6,10 +6,16 @@ import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
 
 const BINARY = process.env.LAPTOP ?? fileURLToPath(new URL("../../target/debug/local", import.meta.url));
+const LATER = fileURLToPath(new URL("../../target/debug/laptop-later", import.meta.url));
 
 /** Starts the laptop with these variables, and waits until it says that it listens. */
-export async function startLaptop(variables = {}) {
-  const child = spawn(BINARY, { env: { PORT: "0", ...variables }, stdio: ["ignore", "pipe", "inherit"] });
+export const startLaptop = (variables = {}) => start(BINARY, variables);
+
+/** The same with a clock that is so many seconds ahead: what was begun before, in the same DATA_DIR, has expired. */
+export const startLaptopLater = (seconds, variables) => start(LATER, { LATER: String(seconds), ...variables });
+
+async function start(binary, variables) {
+  const child = spawn(binary, { env: { PORT: "0", ...variables }, stdio: ["ignore", "pipe", "inherit"] });
   const lines = [];
   const origin = await new Promise((resolve, reject) => {
     child.once("exit", () => reject(new Error(`the laptop has ended: ${lines.join("\n")}`)));
@@ -24,7 +30,13 @@ export async function startLaptop(variables = {}) {
     const answer = await fetch(origin + path, { method, headers, body: content && JSON.stringify(content) });
     return { status: answer.status, body: await answer.json().catch(() => null) };
   };
-  return { origin, lines, call, stop: () => child.kill("SIGKILL") };
+  return { origin, lines, call, stop: () => stop(child) };
+}
+
+/** As `kill -9`; it has let go of its folder then. */
+async function stop(child) {
+  const ended = new Promise((resolve) => child.once("exit", resolve));
+  if (child.kill("SIGKILL")) await ended;
 }
 
 /** A headless Chromium, without its requests to its maker. */

@@ -178,7 +178,7 @@ async fn simulated(rotation: Rotation) -> SocketAddr {
     let simulation = Simulation {
         client_id: "client-one".to_owned(),
         client_secret: SECRET.to_owned(),
-        redirect_uri: REDIRECT_URI.to_owned(),
+        redirect_uris: vec![REDIRECT_URI.to_owned()],
         grants: Grants::open(None, rotation, Duration::from_secs(7200)).unwrap(),
         faults: Faults::default(),
         clock: Arc::new(SystemClock),

@@ -21,6 +21,23 @@ async fn the_node_example_signs_waits_and_replaces_a_rejected_token() {
     calls_the_api(LAPTOP, "node", program("node".into(), "node/call-api.mjs")).await;
 }
 
+#[tokio::test]
+async fn an_example_says_in_one_sentence_what_is_missing() {
+    let confirm = program(part("PYTHON"), "python/confirm.py");
+    let mut python = program(part("PYTHON"), "python/call_api.py");
+    let mut node = program("node".into(), "node/call-api.mjs");
+    python.args(["acme", "https://app.webinargeek.com/"]);
+    node.args(["acme", "https://app.webinargeek.com/"]);
+    for example in [confirm, python, node] {
+        let mut example = configured(example, "");
+        let output = example.output().await.unwrap();
+        assert_eq!(output.status.code(), Some(1), "{example:?}");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(said.starts_with("API_ORIGIN is not set: "), "{said}");
+        assert_eq!(said.lines().count(), 1, "{said}");
+    }
+}
+
 fn program(interpreter: PathBuf, example: &str) -> Command {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let mut command = Command::new(interpreter);

@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `DYNAMODB_LOCAL` | the folder of DynamoDBLocal.jar |
 //! | `MOTO_SERVER` | the program `moto_server` |
-//! | `PYTHON` | a Python that has aws-sam-translator, boto3 and requests |
+//! | `PYTHON` | a Python that has aws-sam-translator and the client in clients/python |
 //! | `NODE_MODULES_PARENT` | the folder whose `node_modules` holds the simulator of IAM |
 //! | `SAM_BUILD` | the folder of the functions that `sam build` has made |
 
@@ -19,6 +19,7 @@ mod engines;
 mod examples;
 mod gateway;
 mod iam;
+mod migrating;
 mod moto;
 mod policies;
 mod process;

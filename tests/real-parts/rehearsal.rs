@@ -93,7 +93,7 @@ impl Rehearsal {
         let simulation = Arc::new(Simulation {
             client_id: "client-one".to_owned(),
             client_secret: SECRET.to_owned(),
-            redirect_uri: stack.output("RedirectUri").to_owned(),
+            redirect_uris: vec![stack.output("RedirectUri").to_owned()],
             grants: Grants::open(None, Rotation::Strict, Duration::from_secs(7200)).unwrap(),
             faults: Faults::default(),
             clock: Arc::new(SystemClock),

@@ -41,6 +41,11 @@ async fn a_wrong_parameter_is_refused_before_anything_is_created() {
         (&[("ReturnToOrigins", "*")], "ReturnToOrigins"),
         (&[("InstallLink", "true")], "InstallLink"),
         (&[("DisplayName", "Acme\nWebinars")], "DisplayName"),
+        (&[("LogoUrl", "http://cdn.example.com/logo.svg")], "LogoUrl"),
+        (&[("LogoUrl", "data:text/html,a")], "LogoUrl"),
+        (&[("AccentColor", "blue")], "AccentColor"),
+        (&[("SupportUrl", "help@example.com")], "SupportUrl"),
+        (&[("PrivacyUrl", "mailto:help@example.com")], "PrivacyUrl"),
         (&[("DeploymentName", "a b")], "DeploymentName"),
         (&[("ExistingConnectionsTable", "connections")], "TableWithItsKey"),
         (&[("ExistingSealingKeyArn", key)], "TableWithItsKey"),
@@ -80,6 +85,9 @@ async fn a_wrong_parameter_is_refused_before_anything_is_created() {
             ("DeploymentName", "first"),
         ],
         &[("EventBusName", "default")],
+        &[("LogoUrl", "https://cdn.example.com/logo.svg"), ("AccentColor", "#FFd000")],
+        &[("LogoUrl", "data:image/svg+xml;base64,PHN2Zy8+"), ("SupportUrl", "mailto:help@example.com")],
+        &[("SupportUrl", "https://example.com/help"), ("PrivacyUrl", "https://example.com/privacy")],
         &[("RefreshIntervalMinutes", "1"), ("Architecture", "x86_64"), ("AlarmEmail", "ops@example.com")],
     ] {
         Stack::with(accepted).await;

@@ -14,6 +14,8 @@ use shared::http::{Request, Response};
 /// The name of the document among schemas.
 const URI: &str = "urn:openapi";
 
+const PROBLEM: &str = "application/problem+json";
+
 pub static DESCRIPTION: LazyLock<Description> = LazyLock::new(Description::read);
 
 pub struct Description {
@@ -87,7 +89,7 @@ impl Description {
         }
         if is_v1 && !response.status().is_success() {
             // Described beside AWS's own, which no function of ours gives.
-            assert_eq!(media_type(headers), "application/problem+json", "{}", context());
+            assert_eq!(media_type(headers), PROBLEM, "{}", context());
             let is_unavailable = response.status() == StatusCode::SERVICE_UNAVAILABLE;
             assert_eq!(headers.contains_key(RETRY_AFTER), is_unavailable, "Retry-After: {}", context());
         }
@@ -128,6 +130,10 @@ impl Description {
             let body = serde_json::from_str(response.body()).unwrap_or_else(|_| panic!("no JSON: {}", context()));
             self.validate(&format!("{at}/content/{}/schema", escaped(&media_type)), &body)
                 .unwrap_or_else(|error| panic!("{error}: {}", context()));
+            // RFC 9457 section 3.1.2. One type of problem may come with one status only, which no schema has to repeat.
+            if media_type == PROBLEM {
+                assert_eq!(body["status"], response.status().as_u16(), "{}", context());
+            }
         }
     }
 

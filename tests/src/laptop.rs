@@ -33,7 +33,7 @@ struct Process {
 }
 
 /// The system's time and some more: the clock of a later restart.
-struct LaterClock(Duration);
+pub struct LaterClock(pub Duration);
 
 #[async_trait]
 impl Clock for LaterClock {

@@ -185,7 +185,7 @@ impl World {
         let simulation = Arc::new(Simulation {
             client_id: "client-one".to_owned(),
             client_secret: CLIENT_SECRET.to_owned(),
-            redirect_uri: format!("{ORIGIN}/callback"),
+            redirect_uris: vec![format!("{ORIGIN}/callback")],
             grants: Grants::open(None, setup.rotation, Duration::from_secs(setup.expires_in)).unwrap(),
             faults: Faults::default(),
             clock: clock.clone(),

@@ -115,13 +115,13 @@ async fn an_exit_code_tells_what_to_do() {
         (&["show", "a/b"], 2, ""),
         (&["list", "--status", "happy"], 2, "invalid_request"),
         (&["logs"], 2, ""),
-        (&["import", "acme"], 2, ""),
+        (&["import", "--connection", "acme"], 2, ""),
     ];
     for (arguments, expected, name) in codes {
         let (code, error) = fails(at(&laptop.origin, arguments)).await;
         assert_eq!((code, error["code"].as_str().unwrap_or_default()), (expected, name), "{arguments:?}: {error}");
     }
-    let exists = given(at(&laptop.origin, &["import", "acme"]), "a-refresh-token").await;
+    let exists = given(at(&laptop.origin, &["import", "--connection", "acme"]), "a-refresh-token").await;
     assert_eq!(exists.status.code(), Some(8), "{exists:?}");
     assert!(!String::from_utf8_lossy(&exists.stderr).contains("a-refresh-token"), "{exists:?}");
 

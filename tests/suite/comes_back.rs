@@ -291,7 +291,7 @@ async fn a_journey_that_began_before_does_not_bring_it_back_and_its_code_is_not_
     let callback = browser.to_callback(session.text("url")).await;
     delete(&world, "t").await;
     let page = browser.get(&callback).await;
-    assert!(page.body().contains("taken away in the meantime"), "{}", page.body());
+    assert!(page.body().contains("ended in the meantime"), "{}", page.body());
     assert!(world.stored("t").await.is_none());
     assert_eq!(world.simulation.faults.requested("authorization_code"), 1, "the first journey's");
     let shown = world.get(&format!("/v1/connect-sessions/{}", session.text("session_id"))).await;
@@ -309,7 +309,7 @@ async fn a_grant_whose_connection_was_taken_away_while_it_was_fetched_is_revoked
     let session = world.session(json!({ "connection_id": "t" })).await;
     let slow = slow(&world, Meanwhile::Deleted);
     let page = slow.browser().journey(session.text("url"), "approve").await;
-    assert!(page.body().contains("taken away in the meantime"), "{}", page.body());
+    assert!(page.body().contains("ended in the meantime"), "{}", page.body());
     assert!(world.stored("t").await.is_none());
     let left = tokens::to_revoke(&world, "t").await;
     assert_eq!((left.len(), revocations(&world)), (1, 1));

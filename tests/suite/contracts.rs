@@ -68,7 +68,7 @@ async fn the_simulated_provider_holds_the_providers_contract_in_every_class() {
         let simulation = Arc::new(Simulation {
             client_id: "client-one".to_owned(),
             client_secret: "s3cret".to_owned(),
-            redirect_uri: redirect_uri.clone(),
+            redirect_uris: vec![redirect_uri.clone()],
             grants: Grants::open(None, rotation, Duration::from_secs(7200)).unwrap(),
             faults: Faults::default(),
             clock: Arc::new(SystemClock),

@@ -124,7 +124,7 @@ async fn a_journey_whose_process_stood_still_before_its_first_write_does_not_bri
     slow.deployment = Arc::new(Deployment { authorize, ..deployment });
     let browser = slow.browser();
     let page = browser.journey(&link, "approve").await;
-    assert!(page.body().contains("taken away in the meantime"), "{}", page.body());
+    assert!(page.body().contains("ended in the meantime"), "{}", page.body());
     assert!(world.stored("t").await.is_none());
 }
 

@@ -23,8 +23,9 @@ async fn an_install_link_mints_an_id_and_ends_on_our_own_page() {
     let world = World::new().await;
     let ended = world.browser().journey("/authorize", "approve").await;
     assert_eq!(ended.status(), StatusCode::OK);
-    let id = ended.body().split("Reference: ").nth(1).and_then(|rest| rest.split('<').next()).unwrap();
-    assert!(id.starts_with("c_"), "{id}");
+    let listed = world.get("/v1/connections").await;
+    let id = listed.body["connections"][0]["id"].as_str().unwrap();
+    assert!(id.starts_with("c_") && !ended.body().contains(id), "the id is the integrator's: {id}");
     assert!(world.is_live(world.token(id).await.text("access_token")));
 }
 

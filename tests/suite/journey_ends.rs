@@ -143,7 +143,7 @@ async fn an_error_without_a_state_is_named_counted_and_shown_and_none_of_its_wor
         let log = captured();
         assert_eq!(page.status(), StatusCode::BAD_REQUEST, "{sent}");
         assert!(page.body().contains("WebinarGeek reported an error"), "{sent}: {}", page.body());
-        assert!(page.body().contains("Reference: request-"), "{sent}: {}", page.body());
+        assert!(page.body().contains("<code>request-"), "{sent}: {}", page.body());
         assert!(!page.body().contains("canary"), "{sent}: {}", page.body());
         let line = log.lines().find(|line| line.contains("authorization_errors=1")).unwrap_or_else(|| panic!("{log}"));
         assert!(line.contains("WARN") && line.contains(&format!("reported=\"{name}\"")), "{line}");
@@ -373,6 +373,8 @@ async fn who_can_write_the_table_cannot_send_a_grant_or_its_browser_elsewhere() 
         ("session_order", Some("9999999999999")),
         ("order", Some("9999999999999")),
         ("redirect_uri", Some("https://evil.example/callback")),
+        ("throw_away", Some("1")),
+        ("same_account", Some("1")),
     ] {
         let world = World::new().await;
         let body = json!({ "connection_id": "t", "return_to": RETURN_TO, "confirm": true });

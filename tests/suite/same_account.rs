@@ -10,7 +10,8 @@ use local::deployment::Deployment;
 use serde_json::{Value, json};
 use shared::domain::connection::Row;
 use shared::domain::connection_id::ConnectionId;
-use shared::ports::{ReadConnections, StoreError};
+use shared::domain::write::{Write, Written};
+use shared::ports::{ReadConnections, StoreError, WriteConnections};
 use shared::protocol::composition::Grants;
 use shared::protocol::same_account::SameAccount;
 use tests::tokens;
@@ -26,6 +27,17 @@ struct Down;
 impl ReadConnections for Down {
     async fn row(&self, _: &ConnectionId) -> Result<Option<Row>, StoreError> {
         Err(StoreError::Unavailable("it is down".to_owned()))
+    }
+}
+
+/// A write takes effect, and its answer is lost; the SDK repeats it.
+struct Repeats(Arc<dyn WriteConnections>);
+
+#[async_trait]
+impl WriteConnections for Repeats {
+    async fn write(&self, write: &Write) -> Result<Written<Row>, StoreError> {
+        self.0.write(write).await?;
+        self.0.write(write).await
     }
 }
 
@@ -80,6 +92,20 @@ async fn another_account_is_refused_with_its_own_page_and_its_grant_is_revoked()
     assert_eq!(session_status(&world, &session).await, says("failed", json!("other_account")));
     let told = world.stream.events("tests").await.unwrap();
     assert_eq!(told.len(), 1, "{told:?}");
+}
+
+#[tokio::test]
+async fn a_link_that_brought_another_account_is_used_and_its_session_keeps_saying_why() {
+    let world = world().await;
+    world.connect("t").await;
+    let session = link(&world).await;
+    for (who, said) in [("2", "another WebinarGeek account"), ("1", "This link has been used")] {
+        world.simulation.grants.sign_in(who);
+        let page = world.browser().journey(session.text("url"), "approve").await;
+        assert!(page.body().contains(said), "{}", page.body());
+        assert_eq!(session_status(&world, &session).await, says("failed", json!("other_account")));
+        assert_eq!(world.token("t").await.body["version"], 1);
+    }
 }
 
 #[tokio::test]
@@ -163,23 +189,34 @@ async fn nor_does_a_session_with_a_confirmation_whose_reload_had_said_connected_
     dies_before_the_account_is_known(body).await;
 }
 
+/// Another process of the deployment, whose callback finds the account with these reads and writes.
+fn with(world: &World, changed: impl FnOnce(SameAccount) -> SameAccount) -> World {
+    let Ok(deployment) = Arc::try_unwrap(world.another().deployment) else { panic!("the deployment is shared") };
+    let Ok(same_account) = Arc::try_unwrap(deployment.callback.grants.same_account) else { panic!("it is shared") };
+    let grants = Grants { same_account: Arc::new(changed(same_account)), ..deployment.callback.grants };
+    let callback = Callback { grants, ..deployment.callback };
+    let mut another = world.another();
+    another.deployment = Arc::new(Deployment { callback, ..deployment });
+    another
+}
+
+#[tokio::test]
+async fn another_account_is_told_as_such_although_the_write_that_ended_its_wait_was_repeated() {
+    let world = world().await;
+    world.connect("t").await;
+    world.simulation.grants.sign_in("2");
+    let session = link(&world).await;
+    let repeats = with(&world, |it| SameAccount { writes: Arc::new(Repeats(it.writes.clone())), ..it });
+    let page = repeats.browser().journey(session.text("url"), "approve").await;
+    assert_eq!(page.status(), StatusCode::BAD_REQUEST, "{}", page.body());
+    assert_eq!(session_status(&world, &session).await, says("failed", json!("other_account")));
+}
+
 async fn dies_before_the_account_is_known(session: Value) {
     let world = world().await;
     world.connect("t").await;
     let session = world.session(session).await;
-    let Ok(deployment) = Arc::try_unwrap(world.another().deployment) else { panic!("nobody else has it") };
-    let SameAccount { refresh_every, writes, accounts, clock, .. } = &*deployment.callback.grants.same_account;
-    let same_account = SameAccount {
-        refresh_every: *refresh_every,
-        connections: Arc::new(Down),
-        writes: writes.clone(),
-        accounts: accounts.clone(),
-        clock: clock.clone(),
-    };
-    let grants = Grants { same_account: Arc::new(same_account), ..deployment.callback.grants };
-    let mut dies = world.another();
-    let callback = Callback { grants, ..deployment.callback };
-    dies.deployment = Arc::new(Deployment { callback, ..deployment });
+    let dies = with(&world, |it| SameAccount { connections: Arc::new(Down), ..it });
     let browser = dies.browser();
     let callback = browser.to_callback(session.text("url")).await;
     for _ in 0..2 {

@@ -58,9 +58,7 @@ impl Importer<'_> {
 
     async fn once(&self, line: &Line, refresh_token: &Secret) -> Result<Tried, Failure> {
         // By this run, or by one that was killed.
-        let sent_before =
-            self.report.of(&line.id).filter(|record| record.outcome != Outcome::Failed).map(|record| record.at);
-        let sent_at = match sent_before {
+        let sent_at = match self.report.sent_at(&line.id) {
             Some(at) => match self.look(&line.id, at - SKEW).await {
                 Ok(Seen::Imported(connection)) => return self.imported(line, &connection).map(Tried::Ended),
                 Ok(Seen::Unclear) => return self.unclear(line).map(Tried::Ended),
@@ -161,6 +159,6 @@ impl Importer<'_> {
 
     /// The next run looks for what has happened since then.
     fn sent_at(&self, line: &Line) -> OffsetDateTime {
-        self.report.of(&line.id).map_or_else(now, |record| record.at)
+        self.report.sent_at(&line.id).unwrap_or_else(now)
     }
 }

@@ -21,7 +21,8 @@ pub(super) enum Outcome {
     Imported,
     /// Stored, and not refreshed yet; the schedule goes on trying.
     Stored,
-    /// Stored, and WebinarGeek refuses its refresh token: the customer must connect again.
+    /// Stored, and WebinarGeek refuses its refresh token: the customer must connect again, or another refresh token is
+    /// imported with --replace.
     Refused,
     /// The detail says why; the next run tries again.
     Failed,
@@ -35,6 +36,7 @@ pub(super) enum Outcome {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(super) struct Record {
     pub line: u64,
+    #[serde(rename = "connection_id")]
     pub id: String,
     #[serde(with = "time::serde::rfc3339")]
     pub at: OffsetDateTime,
@@ -101,14 +103,21 @@ impl Report {
         Ok(record)
     }
 
+    /// Since when a line may have been sent without a known result.
+    pub(super) fn sent_at(&self, id: &str) -> Option<OffsetDateTime> {
+        let record = self.of(id)?;
+        [Outcome::Sent, Outcome::NoAnswer].contains(&record.outcome).then_some(record.at)
+    }
+
     pub(super) fn of(&self, id: &str) -> Option<Record> {
         self.records().get(id).cloned()
     }
 
     /// Whether nothing is left to do for a line.
-    pub(super) fn is_done(&self, id: &str) -> bool {
+    pub(super) fn is_done(&self, id: &str, replace: bool) -> bool {
         self.of(id).is_some_and(|record| match record.outcome {
-            Outcome::Imported | Outcome::Stored | Outcome::Refused | Outcome::Unknown => true,
+            Outcome::Imported | Outcome::Stored | Outcome::Unknown => true,
+            Outcome::Refused => !replace,
             Outcome::Sent | Outcome::Failed | Outcome::NoAnswer => false,
         })
     }

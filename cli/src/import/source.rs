@@ -41,26 +41,44 @@ fn csv_lines(text: &str) -> Result<Vec<Line>, Failure> {
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text.as_bytes());
     let header = reader.headers().map_err(|_| no_header())?.clone();
     let column = |name: &str| header.iter().position(|column| column == name).ok_or_else(no_header);
-    let (id, refresh_token) = (column("id")?, column("refresh_token")?);
-    let mut lines = Vec::new();
+    let (id, refresh_token) = (column("connection_id")?, column("refresh_token")?);
+    let (mut lines, mut numbers) = (Vec::new(), LineNumbers { text, byte: 0, number: 1 });
     for record in reader.records() {
-        let line = match record {
-            Ok(record) => {
-                let number = record.position().map_or(0, csv::Position::line);
-                Line::of(number, record.get(id), record.get(refresh_token))
-            }
-            Err(error) => {
-                let number = error.position().map_or(0, csv::Position::line);
-                Line::invalid(number, "it has another number of columns than the header")
-            }
-        };
-        lines.push(line);
+        let position = record.as_ref().map_or_else(csv::Error::position, csv::StringRecord::position);
+        let number = numbers.of(position.map_or(0, csv::Position::byte));
+        lines.push(match record {
+            Ok(record) => Line::of(number, record.get(id), record.get(refresh_token)),
+            Err(_) => Line::invalid(number, "it has another number of columns than the header"),
+        });
     }
     Ok(lines)
 }
 
+/// As an editor numbers them. The reader does not count the second half of a CRLF before a record.
+struct LineNumbers<'a> {
+    text: &'a str,
+    byte: usize,
+    number: u64,
+}
+
+impl LineNumbers<'_> {
+    /// Of the record that begins here. Records come in their order.
+    fn of(&mut self, byte: u64) -> u64 {
+        let from = usize::try_from(byte).unwrap_or(usize::MAX);
+        let line_ends = |c: &u8| *c == b'\r' || *c == b'\n';
+        let blank = self.text.as_bytes().iter().skip(from).take_while(|c| line_ends(c)).count();
+        let begins = from.saturating_add(blank).min(self.text.len());
+        let passed = &self.text.as_bytes()[self.byte.min(begins)..begins];
+        self.number += passed.iter().filter(|c| **c == b'\n').count() as u64;
+        self.byte = begins;
+        self.number
+    }
+}
+
 fn no_header() -> Failure {
-    Failure::Usage("the first line of a CSV file names its columns, `id` and `refresh_token` among them".to_owned())
+    Failure::Usage(
+        "the first line of a CSV file names its columns, `connection_id` and `refresh_token` among them".to_owned(),
+    )
 }
 
 fn json_lines(text: &str) -> Vec<Line> {
@@ -69,7 +87,7 @@ fn json_lines(text: &str) -> Vec<Line> {
         .map(|(number, line)| match serde_json::from_str::<Value>(line) {
             Ok(Value::Object(members)) => {
                 let text = |name: &str| members.get(name).and_then(Value::as_str);
-                Line::of(number, text("id"), text("refresh_token"))
+                Line::of(number, text("connection_id"), text("refresh_token"))
             }
             _ => Line::invalid(number, "it is no JSON object"),
         })
@@ -82,7 +100,7 @@ impl Line {
         match (given(id), given(refresh_token)) {
             (Some(id), Some(refresh_token)) => Self { number, id, refresh_token: Ok(Secret::new(refresh_token)) },
             (Some(id), None) => Self { number, id, refresh_token: Err("it has no refresh_token".to_owned()) },
-            (None, _) => Self::invalid(number, "it has no id"),
+            (None, _) => Self::invalid(number, "it has no connection_id"),
         }
     }
 
@@ -96,7 +114,7 @@ fn without_repetitions(mut lines: Vec<Line>) -> Vec<Line> {
     let mut first: HashMap<String, u64> = HashMap::new();
     for line in &mut lines {
         if let Some(number) = first.get(&line.id) {
-            *line = Line::invalid(line.number, &format!("line {number} has the same id"));
+            *line = Line::invalid(line.number, &format!("line {number} has the same connection_id"));
         } else {
             first.insert(line.id.clone(), line.number);
         }
@@ -118,13 +136,14 @@ mod tests {
 
     #[test]
     fn a_csv_file_names_its_columns_and_a_line_that_is_not_valid_fails_alone() {
-        let text = "name,id,refresh_token\r\nAcme,acme,r1\n\"B, Inc\",b , r2 \nx,y\nEmpty,c,\nNone,,r3\n";
+        let text =
+            "name,connection_id,refresh_token\r\nAcme,acme,r1\r\n\"B,\nInc\",b , r2 \nx,y\n\nEmpty,c,\nNone,,r3\n";
         let expected = [
             "2 acme r1",
             "3 b r2",
-            "4 #4: it has another number of columns than the header",
-            "5 c: it has no refresh_token",
-            "6 #6: it has no id",
+            "5 #5: it has another number of columns than the header",
+            "7 c: it has no refresh_token",
+            "8 #8: it has no connection_id",
         ];
         assert_eq!(shown(csv_lines(text).unwrap()), expected);
         assert!(csv_lines("acme,r1\n").is_err());
@@ -132,7 +151,7 @@ mod tests {
 
     #[test]
     fn json_lines_are_read_one_by_one() {
-        let text = "{\"id\":\"acme\",\"refresh_token\":\"r1\"}\n\n{\"id\":\"b\",\"refresh_token\":2}\nr3\n[]\n";
+        let text = "{\"connection_id\":\"acme\",\"refresh_token\":\"r1\"}\n\n{\"connection_id\":\"b\",\"refresh_token\":2}\nr3\n[]\n";
         let expected =
             ["1 acme r1", "3 b: it has no refresh_token", "4 #4: it is no JSON object", "5 #5: it is no JSON object"];
         assert_eq!(shown(json_lines(text)), expected);
@@ -140,7 +159,7 @@ mod tests {
 
     #[test]
     fn the_second_line_of_a_connection_is_not_imported() {
-        let lines = csv_lines("id,refresh_token\na,r1\nb,r2\na,r3\n").unwrap();
-        assert_eq!(shown(without_repetitions(lines)), ["2 a r1", "3 b r2", "4 #4: line 2 has the same id"]);
+        let lines = csv_lines("connection_id,refresh_token\na,r1\nb,r2\na,r3\n").unwrap();
+        assert_eq!(shown(without_repetitions(lines)), ["2 a r1", "3 b r2", "4 #4: line 2 has the same connection_id"]);
     }
 }

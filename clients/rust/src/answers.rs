@@ -94,6 +94,9 @@ pub struct NewSession {
     /// Whether only the account is welcome that the connection is for already; false by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub same_account: Option<bool>,
+    /// The language of its pages: `en`, `nl` or `de`; by default the one that the browser asks for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ui_locale: Option<String>,
     /// Whether the connection may be lost, for the doctor's try of the rotation; false by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub throw_away: Option<bool>,

@@ -23,11 +23,14 @@ use shared::domain::session::{Session, SessionId, SessionStatus};
 use shared::domain::write::Written;
 use shared::domain::{digest, pkce};
 use shared::http::fetch_metadata::{is_by_no_person, is_from_own_page};
+use shared::http::page::Layout;
 use shared::http::query::{Query, Repeated};
 use shared::http::{Endpoint, Invocation, Request, Response, cookie, reply};
 use shared::ports::{Clock, Entropy, ReadAttempts, StoreError, WriteAttempts};
 
 mod pages;
+
+use pages::Shown;
 
 pub struct Settings {
     /// The name of the deployment in its log and metrics.
@@ -36,8 +39,8 @@ pub struct Settings {
     pub authorization_endpoint: AuthorizationEndpoint,
     /// The custom domain, if there is one: browsers that come to another host are redirected to it.
     pub public_origin: Option<String>,
-    /// The integrator's name on the page.
-    pub display_name: Option<String>,
+    /// How the pages look.
+    pub layout: Arc<Layout>,
     /// Whether a customer may start without a session.
     pub install_link: bool,
     /// How long a customer may take at the provider's consent page.
@@ -52,7 +55,7 @@ impl Settings {
             attempts_table: env.required("ATTEMPTS_TABLE"),
             authorization_endpoint: env.authorization_endpoint(),
             public_origin: env.origin("PUBLIC_ORIGIN"),
-            display_name: env.optional("DISPLAY_NAME"),
+            layout: Arc::new(Layout::new(env.branding())),
             install_link: env.switch("INSTALL_LINK", false),
             consent_time: env.consent_time(),
             ways_back: env.ways_back(),
@@ -80,9 +83,9 @@ pub enum AuthorizeError {
     #[error("there is no such session")]
     UnknownSession,
     #[error("the session's link has expired")]
-    SessionExpired(Box<Session>),
+    SessionExpired,
     #[error("the session has already made a connection")]
-    SessionUsed(Box<Session>),
+    SessionUsed,
     #[error("there is no session, and the install link is off")]
     InstallLinkOff,
     #[error("the form was sent from another site")]
@@ -94,13 +97,24 @@ pub enum AuthorizeError {
 #[async_trait]
 impl Endpoint for Authorize {
     async fn handle(&self, request: Request, invocation: &Invocation) -> Response {
-        let answered = self.journey(&request, invocation).await;
-        answered.unwrap_or_else(|error| pages::failed(&error, &self.settings.ways_back, &invocation.request_id))
+        let mut session = None;
+        let answered = self.journey(&request, invocation, &mut session).await;
+        answered.unwrap_or_else(|error| {
+            let shown = Shown::to(&request, session.as_ref(), &self.settings);
+            pages::failed(&error, &shown, &invocation.request_id)
+        })
     }
 }
 
 impl Authorize {
-    async fn journey(&self, request: &Request, invocation: &Invocation) -> Result<Response, AuthorizeError> {
+    /// `found` becomes the session of the link as soon as it has been read: pages that tell why it leads no further
+    /// have its language, and lead back to its `return_to`.
+    async fn journey(
+        &self,
+        request: &Request,
+        invocation: &Invocation,
+        found: &mut Option<Session>,
+    ) -> Result<Response, AuthorizeError> {
         // 1. Before any write.
         if !matches!(*request.method(), Method::GET | Method::HEAD | Method::POST) {
             return Err(AuthorizeError::MethodNotAllowed);
@@ -121,7 +135,7 @@ impl Authorize {
         let began_at = self.clock.now();
         let query = Query::parse(request.uri().query());
         let session = match query.once("session")? {
-            Some(token) => Some(self.session(&SessionToken::new(token)).await?),
+            Some(token) => Some(self.session(&SessionToken::new(token), found).await?),
             None if self.settings.install_link => None,
             None => return Err(AuthorizeError::InstallLinkOff),
         };
@@ -132,13 +146,14 @@ impl Authorize {
             if !is_from_own_page(request.headers(), origin) {
                 return Err(AuthorizeError::ForeignForm);
             }
-        } else if *request.method() == Method::HEAD || session.as_ref().is_none_or(|session| session.confirm_page) {
+        } else if *request.method() == Method::HEAD || session.is_none_or(|session| session.confirm_page) {
             // HEAD is safe (RFC 9110 section 9.2.1): what checks a link starts no journey.
-            return Ok(pages::confirmation(self.settings.display_name.as_deref(), query.once("session")?));
+            let shown = Shown::to(request, session, &self.settings);
+            return Ok(pages::confirmation(&shown, query.once("session")?, &self.settings));
         }
 
         // 4.
-        let order = match &session {
+        let order = match session {
             // A session has its place already; if the counter has expired since, no event came after it.
             Some(session) => self
                 .sessions
@@ -148,7 +163,7 @@ impl Authorize {
             // A new id, without any event.
             None => Order::at(began_at),
         };
-        let connection_id = match &session {
+        let connection_id = match session {
             Some(session) => session.connection_id.clone(),
             None => ConnectionId::minted(self.entropy.bytes()),
         };
@@ -165,15 +180,16 @@ impl Authorize {
             connection_id,
             order,
             redirect_uri: format!("{origin}/callback"),
-            session: session.as_ref().map(Session::mark),
-            throw_away: session.as_ref().is_some_and(|session| session.throw_away),
-            confirmation: (session.as_ref().filter(|session| session.confirm))
+            session: session.map(Session::mark),
+            throw_away: session.is_some_and(|session| session.throw_away),
+            confirmation: (session.filter(|session| session.confirm))
                 .map(|_| Confirmation::new(digest::base64url(self.entropy.bytes::<32>()))),
-            same_account: session.as_ref().is_some_and(|session| session.same_account),
-            return_to: session.and_then(|session| session.return_to),
+            same_account: session.is_some_and(|session| session.same_account),
+            return_to: session.and_then(|session| session.return_to.clone()),
         };
+        let ui_locale = session.and_then(|session| session.ui_locale);
         let times = [began_at, began_at + self.settings.consent_time];
-        let attempt = Attempt::new(state_hash, &bound, destination, code_verifier, times);
+        let attempt = Attempt::new(state_hash, &bound, destination, code_verifier, ui_locale, times);
         self.store(&attempt).await?;
 
         // 5.
@@ -187,14 +203,18 @@ impl Authorize {
         Ok(response)
     }
 
-    async fn session(&self, token: &SessionToken) -> Result<Session, AuthorizeError> {
+    async fn session<'a>(
+        &self,
+        token: &SessionToken,
+        found: &'a mut Option<Session>,
+    ) -> Result<&'a Session, AuthorizeError> {
         let id = SessionId::of(token).ok_or(AuthorizeError::UnknownSession)?;
-        let session = self.sessions.session(&id).await?.ok_or(AuthorizeError::UnknownSession)?;
+        let session = &*found.insert(self.sessions.session(&id).await?.ok_or(AuthorizeError::UnknownSession)?);
         if session.status == SessionStatus::Completed {
-            return Err(AuthorizeError::SessionUsed(Box::new(session)));
+            return Err(AuthorizeError::SessionUsed);
         }
         if session.expires_at <= self.clock.now() {
-            return Err(AuthorizeError::SessionExpired(Box::new(session)));
+            return Err(AuthorizeError::SessionExpired);
         }
         Ok(session)
     }

@@ -2,79 +2,119 @@
 
 use http::StatusCode;
 use http::header::ALLOW;
-use shared::domain::return_to::WaysBack;
+use shared::domain::return_to::ReturnTo;
+use shared::domain::session::Session;
 use shared::failure::FailureClass;
-use shared::http::page::{Action, Page};
-use shared::http::{Response, reply};
+use shared::http::page::{Kind, Layout, Next, Page};
+use shared::http::texts::Texts;
+use shared::http::{Request, Response, accept_language, reply};
 
-use crate::AuthorizeError;
+use crate::{AuthorizeError, Settings};
 
-/// Other parameters of the link are not repeated.
-pub(crate) fn confirmation(display_name: Option<&str>, session: Option<&str>) -> Response {
-    let target = session.map_or("/authorize".to_owned(), |token| format!("/authorize?session={token}"));
-    let name = display_name.unwrap_or("The application that sent you here");
-    let page = Page {
-        title: "Connect your WebinarGeek account",
-        paragraphs: vec![
-            format!("{name} asks for access to your WebinarGeek account."),
-            "WebinarGeek will ask you to approve. Continue only if you have just asked for this yourself.".to_owned(),
-        ],
-        action: Some(Action::Post { to: target, label: "Continue" }),
-        reference: None,
-    };
-    page.reply(StatusCode::OK)
+/// What a page depends on besides its subject: the customer's language, whose pages they are, and the way back.
+pub(crate) struct Shown<'a> {
+    session: Option<&'a Session>,
+    texts: &'static Texts,
+    layout: &'a Layout,
+    /// Without a result: the link may have been passed on.
+    back: Option<String>,
+    /// Where the customer comes from.
+    return_to: Option<&'a ReturnTo>,
 }
 
-/// Why the browser is not redirected to WebinarGeek. A page about a session leads back to its `return_to`, without a
-/// result: the link may have been passed on.
-pub(crate) fn failed(error: &AuthorizeError, ways_back: &WaysBack, request_id: &str) -> Response {
-    let ask_again = "Go back to the application that sent you here, and start again there.".to_owned();
-    let (status, title, words) = match error {
-        AuthorizeError::MethodNotAllowed => {
-            (StatusCode::METHOD_NOT_ALLOWED, "This address is opened in a browser", ask_again)
+impl<'a> Shown<'a> {
+    pub(crate) fn to(request: &Request, session: Option<&'a Session>, settings: &'a Settings) -> Self {
+        let asked_for = session.and_then(|session| session.ui_locale);
+        let return_to = settings.ways_back.return_to(session.and_then(|session| session.return_to.as_ref()));
+        Self {
+            session,
+            texts: Texts::of(asked_for.unwrap_or_else(|| accept_language::read(request.headers()))),
+            layout: &settings.layout,
+            back: settings.ways_back.plain(return_to),
+            return_to,
         }
-        AuthorizeError::ByNoPerson => (
-            StatusCode::SERVICE_UNAVAILABLE,
-            "Open this page yourself",
-            "Your browser asked for it without you.".to_owned(),
-        ),
-        AuthorizeError::Repeated(_) => (StatusCode::BAD_REQUEST, "This link is damaged", ask_again),
-        AuthorizeError::UnknownSession | AuthorizeError::SessionExpired(_) => {
-            (StatusCode::BAD_REQUEST, "This link has expired", ask_again)
-        }
-        AuthorizeError::SessionUsed(_) => (
-            StatusCode::BAD_REQUEST,
-            "This link has been used",
-            "An account was connected with it, or with a later one. To connect again, ask for a new link.".to_owned(),
-        ),
-        AuthorizeError::InstallLinkOff => (StatusCode::BAD_REQUEST, "This link is incomplete", ask_again),
-        AuthorizeError::ForeignForm => (StatusCode::BAD_REQUEST, "This did not come from our own page", ask_again),
-        AuthorizeError::Store(_) => (
-            StatusCode::SERVICE_UNAVAILABLE,
-            "Something went wrong on our side",
-            "Nothing has happened to your account. Please try again in a minute.".to_owned(),
-        ),
+    }
+}
+
+/// Other parameters of the link are not repeated.
+pub(crate) fn confirmation(shown: &Shown<'_>, session: Option<&str>, settings: &Settings) -> Response {
+    let texts = &shown.texts.confirmation;
+    let application = shown.layout.application();
+    let page = Page {
+        texts: shown.texts,
+        kind: Kind::Question,
+        title: (texts.title)(application),
+        paragraphs: vec![
+            (texts.asks)(application, shown.return_to.and_then(ReturnTo::host)),
+            (texts.then)(application),
+            texts.only_if.to_owned(),
+        ],
+        scope: settings.authorization_endpoint.scope.iter().flat_map(|scope| scope.split_whitespace()).collect(),
+        next: Next::Ask {
+            to: session.map_or("/authorize".to_owned(), |token| format!("/authorize?session={token}")),
+            cancel: shown.back.clone(),
+        },
+        reference: None,
     };
+    page.reply(StatusCode::OK, shown.layout)
+}
+
+/// Why the browser is not redirected to WebinarGeek.
+pub(crate) fn failed(error: &AuthorizeError, shown: &Shown<'_>, request_id: &str) -> Response {
+    log(error);
+    let texts = shown.texts;
+    let (status, kind, message) = match error {
+        AuthorizeError::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, Kind::Notice, &texts.other_method),
+        AuthorizeError::ByNoPerson => (StatusCode::SERVICE_UNAVAILABLE, Kind::Notice, &texts.by_no_person),
+        AuthorizeError::Repeated(_) => (StatusCode::BAD_REQUEST, Kind::Failure, &texts.damaged),
+        AuthorizeError::UnknownSession | AuthorizeError::SessionExpired => {
+            (StatusCode::BAD_REQUEST, Kind::Notice, &texts.expired)
+        }
+        AuthorizeError::SessionUsed => (StatusCode::BAD_REQUEST, Kind::Notice, &texts.used),
+        AuthorizeError::InstallLinkOff => (StatusCode::BAD_REQUEST, Kind::Failure, &texts.incomplete),
+        AuthorizeError::ForeignForm => (StatusCode::BAD_REQUEST, Kind::Notice, &texts.other_page),
+        AuthorizeError::Store(_) => (StatusCode::SERVICE_UNAVAILABLE, Kind::Failure, &texts.out_of_order),
+    };
+    let text = match (error, shown.session) {
+        (AuthorizeError::SessionExpired, Some(session)) => (texts.expired_at)(session.expires_at),
+        _ => message.text.to_owned(),
+    };
+    let next = match error {
+        AuthorizeError::ByNoPerson | AuthorizeError::ForeignForm => Next::Open,
+        AuthorizeError::Store(_) => Next::TryAgain,
+        AuthorizeError::MethodNotAllowed
+        | AuthorizeError::Repeated(_)
+        | AuthorizeError::UnknownSession
+        | AuthorizeError::SessionExpired
+        | AuthorizeError::SessionUsed
+        | AuthorizeError::InstallLinkOff => Next::StartAgainThere(shown.back.clone()),
+    };
+    let page = Page {
+        texts,
+        kind,
+        title: message.title.to_owned(),
+        paragraphs: vec![text],
+        scope: Vec::new(),
+        next,
+        reference: status.is_server_error().then_some(request_id),
+    };
+    let mut response = page.reply(status, shown.layout);
+    if status == StatusCode::METHOD_NOT_ALLOWED {
+        reply::set(&mut response, ALLOW, "GET, HEAD, POST");
+    }
+    response
+}
+
+fn log(error: &AuthorizeError) {
     match error {
         AuthorizeError::Store(error) => FailureClass::from(error).log(error),
         AuthorizeError::MethodNotAllowed
         | AuthorizeError::ByNoPerson
         | AuthorizeError::Repeated(_)
         | AuthorizeError::UnknownSession
-        | AuthorizeError::SessionExpired(_)
-        | AuthorizeError::SessionUsed(_)
+        | AuthorizeError::SessionExpired
+        | AuthorizeError::SessionUsed
         | AuthorizeError::InstallLinkOff
         | AuthorizeError::ForeignForm => tracing::info!(reason = %error, "not sent to WebinarGeek"),
     }
-    let return_to = match error {
-        AuthorizeError::SessionExpired(session) | AuthorizeError::SessionUsed(session) => session.return_to.as_ref(),
-        _ => None,
-    };
-    let action = ways_back.plain(return_to).map(|to| Action::Link { to, label: "Back to the application" });
-    let reference = status.is_server_error().then_some(request_id);
-    let mut response = Page { title, paragraphs: vec![words], action, reference }.reply(status);
-    if status == StatusCode::METHOD_NOT_ALLOWED {
-        reply::set(&mut response, ALLOW, "GET, HEAD, POST");
-    }
-    response
 }

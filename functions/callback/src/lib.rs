@@ -34,8 +34,10 @@ use shared::domain::token_pair::{PairId, TokenResponse};
 use shared::domain::write::Written;
 use shared::failure::FailureClass;
 use shared::http::fetch_metadata::is_by_no_person;
+use shared::http::page::Layout;
 use shared::http::query::Query;
-use shared::http::{Endpoint, Invocation, Request, Response, cookie};
+use shared::http::texts::Texts;
+use shared::http::{Endpoint, Invocation, Request, Response, accept_language, cookie};
 use shared::ports::{
     Clock, Entropy, ExchangeCode, MakeDataKeys, REQUEST_BUDGET, ReadAttempts, ReadConnections, StoreError,
     WrappedDataKey, WriteAttempts,
@@ -57,6 +59,7 @@ mod settings;
 use answer::Answer;
 pub use error::CallbackError;
 use error::not_granted;
+use pages::Shown;
 pub use settings::Settings;
 
 /// Time that an invocation must have left to send a code: the request, sealing, and a slow write.
@@ -65,6 +68,7 @@ const EXCHANGE_BUDGET: Duration = Duration::from_secs(REQUEST_BUDGET.as_secs() +
 pub struct Callback {
     pub deployment: Deployment,
     pub ways_back: WaysBack,
+    pub layout: Arc<Layout>,
     pub attempt_reads: Arc<dyn ReadAttempts>,
     pub attempts: Arc<dyn WriteAttempts>,
     pub connections: Arc<dyn ReadConnections>,
@@ -103,7 +107,14 @@ impl Endpoint for Callback {
             (own, ended) = (Some(other), Ok(JourneyOutcome::Connected));
         }
         let is_final = pages::is_final(&ended);
-        let mut response = pages::reply(ended, own.as_ref(), &self.ways_back, &invocation.request_id);
+        let language = own.as_ref().and_then(|own| own.ui_locale);
+        let shown = Shown {
+            own: own.as_ref(),
+            texts: Texts::of(language.unwrap_or_else(|| accept_language::read(request.headers()))),
+            layout: &self.layout,
+            ways_back: &self.ways_back,
+        };
+        let mut response = pages::reply(ended, &shown, &invocation.request_id);
         if is_final && let Some(own) = &own {
             cookie::end(&mut response, request.headers(), &own.state_hash);
         }
@@ -140,10 +151,14 @@ impl Callback {
             None => take(&state_hash, &cookie.binding(), now, &taker),
             Some(failed) => note(&state_hash, &cookie.binding(), failed, now),
         };
-        let (attempt, is_applied) = match self.attempts.attempt(&write).await? {
-            Written::Applied(attempt) => (attempt, true),
-            Written::ConditionFailed(Some(attempt)) => (attempt, false),
-            Written::ConditionFailed(None) => return Err(CallbackError::UnknownState),
+        let (attempt, is_applied) = match self.attempts.attempt(&write).await {
+            Ok(Written::Applied(attempt)) => (attempt, true),
+            Ok(Written::ConditionFailed(Some(attempt))) => (attempt, false),
+            Ok(Written::ConditionFailed(None)) => return Err(CallbackError::UnknownState),
+            Err(error) => {
+                self.give_back_unsent(&state_hash, &taker, &invocation.request_id).await;
+                return Err(error.into());
+            }
         };
         attempt.is_proven_by(&cookie)?;
         let attempt = own.insert(attempt);

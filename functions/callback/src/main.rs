@@ -33,6 +33,7 @@ async fn main() -> Result<(), lambda_http::Error> {
         entropy,
         deployment,
         ways_back: settings.ways_back,
+        layout: settings.layout,
     };
     shared::lambda::serve_http("callback", endpoint).await
 }

@@ -1,7 +1,7 @@
 //! How a journey ended, stored with its attempt and its session. If it cannot be stored, no connection is lost.
 
 use shared::domain::attempt::writes::{End, end, give_back};
-use shared::domain::attempt::{Attempt, FailedJourney, JourneyFailure};
+use shared::domain::attempt::{Attempt, FailedJourney, JourneyFailure, StateHash};
 use shared::domain::session::{SessionStatus, end_session};
 use shared::domain::write::{Write, Written};
 use shared::ports::StoreError;
@@ -20,6 +20,14 @@ impl Callback {
             end(&attempt.state_hash, &End::Failed(failed.clone()))
         };
         self.remember(attempt, &write, &SessionStatus::Failed(failed)).await;
+    }
+
+    /// It is not known whether the attempt was taken. No code was sent, so a reload may still send it.
+    pub(crate) async fn give_back_unsent(&self, state_hash: &StateHash, taker: &str, request_id: &str) {
+        let failed = FailedJourney::new(JourneyFailure::NotStored, request_id);
+        if let Err(error) = self.attempts.attempt(&give_back(state_hash, taker, &failed)).await {
+            tracing::warn!(%error, "an attempt that may have been taken could not be given back");
+        }
     }
 
     /// With the attempt and its session, both or neither.

@@ -1,35 +1,37 @@
 //! What the browser sees at the end of a journey, and what is logged.
 
-use std::borrow::Cow;
-
 use http::StatusCode;
 use http::header::ALLOW;
 use shared::domain::attempt::{Attempt, JourneyFailure, Unproven};
 use shared::domain::connection::grant::Refusal;
 use shared::domain::return_to::{JourneyResult, WaysBack};
 use shared::failure::FailureClass;
-use shared::http::page::{Action, Page};
+use shared::http::page::{Kind, Layout, Next, Page};
+use shared::http::texts::{Reported, Texts, Words};
 use shared::http::{Response, reply};
 
 use crate::{CallbackError, JourneyOutcome};
 
+/// What a page depends on besides its subject.
+pub(crate) struct Shown<'a> {
+    /// This browser's own attempt. Only then does an address carry a result.
+    pub(crate) own: Option<&'a Attempt>,
+    pub(crate) texts: &'static Texts,
+    pub(crate) layout: &'a Layout,
+    pub(crate) ways_back: &'a WaysBack,
+}
+
 /// A journey with a `return_to` ends there. All others end on a page of our own. So does an attempt that has expired,
-/// with a button: an old address in a history or a log must not redirect. `own` is this browser's own attempt, and only
-/// then does an address carry a result.
-pub(crate) fn reply(
-    ended: Result<JourneyOutcome, CallbackError>,
-    own: Option<&Attempt>,
-    ways_back: &WaysBack,
-    request_id: &str,
-) -> Response {
+/// with a button: an old address in a history or a log must not redirect.
+pub(crate) fn reply(ended: Result<JourneyOutcome, CallbackError>, shown: &Shown<'_>, request_id: &str) -> Response {
     log(&ended);
     let reference = match &ended {
         Ok(_) => None,
         Err(CallbackError::FailedBefore(failed)) => failed.reference.as_deref(),
         Err(_) => Some(request_id),
     };
-    let return_to = own.and_then(|own| {
-        let return_to = ways_back.return_to(own.destination.return_to.as_ref())?;
+    let return_to = shown.own.and_then(|own| {
+        let return_to = shown.ways_back.return_to(own.destination.return_to.as_ref())?;
         Some(return_to.with_result(&result(&ended, own, reference)))
     });
     let has_expired = matches!(&ended, Err(error) if error.why() == Some(JourneyFailure::Expired));
@@ -38,26 +40,34 @@ pub(crate) fn reply(
     {
         return reply::see_other(return_to);
     }
-    let has_connected = matches!(ended, Ok(JourneyOutcome::Connected));
-    let action = return_to
-        .map(|to| Action::Link { to, label: "Back to the application" })
-        .or_else(|| own.filter(|_| !has_connected).and_then(start_again))
-        .or_else(|| ways_back.plain(None).map(|to| Action::Link { to, label: "Back to the application" }));
-    match &ended {
+    let back = return_to.or_else(|| shown.ways_back.plain(None));
+    let texts = shown.texts;
+    let page = match &ended {
         Ok(JourneyOutcome::Connected) => {
-            let id = own.map(|own| own.destination.connection_id.as_str());
-            page("Your WebinarGeek account is connected", &["You can close this window."], action, id)
+            let text = (texts.connected.text)(shown.layout.application());
+            shown.page(Kind::Success, (texts.connected.title, text.into()), Next::Done(back))
         }
         Ok(JourneyOutcome::Denied) => {
-            let words = [
-                "Your WebinarGeek account is not connected, and nothing has changed.",
-                "If that was a mistake, you can go back and approve, or start again.",
-            ];
-            page("You declined", &words, action, None)
+            let next = shown.start_again_here().unwrap_or(Next::Done(back));
+            shown.page(Kind::Notice, texts.declined.words(), next)
         }
         // Its body does not leave.
-        Ok(JourneyOutcome::OnlyLookedAt) => Page::default().reply(StatusCode::OK),
-        Err(error) => failed(error, own, action, reference),
+        Ok(JourneyOutcome::OnlyLookedAt) => shown.page(Kind::Notice, texts.by_no_person.words(), Next::Open),
+        Err(error) => return failed(error, shown, back, reference),
+    };
+    page.reply(StatusCode::OK, shown.layout)
+}
+
+impl Shown<'_> {
+    fn page(&self, kind: Kind, (title, text): Words, next: Next) -> Page<'static> {
+        let paragraphs = vec![text.into_owned()];
+        Page { texts: self.texts, kind, title: title.to_owned(), paragraphs, scope: Vec::new(), next, reference: None }
+    }
+
+    /// An attempt without a session began at the install link. Only its owner has the link of a session.
+    fn start_again_here(&self) -> Option<Next> {
+        let is_of_the_install_link = self.own.is_some_and(|own| own.destination.session.is_none());
+        is_of_the_install_link.then(|| Next::StartAgainHere { to: "/authorize".to_owned() })
     }
 }
 
@@ -85,131 +95,86 @@ fn result<'a>(
     JourneyResult { connection_id: own.destination.connection_id.as_str(), status, confirmation, reference }
 }
 
-/// An attempt without a session began at the install link. Only its owner has the link of a session.
-fn start_again(own: &Attempt) -> Option<Action> {
-    let is_of_the_install_link = own.destination.session.is_none();
-    is_of_the_install_link.then(|| Action::Link { to: "/authorize".to_owned(), label: "Start again" })
-}
-
-fn page(title: &str, words: &[&str], action: Option<Action>, reference: Option<&str>) -> Response {
-    let paragraphs = words.iter().map(|words| (*words).to_owned()).collect();
-    Page { title, paragraphs, action, reference }.reply(StatusCode::OK)
-}
-
-const ASK_AGAIN: &str = "Go back to the application that sent you here, and start again there.";
-const RELOAD: &str = "Nothing has been used up: reload this page in a minute to try again.";
-const OURS: &str = "Something went wrong on our side";
-const THEIRS: &str = "WebinarGeek did not answer as expected";
-
-type Words = (StatusCode, &'static str, Cow<'static, str>);
-
-fn failed(error: &CallbackError, own: Option<&Attempt>, action: Option<Action>, reference: Option<&str>) -> Response {
-    let (status, title, words) = words(error, own);
+fn failed(error: &CallbackError, shown: &Shown<'_>, back: Option<String>, reference: Option<&str>) -> Response {
+    let (status, kind, words) = words(error, shown);
+    let next = match error {
+        CallbackError::ByNoPerson => Next::Open,
+        error if error.may_be_repeated() => Next::TryAgain,
+        _ => shown.start_again_here().unwrap_or(Next::StartAgainThere(back)),
+    };
     let is_about_a_request = error.why().is_none() && !status.is_server_error();
     let is_reported = matches!(error, CallbackError::ErrorWithoutState(_));
     let reference = reference.filter(|_| is_reported || !is_about_a_request);
-    let mut response = Page { title, paragraphs: vec![words.into_owned()], action, reference }.reply(status);
+    let mut response = Page { reference, ..shown.page(kind, words, next) }.reply(status, shown.layout);
     if status == StatusCode::METHOD_NOT_ALLOWED {
         reply::set(&mut response, ALLOW, "GET, HEAD");
     }
     response
 }
 
-fn words(error: &CallbackError, own: Option<&Attempt>) -> Words {
-    let (status, title, words) = match error {
-        CallbackError::MethodNotAllowed => {
-            (StatusCode::METHOD_NOT_ALLOWED, "This address is opened in a browser", ASK_AGAIN)
-        }
-        CallbackError::ByNoPerson => (
-            StatusCode::SERVICE_UNAVAILABLE,
-            "Open this page yourself",
-            "Your browser asked for it without you. Reload it.",
-        ),
+fn words(error: &CallbackError, shown: &Shown<'_>) -> (StatusCode, Kind, Words) {
+    let texts = shown.texts;
+    let (status, kind, message) = match error {
+        CallbackError::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, Kind::Notice, &texts.other_method),
+        CallbackError::ByNoPerson => (StatusCode::SERVICE_UNAVAILABLE, Kind::Notice, &texts.by_no_person),
         CallbackError::Repeated(_) | CallbackError::NotAnAuthorizationResponse => {
-            (StatusCode::BAD_REQUEST, "This link is damaged", ASK_AGAIN)
+            (StatusCode::BAD_REQUEST, Kind::Failure, &texts.damaged)
         }
-        CallbackError::ErrorWithoutState(code) => return reported(code),
-        CallbackError::UnknownState => (StatusCode::BAD_REQUEST, "This link is not known, or no longer", ASK_AGAIN),
-        CallbackError::Unproven(Unproven::ForeignBrowser) => (
-            StatusCode::BAD_REQUEST,
-            "This link is too old, or belongs to another browser",
-            "Start again, and stay in one browser, with cookies allowed.",
-        ),
-        CallbackError::Unproven(Unproven::Changed) => (StatusCode::BAD_REQUEST, "This link was changed", ASK_AGAIN),
-        CallbackError::OutcomeUnknown => (
-            StatusCode::SERVICE_UNAVAILABLE,
-            OURS,
-            "We cannot tell whether your account was connected. Please start again: that does no harm.",
-        ),
-        CallbackError::NotExchanged(_) => (StatusCode::BAD_GATEWAY, THEIRS, RELOAD),
+        CallbackError::ErrorWithoutState(code) => {
+            return (StatusCode::BAD_REQUEST, Kind::Failure, reported(code, texts));
+        }
+        CallbackError::UnknownState => (StatusCode::BAD_REQUEST, Kind::Notice, &texts.unknown),
+        CallbackError::Unproven(Unproven::ForeignBrowser) => {
+            (StatusCode::BAD_REQUEST, Kind::Notice, &texts.other_browser)
+        }
+        CallbackError::Unproven(Unproven::Changed) => (StatusCode::BAD_REQUEST, Kind::Failure, &texts.changed),
+        CallbackError::OutcomeUnknown => (StatusCode::SERVICE_UNAVAILABLE, Kind::Failure, &texts.not_known),
+        CallbackError::NotExchanged(_) => (StatusCode::BAD_GATEWAY, Kind::Failure, &texts.provider_not_reached),
         CallbackError::NoTime | CallbackError::Store(_) | CallbackError::Key(_) | CallbackError::Secret(_) => {
-            (StatusCode::SERVICE_UNAVAILABLE, OURS, RELOAD)
+            (StatusCode::SERVICE_UNAVAILABLE, Kind::Failure, &texts.out_of_order)
         }
         CallbackError::ErrorResponse(_) | CallbackError::Exchange(_) | CallbackError::AccountUnknown => {
-            return about(JourneyFailure::Provider, own);
+            return about(JourneyFailure::Provider, shown);
         }
-        CallbackError::OtherAccount => return about(JourneyFailure::OtherAccount, own),
+        CallbackError::OtherAccount => return about(JourneyFailure::OtherAccount, shown),
         CallbackError::RefusedBeforeExchange(_)
         | CallbackError::RefusedAfterExchange(_)
         | CallbackError::NotStored(_)
         | CallbackError::Expired
-        | CallbackError::FailedBefore(_) => return about(error.why().unwrap_or(JourneyFailure::NotStored), own),
+        | CallbackError::FailedBefore(_) => return about(error.why().unwrap_or(JourneyFailure::NotStored), shown),
     };
-    (status, title, words.into())
+    (status, kind, message.words())
 }
 
 /// A journey that has failed for this reason, now or before.
-fn about(why: JourneyFailure, own: Option<&Attempt>) -> Words {
-    let (status, title, words) = match why {
-        JourneyFailure::OtherAccount => (
-            StatusCode::BAD_REQUEST,
-            "This is another WebinarGeek account",
-            "Another account is connected here, and only that one can be connected again. This approval has not been \
-             used. Sign in at WebinarGeek with the account that is connected, and ask for a new link.",
-        ),
-        JourneyFailure::Provider => (
-            StatusCode::BAD_GATEWAY,
-            THEIRS,
-            "Your account is not connected. Please start again; if it goes on, tell us the reference number.",
-        ),
-        JourneyFailure::Denied => (StatusCode::OK, "You declined", ASK_AGAIN),
+fn about(why: JourneyFailure, shown: &Shown<'_>) -> (StatusCode, Kind, Words) {
+    let texts = shown.texts;
+    let (status, kind, message) = match why {
+        JourneyFailure::OtherAccount => (StatusCode::BAD_REQUEST, Kind::Notice, &texts.other_account),
+        JourneyFailure::Provider => (StatusCode::BAD_GATEWAY, Kind::Failure, &texts.provider_failed),
+        JourneyFailure::Denied => (StatusCode::OK, Kind::Notice, &texts.declined),
         JourneyFailure::Expired => {
-            let minutes = own.map_or(0, |own| own.created_at.seconds_until(own.expires_at) / 60);
-            let words = format!("There are {minutes} minutes to approve at WebinarGeek. {ASK_AGAIN}");
-            return (StatusCode::BAD_REQUEST, "This took too long", words.into());
+            let minutes = shown.own.map_or(0, |own| own.created_at.seconds_until(own.expires_at) / 60);
+            let words = (texts.too_long.title, (texts.too_long.text)(minutes).into());
+            return (StatusCode::BAD_REQUEST, Kind::Notice, words);
         }
-        JourneyFailure::SessionUsed => (
-            StatusCode::BAD_REQUEST,
-            "This link has been used",
-            "It, or a later one, was followed to its end before. To connect again, ask for a new link.",
-        ),
-        JourneyFailure::Exists => (
-            StatusCode::BAD_REQUEST,
-            "An account was connected in the meantime",
-            "It stays connected, and this approval has not been used. To connect another one, ask for a new link.",
-        ),
-        JourneyFailure::Disconnected => {
-            (StatusCode::SERVICE_UNAVAILABLE, "The connection was taken away in the meantime", ASK_AGAIN)
-        }
-        JourneyFailure::NotStored => {
-            (StatusCode::SERVICE_UNAVAILABLE, OURS, "Your account may not be connected. Please start again.")
-        }
+        JourneyFailure::SessionUsed => (StatusCode::BAD_REQUEST, Kind::Notice, &texts.used),
+        JourneyFailure::Exists => (StatusCode::BAD_REQUEST, Kind::Notice, &texts.connected_meanwhile),
+        JourneyFailure::Disconnected => (StatusCode::SERVICE_UNAVAILABLE, Kind::Notice, &texts.disconnected_meanwhile),
+        JourneyFailure::NotStored => (StatusCode::SERVICE_UNAVAILABLE, Kind::Failure, &texts.not_stored),
     };
-    (status, title, words.into())
+    (status, kind, message.words())
 }
 
 /// The name is one of the RFC's, or our own word for any other; the provider's description is not shown.
-fn reported(code: &str) -> Words {
-    let words = match code {
-        "access_denied" => "It says that access was declined. Your account is not connected.".to_owned(),
-        "server_error" | "temporarily_unavailable" => {
-            "It could not answer at this moment. Your account is not connected; please start again later.".to_owned()
-        }
-        code => format!(
-            "Your account is not connected. The engineer who runs this should know: the error is {code}. {ASK_AGAIN}"
-        ),
+fn reported(code: &str, texts: &Texts) -> Words {
+    let Reported { title, declined, later, other } = &texts.reported;
+    let text = match code {
+        "access_denied" => (*declined).into(),
+        "server_error" | "temporarily_unavailable" => (*later).into(),
+        code => other(code).into(),
     };
-    (StatusCode::BAD_REQUEST, "WebinarGeek reported an error", words.into())
+    (title, text)
 }
 
 fn log(ended: &Result<JourneyOutcome, CallbackError>) {

@@ -1,7 +1,10 @@
 //! What the callback reads from its environment.
 
+use std::sync::Arc;
+
 use shared::config::{Environment, RefreshSettings};
 use shared::domain::return_to::WaysBack;
+use shared::http::page::Layout;
 use url::Url;
 
 pub struct Settings {
@@ -10,6 +13,8 @@ pub struct Settings {
     pub kms_key_id: String,
     pub account_url: Option<Url>,
     pub ways_back: WaysBack,
+    /// How the pages look.
+    pub layout: Arc<Layout>,
 }
 
 impl Settings {
@@ -20,6 +25,7 @@ impl Settings {
             kms_key_id: env.required("KMS_KEY_ID"),
             account_url: env.account_url(),
             ways_back: env.ways_back(),
+            layout: Arc::new(Layout::new(env.branding())),
         }
     }
 }

@@ -9,6 +9,7 @@ use shared::domain::attempt::JourneyFailure;
 use shared::domain::connection::Row;
 use shared::domain::connection_id::ConnectionId;
 use shared::domain::digest;
+use shared::domain::language::Language;
 use shared::domain::return_to::ReturnTo;
 use shared::domain::secret::SessionToken;
 use shared::domain::session::{Session, SessionId, SessionStatus};
@@ -32,7 +33,16 @@ impl Connections {
     ) -> Result<Response, ConnectionsError> {
         let members = Members::parse(
             request,
-            &["connection_id", "return_to", "expires_in", "confirm_page", "confirm", "same_account", "throw_away"],
+            &[
+                "connection_id",
+                "return_to",
+                "expires_in",
+                "confirm_page",
+                "confirm",
+                "same_account",
+                "throw_away",
+                "ui_locale",
+            ],
         )?;
         let connection_id = match members.text("connection_id")? {
             Some(text) => {
@@ -60,6 +70,10 @@ impl Connections {
             let detail = "needs AccountUrl, the parameter that says where WebinarGeek tells whose account it is";
             return Err(Problem::field("same_account", detail).into());
         }
+        let ui_locale = members.text("ui_locale")?.map(|text| {
+            Language::parse(text).ok_or_else(|| Problem::field("ui_locale", "must be one of en, nl and de"))
+        });
+        let ui_locale = ui_locale.transpose()?;
 
         // Its place in the order of the id's events: a link that was made later may be used after this one.
         let order = self.orders.take(&connection_id).await?;
@@ -73,6 +87,7 @@ impl Connections {
             confirm,
             same_account,
             throw_away,
+            ui_locale,
             status: SessionStatus::Pending,
             is_confirmed: false,
             order,

@@ -33,6 +33,13 @@ pub struct Read {
 #[error("the record of the stream has no readable `{0}`")]
 pub struct NoRecord(&'static str);
 
+/// The row before and after the write of a record; `None` where the record is of no connection.
+pub fn images(record: &Json) -> Option<[Option<Row>; 2]> {
+    let change = &record["dynamodb"];
+    let key = change["Keys"]["id"]["S"].as_str().filter(|key| !key.starts_with('#'))?;
+    Some(["OldImage", "NewImage"].map(|image| change.get(image).map(|image| row(key, image))))
+}
+
 impl Read {
     pub fn of(record: &Json) -> Result<Self, NoRecord> {
         let change = &record["dynamodb"];
@@ -42,7 +49,7 @@ impl Read {
             return Ok(Self { occurred: None, unreadable: None });
         }
         let id = ConnectionId::parse(key).map_err(|_| NoRecord("id"))?;
-        let [old, new] = ["OldImage", "NewImage"].map(|image| change.get(image).map(|image| row(key, image)));
+        let [old, new] = images(record).ok_or(NoRecord("id"))?;
         let event = Event::between(id, &Seen::of(old.as_ref()), &Seen::of(new.as_ref()));
         let occurred = match event {
             None => None,

@@ -225,7 +225,8 @@ impl Refresh {
 
     async fn refresh(&self, key: &str, is_live: bool, deadline: Timestamp) -> Outcome {
         let Ok(id) = ConnectionId::parse(key) else {
-            let unreadable = Unreadable { key: key.to_owned(), attribute: "id", found: Some(key.into()) };
+            let found = vec![("id", Some(key.into()))];
+            let unreadable = Unreadable { key: key.to_owned(), attribute: "id", found };
             return self.refreshing.unreadable(unreadable, PutOffBy::Schedule).await.logged();
         };
         if is_live {

@@ -9,11 +9,11 @@ use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 use http::header::{CONTENT_TYPE, DATE, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use shared::ports::Clock;
 
 /// How a request to the token endpoint is answered in place of the right answer.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fault {
     pub answer: Answer,
@@ -32,7 +32,7 @@ fn once() -> u32 {
     1
 }
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Answer {
     /// No answer, for half a minute.
@@ -63,6 +63,10 @@ pub const REVOKE: &str = "revoke";
 pub struct Faults {
     waiting: Mutex<VecDeque<Fault>>,
     requests: Mutex<BTreeMap<String, usize>>,
+    /// Requests that were not answered as they should have been.
+    faulty: Mutex<usize>,
+    /// In place of the client secret that the simulation began with.
+    rotated_secret: Mutex<Option<String>>,
 }
 
 impl Faults {
@@ -73,6 +77,25 @@ impl Faults {
     /// From now on every answer is right.
     pub fn clear(&self) {
         locked(&self.waiting).clear();
+    }
+
+    /// The faults that still wait for requests.
+    pub fn waiting(&self) -> Vec<Fault> {
+        locked(&self.waiting).iter().cloned().collect()
+    }
+
+    /// From now on the client must send another secret.
+    pub fn rotate_secret(&self, secret: String) {
+        *locked(&self.rotated_secret) = Some(secret);
+    }
+
+    pub fn rotated_secret(&self) -> Option<String> {
+        locked(&self.rotated_secret).clone()
+    }
+
+    /// The number of requests so far that met a fault.
+    pub fn faulty(&self) -> usize {
+        *locked(&self.faulty)
     }
 
     pub fn count(&self, request: &str) {
@@ -96,6 +119,7 @@ impl Faults {
         };
         let index = waiting.iter().position(fits)?;
         let fault = waiting.get_mut(index)?;
+        *locked(&self.faulty) += 1;
         fault.times = fault.times.saturating_sub(1);
         if fault.times == 0 { waiting.remove(index) } else { Some(fault.clone()) }
     }

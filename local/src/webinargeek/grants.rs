@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, params};
+use serde::{Deserialize, Serialize};
 use shared::domain::digest;
 use shared::domain::time::Timestamp;
 
@@ -12,7 +13,8 @@ use super::{CODE_LIFETIME, Parameters};
 use crate::StartError;
 
 /// What a refresh does to the old pair.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Rotation {
     /// It ends when the new access token is first used: Doorkeeper with the column `previous_refresh_token`.
     Grace,
@@ -26,8 +28,15 @@ pub enum Rotation {
 
 pub struct Grants {
     database: Mutex<Connection>,
-    rotation: Rotation,
-    expires_in: Duration,
+    behaviour: Mutex<Behaviour>,
+}
+
+/// How tokens are issued from now on. It can be changed while the simulation runs.
+#[derive(Clone, Copy)]
+pub struct Behaviour {
+    pub rotation: Rotation,
+    /// The lifetime of an access token.
+    pub expires_in: Duration,
 }
 
 pub struct Pair {
@@ -63,7 +72,15 @@ impl Grants {
             None => Connection::open_in_memory().map_err(failed)?,
         };
         database.execute_batch(SCHEMA).map_err(failed)?;
-        Ok(Self { database: Mutex::new(database), rotation, expires_in })
+        Ok(Self { database: Mutex::new(database), behaviour: Mutex::new(Behaviour { rotation, expires_in }) })
+    }
+
+    pub fn behaviour(&self) -> Behaviour {
+        *self.behaviour.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    pub fn behave(&self, behaviour: Behaviour) {
+        *self.behaviour.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = behaviour;
     }
 
     pub fn issue_code(&self, code: &str, request: &Parameters, now: Timestamp) {
@@ -137,13 +154,14 @@ impl Grants {
     ) -> Option<Pair> {
         let sql = "SELECT scope FROM tokens WHERE refresh = ?1 AND client_id = ?2 AND revoked = 0";
         let scope: Option<String> = self.row(sql, params![refresh_token, client_id], |row| row.get(0));
-        if scope.is_none() && self.rotation == Rotation::ReuseDetection {
+        let Behaviour { rotation, expires_in } = self.behaviour();
+        if scope.is_none() && rotation == Rotation::ReuseDetection {
             self.revoke_successors(refresh_token);
         }
         let scope = scope?;
         let owner = self.owner(refresh_token);
         let previous = Some(refresh_token);
-        match self.rotation {
+        match rotation {
             Rotation::Strict | Rotation::ReuseDetection => {
                 // Of two requests at once, one is first.
                 let revoked = self.execute(
@@ -155,13 +173,19 @@ impl Grants {
             Rotation::Grace => Some(self.issue(fresh, previous, client_id, scope, (&owner, now))),
             Rotation::Never => {
                 let (access_token, _) = fresh;
-                let sql = "UPDATE tokens SET access = ?1, created_at = ?2 WHERE refresh = ?3";
-                self.execute(sql, params![access_token, now.unix(), refresh_token]);
+                let sql = "UPDATE tokens SET access = ?1, created_at = ?2, expires_in = ?3 WHERE refresh = ?4";
+                let lifetime = expires_in.as_secs() as i64;
+                self.execute(sql, params![access_token, now.unix(), lifetime, refresh_token]);
                 self.own(&access_token, &owner);
-                let (refresh_token, expires_in) = (refresh_token.to_owned(), self.expires_in.as_secs());
+                let (refresh_token, expires_in) = (refresh_token.to_owned(), expires_in.as_secs());
                 Some(Pair { access_token, refresh_token, expires_in, scope })
             }
         }
+    }
+
+    /// To a client that the customer who is signed in has approved.
+    pub fn grant(&self, client_id: &str, fresh: (String, String), now: Timestamp) -> Pair {
+        self.issue(fresh, None, client_id, "read".to_owned(), (&self.signed_in(), now))
     }
 
     fn issue(
@@ -172,7 +196,7 @@ impl Grants {
         scope: String,
         (owner, now): (&str, Timestamp),
     ) -> Pair {
-        let expires_in = self.expires_in.as_secs();
+        let expires_in = self.behaviour().expires_in.as_secs();
         self.execute(
             "INSERT INTO tokens VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0)",
             params![access_token, refresh_token, previous, client_id, scope, now.unix(), expires_in as i64],
@@ -196,7 +220,7 @@ impl Grants {
         if expires_at <= now.unix() {
             return Err("expired");
         }
-        if let Some(previous) = previous.filter(|_| self.rotation == Rotation::Grace) {
+        if let Some(previous) = previous.filter(|_| self.behaviour().rotation == Rotation::Grace) {
             self.execute("UPDATE tokens SET revoked = 1 WHERE refresh = ?1", params![previous]);
             self.execute("UPDATE tokens SET previous = NULL WHERE access = ?1", params![access_token]);
         }

@@ -2,6 +2,7 @@
 
 use super::digest;
 use super::item::{BadAttribute, Item, Unreadable};
+use super::language::Language;
 use super::secret::{CodeVerifier, State};
 use super::time::Timestamp;
 
@@ -80,6 +81,8 @@ pub struct Attempt {
     destination_mac: String,
     /// Absent where PKCE is off.
     pub code_verifier: Option<CodeVerifier>,
+    /// Of its session: which language its pages have.
+    pub ui_locale: Option<Language>,
     pub created_at: Timestamp,
     pub expires_at: Timestamp,
     pub phase: Phase,
@@ -96,6 +99,7 @@ impl Attempt {
         cookie: &Cookie,
         destination: Destination,
         code_verifier: Option<CodeVerifier>,
+        ui_locale: Option<Language>,
         [created_at, expires_at]: [Timestamp; 2],
     ) -> Self {
         Self {
@@ -104,6 +108,7 @@ impl Attempt {
             state_hash,
             destination,
             code_verifier,
+            ui_locale,
             created_at,
             expires_at,
             phase: Phase::Pending,
@@ -136,6 +141,7 @@ impl Attempt {
             destination: Destination::parse(item)?,
             destination_mac: item.string("destination_mac")?.to_owned(),
             code_verifier: item.optional_string("code_verifier")?.map(CodeVerifier::new),
+            ui_locale: Language::of(item)?,
             created_at: item.time("created_at")?,
             expires_at: item.time("expires_at")?,
             phase: Phase::parse(item.string("phase")?).ok_or(bad("phase"))?,

@@ -197,7 +197,11 @@ pub struct Tombstone {
 impl Row {
     /// `key` is the row's key: an unreadable row is named by it.
     pub fn parse(key: &str, item: &Item) -> Self {
-        codec::parse(item).unwrap_or_else(|bad| Self::Unreadable(item.unreadable(key, bad)))
+        codec::parse(item).unwrap_or_else(|bad| {
+            let mut unreadable = item.unreadable(key, bad);
+            unreadable.found.push(item.found(attributes::REVISION));
+            Self::Unreadable(unreadable)
+        })
     }
 
     pub fn state(&self) -> Result<State, Unreadable> {

@@ -79,13 +79,17 @@ pub struct BadAttribute(pub &'static str);
 pub struct Unreadable {
     pub key: String,
     pub attribute: &'static str,
-    /// The value that was found.
-    pub found: Option<Value>,
+    /// What was found there, and in other attributes that a write about this row has to find again.
+    pub found: Vec<(&'static str, Option<Value>)>,
 }
 
 impl Item {
     pub fn unreadable(&self, key: impl Into<String>, BadAttribute(attribute): BadAttribute) -> Unreadable {
-        Unreadable { key: key.into(), attribute, found: self.0.get(attribute).cloned() }
+        Unreadable { key: key.into(), attribute, found: vec![self.found(attribute)] }
+    }
+
+    pub fn found(&self, attribute: &'static str) -> (&'static str, Option<Value>) {
+        (attribute, self.0.get(attribute).cloned())
     }
 
     /// `attribute` is missing, so those that are stored together with it must be missing too. A part of them alone is

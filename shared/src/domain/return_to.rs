@@ -116,6 +116,11 @@ impl ReturnTo {
         self.0.as_str()
     }
 
+    /// Whose address it is, as its customer knows it.
+    pub fn host(&self) -> Option<&str> {
+        self.0.host_str()
+    }
+
     /// The address with the journey's result appended to the query that it has.
     pub fn with_result(&self, result: &JourneyResult<'_>) -> String {
         let mut url = self.0.clone();

@@ -9,6 +9,7 @@ use super::connection::attributes;
 use super::connection_id::ConnectionId;
 use super::digest;
 use super::item::{BadAttribute, Item, Unreadable, Value};
+use super::language::Language;
 use super::order::Order;
 use super::return_to::ReturnTo;
 use super::secret::SessionToken;
@@ -126,6 +127,8 @@ pub struct Session {
     pub same_account: bool,
     /// Whether the connection that it makes may be lost: the doctor tries on it how the provider rotates.
     pub throw_away: bool,
+    /// Of the pages of its journeys; where there is none, the browser's.
+    pub ui_locale: Option<Language>,
     pub status: SessionStatus,
     /// Whether the backend has done so.
     pub is_confirmed: bool,
@@ -156,6 +159,7 @@ impl Session {
             confirm: item.number("confirm")? != 0,
             same_account: item.number("same_account")? != 0,
             throw_away: item.optional_number("throw_away")?.is_some(),
+            ui_locale: Language::of(item)?,
             status: SessionStatus::parse(item)?,
             is_confirmed: item.optional_number("is_confirmed")?.is_some(),
             order: Order::of(item, "order")?,
@@ -182,6 +186,7 @@ impl Session {
             Change::Set("ttl", (self.expires_at + KEPT_AFTER_EXPIRY).into()),
         ];
         changes.extend(self.throw_away.then_some(Change::Set("throw_away", Value::N(1))));
+        changes.extend(self.ui_locale.map(Language::change));
         if let Some(return_to) = &self.return_to {
             changes.push(Change::Set("return_to", return_to.as_str().into()));
         }

@@ -25,6 +25,11 @@ impl Timestamp {
         later.0.saturating_sub(self.0)
     }
 
+    /// The calendar's date and the clock's time. A time that no calendar has is the beginning of 1970.
+    pub fn utc(self) -> OffsetDateTime {
+        OffsetDateTime::from_unix_timestamp(self.0).unwrap_or(OffsetDateTime::UNIX_EPOCH)
+    }
+
     /// `YYYY-MM-DDTHH:MM:SSZ` (RFC 3339).
     pub fn rfc3339(self) -> String {
         OffsetDateTime::from_unix_timestamp(self.0)

@@ -1,94 +1,176 @@
-//! The product's pages: one layout, no script, nothing from other origins, no text of the provider.
+//! The product's pages: one card, no script, no text of the provider, and nothing from elsewhere but the integrator's logo.
 
-use std::sync::LazyLock;
-
-use aws_lc_rs::digest::{SHA256, digest};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use http::StatusCode;
-use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_FRAME_OPTIONS};
-use maud::{DOCTYPE, PreEscaped, html};
+use http::header::{
+    CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, VARY, X_FRAME_OPTIONS,
+};
+use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use super::Response;
+use super::texts::Texts;
+use super::{Response, reply};
 
-const STYLE: &str = "\
-:root{color-scheme:light dark}\
-body{font:1.0625rem/1.5 system-ui,sans-serif;max-width:32rem;margin:12vh auto;padding:0 1.5rem}\
-h1{font-size:1.5rem;line-height:1.25}\
-a.button,button{font:inherit;font-weight:600;display:inline-block;padding:.6rem 1.2rem;border:0;border-radius:.4rem;\
-background:#1257d1;color:#fff;text-decoration:none;cursor:pointer}\
-a.button:focus-visible,button:focus-visible{outline:3px solid #8ab4ff;outline-offset:2px}\
-small{opacity:.75}";
+mod layout;
 
-/// The style is allowed by its hash, so the policy needs no `unsafe-inline`.
-///
-/// `form-action` is left out on purpose: browsers apply it to every redirect that follows a form, and the
-/// confirmation's leads to the provider, back, and on to the integrator.
-static POLICY: LazyLock<String> = LazyLock::new(|| {
-    let hash = STANDARD.encode(digest(&SHA256, STYLE.as_bytes()));
-    format!("default-src 'none'; style-src 'sha256-{hash}'; base-uri 'none'; frame-ancestors 'none'")
-});
+pub use layout::Layout;
 
-#[derive(Clone, Debug, Default)]
 pub struct Page<'a> {
-    pub title: &'a str,
+    pub texts: &'static Texts,
+    pub kind: Kind,
+    pub title: String,
     pub paragraphs: Vec<String>,
-    pub action: Option<Action>,
-    /// Shown small at the end: the customer gives it to the engineer who runs the product.
+    /// Names of what is asked for, below the first paragraph.
+    pub scope: Vec<&'a str>,
+    pub next: Next,
+    /// The customer gives it to the engineer who runs the product.
     pub reference: Option<&'a str>,
 }
 
+/// What a page is, at a glance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Question,
+    Success,
+    /// Nothing is broken, and nothing was connected.
+    Notice,
+    Failure,
+}
+
+/// What the customer does now: one sentence at most, and one button.
 #[derive(Clone, Debug)]
-pub enum Action {
-    /// A button that POSTs.
-    Post {
+pub enum Next {
+    /// A button that POSTs, and where a customer goes who does not press it.
+    Ask {
         to: String,
-        label: &'static str,
+        cancel: Option<String>,
     },
-    Link {
+    /// Nothing: back to the application, where its address is known.
+    Done(Option<String>),
+    /// Start again at the application.
+    StartAgainThere(Option<String>),
+    StartAgainHere {
         to: String,
-        label: &'static str,
     },
+    /// Open the same address, which may hold a code and is not repeated in the page.
+    Open,
+    /// The same, in a minute.
+    TryAgain,
 }
 
 impl Page<'_> {
-    pub fn reply(&self, status: StatusCode) -> Response {
+    pub fn reply(&self, status: StatusCode, layout: &Layout) -> Response {
+        let language = self.texts.language;
+        let application = layout.application();
+        let title = match application {
+            Some(name) if !self.title.contains(name) => format!("{} – {name}", self.title),
+            _ => self.title.clone(),
+        };
         let markup = html! {
             (DOCTYPE)
-            html lang="en" {
+            html lang=(language.tag()) dir=(language.direction()) {
                 head {
                     meta charset="utf-8";
                     meta name="viewport" content="width=device-width, initial-scale=1";
-                    title { (self.title) }
-                    style { (PreEscaped(STYLE)) }
+                    title { (title) }
+                    link rel="icon" href=(layout.icon);
+                    style { (PreEscaped(&layout.style)) }
                 }
                 body {
                     main {
+                        (layout.header())
+                        (self.kind.mark())
                         h1 { (self.title) }
-                        @for paragraph in &self.paragraphs { p { (paragraph) } }
-                        @match &self.action {
-                            Some(Action::Post { to, label }) => {
-                                form method="post" action=(to) { button type="submit" { (label) } }
-                            }
-                            Some(Action::Link { to, label }) => p { a.button href=(to) { (label) } },
-                            None => {}
+                        @for (index, paragraph) in self.paragraphs.iter().enumerate() {
+                            p { (paragraph) }
+                            @if index == 0 && !self.scope.is_empty() { (self.scope()) }
                         }
-                        @if let Some(reference) = self.reference { p { small { "Reference: " (reference) } } }
+                        (self.next(application))
+                        (self.reference(layout))
                     }
+                    (self.footer(layout))
                 }
             }
         };
         let mut response = Response::new(markup.into_string());
         *response.status_mut() = status;
-        let headers = response.headers_mut();
-        let value = |text: &str| http::HeaderValue::from_str(text).expect("our own policy is a header value");
-        headers.insert(CONTENT_TYPE, value("text/html; charset=utf-8"));
-        headers.insert(CACHE_CONTROL, value("no-store"));
-        headers.insert(CONTENT_SECURITY_POLICY, value(&POLICY));
-        headers.insert(X_FRAME_OPTIONS, value("DENY"));
-        // Addresses hold codes and session tokens: no other site gets them. `no-referrer` would make browsers send
-        // `Origin: null` with our own form (Fetch, section 3.2).
-        headers.insert(REFERRER_POLICY, value("same-origin"));
+        for (name, value) in [
+            (CONTENT_TYPE, "text/html; charset=utf-8"),
+            (CONTENT_LANGUAGE, language.tag()),
+            (VARY, "Accept-Language"),
+            (CACHE_CONTROL, "no-store"),
+            (CONTENT_SECURITY_POLICY, &layout.policy),
+            (X_FRAME_OPTIONS, "DENY"),
+            // Addresses hold codes and session tokens: no other site gets them. `no-referrer` would make browsers send
+            // `Origin: null` with our own form (Fetch, section 3.2).
+            (REFERRER_POLICY, "same-origin"),
+        ] {
+            reply::set(&mut response, name, value);
+        }
         response
+    }
+
+    fn scope(&self) -> Markup {
+        html! {
+            p.list { (self.texts.confirmation.scope) }
+            ul { @for name in &self.scope { li { code { (name) } } } }
+        }
+    }
+
+    fn next(&self, application: Option<&str>) -> Markup {
+        let (instructions, buttons) = (&self.texts.instructions, &self.texts.buttons);
+        let link = |to: &str, label: &str| html! { a.button href=(to) { (label) } };
+        let back = |to: &str| link(to, &(buttons.back)(application));
+        match &self.next {
+            Next::Ask { to, cancel } => html! {
+                form method="post" action=(to) { button.button type="submit" { (buttons.go_on) } }
+                @if let Some(to) = cancel { p.quiet { a href=(to) { (buttons.cancel) } } }
+            },
+            Next::Done(Some(to)) => back(to),
+            Next::Done(None) => html! { p { (instructions.close) } },
+            Next::StartAgainThere(Some(to)) => html! { p { ((instructions.start_again)(application)) } (back(to)) },
+            Next::StartAgainThere(None) => html! { p { ((instructions.go_back_and_start_again)(application)) } },
+            Next::StartAgainHere { to } => link(to, buttons.start_again),
+            Next::Open => link("", buttons.go_on),
+            Next::TryAgain => html! { p { (instructions.in_a_minute) } (link("", buttons.try_again)) },
+        }
+    }
+
+    fn reference(&self, layout: &Layout) -> Markup {
+        let footer = &self.texts.footer;
+        html! {
+            @if let Some(reference) = self.reference {
+                div.reference {
+                    p { (footer.reference) ": " code { (reference) } }
+                    p { ((footer.tell)(layout.application())) }
+                }
+            }
+        }
+    }
+
+    fn footer(&self, layout: &Layout) -> Markup {
+        let footer = &self.texts.footer;
+        let branding = &layout.branding;
+        html! {
+            @if branding.support.is_some() || branding.privacy.is_some() {
+                footer {
+                    @if let Some(support) = &branding.support { a href=(support) { (footer.support) } }
+                    @if let Some(privacy) = &branding.privacy { a href=(privacy) { (footer.privacy) } }
+                }
+            }
+        }
+    }
+}
+
+impl Kind {
+    /// A picture of what the title says: it is not read out.
+    fn mark(self) -> Markup {
+        let (class, path) = match self {
+            Self::Question => return html! {},
+            Self::Success => ("success", "M7 12.5l3.5 3.5L17 9"),
+            Self::Notice => ("notice", "M12 11v6M12 7v.5"),
+            Self::Failure => ("failure", "M12 7v6M12 16.5v.5"),
+        };
+        html! {
+            svg class=(class) viewBox="0 0 24 24" aria-hidden="true" { circle cx="12" cy="12" r="11"; path d=(path); }
+        }
     }
 }

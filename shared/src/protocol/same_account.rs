@@ -60,13 +60,15 @@ impl SameAccount {
         // 1.
         let account = self.accounts.read(access_token, deadline).await;
         let mut row = self.connections.row(id).await?;
+        // By a write whose answer may be lost: the row that its repetition finds no longer says it.
+        let mut refused = None;
         for _ in 0..TRIES {
             let Some(seen) = row else { return Ok(Held::Gone(Refusal::Disconnected)) };
             if seen.live().is_some_and(|live| live.pair.id == pair) {
                 return Ok(Held::Same);
             }
             let Some(waits) = seen.waiting().filter(|waits| waits.pair_id() == pair) else {
-                return gone(&seen);
+                return refused.map_or_else(|| gone(&seen), Ok);
             };
             let waits = Waiting { account: account.clone(), ..waits.clone() };
             let now = self.clock.now();
@@ -86,6 +88,7 @@ impl SameAccount {
                 }
                 Some(true) => (Held::Same, waiting::confirm(&seen, &waits, self.refresh_every, now)),
             };
+            refused = (held != Held::Same).then_some(held);
             let (write, dropped) = written;
             log_dropped(dropped);
             row = match self.writes.write(&write).await? {

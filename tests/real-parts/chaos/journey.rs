@@ -71,7 +71,7 @@ pub(super) async fn back_with_a_code(fleet: &Fleet, provider: Provider, id: &Con
         same_account: false,
     };
     let times = [now, now + Duration::from_secs(600)];
-    let attempt = Attempt::new(state_hash, &cookie, destination, Some(verifier), times);
+    let attempt = Attempt::new(state_hash, &cookie, destination, Some(verifier), None, times);
     fleet.attempts.attempt(&begin(&attempt)).await.unwrap();
     let cookie = format!("{}={}", cookie.name.as_str(), cookie.value.expose());
     Request::new("GET", &format!("/callback?{}", back.query().unwrap())).cookie(&cookie).event(HOST)

@@ -198,6 +198,10 @@ pub struct Ledger {
     has_queued_successor: HashSet<String>,
     /// By session: its connection, and the grant that it made first.
     sessions: HashMap<String, (String, String)>,
+    /// Sessions that ask for the account that is connected already.
+    same_account_sessions: HashSet<String>,
+    /// Sessions whose connection may be lost.
+    throw_away_sessions: HashSet<String>,
     /// By connection: the order of the latest session that has made it.
     session_orders: HashMap<String, i64>,
     /// Sessions whose row says that they are completed.
@@ -230,12 +234,16 @@ pub struct Ledger {
     told: HashSet<String>,
     /// Sessions of a row that was removed, and that knew what they had connected.
     removed: HashSet<String>,
+    /// Access tokens of pairs that were stored in a row that was removed.
+    removed_pairs: HashSet<String>,
     /// Connections that were told as connected, and not as taken away since.
     connected: HashSet<String>,
     /// By connection: what the token route may say, and since when.
     token_answers: HashMap<String, Vec<(u64, TokenAnswer)>>,
     /// By connection: since when its row cannot be read.
     damaged: HashMap<String, u64>,
+    /// Connections whose row was repaired by hand.
+    mended: HashSet<String>,
     /// When a connection last got another grant.
     pub disturbed: HashMap<String, u64>,
 }
@@ -311,12 +319,19 @@ impl Ledger {
         match row {
             Some(Row::Unreadable(_)) => drop(self.damaged.insert(id.to_owned(), at)),
             Some(row) => {
-                self.damaged.remove(id);
+                if self.damaged.remove(id).is_some() {
+                    self.mended.insert(id.to_owned());
+                }
                 self.stands(at, id, row);
             }
             None => {
                 self.damaged.remove(id);
-                self.current.remove(id);
+                self.mended.remove(id);
+                // The network may repeat the write that has stored it: no clause can know of a row that is not there
+                // (a million refreshes at P2, seed 4544).
+                if let Some(last) = self.current.remove(id) {
+                    self.removed_pairs.insert(last.pair.access);
+                }
                 self.identified.remove(id);
                 self.connected.remove(id);
                 self.owned.remove(id);

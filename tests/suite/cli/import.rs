@@ -12,6 +12,7 @@ use shared::domain::digest;
 use shared::ports::{Clock, Entropy};
 use shared::system::{SystemClock, SystemEntropy};
 use tests::laptop::{Folder, Laptop};
+use tests::proof::Proof;
 use tokio::net::TcpListener;
 
 use super::{LAPTOP, at, given, said_json};
@@ -29,7 +30,7 @@ impl Other {
         let simulation = Arc::new(Simulation {
             client_id: "client-one".to_owned(),
             client_secret: "secret".to_owned(),
-            redirect_uri: "http://127.0.0.1/callback".to_owned(),
+            redirect_uris: vec!["http://127.0.0.1/callback".to_owned()],
             // A refresh token that is sent twice ends its grant.
             grants: Grants::open(None, Rotation::ReuseDetection, Duration::from_secs(7200)).unwrap(),
             faults: Faults::default(),
@@ -50,7 +51,7 @@ impl Other {
 
     fn refresh_token(&self) -> String {
         let random = || digest::base64url((&SystemEntropy as &dyn Entropy).bytes::<32>());
-        let (code, redirect_uri, now) = (random(), &self.simulation.redirect_uri, SystemClock.now());
+        let (code, redirect_uri, now) = (random(), &self.simulation.redirect_uris[0], SystemClock.now());
         let request = [("client_id", "client-one"), ("redirect_uri", redirect_uri)];
         let request = request.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
         let grants = &self.simulation.grants;
@@ -73,21 +74,21 @@ impl Other {
 fn outcomes(report: &Path) -> BTreeMap<String, Value> {
     let text = std::fs::read_to_string(report).unwrap();
     let records = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-    records.map(|record| (record["id"].as_str().unwrap().to_owned(), record)).collect()
+    records.map(|record| (record["connection_id"].as_str().unwrap().to_owned(), record)).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_import_that_is_killed_twice_goes_on_and_sends_no_refresh_token_twice() {
-    const LINES: usize = 300;
+    let lines = Proof::asked().length(300, 10_000);
     let other = Other::system().await;
     let folder = Folder::new("import");
     let (file, report) = (folder.0.join("customers.csv"), folder.0.join("customers.csv.report.jsonl"));
-    let tokens: Vec<String> = (0..LINES).map(|_| other.refresh_token()).collect();
+    let tokens: Vec<String> = (0..lines).map(|_| other.refresh_token()).collect();
     let rows = tokens.iter().enumerate().map(|(number, token)| format!("tenant:{number},{token}\n"));
-    std::fs::write(&file, format!("id,refresh_token\n{}", rows.collect::<String>())).unwrap();
-    let import = || at(&other.laptop.origin, &["import", "--file", file.to_str().unwrap(), "--concurrency", "4"]);
+    std::fs::write(&file, format!("connection_id,refresh_token\n{}", rows.collect::<String>())).unwrap();
+    let import = || at(&other.laptop.origin, &["import", file.to_str().unwrap(), "--concurrency", "4"]);
 
-    for times in [60, 150] {
+    for times in [lines / 5, lines / 2] {
         let mut killed = import().spawn().unwrap();
         other.until_asked(times).await;
         killed.kill().await.unwrap();
@@ -95,18 +96,17 @@ async fn an_import_that_is_killed_twice_goes_on_and_sends_no_refresh_token_twice
     let ended = said_json(import()).await;
     assert_eq!(
         (&ended["imported"], &ended["failed"], &ended["open"]),
-        (&json!(LINES), &json!(0), &json!(0)),
+        (&json!(lines), &json!(0), &json!(0)),
         "{ended}"
     );
-    assert_eq!(other.asked(), LINES as u64, "each refresh token was used once");
+    assert_eq!(other.asked(), lines, "each refresh token was used once");
     assert!(outcomes(&report).values().all(|record| record["outcome"] == "imported"));
     let written = std::fs::read_to_string(&report).unwrap();
     assert!(tokens.iter().all(|token| !written.contains(token)), "a report has no token");
 
     // Nothing is left to do, and nothing is done.
-    let lines = written.lines().count();
-    assert_eq!(said_json(import()).await["imported"], LINES);
-    assert_eq!(std::fs::read_to_string(&report).unwrap().lines().count(), lines);
+    assert_eq!(said_json(import()).await["imported"], lines);
+    assert_eq!(std::fs::read_to_string(&report).unwrap(), written);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -114,9 +114,9 @@ async fn a_line_that_fails_does_not_stop_the_others_and_is_tried_again() {
     let other = Other::system().await;
     let folder = Folder::new("import-failures");
     let (file, report) = (folder.0.join("customers.jsonl"), folder.0.join("report"));
-    let line = |id: &str, token: &str| json!({ "id": id, "refresh_token": token }).to_string();
+    let line = |id: &str, token: &str| json!({ "connection_id": id, "refresh_token": token }).to_string();
     let (secret, taken) = (other.refresh_token(), other.refresh_token());
-    let imported = given(at(&other.laptop.origin, &["import", "taken"]), &format!("{taken}\n")).await;
+    let imported = given(at(&other.laptop.origin, &["import", "--connection", "taken"]), &format!("{taken}\n")).await;
     assert!(imported.status.success(), "{imported:?}");
     let lines = [
         line("good", &secret),
@@ -127,7 +127,7 @@ async fn a_line_that_fails_does_not_stop_the_others_and_is_tried_again() {
         line("last", &other.refresh_token()),
     ];
     std::fs::write(&file, lines.join("\n")).unwrap();
-    let arguments = ["import", "--file", file.to_str().unwrap(), "--report", report.to_str().unwrap()];
+    let arguments = ["import", file.to_str().unwrap(), "--report", report.to_str().unwrap()];
     let output = at(&other.laptop.origin, &arguments).output().await.unwrap();
     assert_eq!(output.status.code(), Some(9), "{output:?}");
 
@@ -162,8 +162,8 @@ async fn an_interrupted_import_ends_what_it_has_begun_and_says_how_to_go_on() {
     let folder = Folder::new("import-interrupted");
     let file = folder.0.join("customers.csv");
     let rows: String = (0..100).map(|number| format!("t{number},{}\n", other.refresh_token())).collect();
-    std::fs::write(&file, format!("id,refresh_token\n{rows}")).unwrap();
-    let arguments = ["import", "--file", file.to_str().unwrap(), "--concurrency", "2"];
+    std::fs::write(&file, format!("connection_id,refresh_token\n{rows}")).unwrap();
+    let arguments = ["import", file.to_str().unwrap(), "--concurrency", "2"];
     let process = at(&other.laptop.origin, &arguments).spawn().unwrap();
     other.until_asked(10).await;
     let interrupt = format!("kill -INT {}", process.id().unwrap());

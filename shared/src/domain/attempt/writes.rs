@@ -12,6 +12,7 @@
 use std::time::Duration;
 
 use super::{Attempt, Binding, FailedJourney, JourneyFailure, Phase, StateHash};
+use crate::domain::language::Language;
 use crate::domain::time::Timestamp;
 use crate::domain::write::{Change, Test, Write, WriteName, clause};
 
@@ -30,6 +31,7 @@ pub fn begin(attempt: &Attempt) -> Write {
         Change::Set("phase", attempt.phase.as_str().into()),
     ];
     changes.extend(attempt.destination.changes());
+    changes.extend(attempt.ui_locale.map(Language::change));
     if let Some(verifier) = &attempt.code_verifier {
         changes.push(Change::Set("code_verifier", verifier.expose().into()));
     }

@@ -12,7 +12,7 @@ use std::time::Duration;
 use super::attributes::{
     ANSWERED, ATTENTION, CONNECTED, FAILURES, ID, INVALID_GRANT_AT, LEASE_OWNER, LEASE_UNTIL, LEASES, NEEDS_CUSTOMER,
     NEEDS_CUSTOMER_SINCE, NEEDS_CUSTOMER_WHY, NOT_BEFORE, OF_THE_PAIR, QUARANTINED, REASON, REFRESH_AT, REFRESHED_AT,
-    REFUSAL_WINDOW, SHARD, STATUS,
+    REFUSAL_WINDOW, REVISION, SHARD, STATUS,
 };
 use super::grant::{NewPair, pair_is};
 use super::revision::COUNTED;
@@ -213,16 +213,25 @@ pub enum PutOffBy<'a> {
 /// Puts off a row that cannot be read, and lists it for a person. It stays as it is, and due: a wrong deployment that
 /// makes every row unreadable must not empty the schedule.
 pub fn quarantine(unreadable: &Unreadable, by: PutOffBy<'_>, not_before: Timestamp, now: Timestamp) -> Write {
-    let is_as_it_was = match &unreadable.found {
-        None => Test::Absent(unreadable.attribute),
-        Some(Value::Other) => Test::Exists(unreadable.attribute),
-        Some(value) => Test::Equals(unreadable.attribute, value.clone()),
-    };
-    let mut clauses = vec![
-        clause("there is a row", Test::Exists(ID)),
-        // Meanwhile it may have been mended.
-        clause("what could not be read is as it was", is_as_it_was),
-    ];
+    let mut clauses = Vec::new();
+    if unreadable.found.iter().all(|(_, value)| value.is_none()) {
+        // An update of an absent row would create it.
+        clauses.push(clause("there is a row", Test::Exists(ID)));
+    }
+    clauses.extend(unreadable.found.iter().map(|(attribute, value)| {
+        let is_as_it_was = match value {
+            None => Test::Absent(attribute),
+            Some(Value::Other) => Test::Exists(attribute),
+            Some(value) => Test::Equals(attribute, value.clone()),
+        };
+        match *attribute {
+            // Meanwhile it may have been removed, and its customer may have connected again: an attribute that was
+            // missing may be missing there too, and rightly.
+            REVISION => clause("it is the row that was read", is_as_it_was),
+            // Meanwhile it may have been mended.
+            _ => clause("what could not be read is as it was", is_as_it_was),
+        }
+    }));
     let mut changes = vec![
         Change::Set(ATTENTION, QUARANTINED.into()),
         Change::Set(REASON, FailureClass::InconsistentRow.as_str().into()),

@@ -1,5 +1,7 @@
 //! Checks of whose account a connection is for.
 
+use std::collections::HashSet;
+
 use shared::domain::account;
 use shared::domain::connection::Row;
 use shared::domain::item::Item;
@@ -29,6 +31,30 @@ impl Ledger {
         match facts.new.live().and_then(|new| new.account.clone()) {
             Some(known) => self.has_account(id, &known.account.id, facts.times.at),
             None => drop(self.identified.remove(id)),
+        }
+    }
+
+    /// What a session has asked for holds of the grant that it makes live.
+    pub(super) fn session_asked(&mut self, facts: &Facts<'_>) {
+        let Some(live) = facts.new.live() else { return };
+        let made = |session: &str| self.sessions.get(session).is_some_and(|(_, grant)| *grant == live.granted_by.name);
+        // A grant without a session leaves the mark of the session before it.
+        let session = live.session.as_ref().map(|session| session.id.as_str()).filter(|session| made(session));
+        let asked_for = |sessions: &HashSet<String>| session.is_some_and(|session| sessions.contains(session));
+        let (may_be_lost, same_account) =
+            (asked_for(&self.throw_away_sessions), asked_for(&self.same_account_sessions));
+        if live.is_throw_away != may_be_lost {
+            self.violate(facts.times.now, Invariant::AccountsAreTrue, || {
+                format!("whether {} may be lost is not what its session says", facts.write.key)
+            });
+        }
+        let before = facts.old.and_then(Row::live).and_then(|old| old.account.as_ref());
+        let (Some(before), Some(opened)) = (before, self.opened.get(&live.pair.id)) else { return };
+        let is_of_another = facts.provider.account_of(opened).as_ref() != Some(&before.account.id);
+        if is_of_another && same_account {
+            self.violate(facts.times.now, Invariant::AccountsAreTrue, || {
+                format!("{} has another account, and its session asked for the same one", facts.write.key)
+            });
         }
     }
 

@@ -68,8 +68,21 @@ impl Ledger {
         }
     }
 
+    /// By an operator. The network may repeat the write that has begun it.
+    pub fn session_removed(&mut self, key: &str) {
+        if let Some(session) = key.strip_prefix("session#") {
+            self.completed.remove(session);
+        }
+    }
+
     pub(super) fn session_written(&mut self, times: Times, write: &Write, new: &Item) {
         let Some(session) = write.key.strip_prefix("session#") else { return };
+        if new.number("same_account").is_ok_and(|same_account| same_account != 0) {
+            self.same_account_sessions.insert(session.to_owned());
+        }
+        if new.0.contains_key("throw_away") {
+            self.throw_away_sessions.insert(session.to_owned());
+        }
         if new.string("status").is_ok_and(|status| status == "completed") {
             self.completed.insert(session.to_owned());
             if !self.sessions.contains_key(session) && !self.removed.contains(session) {
@@ -142,11 +155,17 @@ impl Ledger {
         if let Some(Row::Unreadable(_)) = facts.old {
             return;
         }
-        let until = facts.old.and_then(|old| old.waiting()).map(|waiting| waiting.until.unix());
+        let waits = facts.old.and_then(|old| old.waiting());
+        let until = waits.map(|waiting| waiting.until.unix());
+        // Or its account has turned out to be another one, or not to be known.
+        let session = waits.and_then(|waiting| waiting.grant.session.as_ref()).map(|session| session.id.as_str());
+        let may_be_refused = session.is_some_and(|session| self.same_account_sessions.contains(session));
         let is_too_late = until.is_some_and(|until| World::at(until) <= facts.times.asked_at);
         let wrong = match facts.write.name {
             WriteName::Confirm if is_too_late || until.is_none() => "confirmed too late",
-            WriteName::ExpireConfirmation if !is_too_late => "taken away while it could be confirmed",
+            WriteName::ExpireConfirmation if !is_too_late && !may_be_refused => {
+                "taken away while it could be confirmed"
+            }
             _ => return,
         };
         self.violate(facts.times.now, Invariant::ConfirmedBeforeUse, || format!("{} was {wrong}", facts.write.key));

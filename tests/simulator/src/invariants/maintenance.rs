@@ -80,7 +80,7 @@ impl Ledger {
         let id = &facts.write.key;
         let Some(Row::Unreadable(_)) = facts.old else {
             // What is of a type that cannot be compared may have been mended by another value: no condition can tell.
-            if facts.item.0.contains_key("scope") && tests_for(facts, "scope") {
+            if self.mended.contains(id) && facts.item.0.contains_key("scope") && tests_for(facts, "scope") {
                 return;
             }
             return self.violate(facts.times.now, Invariant::UnreadableIsKept, || {

@@ -31,6 +31,11 @@ impl Ledger {
         self.order_seen.insert(process, at);
     }
 
+    /// A grant that no journey brings, and no import.
+    pub fn begins(&mut self, name: &str, at: u64) {
+        self.begun.insert(name.to_owned(), at);
+    }
+
     /// A grant is in the row: what has begun it came after the last disconnect, and not before.
     pub(super) fn grant_stored(&mut self, times: Times, process: ProcessId, id: &str, name: &str) {
         // An import begins when it takes its number.

@@ -149,6 +149,7 @@ impl Ledger {
             WriteName::Connect | WriteName::Confirm => {
                 self.pair_stored(facts);
                 self.session_used(facts);
+                self.session_asked(facts);
                 self.confirmation_ended(facts);
             }
             WriteName::AwaitConfirmation => self.session_used(facts),
@@ -292,7 +293,7 @@ impl Ledger {
         let before = self.current.insert(write.key.clone(), stored.clone());
         let pair = &stored.pair;
         let is_new = self.stored.insert(pair.access.clone());
-        if !is_new && connection.has_been_refreshed {
+        if !is_new && connection.has_been_refreshed && !self.removed_pairs.contains(&pair.access) {
             self.violate(times.now, Invariant::CommitOnPredecessor, || {
                 format!("\"{}\" stores {} {} a second time", write.name, pair.access, pair.refresh)
             });

@@ -47,6 +47,11 @@ impl Ledger {
         if old == new {
             return;
         }
+        // What cannot be read does not say whether it was told as connected: no event says that it is taken away.
+        if let (Seen::Unreadable, Seen::Absent) = (&old, &new) {
+            self.connected.remove(&facts.write.key);
+            return;
+        }
         let Ok(id) = ConnectionId::parse(&facts.write.key) else { return };
         if let Some(event) = Event::between(id, &old, &new) {
             self.event(facts.times.now, &event);

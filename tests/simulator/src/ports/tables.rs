@@ -20,7 +20,7 @@ use crate::call::{Answer, CallError, Request, Rows, Table};
 fn store_error(answer: Answer) -> StoreError {
     match answer {
         Answer::Failed(CallError::Nonsense) => {
-            StoreError::Unreadable(Unreadable { key: String::new(), attribute: "simulated", found: None })
+            StoreError::Unreadable(Unreadable { key: String::new(), attribute: "simulated", found: Vec::new() })
         }
         answer => StoreError::Unavailable(unexpected(&answer)),
     }

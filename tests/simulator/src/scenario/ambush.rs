@@ -37,7 +37,8 @@ enum Moment {
     AboutToRevoke,
     /// A row that has been of no use for long is about to be revived, or taken away: then an operator reaps.
     AboutToChange,
-    /// A row that cannot be read is about to be put off: then an operator repairs it, or removes it.
+    /// A row that cannot be read is about to be put off: then an operator repairs it, or removes it and the customer
+    /// connects again.
     AboutToQuarantine,
 }
 
@@ -101,7 +102,10 @@ impl Scenario {
             match moment {
                 Moment::AboutToChange => self.maintain(Task::Reap),
                 Moment::AboutToAdd => self.import(index),
-                Moment::AboutToQuarantine if self.random.chance(0.3) => self.remove_by_hand(index),
+                Moment::AboutToQuarantine if self.random.chance(0.3) => {
+                    self.remove_by_hand(index);
+                    self.connect_at_once(index);
+                }
                 Moment::AboutToQuarantine => self.mend(index),
                 Moment::Any
                 | Moment::AboutToGiveUp

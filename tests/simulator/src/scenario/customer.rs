@@ -60,6 +60,8 @@ impl Scenario {
         let token = digest::base64url(token);
         let Some(id) = SessionId::of(&SessionToken::new(token.clone())) else { return };
         let confirm = self.plan.confirms > 0.0 && self.random.chance(self.plan.confirms);
+        let same_account = self.plan.accounts && self.random.chance(0.2);
+        let throw_away = self.random.chance(0.1);
         let (link, now) = (self.links.len(), self.now());
         self.links.push(Link { index, session: id.clone(), token });
         let connection_id = self.ids[index].clone();
@@ -75,8 +77,9 @@ impl Scenario {
                 return_to: ReturnTo::stored(RETURN_TO).filter(|_| confirm),
                 confirm_page: false,
                 confirm,
-                same_account: false,
-                throw_away: false,
+                same_account,
+                throw_away,
+                ui_locale: None,
                 status: SessionStatus::Pending,
                 is_confirmed: false,
                 order,

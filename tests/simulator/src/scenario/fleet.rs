@@ -1,6 +1,6 @@
 //! The real use cases, each given the ports of one process; and the rows that a run begins with.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use authorize::Authorize;
@@ -20,6 +20,8 @@ use shared::domain::return_to::{ReturnToOrigins, WaysBack};
 use shared::domain::schedule;
 use shared::domain::time::Timestamp;
 use shared::domain::token_pair::{PairId, TokenResponse};
+use shared::domain::write::Written;
+use shared::http::page::Layout;
 use shared::ports::ReadAccount;
 use shared::protocol;
 use shared::protocol::account::AccountLookup;
@@ -35,6 +37,7 @@ use token::Token;
 use url::Url;
 
 use super::{Plan, REPLAY, Scenario};
+use crate::call::Table;
 use crate::keys;
 use crate::ports::Ports;
 use crate::queue::OUT_OF_SIGHT;
@@ -45,6 +48,9 @@ pub(super) const ORIGIN: &str = "https://connect.example.com";
 const CLIENT_ID: &str = "client";
 /// Short, so that some browsers come back too late.
 pub(super) const CONSENT_TIME: Duration = Duration::from_secs(600);
+
+/// Made once, and not for each request of a run.
+static LAYOUT: LazyLock<Arc<Layout>> = LazyLock::new(Arc::default);
 
 fn ways_back() -> WaysBack {
     let application = Url::parse(super::customer::RETURN_TO).expect("a constant");
@@ -171,7 +177,7 @@ impl Deployment {
                     pkce: true,
                 },
                 public_origin: None,
-                display_name: None,
+                layout: LAYOUT.clone(),
                 install_link: true,
                 consent_time: CONSENT_TIME,
                 ways_back: ways_back(),
@@ -187,6 +193,7 @@ impl Deployment {
         Callback {
             deployment: self.settings(),
             ways_back: ways_back(),
+            layout: LAYOUT.clone(),
             attempt_reads: ports.clone(),
             attempts: ports.clone(),
             connections: ports.clone(),
@@ -244,6 +251,7 @@ impl Scenario {
             is_not_refreshed: false,
             new: new_pair(pair_id, response),
         };
+        world.ledger.begins(&new.name, world.sequence);
         world.begin_with(&connect(&new, None, refresh_every, now).0);
         if self.plan.late_pairs == 0.0 || !self.random.chance(self.plan.late_pairs) {
             return;
@@ -268,6 +276,18 @@ impl Scenario {
         world.queue.put(message.to_json(), time, lag);
         let after = self.random.between(1, 60_000);
         world.schedule(world.now + after, Step::Drive(REPLAY));
+    }
+
+    /// The customer comes back in this moment, if no other event of the connection has its number.
+    pub(super) fn connect_at_once(&mut self, index: usize) {
+        let is_first = {
+            let mut world = self.scheduler.world.lock();
+            let order = Order::take_present(&self.ids[index], world.clock());
+            matches!(world.store.write(Table::Attempts, &order, None), (Written::Applied(_), _))
+        };
+        if is_first {
+            self.begin_connected(index);
+        }
     }
 
     /// A connection that was refused for a day, without a statement about its grant.

@@ -119,6 +119,7 @@ impl World {
         // An operator removes a session at the last moment.
         if write.name == WriteName::ConfirmSession && self.sequence.is_multiple_of(61) && !self.merges_local_steps {
             self.store.attempts.remove(&write.key);
+            self.ledger.session_removed(&write.key);
         }
         let (written, old) = self.store.write(table, write, self.mutant.as_ref());
         if let Written::Applied(new) = &written {

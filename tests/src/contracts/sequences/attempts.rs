@@ -6,6 +6,7 @@ use shared::domain::attempt::writes::{self, End};
 use shared::domain::attempt::{Attempt, Cookie, CookieName, Destination, FailedJourney, JourneyFailure, StateHash};
 use shared::domain::connection_id::ConnectionId;
 use shared::domain::item::Item;
+use shared::domain::language::Language;
 use shared::domain::order::Order;
 use shared::domain::secret::{Confirmation, CookieValue, SessionToken, State};
 use shared::domain::session::{Session, SessionId, SessionStatus, confirm_session, end_session};
@@ -98,8 +99,9 @@ impl Journey {
             same_account: random.percent(30),
         };
         let verifier = random.percent(50).then(|| pkce::code_verifier([random.below(256) as u8; 32]));
+        let ui_locale = random.percent(30).then_some(Language::German);
         let times = [created_at, created_at + Duration::from_secs(600)];
-        Attempt::new(self.state_hash.clone(), &self.cookie(random), destination, verifier, times)
+        Attempt::new(self.state_hash.clone(), &self.cookie(random), destination, verifier, ui_locale, times)
     }
 
     fn session(&self, random: &mut Random) -> Session {
@@ -111,6 +113,7 @@ impl Journey {
             confirm: random.percent(30),
             same_account: false,
             throw_away: random.percent(30),
+            ui_locale: random.percent(30).then_some(Language::Dutch),
             status: SessionStatus::Pending,
             is_confirmed: false,
             order: order(random),

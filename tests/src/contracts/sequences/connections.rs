@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use shared::domain::account::{Account, KnownAccount, identify, identify_waiting};
-use shared::domain::connection::attributes::{EXPIRES_AT, FORMAT, STATUS, WAITING};
+use shared::domain::connection::attributes::{EXPIRES_AT, FORMAT, REVISION, STATUS, WAITING};
 use shared::domain::connection::disconnect::{RevocationOutcome, disconnect};
 use shared::domain::connection::grant::{NewGrant, NewPair, connect};
 use shared::domain::connection::reap::{Reaping, reap};
@@ -188,11 +188,11 @@ fn seen(random: &mut Random, id: &ConnectionId, image: Option<&Item>) -> Option<
 fn unreadable(random: &mut Random, id: &ConnectionId, seen: Option<&Row>) -> Unreadable {
     match seen {
         Some(Row::Unreadable(unreadable)) => unreadable.clone(),
-        Some(Row::Connection(_) | Row::Tombstone(_)) | None => Unreadable {
-            key: id.as_str().to_owned(),
-            attribute: random.pick(&[FORMAT, STATUS, EXPIRES_AT, WAITING]),
-            found: random.pick(&[None, Some(Value::Other), Some(Value::S("odd".to_owned())), Some(Value::N(1))]),
-        },
+        Some(Row::Connection(_) | Row::Tombstone(_)) | None => {
+            let attribute = random.pick(&[FORMAT, STATUS, EXPIRES_AT, WAITING, REVISION]);
+            let value = random.pick(&[None, Some(Value::Other), Some(Value::S("odd".to_owned())), Some(Value::N(1))]);
+            Unreadable { key: id.as_str().to_owned(), attribute, found: vec![(attribute, value)] }
+        }
     }
 }
 

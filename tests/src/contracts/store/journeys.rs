@@ -7,6 +7,7 @@ use shared::domain::connection_id::ConnectionId;
 use shared::domain::digest;
 use shared::domain::fleet::{Tally, note_success, pause};
 use shared::domain::item::Item;
+use shared::domain::language::Language;
 use shared::domain::order::Order;
 use shared::domain::pkce;
 use shared::domain::secret::{Confirmation, CookieValue, SessionToken, State};
@@ -127,6 +128,7 @@ pub(super) fn session() -> Session {
         confirm: true,
         same_account: false,
         throw_away: true,
+        ui_locale: Some(Language::German),
         status: SessionStatus::Pending,
         is_confirmed: false,
         order: Order::from_number(5),
@@ -148,5 +150,12 @@ pub(super) fn attempt() -> Attempt {
         confirmation: Some(confirmation()),
         same_account: true,
     };
-    Attempt::new(state_hash, &cookie, destination, Some(pkce::code_verifier([5; 32])), [at(0), at(600)])
+    Attempt::new(
+        state_hash,
+        &cookie,
+        destination,
+        Some(pkce::code_verifier([5; 32])),
+        Some(Language::Dutch),
+        [at(0), at(600)],
+    )
 }

@@ -1,0 +1,2 @@
+// hey-api. Node wants the extensions of imported files.
+export default { output: { path: "hey-api", importFileExtension: ".js" }, logs: { file: false } };

@@ -1,0 +1,57 @@
+//! The write that takes an attempt is applied, and its answer does not come: no code was sent, and none is lost.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use callback::Callback;
+use http::StatusCode;
+use local::deployment::Deployment;
+use serde_json::json;
+use shared::domain::attempt::Attempt;
+use shared::domain::write::{Write, WriteName, Written};
+use shared::ports::{StoreError, WriteAttempts};
+use tests::world::World;
+
+/// The answer to every take is lost.
+struct LosesTheAnswer(Arc<dyn WriteAttempts>);
+
+#[async_trait]
+impl WriteAttempts for LosesTheAnswer {
+    async fn attempt(&self, write: &Write) -> Result<Written<Attempt>, StoreError> {
+        let written = self.0.attempt(write).await;
+        if write.name == WriteName::TakeAttempt {
+            Err(StoreError::Unavailable("no answer".to_owned()))
+        } else {
+            written
+        }
+    }
+
+    async fn session(&self, write: &Write) -> Result<bool, StoreError> {
+        self.0.session(write).await
+    }
+
+    async fn both(&self, attempt: &Write, session: &Write) -> Result<bool, StoreError> {
+        self.0.both(attempt, session).await
+    }
+}
+
+#[tokio::test]
+async fn the_page_says_reload_and_the_reload_connects_instead_of_not_knowing_what_became_of_it() {
+    let world = World::new().await;
+    let session = world.session(json!({ "connection_id": "t" })).await;
+    let browser = world.browser();
+    let callback = browser.to_callback(session.text("url")).await;
+
+    let Ok(deployment) = Arc::try_unwrap(world.another().deployment) else { panic!("the deployment is shared") };
+    let attempts = Arc::new(LosesTheAnswer(deployment.callback.attempts.clone()));
+    let uncertain = Callback { attempts, ..deployment.callback };
+    let mut other = world.another();
+    other.deployment = Arc::new(Deployment { callback: uncertain, ..deployment });
+    let page = browser.on(&other).get(&callback).await;
+    assert_eq!(page.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(world.simulation.faults.requested("authorization_code"), 0);
+
+    let page = browser.get(&callback).await;
+    assert_eq!(page.status(), StatusCode::OK, "{}", page.body());
+    assert_eq!(world.token("t").await.status, 200);
+}
