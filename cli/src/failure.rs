@@ -20,6 +20,10 @@ pub(crate) enum Failure {
     Failed(String),
     #[error("{path}: {error}")]
     File { path: String, error: io::Error },
+    #[error(
+        "WebinarGeek refuses the refresh token: the customer must connect again, or another one is imported with --replace"
+    )]
+    Refused,
     /// It says so itself.
     #[error("the doctor has found something that failed")]
     Unhealthy,
@@ -44,6 +48,7 @@ impl Failure {
             Self::NotFound(_) => 3,
             Self::Usage(_) => 2,
             Self::Failed(_) | Self::File { .. } => 1,
+            Self::Refused => 4,
             Self::Unhealthy => 7,
             Self::Lines { .. } => 9,
             Self::Interrupted => 130,

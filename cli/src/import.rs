@@ -44,7 +44,7 @@ pub(crate) async fn import(client: &Client, output: &Output, asked: Import) -> R
             let refresh_token = input::secret("refresh token")?;
             let connection = client.import(connection, &refresh_token, asked.replace).await?;
             output.answer(&connection, || described(&connection));
-            Ok(())
+            if connection.reason.as_deref() == Some("invalid_grant") { Err(Failure::Refused) } else { Ok(()) }
         }
         (None, None) => Err(Failure::Usage("which connection, or which file?".to_owned())),
     }

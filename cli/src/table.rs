@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io::{self, IsTerminal};
 
-use comfy_table::ContentArrangement;
+use comfy_table::{ColumnConstraint, ContentArrangement};
 use time::OffsetDateTime;
 
 pub(crate) struct Table {
@@ -33,10 +33,10 @@ impl Table {
         table
     }
 
-    fn plain(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn plain(&self) -> String {
         let header = (!self.header.is_empty()).then(|| self.header.join("\t"));
         let lines: Vec<String> = header.into_iter().chain(self.rows.iter().map(|row| row.join("\t"))).collect();
-        f.write_str(&lines.join("\n"))
+        lines.join("\n")
     }
 
     fn fitted(&self, width: u16) -> String {
@@ -47,6 +47,12 @@ impl Table {
             table.set_header(self.header.iter().map(|name| name.to_uppercase()));
         }
         table.add_rows(&self.rows);
+        // A column without a value takes room that others need.
+        for (index, column) in table.column_iter_mut().enumerate() {
+            if self.rows.iter().all(|row| row[index].is_empty()) {
+                column.set_constraint(ColumnConstraint::Hidden);
+            }
+        }
         for column in table.column_iter_mut() {
             column.set_padding((0, 2));
         }
@@ -56,11 +62,8 @@ impl Table {
 
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if io::stdout().is_terminal() {
-            f.write_str(&self.fitted(console::Term::stdout().size().1))
-        } else {
-            self.plain(f)
-        }
+        let is_terminal = io::stdout().is_terminal();
+        f.write_str(&if is_terminal { self.fitted(console::Term::stdout().size().1) } else { self.plain() })
     }
 }
 
@@ -95,6 +98,14 @@ mod tests {
             assert!(fitted.lines().all(|line| line.chars().count() <= usize::from(width)), "{width}\n{fitted}");
         }
         assert!(table.fitted(200).contains(&"x".repeat(60)));
+    }
+
+    #[test]
+    fn a_column_without_a_value_is_left_out_on_a_terminal_and_stays_for_a_program() {
+        let mut table = Table::new(&["id", "reason", "status"]);
+        table.row(["acme".to_owned(), String::new(), "active".to_owned()]);
+        assert_eq!(table.fitted(80), "ID    STATUS\nacme  active");
+        assert_eq!(table.plain(), "id\treason\tstatus\nacme\t\tactive");
     }
 
     #[test]

@@ -125,6 +125,9 @@ async fn an_exit_code_tells_what_to_do() {
     assert_eq!(exists.status.code(), Some(8), "{exists:?}");
     assert!(!String::from_utf8_lossy(&exists.stderr).contains("a-refresh-token"), "{exists:?}");
 
+    let refused = given(at(&laptop.origin, &["import", "--connection", "other"]), "a-refresh-token").await;
+    assert_eq!(refused.status.code(), Some(4), "{refused:?}");
+
     // Without credentials the gateway refuses, and with nobody there nothing answers.
     let gateway = ApiGateway::before(&laptop.origin).await;
     let (code, error) = fails(at(&gateway.origin, &["list"])).await;

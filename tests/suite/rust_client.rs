@@ -126,6 +126,25 @@ async fn a_503_of_webinargeek_is_waited_out_where_a_repetition_is_harmless() {
 }
 
 #[tokio::test]
+async fn a_token_does_not_follow_a_redirect_to_another_origin() {
+    fn elsewhere(request: &Request) -> Response {
+        let has_token = request.headers().contains_key("authorization");
+        if has_token { StatusCode::IM_A_TEAPOT } else { StatusCode::NO_CONTENT }.into_response()
+    }
+    fn redirects(request: &Request) -> Response {
+        assert!(request.headers().contains_key("authorization"));
+        let target = request.uri().query().unwrap().strip_prefix("to=").unwrap().to_owned();
+        (StatusCode::FOUND, [("location", target)]).into_response()
+    }
+    let laptop = Laptop::start(LAPTOP, &[]).await;
+    assert_eq!(laptop.connect("acme").await.status(), 200);
+    let ((first, _), (second, _)) = (server([redirects]).await, server([elsewhere]).await);
+    let client = Client::new(&laptop.origin).await.unwrap();
+    let answer = client.request("acme", Method::GET, &format!("{first}/?to={second}/"), |request| request).await;
+    assert_eq!(answer.unwrap().status(), StatusCode::NO_CONTENT);
+}
+
+#[tokio::test]
 async fn a_customer_is_sent_through_a_session_and_confirmed_and_taken_away() {
     let laptop = Laptop::start(LAPTOP, &[]).await;
     let client = Client::new(&laptop.origin).await.unwrap();
