@@ -16,8 +16,6 @@ try:
         answer = client.request(connection, "GET", url)
         print(answer.status_code, answer.text)
 except ReauthRequired:
-    # In a product: show the button "Reconnect".
-    link = client.begin_session(connection, same_account=True).url
-    sys.exit(f"{connection} must connect again, by this link for its customer only: {link}")
+    sys.exit(f"{connection} must connect again: client.begin_session makes a link for its customer")
 except (NotConfigured, Problem) as problem:
     sys.exit(str(problem))

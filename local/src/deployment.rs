@@ -13,6 +13,7 @@ use shared::aws::Clients;
 use shared::config::{ConfigError, Environment, RefreshSettings};
 use shared::domain::return_to::ReturnToOrigins;
 use shared::http::{Endpoint, Request};
+use shared::network::Tls;
 use shared::ports::{Clock, Entropy};
 use shared::protocol::composition::Refreshes;
 use shared::protocol::quarantine::Quarantine;
@@ -56,7 +57,7 @@ impl Deployment {
         let connections = clients.connections(&refreshing.connections_table);
         let stack = refreshing.stack.as_str();
         let keys = clients.key_maker(&calling_back.kms_key_id, stack);
-        let http = HttpClient::new();
+        let http = HttpClient::new(&Tls::default());
         let provider = Arc::new(WebinarGeek::new(http.clone(), refreshing.token_endpoint.clone(), clock.clone()));
         let accounts = calling_back.account_url.clone().map(|url| Arc::new(AccountEndpoint::new(http, url)) as _);
         let secret = &refreshing.client_secret_arn;

@@ -1,6 +1,7 @@
 //! What a function reads from its environment. Every problem is reported at once, each naming its variable.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use url::Url;
@@ -51,6 +52,7 @@ pub struct RefreshSettings {
     /// Between scheduled runs.
     pub refresh_every: Duration,
     pub token_endpoint: TokenEndpoint,
+    pub data_keys_kept_for: Duration,
 }
 
 impl RefreshSettings {
@@ -62,6 +64,7 @@ impl RefreshSettings {
             stack: env.stack(),
             refresh_every: env.refresh_every(),
             token_endpoint: env.token_endpoint(),
+            data_keys_kept_for: env.minutes("DATA_KEY_MINUTES", 120, 0..=1440),
         }
     }
 
@@ -71,6 +74,7 @@ impl RefreshSettings {
             client_id: self.token_endpoint.client_id.clone(),
             refresh_every: self.refresh_every,
             default_lifetime: self.token_endpoint.expires_in,
+            data_keys_kept_for: self.data_keys_kept_for,
         }
     }
 }
@@ -205,12 +209,17 @@ impl<'a> Environment<'a> {
 
     /// How long a customer may take at the provider's consent page.
     pub fn consent_time(&mut self) -> Duration {
-        let minutes = match self.optional("CONSENT_MINUTES").map(|text| text.parse()) {
-            None => 30,
-            Some(Ok(minutes)) if (5..=60).contains(&minutes) => minutes,
+        self.minutes("CONSENT_MINUTES", 30, 5..=60)
+    }
+
+    fn minutes(&mut self, name: &str, default: u64, allowed: RangeInclusive<u64>) -> Duration {
+        let minutes = match self.optional(name).map(|text| text.parse()) {
+            None => default,
+            Some(Ok(minutes)) if allowed.contains(&minutes) => minutes,
             Some(_) => {
-                self.problem("CONSENT_MINUTES", "must be a number of minutes between 5 and 60");
-                30
+                let (least, most) = (allowed.start(), allowed.end());
+                self.problem(name, &format!("must be a number of minutes between {least} and {most}"));
+                default
             }
         };
         Duration::from_secs(minutes * 60)

@@ -11,17 +11,18 @@ use serde_json::value::RawValue;
 use tracing::Instrument;
 use url::Url;
 
+use crate::aws::Clients;
 use crate::aws::dynamodb::ConnectionsTable;
-use crate::aws::{self, Clients};
 use crate::config::RefreshSettings;
 use crate::domain::time::Timestamp;
 use crate::http::api_gateway::{NotARequest, Received};
 use crate::http::problem::{Code, Problem};
 use crate::http::{self, Endpoint, Invocation, Response};
+use crate::network::Network;
 use crate::ports::Clock;
 use crate::protocol::composition::Refreshes;
 use crate::system::{SystemClock, SystemEntropy};
-use crate::webinargeek::{AccountEndpoint, HttpClient, WebinarGeek};
+use crate::webinargeek::{AccountEndpoint, WebinarGeek};
 
 /// Serves the HTTP events of API Gateway (payload format 2.0) until Lambda ends the process.
 pub async fn serve_http(function: &'static str, endpoint: impl Endpoint) -> Result<(), lambda_http::Error> {
@@ -80,9 +81,9 @@ pub struct RefreshFunction {
 
 impl RefreshFunction {
     /// `account_url`: set where the function also stores grants, and the provider says whose account they are for.
-    pub async fn new(settings: &RefreshSettings, account_url: Option<Url>) -> Self {
-        let clients = Clients::new(&aws::sdk_config().await, settings.escrow_queue_url.clone());
-        let http = HttpClient::new();
+    pub fn new(settings: &RefreshSettings, account_url: Option<Url>, network: &Network) -> Self {
+        let clients = Clients::new(&network.aws, settings.escrow_queue_url.clone());
+        let http = network.http();
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let connections = clients.connections(&settings.connections_table);
         let provider = Arc::new(WebinarGeek::new(http.clone(), settings.token_endpoint.clone(), clock.clone()));

@@ -11,6 +11,7 @@
 //! | [`quarantine`] | puts off a row that cannot be read |
 //! | [`account`] | whose account a connection is for |
 //! | [`client_secrets`] | which client secret is sent |
+//! | [`data_keys`] | opened data keys that the process keeps for a while |
 //! | [`fleet`] | what all workers share: a pause, and the count that freezes marking |
 //! | [`orders`] | the order of all that happens to a connection id |
 //! | [`composition`] | builds them all from services and settings |
@@ -22,6 +23,7 @@ pub mod client_secrets;
 pub mod composition;
 pub mod confirm;
 pub mod connect;
+pub mod data_keys;
 pub mod disconnect;
 pub mod escrow;
 pub mod fleet;
@@ -42,4 +44,6 @@ pub struct Deployment {
     pub refresh_every: Duration,
     /// The lifetime of an access token whose grant does not say.
     pub default_lifetime: Duration,
+    /// How long a process keeps an opened data key; zero: not at all.
+    pub data_keys_kept_for: Duration,
 }

@@ -1,12 +1,13 @@
 // The laptop deployment as a process of its own, and a browser: what every test in this folder starts from.
 import { spawn } from "node:child_process";
 import { createServer } from "node:http";
+import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
 
 const BINARY = process.env.LAPTOP ?? fileURLToPath(new URL("../../target/debug/local", import.meta.url));
-const LATER = fileURLToPath(new URL("../../target/debug/laptop-later", import.meta.url));
+const LATER = join(dirname(BINARY), "laptop-later");
 
 /** Starts the laptop with these variables, and waits until it says that it listens. */
 export const startLaptop = (variables = {}) => start(BINARY, variables);

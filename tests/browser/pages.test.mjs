@@ -11,7 +11,7 @@ const BRANDING = {
   DISPLAY_NAME: "Acme Webinars",
   SUPPORT_URL: "mailto:help@acme.example",
   PRIVACY_URL: "https://acme.example/privacy",
-  WEBINARGEEK_SCOPE: "webinars:read registrations:read",
+  SCOPE_TEXT: "See your webinars; See who has registered",
 };
 const SERVER_ERROR = { answer: { status: { status: 500, error: null, retry_after: null } } };
 const TOO_MANY_REQUESTS = { answer: { status: { status: 429, error: null, retry_after: "1" } } };
@@ -30,7 +30,7 @@ const LANGUAGES = {
     expired: "This link has expired",
     tooLong: ["This took too long", "There are 30 minutes to approve"],
     used: "This link has been used",
-    otherBrowser: "You began in another browser",
+    otherBrowser: "We do not recognise this browser",
     notAsExpected: "WebinarGeek did not answer as expected",
     reported: "WebinarGeek reported an error",
     damaged: "This link is damaged",
@@ -49,7 +49,7 @@ const LANGUAGES = {
     expired: "Deze link is verlopen",
     tooLong: ["Dit duurde te lang", "Je hebt 30 minuten"],
     used: "Deze link is al gebruikt",
-    otherBrowser: "Je bent in een andere browser begonnen",
+    otherBrowser: "We herkennen deze browser niet",
     notAsExpected: "WebinarGeek antwoordde niet zoals verwacht",
     reported: "WebinarGeek meldde een fout",
     damaged: "Deze link is beschadigd",
@@ -104,7 +104,7 @@ for (const [language, words] of Object.entries(LANGUAGES)) {
       const { context, page, observed } = await customer(words);
       await page.goto(`${laptop.origin}/authorize`);
       await says(page, words.ask);
-      assert.deepEqual(await page.locator("li").allTextContents(), ["webinars:read", "registrations:read"]);
+      assert.deepEqual(await page.locator("li").allTextContents(), ["See your webinars", "See who has registered"]);
       await inspect(page, observed, language, "ask");
       await toConsent(page, words, `${laptop.origin}/authorize`);
       await approve(page);

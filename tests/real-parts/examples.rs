@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use tests::api_gateway::ApiGateway;
-use tests::integrator::{calls_the_api, configured};
+use tests::integrator::{calls_the_api, configured, printed};
 use tests::laptop::Laptop;
 use tokio::process::Command;
 
@@ -19,6 +19,30 @@ async fn the_python_example_signs_waits_and_replaces_a_rejected_token() {
 #[tokio::test]
 async fn the_node_example_signs_waits_and_replaces_a_rejected_token() {
     calls_the_api(LAPTOP, "node", program("node".into(), "node/call-api.mjs")).await;
+}
+
+/// API Gateway checks the query as it was sent, sorted.
+#[tokio::test]
+async fn the_clients_sign_a_query_too() {
+    let laptop = Laptop::start(LAPTOP, &[]).await;
+    assert_eq!(laptop.connect("acme").await.status(), 200);
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let mut python = Command::new(part("PYTHON"));
+    python.arg("-c").arg(
+        "from webinargeek_connect import Client\n\
+         for connection in Client().list('active'): print(connection.id)",
+    );
+    let mut node = Command::new("node");
+    node.current_dir(root.join("examples/node")).args(["--input-type=module", "--eval"]).arg(
+        "import { Client } from 'webinargeek-connect';\n\
+         for await (const { id } of new Client().list('active')) console.log(id);",
+    );
+    for program in [python, node] {
+        let gateway = ApiGateway::before(&laptop.origin).await;
+        let output = configured(program, &gateway.origin).output().await.unwrap();
+        assert_eq!(printed(&output).trim(), "acme");
+        assert_eq!(gateway.requests(), ["GET /v1/connections -> 503", "GET /v1/connections -> 200"]);
+    }
 }
 
 #[tokio::test]

@@ -44,12 +44,56 @@ async fn callback_is_five_calls_beside_the_first_read_of_the_secret() {
 }
 
 #[tokio::test]
-async fn a_fresh_token_is_two_calls_and_a_refresh_three() {
+async fn a_fresh_token_is_one_call_and_the_first_one_of_a_process_two() {
     let world = World::new().await;
     world.connect("t").await;
-    world.calls.take();
+    let calls = async |world: &World| {
+        world.calls.take();
+        world.token("t").await;
+        world.calls.take()
+    };
+    let of_the_table = BTreeMap::from([("GetItem".to_owned(), 1)]);
+    let with_the_key = BTreeMap::from([("Decrypt".to_owned(), 1), ("GetItem".to_owned(), 1)]);
+    assert_eq!(calls(&world).await, with_the_key);
+    assert_eq!(calls(&world).await, of_the_table);
+    assert_eq!(calls(&world.another()).await, with_the_key, "another process has not opened it");
+    let keeps_none = world.redeployed(&[("DATA_KEY_MINUTES", "0")]);
+    for _ in 0..2 {
+        assert_eq!(calls(&keeps_none).await, with_the_key);
+    }
+}
+
+#[tokio::test]
+async fn a_data_key_is_opened_again_when_it_was_kept_for_two_hours() {
+    let world = World::new().await;
+    world.connect("t").await;
+    let mut opened = Vec::new();
+    for _ in 0..5 {
+        world.clock.advance(3000);
+        world.calls.take();
+        world.token("t").await;
+        opened.push(world.calls.take().contains_key("Decrypt"));
+    }
+    assert_eq!(opened, [true, false, false, true, false]);
+}
+
+#[tokio::test]
+async fn kept_data_keys_carry_reads_and_refreshes_through_an_outage_of_kms() {
+    let world = World::new().await;
+    world.connect("t").await;
     world.token("t").await;
-    assert_eq!(world.calls.take(), BTreeMap::from([("Decrypt".to_owned(), 1), ("GetItem".to_owned(), 1)]));
+    world.outage_of(&["Decrypt"]);
+    world.clock.advance(6000);
+    assert_eq!(world.sweep().await["refreshed"], 1);
+    assert_eq!(world.token("t").await.body["version"], 2);
+    world.connect("u").await;
+    assert_eq!(world.token("u").await.status, 503, "it was never opened here");
+}
+
+#[tokio::test]
+async fn a_refresh_is_two_calls_beside_the_first_opening_of_its_key() {
+    let world = World::new().await;
+    world.connect("t").await;
 
     // A run lists each shard, reads the fleet's pause and counts its results.
     let run = async || {
@@ -66,7 +110,8 @@ async fn a_fresh_token_is_two_calls_and_a_refresh_three() {
     // Refreshes that begin at once may each read the fleet's pause.
     with_two.remove("GetItem");
     with_two.retain(|_, count| *count > 0);
-    assert_eq!(with_two, BTreeMap::from([("Decrypt".to_owned(), 1), ("UpdateItem".to_owned(), 2)]));
+    assert_eq!(with_two, BTreeMap::from([("UpdateItem".to_owned(), 2)]), "and each run has opened one key");
+    assert_eq!(with_one["Decrypt"], 1);
 }
 
 #[tokio::test]

@@ -53,7 +53,7 @@ async fn a_session_chooses_the_language_of_its_whole_journey_and_its_links_last_
     assert_eq!(heading(&browser.send(Method::GET, &denied, &wants_dutch).await), "Sie haben nicht zugestimmt");
     // The state says which journey it is, and the cookie whose: another browser gets its own language.
     let strangers = world.browser().send(Method::GET, &denied, &wants_dutch).await;
-    assert_eq!(heading(&strangers), "Je bent in een andere browser begonnen");
+    assert_eq!(heading(&strangers), "We herkennen deze browser niet");
     let approved = browser.decide(&consent, "approve").await;
     assert_eq!(
         heading(&browser.send(Method::GET, &approved, &wants_dutch).await),
@@ -123,9 +123,17 @@ async fn the_page_that_asks_says_who_asks_and_what_for_and_leads_back() {
     let session = world.session(json!({ "return_to": return_to })).await;
     let page = world.browser().get(session.text("url")).await;
     assert!(page.body().contains("Acme (app.example.com) asks for access"), "{}", page.body());
-    assert!(page.body().contains("<li><code>webinars:read</code></li><li><code>people</code></li>"), "{}", page.body());
+    assert!(page.body().contains("<ul><li>webinars:read</li><li>people</li></ul>"), "{}", page.body());
     let back = return_to.replace('&', "&amp;");
     assert!(page.body().contains(&format!("<a href=\"{back}\">Cancel</a>")), "without a result: {}", page.body());
+
+    let worded = world.redeployed(&[("SCOPE_TEXT", "See your webinars; see who <comes>;")]);
+    let page = worded.browser().get(session.text("url")).await;
+    assert!(
+        page.body().contains("<ul><li>See your webinars</li><li>see who &lt;comes&gt;</li></ul>"),
+        "{}",
+        page.body()
+    );
 
     let moved = world.redeployed(&[("RETURN_TO_ORIGINS", "https://elsewhere.example.com")]);
     let page = moved.browser().get(session.text("url")).await;

@@ -13,6 +13,7 @@ use http::header::{LOCATION, RETRY_AFTER};
 use shared::config::{ClientAuthentication, TokenEndpoint};
 use shared::domain::secret::{AccessToken, ClientSecret, RefreshToken};
 use shared::domain::token_pair::TokenPair;
+use shared::network::Tls;
 use shared::ports::{ProviderError, RefreshPair, RevokeToken, Revoked};
 use shared::system::SystemClock;
 use shared::webinargeek::{HttpClient, WebinarGeek};
@@ -43,7 +44,7 @@ impl Wire {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let origin = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(async move { axum::serve(listener, router).await });
-        let adapter = WebinarGeek::new(HttpClient::new(), endpoint(&origin), Arc::new(SystemClock));
+        let adapter = WebinarGeek::new(HttpClient::new(&Tls::default()), endpoint(&origin), Arc::new(SystemClock));
         Self { script, adapter }
     }
 

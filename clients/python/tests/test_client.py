@@ -79,6 +79,14 @@ class ClientTest(unittest.TestCase):
         self.client.token("kept")
         self.assertEqual(len(self.gate.asked), 2)
 
+    def test_a_kept_token_that_ends_too_early_for_a_long_work_is_asked_for(self) -> None:
+        self.laptop.connect("long")
+        self.client.token("long")
+        self.client.token("long", min_ttl=3000)
+        self.assertEqual(len(self.gate.asked), 1, "it lives for two hours")
+        self.client.token("long", min_ttl=7500)
+        self.assertEqual(self.gate.asked[1:], ["GET /v1/connections/long/token?min_ttl=7500"])
+
     def test_threads_that_ask_at_once_share_one_call(self) -> None:
         self.laptop.connect("shared")
         self.gate.open.clear()

@@ -17,7 +17,7 @@ import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass, field, fields
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from urllib.parse import urlsplit
@@ -108,6 +108,10 @@ class Token:
     """Grows with each new pair of tokens; `reject` names it."""
     cache_until: datetime
     """Do not keep it longer: the provider may end it with the refresh. The client asks again from then on."""
+
+    def is_good(self, min_ttl: int = 0) -> bool:
+        """Whether it may still be used, for so many seconds."""
+        return _now() < self.cache_until and _now() + timedelta(seconds=min_ttl) <= self.expires_at
 
 
 @dataclass(frozen=True)
@@ -212,16 +216,17 @@ class Client:
 
     # Tokens
 
-    def token(self, connection: str) -> Token:
+    def token(self, connection: str, *, min_ttl: int = 0) -> Token:
         """A live access token. It is kept until its `cache_until`; threads that ask at once share one call.
 
-        Raises `ReauthRequired`, `Unconfirmed`, `NotFound`, `Unavailable`.
+        For work that takes long, `min_ttl` asks for so many seconds of life, or half of what a new token has if that is
+        less. Raises `ReauthRequired`, `Unconfirmed`, `NotFound`, `Unavailable`.
         """
-        return self._token(connection, above=0)
+        return self._token(connection, 0, min_ttl)
 
     def reject(self, connection: str, version: int) -> Token:
         """Another token, after WebinarGeek answered 401 to the one of this version. `request` calls it by itself."""
-        return self._token(connection, above=version)
+        return self._token(connection, version, 0)
 
     def request(self, connection: str, method: str, url: str, **options: Any) -> requests.Response:
         """Calls WebinarGeek's API with the customer's token. The options are those of `requests.request`.
@@ -242,27 +247,28 @@ class Client:
         answer.close()
         return self._http.request(method, url, auth=_Bearer(another), **options)
 
-    def _token(self, connection: str, above: int) -> Token:
+    def _token(self, connection: str, above: int, min_ttl: int) -> Token:
         path = f"{_path(connection)}/token"
         while True:
             with self._lock:
                 kept = self._kept.get(connection)
-                if kept and kept.version > above and _now() < kept.cache_until:
+                if kept and kept.version > above and kept.is_good(min_ttl):
                     return kept
                 flight = self._flights.get(connection)
-                if flight is None or flight.above < above:
+                if flight is None or flight.above < above or flight.min_ttl < min_ttl:
                     # What an earlier call answers from now on may be the rejected token: it is not kept.
                     self._kept.pop(connection, None)
-                    own = self._flights[connection] = _Flight(above)
+                    own = self._flights[connection] = _Flight(above, min_ttl)
                     break
             try:
                 return flight.token.result()
             except CancelledError:
                 pass  # The thread that had called was interrupted.
         try:
-            token = _read(
-                Token, self._call("POST", path, {"rejected_version": above}) if above else self._call("GET", path)
-            )
+            if above:
+                token = _read(Token, self._call("POST", path, {"rejected_version": above}))
+            else:
+                token = _read(Token, self._call("GET", path, query={"min_ttl": min_ttl or None}))
         except BaseException as problem:
             self._land(connection, own)
             if isinstance(problem, Exception):
@@ -303,8 +309,8 @@ class Client:
         """Makes a link for one customer's browser journey. Without a `connection_id` one is made.
 
         With a `return_to`, what the customer approves waits for `confirm_session`: otherwise a link that was passed on
-        would connect another person's account. `same_account` is for a button "reconnect". The pages are in the language
-        of the browser, if there is no `ui_locale`.
+        would connect another person's account. `same_account` is for a button "reconnect". Without `ui_locale` the pages
+        are in the language of the browser.
         """
         members = {
             "connection_id": connection_id,
@@ -430,8 +436,9 @@ class Client:
 class _Flight:
     """A call for a token that has not been answered yet: threads that come meanwhile wait for it."""
 
-    def __init__(self, above: int) -> None:
+    def __init__(self, above: int, min_ttl: int) -> None:
         self.above = above  # The version that was rejected, or 0.
+        self.min_ttl = min_ttl
         self.token: Future[Token] = Future()
 
 

@@ -134,6 +134,11 @@ export class Token {
   get access_token(): string {
     return this.#accessToken;
   }
+
+  /** Whether it may still be used, for so many seconds. */
+  isGood(min_ttl = 0): boolean {
+    return Date.now() < Date.parse(this.cache_until) && Date.now() + 1000 * min_ttl <= Date.parse(this.expires_at);
+  }
 }
 
 /** A setting is missing or wrong. The message says which, in one sentence. */
@@ -231,6 +236,7 @@ const KINDS: Record<string, new (members: ProblemMembers) => Problem> = {
 interface Flight {
   /** The version that was rejected, or 0. */
   above: number;
+  min_ttl: number;
   token: Promise<Token>;
 }
 
@@ -272,15 +278,18 @@ export class Client {
   /**
    * A live access token. It is kept until its `cache_until`; callers that ask at once share one call.
    *
+   * For work that takes long, `min_ttl` asks for so many seconds of life, or half of what a new token has if that is
+   * less.
+   *
    * @throws {@link ReauthRequired}, {@link Unconfirmed}, {@link NotFound}, {@link Unavailable}
    */
-  token(connection: string): Promise<Token> {
-    return this.#token(connection, 0);
+  token(connection: string, { min_ttl = 0 } = {}): Promise<Token> {
+    return this.#token(connection, 0, min_ttl);
   }
 
   /** Another token, after WebinarGeek answered 401 to the one of this version. `request` calls it by itself. */
   reject(connection: string, version: number): Promise<Token> {
-    return this.#token(connection, version);
+    return this.#token(connection, version, 0);
   }
 
   /**
@@ -306,19 +315,19 @@ export class Client {
     return send(another);
   }
 
-  async #token(connection: string, above: number): Promise<Token> {
+  async #token(connection: string, above: number, min_ttl: number): Promise<Token> {
     const path = `${pathOf(connection)}/token`;
     const kept = this.#kept.get(connection);
-    if (kept && kept.version > above && Date.now() < Date.parse(kept.cache_until)) return kept;
+    if (kept && kept.version > above && kept.isGood(min_ttl)) return kept;
     const flight = this.#flights.get(connection);
-    if (flight && flight.above >= above) return flight.token;
+    if (flight && flight.above >= above && flight.min_ttl >= min_ttl) return flight.token;
 
     // What an earlier call answers from now on may be the rejected token: it is not kept.
     this.#kept.delete(connection);
     const answer: Promise<TokenMembers> = above
       ? this.#call("POST", path, { rejected_version: above })
-      : this.#call("GET", path);
-    const own = { above, token: answer.then((members) => new Token(members)) };
+      : this.#call("GET", path, undefined, min_ttl ? { min_ttl: String(min_ttl) } : {});
+    const own = { above, min_ttl, token: answer.then((members) => new Token(members)) };
     this.#flights.set(connection, own);
     const isLast = () => this.#flights.get(connection) === own;
     try {

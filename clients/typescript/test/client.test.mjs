@@ -55,6 +55,15 @@ test("a token is kept until its cache_until", async () => {
   assert.equal(gate.asked.length, 2);
 });
 
+test("a kept token that ends too early for a long work is asked for", async () => {
+  await laptop.connect("long");
+  await client.token("long");
+  await client.token("long", { min_ttl: 3000 });
+  assert.equal(gate.asked.length, 1, "it lives for two hours");
+  await client.token("long", { min_ttl: 7500 });
+  assert.deepEqual(gate.asked.slice(1), ["GET /v1/connections/long/token?min_ttl=7500"]);
+});
+
 test("callers that ask at once share one call, and its problem", async () => {
   await laptop.connect("shared");
   const tokens = await Promise.all(Array.from({ length: 20 }, () => client.token("shared")));

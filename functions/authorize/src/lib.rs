@@ -41,6 +41,8 @@ pub struct Settings {
     pub public_origin: Option<String>,
     /// How the pages look.
     pub layout: Arc<Layout>,
+    /// What the customer is asked for, in the integrator's words; without them the names of the scope are shown.
+    pub scope_text: Option<String>,
     /// Whether a customer may start without a session.
     pub install_link: bool,
     /// How long a customer may take at the provider's consent page.
@@ -56,6 +58,7 @@ impl Settings {
             authorization_endpoint: env.authorization_endpoint(),
             public_origin: env.origin("PUBLIC_ORIGIN"),
             layout: Arc::new(Layout::new(env.branding())),
+            scope_text: env.optional("SCOPE_TEXT"),
             install_link: env.switch("INSTALL_LINK", false),
             consent_time: env.consent_time(),
             ways_back: env.ways_back(),

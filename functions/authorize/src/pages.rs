@@ -49,7 +49,7 @@ pub(crate) fn confirmation(shown: &Shown<'_>, session: Option<&str>, settings: &
             (texts.then)(application),
             texts.only_if.to_owned(),
         ],
-        scope: settings.authorization_endpoint.scope.iter().flat_map(|scope| scope.split_whitespace()).collect(),
+        scope: asked_for(settings),
         next: Next::Ask {
             to: session.map_or("/authorize".to_owned(), |token| format!("/authorize?session={token}")),
             cancel: shown.back.clone(),
@@ -57,6 +57,13 @@ pub(crate) fn confirmation(shown: &Shown<'_>, session: Option<&str>, settings: &
         reference: None,
     };
     page.reply(StatusCode::OK, shown.layout)
+}
+
+fn asked_for(settings: &Settings) -> Vec<&str> {
+    match &settings.scope_text {
+        Some(words) => words.split(';').map(str::trim).filter(|words| !words.is_empty()).collect(),
+        None => settings.authorization_endpoint.scope.iter().flat_map(|scope| scope.split_whitespace()).collect(),
+    }
 }
 
 /// Why the browser is not redirected to WebinarGeek.

@@ -3,19 +3,21 @@ use std::sync::Arc;
 use callback::{Callback, Settings};
 use shared::aws::Clients;
 use shared::config::{Environment, process_environment};
+use shared::network::Network;
 use shared::ports::Clock;
 use shared::protocol::composition::Grants;
 use shared::system::{SystemClock, SystemEntropy};
-use shared::webinargeek::{AccountEndpoint, HttpClient, WebinarGeek};
+use shared::webinargeek::{AccountEndpoint, WebinarGeek};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
-    let settings = Environment::read(&process_environment, Settings::read)?;
+    let read = |env: &mut _| (Settings::read(env), Network::read(env));
+    let (settings, network) = Environment::read(&process_environment, read)?;
     let refreshing = &settings.refreshing;
     shared::telemetry::init(&refreshing.stack);
-    let clients = Clients::new(&shared::aws::sdk_config().await, refreshing.escrow_queue_url.clone());
+    let clients = Clients::new(&network.aws, refreshing.escrow_queue_url.clone());
     let (clock, entropy): (Arc<dyn Clock>, _) = (Arc::new(SystemClock), Arc::new(SystemEntropy));
-    let http = HttpClient::new();
+    let http = network.http();
     let attempts = clients.attempts(&settings.attempts_table);
     let connections = clients.connections(&refreshing.connections_table);
     let accounts = settings.account_url.clone().map(|url| Arc::new(AccountEndpoint::new(http.clone(), url)) as _);

@@ -4,13 +4,15 @@ use connections::doctor::Doctor;
 use connections::{Connections, Services, Settings};
 use shared::config::{Environment, process_environment};
 use shared::lambda::RefreshFunction;
+use shared::network::Network;
 use shared::system::{SystemClock, SystemEntropy};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
-    let settings = Environment::read(&process_environment, Settings::read)?;
+    let read = |env: &mut _| (Settings::read(env), Network::read(env));
+    let (settings, network) = Environment::read(&process_environment, read)?;
     shared::telemetry::init(&settings.refreshing.stack);
-    let function = RefreshFunction::new(&settings.refreshing, settings.account_url.clone()).await;
+    let function = RefreshFunction::new(&settings.refreshing, settings.account_url.clone(), &network);
     let RefreshFunction { clients, connections, provider, refreshes } = function;
     let attempts = clients.attempts(&settings.attempts_table);
     let keys = clients.key_maker(&settings.kms_key_id, &settings.refreshing.stack);

@@ -4,13 +4,15 @@ use events::{Events, Settings};
 use lambda_runtime::{LambdaEvent, service_fn};
 use shared::aws::eventbridge::{Client, EventBus};
 use shared::config::{Environment, process_environment};
+use shared::network::Network;
 use tracing::Instrument;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    let settings = Environment::read(&process_environment, Settings::read)?;
+    let read = |env: &mut _| (Settings::read(env), Network::read(env));
+    let (settings, network) = Environment::read(&process_environment, read)?;
     shared::telemetry::init(&settings.stack);
-    let client = Client::new(&shared::aws::sdk_config().await);
+    let client = Client::new(&network.aws);
     let bus = Arc::new(EventBus { client, name: settings.event_bus });
     let events = &Events { bus, stack: settings.stack };
     lambda_runtime::run(service_fn(move |batch: LambdaEvent<serde_json::Value>| {

@@ -4,18 +4,20 @@ use lambda_runtime::{LambdaEvent, service_fn};
 use maintenance::{Event, Maintenance, Settings};
 use shared::aws::{dynamodb, kms};
 use shared::config::{Environment, process_environment};
+use shared::network::Network;
 use shared::protocol::quarantine::Quarantine;
 use shared::system::{SystemClock, SystemEntropy};
 use tracing::Instrument;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    let settings = Environment::read(&process_environment, Settings::read)?;
+    let read = |env: &mut _| (Settings::read(env), Network::read(env));
+    let (settings, network) = Environment::read(&process_environment, read)?;
     shared::telemetry::init(&settings.stack);
-    let sdk = shared::aws::sdk_config().await;
+    let sdk = &network.aws;
     let table =
-        Arc::new(dynamodb::ConnectionsTable::new(dynamodb::Client::new(&sdk), settings.connections_table.clone()));
-    let (keys, stack, key_id) = (kms::Client::new(&sdk), settings.stack.clone(), settings.kms_key_id.clone());
+        Arc::new(dynamodb::ConnectionsTable::new(dynamodb::Client::new(sdk), settings.connections_table.clone()));
+    let (keys, stack, key_id) = (kms::Client::new(sdk), settings.stack.clone(), settings.kms_key_id.clone());
     let clock = Arc::new(SystemClock);
     let maintenance = Maintenance {
         rows: table.clone(),

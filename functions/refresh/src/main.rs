@@ -4,14 +4,16 @@ use lambda_runtime::{LambdaEvent, service_fn};
 use refresh::{Event, Refresh};
 use shared::config::{Environment, RefreshSettings, process_environment};
 use shared::lambda::RefreshFunction;
+use shared::network::Network;
 use shared::system::{SystemClock, SystemEntropy};
 use tracing::Instrument;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    let settings = Environment::read(&process_environment, RefreshSettings::read)?;
+    let read = |env: &mut _| (RefreshSettings::read(env), Network::read(env));
+    let (settings, network) = Environment::read(&process_environment, read)?;
     shared::telemetry::init(&settings.stack);
-    let RefreshFunction { connections, refreshes, .. } = RefreshFunction::new(&settings, None).await;
+    let RefreshFunction { connections, refreshes, .. } = RefreshFunction::new(&settings, None, &network);
     let sweep = Refresh::new(&refreshes, connections, Arc::new(SystemClock), Arc::new(SystemEntropy));
     let (sweep, stack) = (&sweep, settings.stack.as_str());
     lambda_runtime::run(service_fn(move |event: LambdaEvent<serde_json::Value>| {

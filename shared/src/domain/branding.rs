@@ -117,7 +117,7 @@ pub struct Accent(pub Colour);
 
 impl Default for Accent {
     fn default() -> Self {
-        Self(Colour::new(0x12, 0x57, 0xd1))
+        Self(Colour::new(0x1f, 0x66, 0xe5))
     }
 }
 

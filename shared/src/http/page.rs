@@ -18,7 +18,7 @@ pub struct Page<'a> {
     pub kind: Kind,
     pub title: String,
     pub paragraphs: Vec<String>,
-    /// Names of what is asked for, below the first paragraph.
+    /// What is asked for, below the first paragraph.
     pub scope: Vec<&'a str>,
     pub next: Next,
     /// The customer gives it to the engineer who runs the product.
@@ -111,7 +111,7 @@ impl Page<'_> {
     fn scope(&self) -> Markup {
         html! {
             p.list { (self.texts.confirmation.scope) }
-            ul { @for name in &self.scope { li { code { (name) } } } }
+            ul { @for name in &self.scope { li { (name) } } }
         }
     }
 
@@ -170,7 +170,7 @@ impl Kind {
             Self::Failure => ("failure", "M12 7v6M12 16.5v.5"),
         };
         html! {
-            svg class=(class) viewBox="0 0 24 24" aria-hidden="true" { circle cx="12" cy="12" r="11"; path d=(path); }
+            svg class=(class) viewBox="0 0 24 24" aria-hidden="true" { circle cx="12" cy="12" r="11" {} path d=(path) {} }
         }
     }
 }

@@ -82,7 +82,7 @@ pub struct Confirmation {
     pub title: Named,
     /// Who asks: the application, and the host that the customer comes from, where they are known.
     pub asks: fn(Option<&str>, Option<&str>) -> String,
-    /// Above the names of the scope.
+    /// Above the list of them.
     pub scope: &'static str,
     pub then: Named,
     pub only_if: &'static str,

@@ -8,6 +8,7 @@ use super::account::AccountLookup;
 use super::client_secrets::ClientSecrets;
 use super::confirm::Confirming;
 use super::connect::Connecting;
+use super::data_keys::KeptDataKeys;
 use super::disconnect::Disconnecting;
 use super::escrow::PairStore;
 use super::fleet::Fleet;
@@ -108,10 +109,12 @@ impl Refreshes {
         let grants = Grants::new(&services.grants, deployment);
         let RefreshServices { grants: GrantServices { connections, writes, clock, entropy, .. }, .. } = services;
         let fleet = Arc::new(Fleet::new(services.fleet.clone(), clock.clone()));
+        let keys = KeptDataKeys::new(services.keys.clone(), clock.clone(), deployment.data_keys_kept_for);
+        let keys: Arc<dyn OpenDataKeys> = Arc::new(keys);
         let revoking = Arc::new(Revoking {
             stack: deployment.stack.clone(),
             list: grants.connecting.list.clone(),
-            keys: services.keys.clone(),
+            keys: keys.clone(),
             secrets: grants.secrets.clone(),
             provider: services.revocation.clone(),
         });
@@ -122,7 +125,7 @@ impl Refreshes {
             pairs: grants.connecting.pairs.clone(),
             quarantine: Quarantine { writes: writes.clone(), clock: clock.clone() },
             fleet: fleet.clone(),
-            keys: services.keys.clone(),
+            keys,
             secrets: grants.secrets.clone(),
             provider: services.provider.clone(),
             revoking: revoking.clone(),

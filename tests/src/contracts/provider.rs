@@ -8,6 +8,7 @@ use shared::config::{ClientAuthentication, TokenEndpoint};
 use shared::domain::pkce;
 use shared::domain::secret::{AccessToken, AuthorizationCode, ClientSecret, CodeVerifier, RefreshToken};
 use shared::domain::token_pair::{TokenPair, TokenResponse};
+use shared::network::Tls;
 use shared::ports::{Entropy, ExchangeCode, ProviderError, RefreshPair, RevokeToken, Revoked};
 use shared::system::{SystemClock, SystemEntropy};
 use shared::webinargeek::{HttpClient, WebinarGeek};
@@ -61,7 +62,7 @@ impl<'a> Suite<'a> {
         };
         Self {
             running,
-            adapter: WebinarGeek::new(HttpClient::new(), endpoint, Arc::new(SystemClock)),
+            adapter: WebinarGeek::new(HttpClient::new(&Tls::default()), endpoint, Arc::new(SystemClock)),
             secret: ClientSecret::new(&running.client_secret),
             http: provider_client(),
         }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use shared::domain::account::Account;
 use shared::domain::secret::{AccessToken, ClientSecret, RefreshToken};
 use shared::domain::token_pair::TokenResponse;
+use shared::network::Tls;
 use shared::ports::{ProviderError, ReadAccount, RefreshPair};
 use shared::webinargeek::{AccountEndpoint, HttpClient, WebinarGeek};
 use tests::clock::TestClock;
@@ -55,13 +56,13 @@ impl Provider {
     }
 
     async fn refreshed(&self) -> Result<TokenResponse, ProviderError> {
-        let adapter = WebinarGeek::new(HttpClient::new(), endpoint(&self.origin), self.clock.clone());
+        let adapter = WebinarGeek::new(HttpClient::new(&Tls::default()), endpoint(&self.origin), self.clock.clone());
         adapter.refresh(&RefreshToken::new("r"), &ClientSecret::new("secret")).await
     }
 
     async fn account(&self) -> Result<Account, ProviderError> {
         let url = Url::parse(&self.origin).unwrap();
-        AccountEndpoint::new(HttpClient::new(), url).read(&AccessToken::new("a")).await
+        AccountEndpoint::new(HttpClient::new(&Tls::default()), url).read(&AccessToken::new("a")).await
     }
 }
 

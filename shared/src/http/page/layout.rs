@@ -21,8 +21,10 @@ main{inline-size:100%;max-inline-size:27rem;margin-block:auto 0;padding:2.25rem;
 border:1px solid var(--line);border-radius:1rem;box-shadow:0 1px 2px #0000000d,0 .75rem 2rem #00000014}\
 main:last-child{margin-block-end:auto}\
 header{display:flex;align-items:center;margin-block-end:1.75rem;font-weight:600;font-size:1.0625rem}\
+header b{display:grid;place-content:center;flex:none;inline-size:2.25rem;block-size:2.25rem;margin-inline-end:.75rem;\
+border:1px solid var(--edge);border-radius:.625rem;background:var(--accent);color:var(--on)}\
 header img{display:block;max-inline-size:100%;max-block-size:3rem}\
-h1{margin:0 0 .75rem;font-size:1.5rem;line-height:1.25;letter-spacing:-.01em;text-wrap:balance}\
+h1{margin:0 0 .75rem;font-size:1.375rem;line-height:1.25;letter-spacing:-.01em;text-wrap:balance}\
 p{margin:0 0 .75rem}\
 ul{margin:0 0 1rem;padding-inline-start:1.25rem}\
 p.list{margin-block-end:.25rem}\
@@ -84,7 +86,7 @@ impl Layout {
             @if let Some(logo) = &self.branding.logo {
                 header { img src=(logo.as_str()) alt=(name.unwrap_or_default()); }
             } @else if let Some(name) = name {
-                header { span dir="auto" { (name) } }
+                header { (initial(name)) span dir="auto" { (name) } }
             }
         }
     }
@@ -124,13 +126,11 @@ fn policy(branding: &Branding, style: &str) -> String {
 
 /// Inside the page: without one, browsers ask for `/favicon.ico`.
 fn icon(branding: &Branding) -> String {
-    let initial = branding.application.as_deref().and_then(|name| name.chars().find(|c| c.is_alphanumeric()));
     let (background, text) = (branding.accent.0.css(), branding.accent.text().css());
-    let drawn = match initial {
-        Some(initial) => format!(
+    let drawn = match branding.application.as_deref().and_then(first_letter) {
+        Some(letter) => format!(
             "<text x='16' y='23' font-family='sans-serif' font-size='20' font-weight='bold' text-anchor='middle' \
-             fill='{text}'>{}</text>",
-            initial.to_uppercase()
+             fill='{text}'>{letter}</text>"
         ),
         None => format!("<circle cx='16' cy='16' r='7' fill='{text}'/>"),
     };
@@ -139,4 +139,13 @@ fn icon(branding: &Branding) -> String {
          fill='{background}'/>{drawn}</svg>"
     );
     format!("data:image/svg+xml,{}", utf8_percent_encode(&svg, NOT_IN_DATA))
+}
+
+/// In the place of a logo. The name stands beside it, so it is not read out.
+fn initial(name: &str) -> Markup {
+    html! { @if let Some(letter) = first_letter(name) { b aria-hidden="true" { (letter) } } }
+}
+
+fn first_letter(name: &str) -> Option<String> {
+    name.chars().find(|letter| letter.is_alphanumeric()).map(|letter| letter.to_uppercase().to_string())
 }

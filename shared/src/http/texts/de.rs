@@ -34,11 +34,14 @@ pub(super) static TEXTS: Texts = Texts {
                 "Die Anwendung, von der Sie kommen, bittet um Zugriff auf Ihr WebinarGeek-Konto.".to_owned()
             }
         },
-        scope: "Es geht um:",
+        scope: "Berechtigungen:",
         then: |application| match application {
-            Some(name) => format!("Bei WebinarGeek melden Sie sich an und stimmen zu. {name} sieht Ihr Passwort nie."),
+            Some(name) => format!(
+                "Als Nächstes melden Sie sich bei WebinarGeek an und stimmen zu. {name} sieht Ihr Passwort nie."
+            ),
             None => {
-                "Bei WebinarGeek melden Sie sich an und stimmen zu. Die Anwendung sieht Ihr Passwort nie.".to_owned()
+                "Als Nächstes melden Sie sich bei WebinarGeek an und stimmen zu. Die Anwendung sieht Ihr Passwort nie."
+                    .to_owned()
             }
         },
         only_if: "Fahren Sie nur fort, wenn Sie gerade selbst darum gebeten haben.",
@@ -120,9 +123,8 @@ pub(super) static TEXTS: Texts = Texts {
         )
     },
     other_browser: Message {
-        title: "Sie haben in einem anderen Browser begonnen",
-        text: "Oder dieser nimmt keine Cookies an, oder es ist zu lange her. Ihr Konto ist nicht verbunden. Es gelingt, \
-            wenn Sie in einem Browser beginnen und enden.",
+        title: "Wir erkennen diesen Browser nicht",
+        text: "Sie können nur in dem Browser abschließen, in dem Sie begonnen haben, mit erlaubten Cookies. Diese Seite hat nichts geändert.",
     },
     other_page: Message {
         title: "Bitte bestätigen Sie es hier",

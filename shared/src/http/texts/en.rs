@@ -34,10 +34,10 @@ pub(super) static TEXTS: Texts = Texts {
                 "The application that sent you here asks for access to your WebinarGeek account.".to_owned()
             }
         },
-        scope: "It asks for:",
+        scope: "Permissions:",
         then: |application| match application {
-            Some(name) => format!("WebinarGeek lets you log in and approve. {name} never sees your password."),
-            None => "WebinarGeek lets you log in and approve. The application never sees your password.".to_owned(),
+            Some(name) => format!("Next, you log in at WebinarGeek and approve. {name} never sees your password."),
+            None => "Next, you log in at WebinarGeek and approve. The application never sees your password.".to_owned(),
         },
         only_if: "Continue only if you have just asked for this yourself.",
     },
@@ -66,8 +66,8 @@ pub(super) static TEXTS: Texts = Texts {
     footer: Footer {
         reference: "Reference number",
         tell: |application| match application {
-            Some(name) => format!("If it goes on, tell {name} this number."),
-            None => "If it goes on, tell the people behind the application this number.".to_owned(),
+            Some(name) => format!("If it happens again, tell {name} this number."),
+            None => "If it happens again, tell the people behind the application this number.".to_owned(),
         },
         support: "Help",
         privacy: "Privacy",
@@ -115,9 +115,8 @@ pub(super) static TEXTS: Texts = Texts {
         )
     },
     other_browser: Message {
-        title: "You began in another browser",
-        text: "Or this one does not accept cookies, or a long time has passed. Your account is not connected. It works \
-            where you begin and end in one browser.",
+        title: "We do not recognise this browser",
+        text: "You can finish only in the browser in which you began, with cookies allowed. This page has changed nothing.",
     },
     other_page: Message {
         title: "Please confirm it here",

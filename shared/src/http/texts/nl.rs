@@ -32,12 +32,13 @@ pub(super) static TEXTS: Texts = Texts {
             (Some(name), None) | (None, Some(name)) => format!("{name} vraagt toegang tot je WebinarGeek-account."),
             (None, None) => "De applicatie waar je vandaan komt, vraagt toegang tot je WebinarGeek-account.".to_owned(),
         },
-        scope: "Gevraagd wordt:",
+        scope: "Rechten:",
         then: |application| match application {
-            Some(name) => format!("Bij WebinarGeek log je in en geef je toestemming. {name} ziet je wachtwoord nooit."),
-            None => {
-                "Bij WebinarGeek log je in en geef je toestemming. De applicatie ziet je wachtwoord nooit.".to_owned()
+            Some(name) => {
+                format!("Hierna log je in bij WebinarGeek en geef je toestemming. {name} ziet je wachtwoord nooit.")
             }
+            None => "Hierna log je in bij WebinarGeek en geef je toestemming. De applicatie ziet je wachtwoord nooit."
+                .to_owned(),
         },
         only_if: "Ga alleen verder als je hier zojuist zelf om hebt gevraagd.",
     },
@@ -66,8 +67,8 @@ pub(super) static TEXTS: Texts = Texts {
     footer: Footer {
         reference: "Referentienummer",
         tell: |application| match application {
-            Some(name) => format!("Blijft het misgaan, geef dit nummer dan door aan {name}."),
-            None => "Blijft het misgaan, geef dit nummer dan door aan de makers van de applicatie.".to_owned(),
+            Some(name) => format!("Gebeurt het opnieuw, geef dit nummer dan door aan {name}."),
+            None => "Gebeurt het opnieuw, geef dit nummer dan door aan de makers van de applicatie.".to_owned(),
         },
         support: "Hulp",
         privacy: "Privacy",
@@ -115,9 +116,8 @@ pub(super) static TEXTS: Texts = Texts {
         )
     },
     other_browser: Message {
-        title: "Je bent in een andere browser begonnen",
-        text: "Of deze browser accepteert geen cookies, of het is te lang geleden. Je account is niet gekoppeld. Het lukt \
-            als je in één browser begint en eindigt.",
+        title: "We herkennen deze browser niet",
+        text: "Je kunt alleen afronden in de browser waarin je bent begonnen, met cookies toegestaan. Deze pagina heeft niets veranderd.",
     },
     other_page: Message {
         title: "Bevestig het hier",

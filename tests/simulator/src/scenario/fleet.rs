@@ -79,6 +79,7 @@ fn url(path: &str) -> Url {
 impl Deployment {
     fn settings(self) -> protocol::Deployment {
         protocol::Deployment {
+            data_keys_kept_for: Duration::from_secs(7200),
             stack: STACK.to_owned(),
             client_id: CLIENT_ID.to_owned(),
             refresh_every: Duration::from_secs(self.sweep_every),
@@ -178,6 +179,7 @@ impl Deployment {
                 },
                 public_origin: None,
                 layout: LAYOUT.clone(),
+                scope_text: None,
                 install_link: true,
                 consent_time: CONSENT_TIME,
                 ways_back: ways_back(),

@@ -1,0 +1,79 @@
+//! How a process reaches AWS and the provider: one TLS configuration, one HTTP implementation, made once in `main`.
+//!
+//! What most programs do here costs a function its start: reading and parsing the system's root certificates, a second
+//! TLS stack inside the AWS SDK, and a search for credentials that Lambda has put into the environment.
+
+use std::sync::Arc;
+
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::{ClientConfig, RootCertStore};
+
+use crate::config::Environment;
+use crate::webinargeek::HttpClient;
+
+/// The TLS configuration of every connection that the process opens. A clone is the same one.
+#[derive(Clone)]
+pub struct Tls(ClientConfig);
+
+impl Tls {
+    /// Mozilla's root certificates, parsed when the product was compiled. `SSL_CERT_FILE` names a file of others: behind a
+    /// proxy that opens TLS, and for local engines.
+    pub fn read(env: &mut Environment) -> Self {
+        let Some(path) = env.optional("SSL_CERT_FILE") else { return Self::default() };
+        let mut roots = RootCertStore::empty();
+        match CertificateDer::pem_file_iter(&path).and_then(Iterator::collect::<Result<Vec<_>, _>>) {
+            Ok(certificates) => drop(roots.add_parsable_certificates(certificates)),
+            Err(error) => env.problem("SSL_CERT_FILE", &format!("cannot be read: {error}")),
+        }
+        Self::trusting(roots)
+    }
+
+    fn trusting(roots: RootCertStore) -> Self {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("the provider has cipher suites for both versions");
+        Self(config.with_root_certificates(roots).with_no_client_auth())
+    }
+
+    /// Of requests that are sent once, as they are, to the host that was named.
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that makes HTTP clients")]
+    pub(crate) fn http(&self) -> reqwest::ClientBuilder {
+        reqwest::Client::builder()
+            .tls_backend_preconfigured(self.0.clone())
+            // A redirect would carry the refresh token to wherever it points.
+            .redirect(reqwest::redirect::Policy::none())
+            // reqwest repeats requests that it believes unprocessed; whether to repeat is the protocol's decision.
+            .retry(reqwest::retry::never())
+            .http1_only()
+            .no_proxy()
+    }
+}
+
+impl Default for Tls {
+    fn default() -> Self {
+        Self::trusting(RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() })
+    }
+}
+
+/// How a deployed function reaches the services.
+#[cfg(feature = "aws")]
+pub struct Network {
+    tls: Tls,
+    pub aws: crate::aws::SdkConfig,
+}
+
+#[cfg(feature = "aws")]
+impl Network {
+    pub fn read(env: &mut Environment) -> Self {
+        let tls = Tls::read(env);
+        let aws = crate::aws::sdk_config(env, &tls);
+        Self { tls, aws }
+    }
+
+    /// The client for the provider.
+    pub fn http(&self) -> HttpClient {
+        HttpClient::new(&self.tls)
+    }
+}

@@ -1,0 +1,74 @@
+//! Opened data keys that a process keeps for a while: a read of a fresh token is then one call to AWS, a refresh two, and
+//! both survive an outage of KMS.
+//!
+//! What it trades: a KMS key that is disabled, or a permission that is taken away, stops a warm process only when the keys
+//! that it keeps are too old. Both bounds are of the process; a key is wiped when it is dropped.
+
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use lru::LruCache;
+
+use crate::domain::connection_id::ConnectionId;
+use crate::domain::secret::DataKey;
+use crate::domain::time::Timestamp;
+use crate::ports::{Clock, KeyError, OpenDataKeys};
+
+/// Some 4 MB. Beyond it the key that was not used for the longest time is dropped.
+const MOST_KEYS: NonZeroUsize = NonZeroUsize::new(10_000).unwrap();
+
+/// After so many uses a key is opened anew, so that CloudTrail shows a connection that is read without end.
+const MOST_USES: u32 = 10_000;
+
+pub struct KeptDataKeys {
+    inner: Arc<dyn OpenDataKeys>,
+    clock: Arc<dyn Clock>,
+    kept_for: Duration,
+    /// By the connection too: KMS opens a wrapped key for its own connection only, and so does this.
+    keys: Mutex<LruCache<(ConnectionId, Vec<u8>), Kept>>,
+}
+
+struct Kept {
+    key: DataKey,
+    until: Timestamp,
+    uses: u32,
+}
+
+impl KeptDataKeys {
+    /// `kept_for` zero keeps none.
+    pub fn new(inner: Arc<dyn OpenDataKeys>, clock: Arc<dyn Clock>, kept_for: Duration) -> Self {
+        Self { inner, clock, kept_for, keys: Mutex::new(LruCache::new(MOST_KEYS)) }
+    }
+
+    fn kept(&self, place: &(ConnectionId, Vec<u8>)) -> Option<DataKey> {
+        let now = self.clock.now();
+        let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = keys.get_mut(place)?;
+        if kept.until <= now || kept.uses >= MOST_USES {
+            keys.pop(place);
+            return None;
+        }
+        kept.uses += 1;
+        Some(kept.key.clone())
+    }
+}
+
+#[async_trait]
+impl OpenDataKeys for KeptDataKeys {
+    async fn open(&self, connection: &ConnectionId, wrapped: &[u8]) -> Result<DataKey, KeyError> {
+        if self.kept_for.is_zero() {
+            return self.inner.open(connection, wrapped).await;
+        }
+        let place = (connection.clone(), wrapped.to_vec());
+        if let Some(key) = self.kept(&place) {
+            return Ok(key);
+        }
+        let until = self.clock.now() + self.kept_for;
+        let key = self.inner.open(connection, wrapped).await?;
+        let kept = Kept { key: key.clone(), until, uses: 1 };
+        self.keys.lock().unwrap_or_else(PoisonError::into_inner).put(place, kept);
+        Ok(key)
+    }
+}
