@@ -55,8 +55,8 @@ pub(super) const PROOFS: [Proof; 16] = [
         fault: Fault::TableDown,
         says: "the connections table is down",
         minutes: 60,
-        alarms: &["AwsAlarm"],
-        also: &[READERS_GET_503, ("UnfinishedRunsAlarm", "nothing can be listed")],
+        alarms: &["AwsAlarm", "ApiFailuresAlarm"],
+        also: &[("UnfinishedRunsAlarm", "nothing can be listed")],
     },
     Proof {
         fault: Fault::IndexGone,
