@@ -13,10 +13,10 @@ use shared::aws::Clients;
 use shared::config::{ConfigError, Environment, RefreshSettings};
 use shared::domain::return_to::ReturnToOrigins;
 use shared::http::{Endpoint, Request};
-use shared::network::Tls;
 use shared::ports::{Clock, Entropy};
 use shared::protocol::composition::Refreshes;
 use shared::protocol::quarantine::Quarantine;
+use shared::tls::Tls;
 use shared::webinargeek::{AccountEndpoint, HttpClient, WebinarGeek};
 use token::Token;
 

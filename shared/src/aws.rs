@@ -9,7 +9,7 @@ pub use aws_types::SdkConfig;
 use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 
 use crate::config::Environment;
-use crate::network::Tls;
+use crate::tls::Tls;
 
 mod clients;
 pub mod dynamodb;

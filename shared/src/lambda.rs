@@ -11,18 +11,18 @@ use serde_json::value::RawValue;
 use tracing::Instrument;
 use url::Url;
 
-use crate::aws::Clients;
 use crate::aws::dynamodb::ConnectionsTable;
-use crate::config::RefreshSettings;
+use crate::aws::{self, Clients, SdkConfig};
+use crate::config::{Environment, RefreshSettings};
 use crate::domain::time::Timestamp;
 use crate::http::api_gateway::{NotARequest, Received};
 use crate::http::problem::{Code, Problem};
 use crate::http::{self, Endpoint, Invocation, Response};
-use crate::network::Network;
 use crate::ports::Clock;
 use crate::protocol::composition::Refreshes;
 use crate::system::{SystemClock, SystemEntropy};
-use crate::webinargeek::{AccountEndpoint, WebinarGeek};
+use crate::tls::Tls;
+use crate::webinargeek::{AccountEndpoint, HttpClient, WebinarGeek};
 
 /// Serves the HTTP events of API Gateway (payload format 2.0) until Lambda ends the process.
 pub async fn serve_http(function: &'static str, endpoint: impl Endpoint) -> Result<(), lambda_http::Error> {
@@ -69,6 +69,25 @@ fn respond(response: Response) -> ApiGatewayV2httpResponse {
     answer.headers = parts.headers;
     answer.body = Some(Body::Text(body));
     answer
+}
+
+/// How a function reaches AWS and the provider.
+pub struct Network {
+    tls: Tls,
+    pub aws: SdkConfig,
+}
+
+impl Network {
+    pub fn read(env: &mut Environment) -> Self {
+        let tls = Tls::read(env);
+        let aws = aws::sdk_config(env, &tls);
+        Self { tls, aws }
+    }
+
+    /// The client for the provider.
+    pub fn http(&self) -> HttpClient {
+        HttpClient::new(&self.tls)
+    }
 }
 
 /// What a function that refreshes has, on the real services.

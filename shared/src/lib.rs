@@ -8,7 +8,7 @@
 //! | [`sealing`] | a token pair under a data key, bound to its stack, connection and id |
 //! | [`failure`] | how a failure is counted and logged |
 //! | [`http`] | query strings, cookies, pages, problems: plain `http` types in, plain `http` types out |
-//! | `network` | TLS and HTTP for AWS and the provider; with the feature `http-client` |
+//! | `tls` | TLS and HTTP for AWS and the provider; with the feature `http-client` |
 //! | `webinargeek` | the provider: token endpoint, revocation, account; with the feature `http-client` |
 //! | [`config`], [`telemetry`], [`metrics`], [`system`] | the process: environment, log, metrics, clock, randomness |
 //! | `aws` | DynamoDB, EventBridge, KMS, Secrets Manager, SQS; with the feature `aws` |
@@ -28,12 +28,12 @@ pub mod http;
 #[cfg(feature = "aws")]
 pub mod lambda;
 pub mod metrics;
-#[cfg(feature = "http-client")]
-pub mod network;
 pub mod ports;
 pub mod protocol;
 pub mod sealing;
 pub mod system;
 pub mod telemetry;
+#[cfg(feature = "http-client")]
+pub mod tls;
 #[cfg(feature = "http-client")]
 pub mod webinargeek;

@@ -6,7 +6,7 @@ import type { NotFound } from "./hey-api/types.gen.js";
 
 client.setConfig({ baseUrl: process.env.API_ORIGIN! });
 
-const body = { connection_id: "acme", return_to: "http://localhost:3000/settings" };
+const body = { connection_id: "acme", return_to: "http://localhost:3000/settings", ui_locale: "nl" } as const;
 const { data: session } = await beginConnectSession({ body });
 assert.ok(session?.url.includes("/authorize?session="));
 

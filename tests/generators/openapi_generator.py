@@ -10,12 +10,13 @@ from openapi_client import (
     ConnectSessionsApi,
     NotFound,
     TokensApi,
+    UiLocale,
 )
 from openapi_client.exceptions import NotFoundException
 
 client = ApiClient(Configuration(host=os.environ["API_ORIGIN"]))
 
-order = ConnectSessionRequest(connection_id="acme", return_to="http://localhost:3000/settings")
+order = ConnectSessionRequest(connection_id="acme", return_to="http://localhost:3000/settings", ui_locale=UiLocale.NL)
 session = ConnectSessionsApi(client).begin_connect_session(order)
 assert "/authorize?session=" in session.url
 

@@ -5,7 +5,7 @@ import type { components, paths } from "./schema.js";
 
 const client = createClient<paths>({ baseUrl: process.env.API_ORIGIN! });
 
-const body = { connection_id: "acme", return_to: "http://localhost:3000/settings" };
+const body = { connection_id: "acme", return_to: "http://localhost:3000/settings", ui_locale: "nl" } as const;
 const { data: session } = await client.POST("/v1/connect-sessions", { body });
 assert.ok(session?.url.includes("/authorize?session="));
 

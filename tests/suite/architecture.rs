@@ -53,15 +53,16 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("sealing", &["domain"]),
     ("failure", &["ports", "domain", "telemetry"]),
     ("http", &["http", "domain"]),
-    ("aws", &["ports", "domain", "telemetry"]),
-    ("webinargeek", &["config", "ports", "domain", "telemetry"]),
+    ("aws", &["config", "ports", "domain", "telemetry", "tls"]),
+    ("webinargeek", &["config", "ports", "domain", "telemetry", "tls"]),
+    ("tls", &["config"]),
     ("config", &["protocol", "domain"]),
     ("system", &["ports", "domain"]),
     ("telemetry", &["metrics", "ports", "system"]),
     ("metrics", &["domain"]),
     // The composition.
     ("aws/clients", &["aws", "ports", "protocol", "webinargeek"]),
-    ("lambda", &["aws", "config", "domain", "http", "ports", "protocol", "system", "webinargeek"]),
+    ("lambda", &["aws", "config", "domain", "http", "ports", "protocol", "system", "tls", "webinargeek"]),
     ("lib", &[]),
 ];
 

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use authorize::{Authorize, Settings};
 use shared::aws::dynamodb::{AttemptsTable, Client};
 use shared::config::{Environment, process_environment};
-use shared::network::Network;
+use shared::lambda::Network;
 use shared::system::{SystemClock, SystemEntropy};
 
 #[tokio::main(flavor = "current_thread")]

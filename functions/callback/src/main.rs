@@ -3,7 +3,7 @@ use std::sync::Arc;
 use callback::{Callback, Settings};
 use shared::aws::Clients;
 use shared::config::{Environment, process_environment};
-use shared::network::Network;
+use shared::lambda::Network;
 use shared::ports::Clock;
 use shared::protocol::composition::Grants;
 use shared::system::{SystemClock, SystemEntropy};

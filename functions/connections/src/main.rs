@@ -3,8 +3,7 @@ use std::sync::Arc;
 use connections::doctor::Doctor;
 use connections::{Connections, Services, Settings};
 use shared::config::{Environment, process_environment};
-use shared::lambda::RefreshFunction;
-use shared::network::Network;
+use shared::lambda::{Network, RefreshFunction};
 use shared::system::{SystemClock, SystemEntropy};
 
 #[tokio::main(flavor = "current_thread")]

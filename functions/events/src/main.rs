@@ -4,7 +4,7 @@ use events::{Events, Settings};
 use lambda_runtime::{LambdaEvent, service_fn};
 use shared::aws::eventbridge::{Client, EventBus};
 use shared::config::{Environment, process_environment};
-use shared::network::Network;
+use shared::lambda::Network;
 use tracing::Instrument;
 
 #[tokio::main(flavor = "current_thread")]

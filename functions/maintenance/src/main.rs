@@ -4,7 +4,7 @@ use lambda_runtime::{LambdaEvent, service_fn};
 use maintenance::{Event, Maintenance, Settings};
 use shared::aws::{dynamodb, kms};
 use shared::config::{Environment, process_environment};
-use shared::network::Network;
+use shared::lambda::Network;
 use shared::protocol::quarantine::Quarantine;
 use shared::system::{SystemClock, SystemEntropy};
 use tracing::Instrument;

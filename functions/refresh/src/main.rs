@@ -3,8 +3,7 @@ use std::sync::Arc;
 use lambda_runtime::{LambdaEvent, service_fn};
 use refresh::{Event, Refresh};
 use shared::config::{Environment, RefreshSettings, process_environment};
-use shared::lambda::RefreshFunction;
-use shared::network::Network;
+use shared::lambda::{Network, RefreshFunction};
 use shared::system::{SystemClock, SystemEntropy};
 use tracing::Instrument;
 

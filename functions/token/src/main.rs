@@ -1,8 +1,7 @@
 use std::sync::Arc;
 
 use shared::config::{Environment, RefreshSettings, process_environment};
-use shared::lambda::RefreshFunction;
-use shared::network::Network;
+use shared::lambda::{Network, RefreshFunction};
 use shared::system::{SystemClock, SystemEntropy};
 use token::Token;
 

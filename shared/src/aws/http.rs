@@ -7,7 +7,7 @@ use aws_smithy_runtime_api::client::http::{
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 
-use crate::network::Tls;
+use crate::tls::Tls;
 
 /// The SDK sets the time limits ([`super::timeouts`]) and repeats requests.
 pub(super) fn client(tls: &Tls) -> SharedHttpClient {

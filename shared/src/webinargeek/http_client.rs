@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use http::header::{ACCEPT_ENCODING, HeaderMap, HeaderValue};
 
-use crate::network::Tls;
 use crate::ports::REQUEST_BUDGET;
+use crate::tls::Tls;
 
 const CONNECT_BUDGET: Duration = Duration::from_secs(3);
 

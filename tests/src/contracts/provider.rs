@@ -8,9 +8,9 @@ use shared::config::{ClientAuthentication, TokenEndpoint};
 use shared::domain::pkce;
 use shared::domain::secret::{AccessToken, AuthorizationCode, ClientSecret, CodeVerifier, RefreshToken};
 use shared::domain::token_pair::{TokenPair, TokenResponse};
-use shared::network::Tls;
 use shared::ports::{Entropy, ExchangeCode, ProviderError, RefreshPair, RevokeToken, Revoked};
 use shared::system::{SystemClock, SystemEntropy};
+use shared::tls::Tls;
 use shared::webinargeek::{HttpClient, WebinarGeek};
 use url::Url;
 

@@ -175,7 +175,7 @@ pub(super) static TEXTS: Texts = Texts {
         declined: "Dort heißt es, Sie haben nicht zugestimmt. Ihr Konto ist nicht verbunden, und es hat sich nichts geändert.",
         later: "Dort ist gerade zu viel los. Ihr Konto ist nicht verbunden, und es hat sich nichts geändert.",
         other: |error| {
-            format!("Der Fehler heißt {error}. Ihr Konto ist nicht verbunden, und es hat sich nichts geändert.")
+            format!("Ihr Konto ist nicht verbunden, und es hat sich nichts geändert. Der Fehler heißt {error}.")
         },
     },
     not_stored: Message {

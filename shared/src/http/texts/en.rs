@@ -162,7 +162,7 @@ pub(super) static TEXTS: Texts = Texts {
         title: "WebinarGeek reported an error",
         declined: "It says that you declined. Your account is not connected, and nothing has changed.",
         later: "It is busy at the moment. Your account is not connected, and nothing has changed.",
-        other: |error| format!("It is called {error}. Your account is not connected, and nothing has changed."),
+        other: |error| format!("Your account is not connected, and nothing has changed. The error is called {error}."),
     },
     not_stored: Message {
         title: "Something went wrong on our side",

@@ -167,7 +167,7 @@ pub(super) static TEXTS: Texts = Texts {
         title: "WebinarGeek meldde een fout",
         declined: "Er staat dat je geen toestemming hebt gegeven. Je account is niet gekoppeld en er is niets veranderd.",
         later: "Het is daar nu te druk. Je account is niet gekoppeld en er is niets veranderd.",
-        other: |error| format!("De fout heet {error}. Je account is niet gekoppeld en er is niets veranderd."),
+        other: |error| format!("Je account is niet gekoppeld en er is niets veranderd. De fout heet {error}."),
     },
     not_stored: Message {
         title: "Er ging bij ons iets mis",

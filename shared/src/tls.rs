@@ -1,4 +1,4 @@
-//! How a process reaches AWS and the provider: one TLS configuration, one HTTP implementation, made once in `main`.
+//! The TLS configuration with which a process calls AWS and the provider, and the HTTP client on it. Made once, in `main`.
 //!
 //! What most programs do here costs a function its start: reading and parsing the system's root certificates, a second
 //! TLS stack inside the AWS SDK, and a search for credentials that Lambda has put into the environment.
@@ -10,7 +10,6 @@ use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 
 use crate::config::Environment;
-use crate::webinargeek::HttpClient;
 
 /// The TLS configuration of every connection that the process opens. A clone is the same one.
 #[derive(Clone)]
@@ -54,26 +53,5 @@ impl Tls {
 impl Default for Tls {
     fn default() -> Self {
         Self::trusting(RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() })
-    }
-}
-
-/// How a deployed function reaches the services.
-#[cfg(feature = "aws")]
-pub struct Network {
-    tls: Tls,
-    pub aws: crate::aws::SdkConfig,
-}
-
-#[cfg(feature = "aws")]
-impl Network {
-    pub fn read(env: &mut Environment) -> Self {
-        let tls = Tls::read(env);
-        let aws = crate::aws::sdk_config(env, &tls);
-        Self { tls, aws }
-    }
-
-    /// The client for the provider.
-    pub fn http(&self) -> HttpClient {
-        HttpClient::new(&self.tls)
     }
 }

@@ -1,0 +1,96 @@
+//! Budgets that do not depend on the machine: calls, bytes and crates. What grows beyond one is a decision, not an
+//! accident: whoever means it changes the number here, and says why in docs/performance.md.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::Command;
+
+use crate::Failed;
+use crate::function::Program;
+use crate::journeys::Route;
+use crate::programs::{Build, Maker, Reach, of_ours};
+use crate::sizes;
+use crate::stand_ins::StandIns;
+use crate::starts::Plan;
+use crate::sweep::{self, Sweep};
+
+/// A function, the bytes of its zip, and the crates in its tree.
+const OF_FUNCTIONS: [(&str, u64, usize); 7] = [
+    ("authorize", 2_950_000, 197),
+    ("callback", 3_550_000, 197),
+    ("refresh", 3_550_000, 197),
+    ("token", 3_550_000, 197),
+    ("connections", 3_800_000, 197),
+    ("events", 2_850_000, 197),
+    ("maintenance", 3_050_000, 197),
+];
+
+/// A route, and the calls of its first answer.
+const OF_ROUTES: [(Route, &[(&str, u64)]); 4] = [
+    (Route::Authorize, &[("UpdateItem", 1)]),
+    (
+        Route::Callback,
+        &[("GenerateDataKey", 1), ("GetItem", 1), ("GetSecretValue", 1), ("UpdateItem", 3), ("authorization_code", 1)],
+    ),
+    (Route::Token, &[("Decrypt", 1), ("GetItem", 1)]),
+    (Route::Status, &[("GetItem", 1)]),
+];
+
+/// The calls of a run that refreshes one connection, beside those that list what is due.
+const OF_A_REFRESH: &[(&str, u64)] = &[("Decrypt", 1), ("UpdateItem", 2), ("refresh_token", 1)];
+
+/// Checks every budget, and prints what was found.
+pub(crate) async fn hold(build: &Build, stand_ins: &StandIns) -> Result<(), Failed> {
+    let mut exceeded = Vec::new();
+    println!("| function | zip, bytes | budget | crates | budget |\n|---|---|---|---|---|");
+    for (function, most_bytes, most_crates) in OF_FUNCTIONS {
+        let (bytes, crates) = (sizes::of_file(&build.binary(function)?)?, crates_of(function)?);
+        println!("| {function} | {bytes} | {most_bytes} | {crates} | {most_crates} |");
+        if bytes > most_bytes || crates > most_crates {
+            exceeded.push(function.to_owned());
+        }
+    }
+    println!("\n| route | calls | budget |\n|---|---|---|");
+    let mut counted = |what: &str, calls: &BTreeMap<String, u64>, budget: &[(&str, u64)]| {
+        let budget: BTreeMap<String, u64> = budget.iter().map(|(name, number)| ((*name).to_owned(), *number)).collect();
+        println!("| {what} | {calls:?} | {budget:?} |");
+        if *calls != budget {
+            exceeded.push(what.to_owned());
+        }
+    };
+    let builds = [build.clone()];
+    let plan = Plan { builds: &builds, peers: &[], built_peers: "".as_ref(), stand_ins };
+    for mut subject in plan.subjects()? {
+        let Some((route, budget)) = OF_ROUTES.iter().find(|(route, _)| subject.route == Some(*route)) else { continue };
+        subject.start(stand_ins, None, 0).await;
+        counted(route.name(), &subject.measured.counts.calls, budget);
+    }
+    let program = of_ours(build, "refresh", Reach::StandIns(stand_ins))?;
+    // What a run asks once, whatever is due, is in both.
+    let (few, more) = (2, 12);
+    let mut calls = calls_of(&program, more, stand_ins).await?;
+    for (name, number) in calls_of(&program, few, stand_ins).await? {
+        calls.entry(name).and_modify(|all| *all = all.saturating_sub(number));
+    }
+    calls.retain(|_, number| *number > 0);
+    calls.values_mut().for_each(|number| *number /= (more - few) as u64);
+    counted("a refresh", &calls, OF_A_REFRESH);
+    if exceeded.is_empty() { Ok(()) } else { Err(format!("beyond the budget: {}", exceeded.join(", ")).into()) }
+}
+
+async fn calls_of(program: &Program, due: usize, stand_ins: &StandIns) -> Result<BTreeMap<String, u64>, Failed> {
+    let sweep = Sweep { maker: Maker::Ours, program, due, budget: sweep::BUDGET, must_end: true };
+    Ok(sweep.run(stand_ins, None).await?.counts.calls)
+}
+
+/// The crates that a function is built of.
+fn crates_of(function: &str) -> std::io::Result<usize> {
+    let mut command = Command::new("cargo");
+    command.args(["tree", "--package", function, "--edges", "normal", "--prefix", "none", "--format", "{p}"]);
+    command.args(["--target", "x86_64-unknown-linux-gnu"]);
+    let output = command.output()?;
+    if !output.status.success() {
+        return Err(std::io::Error::other(String::from_utf8_lossy(&output.stderr).into_owned()));
+    }
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    Ok(text.lines().map(|line| line.trim_end_matches(" (*)")).collect::<BTreeSet<_>>().len())
+}

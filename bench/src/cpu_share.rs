@@ -1,0 +1,88 @@
+//! The share of a processor that a process gets, by a control group (version 2, or the CPU controller of version 1).
+//!
+//! Lambda gives one vCPU at 1,769 MB of memory, and in proportion below. Beside it, a group has the most weight that
+//! there is: on a machine that does other things too, they wait, and a start does not.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Lambda's own scheduling period is not documented: short, so that a wait for the next one is short.
+const PERIOD_US: u64 = 20_000;
+const MB_OF_ONE_VCPU: u64 = 1769;
+
+/// It ends with the value.
+pub(crate) struct CpuShare {
+    group: PathBuf,
+}
+
+impl CpuShare {
+    /// `mb`: the memory whose share of a processor it gets; `None` is all of them.
+    pub(crate) fn new(name: &str, mb: Option<u64>) -> io::Result<Self> {
+        let (root, is_v2) = if Path::new("/sys/fs/cgroup/cgroup.controllers").exists() {
+            ("/sys/fs/cgroup", true)
+        } else {
+            ("/sys/fs/cgroup/cpu", false)
+        };
+        let group = Path::new(root).join(format!("bench-{}-{name}", std::process::id()));
+        fs::create_dir(&group)?;
+        let share = Self { group };
+        let quota = mb.map(|mb| PERIOD_US * mb / MB_OF_ONE_VCPU);
+        let settings = if is_v2 {
+            let limit = quota.map(|quota| ("cpu.max", format!("{quota} {PERIOD_US}")));
+            limit.into_iter().chain([("cpu.weight", "10000".to_owned())]).collect::<Vec<_>>()
+        } else {
+            let limit = quota
+                .map(|quota| [("cpu.cfs_period_us", PERIOD_US.to_string()), ("cpu.cfs_quota_us", quota.to_string())]);
+            limit.into_iter().flatten().chain([("cpu.shares", "262144".to_owned())]).collect()
+        };
+        for (file, value) in settings {
+            fs::write(share.group.join(file), value)?;
+        }
+        Ok(share)
+    }
+
+    /// A process that writes its id into this file is in the group.
+    pub(crate) fn members(&self) -> PathBuf {
+        self.group.join("cgroup.procs")
+    }
+
+    /// Puts this process into the group; it leaves it with the value.
+    pub(crate) fn enter(&self) -> io::Result<()> {
+        fs::write(self.members(), std::process::id().to_string())
+    }
+}
+
+impl Drop for CpuShare {
+    fn drop(&mut self) {
+        // A group with members cannot be removed: this process may be one, every other that was put into it has ended.
+        if let Some(root) = self.group.parent() {
+            let is_own = fs::read_to_string(self.members()).is_ok_and(|members| !members.is_empty());
+            let left =
+                if is_own { fs::write(root.join("cgroup.procs"), std::process::id().to_string()) } else { Ok(()) };
+            if let Err(error) = left.and_then(|()| fs::remove_dir(&self.group)) {
+                eprintln!("{} is left: {error}", self.group.display());
+            }
+        }
+    }
+}
+
+/// The group of the programs that are measured. Without the right to make groups, a whole processor can still be had.
+pub(crate) fn of_programs(mb: Option<u64>) -> io::Result<Option<CpuShare>> {
+    match CpuShare::new("programs", mb) {
+        Ok(share) => Ok(Some(share)),
+        Err(error) if mb.is_some() => {
+            Err(io::Error::new(error.kind(), format!("no control group can be made ({error}): as root, or --cpu full")))
+        }
+        Err(_) => Ok(None),
+    }
+}
+
+/// What a table says of it.
+pub(crate) fn described(mb: Option<u64>, share: Option<&CpuShare>) -> String {
+    match (mb, share) {
+        (Some(mb), _) => format!("the share of {mb} MB, by a control group"),
+        (None, Some(_)) => "whole processors, before all others on the machine".to_owned(),
+        (None, None) => "whole processors, beside all others on the machine".to_owned(),
+    }
+}

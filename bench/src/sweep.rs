@@ -1,0 +1,98 @@
+//! One scheduled run over many connections that are due.
+
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::Value;
+use shared::domain::item::Value as Attribute;
+
+use crate::Failed;
+use crate::function::{Function, Program};
+use crate::machine;
+use crate::programs::Maker;
+use crate::rows;
+use crate::stand_ins::{Counts, StandIns};
+
+/// The time that Lambda gives to the function.
+pub(crate) const BUDGET: Duration = Duration::from_secs(300);
+/// A new pair lives for two hours: what expires later than this has one.
+const RENEWED: i64 = 7000;
+
+pub(crate) struct Sweep<'a> {
+    pub maker: Maker,
+    pub program: &'a Program,
+    pub due: usize,
+    /// From the event to the deadline.
+    pub budget: Duration,
+    /// Whether it has the time to refresh all of them.
+    pub must_end: bool,
+}
+
+pub(crate) struct Swept {
+    pub refreshed: u64,
+    pub took: Duration,
+    /// Processor time, without the start.
+    pub cpu: Duration,
+    pub peak_memory: u64,
+    pub counts: Counts,
+}
+
+impl Sweep<'_> {
+    pub(crate) async fn run(&self, stand_ins: &StandIns, group: Option<&Path>) -> Result<Swept, Failed> {
+        self.seed(stand_ins);
+        let mut function = Function::start(self.program, group).await?;
+        function.next().await?;
+        drop(stand_ins.take_counts());
+        let before = function.cpu();
+        let answer = function.invoke("{}", self.budget).await?;
+        let cpu = function.cpu().saturating_sub(before);
+        let peak_memory = function.peak_memory();
+        function.end().await?;
+        let counts = stand_ins.take_counts();
+        let took = answer.came_at.saturating_sub(answer.sent_at);
+        let summary: Value = serde_json::from_slice(&answer.body)?;
+        let refreshed = summary["refreshed"].as_u64().unwrap_or_default();
+        self.check(&summary, refreshed, &counts, stand_ins)?;
+        Ok(Swept { refreshed, took, cpu, peak_memory, counts })
+    }
+
+    /// Every refresh that is counted has brought a pair, and every pair is stored.
+    fn check(&self, answer: &Value, refreshed: u64, counts: &Counts, stand_ins: &StandIns) -> Result<(), Failed> {
+        let now = machine::now().unix();
+        let mut tables = stand_ins.tables();
+        let rows = tables.table(self.table()).rows.values();
+        let is_renewed = |row: &&_| matches!(expires_at(row), Some(at) if at > now + RENEWED);
+        let stored = rows.filter(is_renewed).count() as u64;
+        let sent = counts.calls.get("refresh_token").copied().unwrap_or_default();
+        let is_right = refreshed > 0 && stored == refreshed && sent == refreshed;
+        if is_right && (!self.must_end || refreshed == self.due as u64) {
+            return Ok(());
+        }
+        let told = format!("{refreshed} refreshed of {}, {sent} sent, {stored} stored: {answer}", self.due);
+        Err(told.into())
+    }
+
+    fn seed(&self, stand_ins: &StandIns) {
+        let granted_at = rows::long_ago(machine::now());
+        let mut tables = stand_ins.tables();
+        tables.clear();
+        for number in 0..self.due {
+            let (key, row) = match self.maker {
+                Maker::Ours => rows::connection(number, granted_at),
+                _ => rows::in_plain_text(number, granted_at),
+            };
+            tables.table(self.table()).put(key, row);
+        }
+    }
+
+    fn table(&self) -> &'static str {
+        if self.maker == Maker::Ours { "connections" } else { "tokens" }
+    }
+}
+
+fn expires_at(row: &shared::domain::item::Item) -> Option<i64> {
+    match row.0.get("expires_at") {
+        Some(Attribute::N(at)) => Some(*at),
+        _ => None,
+    }
+}
