@@ -41,8 +41,15 @@ pub(crate) fn begin() {
     LINES.take();
 }
 
-/// Name, dimensions beside `stack`, and value of the data points since the last time.
-pub(crate) fn points() -> Vec<(&'static str, Vec<(&'static str, String)>, f64)> {
+pub(crate) struct Point {
+    pub name: &'static str,
+    /// Beside `stack`.
+    pub dimensions: Vec<(&'static str, String)>,
+    pub value: f64,
+}
+
+/// The data points since the last time.
+pub(crate) fn points() -> Vec<Point> {
     let mut points = Vec::new();
     for line in LINES.take() {
         for metric in METRICS {
@@ -50,7 +57,7 @@ pub(crate) fn points() -> Vec<(&'static str, Vec<(&'static str, String)>, f64)> 
             for set in metric.dimensions() {
                 let beside = set.into_iter().filter(|dimension| *dimension != "stack");
                 let dimensions = beside.map(|dimension| (dimension, line[dimension].clone())).collect();
-                points.push((metric.name, dimensions, value.parse().unwrap()));
+                points.push(Point { name: metric.name, dimensions, value: value.parse().unwrap() });
             }
         }
     }

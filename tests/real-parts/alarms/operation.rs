@@ -3,21 +3,23 @@
 //! Our own metrics come from the log and from each run's summary. AWS's come from its documented rules: a function reports each
 //! invocation, an HTTP API each 5xx, a queue what is visible and what is in flight.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
+use aws_sdk_dynamodb::types::AttributeValue;
 use events::Events;
 use serde_json::{Value, json};
 use shared::domain::escrow::Escrowed;
 use shared::metrics::{METRICS, NAMESPACE};
-use shared::ports::{BusEntry, BusError, Clock, Escrow, PutEvents};
+use shared::ports::{BusEntry, BusError, Clock, Entropy, Escrow, PutEvents};
+use tests::random::Random;
 use tests::world::{Setup, World};
 
 use super::cloudwatch::{Alarm, Metrics};
 use super::collector;
 use crate::stack::{Stack, logical_id};
 
-const MINUTE: i64 = 60;
+pub(super) const MINUTE: i64 = 60;
 
 /// As long as a message of the queue is not delivered again.
 const VISIBILITY: i64 = 300;
@@ -46,6 +48,16 @@ impl PutEvents for Bus {
     }
 }
 
+/// The same in each run, so that the times until an alarm rings are too.
+struct Repeated(Mutex<Random>);
+
+impl Entropy for Repeated {
+    fn fill(&self, bytes: &mut [u8]) {
+        let mut random = self.0.lock().unwrap();
+        bytes.fill_with(|| random.below(256) as u8);
+    }
+}
+
 pub(crate) struct Operation<'a> {
     pub world: World,
     pub broken: Broken,
@@ -70,7 +82,8 @@ impl<'a> Operation<'a> {
     /// Nine connections, ten minutes apart, so that the load is even.
     pub(crate) async fn begin(stack: &'a Stack, alarms: &'a [Alarm], setup: Setup) -> Self {
         collector::begin();
-        let world = World::with(setup).await;
+        let entropy = Arc::new(Repeated(Mutex::new(Random::new(1))));
+        let world = World::with(Setup { entropy, ..setup }).await;
         let interval = stack.environment("refresh")["REFRESH_EVERY"].parse().unwrap();
         let now = world.clock.now().unix();
         let mut operation = Self {
@@ -105,6 +118,13 @@ impl<'a> Operation<'a> {
     pub(crate) async fn connect(&mut self, id: &str) {
         self.world.connect(id).await;
         self.connections.push(id.to_owned());
+    }
+
+    /// As in a fleet that is so large that many are due in each interval.
+    pub(crate) async fn all_are_due(&self) {
+        for id in &self.connections {
+            self.world.set(id, "refresh_at", AttributeValue::N(self.now().to_string())).await;
+        }
     }
 
     /// The alarms that ring, where CloudWatch looks so far back.
@@ -173,13 +193,17 @@ impl<'a> Operation<'a> {
     async fn follow_the_stream(&mut self) {
         let records = self.world.stream.records().await.unwrap();
         let waiting = &records[self.followed..];
-        if waiting.is_empty() || self.broken.stream_is_not_followed || self.broken.no_concurrency {
-            if !waiting.is_empty() && self.broken.no_concurrency {
+        // The age of a record, and not of the first try.
+        if waiting.is_empty() {
+            return;
+        }
+        let since = *self.waiting_since.get_or_insert(self.world.clock.now().unix());
+        if self.broken.stream_is_not_followed || self.broken.no_concurrency {
+            if self.broken.no_concurrency {
                 self.lambda("events", "Throttles", 1.0);
             }
             return;
         }
-        let since = *self.waiting_since.get_or_insert(self.world.clock.now().unix());
         let bus = Arc::new(Bus { is_gone: self.broken.no_bus });
         let answer = Events { bus, stack: "tests".to_owned() }.deliver(&json!({ "Records": waiting })).await;
         match answer.batch_item_failures.first() {
@@ -224,8 +248,8 @@ impl<'a> Operation<'a> {
     /// The log's metrics.
     fn collect(&mut self) {
         let now = self.now();
-        for (name, dimensions, value) in collector::points() {
-            self.own(name, &dimensions, now, value);
+        for point in collector::points() {
+            self.own(point.name, &point.dimensions, now, point.value);
         }
     }
 
