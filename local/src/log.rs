@@ -1,7 +1,7 @@
 //! The log of this process: kept in memory for the console, and printed as readable lines on a terminal.
 //!
-//! It is a layer beside the one that writes JSON, and gets the same events. Secrets are types that cannot be printed, so
-//! there is none in it. Its size is bounded per connection: one that is busy hides no line of another one.
+//! It is a layer beside the one that writes JSON, and gets the same events. Secrets are types that cannot be printed,
+//! so there is none in it. Its size is bounded per connection: one that is busy hides no line of another one.
 
 use std::collections::{HashMap, VecDeque};
 use std::io::Write;
@@ -49,7 +49,7 @@ struct Said {
 }
 
 /// The lines that changes of a connection are printed as. The console shows these changes from the table's stream.
-pub(crate) const CHANGES: [&str; 2] = ["local::refresh", "local::event"];
+pub(crate) const CHANGES: [&str; 3] = ["local::refresh", "local::change", "local::event"];
 
 impl Log {
     pub fn new(clock: Arc<dyn Clock>) -> Self {

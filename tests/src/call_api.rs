@@ -1,5 +1,3 @@
-//! The Rust example, unchanged.
-
-#![expect(clippy::disallowed_methods, reason = "an integrator's program, not part of the product")]
+// The Rust example, unchanged.
 
 include!("../../examples/rust/src/main.rs");

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use http::HeaderMap;
-use tests::integrator::calls_the_api;
+use tests::integrator::{calls_the_api, configured};
 use tests::signature::{Received, verify};
 use tokio::process::Command;
 
@@ -13,6 +13,15 @@ const RUST_EXAMPLE: &str = env!("CARGO_BIN_EXE_call-api-example");
 #[tokio::test]
 async fn the_rust_example_signs_waits_and_replaces_a_rejected_token() {
     calls_the_api(LAPTOP, "rust", Command::new(RUST_EXAMPLE)).await;
+}
+
+#[tokio::test]
+async fn the_rust_example_says_what_is_missing() {
+    let mut example = configured(Command::new(RUST_EXAMPLE), "");
+    let output = example.env_remove("API_ORIGIN").args(["acme", "https://example.com"]).output().await.unwrap();
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let says = "API_ORIGIN is not set: it is the stack's output ApiOrigin, or http://127.0.0.1:8787 for `cargo dev`\n";
+    assert_eq!(String::from_utf8_lossy(&output.stderr), says);
 }
 
 #[test]

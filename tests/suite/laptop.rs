@@ -78,7 +78,7 @@ async fn the_doctor_finds_each_rotation_that_can_be_simulated() {
 #[tokio::test]
 async fn another_host_or_site_gets_nothing() {
     let laptop = Laptop::start(BINARY, &[]).await;
-    for path in ["/v1/connections/t", "/v1/connections/t/token", "/local/provider", "/openapi.yaml"] {
+    for path in ["/v1/connections/t", "/v1/connections/t/token", "/local/provider", "/local/live", "/openapi.yaml"] {
         for (name, value) in [
             // A tunnel that writes the laptop's own name into Host.
             ("x-forwarded-for", "203.0.113.9"),

@@ -76,7 +76,7 @@ class InvalidRequest(Problem):
 
 
 class Forbidden(Problem):
-    """403: AWS does not accept the signature, or the role lacks the policy of the output `IntegratorPolicyArn`."""
+    """403: AWS does not accept the signature, or the role lacks the policy for this call: README, Calling the API."""
 
 
 class NotFound(Problem):
@@ -309,7 +309,7 @@ class Client:
         """Makes a link for one customer's browser journey. Without a `connection_id` one is made.
 
         With a `return_to`, what the customer approves waits for `confirm_session`: otherwise a link that was passed on
-        would connect another person's account. `same_account` is for a button "reconnect". Without `ui_locale` the pages
+        would connect another person's account. `same_account` is for a "reconnect" button. Without `ui_locale`, pages
         are in the language of the browser.
         """
         members = {
@@ -425,7 +425,7 @@ class Client:
             raise NotConfigured(f"the AWS credentials cannot be used: {error}") from None
         if frozen is None:
             raise NotConfigured(
-                "no AWS credentials were found: the API takes requests of a role with its IntegratorPolicyArn."
+                "no AWS credentials were found: the API takes requests of a role with one of its policies."
             )
         signed = AWSRequest(request.method, request.url, data=request.body)
         SigV4Auth(frozen, "execute-api", self._region).add_auth(signed)
@@ -484,7 +484,7 @@ def _understood(answer: requests.Response) -> dict[str, Any] | Problem:
     # AWS's own.
     if status == 403:
         return Forbidden(
-            status, "forbidden", "the signature is not accepted, or the role lacks the IntegratorPolicyArn"
+            status, "forbidden", "the signature is not accepted, or the role lacks the policy for this call"
         )
     if status == 429:
         return Unavailable(status, "throttled", "more requests than the stack lets through", retry_after=retry_after)

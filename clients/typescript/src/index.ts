@@ -189,7 +189,7 @@ export class InvalidRequest extends Problem {
   override readonly name = "InvalidRequest";
 }
 
-/** 403: AWS does not accept the signature, or the role lacks the policy of the output `IntegratorPolicyArn`. */
+/** 403: AWS does not accept the signature, or the role lacks the policy for this call (README, "Calling the API"). */
 export class Forbidden extends Problem {
   override readonly name = "Forbidden";
 }
@@ -477,7 +477,7 @@ function understood<Answer>({ ok, status, headers }: Response, text: string): An
   }
   // AWS's own.
   if (status === 403) {
-    const detail = "the signature is not accepted, or the role lacks the IntegratorPolicyArn";
+    const detail = "the signature is not accepted, or the role lacks the policy for this call";
     return new Forbidden({ status, code: "forbidden", detail });
   }
   if (status === 429) {

@@ -1,5 +1,5 @@
-//! `POST /local/console/…`: the page's forms. Each is a call of one of the product's routes, or an order to the simulated
-//! provider; the answer is the page again.
+//! `POST /local/console/…`: the page's forms. Each is a call of one of the product's routes, or an order to the
+//! simulated provider; the answer is the page again.
 //!
 //! A page of another origin can send such a form here with the person's browser, also one on another port of this
 //! machine, which is the same site. So `Origin` must be exactly our own; [`is_from_own_page`] has the rules.
@@ -53,7 +53,7 @@ pub(crate) async fn post(server: &Server, request: &Request, invocation: &Invoca
         return Some(page::forbidden());
     }
     let form = Form(form_urlencoded::parse(request.body()).into_owned().collect());
-    let connection = form.text("connection").or(form.text("new"));
+    let connection = form.text("connection").or(form.text("new")).or(form.text("viewed"));
     let view = View::chosen(connection, form.text("call"), form.text("language"));
     let answered = match act(server, verb, &form, invocation).await {
         Acted::Answered(answered) => Some(answered),

@@ -16,7 +16,8 @@ pub(super) fn form(view: &View, origin: &str, is_empty: bool, is_simulated: bool
                     button.primary { "Make a link" }
                     p.note { "The call that it is:" }
                     pre tabindex="0" role="region" aria-label="The call that makes a link" { code {
-                        "curl '" (origin) "/v1/connect-sessions' \\\n  -H 'content-type: application/json' \\\n  -d '{\"connection_id\": \"acme\"}'"
+                        "curl '" (origin) "/v1/connect-sessions' \\\n  -H 'content-type: application/json' \\\n"
+                        "  -d '{\"connection_id\": \"acme\"}'"
                     } }
                 }
                 div {
@@ -26,13 +27,19 @@ pub(super) fn form(view: &View, origin: &str, is_empty: bool, is_simulated: bool
                         input #import-id name="new" placeholder="acme" autocomplete="off" required maxlength="128";
                         label for="import-token" { "Its refresh token" }
                         input #import-token name="refresh_token" type="password" autocomplete="off" required;
-                        label.check { input type="checkbox" name="replace" value="true"; " in place of a live connection" }
+                        label.check {
+                            input type="checkbox" name="replace" value="true";
+                            " in place of a live connection"
+                        }
                         button { "Import" }
                     }
                     @if is_simulated {
                         form method="post" action="/local/console/grant" data-swap {
                             (view.fields())
-                            p.note { "No refresh token at hand? The simulated WebinarGeek grants one, as if another system had connected." }
+                            p.note {
+                                "No refresh token at hand? The simulated WebinarGeek grants one, as if another system had "
+                                "connected."
+                            }
                             button { "Grant one" }
                         }
                     }

@@ -1,5 +1,7 @@
 //! The last minutes: the least remaining lifetime as a line, the requests to the provider as bars.
 
+use std::time::Duration;
+
 use maud::{Markup, html};
 
 use super::connections::duration;
@@ -11,6 +13,8 @@ const LINE: f64 = 110.0;
 const BARS: f64 = 40.0;
 const GAP: f64 = 14.0;
 const HEIGHT: f64 = LINE + GAP + BARS;
+/// From the left to the right.
+const WINDOW: Duration = Duration::from_secs(SAMPLES as u64);
 /// Seconds that one bar counts.
 const BAR: usize = 5;
 
@@ -46,7 +50,7 @@ pub(super) fn section(samples: &[Sample], is_simulated: bool) -> Markup {
                 }
             }
             p.axis {
-                span { (samples.first().map(|sample| clock(sample.at)).unwrap_or_default()) }
+                span { (samples.last().map(|sample| clock(sample.at - WINDOW)).unwrap_or_default()) }
                 span { "0 to " (duration(highest)) @if is_simulated { ", 0 to " (most) " requests in " (BAR) " s" } }
                 span { (samples.last().map(|sample| clock(sample.at)).unwrap_or_default()) }
             }

@@ -17,8 +17,8 @@ pub(super) fn section(view: &View, seen: &Seen, is_simulated: bool, now: Timesta
                 p {
                     "None yet. "
                     @if is_simulated {
-                        "WebinarGeek is simulated here, and nothing leaves this machine: connect as its customer, read a token, "
-                        "then break the provider and watch it heal."
+                        "WebinarGeek is simulated here, and nothing leaves this machine: connect as its customer, read a "
+                        "token, then break the provider and watch it heal."
                     } @else {
                         "Register the redirect URI below at the provider, then connect with an account of yours."
                     }

@@ -26,7 +26,7 @@ pub(super) fn facts(shown: &Value, now: Timestamp) -> Markup {
                 div { dt { "Next refresh" } dd { (moment(&shown["next_refresh_at"], now)) } }
                 div { dt { "Refreshed" } dd { (moment(&shown["refreshed_at"], now)) } }
                 div { dt { "Failures in a row" } dd { (shown["failures"].as_i64().unwrap_or_default()) } }
-                div { dt { "Reason" } dd { (reason(shown["reason"].as_str())) } }
+                div.wide { dt { "Reason" } dd { (reason(shown["reason"].as_str())) } }
             }
         }
     }
@@ -37,7 +37,7 @@ fn moment(value: &Value, now: Timestamp) -> Markup {
     let Some(at) = read_time(value) else { return html! { "–" } };
     let away = now.seconds_until(at);
     let spoken = super::connections::duration(away.abs());
-    let spoken = if away >= 0 { format!("in {spoken}") } else { format!("{spoken} ago") };
+    let spoken = if away > 0 { format!("in {spoken}") } else { format!("{spoken} ago") };
     html! { time datetime=(at.rfc3339()) data-at=(at.unix()) { (spoken) } " " small { (super::history::clock(at)) } }
 }
 

@@ -11,7 +11,9 @@ pub(super) fn section(view: &View, examination: Option<&(Timestamp, Value)>) -> 
     html! {
         section id="doctor" aria-labelledby="doctor-title" {
             h2 #doctor-title { "Doctor" }
-            p.note { "Finds what would keep the first customer from connecting. It asks the provider, and touches no connection." }
+            p.note {
+                "Finds what would keep the first customer from connecting. It asks the provider, and touches no connection."
+            }
             form method="post" action="/local/console/doctor" data-swap {
                 (view.fields())
                 button { "Examine" }
@@ -19,7 +21,9 @@ pub(super) fn section(view: &View, examination: Option<&(Timestamp, Value)>) -> 
             @if let Some((at, examination)) = examination {
                 @let healthy = examination["healthy"].as_bool() == Some(true);
                 p class=(if healthy { "state good" } else { "state bad" }) {
-                    b { @if healthy { "Nothing keeps a customer from connecting." } @else { "Something must be repaired." } }
+                    b {
+                        @if healthy { "Nothing keeps a customer from connecting." } @else { "Something must be repaired." }
+                    }
                     " Examined at " (clock(*at)) "."
                 }
                 ul.findings {

@@ -130,6 +130,10 @@ fn changed(old: &Connection, new: &Connection) -> Option<Told> {
     if let (State::NeedsCustomer { why, .. }, State::Active | State::NotRefreshed) = (new.state, old.state) {
         return Some((Tone::Bad, "Needs its customer", why.as_str().to_owned()));
     }
+    if new.journal.invalid_grant_at.is_some() && old.journal.invalid_grant_at.is_none() {
+        let detail = "invalid_grant: asked again a minute later, before the connection is given up";
+        return Some((Tone::Bad, "Refused", detail.to_owned()));
+    }
     let reason = new.journal.reason.map_or("unknown", |class| class.as_str());
     if new.journal.failures > old.journal.failures {
         let detail = match (new.journal.failures, new.journal.not_before) {
@@ -140,10 +144,6 @@ fn changed(old: &Connection, new: &Connection) -> Option<Told> {
             (failures, None) => format!("{reason}, failure {failures} in a row"),
         };
         return Some((Tone::Bad, "Refresh failed", detail));
-    }
-    if new.journal.invalid_grant_at.is_some() && old.journal.invalid_grant_at.is_none() {
-        let detail = "invalid_grant: asked again a minute later, before the connection is given up";
-        return Some((Tone::Bad, "Refused", detail.to_owned()));
     }
     match (&old.account, &new.account) {
         (before, Some(after)) if before.as_ref().is_none_or(|before| before.account.id != after.account.id) => {

@@ -35,6 +35,14 @@ const ICON: &str = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg'
 
 pub(crate) type Reply = Response;
 
+const NAVIGATION: [(&str, &str); 5] = [
+    ("connections", "Connections"),
+    ("provider", "Provider"),
+    ("events", "Events"),
+    ("try", "Try it"),
+    ("doctor", "Doctor"),
+];
+
 /// A section of the page: live ones are sent again when they change.
 pub(super) struct Section {
     pub(super) name: &'static str,
@@ -84,9 +92,7 @@ pub(crate) fn render(server: &Server, view: &View, answered: Option<&Answered>) 
         header {
             h1 { "webinargeek-connect" }
             nav aria-label="Sections" {
-                @for (name, title) in [("connections", "Connections"), ("provider", "Provider"), ("events", "Events"), ("try", "Try it"), ("doctor", "Doctor")] {
-                    a href={ "#" (name) } { (title) }
-                }
+                @for (name, title) in NAVIGATION { a href={ "#" (name) } { (title) } }
             }
             p #live role="status" { noscript { a href={ "/" (view.query()) } { "Reload" } } }
         }
@@ -95,12 +101,12 @@ pub(crate) fn render(server: &Server, view: &View, answered: Option<&Answered>) 
                 @if let Some(markup) = take("connections") { (markup) }
                 (begin::form(view, &server.origin, is_empty, server.simulation.is_some()))
                 @for name in ["facts", "actions"] { @if let Some(markup) = take(name) { (markup) } }
-                (answer::panel(view, "answer", answered.filter(|answered| !answered.is_of_provider()), connection.as_deref()))
+                (answer::panel(view, "answer", answered.filter(|it| !it.is_of_provider()), connection.as_deref()))
                 @for name in ["timeline", "try"] { @if let Some(markup) = take(name) { (markup) } }
             }
             div.column {
                 @if let Some(markup) = take("provider") { (markup) }
-                (answer::panel(view, "told", answered.filter(|answered| answered.is_of_provider()), None))
+                (answer::panel(view, "told", answered.filter(|it| it.is_of_provider()), None))
                 @for name in ["chart", "events", "doctor"] { @if let Some(markup) = take(name) { (markup) } }
             }
         }
@@ -117,7 +123,7 @@ pub(crate) fn render(server: &Server, view: &View, answered: Option<&Answered>) 
     })
 }
 
-/// For a browser that comes by another name, from another site or through a tunnel: it learns nothing of what is stored.
+/// For a browser that comes by another name, from another site or through a tunnel: nothing of what is stored.
 pub(crate) fn bare() -> Reply {
     page(html! {
         main.bare {

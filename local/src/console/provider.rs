@@ -64,11 +64,17 @@ pub(super) fn section(
 ) -> Markup {
     html! {
         section id="provider" aria-labelledby="provider-title" {
-            h2 #provider-title { "WebinarGeek " @if simulation.is_some() { span.badge { "simulated" } } @else { span.badge.good { "real" } } }
+            h2 #provider-title {
+                "WebinarGeek "
+                @if simulation.is_some() { span.badge { "simulated" } } @else { span.badge.good { "real" } }
+            }
             @match simulation {
                 Some(simulation) => (simulated(view, simulation, facts, origin)),
                 None => {
-                    p { "Requests go to " code { (token_url) } ". It is a real provider: its faults are its own, and there are no buttons for them." }
+                    p {
+                        "Requests go to " code { (token_url) } ". It is a real provider: its faults are its own, and there "
+                        "are no buttons for them."
+                    }
                     p { "Redirect URI to register there: " code { (facts.redirect_uri) } }
                 }
             }
@@ -78,7 +84,7 @@ pub(super) fn section(
 
 fn simulated(view: &View, simulation: &Simulation, facts: &Facts, origin: &str) -> Markup {
     let waiting = simulation.faults.waiting();
-    let is_rotated = simulation.faults.rotated_secret();
+    let is_rotated = simulation.faults.rotated_secret().is_some();
     let Behaviour { rotation, expires_in } = simulation.grants.behaviour();
     let requests = simulation.faults.requests();
     let count = |name: &str| requests.get(name).copied().unwrap_or_default();
@@ -99,10 +105,13 @@ fn simulated(view: &View, simulation: &Simulation, facts: &Facts, origin: &str) 
         }
         div.faults {
             @for button in &buttons() {
-                (order(view, &[json!({ "heal": true }), button.order()], button.name, button.effect, button.is_on(&waiting)))
+                @let orders = [json!({ "heal": true }), button.order()];
+                (order(view, &orders, button.name, button.effect, button.is_on(&waiting)))
             }
-            (order(view, &[json!({ "revoke_all": true })], "Revoke all", "invalid_grant for every connection that there is", false))
-            (order(view, &[json!({ "client_secret": SecretIs::Rotated })], "Rotate the secret", "invalid_client until the new one is stored", is_rotated.is_some()))
+            @let revoke = [json!({ "revoke_all": true })];
+            (order(view, &revoke, "Revoke all", "invalid_grant for every connection that there is", false))
+            @let rotate = [json!({ "client_secret": SecretIs::Rotated })];
+            (order(view, &rotate, "Rotate the secret", "invalid_client until the new one is stored", is_rotated))
         }
         div.row {
             form method="post" action="/local/console/provider" data-swap {
@@ -110,7 +119,7 @@ fn simulated(view: &View, simulation: &Simulation, facts: &Facts, origin: &str) 
                 input type="hidden" name="order" value=(json!({ "heal": true }));
                 button.primary disabled[waiting.is_empty()] { "Heal" }
             }
-            @if is_rotated.is_some() {
+            @if is_rotated {
                 form method="post" action="/local/console/provider" data-swap {
                     (view.fields())
                     input type="hidden" name="order" value=(json!({ "client_secret": SecretIs::Stored }));
@@ -148,8 +157,9 @@ fn simulated(view: &View, simulation: &Simulation, facts: &Facts, origin: &str) 
         }
         p.note { (effect(rotation)) "." }
         p.note {
-            "Requests so far: " (count("authorization_code")) " codes, " (count("refresh_token")) " refreshes, "
-            (count("revoke")) " revocations, " (count("account")) " accounts; " (simulation.faults.faulty()) " met a fault. "
+            "Requests so far: codes " (count("authorization_code")) ", refreshes " (count("refresh_token"))
+            ", revocations " (count("revoke")) ", accounts " (count("account"))
+            "; with a fault " (simulation.faults.faulty()) ". "
             "It listens on " code { (facts.simulated_origin.as_deref().unwrap_or_default()) } "."
         }
     }

@@ -15,7 +15,7 @@ function tick() {
   }
   for (const time of document.querySelectorAll("[data-at]")) {
     const away = time.dataset.at - now;
-    time.textContent = away >= 0 ? `in ${spoken(away)}` : `${spoken(-away)} ago`;
+    time.textContent = away > 0 ? `in ${spoken(away)}` : `${spoken(-away)} ago`;
   }
 }
 

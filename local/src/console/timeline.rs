@@ -26,9 +26,15 @@ impl Request {
         self.lines.last().map_or(Timestamp::from_unix(0), |line| line.at)
     }
 
-    /// Whether the change was written while the invocation ran. Times are whole seconds.
-    fn has_made(&self, change: &Change) -> bool {
-        (self.began().unix() - 1..=self.ended().unix() + 1).contains(&change.at.unix())
+    fn has_trouble(&self) -> bool {
+        self.lines.iter().any(|line| line.level <= Level::WARN)
+    }
+
+    /// Whether the change was written while the invocation ran. Times are whole seconds, and the first line may be
+    /// written after the change: so much more is allowed.
+    fn has_made(&self, change: &Change, more: i64) -> bool {
+        let ran = self.began().unix() - more..=self.ended().unix() + more;
+        ran.contains(&change.at.unix()) && (change.tone != Tone::Bad || self.has_trouble())
     }
 }
 
@@ -74,14 +80,22 @@ fn entries<'a>(changes: &'a [Change], lines: &[Arc<Line>]) -> Vec<Entry<'a>> {
             _ => requests.push(Request { lines: vec![line.clone()] }),
         }
     }
+    // The earliest that fits: what comes later does not move the lines of an earlier change to another one.
+    let mut have_changed: Vec<bool> = vec![false; requests.len()];
     let mut entries: Vec<Entry<'_>> = Vec::new();
-    for change in changes.iter().rev() {
-        let made = requests.iter().rposition(|request| request.has_made(change));
-        let lines = made.map(|index| requests.remove(index).lines).unwrap_or_default();
-        entries.push(Entry::Change(change, lines));
+    for change in changes {
+        let fits = |more| requests.iter().position(|request| request.has_made(change, more));
+        let lines = fits(0).or_else(|| fits(1)).map(|index| {
+            have_changed[index] = true;
+            requests[index].lines.clone()
+        });
+        entries.push(Entry::Change(change, lines.unwrap_or_default()));
     }
-    entries.extend(requests.into_iter().map(Entry::Request));
-    entries.sort_by_key(|entry| std::cmp::Reverse(entry.at()));
+    let others = requests.into_iter().zip(have_changed).filter(|(_, has_changed)| !has_changed);
+    entries.extend(others.map(|(request, _)| Entry::Request(request)));
+    // Stable: of one second, the changes keep their order.
+    entries.sort_by_key(Entry::at);
+    entries.reverse();
     entries
 }
 
@@ -105,7 +119,7 @@ fn requested(request: &Request) -> Markup {
     let last = request.lines.last();
     let text = last.map(|line| line.text()).unwrap_or_default();
     let id = last.and_then(|line| line.request_id.clone()).unwrap_or_default();
-    let has_failed = request.lines.iter().any(|line| line.level <= Level::WARN);
+    let has_failed = request.has_trouble();
     html! {
         li id=[(!id.is_empty()).then(|| format!("request-{id}"))] class=(if has_failed { "bad" } else { "request" }) {
             (time(request.began())) " " span.call { (text) }

@@ -67,6 +67,7 @@ impl View {
         html! {
             input type="hidden" name="call" value=(self.call.operation);
             input type="hidden" name="language" value=(self.language.name());
+            input type="hidden" name="viewed" value=(self.connection.as_deref().unwrap_or_default());
         }
     }
 }

@@ -131,8 +131,12 @@ pub(super) fn read_time(value: &Value) -> Option<Timestamp> {
 /// One line on the terminal for each refresh and each event.
 fn print(change: &Change) {
     let connection = change.connection.as_str();
-    if change.title != "Event" {
-        tracing::info!(target: "local::refresh", connection, "{}: {}", change.title, change.detail);
+    match change.title {
+        "Event" => {}
+        "Refreshed" | "Refresh failed" | "Refused" => {
+            tracing::info!(target: "local::refresh", connection, "{}: {}", change.title, change.detail);
+        }
+        _ => tracing::info!(target: "local::change", connection, "{}: {}", change.title, change.detail),
     }
     if let Some(event) = &change.event {
         let (kind, version) = (event["type"].as_str().unwrap_or_default(), event["version"].as_i64());

@@ -107,6 +107,7 @@ impl Line {
                 _ => ("request", GREEN),
             },
             ("local::refresh", _) => ("refresh", GREEN),
+            ("local::change", _) => ("change", DIM),
             ("local::event", _) => ("event", CYAN),
             (_, Level::ERROR) => ("error", RED),
             (_, Level::WARN) => ("warning", YELLOW),
