@@ -1,5 +1,6 @@
 //! The tables, in Markdown.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use crate::Failed;
@@ -9,6 +10,12 @@ use crate::programs::{FUNCTIONS, Maker, Reach, of_peer, sources_of};
 use crate::sizes;
 use crate::starts::Subject;
 use crate::statistics::Series;
+
+/// Calls, and how often each was made.
+pub(crate) fn listed(calls: &BTreeMap<String, u64>) -> String {
+    let calls: Vec<String> = calls.iter().map(|(name, times)| format!("{name} {times}")).collect();
+    calls.join(", ")
+}
 
 /// Median and 95th percentile.
 fn shown(series: &Series) -> String {
@@ -64,8 +71,6 @@ pub(crate) fn of_answers(subjects: &[Subject]) -> String {
             let ours = of_route().find(|it| it.maker == Maker::Ours && it.measured.wrong.is_none());
             let against =
                 |of: fn(&Subject) -> &Series| ours.map_or("–".to_owned(), |ours| ratio(of(subject), of(ours)));
-            let calls: Vec<String> =
-                measured.counts.calls.iter().map(|(name, times)| format!("{name} {times}")).collect();
             let connections: u64 = measured.counts.connections.values().sum();
             let _ = writeln!(
                 table,
@@ -80,7 +85,7 @@ pub(crate) fn of_answers(subjects: &[Subject]) -> String {
                 shown(&measured.cpu),
                 against(|it| &it.measured.cpu),
                 shown(&measured.memory),
-                calls.join(", "),
+                listed(&measured.counts.calls),
             );
         }
     }

@@ -44,6 +44,8 @@ pub(crate) struct Measured {
     pub memory: Series,
     /// Of the first answer.
     pub counts: Counts,
+    /// Of the last one.
+    pub later: Counts,
     /// Why there is no figure.
     pub wrong: Option<String>,
 }
@@ -158,6 +160,7 @@ impl Subject {
                 self.measured.counts = stand_ins.take_counts();
                 self.measured.answer.milliseconds(function.since_exec(answer.came_at));
             } else {
+                self.measured.later = stand_ins.take_counts();
                 self.measured.warm.milliseconds(answer.came_at.saturating_sub(answer.sent_at));
             }
             route.check(self.maker, &answer.body, stand_ins)?;

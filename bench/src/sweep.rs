@@ -56,6 +56,37 @@ impl Sweep<'_> {
         Ok(Swept { refreshed, took, cpu, peak_memory, counts })
     }
 
+    /// The calls of a run, and of a second one in the same process, over the same connections.
+    pub(crate) async fn calls_of_two_runs(&self, stand_ins: &StandIns) -> Result<[Counts; 2], Failed> {
+        self.seed(stand_ins);
+        let mut function = Function::start(self.program, None).await?;
+        let mut counts = [Counts::default(), Counts::default()];
+        for counted in &mut counts {
+            self.make_due(stand_ins);
+            function.next().await?;
+            drop(stand_ins.take_counts());
+            let answer = function.invoke("{}", self.budget).await?;
+            *counted = stand_ins.take_counts();
+            let summary: Value = serde_json::from_slice(&answer.body)?;
+            self.check(&summary, summary["refreshed"].as_u64().unwrap_or_default(), counted, stand_ins)?;
+        }
+        function.end().await?;
+        Ok(counts)
+    }
+
+    /// As if the time had passed.
+    fn make_due(&self, stand_ins: &StandIns) {
+        let mut tables = stand_ins.tables();
+        let table = tables.table(self.table());
+        for number in 0..self.due {
+            let key = rows::id(number);
+            if let Some(mut row) = table.rows.get(&key).cloned() {
+                row.0.insert("refresh_at".into(), Attribute::N(rows::long_ago(machine::now()).unix()));
+                table.put(key, row);
+            }
+        }
+    }
+
     /// Every refresh that is counted has brought a pair, and every pair is stored.
     fn check(&self, answer: &Value, refreshed: u64, counts: &Counts, stand_ins: &StandIns) -> Result<(), Failed> {
         let now = machine::now().unix();
