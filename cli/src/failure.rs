@@ -64,7 +64,7 @@ impl Failure {
                 Code::ConnectionExists => Some("--replace takes its place, once the refresh token works".to_owned()),
                 Code::Misconfigured => Some("wgc doctor says what is wrong".to_owned()),
                 _ if problem.status == 403 => {
-                    Some("your role needs the policy of the output IntegratorPolicyArn".to_owned())
+                    Some("your role needs the policy of the output OperatorPolicyArn".to_owned())
                 }
                 _ => None,
             },

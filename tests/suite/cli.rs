@@ -132,7 +132,7 @@ async fn an_exit_code_tells_what_to_do() {
     let gateway = ApiGateway::before(&laptop.origin).await;
     let (code, error) = fails(at(&gateway.origin, &["list"])).await;
     assert_eq!((code, &error["status"]), (6, &json!(403)), "{error}");
-    assert!(error["remedy"].as_str().unwrap().contains("IntegratorPolicyArn"), "{error}");
+    assert!(error["remedy"].as_str().unwrap().contains("OperatorPolicyArn"), "{error}");
     let (code, error) = fails(at("http://127.0.0.1:1", &["list"])).await;
     assert_eq!(code, 5, "{error}");
     assert!(error["remedy"].as_str().unwrap().contains("cargo dev"), "{error}");
