@@ -14,11 +14,12 @@ use shared::domain::connection::grant::{Decision, connect};
 use shared::domain::connection::reap::{Reaping, reap};
 use shared::domain::connection::refresh::{PutOffBy, RefreshReason, acquire, commit, give_up, quarantine, settle};
 use shared::domain::connection::reseal::{held, reseal};
-use shared::domain::connection::revocation::{Revocation, add, claim, remove};
+use shared::domain::connection::revocation::{Revocation, Verdict, add, claim, remove};
 use shared::domain::connection::schedule::leave;
 use shared::domain::connection::waiting::{await_confirmation, confirm, expire};
 use shared::domain::connection::{Row, SealedPair};
 use shared::domain::failure_class::FailureClass;
+use shared::domain::item::Value;
 use shared::domain::order::Order;
 use shared::domain::token_pair::PairId;
 use shared::domain::write::{Write, WriteName, failing};
@@ -235,4 +236,23 @@ fn every_state_has_rows_and_every_write_changes_one_of_them() {
         let changes = STATES.iter().any(|state| !done[&(label.to_owned(), (*state).to_owned())].is_empty());
         assert!(changes, "{label} was put on no row that takes it");
     }
+}
+
+/// A worker claims a grant by what it has read, and a hand from outside may damage the row before. Such a row once counted
+/// as one without a live pair: its grants were revoked, whoever is connected.
+#[test]
+fn no_grant_is_revoked_beside_a_row_that_has_become_unreadable() {
+    let mut seen = 0;
+    for stored in samples() {
+        let Some(Row::Tombstone(_) | Row::Connection(_)) = stored.row() else { continue };
+        let mut damaged = stored.clone();
+        damaged.0.as_mut().unwrap().0.insert("format".into(), Value::Other);
+        let unreadable = damaged.row().unwrap();
+        assert!(matches!(unreadable, Row::Unreadable(_)));
+        for grant in stored.row().unwrap().revocations().unwrap().iter() {
+            assert_eq!(grant.verdict(&unreadable), Verdict::Keep);
+            seen += 1;
+        }
+    }
+    assert!(seen > 0);
 }

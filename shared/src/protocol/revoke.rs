@@ -144,7 +144,7 @@ impl Revoking {
     ) -> Result<Row, StoreError> {
         // 1.
         let now = self.list.clock.now();
-        let verdict = grant.verdict(row.live());
+        let verdict = grant.verdict(&row);
         if verdict == Verdict::Keep {
             return Ok(row);
         }
@@ -162,8 +162,8 @@ impl Revoking {
             Written::Applied(row) => row,
             Written::ConditionFailed(image) => return Ok(image.unwrap_or(row)),
         };
-        // The customer may have come back between the two.
-        if claimed.verdict(row.live()) != Verdict::Revoke {
+        // The customer may have come back between the two; or a hand from outside has made the row unreadable.
+        if claimed.verdict(&row) != Verdict::Revoke {
             return Ok(row);
         }
         // 3.
@@ -224,7 +224,7 @@ impl Revoking {
         verdict: Option<Verdict>,
     ) -> Result<Row, StoreError> {
         for _ in 0..TRIES {
-            if verdict.is_some_and(|verdict| grant.verdict(row.live()) != verdict) {
+            if verdict.is_some_and(|verdict| grant.verdict(&row) != verdict) {
                 return Ok(row);
             }
             let Some(write) = revocation::remove(&row, grant.pair.id, outcome) else { return Ok(row) };

@@ -83,9 +83,14 @@ impl Revocation {
         serde_json::to_string(self).expect("texts and numbers are JSON")
     }
 
-    /// `live` is the connection of the same row.
-    pub fn verdict(&self, live: Option<&Connection>) -> Verdict {
-        let Some(live) = live else { return Verdict::Revoke };
+    /// `row` is the one that it is listed in.
+    pub fn verdict(&self, row: &Row) -> Verdict {
+        let live = match row {
+            Row::Connection(live) => live,
+            Row::Tombstone(_) => return Verdict::Revoke,
+            // Whether its account is connected is not known.
+            Row::Unreadable(_) => return Verdict::Keep,
+        };
         let live_account = live.account.as_ref().map(|known| &known.account.id);
         match (&self.account_id, live_account) {
             (Some(of_grant), Some(of_live)) if of_grant == of_live => Verdict::LeaveToExpire,

@@ -35,7 +35,7 @@ fn is_refreshed(row: &Row) -> bool {
 }
 
 fn next_work<'a>(row: &Row, list: impl Iterator<Item = &'a Revocation>) -> Option<Timestamp> {
-    let tries = list.filter(|grant| grant.verdict(row.live()) != Verdict::Keep).map(|grant| grant.next_try_at);
+    let tries = list.filter(|grant| grant.verdict(row) != Verdict::Keep).map(|grant| grant.next_try_at);
     tries.chain(row.waiting().map(|waiting| waiting.until)).min()
 }
 
@@ -46,16 +46,16 @@ pub fn leave(row: &Row) -> Option<Write> {
         Row::Tombstone(tombstone) if tombstone.state() == State::Tombstone && tombstone.refresh_at.is_some() => {
             vec![Change::Remove(SHARD), Change::Remove(REFRESH_AT), COUNTED]
         }
-        Row::Connection(connection) if is_given_up_and_done(connection) => vec![Change::Remove(SHARD), COUNTED],
+        Row::Connection(connection) if is_given_up_and_done(row, connection) => vec![Change::Remove(SHARD), COUNTED],
         Row::Tombstone(_) | Row::Connection(_) | Row::Unreadable(_) => return None,
     };
     let clauses = vec![is_as_seen(Some(row))];
     Some(Write { name: WriteName::LeaveSchedule, key: row.id().to_owned(), clauses, changes })
 }
 
-fn is_given_up_and_done(connection: &Connection) -> bool {
+fn is_given_up_and_done(row: &Row, connection: &Connection) -> bool {
     let stays = |verdict| verdict == Verdict::Keep;
     connection.state.given_up_since().is_some()
         && connection.waiting.is_none()
-        && connection.revocations.iter().all(|grant| stays(grant.verdict(Some(connection))))
+        && connection.revocations.iter().all(|grant| stays(grant.verdict(row)))
 }

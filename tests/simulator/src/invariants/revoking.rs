@@ -130,7 +130,7 @@ impl Ledger {
                 });
             }
             let Some(opened) = self.opened.get(&grant.pair.id) else { continue };
-            let is_right = grant.verdict(facts.new.live()) == Verdict::Revoke;
+            let is_right = grant.verdict(facts.new) == Verdict::Revoke;
             self.claims.insert((facts.process, opened.refresh.clone()), is_right);
         }
     }
@@ -229,6 +229,6 @@ impl Ledger {
 
 /// Whether a run of the schedule has something to do about the grants of a row that are not live.
 pub(super) fn has_work(row: &Row) -> bool {
-    let is_left = |grant: &Revocation| grant.verdict(row.live()) != Verdict::Keep;
+    let is_left = |grant: &Revocation| grant.verdict(row) != Verdict::Keep;
     row.waiting().is_some() || row.revocations().is_some_and(|list| list.iter().any(is_left))
 }
