@@ -16,13 +16,13 @@ use crate::sweep::{self, Sweep};
 
 /// A function, the bytes of its zip, and the crates in its tree.
 const OF_FUNCTIONS: [(&str, u64, usize); 7] = [
-    ("authorize", 2_500_000, 186),
-    ("callback", 3_550_000, 186),
-    ("refresh", 3_550_000, 186),
-    ("token", 2_850_000, 186),
-    ("connections", 3_800_000, 186),
-    ("events", 2_850_000, 186),
-    ("maintenance", 3_050_000, 186),
+    ("authorize", 2_300_000, 186),
+    ("callback", 2_700_000, 186),
+    ("refresh", 2_700_000, 186),
+    ("token", 2_650_000, 186),
+    ("connections", 2_950_000, 186),
+    ("events", 2_200_000, 186),
+    ("maintenance", 2_400_000, 186),
 ];
 
 type Calls = &'static [(&'static str, u64)];
