@@ -559,7 +559,7 @@ async fn a_stack_without_its_secret_says_so_and_counts_it() {
     for counted in 1..=2 {
         let page = aws.send(&callback, Request::new("GET", &target).cookie(cookie)).await;
         assert_eq!(page["statusCode"], 503, "{page}");
-        assert!(page["body"].as_str().unwrap().contains("Nothing has been used up"), "{page}");
+        assert!(page["body"].as_str().unwrap().contains("Nothing is lost"), "{page}");
         let is_counted = |line: &Value| line["failures"] == 1 && line["cause"] == "configuration";
         callback.logged(|_| callback.log().iter().filter(|line| is_counted(line)).count() == counted).await;
     }
