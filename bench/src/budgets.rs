@@ -72,7 +72,7 @@ pub(crate) async fn hold(build: &Build, stand_ins: &StandIns) -> Result<(), Fail
         counted(format!("{}, later", route.name()), &subject.measured.later.calls, later);
     }
     let program = of_ours(build, "refresh", Reach::StandIns(stand_ins))?;
-    // What a run asks once, whatever is due, is in both.
+    // What a run asks once, for any number of due rows, is in both.
     let (few, more) = (2, 12);
     let all = calls_of(&program, more, stand_ins).await?.into_iter().zip(calls_of(&program, few, stand_ins).await?);
     for (((mut calls, of_few), budget), what) in all.zip(OF_A_REFRESH).zip(["a refresh", "a refresh, later"]) {

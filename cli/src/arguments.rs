@@ -25,8 +25,8 @@ No token is an argument: refresh tokens are read from a file, the terminal or st
 
 /// The command line of webinargeek-connect.
 ///
-/// The API is that of a stack in AWS (`--stack`), or of `cargo dev` (`--url http://127.0.0.1:8787`). Credentials are found
-/// as the AWS CLI finds them.
+/// The API is that of a stack in AWS (`--stack`), or of `cargo dev` (`--url http://127.0.0.1:8787`). Credentials are
+/// found as the AWS CLI finds them.
 #[derive(Parser)]
 #[command(name = "wgc", bin_name = "wgc", version, after_help = EXIT_CODES)]
 pub(crate) struct Arguments {
@@ -65,11 +65,13 @@ pub(crate) enum Command {
         #[arg(value_name = "SESSION_ID")]
         id: String,
     },
-    /// Confirm that the right customer came back; the confirmation, or the address that has it, is read from standard input
+    /// Confirm that the right customer came back; the confirmation, or the address that has it, is read from standard
+    /// input
     Confirm { session_id: String },
     /// List connections
     List {
-        /// Only those of this status: active, degraded, pending, unconfirmed, reauth_required, disconnecting, quarantined
+        /// Only those of this status: active, degraded, pending, unconfirmed, reauth_required, disconnecting,
+        /// quarantined
         #[arg(long)]
         status: Option<String>,
     },

@@ -5,8 +5,8 @@
 //! 3. lines are imported a few at a time; each is in the report before it is sent, and again with its result
 //! 4. an interruption lets what was sent come to its end, and starts nothing more
 //!
-//! A process that is killed leaves lines that were sent and have no result. The next run asks the API about those before it
-//! sends them again: a refresh token that is used twice may end its grant.
+//! A process that is killed leaves lines that were sent and have no result. The next run asks the API about those
+//! before it sends them again: a refresh token that is used twice may end its grant.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

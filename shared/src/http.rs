@@ -41,8 +41,8 @@ pub struct Invocation {
     pub origin: String,
     /// When the process may be stopped.
     pub deadline: Timestamp,
-    /// The ARN of the IAM principal that has signed the request, as API Gateway has verified it. None for a browser, and
-    /// on a laptop.
+    /// The ARN of the IAM principal that has signed the request, as API Gateway has verified it. None for a browser,
+    /// and on a laptop.
     pub principal: Option<String>,
 }
 

@@ -1,4 +1,5 @@
-//! The TLS configuration with which a process calls AWS and the provider, and the HTTP client on it. Made once, in `main`.
+//! The TLS configuration with which a process calls AWS and the provider, and the HTTP client on it. Made once, in
+//! `main`.
 //!
 //! What most programs do here costs a function its start: reading and parsing the system's root certificates, a second
 //! TLS stack inside the AWS SDK, and a search for credentials that Lambda has put into the environment.
@@ -16,13 +17,19 @@ use crate::config::Environment;
 pub struct Tls(ClientConfig);
 
 impl Tls {
-    /// Mozilla's root certificates, parsed when the product was compiled. `SSL_CERT_FILE` names a file of others: behind a
-    /// proxy that opens TLS, and for local engines.
+    /// Mozilla's root certificates, parsed when the product was compiled. `SSL_CERT_FILE` names a file of others:
+    /// behind a proxy that opens TLS, and for local engines.
     pub fn read(env: &mut Environment) -> Self {
         let Some(path) = env.optional("SSL_CERT_FILE") else { return Self::default() };
         let mut roots = RootCertStore::empty();
         match CertificateDer::pem_file_iter(&path).and_then(Iterator::collect::<Result<Vec<_>, _>>) {
-            Ok(certificates) => drop(roots.add_parsable_certificates(certificates)),
+            Ok(certificates) => {
+                let (added, _) = roots.add_parsable_certificates(certificates);
+                // With none, every connection would fail, and only in the log of a request.
+                if added == 0 {
+                    env.problem("SSL_CERT_FILE", "must name a file with a root certificate in PEM");
+                }
+            }
             Err(error) => env.problem("SSL_CERT_FILE", &format!("cannot be read: {error}")),
         }
         Self::trusting(roots)
@@ -53,5 +60,20 @@ impl Tls {
 impl Default for Tls {
     fn default() -> Self {
         Self::trusting(RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_of_roots_that_has_none_stops_the_start_and_names_the_variable() {
+        for file in [concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"), "/there/is/no/such/file"] {
+            let lookup = |name: &str| (name == "SSL_CERT_FILE").then(|| file.to_owned());
+            let refused = Environment::read(&lookup, Tls::read).err().map(|error| error.to_string());
+            assert!(refused.is_some_and(|refused| refused.contains("SSL_CERT_FILE")), "{file}");
+        }
+        assert!(Environment::read(&|_| None, Tls::read).is_ok());
     }
 }

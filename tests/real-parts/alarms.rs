@@ -1,5 +1,5 @@
-//! Each alarm of the template is proven by its fault: it rings, no other one does without a reason that is written here, and
-//! all are silent again afterwards. A day without a fault rings none.
+//! Each alarm of the template is proven by its fault: it rings, no other one does without a reason that is written
+//! here, and all are silent again afterwards. A day without a fault rings none.
 //!
 //! What is proven stands as a table in docs/operating.md.
 

@@ -26,7 +26,7 @@ pub(super) enum Outcome {
     Refused,
     /// The detail says why; the next run tries again.
     Failed,
-    /// Nobody answers; the next run looks first, and tries again.
+    /// No answer came; the next run looks first, and tries again.
     NoAnswer,
     /// A connection was to be replaced, and may have been. It is not sent again: a person looks at it.
     Unknown,

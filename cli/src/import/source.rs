@@ -1,4 +1,5 @@
-//! The lines of a file. No text of it is repeated in an error: a refresh token may be anywhere in a line that is not valid.
+//! The lines of a file. No text of it is repeated in an error: a refresh token may be anywhere in a line that is not
+//! valid.
 
 use std::collections::HashMap;
 use std::io::Read;

@@ -12,10 +12,10 @@
 //! # }
 //! ```
 //!
-//! [`Client::from_env`] reads `API_ORIGIN`, the output `ApiOrigin` of the stack. Credentials are found as the AWS SDK for
-//! Rust finds them, and every call is signed (SigV4, service `execute-api`). For `cargo dev`, `API_ORIGIN` is
-//! `http://127.0.0.1:8787`; on a loopback address no signature is needed, and calls are signed only where the environment
-//! has `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and `AWS_REGION`.
+//! [`Client::from_env`] reads `API_ORIGIN`, the output `ApiOrigin` of the stack. Credentials are found as the AWS SDK
+//! for Rust finds them, and every call is signed (SigV4, service `execute-api`). For `cargo dev`, `API_ORIGIN` is
+//! `http://127.0.0.1:8787`; on a loopback address no signature is needed, and calls are signed only where the
+//! environment has `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and `AWS_REGION`.
 //!
 //! Clone a [`Client`] freely: its copies share connections to the servers, and tokens.
 
@@ -77,8 +77,8 @@ impl Client {
         self.tokens.get(connection, is_good, self.read_token(connection, &[])).await
     }
 
-    /// A token that is good for `seconds` more, for a call that takes long. Where even a new token does not live twice as
-    /// long, half of its lifetime counts instead.
+    /// A token that is good for `seconds` more, for a call that takes long. Where even a new token does not live twice
+    /// as long, half of its lifetime counts instead.
     pub async fn token_for(&self, connection: &str, seconds: u32) -> Result<Token, Error> {
         let until = OffsetDateTime::now_utc() + Duration::from_secs(seconds.into());
         let is_good = |token: &Token| until < token.cache_until;
@@ -91,8 +91,8 @@ impl Client {
         self.api.call(Method::GET, &url, None).await
     }
 
-    /// Says that WebinarGeek has answered 401 to the token of this version. The answer is a newer one. [`Client::request`]
-    /// does this by itself.
+    /// Says that WebinarGeek has answered 401 to the token of this version. The answer is a newer one.
+    /// [`Client::request`] does this by itself.
     pub async fn reject(&self, connection: &str, version: u64) -> Result<Token, Error> {
         // Another task may have said so already.
         let is_good = |token: &Token| token.version > version;
@@ -103,8 +103,8 @@ impl Client {
         self.tokens.get(connection, is_good, request).await
     }
 
-    /// Sends a request to WebinarGeek with the connection's token. `complete` adds body, headers and query; it is called
-    /// once more for each repetition.
+    /// Sends a request to WebinarGeek with the connection's token. `complete` adds body, headers and query; it is
+    /// called once more for each repetition.
     ///
     /// After a 401 the token is rejected once, and the request repeated with a new one. After a 503 that says when
     /// (`Retry-After`, at most a minute) it is repeated once, if its method is idempotent (RFC 9110 section 9.2.2). Any
@@ -203,8 +203,8 @@ impl Client {
         answer
     }
 
-    /// Takes a connection over from another system. `active` in the answer: it is refreshed; `pending`: it is stored, and
-    /// the `reason` says why it is not refreshed yet. From here on the refresh token belongs to the deployment.
+    /// Takes a connection over from another system. `active` in the answer: it is refreshed; `pending`: it is stored,
+    /// and the `reason` says why it is not refreshed yet. From here on the refresh token belongs to the deployment.
     pub async fn import(&self, connection: &str, refresh_token: &Secret, replace: bool) -> Result<Connection, Error> {
         let body = json!({ "refresh_token": refresh_token.expose(), "replace": replace });
         let answer = self.api.call(Method::PUT, &self.connection(connection)?, Some(&body)).await;

@@ -21,8 +21,8 @@ struct Slot {
 }
 
 impl Tokens {
-    /// The kept token, if it is good enough; otherwise what `request` answers. Who waits while another task requests one
-    /// gets that answer, also where it is a failure: a hundred tasks ask a server that is down once.
+    /// The kept token, if it is good enough; otherwise what `request` answers. Who waits while another task requests
+    /// one gets that answer, also where it is a failure: a hundred tasks ask a server that is down once.
     pub(crate) async fn get(
         &self,
         connection: &str,

@@ -162,7 +162,7 @@ fn parse(origin: &str) -> Result<Url, Error> {
     if is_origin && is_protected(&url) { Ok(url) } else { Err(wrong()) }
 }
 
-/// Whether nobody on the way can read what is sent there.
+/// Whether what is sent there cannot be read on the way.
 pub(crate) fn is_protected(url: &Url) -> bool {
     url.scheme() == "https" || is_loopback(url)
 }

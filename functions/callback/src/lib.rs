@@ -156,7 +156,10 @@ impl Callback {
             Ok(Written::ConditionFailed(Some(attempt))) => (attempt, false),
             Ok(Written::ConditionFailed(None)) => return Err(CallbackError::UnknownState),
             Err(error) => {
-                self.give_back_unsent(&state_hash, &taker, &invocation.request_id).await;
+                // Only an answer with a code takes the attempt.
+                if failed.is_none() {
+                    self.give_back_unsent(&state_hash, &taker, &invocation.request_id).await;
+                }
                 return Err(error.into());
             }
         };

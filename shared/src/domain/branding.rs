@@ -45,8 +45,8 @@ impl Logo {
         self.0.as_str()
     }
 
-    /// What allows it in a policy (CSP level 3, section 2.3.1): this address. A query cannot be named there, and neither
-    /// can one `data:` image.
+    /// What allows it in a policy (CSP level 3, section 2.3.1): this address. A query cannot be named there, and
+    /// neither can one `data:` image.
     pub fn source(&self) -> Option<String> {
         if self.0.scheme() == "data" {
             return None;
@@ -122,8 +122,8 @@ impl Default for Accent {
 }
 
 impl Accent {
-    /// Of the text on it: black or white, whichever is read more easily. One of them always has the contrast of 4.5 that
-    /// WCAG asks for (success criterion 1.4.3), since 1 to 21 is more than 4.5 times 4.5.
+    /// Of the text on it: black or white, whichever is read more easily. One of them always has the contrast of 4.5
+    /// that WCAG asks for (success criterion 1.4.3), since 1 to 21 is more than 4.5 times 4.5.
     pub fn text(self) -> Colour {
         if self.0.contrast(Colour::WHITE) >= self.0.contrast(Colour::BLACK) { Colour::WHITE } else { Colour::BLACK }
     }

@@ -1,4 +1,5 @@
-//! The product's pages: one card, no script, no text of the provider, and nothing from elsewhere but the integrator's logo.
+//! The product's pages: one card, no script, no text of the provider, and nothing from elsewhere but the integrator's
+//! logo.
 
 use http::StatusCode;
 use http::header::{

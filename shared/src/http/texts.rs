@@ -1,8 +1,9 @@
-//! Every sentence of the pages. One file a language, each one value of [`Texts`]: a text that is missing does not compile.
+//! Every sentence of the pages. One file a language, each one value of [`Texts`]: a text that is missing does not
+//! compile.
 //!
-//! A page says what has happened and whether anything is lost ([`Message`]), and then one thing to do ([`Instructions`]). Nothing
-//! in it is OAuth's language. `{application}` of a function is the integrator's name; without one the sentence says
-//! "the application".
+//! A page says what has happened and whether anything is lost ([`Message`]), and then one thing to do
+//! ([`Instructions`]). Nothing in it is OAuth's language. `{application}` of a function is the integrator's name;
+//! without one the sentence says "the application".
 
 use std::borrow::Cow;
 

@@ -1,8 +1,8 @@
-//! Opened data keys that a process keeps for a while: a read of a fresh token is then one call to AWS, a refresh two, and
-//! both survive an outage of KMS.
+//! Opened data keys that a process keeps for a while: a read of a fresh token is then one call to AWS, a refresh two,
+//! and both survive an outage of KMS.
 //!
-//! What it trades: a KMS key that is disabled, or a permission that is taken away, stops a warm process only when the keys
-//! that it keeps are too old. Both bounds are of the process; a key is wiped when it is dropped.
+//! What it trades: a KMS key that is disabled, or a permission that is taken away, stops a warm process only when the
+//! keys that it keeps are too old. Both bounds are of the process; a key is wiped when it is dropped.
 
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};

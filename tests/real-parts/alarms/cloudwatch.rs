@@ -143,9 +143,9 @@ impl Alarm {
 
     /// Whether it is in ALARM at this moment, by the last complete periods.
     ///
-    /// "How alarm state is evaluated when data is missing": CloudWatch looks `further` back than the evaluation periods. Where it
-    /// finds enough data points it takes the newest of them; where it does not, the missing ones count as
-    /// `TreatMissingData` says. How far it looks is not promised, so a test tries more than one distance.
+    /// "How alarm state is evaluated when data is missing": CloudWatch looks `further` back than the evaluation
+    /// periods. Where it finds enough data points it takes the newest of them; where it does not, the missing ones
+    /// count as `TreatMissingData` says. How far it looks is not promised, so a test tries more than one distance.
     pub(crate) fn rings(&self, metrics: &Metrics, now: i64, further: usize) -> bool {
         let end = now - now.rem_euclid(self.period);
         let range = self.evaluation_periods + further;
@@ -167,7 +167,8 @@ pub(crate) fn children(stack: &Stack, composite: &str, alarms: &[Alarm]) -> Vec<
     ids.collect()
 }
 
-/// The table in CloudWatch's documentation for three of three data points, five of them looked at; the newest is the last.
+/// The table in CloudWatch's documentation for three of three data points, five of them looked at; the newest is the
+/// last.
 #[test]
 fn missing_data_is_treated_as_cloudwatch_documents_it() {
     for (points, when_breaching, when_not) in [

@@ -1,5 +1,5 @@
-//! Metric math, as much of it as the template uses: `SUM(METRICS())`, `FILL(id, number)`, `IF(condition, number, number)`,
-//! `+`, `<`, `>` and `AND`. Anything else fails the test.
+//! Metric math, as much of it as the template uses: `SUM(METRICS())`, `FILL(id, number)`, `IF(condition, number,
+//! number)`, `+`, `<`, `>` and `AND`. Anything else fails the test.
 
 use std::collections::BTreeMap;
 

@@ -1,7 +1,7 @@
 //! A stack in operation, minute by minute: the shipped handlers in memory, and the metrics that CloudWatch would have.
 //!
-//! Our own metrics come from the log and from each run's summary. AWS's come from its documented rules: a function reports each
-//! invocation, an HTTP API each 5xx, a queue what is visible and what is in flight.
+//! Our own metrics come from the log and from each run's summary. AWS's come from its documented rules: a function
+//! reports each invocation, an HTTP API each 5xx, a queue what is visible and what is in flight.
 
 use std::sync::{Arc, Mutex};
 

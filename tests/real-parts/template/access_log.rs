@@ -11,8 +11,8 @@ async fn the_access_log_names_the_principal_and_holds_no_query_string() {
         stack.properties("ApiApiGatewayDefaultStage")["AccessLogSettings"]["Format"].as_str().unwrap().to_owned();
     let line: BTreeMap<String, String> = serde_json::from_str(&format).expect("one JSON object a line");
     let logged: BTreeSet<&str> = line.values().map(String::as_str).collect();
-    // API Gateway puts values into the format as they are. So each is a number, a name from a list of AWS, an address, or an
-    // ARN, whose syntax has no quote: no text of a caller or of an error message, which could end the JSON.
+    // API Gateway puts values into the format as they are. So each is a number, a name from a list of AWS, an address,
+    // or an ARN, whose syntax has no quote: no text of a caller or of an error message, which could end the JSON.
     let without_quotes = BTreeSet::from([
         "$context.requestTimeEpoch",
         "$context.routeKey",

@@ -94,7 +94,8 @@ async fn nothing_that_outlives_a_stack_has_a_name_that_the_next_one_needs() {
 #[tokio::test]
 async fn a_first_deployment_that_fails_leaves_nothing_that_costs_money() {
     let stack = Stack::with(&[]).await;
-    // What CloudFormation keeps at the rollback of a creation. A table cannot be among what it removes: it is protected.
+    // What CloudFormation keeps at the rollback of a creation. A table cannot be among what it removes: it is
+    // protected.
     let kept: Vec<&str> =
         stack.resources().filter(|(_, it)| it["DeletionPolicy"] == "Retain").map(|(id, _)| id).collect();
     assert_eq!(kept, ["AttemptsTable", "ConnectionsTable"]);

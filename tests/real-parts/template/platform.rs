@@ -15,7 +15,7 @@ async fn each_addition_of_the_platform_page_fits_the_template() {
     let plain = Stack::with(&[]).await;
     let ids = |stack: &Stack| stack.resources().map(|(id, _)| id.to_owned()).collect::<Vec<_>>();
 
-    // Who talks to the provider, and nobody else, has the fixed address.
+    // The functions that call the provider have the fixed address, and no others.
     for (id, function) in network.of_type("AWS::Lambda::Function") {
         let talks = function["Properties"]["Environment"]["Variables"].get("WEBINARGEEK_TOKEN_URL").is_some();
         assert_eq!(function["Properties"].get("VpcConfig").is_some(), talks, "{id}");
