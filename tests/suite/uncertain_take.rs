@@ -50,8 +50,14 @@ async fn the_page_says_reload_and_the_reload_connects_instead_of_not_knowing_wha
     let page = browser.on(&other).get(&callback).await;
     assert_eq!(page.status(), StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(world.simulation.faults.requested("authorization_code"), 0);
+    let status = async || {
+        let shown = world.get(&format!("/v1/connect-sessions/{}", session.text("session_id"))).await;
+        (shown.text("status").to_owned(), shown.body["reason"].clone())
+    };
+    assert_eq!(status().await, ("failed".to_owned(), json!("not_stored")), "the backend is told what the page says");
 
     let page = browser.get(&callback).await;
     assert_eq!(page.status(), StatusCode::OK, "{}", page.body());
     assert_eq!(world.token("t").await.status, 200);
+    assert_eq!(status().await.0, "completed");
 }

@@ -25,8 +25,11 @@ impl Callback {
     /// It is not known whether the attempt was taken. No code was sent, so a reload may still send it.
     pub(crate) async fn give_back_unsent(&self, state_hash: &StateHash, taker: &str, request_id: &str) {
         let failed = FailedJourney::new(JourneyFailure::NotStored, request_id);
-        if let Err(error) = self.attempts.attempt(&give_back(state_hash, taker, &failed)).await {
-            tracing::warn!(%error, "an attempt that may have been taken could not be given back");
+        match self.attempts.attempt(&give_back(state_hash, taker, &failed)).await {
+            Ok(Written::Applied(attempt)) => self.tell_session(&attempt, &SessionStatus::Failed(failed)).await,
+            // It was not taken.
+            Ok(Written::ConditionFailed(_)) => {}
+            Err(error) => tracing::warn!(%error, "an attempt that may have been taken could not be given back"),
         }
     }
 
