@@ -79,7 +79,9 @@ pub(crate) async fn hold(build: &Build, stand_ins: &StandIns) -> Result<(), Fail
         for (name, number) in of_few {
             calls.entry(name).and_modify(|all| *all = all.saturating_sub(number));
         }
-        calls.retain(|_, number| *number > 0);
+        // The fleet's pause is read by each refresh that begins before the first has read it: a few a run, in any fleet.
+        calls.remove("GetItem");
+        calls.retain(|_, number| *number >= (more - few) as u64);
         calls.values_mut().for_each(|number| *number /= (more - few) as u64);
         counted(what.to_owned(), &calls, budget);
     }
