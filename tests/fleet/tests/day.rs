@@ -22,14 +22,14 @@ fn on_a_healthy_day_no_token_ends_and_no_second_has_more_requests_than_the_rate(
 
 #[test]
 fn a_run_that_is_slow_starts_others_and_together_they_keep_every_token_valid() {
-    let mut scenario = Scenario { most_requests: 1000, processor: Duration::from_millis(40), ..fleet(60_000) };
+    let mut scenario = Scenario { processor: Duration::from_millis(800), ..fleet(10_000) };
     scenario.most_runs = 1;
     let alone = scenario.run();
     assert!(alone.unfinished_runs > 0, "one run cannot do it: {alone:?}");
     scenario.most_runs = 8;
     let together = scenario.run();
     assert_eq!((together.ended, together.ended_at_last), (0, 0), "{together:?}");
-    assert!(together.handed_on > 0 && together.ended < alone.ended, "{alone:?}");
+    assert!(together.handed_on > 0 && alone.ended > 0, "{alone:?}");
 }
 
 #[test]
