@@ -58,12 +58,16 @@ fn the_limits_are_those_of_the_code() {
     assert!(ConnectionId::parse(&"a".repeat(128)).is_ok() && ConnectionId::parse(&"a".repeat(129)).is_err());
 }
 
-/// Tables, code and links may be longer: they cannot be broken. The bench prints most of performance.md.
+/// Tables, code and links may be longer: they cannot be broken. The bench prints most of performance.md; lines of the
+/// change log that are wrapped anew collide when branches are merged.
 #[test]
 fn no_line_of_a_document_is_longer_than_120_characters() {
-    for path in documents().iter().filter(|path| !path.ends_with("docs/performance.md")) {
+    for path in documents() {
+        if path.ends_with("docs/performance.md") || path.ends_with("CHANGELOG.md") {
+            continue;
+        }
         let mut code = false;
-        for (number, line) in std::fs::read_to_string(path).unwrap().lines().enumerate() {
+        for (number, line) in std::fs::read_to_string(&path).unwrap().lines().enumerate() {
             code ^= line.trim_start().starts_with("```");
             let cannot_be_broken = code || line.starts_with('|') || line.contains("](");
             assert!(cannot_be_broken || line.chars().count() <= 120, "{}:{}", path.display(), number + 1);
