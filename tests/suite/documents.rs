@@ -41,6 +41,16 @@ fn each_threat_names_a_test_that_there_is() {
 }
 
 #[test]
+fn each_decision_is_in_the_index() {
+    let index = document("docs/decisions/README.md");
+    let decisions = documents().into_iter().filter(|path| path.parent().unwrap().ends_with("docs/decisions"));
+    for path in decisions.filter(|path| !path.ends_with("README.md")) {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        assert!(index.contains(&format!("]({name})")), "docs/decisions/README.md does not name {name}");
+    }
+}
+
+#[test]
 fn the_limits_are_those_of_the_code() {
     let text = document("docs/operating.md");
     let limits = text.split("\n## Limits\n").nth(1).unwrap().split("\n## ").next().unwrap();
