@@ -13,6 +13,8 @@ use crate::stack::{FUNCTIONS, Stack, logical_id};
 
 mod access_log;
 mod alarms;
+mod away;
+mod deploying;
 mod elsewhere;
 mod kept;
 mod names;
