@@ -65,7 +65,7 @@ async fn a_row_of_a_later_format_is_left_as_it_is_and_goes_on_when_its_version_i
 /// What SQS is told that it must deliver again.
 async fn not_replayed(world: &World, body: &str) -> usize {
     let message = Message { id: "m".to_owned(), escrowed: Escrowed::from_json(body) };
-    world.deployment.refresh.replay(vec![message]).await.batch_item_failures.len()
+    refresh::replay(&world.deployment.replaying, vec![message]).await.batch_item_failures.len()
 }
 
 #[tokio::test]

@@ -230,14 +230,14 @@ impl<'a> Operation<'a> {
             self.world.escrow.put(&escrowed).await.unwrap();
         }
         for escrowed in delivered {
-            if let Err(failure) = self.world.deployment.refresh.replaying.replay(&escrowed).await {
+            if let Err(failure) = self.world.deployment.replaying.replay(&escrowed).await {
                 failure.log();
                 self.world.escrow.put(&escrowed).await.unwrap();
             }
         }
         for body in received.iter().filter(|body| body.starts_with("{} ")) {
             let message = refresh::Message { id: "m".to_owned(), escrowed: Escrowed::from_json(body) };
-            self.world.deployment.refresh.replay(vec![message]).await;
+            refresh::replay(&self.world.deployment.replaying, vec![message]).await;
         }
         for (name, value) in self.escrow.metrics(now) {
             self.queue("Escrow", name, value);

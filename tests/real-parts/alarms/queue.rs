@@ -28,15 +28,18 @@ impl Queue {
         }
     }
 
-    /// What the event source mapping receives, which asks all the time.
+    /// What the event source mapping has received until now. It asks all the time, so it gets a message as soon as it is
+    /// visible, and not when the model's next minute begins.
     pub(super) fn receive(&mut self, now: i64) -> Vec<String> {
-        let visible = self.0.iter_mut().filter(|message| message.visible_at <= now);
-        let received = visible.map(|message| {
-            message.received += 1;
-            message.visible_at = now + VISIBILITY;
-            message.body.clone()
-        });
-        received.collect()
+        let mut received = Vec::new();
+        for message in self.0.iter_mut().filter(|message| message.visible_at <= now) {
+            while message.visible_at <= now {
+                message.received += 1;
+                message.visible_at += VISIBILITY;
+            }
+            received.push(message.body.clone());
+        }
+        received
     }
 
     pub(super) fn metrics(&self, now: i64) -> [(&'static str, f64); 3] {
