@@ -43,8 +43,7 @@ async fn sent_in_each_second(paces: &[Arc<Pace>], clock: &Arc<TestClock>, second
     for run in runs.collect::<Vec<_>>() {
         run.await.unwrap();
     }
-    let sent = sent.lock().unwrap().clone();
-    sent
+    Arc::into_inner(sent).unwrap().into_inner().unwrap()
 }
 
 #[tokio::test]

@@ -23,10 +23,13 @@ use tokio::net::TcpListener;
 
 use crate::wire::endpoint;
 
+/// Where it came from, and what it asked for.
+type Received = (SocketAddr, String, HeaderMap, Bytes);
+
 #[derive(Clone)]
 struct Server {
     answer: (StatusCode, &'static str),
-    requests: Arc<Mutex<Vec<(SocketAddr, String, HeaderMap, Bytes)>>>,
+    requests: Arc<Mutex<Vec<Received>>>,
 }
 
 impl Server {

@@ -57,7 +57,7 @@ pub fn take_slots(second: Timestamp, slots: i64, allowed: i64) -> Write {
             clause("the row is of this second", Test::Equals("second", second.into())),
             clause("the second has so many slots left", Test::AtMost("taken", allowed - slots)),
         ],
-        changes: vec![Change::Add("taken", slots)],
+        changes: vec![Change::Set("second", second.into()), Change::Add("taken", slots)],
     }
 }
 

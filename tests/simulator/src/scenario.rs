@@ -40,7 +40,7 @@ mod operator;
 mod plan;
 mod reader;
 
-pub use fleet::{Deployment, STACK};
+pub use fleet::{Deployment, RATE, STACK};
 pub use plan::Plan;
 
 use ambush::Ambush;
@@ -289,9 +289,9 @@ impl Scenario {
         match actor {
             Actor::Sweep => {
                 let twice = !self.quiet && self.random.chance(self.plan.double_sweep);
-                self.sweep();
+                self.sweep(false);
                 if twice {
-                    self.sweep();
+                    self.sweep(true);
                 }
                 self.drive(self.plan.sweep_every * 1000, Actor::Sweep);
             }

@@ -13,6 +13,7 @@ use shared::domain::write::{Write, WriteName};
 use super::{Invariant, Lease, Ledger, Opened, Stored, YOUNG};
 use crate::call::Table;
 use crate::provider::Provider;
+use crate::scenario::RATE;
 use crate::world::{Process, ProcessId, World};
 
 /// Seconds between two answers may look one second shorter than between the whole seconds that the table holds.
@@ -411,8 +412,9 @@ impl Ledger {
             WriteName::TakeSlots if number(old, "second") != number(Some(new), "second") => {
                 "takes another second's slots"
             }
-            WriteName::LowerRate if number(old, "lowered_at") > number(Some(new), "lowered_at") => {
-                "forgets a later 429"
+            WriteName::TakeSlots if number(Some(new), "taken") > Some(RATE) => "takes more slots than there are",
+            WriteName::LowerRate if number(old, "lowered_at") >= number(Some(new), "lowered_at") => {
+                "lowers the rate twice for requests that were sent before"
             }
             WriteName::HandOn if number(old, "until") > number(Some(new), "until") => "starts runs beside others",
             _ => return,

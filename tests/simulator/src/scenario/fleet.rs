@@ -46,6 +46,8 @@ use crate::world::{Step, World};
 pub const STACK: &str = "simulated";
 pub(super) const ORIGIN: &str = "https://connect.example.com";
 const CLIENT_ID: &str = "client";
+/// Requests a second of all runs: so few that runs wait for each other.
+pub const RATE: i64 = 2;
 /// Short, so that some browsers come back too late.
 pub(super) const CONSENT_TIME: Duration = Duration::from_secs(600);
 
@@ -116,7 +118,7 @@ impl Deployment {
     }
 
     pub(super) fn refresh(self, ports: &Arc<Ports>) -> Refresh {
-        Refresh::new(&self.refreshes(ports), ports.clone(), 1000, None, (ports.clone(), ports.clone()))
+        Refresh::new(&self.refreshes(ports), ports.clone(), RATE, None, (ports.clone(), ports.clone()))
     }
 
     pub(super) fn orders(self, ports: &Arc<Ports>) -> Orders {
@@ -355,14 +357,16 @@ impl Scenario {
         });
     }
 
-    pub(super) fn sweep(&mut self) {
+    /// `is_started`: by another run, which has handed the shards on. Such a run takes a slot of the fleet's rate for
+    /// each request.
+    pub(super) fn sweep(&mut self, is_started: bool) {
         let (deployment, shards) = (self.deployment(), self.shards.clone());
         let now = self.now();
         let deadline = now + LONGEST_INVOCATION.as_millis() as u64;
         self.scheduler.spawn("sweep".to_owned(), (now, deadline), move |ports| async move {
             let ports = Arc::new(ports);
             let deadline = shared::ports::Clock::now(&*ports) + LONGEST_INVOCATION;
-            deployment.refresh(&ports).run(Run { shards, until: None }, deadline).await;
+            deployment.refresh(&ports).run(Run { shards, until: is_started.then_some(deadline) }, deadline).await;
         });
     }
 }
