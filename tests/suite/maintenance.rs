@@ -355,7 +355,7 @@ async fn a_refresh_that_began_before_stores_its_pair_under_the_earlier_key_and_a
     world.clock.advance(6000);
     let Ok(deployment) = Arc::try_unwrap(before.another().deployment) else { panic!("it is shared") };
     let Token { refreshing, .. } = deployment.token;
-    drop((deployment.connections, deployment.refresh));
+    drop((deployment.connections, deployment.refresh, deployment.replaying));
     let Ok(refreshing) = Arc::try_unwrap(refreshing) else { panic!("it is shared") };
     let provider = Arc::new(Meanwhile { provider: refreshing.provider.clone(), world: world.another() });
     let refreshing = Refreshing { provider, ..refreshing };

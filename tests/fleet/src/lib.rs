@@ -12,6 +12,7 @@ use shared::domain::time::Timestamp;
 use shared::ports::{Clock, Entropy, FleetRows, ListDue, StartError, StartRun};
 use shared::protocol::fleet::Fleet;
 
+pub mod ceiling;
 mod provider;
 mod rows;
 mod system;

@@ -53,3 +53,14 @@ fn a_provider_that_allows_half_of_the_rate_answers_429_to_few_and_no_token_ends(
     assert_eq!((seen.ended, seen.ended_at_last), (0, 0), "{seen:?}");
     assert!(seen.throttled * 20 < seen.requests, "{seen:?}");
 }
+
+#[test]
+fn the_documented_ceiling_is_where_a_fleet_ceases_to_be_fresh() {
+    let small = Scenario { most_requests: 2, ..fleet(0) };
+    let with =
+        |share: f64| Scenario { connections: (f64::from(small.ceiling()) * share) as u32, ..small.clone() }.run();
+    let below = with(0.9);
+    assert_eq!((below.ended, below.ended_at_last), (0, 0), "{below:?}");
+    let above = with(1.3);
+    assert!(above.ended > 0, "{above:?}");
+}
