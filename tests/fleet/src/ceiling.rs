@@ -27,7 +27,7 @@ pub fn table() -> String {
     let mut rows = String::from(
         "| `ProviderRequestsPerSecond` | `ParallelRuns` | at 150 ms an answer | at 500 ms | at 800 ms |\n|---|---|---|---|---|\n",
     );
-    for (most_requests, most_runs) in [(50, 1), (50, 4), (200, 4), (500, 4), (1000, 8), (2500, 16)] {
+    for (most_requests, most_runs) in [(50, 1), (50, 4), (200, 4), (500, 4), (1000, 8), (2500, 16), (5000, 16)] {
         let cells = [150, 500, 800].map(|milliseconds| {
             let mut scenario = Scenario { most_requests, most_runs, ..Scenario::of(0) };
             scenario.provider.latency = Duration::from_millis(milliseconds);

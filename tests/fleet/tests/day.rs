@@ -64,3 +64,10 @@ fn the_documented_ceiling_is_where_a_fleet_ceases_to_be_fresh() {
     let above = with(1.3);
     assert!(above.ended > 0, "{above:?}");
 }
+
+#[test]
+fn the_document_has_the_table_of_ceilings() {
+    let document = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/operating.md")).unwrap();
+    let table = fleet::ceiling::table();
+    assert!(document.contains(&table), "`cargo fleet ceilings` prints what docs/operating.md must have:\n{table}");
+}
