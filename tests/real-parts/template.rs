@@ -114,7 +114,8 @@ fn read_settings(function: &str, env: &mut Environment<'_>) {
         "connections" => drop(connections::Settings::read(env)),
         "events" => drop(events::Settings::read(env)),
         "maintenance" => drop(maintenance::Settings::read(env)),
-        "refresh" | "token" => drop(RefreshSettings::read(env)),
+        "refresh" => drop((RefreshSettings::read(env), refresh::Settings::read(env))),
+        "token" => drop(RefreshSettings::read(env)),
         other => panic!("{other} is no function"),
     }
 }

@@ -92,7 +92,7 @@ async fn a_message_that_a_later_version_has_sent_waits_in_the_queue_until_that_v
 }
 
 #[tokio::test]
-async fn a_lease_of_a_run_of_another_version_keeps_this_one_off_and_its_pair_is_adopted() {
+async fn a_lease_of_a_run_of_another_version_keeps_this_one_off_until_it_has_run_out() {
     let world = World::new().await;
     world.connect("t").await;
     world.clock.advance(6000);

@@ -36,10 +36,12 @@ const NAMED: [(&str, &str, Scope); 17] = [
 ];
 
 /// What AWS names by an id of its own.
-const UNNAMED: [&str; 8] = [
+const UNNAMED: [&str; 9] = [
     "AWS::ApiGatewayV2::Api",
     "AWS::ApiGatewayV2::ApiMapping",
     "AWS::ApiGatewayV2::Stage",
+    // Its name is one of its role's.
+    "AWS::IAM::RolePolicy",
     "AWS::KMS::Key",
     "AWS::Lambda::EventInvokeConfig",
     "AWS::Lambda::EventSourceMapping",

@@ -66,6 +66,8 @@ KINDS = {
     "AWS::IAM::ManagedPolicy": Kind("ManagedPolicyName", MANAGED_POLICY, MANAGED_POLICY, {"PolicyArn": "{arn}"}),
     "AWS::IAM::Policy": Kind("PolicyName"),
     "AWS::IAM::Role": Kind("RoleName", f"arn:{PARTITION}:iam::{ACCOUNT}:role{{Path}}{{name}}", attributes=ARN),
+    # What Ref answers is documented as a name alone; nothing here refers to one.
+    "AWS::IAM::RolePolicy": Kind("PolicyName"),
     "AWS::KMS::Alias": Kind("AliasName", f"arn:{PARTITION}:kms:{AT}:{{name}}"),
     "AWS::KMS::Key": Kind(arn=f"arn:{PARTITION}:kms:{AT}:key/{{uuid}}", ref="{uuid}", attributes={**ARN, "KeyId": "{uuid}"}),
     "AWS::Lambda::Alias": Kind("Name", LIVE, LIVE),
