@@ -38,12 +38,13 @@ impl Deployment {
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
     ) -> Result<Self, ConfigError> {
-        let (mut authorizing, mut calling_back, refreshing, mut connecting, maintaining) =
+        let (mut authorizing, mut calling_back, refreshing, sweeping, mut connecting, maintaining) =
             Environment::read(lookup, |env| {
                 (
                     authorize::Settings::read(env),
                     callback::Settings::read(env),
                     RefreshSettings::read(env),
+                    refresh::Settings::read(env),
                     connections::Settings::read(env),
                     maintenance::Settings::read(env),
                 )
@@ -121,7 +122,8 @@ impl Deployment {
                 entropy: entropy.clone(),
             },
             connections: Connections::new(connecting, connecting_services, &refreshes, doctor),
-            refresh: Refresh::new(&refreshes, connections, clock.clone(), entropy),
+            // One process is one run at a time.
+            refresh: Refresh::new(&refreshes, connections, sweeping.most_requests, None, (clock.clone(), entropy)),
             clock,
         })
     }

@@ -77,7 +77,7 @@ async fn answer(State((server, reach)): State<(Arc<Server>, Reach)>, request: ax
 
 impl Server {
     pub(crate) fn stack(&self) -> &str {
-        &self.deployment.refresh.refreshing.deployment.stack
+        &self.deployment.token.refreshing.deployment.stack
     }
 
     /// For a call inside the process.
@@ -148,10 +148,10 @@ impl Server {
     }
 
     /// The scheduled run.
-    pub async fn sweep(&self, shards: Vec<u8>, request_id: &str) -> refresh::Summary {
+    pub async fn sweep(&self, run: refresh::Run, request_id: &str) -> refresh::Summary {
         let span = tracing::info_span!("invocation", function = "refresh", request_id);
         let deadline = self.deployment.clock.now() + RUN_TIME;
-        let summary = self.deployment.refresh.run(shards, deadline).instrument(span.clone()).await;
+        let summary = self.deployment.refresh.run(run, deadline).instrument(span.clone()).await;
         match &self.summary_log {
             SummaryLog::Json { stack } => log_summary(stack, "refresh", request_id, &summary),
             // Runs in which nothing was due are not shown to a person at a terminal.
@@ -166,11 +166,11 @@ impl Server {
 
     async fn refresh(&self, body: &[u8], request_id: &str) -> Response {
         let event = if body.is_empty() { Ok(json!({})) } else { serde_json::from_slice(body) };
-        let shards = event
+        let run = event
             .map_err(|error| error.to_string())
-            .and_then(|event| refresh::shards(&event).map_err(|error| error.to_string()));
-        match shards {
-            Ok(shards) => Json(self.sweep(shards, request_id).await).into_response(),
+            .and_then(|event| refresh::Run::parse(&event).map_err(|error| error.to_string()));
+        match run {
+            Ok(run) => Json(self.sweep(run, request_id).await).into_response(),
             Err(problem) => (StatusCode::BAD_REQUEST, format!("{problem}\n")).into_response(),
         }
     }

@@ -171,7 +171,7 @@ impl Running {
         tokio::spawn(async move {
             loop {
                 let request_id = digest::base64url(server.entropy.bytes::<12>());
-                server.sweep(refresh::all_shards(), &request_id).await;
+                server.sweep(refresh::Run::scheduled(), &request_id).await;
                 server.deployment.clock.sleep(self.refresh_every).await;
             }
         });

@@ -17,6 +17,7 @@ pub mod eventbridge;
 mod http;
 pub mod kms;
 mod lazy_client;
+pub mod own_function;
 pub mod secrets_manager;
 pub mod sqs;
 
@@ -47,10 +48,11 @@ struct Endpoints(Vec<(&'static str, String)>);
 
 impl Endpoints {
     /// By the name that the SDK asks for, with the service's id in capitals.
-    const OF: [(&'static str, &'static str); 5] = [
+    const OF: [(&'static str, &'static str); 6] = [
         ("DynamoDB", "AWS_ENDPOINT_URL_DYNAMODB"),
         ("EventBridge", "AWS_ENDPOINT_URL_EVENTBRIDGE"),
         ("KMS", "AWS_ENDPOINT_URL_KMS"),
+        ("Lambda", "AWS_ENDPOINT_URL_LAMBDA"),
         ("Secrets Manager", "AWS_ENDPOINT_URL_SECRETS_MANAGER"),
         ("SQS", "AWS_ENDPOINT_URL_SQS"),
     ];

@@ -213,16 +213,19 @@ impl<'a> Environment<'a> {
     }
 
     fn minutes(&mut self, name: &str, default: u64, allowed: RangeInclusive<u64>) -> Duration {
-        let minutes = match self.optional(name).map(|text| text.parse()) {
+        Duration::from_secs(self.number(name, default, allowed) * 60)
+    }
+
+    pub fn number(&mut self, name: &str, default: u64, allowed: RangeInclusive<u64>) -> u64 {
+        match self.optional(name).map(|text| text.parse()) {
             None => default,
-            Some(Ok(minutes)) if allowed.contains(&minutes) => minutes,
+            Some(Ok(number)) if allowed.contains(&number) => number,
             Some(_) => {
                 let (least, most) = (allowed.start(), allowed.end());
-                self.problem(name, &format!("must be a number of minutes between {least} and {most}"));
+                self.problem(name, &format!("must be a number between {least} and {most}"));
                 default
             }
-        };
-        Duration::from_secs(minutes * 60)
+        }
     }
 
     pub fn stack(&mut self) -> String {

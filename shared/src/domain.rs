@@ -14,6 +14,7 @@ pub mod item;
 pub mod language;
 pub mod order;
 pub mod pkce;
+pub mod rate;
 pub mod return_to;
 pub mod schedule;
 pub mod secret;

@@ -96,6 +96,8 @@ pub struct RefreshFunction {
     pub connections: Arc<ConnectionsTable>,
     pub provider: Arc<WebinarGeek>,
     pub refreshes: Refreshes,
+    /// The provider's.
+    pub http: HttpClient,
 }
 
 impl RefreshFunction {
@@ -106,12 +108,12 @@ impl RefreshFunction {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let connections = clients.connections(&settings.connections_table);
         let provider = Arc::new(WebinarGeek::new(http.clone(), settings.token_endpoint.clone(), clock.clone()));
-        let accounts = account_url.map(|url| Arc::new(AccountEndpoint::new(http, url)) as _);
+        let accounts = account_url.map(|url| Arc::new(AccountEndpoint::new(http.clone(), url)) as _);
         let secret = &settings.client_secret_arn;
         let grants = clients.grant_services(&connections, secret, accounts, clock, Arc::new(SystemEntropy));
         let services = clients.refresh_services(grants, &connections, &provider, &settings.stack);
         let refreshes = Refreshes::new(&services, &settings.deployment());
-        Self { clients, connections, provider, refreshes }
+        Self { clients, connections, provider, refreshes, http }
     }
 }
 

@@ -87,8 +87,7 @@ pub trait ClaimAccounts: Send + Sync {
 #[async_trait]
 pub trait FleetRows: Send + Sync {
     async fn read(&self, key: &'static str) -> Result<Option<FleetRow>, StoreError>;
-    /// False when a condition failed.
-    async fn write(&self, write: &Write) -> Result<bool, StoreError>;
+    async fn write(&self, write: &Write) -> Result<Written<FleetRow>, StoreError>;
 }
 
 /// Rows in the order of the table, each parsed by itself: one that cannot be read hides no other.
@@ -177,6 +176,17 @@ pub struct DuePage {
 #[async_trait]
 pub trait ListDue: Send + Sync {
     async fn list(&self, shard: u8, after: Option<DueCursor>) -> Result<DuePage, StoreError>;
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("another run could not be started: {0}")]
+pub struct StartError(pub String);
+
+/// Starts another run of the scheduled refresh, and does not wait for it (`lambda:InvokeFunction` on itself).
+#[async_trait]
+pub trait StartRun: Send + Sync {
+    /// `shards`: of the `due` index. The run begins no refresh after `until`.
+    async fn start(&self, shards: &[u8], until: Timestamp) -> Result<(), StartError>;
 }
 
 #[derive(Debug, thiserror::Error)]

@@ -29,6 +29,7 @@ pub mod escrow;
 pub mod fleet;
 pub mod import;
 pub mod orders;
+pub mod pace;
 pub mod quarantine;
 pub mod refresh;
 pub mod replay;

@@ -64,7 +64,7 @@ impl WebinarGeek {
     ) -> Result<Answer, ProviderError> {
         let client_id = self.endpoint.client_id.as_str();
         let mut form: Vec<(&str, &str)> = parameters.to_vec();
-        let mut request = self.http.0.post(url).header(ACCEPT, "application/json");
+        let mut request = self.http.client().post(url).header(ACCEPT, "application/json");
         match self.endpoint.client_authentication {
             ClientAuthentication::Post => form.extend([("client_id", client_id), ("client_secret", secret.expose())]),
             ClientAuthentication::Basic => request = request.header(AUTHORIZATION, basic(client_id, secret)),

@@ -22,6 +22,7 @@ use shared::protocol::disconnect::Disconnection;
 use shared::protocol::refresh::{self, Refreshing};
 use tests::tokens;
 use tests::world::{Setup, TABLE, World};
+use token::Token;
 
 use crate::confirmation::journey;
 
@@ -177,8 +178,8 @@ async fn a_refresh_in_flight_holds_nothing_up_and_its_pair_is_revoked_by_the_nex
     world.connect("t").await;
     world.clock.advance(6000);
     let Ok(deployment) = Arc::try_unwrap(world.another().deployment) else { panic!("it is shared") };
-    let refreshing = deployment.refresh.refreshing;
-    drop((deployment.token, deployment.connections, deployment.refresh.replaying));
+    let Token { refreshing, .. } = deployment.token;
+    drop((deployment.connections, deployment.refresh));
     let Ok(refreshing) = Arc::try_unwrap(refreshing) else { panic!("it is shared") };
     let provider = Arc::new(TakenAway { provider: refreshing.provider.clone(), world: world.another() });
     let refreshing = Refreshing { provider, ..refreshing };

@@ -123,7 +123,7 @@ async fn a_shorter_pause_ends_no_longer_one_in_the_memory_of_a_process() {
     let world = world_of(2).await;
     for seconds in [600, 10] {
         let until = world.clock.now() + Duration::from_secs(seconds);
-        world.deployment.refresh.refreshing.fleet.pause(until).await;
+        world.deployment.refresh.fleet.pause(until).await;
     }
     for seconds in [11, 18, 400] {
         world.clock.advance(seconds);

@@ -241,7 +241,7 @@ impl RevokeToken for StandsStill {
 
 fn slow(world: &World, meanwhile: Meanwhile) -> Revoking {
     let deployment = world.another().deployment;
-    let Revoking { stack, list, keys, secrets, provider } = &*deployment.refresh.revoking;
+    let Revoking { stack, list, keys, secrets, provider } = &*deployment.token.refreshing.revoking;
     let provider = StandsStill { provider: provider.clone(), world: world.another(), times: 0.into(), meanwhile };
     Revoking {
         stack: stack.clone(),
@@ -295,7 +295,7 @@ async fn a_worker_that_would_claim_a_grant_after_its_customer_has_come_back_chan
     world.connect("t").await;
     let row = world.row("t").await;
     let deadline = world.clock.now() + Duration::from_secs(60);
-    world.deployment.refresh.revoking.work_off(before, &[], deadline).await.unwrap();
+    world.deployment.token.refreshing.revoking.work_off(before, &[], deadline).await.unwrap();
     assert_eq!(world.row("t").await, row, "the time of its next refresh included");
     assert_eq!(revocations(&world), 1);
 }

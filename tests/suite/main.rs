@@ -36,6 +36,7 @@ mod maintenance;
 mod no_refresh_token;
 mod openapi;
 mod outage;
+mod pace;
 mod pages;
 mod races;
 mod refresh;

@@ -27,6 +27,7 @@ use shared::ports::{
 use shared::protocol::refresh::{Outcome, Refreshing};
 use tests::clock::TestClock;
 use tests::world::{Setup, TABLE, World};
+use token::Token;
 
 const DAY: i64 = 24 * 3600;
 
@@ -254,8 +255,8 @@ async fn a_refresh_that_began_before_stores_its_pair_under_the_earlier_key_and_a
     let (before, world) = changed(&["t"]).await;
     world.clock.advance(6000);
     let Ok(deployment) = Arc::try_unwrap(before.another().deployment) else { panic!("it is shared") };
-    let refreshing = deployment.refresh.refreshing;
-    drop((deployment.token, deployment.connections, deployment.refresh.replaying));
+    let Token { refreshing, .. } = deployment.token;
+    drop((deployment.connections, deployment.refresh));
     let Ok(refreshing) = Arc::try_unwrap(refreshing) else { panic!("it is shared") };
     let provider = Arc::new(Meanwhile { provider: refreshing.provider.clone(), world: world.another() });
     let refreshing = Refreshing { provider, ..refreshing };

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use refresh::Run;
 use serde_json::json;
 use shared::domain::connection::State;
 use shared::domain::connection::refresh::{RefreshReason, acquire};
@@ -49,7 +50,7 @@ async fn more_connections_than_a_page_are_all_refreshed() {
 }
 
 /// An id of this shard.
-fn one_of_shard(shard: u8, number: usize) -> String {
+pub(crate) fn one_of_shard(shard: u8, number: usize) -> String {
     let mut candidates = (0..).map(|salt| format!("tenant-{number}-{salt}"));
     let falls = |id: &String| shared::domain::schedule::shard(&ConnectionId::parse(id).unwrap()) == shard;
     candidates.find(falls).unwrap()
@@ -87,7 +88,7 @@ async fn a_run_limited_to_shards_leaves_the_others() {
     }
     world.clock.advance(6000);
     let deadline = world.clock.now() + std::time::Duration::from_secs(300);
-    let summary = world.deployment.refresh.run(vec![3], deadline).await;
+    let summary = world.deployment.refresh.run(Run { shards: vec![3], until: None }, deadline).await;
     assert_eq!((summary.due, summary.refreshed), (1, 1));
 }
 
@@ -99,7 +100,7 @@ async fn a_run_stops_before_its_deadline_and_says_what_it_left() {
     }
     world.clock.advance(6000);
     let deadline = world.clock.now() + std::time::Duration::from_secs(30);
-    let summary = world.deployment.refresh.run(refresh::all_shards(), deadline).await;
+    let summary = world.deployment.refresh.run(Run::scheduled(), deadline).await;
     assert_eq!((summary.due, summary.deferred, summary.finished), (3, 3, false));
     assert_eq!(summary.least_remaining_seconds, Some(1200));
     assert_eq!(world.refreshes(), 0);

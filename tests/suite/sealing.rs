@@ -6,7 +6,7 @@ use shared::domain::token_pair::PairId;
 use tests::world::World;
 
 async fn opens(world: &World, connection: &Connection) -> bool {
-    world.deployment.refresh.refreshing.open(connection).await.is_ok()
+    world.deployment.token.refreshing.open(connection).await.is_ok()
 }
 
 fn flipped(bytes: &[u8]) -> impl Iterator<Item = Vec<u8>> {

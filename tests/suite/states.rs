@@ -78,7 +78,11 @@ fn is_of_a_connection(name: WriteName) -> bool {
         | WriteName::Pause
         | WriteName::CountRefusals
         | WriteName::BeginWindow
-        | WriteName::NoteSuccess => false,
+        | WriteName::NoteSuccess
+        | WriteName::TakeSlots
+        | WriteName::BeginSecond
+        | WriteName::LowerRate
+        | WriteName::HandOn => false,
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use aws_sdk_dynamodb::types::{AttributeValue, DeleteGlobalSecondaryIndexAction, GlobalSecondaryIndexUpdate};
-use refresh::Refresh;
+use refresh::{Refresh, Run};
 use serde_json::{Value, json};
 use shared::domain::connection_id::ConnectionId;
 use shared::domain::schedule::shard;
@@ -94,8 +94,10 @@ fn with_a_shard_down(world: &World, shard: u8, from_page: usize) -> Refresh {
     let whole = &world.deployment.refresh;
     let Replaying { connections, refreshing, connecting } = &whole.replaying;
     Refresh {
-        refreshing: whole.refreshing.clone(),
-        revoking: whole.revoking.clone(),
+        rows: whole.rows.clone(),
+        fleet: whole.fleet.clone(),
+        most_requests: whole.most_requests,
+        others: None,
         replaying: Replaying {
             connections: connections.clone(),
             refreshing: refreshing.clone(),
@@ -109,7 +111,7 @@ fn with_a_shard_down(world: &World, shard: u8, from_page: usize) -> Refresh {
 
 async fn run(refresh: &Refresh, world: &World) -> Value {
     let deadline = world.clock.now() + std::time::Duration::from_secs(300);
-    serde_json::to_value(refresh.run(refresh::all_shards(), deadline).await).unwrap()
+    serde_json::to_value(refresh.run(Run::scheduled(), deadline).await).unwrap()
 }
 
 #[tokio::test]
@@ -145,7 +147,7 @@ async fn a_run_that_stops_early_has_a_class_and_is_counted_whatever_stops_it() {
     capture();
     let world = two_due().await;
     let deadline = world.clock.now() + std::time::Duration::from_secs(30);
-    let no_time = world.deployment.refresh.run(refresh::all_shards(), deadline).await;
+    let no_time = world.deployment.refresh.run(Run::scheduled(), deadline).await;
     let no_time = serde_json::to_value(no_time).unwrap();
     assert_eq!((&no_time["failed"], &no_time["deferred"]), (&json!({ "out_of_time": 1 }), &json!(2)), "{no_time}");
     assert_eq!(counted(&captured(), "out_of_time"), 1);

@@ -12,7 +12,7 @@ async fn main() -> Result<(), lambda_http::Error> {
     let (settings, network) = Environment::read(&process_environment, read)?;
     shared::telemetry::init(&settings.refreshing.stack);
     let function = RefreshFunction::new(&settings.refreshing, settings.account_url.clone(), &network);
-    let RefreshFunction { clients, connections, provider, refreshes } = function;
+    let RefreshFunction { clients, connections, provider, refreshes, .. } = function;
     let attempts = clients.attempts(&settings.attempts_table);
     let keys = clients.key_maker(&settings.kms_key_id, &settings.refreshing.stack);
     let doctor = Doctor {

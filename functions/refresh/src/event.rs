@@ -1,9 +1,10 @@
-//! The event of an invocation: the scheduled event, any JSON object (`{"shards": [0, 7]}` limits the run); or messages
-//! of the escrow queue, in the form of SQS's event source mapping.
+//! The event of an invocation: the scheduled event, any JSON object (`{"shards": [0, 7]}` limits the run); the same with
+//! `until`, from a run that hands shards on; or messages of the escrow queue, in the form of SQS's event source mapping.
 
 use serde_json::Value;
 use shared::domain::escrow::{Escrowed, InvalidEscrow};
-use shared::domain::schedule::SHARDS;
+use shared::domain::schedule::VACANT_SHARD;
+use shared::domain::time::Timestamp;
 
 use crate::all_shards;
 
@@ -11,13 +12,25 @@ use crate::all_shards;
 pub enum InvalidEvent {
     #[error("the event is not a JSON object")]
     NotAnObject,
-    #[error("`shards` is not a list of numbers from 0 to {}", SHARDS - 1)]
+    #[error("`shards` is not a list of numbers from 0 to {VACANT_SHARD}")]
     Shards,
+    #[error("`until` is not a number of seconds since 1970")]
+    Until,
 }
 
 pub enum Event {
-    Run(Vec<u8>),
+    Run(Run),
     Replay(Vec<Message>),
+}
+
+/// A sweep.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Run {
+    /// Each once.
+    pub shards: Vec<u8>,
+    /// Set by the run that has handed the shards on: this one begins no refresh that could end later, and hands
+    /// nothing on.
+    pub until: Option<Timestamp>,
 }
 
 pub struct Message {
@@ -28,7 +41,7 @@ pub struct Message {
 impl Event {
     pub fn parse(event: &Value) -> Result<Self, InvalidEvent> {
         let Some(records) = event.get("Records").and_then(Value::as_array) else {
-            return shards(event).map(Self::Run);
+            return Run::parse(event).map(Self::Run);
         };
         let text = |record: &Value, member: &str| record[member].as_str().unwrap_or_default().to_owned();
         let messages = records.iter().map(|record| Message {
@@ -39,22 +52,29 @@ impl Event {
     }
 }
 
-/// The shards that the event names, each once; all of them if it names none.
-pub fn shards(event: &Value) -> Result<Vec<u8>, InvalidEvent> {
-    let members = event.as_object().ok_or(InvalidEvent::NotAnObject)?;
-    let Some(named) = members.get("shards") else { return Ok(all_shards()) };
-    let shard =
-        |value: &Value| value.as_u64().and_then(|shard| u8::try_from(shard).ok()).filter(|shard| *shard < SHARDS);
-    let mut shards: Vec<u8> = named
-        .as_array()
-        .ok_or(InvalidEvent::Shards)?
-        .iter()
-        .map(shard)
-        .collect::<Option<_>>()
-        .ok_or(InvalidEvent::Shards)?;
-    shards.sort_unstable();
-    shards.dedup();
-    Ok(shards)
+impl Run {
+    /// The run that the event describes: of all shards, if it names none.
+    pub fn parse(event: &Value) -> Result<Self, InvalidEvent> {
+        let members = event.as_object().ok_or(InvalidEvent::NotAnObject)?;
+        let until = match members.get("until") {
+            None => None,
+            Some(until) => Some(Timestamp::from_unix(until.as_i64().ok_or(InvalidEvent::Until)?)),
+        };
+        let Some(named) = members.get("shards") else { return Ok(Self { shards: all_shards(), until }) };
+        let shard = |value: &Value| {
+            value.as_u64().and_then(|shard| u8::try_from(shard).ok()).filter(|shard| *shard <= VACANT_SHARD)
+        };
+        let named = named.as_array().ok_or(InvalidEvent::Shards)?.iter().map(shard);
+        let mut shards: Vec<u8> = named.collect::<Option<_>>().ok_or(InvalidEvent::Shards)?;
+        shards.sort_unstable();
+        shards.dedup();
+        Ok(Self { shards, until })
+    }
+
+    /// A scheduled run.
+    pub fn scheduled() -> Self {
+        Self { shards: all_shards(), until: None }
+    }
 }
 
 #[cfg(test)]
@@ -64,26 +84,35 @@ mod tests {
 
     #[test]
     fn an_event_of_the_scheduler_means_all_shards() {
-        assert_eq!(shards(&json!({"source": "aws.scheduler", "detail": {}})).unwrap(), all_shards());
+        assert_eq!(Run::parse(&json!({"source": "aws.scheduler", "detail": {}})).unwrap(), Run::scheduled());
+        assert_eq!(Run::scheduled().shards.len(), 17, "the one of the rows without a live pair too");
     }
 
     #[test]
     fn named_shards_are_swept_once_each() {
-        assert_eq!(shards(&json!({"shards": [7, 0, 7]})).unwrap(), [0, 7]);
-        assert!(shards(&json!({"shards": []})).unwrap().is_empty());
+        assert_eq!(Run::parse(&json!({"shards": [7, 16, 7]})).unwrap(), Run { shards: vec![7, 16], until: None });
+        assert!(Run::parse(&json!({"shards": []})).unwrap().shards.is_empty());
     }
 
     #[test]
-    fn what_names_no_shard_is_refused() {
+    fn a_run_that_another_has_started_ends_with_it() {
+        let until = Some(Timestamp::from_unix(1_800_000_000));
+        let event = json!({"shards": [3], "until": 1_800_000_000});
+        assert_eq!(Run::parse(&event).unwrap(), Run { shards: vec![3], until });
+    }
+
+    #[test]
+    fn what_names_no_shard_or_no_time_is_refused() {
         for bad in [
             json!([]),
             json!(null),
             json!({"shards": 3}),
-            json!({"shards": [16]}),
+            json!({"shards": [17]}),
             json!({"shards": [-1]}),
             json!({"shards": ["0"]}),
+            json!({"until": "soon"}),
         ] {
-            assert!(shards(&bad).is_err(), "{bad}");
+            assert!(Run::parse(&bad).is_err(), "{bad}");
         }
     }
 }

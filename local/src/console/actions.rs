@@ -94,7 +94,7 @@ async fn act(server: &Server, verb: &str, form: &Form, invocation: &Invocation) 
             return Acted::Shown;
         }
         "sweep" => {
-            let summary = server.sweep(refresh::all_shards(), &invocation.request_id).await;
+            let summary = server.sweep(refresh::Run::scheduled(), &invocation.request_id).await;
             let body = serde_json::to_value(summary).unwrap_or_default();
             Answered { call: SWEEP.to_owned(), status: 200, body }
         }
@@ -117,7 +117,7 @@ fn masked(mut answered: Answered) -> Answered {
 
 /// The use case of the schedule and of the token route, for one connection, and before it is due.
 async fn refresh(server: &Server, id: &str, invocation: &Invocation) -> Answered {
-    let refreshing = &server.deployment.refresh.refreshing;
+    let refreshing = &server.deployment.token.refreshing;
     let answered = |status, body| Answered { call: format!("refresh {id}"), status, body };
     let Ok(id) = ConnectionId::parse(id) else { return answered(400, json!({ "refresh": "the id is not valid" })) };
     let span = invocation.span("refresh");

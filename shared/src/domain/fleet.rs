@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::item::{BadAttribute, Item};
+use super::rate::{RATE, Rate};
 use super::time::Timestamp;
 use super::write::{Change, Test, Write, WriteName, clause};
 
@@ -52,12 +53,31 @@ pub fn note_success(now: Timestamp) -> Write {
     }
 }
 
+/// Until when runs are at work that a scheduled one has started.
+pub const OTHER_RUNS: &str = "#runs";
+
+/// Hands shards on to other runs, which end by the given time. Only one run does so at a time, so their number is
+/// bounded.
+pub fn hand_on(now: Timestamp, until: Timestamp) -> Write {
+    Write {
+        name: WriteName::HandOn,
+        key: OTHER_RUNS.to_owned(),
+        clauses: vec![clause(
+            "no others are at work",
+            Test::Any(vec![Test::Absent("until"), Test::AtMost("until", now.unix())]),
+        )],
+        changes: vec![Change::Set("until", until.into())],
+    }
+}
+
 /// A row of the fleet, as it stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FleetRow {
     PausedUntil(Timestamp),
     SucceededAt(Timestamp),
     Tally { window: i64, tally: Tally },
+    OtherRunsUntil(Timestamp),
+    Rate(Rate),
 }
 
 impl FleetRow {
@@ -65,6 +85,8 @@ impl FleetRow {
         match key {
             PAUSE => item.time("until").map(Self::PausedUntil),
             SUCCESS => item.time("at").map(Self::SucceededAt),
+            OTHER_RUNS => item.time("until").map(Self::OtherRunsUntil),
+            RATE => Rate::parse(item).map(Self::Rate),
             _ => {
                 let tally = Tally { refused: item.count("refused")?, refreshed: item.count("refreshed")? };
                 Ok(Self::Tally { window: item.number("window")?, tally })

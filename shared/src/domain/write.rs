@@ -82,6 +82,10 @@ write_names! {
     CountRefusals = "count refusals",
     BeginWindow = "begin window",
     NoteSuccess = "note success",
+    TakeSlots = "take slots",
+    BeginSecond = "begin second",
+    LowerRate = "lower rate",
+    HandOn = "hand on",
 }
 
 impl fmt::Display for WriteName {

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use crate::domain::fleet::{self, FleetRow, PAUSE, SUCCESS, Tally};
 use crate::domain::time::Timestamp;
+use crate::domain::write::Written;
 use crate::ports::{Clock, FleetRows, StoreError};
+use crate::protocol::pace::Pace;
 
 /// How long a process uses the pause that it has read.
 const PAUSE_IS_KNOWN_FOR: Duration = Duration::from_secs(30);
@@ -66,6 +68,22 @@ impl Fleet {
         *self.pause.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(KnownPause { until, read_at });
     }
 
+    /// The pace of a run: see [`Pace`].
+    pub fn pace(&self, most: i64, free: i64) -> Pace {
+        Pace::new(self.rows.clone(), self.clock.clone(), most, free)
+    }
+
+    /// Whether this run may hand shards on: no others are at work. False where that cannot be written.
+    pub async fn may_hand_on(&self, until: Timestamp) -> bool {
+        match self.rows.write(&fleet::hand_on(self.clock.now(), until)).await {
+            Ok(written) => matches!(written, Written::Applied(_)),
+            Err(error) => {
+                tracing::warn!(%error, "whether other runs are at work could not be written");
+                false
+            }
+        }
+    }
+
     /// Counts connections that were refused or refreshed in the present window. If it fails, nothing is frozen.
     pub async fn count(&self, tally: Tally) {
         if let Err(error) = self.try_count(tally).await {
@@ -77,7 +95,7 @@ impl Fleet {
         let window = fleet::window(self.clock.now());
         // The row is of this window, or this worker begins it; or another worker begins it in between.
         for write in [tally.count(window), tally.begin(window), tally.count(window)] {
-            if self.rows.write(&write).await? {
+            if let Written::Applied(_) = self.rows.write(&write).await? {
                 break;
             }
         }

@@ -27,7 +27,7 @@ impl AccountEndpoint {
 #[async_trait]
 impl ReadAccount for AccountEndpoint {
     async fn read(&self, access_token: &AccessToken) -> Result<Account, ProviderError> {
-        let request = self.http.0.get(self.url.clone()).header(ACCEPT, "application/json");
+        let request = self.http.client().get(self.url.clone()).header(ACCEPT, "application/json");
         let mut response = request.bearer_auth(access_token.expose()).send().await.map_err(not_answered)?;
         let status = response.status();
         if !status.is_success() {

@@ -12,6 +12,7 @@ use shared::aws::dynamodb::{AttemptsTable, ConnectionsTable};
 use shared::domain::account;
 use shared::domain::attempt::Attempt;
 use shared::domain::connection::Row;
+use shared::domain::fleet::FleetRow;
 use shared::domain::item::{Item, Unreadable, Value};
 use shared::domain::order::Order;
 use shared::domain::write::{Delete, Write, WriteName, Written};
@@ -57,7 +58,14 @@ impl Kind {
             | W::ReapTombstone
             | W::ReapConnection => Self::Connection,
             W::ClaimAccount => Self::Account,
-            W::Pause | W::CountRefusals | W::BeginWindow | W::NoteSuccess => Self::Fleet,
+            W::Pause
+            | W::CountRefusals
+            | W::BeginWindow
+            | W::NoteSuccess
+            | W::TakeSlots
+            | W::BeginSecond
+            | W::LowerRate
+            | W::HandOn => Self::Fleet,
         }
     }
 
@@ -105,7 +113,8 @@ impl Kind {
             Self::Attempt => text(&Attempt::parse(key, item)?),
             Self::Account => text(&account::parse_claim(item).map_err(|bad| item.unreadable(key, bad))?),
             Self::Order => text(&Order::parse(item).map_err(|bad| item.unreadable(key, bad))?),
-            Self::Session | Self::Fleet => return Ok(None),
+            Self::Fleet => text(&FleetRow::parse(key, item).map_err(|bad| item.unreadable(key, bad))?),
+            Self::Session => return Ok(None),
         };
         Ok(Some(text))
     }
@@ -148,7 +157,7 @@ impl Engine {
             Kind::Attempt => WriteAttempts::attempt(&self.attempts, write).await.map(row),
             Kind::Order => WriteOrders::order(&self.attempts, write).await.map(row),
             Kind::Session => WriteAttempts::session(&self.attempts, write).await.map(no_row),
-            Kind::Fleet => FleetRows::write(&self.connections, write).await.map(no_row),
+            Kind::Fleet => FleetRows::write(&self.connections, write).await.map(row),
         };
         match answer {
             Ok(answer) => Ok(answer),

@@ -61,8 +61,9 @@ impl FleetRows for ConnectionsTable {
         Ok(self.0.read(key).await?.map(parse).transpose()?)
     }
 
-    async fn write(&self, write: &Write) -> Result<bool, StoreError> {
-        Ok(matches!(self.0.write(write).await?, Written::Applied(_)))
+    async fn write(&self, write: &Write) -> Result<Written<FleetRow>, StoreError> {
+        let parse = |item: Item| FleetRow::parse(&write.key, &item).map_err(|bad| item.unreadable(&write.key, bad));
+        Ok(self.0.write(write).await?.try_map(parse)?)
     }
 }
 

@@ -85,7 +85,14 @@ impl Ledger {
                 self.order_taken(times, process, write, old, new);
             }
             WriteName::ClaimAccount => self.claimed(times, write, old, new),
-            WriteName::Pause | WriteName::CountRefusals | WriteName::BeginWindow | WriteName::NoteSuccess => {
+            WriteName::Pause
+            | WriteName::CountRefusals
+            | WriteName::BeginWindow
+            | WriteName::NoteSuccess
+            | WriteName::TakeSlots
+            | WriteName::BeginSecond
+            | WriteName::LowerRate
+            | WriteName::HandOn => {
                 self.fleet_written(times, write, old, new);
             }
             WriteName::Connect
@@ -183,7 +190,11 @@ impl Ledger {
             | WriteName::Pause
             | WriteName::CountRefusals
             | WriteName::BeginWindow
-            | WriteName::NoteSuccess => {
+            | WriteName::NoteSuccess
+            | WriteName::TakeSlots
+            | WriteName::BeginSecond
+            | WriteName::LowerRate
+            | WriteName::HandOn => {
                 self.violate(times.now, Invariant::RowMakesSense, || {
                     format!("\"{}\" writes {}", write.name, write.key)
                 });
@@ -396,6 +407,14 @@ impl Ledger {
             }
             WriteName::Pause if number(old, "until") > number(Some(new), "until") => "shortens a pause",
             WriteName::NoteSuccess if number(old, "at") > number(Some(new), "at") => "forgets a later success",
+            WriteName::BeginSecond if number(old, "second") >= number(Some(new), "second") => "begins a second anew",
+            WriteName::TakeSlots if number(old, "second") != number(Some(new), "second") => {
+                "takes another second's slots"
+            }
+            WriteName::LowerRate if number(old, "lowered_at") > number(Some(new), "lowered_at") => {
+                "forgets a later 429"
+            }
+            WriteName::HandOn if number(old, "until") > number(Some(new), "until") => "starts runs beside others",
             _ => return,
         };
         self.violate(times.now, Invariant::FleetIsCounted, || format!("\"{}\" {wrong}", write.name));

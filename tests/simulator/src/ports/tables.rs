@@ -111,8 +111,11 @@ impl FleetRows for Ports {
         Ok(parsed.transpose()?)
     }
 
-    async fn write(&self, write: &Write) -> Result<bool, StoreError> {
-        Ok(matches!(self.write_item(Table::Connections, write).await?, Written::Applied(_)))
+    async fn write(&self, write: &Write) -> Result<Written<FleetRow>, StoreError> {
+        let written = self.write_item(Table::Connections, write).await?;
+        let parse =
+            |item: Item| FleetRow::parse(&write.key, &item).map_err(|bad| item.unreadable(write.key.as_str(), bad));
+        Ok(written.try_map(parse)?)
     }
 }
 

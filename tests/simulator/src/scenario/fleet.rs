@@ -6,7 +6,7 @@ use std::time::Duration;
 use authorize::Authorize;
 use callback::Callback;
 use maintenance::Maintenance;
-use refresh::Refresh;
+use refresh::{Refresh, Run};
 use shared::config::AuthorizationEndpoint;
 use shared::domain::connection::grant::{NewGrant, NewPair, connect};
 use shared::domain::connection::refresh::{self as writes, LONGEST_INVOCATION};
@@ -116,7 +116,7 @@ impl Deployment {
     }
 
     pub(super) fn refresh(self, ports: &Arc<Ports>) -> Refresh {
-        Refresh::new(&self.refreshes(ports), ports.clone(), ports.clone(), ports.clone())
+        Refresh::new(&self.refreshes(ports), ports.clone(), 1000, None, (ports.clone(), ports.clone()))
     }
 
     pub(super) fn orders(self, ports: &Arc<Ports>) -> Orders {
@@ -361,7 +361,7 @@ impl Scenario {
         self.scheduler.spawn("sweep".to_owned(), (now, deadline), move |ports| async move {
             let ports = Arc::new(ports);
             let deadline = shared::ports::Clock::now(&*ports) + LONGEST_INVOCATION;
-            deployment.refresh(&ports).run(shards, deadline).await;
+            deployment.refresh(&ports).run(Run { shards, until: None }, deadline).await;
         });
     }
 }

@@ -90,7 +90,11 @@ pub(super) fn make(name: WriteName, random: &mut Random, id: &ConnectionId, imag
         | WriteName::Pause
         | WriteName::CountRefusals
         | WriteName::BeginWindow
-        | WriteName::NoteSuccess => return None,
+        | WriteName::NoteSuccess
+        | WriteName::TakeSlots
+        | WriteName::BeginSecond
+        | WriteName::LowerRate
+        | WriteName::HandOn => return None,
     };
     Some(Step::Write(write))
 }

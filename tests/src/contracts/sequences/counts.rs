@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use shared::domain::account::{Account, claim};
 use shared::domain::connection_id::ConnectionId;
-use shared::domain::fleet::{Tally, note_success, pause};
+use shared::domain::fleet::{Tally, hand_on, note_success, pause};
 use shared::domain::item::Item;
 use shared::domain::order::Order;
+use shared::domain::rate::{self, Lowered};
 use shared::domain::time::Timestamp;
 use shared::domain::write::{Write, WriteName};
 
@@ -26,6 +27,10 @@ pub(super) fn make(name: WriteName, random: &mut Random, key: &str, image: Optio
         }
         WriteName::Pause => pause(time(random)),
         WriteName::NoteSuccess => note_success(time(random)),
+        WriteName::HandOn => hand_on(time(random), time(random)),
+        WriteName::TakeSlots => rate::take_slots(time(random), slots(random), 4),
+        WriteName::BeginSecond => rate::begin_second(time(random), slots(random)),
+        WriteName::LowerRate => rate::lower(Lowered { to: slots(random), at: time(random) }, time(random)),
         WriteName::CountRefusals => tally(random).count(window),
         WriteName::BeginWindow => tally(random).begin(window),
         WriteName::TakePresentOrder => Order::take_present(&ConnectionId::parse("t").unwrap(), time(random)),
@@ -43,6 +48,10 @@ const IDS: [&str; 3] = ["one", "two", "three"];
 
 fn tally(random: &mut Random) -> Tally {
     Tally { refused: random.below(3) as i64, refreshed: random.below(9) as i64 }
+}
+
+fn slots(random: &mut Random) -> i64 {
+    random.between(1, 3) as i64
 }
 
 fn time(random: &mut Random) -> Timestamp {

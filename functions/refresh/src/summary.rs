@@ -1,0 +1,202 @@
+//! What a run has done, and what stops it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::Serialize;
+use shared::domain::time::Timestamp;
+use shared::failure::FailureClass;
+use shared::ports::{Due, ProviderError, StoreError};
+use shared::protocol::refresh::{Failure, Outcome};
+
+/// After so many connections were answered "wait" or "unknown client", the run takes it as meant for all of them.
+const ENOUGH: usize = 3;
+
+/// What a run has done. `due` counts connections: `refreshed + adopted + deferred + reauth_required + all of failed`,
+/// where `failed` also counts shards that could not be listed to their end, and what has stopped the run if no
+/// connection has failed of it. A row that only has grants to revoke is counted if that failed.
+#[derive(Debug, Default, Serialize)]
+pub struct Summary {
+    pub due: usize,
+    pub refreshed: usize,
+    /// Another worker had refreshed it, or it was taken away.
+    pub adopted: usize,
+    /// Left for a later run: another worker refreshes it, it backs off, or this run had to stop.
+    pub deferred: usize,
+    /// By [`FailureClass`].
+    pub failed: BTreeMap<&'static str, usize>,
+    /// Found to need the customer.
+    pub reauth_required: usize,
+    /// Seconds until the first access token of the fleet expires; negative if one has. Null if none is active.
+    pub least_remaining_seconds: Option<i64>,
+    /// Shards that other runs were started for, which have summaries of their own.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub handed_on: usize,
+    /// Whether every shard that was not handed on was swept to its end, and every due row was tried.
+    pub finished: bool,
+    /// The same as a metric, for a run that was not finished.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unfinished_runs: Option<u8>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(number: &usize) -> bool {
+    *number == 0
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("a defect in this product: the panic's message is logged before this line")]
+struct Panicked;
+
+#[derive(Debug, thiserror::Error)]
+#[error("the run has stopped before its end")]
+struct StoppedEarly;
+
+/// The state of the run that its refreshes share.
+pub(crate) struct Run {
+    summary: Summary,
+    earliest_expiry: Option<Timestamp>,
+    throttled: usize,
+    /// How long the provider has asked three connections or more to wait.
+    pause: Option<Duration>,
+    unknown_client: usize,
+    /// Why nothing more is sent.
+    stopped: Option<FailureClass>,
+}
+
+impl Run {
+    pub(crate) fn begin() -> Self {
+        Self {
+            summary: Summary { finished: true, ..Summary::default() },
+            earliest_expiry: None,
+            throttled: 0,
+            pause: None,
+            unknown_client: 0,
+            stopped: None,
+        }
+    }
+
+    /// The summary, and for how long the provider has asked all requests to wait.
+    pub(crate) fn end(mut self, now: Timestamp) -> (Summary, Option<Duration>) {
+        self.has_stopped();
+        self.summary.unfinished_runs = (!self.summary.finished).then_some(1);
+        self.summary.least_remaining_seconds = self.earliest_expiry.map(|expiry| now.seconds_until(expiry));
+        (self.summary, self.pause)
+    }
+
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.stopped.is_some()
+    }
+
+    pub(crate) fn handed_on(&mut self, shards: usize) {
+        self.summary.handed_on += shards;
+    }
+
+    /// A row without a live pair has no access token that could expire.
+    pub(crate) fn expires(&mut self, expires_at: Option<Timestamp>) {
+        let earliest = self.earliest_expiry.into_iter().chain(expires_at).min();
+        self.earliest_expiry = earliest;
+    }
+
+    pub(crate) fn not_listed(&mut self, error: &StoreError) {
+        let class = FailureClass::from(error);
+        class.log(error);
+        self.fail(class);
+        self.summary.finished = false;
+    }
+
+    fn fail(&mut self, class: FailureClass) {
+        *self.summary.failed.entry(class.as_str()).or_default() += 1;
+    }
+
+    pub(crate) fn must_stop(&mut self, deadline_is_near: bool) -> bool {
+        if deadline_is_near {
+            self.stop(FailureClass::OutOfTime);
+        }
+        self.stopped.is_some()
+    }
+
+    pub(crate) fn stop(&mut self, why: FailureClass) {
+        self.summary.finished = false;
+        self.stopped.get_or_insert(why);
+    }
+
+    /// Says why. What connections have failed of is counted already.
+    fn has_stopped(&mut self) {
+        match self.stopped {
+            Some(class) if !self.summary.failed.contains_key(class.as_str()) => {
+                class.log(&StoppedEarly);
+                self.fail(class);
+            }
+            Some(class) => tracing::warn!(class = class.as_str(), "{StoppedEarly}"),
+            None => {}
+        }
+    }
+
+    pub(crate) fn deferred(&mut self, due: &Due) {
+        self.summary.due += 1;
+        self.summary.deferred += 1;
+        self.expires(due.expires_at);
+    }
+
+    /// `None` is a panic.
+    pub(crate) fn count(&mut self, due: &Due, outcome: Option<Outcome>) {
+        match outcome {
+            Some(Outcome::Busy { .. } | Outcome::Waiting { .. }) => return self.deferred(due),
+            Some(Outcome::NoTime) => {
+                self.stop(FailureClass::OutOfTime);
+                return self.deferred(due);
+            }
+            Some(Outcome::Refreshed(connection, _)) => {
+                self.summary.refreshed += 1;
+                self.expires(Some(connection.expires_at));
+            }
+            Some(Outcome::Adopted(connection)) => {
+                self.summary.adopted += 1;
+                self.expires(Some(connection.expires_at));
+            }
+            Some(Outcome::Gone) => self.summary.adopted += 1,
+            Some(Outcome::Paused { until }) => {
+                tracing::info!(until = until.rfc3339(), "the provider has asked to wait with every request");
+                self.stop(FailureClass::Throttled);
+                return self.deferred(due);
+            }
+            Some(Outcome::NeedsCustomer(_)) => self.summary.reauth_required += 1,
+            Some(Outcome::Failed { failure, .. }) => {
+                self.fail(failure.class());
+                self.expires(due.expires_at);
+                self.apply_backpressure(&failure);
+            }
+            None => {
+                self.fail(FailureClass::Panic);
+                self.expires(due.expires_at);
+                FailureClass::Panic.log(&Panicked);
+            }
+        }
+        self.summary.due += 1;
+    }
+
+    /// What one connection's failure means for all others.
+    fn apply_backpressure(&mut self, failure: &Failure) {
+        match failure {
+            // A 429 that names no time lowers the rate, and the run goes on.
+            Failure::Provider(ProviderError::Throttled { status: 429, retry_after: None }) => {}
+            Failure::Provider(ProviderError::Throttled { status, retry_after }) => {
+                self.throttled += 1;
+                if self.throttled >= ENOUGH {
+                    self.pause = self.pause.max(*retry_after);
+                }
+                if *status == 503 || self.throttled >= ENOUGH {
+                    self.stop(FailureClass::Throttled);
+                }
+            }
+            Failure::Provider(ProviderError::InvalidClient) => {
+                self.unknown_client += 1;
+                if self.unknown_client >= ENOUGH {
+                    self.stop(FailureClass::InvalidClient);
+                }
+            }
+            _ => {}
+        }
+    }
+}

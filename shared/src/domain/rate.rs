@@ -1,0 +1,107 @@
+//! How many token requests a second all scheduled runs together may send: one row of the connections table, which every
+//! run takes its slots from.
+//!
+//! The rate is what the operator has set, until the provider answers 429: that halves it, and it grows back with time.
+//! It depends on the row and the clock alone, so no write is needed while it grows.
+
+use super::item::{BadAttribute, Item};
+use super::time::Timestamp;
+use super::write::{Change, Test, Write, WriteName, clause};
+
+/// The row's key.
+pub const RATE: &str = "#rate";
+
+/// Of the rate that was set, the share by which a lowered one grows each second: it is back after at most 100 seconds.
+const GROWTH: i64 = 100;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    /// The last second in which slots were taken.
+    pub second: Timestamp,
+    /// Slots taken in that second.
+    pub taken: i64,
+    pub lowered: Option<Lowered>,
+}
+
+/// The provider has answered 429.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lowered {
+    /// Requests a second.
+    pub to: i64,
+    pub at: Timestamp,
+}
+
+impl Rate {
+    pub fn parse(item: &Item) -> Result<Self, BadAttribute> {
+        let lowered = match item.optional_time("lowered_at")? {
+            Some(at) => Some(Lowered { to: item.number("lowered_to")?, at }),
+            None => None,
+        };
+        Ok(Self { second: item.time("second")?, taken: item.count("taken")?, lowered })
+    }
+}
+
+/// Requests a second that may be sent at a time. `most` is what the operator has set.
+pub fn allowed(lowered: Option<Lowered>, most: i64, now: Timestamp) -> i64 {
+    let Some(Lowered { to, at }) = lowered else { return most };
+    let grown = at.seconds_until(now).max(0).saturating_mul((most / GROWTH).max(1));
+    to.saturating_add(grown).clamp(1, most)
+}
+
+/// Takes slots of a second that others have taken slots of.
+pub fn take_slots(second: Timestamp, slots: i64, allowed: i64) -> Write {
+    Write {
+        name: WriteName::TakeSlots,
+        key: RATE.to_owned(),
+        clauses: vec![
+            clause("the row is of this second", Test::Equals("second", second.into())),
+            clause("the second has so many slots left", Test::AtMost("taken", allowed - slots)),
+        ],
+        changes: vec![Change::Add("taken", slots)],
+    }
+}
+
+/// Takes the first slots of a second.
+pub fn begin_second(second: Timestamp, slots: i64) -> Write {
+    Write {
+        name: WriteName::BeginSecond,
+        key: RATE.to_owned(),
+        clauses: vec![clause(
+            "the row is of an earlier second",
+            Test::Any(vec![Test::Absent("second"), Test::Below("second", second.unix())]),
+        )],
+        changes: vec![Change::Set("second", second.into()), Change::Set("taken", slots.into())],
+    }
+}
+
+/// Lowers the rate after a request that was answered 429. What was sent before the rate was last lowered says nothing
+/// about the rate as it is.
+pub fn lower(lowered: Lowered, sent_at: Timestamp) -> Write {
+    Write {
+        name: WriteName::LowerRate,
+        key: RATE.to_owned(),
+        clauses: vec![
+            clause("the row is there", Test::Exists("second")),
+            clause(
+                "the request was sent at the present rate",
+                Test::Any(vec![Test::Absent("lowered_at"), Test::Below("lowered_at", sent_at.unix())]),
+            ),
+        ],
+        changes: vec![Change::Set("lowered_to", lowered.to.into()), Change::Set("lowered_at", lowered.at.into())],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lowered_rate_grows_back_to_what_was_set_and_is_never_zero() {
+        let at = Timestamp::from_unix(1_800_000_000);
+        let after =
+            |seconds, to, most| allowed(Some(Lowered { to, at }), most, Timestamp::from_unix(at.unix() + seconds));
+        assert_eq!([0, 50, 100, 1000].map(|seconds| after(seconds, 100, 200)), [100, 200, 200, 200]);
+        assert_eq!([-5, 0, 1, 49, 50].map(|seconds| after(seconds, 0, 50)), [1, 1, 1, 49, 50]);
+        assert_eq!(allowed(None, 50, at), 50);
+    }
+}

@@ -1,0 +1,207 @@
+//! The pace of a scheduled run.
+//!
+//! How many refreshes are in flight depends on this run's own: few at first, one more after each that succeeds, one less
+//! after each that the provider has not answered with a pair.
+//!
+//! How many begin in a second depends on all runs: each takes a slot of the fleet's rate. Slots are taken from the
+//! fleet's row a few at a time ([`crate::domain::rate`]). The first refreshes of a run need none: in a small fleet no run
+//! asks for any, and none pays for a write.
+
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use crate::domain::fleet::FleetRow;
+use crate::domain::rate::{self, Lowered, Rate};
+use crate::domain::time::Timestamp;
+use crate::domain::write::Written;
+use crate::ports::{Clock, FleetRows, ProviderError, StoreError};
+
+/// Refreshes in flight. Each holds one request to the provider.
+const FIRST_IN_FLIGHT: usize = 10;
+pub const MOST_IN_FLIGHT: usize = 64;
+
+/// One write takes slots for at most so many requests.
+const MOST_SLOTS: i64 = 64;
+
+/// One write takes at most this share of a second's slots, so that runs side by side get some each.
+const SHARE: i64 = 8;
+
+/// How long a run waits that has found no slot in a second, until it looks at the clock again.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// Up to this rate, requests are spread over the second. Above it the timer is too coarse, and a run's own limit of
+/// requests in flight spreads them.
+const SPREAD_UP_TO: i64 = 250;
+
+pub struct Pace {
+    rows: Arc<dyn FleetRows>,
+    clock: Arc<dyn Clock>,
+    /// Requests a second, as the operator has set it.
+    most: i64,
+    in_flight: Semaphore,
+    /// The permits of `in_flight`, those in use included.
+    most_in_flight: AtomicUsize,
+    slots: tokio::sync::Mutex<Slots>,
+    lowered: Mutex<Option<Lowered>>,
+}
+
+/// A request that may be sent.
+pub struct Turn<'a> {
+    pace: &'a Pace,
+    permit: SemaphorePermit<'a>,
+    sent_at: Timestamp,
+}
+
+/// What one run has in hand.
+struct Slots {
+    left: i64,
+    /// The second that `left` is of. `None`: they are of no second, and need not be taken.
+    second: Option<Timestamp>,
+    /// Whether a request was sent.
+    is_in_use: bool,
+}
+
+impl Pace {
+    /// `free`: the requests of this run that need no slot.
+    pub fn new(rows: Arc<dyn FleetRows>, clock: Arc<dyn Clock>, most: i64, free: i64) -> Self {
+        let slots = tokio::sync::Mutex::new(Slots { left: free, second: None, is_in_use: false });
+        Self {
+            rows,
+            clock,
+            most,
+            in_flight: Semaphore::new(FIRST_IN_FLIGHT),
+            most_in_flight: AtomicUsize::new(FIRST_IN_FLIGHT),
+            slots,
+            lowered: Mutex::default(),
+        }
+    }
+
+    /// Waits until a request may be sent. `None` if `must_stop` says so before.
+    pub async fn turn(&self, must_stop: impl Fn() -> bool) -> Option<Turn<'_>> {
+        // Never closed.
+        let permit = self.in_flight.acquire().await.ok()?;
+        let mut slots = self.slots.lock().await;
+        if slots.is_in_use && !must_stop() {
+            self.keep_apart().await;
+        }
+        slots.is_in_use = true;
+        loop {
+            if must_stop() {
+                return None;
+            }
+            let now = self.clock.now();
+            if slots.left > 0 && slots.second.is_none_or(|second| second == now) {
+                slots.left -= 1;
+                return Some(Turn { pace: self, permit, sent_at: now });
+            }
+            let taken = self.take(slots.second, now).await.unwrap_or_else(|error| {
+                tracing::warn!(%error, "the fleet's rate could not be used: this run keeps to it alone");
+                if slots.second == Some(now) { 0 } else { self.allowed(now) }
+            });
+            if taken == 0 {
+                self.clock.sleep(PAUSE).await;
+            } else {
+                (slots.left, slots.second) = (taken, Some(now));
+            }
+        }
+    }
+
+    async fn keep_apart(&self) {
+        let allowed = self.allowed(self.clock.now());
+        if allowed <= SPREAD_UP_TO {
+            // A millisecond less, since a timer is late by up to one.
+            let apart = Duration::from_millis(1000 / allowed.unsigned_abs()).saturating_sub(Duration::from_millis(1));
+            self.clock.sleep(apart.min(PAUSE)).await;
+        }
+    }
+
+    /// Takes slots of the present second: none, if all are taken.
+    async fn take(&self, last: Option<Timestamp>, now: Timestamp) -> Result<i64, StoreError> {
+        let mut wanted = self.wanted(now);
+        let mut begins = last != Some(now);
+        // The second begins, or others have begun it; then it may have fewer left, or a rate that was lowered.
+        for _ in 0..4 {
+            let allowed = self.allowed(now);
+            let write = if begins { rate::begin_second(now, wanted) } else { rate::take_slots(now, wanted, allowed) };
+            match self.rows.write(&write).await? {
+                Written::Applied(row) => {
+                    self.learn(&row);
+                    return Ok(wanted);
+                }
+                Written::ConditionFailed(Some(FleetRow::Rate(row))) => {
+                    self.learn(&FleetRow::Rate(row));
+                    // The clock of another run may be ahead.
+                    let taken = if row.second == now { row.taken } else { self.allowed(now) };
+                    begins = row.second < now;
+                    wanted = if begins { self.wanted(now) } else { self.wanted(now).min(self.allowed(now) - taken) };
+                    if wanted <= 0 {
+                        return Ok(0);
+                    }
+                }
+                Written::ConditionFailed(_) => begins = true,
+            }
+        }
+        Ok(0)
+    }
+
+    fn wanted(&self, now: Timestamp) -> i64 {
+        (self.allowed(now) / SHARE).clamp(1, MOST_SLOTS)
+    }
+
+    fn allowed(&self, now: Timestamp) -> i64 {
+        rate::allowed(*self.known(), self.most, now)
+    }
+
+    fn known(&self) -> std::sync::MutexGuard<'_, Option<Lowered>> {
+        self.lowered.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    fn learn(&self, row: &FleetRow) {
+        if let FleetRow::Rate(Rate { lowered, .. }) = row {
+            *self.known() = *lowered;
+        }
+    }
+
+    /// A request was answered 429: the fleet's rate is halved.
+    async fn lower(&self, sent_at: Timestamp) {
+        let now = self.clock.now();
+        let lowered = Lowered { to: (self.allowed(now) / 2).max(1), at: now };
+        match self.rows.write(&rate::lower(lowered, sent_at)).await {
+            Ok(Written::Applied(row)) => {
+                self.learn(&row);
+                tracing::warn!(requests_a_second = lowered.to, "WebinarGeek has answered 429: the rate is halved");
+            }
+            Ok(Written::ConditionFailed(row)) => {
+                if let Some(row) = row {
+                    self.learn(&row);
+                }
+            }
+            Err(error) => tracing::warn!(%error, "the fleet's rate could not be lowered"),
+        }
+    }
+}
+
+impl Turn<'_> {
+    pub fn succeeded(self) {
+        let added =
+            self.pace.most_in_flight.fetch_update(Relaxed, Relaxed, |most| (most < MOST_IN_FLIGHT).then_some(most + 1));
+        if added.is_ok() {
+            self.pace.in_flight.add_permits(1);
+        }
+    }
+
+    /// The provider has given no pair.
+    pub async fn failed(self, error: &ProviderError) {
+        if let ProviderError::Throttled { status: 429, .. } = error {
+            self.pace.lower(self.sent_at).await;
+        }
+        let fewer = self.pace.most_in_flight.fetch_update(Relaxed, Relaxed, |most| (most > 1).then_some(most - 1));
+        if fewer.is_ok() {
+            self.permit.forget();
+        }
+    }
+}
