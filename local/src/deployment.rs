@@ -16,6 +16,7 @@ use shared::http::{Endpoint, Request};
 use shared::ports::{Clock, Entropy};
 use shared::protocol::composition::Refreshes;
 use shared::protocol::quarantine::Quarantine;
+use shared::protocol::replay::Replaying;
 use shared::tls::Tls;
 use shared::webinargeek::{AccountEndpoint, HttpClient, WebinarGeek};
 use token::Token;
@@ -26,6 +27,7 @@ pub struct Deployment {
     pub token: Token,
     pub connections: Connections,
     pub refresh: Refresh,
+    pub replaying: Replaying,
     pub maintenance: Maintenance,
     pub clock: Arc<dyn Clock>,
 }
@@ -122,6 +124,7 @@ impl Deployment {
                 entropy: entropy.clone(),
             },
             connections: Connections::new(connecting, connecting_services, &refreshes, doctor),
+            replaying: refreshes.replaying(),
             // One process is one run at a time.
             refresh: Refresh::new(&refreshes, connections, sweeping.most_requests, None, (clock.clone(), entropy)),
             clock,

@@ -70,7 +70,13 @@ pub(crate) async fn record(function: &'static str, engine: SocketAddr, calls: Ca
 }
 
 async fn pass_on(State(proxy): State<Proxy>, uri: Uri, mut headers: HeaderMap, body: Bytes) -> Response {
-    let target = headers["x-amz-target"].to_str().unwrap().to_owned();
+    // Lambda's API is REST: the operation and the function are in the path.
+    let Some(target) = headers.get("x-amz-target").map(|target| target.to_str().unwrap().to_owned()) else {
+        let input = json!({ "path": uri.path(), "type": headers["x-amz-invocation-type"].to_str().unwrap() });
+        let call = Call { function: proxy.function, target: "Lambda.Invoke".to_owned(), input, output: Value::Null };
+        proxy.calls.noted.lock().unwrap().push(call);
+        return StatusCode::ACCEPTED.into_response();
+    };
     if proxy.calls.fails(&target, &body) {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     }
@@ -159,6 +165,12 @@ impl Call {
                 let bus = self.input["Entries"][0]["EventBusName"].as_str().unwrap();
                 let resource = format!("arn:aws:events:eu-west-1:111122223333:event-bus/{bus}");
                 vec![Asked { action: format!("events:{operation}"), resource, context: json!({}) }]
+            }
+            ("Lambda", "Invoke") => {
+                assert_eq!(self.input["type"], "Event", "{self:?}");
+                let name = self.input["path"].as_str().unwrap().split('/').nth(3).unwrap();
+                let resource = format!("arn:aws:lambda:eu-west-1:111122223333:function:{name}");
+                vec![Asked { action: "lambda:InvokeFunction".to_owned(), resource, context: json!({}) }]
             }
             ("secretsmanager", _) => {
                 let resource = self.input["SecretId"].as_str().unwrap().to_owned();

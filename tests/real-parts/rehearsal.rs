@@ -2,7 +2,7 @@
 //! build` has made, with the events that API Gateway and the Scheduler send.
 
 use std::collections::BTreeSet;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -13,9 +13,10 @@ use local::stream::Stream;
 use local::webinargeek::{self, Faults, Grants, Rotation, Simulation};
 use serde_json::{Value, json};
 use shared::aws::Clients;
+use shared::aws::own_function::OwnFunction;
 use shared::domain::fleet;
 use shared::metrics::METRICS;
-use shared::ports::Clock;
+use shared::ports::{Clock, StartRun};
 use shared::system::{SystemClock, SystemEntropy};
 use tests::laptop::is_live;
 use tokio::net::TcpListener;
@@ -41,7 +42,7 @@ const SECRET: &str = "canary-client-secret";
 struct Rehearsal {
     stack: Stack,
     clients: Clients,
-    endpoints: [(&'static str, std::net::SocketAddr); 5],
+    endpoints: [(&'static str, SocketAddr); 5],
     stream: Stream,
     /// The same stack, once it has been deployed with another sealing key.
     changed: Stack,
@@ -147,6 +148,14 @@ impl Rehearsal {
         let variables: Vec<(&str, String)> =
             variables.iter().map(|(key, value)| (key.as_str(), value.clone())).collect();
         Function::start(&built(name), &variables).await
+    }
+
+    /// As a run hands shards on that is at work for long.
+    async fn hand_on(&self) {
+        let at = record("refresh", SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), self.calls.clone()).await;
+        let name = self.stack.resource("RefreshFunction")["physical_id"].as_str().unwrap().to_owned();
+        let until = SystemClock.now() + Duration::from_secs(300);
+        OwnFunction::new(&sdk_at(at), name).start(&[3], until).await.unwrap();
     }
 
     fn host(&self) -> &str {
@@ -453,6 +462,8 @@ async fn a_customer_connects_through_the_stack_and_its_policies_allow_just_what_
     // An error that WebinarGeek reports without a state is counted.
     let reported = aws.send(&callback, Request::new("GET", "/callback?error=invalid_scope")).await;
     assert_eq!(reported["statusCode"], 400, "{reported}");
+
+    aws.hand_on().await;
 
     // The sealing key is changed; sealed pairs are sealed anew, and rows of no use are removed.
     let calls_before = aws.calls.all().len();

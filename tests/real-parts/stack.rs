@@ -102,7 +102,9 @@ impl Stack {
         let role = &self.properties(&logical_id(function))["Role"];
         let (_, role) = self.of_type("AWS::IAM::Role").into_iter().find(|(_, it)| it["arn"] == *role).unwrap();
         let policies = role["Properties"]["Policies"].as_array().unwrap();
-        policies.iter().map(|policy| policy["PolicyDocument"].clone()).collect()
+        let by_themselves = self.of_type("AWS::IAM::RolePolicy").into_iter().map(|(_, policy)| &policy["Properties"]);
+        let by_themselves = by_themselves.filter(|policy| policy["RoleName"] == role["physical_id"]);
+        policies.iter().chain(by_themselves).map(|policy| policy["PolicyDocument"].clone()).collect()
     }
 
     /// Method (`ANY` for any), path with its variables, function, and whether it must be signed.

@@ -351,7 +351,7 @@ impl World {
 
     /// Stores a pair from the queue.
     pub async fn replay(&self, pair: &Escrowed) -> Replayed {
-        self.deployment.refresh.replaying.replay(pair).await.unwrap()
+        self.deployment.replaying.replay(pair).await.unwrap()
     }
 
     /// From now on these operations fail, and waiting takes time.

@@ -46,6 +46,7 @@ mod rust_client;
 mod same_account;
 mod sealing;
 mod sessions;
+mod started_runs;
 mod states;
 mod token;
 mod told;

@@ -11,7 +11,6 @@ use shared::domain::connection_id::ConnectionId;
 use shared::domain::schedule::shard;
 use shared::metrics::directive;
 use shared::ports::{Clock, DueCursor, DuePage, ListDue, StoreError};
-use shared::protocol::replay::Replaying;
 use tests::world::{TABLE, World};
 
 use crate::log::{capture, captured};
@@ -92,17 +91,11 @@ impl ListDue for OneShardIsDown {
 
 fn with_a_shard_down(world: &World, shard: u8, from_page: usize) -> Refresh {
     let whole = &world.deployment.refresh;
-    let Replaying { connections, refreshing, connecting } = &whole.replaying;
     Refresh {
         rows: whole.rows.clone(),
         fleet: whole.fleet.clone(),
         most_requests: whole.most_requests,
         others: None,
-        replaying: Replaying {
-            connections: connections.clone(),
-            refreshing: refreshing.clone(),
-            connecting: connecting.clone(),
-        },
         due: Arc::new(OneShardIsDown { table: whole.due.clone(), shard, from_page }),
         clock: whole.clock.clone(),
         entropy: whole.entropy.clone(),

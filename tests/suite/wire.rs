@@ -68,7 +68,7 @@ impl Wire {
     }
 }
 
-fn endpoint(origin: &str) -> TokenEndpoint {
+pub(crate) fn endpoint(origin: &str) -> TokenEndpoint {
     TokenEndpoint {
         url: Url::parse(&format!("{origin}/oauth/token")).unwrap(),
         revoke_url: Some(Url::parse(&format!("{origin}/oauth/revoke")).unwrap()),

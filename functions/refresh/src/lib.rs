@@ -11,7 +11,7 @@
 //!
 //! A run that does not do all its work reports it: what could not be listed is a failure, and `finished` is false.
 //!
-//! Pairs in escrow come from their queue, and are stored: [`Refresh::replay`].
+//! Pairs in escrow come from their queue, and are stored: [`replay`].
 //!
 //! A run may overlap another, or be repeated: leases and due times make every run idempotent.
 
@@ -29,7 +29,6 @@ use shared::protocol::composition::Refreshes;
 use shared::protocol::fleet::Fleet;
 use shared::protocol::pace::MOST_IN_FLIGHT;
 use shared::protocol::refresh::{Failure, INVOCATION_BUDGET, Outcome};
-use shared::protocol::replay::Replaying;
 use tracing::Instrument;
 
 mod connection;
@@ -40,7 +39,7 @@ mod summary;
 
 pub use connection::{DueRows, RefreshDue};
 pub use event::{Event, InvalidEvent, Message, Run};
-pub use replay::NotReplayed;
+pub use replay::{NotReplayed, replay};
 pub use rows::OtherRuns;
 use rows::{Shards, SweepItem};
 pub use summary::Summary;
@@ -74,7 +73,6 @@ impl Settings {
 
 pub struct Refresh {
     pub rows: Arc<dyn RefreshDue>,
-    pub replaying: Replaying,
     pub due: Arc<dyn ListDue>,
     pub fleet: Arc<Fleet>,
     /// Token requests a second of all scheduled runs together.
@@ -95,7 +93,6 @@ impl Refresh {
         let (refreshing, revoking) = (refreshes.refreshing.clone(), refreshes.revoking.clone());
         Self {
             rows: Arc::new(DueRows { refreshing, revoking }),
-            replaying: refreshes.replaying(),
             due,
             fleet: refreshes.fleet.clone(),
             most_requests,

@@ -20,7 +20,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let others = pace.others(Arc::new(OwnFunction::new(&network.aws, name)));
     let system = (Arc::new(SystemClock) as _, Arc::new(SystemEntropy) as _);
     let sweep = Refresh::new(&refreshes, connections, pace.most_requests, others, system);
-    let (sweep, stack, http) = (&sweep, settings.stack.as_str(), &http);
+    let (sweep, replaying, stack, http) = (&sweep, &refreshes.replaying(), settings.stack.as_str(), &http);
     lambda_runtime::run(service_fn(move |event: LambdaEvent<serde_json::Value>| {
         let span = tracing::info_span!("invocation", function = "refresh", request_id = event.context.request_id);
         async move {
@@ -31,7 +31,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
                     shared::telemetry::log_summary(stack, "refresh", &event.context.request_id, &summary);
                     Ok::<_, lambda_runtime::Error>(serde_json::to_value(summary)?)
                 }
-                Event::Replay(messages) => Ok(serde_json::to_value(sweep.replay(messages).await)?),
+                Event::Replay(messages) => Ok(serde_json::to_value(refresh::replay(replaying, messages).await)?),
             }
         }
         .instrument(span)

@@ -2,9 +2,10 @@
 
 use serde::Serialize;
 use shared::failure::FailureClass;
+use shared::protocol::replay::Replaying;
 use tracing::Instrument;
 
-use crate::{Message, Refresh};
+use crate::Message;
 
 #[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -18,35 +19,33 @@ pub struct ItemIdentifier {
     pub item_identifier: String,
 }
 
-impl Refresh {
-    /// Stores pairs from escrow. The answer names the messages that must come again (SQS's partial batch response).
-    pub async fn replay(&self, messages: Vec<Message>) -> NotReplayed {
-        let mut not_replayed = NotReplayed::default();
-        for message in messages {
-            let done = match message.escrowed {
-                // It stays in the queue, whose alarm calls a person (decision 0007).
-                Err(error) => {
-                    FailureClass::InconsistentRow.log(&error);
-                    false
-                }
-                Ok(escrowed) => {
-                    let span = tracing::info_span!("connection", connection = escrowed.id().as_str());
-                    match self.replaying.replay(&escrowed).instrument(span.clone()).await {
-                        Ok(replayed) => {
-                            span.in_scope(|| tracing::info!(?replayed, "a pair has come out of escrow"));
-                            true
-                        }
-                        Err(failure) => {
-                            span.in_scope(|| failure.log());
-                            false
-                        }
+/// Stores pairs from escrow. The answer names the messages that must come again (SQS's partial batch response).
+pub async fn replay(replaying: &Replaying, messages: Vec<Message>) -> NotReplayed {
+    let mut not_replayed = NotReplayed::default();
+    for message in messages {
+        let done = match message.escrowed {
+            // It stays in the queue, whose alarm calls a person (decision 0007).
+            Err(error) => {
+                FailureClass::InconsistentRow.log(&error);
+                false
+            }
+            Ok(escrowed) => {
+                let span = tracing::info_span!("connection", connection = escrowed.id().as_str());
+                match replaying.replay(&escrowed).instrument(span.clone()).await {
+                    Ok(replayed) => {
+                        span.in_scope(|| tracing::info!(?replayed, "a pair has come out of escrow"));
+                        true
+                    }
+                    Err(failure) => {
+                        span.in_scope(|| failure.log());
+                        false
                     }
                 }
-            };
-            if !done {
-                not_replayed.batch_item_failures.push(ItemIdentifier { item_identifier: message.id });
             }
+        };
+        if !done {
+            not_replayed.batch_item_failures.push(ItemIdentifier { item_identifier: message.id });
         }
-        not_replayed
     }
+    not_replayed
 }

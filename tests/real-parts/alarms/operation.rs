@@ -224,7 +224,7 @@ impl<'a> Operation<'a> {
         if now >= self.next_replay {
             self.next_replay = now + VISIBILITY;
             for escrowed in self.world.escrow.take() {
-                let replayed = self.world.deployment.refresh.replaying.replay(&escrowed).await;
+                let replayed = self.world.deployment.replaying.replay(&escrowed).await;
                 if let Err(failure) = replayed {
                     failure.log();
                     self.world.escrow.put(&escrowed).await.unwrap();
@@ -232,7 +232,7 @@ impl<'a> Operation<'a> {
             }
             for _ in 0..self.unreadable_messages {
                 let message = refresh::Message { id: "m".to_owned(), escrowed: Escrowed::from_json("{}") };
-                self.world.deployment.refresh.replay(vec![message]).await;
+                refresh::replay(&self.world.deployment.replaying, vec![message]).await;
             }
         }
         let escrowed = self.world.escrow.take();

@@ -10,7 +10,7 @@
 //! | import | `connections::import::Importing`, a grant made elsewhere, over the present row |
 //! | maintenance | `maintenance::Maintenance::run`, some runs: all pairs under a new key, or rows of no use reaped |
 //! | damage | a row is unreadable, until an operator repairs it |
-//! | replay | `refresh::Refresh::replay`, of messages in the queue |
+//! | replay | `refresh::replay`, of messages in the queue |
 //!
 //! When the duration of the plan is over, the faults stop, sweeps go on, and each connection is judged.
 

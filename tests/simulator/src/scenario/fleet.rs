@@ -339,7 +339,8 @@ impl Scenario {
                 id: message.id.to_string(),
                 escrowed: Escrowed::from_json(&message.body),
             });
-            let left = deployment.refresh(&ports).replay(parsed.collect()).await.batch_item_failures;
+            let left =
+                refresh::replay(&deployment.refreshes(&ports).replaying(), parsed.collect()).await.batch_item_failures;
             let is_left = |id: u64| left.iter().any(|item| item.item_identifier == id.to_string());
             let mut world = ports.world.lock();
             let now = world.time();

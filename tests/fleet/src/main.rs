@@ -1,0 +1,72 @@
+//! `cargo fleet`: days of large fleets, as a table. With arguments: connections, requests a second, runs.
+
+use std::time::Duration;
+
+use fleet::{Scenario, Seen, Trouble};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() {
+    let numbers: Vec<u32> = std::env::args().skip(1).filter_map(|text| text.parse().ok()).collect();
+    println!("{HEAD}");
+    if let [connections, most_requests, most_runs] = numbers[..] {
+        for (name, scenario) in scenarios(connections, most_requests, most_runs) {
+            print_row(name, &scenario, &scenario.run());
+        }
+        return;
+    }
+    for (connections, most_requests, most_runs) in [(10_000, 50, 4), (100_000, 100, 4), (1_000_000, 1000, 8)] {
+        for (name, scenario) in scenarios(connections, most_requests, most_runs) {
+            print_row(name, &scenario, &scenario.run());
+        }
+    }
+}
+
+const HEAD: &str = "\
+| connections | rate | runs | the day | requests | most a second | 429 | index writes a second and shard, at most | tokens that \
+ended | the last, h | ended at the end of the day | runs, unfinished | shards handed on | longest run, s |
+|---|---|---|---|---|---|---|---|---|---|---|---|---|---|";
+
+/// A healthy day, and one with each trouble.
+fn scenarios(connections: u32, most_requests: u32, most_runs: u32) -> Vec<(&'static str, Scenario)> {
+    let base =
+        Scenario { most_requests: most_requests.into(), most_runs: most_runs as usize, ..Scenario::of(connections) };
+    let with = |trouble: (f64, f64, Trouble)| {
+        let mut scenario = base.clone();
+        scenario.provider.trouble.push(trouble);
+        scenario
+    };
+    let mut limited = base.clone();
+    limited.provider.most_a_second = Some(most_requests / 2);
+    let mut far = base.clone();
+    far.provider.latency = Duration::from_millis(800);
+    vec![
+        ("healthy", base.clone()),
+        ("800 ms an answer", far),
+        ("429 above half of the rate", limited),
+        ("an hour without connections", with((6.0, 7.0, Trouble::Out))),
+        ("an hour of 503, Retry-After 60", with((6.0, 7.0, Trouble::Waits(60)))),
+        ("an hour of answers in 5 s", with((6.0, 7.0, Trouble::Slow(5000)))),
+    ]
+}
+
+fn print_row(name: &str, scenario: &Scenario, seen: &Seen) {
+    let last = seen.last_ended.map_or_else(|| "–".to_owned(), |hours| format!("{hours:.2}"));
+    println!(
+        "| {} | {} | {} | {name} | {} | {} | {} | {} | {} | {last} | {} | {}, {} | {} | {} |",
+        scenario.connections,
+        scenario.most_requests,
+        scenario.most_runs,
+        seen.requests,
+        seen.most_requests_a_second,
+        seen.throttled,
+        seen.most_index_writes_a_second,
+        seen.ended,
+        seen.ended_at_last,
+        seen.runs,
+        seen.unfinished_runs,
+        seen.handed_on,
+        seen.longest_run,
+    );
+}

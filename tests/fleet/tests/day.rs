@@ -1,0 +1,55 @@
+//! What a large fleet is promised. The tables of docs/performance.md are the same days, longer and larger.
+
+use std::time::Duration;
+
+use fleet::{Scenario, Trouble};
+
+/// A scheduled run sends so many requests without asking for a slot.
+const FREE: u32 = 10;
+
+/// Eight hours: each token is refreshed five times.
+fn fleet(connections: u32) -> Scenario {
+    Scenario { hours: 8, ..Scenario::of(connections) }
+}
+
+#[test]
+fn on_a_healthy_day_no_token_ends_and_no_second_has_more_requests_than_the_rate() {
+    let seen = fleet(10_000).run();
+    assert_eq!((seen.ended, seen.ended_at_last, seen.unfinished_runs, seen.throttled), (0, 0, 0, 0), "{seen:?}");
+    assert!(seen.refreshed > 10_000 * 4, "{seen:?}");
+    assert!(seen.most_requests_a_second <= 50 + FREE, "{seen:?}");
+}
+
+#[test]
+fn a_run_that_is_slow_starts_others_and_together_they_keep_every_token_valid() {
+    let mut scenario = Scenario { processor: Duration::from_millis(800), ..fleet(10_000) };
+    scenario.most_runs = 1;
+    let alone = scenario.run();
+    assert!(alone.unfinished_runs > 0, "one run cannot do it: {alone:?}");
+    scenario.most_runs = 8;
+    let together = scenario.run();
+    assert_eq!((together.ended, together.ended_at_last), (0, 0), "{together:?}");
+    assert!(together.handed_on > 0 && alone.ended > 0, "{alone:?}");
+}
+
+#[test]
+fn an_hour_of_outage_is_made_up_for_within_the_rate_and_no_token_ends_long_after_it() {
+    for trouble in [Trouble::Out, Trouble::Waits(60)] {
+        let mut scenario = fleet(10_000);
+        scenario.provider.trouble.push((3.0, 4.0, trouble));
+        let seen = scenario.run();
+        assert!(seen.ended > 0, "the hour is longer than what is left of a token when it is due: {seen:?}");
+        assert!(seen.last_ended.unwrap() < 4.25, "{seen:?}");
+        assert_eq!(seen.ended_at_last, 0, "{seen:?}");
+        assert!(seen.most_requests_a_second <= 50 + FREE, "{seen:?}");
+    }
+}
+
+#[test]
+fn a_provider_that_allows_half_of_the_rate_answers_429_to_few_and_no_token_ends() {
+    let mut scenario = fleet(10_000);
+    scenario.provider.most_a_second = Some(25);
+    let seen = scenario.run();
+    assert_eq!((seen.ended, seen.ended_at_last), (0, 0), "{seen:?}");
+    assert!(seen.throttled * 20 < seen.requests, "{seen:?}");
+}
