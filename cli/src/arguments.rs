@@ -267,7 +267,7 @@ mod tests {
     fn the_documents_show_commands_that_there_are() {
         let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
         let mut shown = 0;
-        for document in ["README.md", "docs/migrating.md"] {
+        for document in ["README.md", "docs/deploying.md", "docs/migrating.md", "docs/operating.md", "docs/wgc.md"] {
             let text = std::fs::read_to_string(root.join(document)).unwrap();
             for line in text.lines().map(str::trim_start).filter(|line| line.starts_with("wgc ")) {
                 let command = line.split(['|', '>', '#', ';']).next().unwrap();

@@ -17,6 +17,7 @@ mod contracts;
 mod cookies;
 mod disconnecting;
 mod doctor;
+mod documents;
 mod edge;
 mod escrow;
 mod events;

@@ -76,7 +76,7 @@ class InvalidRequest(Problem):
 
 
 class Forbidden(Problem):
-    """403: AWS does not accept the signature, or the role lacks the policy for this call: README, Calling the API."""
+    """403: AWS does not accept the signature, or the role lacks the policy for this call: docs/operating.md."""
 
 
 class NotFound(Problem):

@@ -189,7 +189,7 @@ export class InvalidRequest extends Problem {
   override readonly name = "InvalidRequest";
 }
 
-/** 403: AWS does not accept the signature, or the role lacks the policy for this call (README, "Calling the API"). */
+/** 403: AWS does not accept the signature, or the role lacks the policy for this call (docs/operating.md). */
 export class Forbidden extends Problem {
   override readonly name = "Forbidden";
 }

@@ -86,8 +86,7 @@ async fn a_stack_in_use_moves_to_a_domain_with_both_addresses_alive_meanwhile() 
 #[tokio::test]
 async fn sam_reads_each_printed_list_of_parameters_as_it_is_meant() {
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
-    let mut documents = vec!["samconfig.toml", "README.md", "docs/operating.md"];
-    documents.extend(["docs/platform.md"]);
+    let documents = ["samconfig.toml", "docs/deploying.md", "docs/operating.md", "docs/platform.md"];
     let output = Command::new(part("PYTHON"))
         .arg(format!("{root}/tests/real-parts/stack/tools/overrides.py"))
         .args(documents.iter().map(|path| format!("{root}/{path}")))

@@ -1,6 +1,6 @@
 """What SAM makes of each list `parameter_overrides` in samconfig.toml and in the TOML of documents.
 
-    overrides.py samconfig.toml README.md
+    overrides.py samconfig.toml docs/deploying.md
 
 Prints a JSON list of {"read": what SAM reads, "meant": what stands there}.
 """
