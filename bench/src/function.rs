@@ -105,6 +105,13 @@ impl Function {
         Ok(self.process.kill().await?)
     }
 
+    /// Asks it to end: what counts in it writes its counts then.
+    pub(crate) async fn terminate(mut self) -> Result<(), Failed> {
+        Command::new("sh").arg("-c").arg(format!("kill {}", self.id())).status().await?;
+        tokio::time::timeout(PATIENCE, self.process.wait()).await??;
+        Ok(())
+    }
+
     fn id(&self) -> u32 {
         self.process.id().unwrap_or_default()
     }

@@ -21,6 +21,7 @@ mod starts;
 mod statistics;
 mod sweep;
 mod sweeps;
+mod valgrind;
 
 use cpu_share::CpuShare;
 use options::Options;

@@ -15,7 +15,7 @@ use crate::stand_ins::{Counts, StandIns};
 use crate::statistics::Series;
 
 /// Lambda's own limit of these functions is near it.
-const BUDGET: Duration = Duration::from_secs(30);
+pub(crate) const BUDGET: Duration = Duration::from_secs(30);
 
 /// What is started again and again.
 pub(crate) struct Subject {
@@ -188,7 +188,7 @@ impl Subject {
     }
 }
 
-fn seed(stand_ins: &StandIns) {
+pub(crate) fn seed(stand_ins: &StandIns) {
     let now = machine::now();
     let mut tables = stand_ins.tables();
     tables.clear();

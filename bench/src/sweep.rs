@@ -56,6 +56,19 @@ impl Sweep<'_> {
         Ok(Swept { refreshed, took, cpu, peak_memory, counts })
     }
 
+    /// The process that has done a run.
+    pub(crate) async fn run_to_its_end(&self, stand_ins: &StandIns) -> Result<Function, Failed> {
+        self.seed(stand_ins);
+        let mut function = Function::start(self.program, None).await?;
+        function.next().await?;
+        drop(stand_ins.take_counts());
+        let answer = function.invoke("{}", self.budget).await?;
+        let summary: Value = serde_json::from_slice(&answer.body)?;
+        let refreshed = summary["refreshed"].as_u64().unwrap_or_default();
+        self.check(&summary, refreshed, &stand_ins.take_counts(), stand_ins)?;
+        Ok(function)
+    }
+
     /// The calls of a run, and of a second one in the same process, over the same connections.
     pub(crate) async fn calls_of_two_runs(&self, stand_ins: &StandIns) -> Result<[Counts; 2], Failed> {
         self.seed(stand_ins);

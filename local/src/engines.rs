@@ -14,7 +14,7 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_types::SdkConfig;
 use http::StatusCode;
 use serde_json::json;
-use shared::aws::{Clients, dynamodb, kms, secrets_manager, timeouts};
+use shared::aws::{Clients, LazyClient, dynamodb, kms, secrets_manager, timeouts};
 use shared::domain::escrow::Escrowed;
 use shared::ports::{Entropy, Escrow, EscrowError};
 
@@ -93,8 +93,8 @@ impl Engines {
         let sdk = sdk().into_builder().http_client(http).build();
         Clients {
             dynamodb: dynamodb::Client::new(&sdk),
-            kms: kms::Client::new(&sdk),
-            secrets_manager: secrets_manager::Client::new(&sdk),
+            kms: LazyClient::new(&sdk, kms::Client::new),
+            secrets_manager: LazyClient::new(&sdk, secrets_manager::Client::new),
             escrow: Arc::new(NoQueue),
         }
     }

@@ -16,11 +16,13 @@ pub mod dynamodb;
 pub mod eventbridge;
 mod http;
 pub mod kms;
+mod lazy_client;
 pub mod own_function;
 pub mod secrets_manager;
 pub mod sqs;
 
 pub use clients::Clients;
+pub use lazy_client::LazyClient;
 
 /// The settings of all clients. Lambda puts region and credentials into the environment, for as long as the process
 /// lives ([Defined runtime environment

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use shared::aws::LazyClient;
 use tests::contracts;
 use tokio::process::{Child, Command};
 
@@ -20,7 +21,7 @@ pub(crate) async fn start() -> (Child, SocketAddr) {
 #[tokio::test(flavor = "multi_thread")]
 async fn moto_holds_the_keys_contract() {
     let (_server, address) = start().await;
-    let client = aws_sdk_kms::Client::new(&sdk_at(address));
+    let client = LazyClient::new(&sdk_at(address), aws_sdk_kms::Client::new);
     let key = client.create_key().send().await.unwrap().key_metadata.unwrap();
     contracts::keys::hold(&client, &key.key_id).await;
     let another = client.create_key().send().await.unwrap().key_metadata.unwrap();

@@ -62,8 +62,8 @@ impl Rehearsal {
         let tables_at = listen(engines.clone()).await;
         let (moto, moto_at) = moto::start().await;
         let clients = Clients {
-            kms: aws_sdk_kms::Client::new(&sdk_at(moto_at)),
-            secrets_manager: aws_sdk_secretsmanager::Client::new(&sdk_at(moto_at)),
+            kms: aws_sdk_kms::Client::new(&sdk_at(moto_at)).into(),
+            secrets_manager: aws_sdk_secretsmanager::Client::new(&sdk_at(moto_at)).into(),
             ..engines.clients()
         };
 

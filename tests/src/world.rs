@@ -454,8 +454,8 @@ fn counted(clients: Clients, calls: &Calls) -> Clients {
     let secrets_manager = clients.secrets_manager.config().to_builder().interceptor(calls.clone()).build();
     Clients {
         dynamodb: aws_sdk_dynamodb::Client::from_conf(dynamodb),
-        kms: aws_sdk_kms::Client::from_conf(kms),
-        secrets_manager: aws_sdk_secretsmanager::Client::from_conf(secrets_manager),
+        kms: aws_sdk_kms::Client::from_conf(kms).into(),
+        secrets_manager: aws_sdk_secretsmanager::Client::from_conf(secrets_manager).into(),
         escrow: clients.escrow,
     }
 }

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use lambda_runtime::{LambdaEvent, service_fn};
 use maintenance::{Event, Maintenance, Settings};
-use shared::aws::{dynamodb, kms};
+use shared::aws::{LazyClient, dynamodb, kms};
 use shared::config::{Environment, process_environment};
 use shared::lambda::Network;
 use shared::protocol::quarantine::Quarantine;
@@ -17,7 +17,8 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let sdk = &network.aws;
     let table =
         Arc::new(dynamodb::ConnectionsTable::new(dynamodb::Client::new(sdk), settings.connections_table.clone()));
-    let (keys, stack, key_id) = (kms::Client::new(sdk), settings.stack.clone(), settings.kms_key_id.clone());
+    let (keys, stack, key_id) =
+        (LazyClient::new(sdk, kms::Client::new), settings.stack.clone(), settings.kms_key_id.clone());
     let clock = Arc::new(SystemClock);
     let maintenance = Maintenance {
         rows: table.clone(),

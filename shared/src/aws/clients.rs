@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::dynamodb::{self, AttemptsTable, ConnectionsTable};
 use super::secrets_manager::{self, SecretsManagerSecret};
 use super::sqs::{self, EscrowQueue};
-use super::{SdkConfig, kms};
+use super::{LazyClient, SdkConfig, kms};
 use crate::ports::{Clock, Entropy, Escrow, ReadAccount};
 use crate::protocol::composition::{GrantServices, RefreshServices};
 use crate::webinargeek::WebinarGeek;
@@ -13,8 +13,8 @@ use crate::webinargeek::WebinarGeek;
 #[derive(Clone)]
 pub struct Clients {
     pub dynamodb: dynamodb::Client,
-    pub kms: kms::Client,
-    pub secrets_manager: secrets_manager::Client,
+    pub kms: LazyClient<kms::Client>,
+    pub secrets_manager: LazyClient<secrets_manager::Client>,
     /// The queue for pairs that the table does not accept.
     pub escrow: Arc<dyn Escrow>,
 }
@@ -23,9 +23,9 @@ impl Clients {
     pub fn new(sdk: &SdkConfig, escrow_queue_url: String) -> Self {
         Self {
             dynamodb: dynamodb::Client::new(sdk),
-            kms: kms::Client::new(sdk),
-            secrets_manager: secrets_manager::Client::new(sdk),
-            escrow: Arc::new(EscrowQueue { client: sqs::Client::new(sdk), url: escrow_queue_url }),
+            kms: LazyClient::new(sdk, kms::Client::new),
+            secrets_manager: LazyClient::new(sdk, secrets_manager::Client::new),
+            escrow: Arc::new(EscrowQueue { client: LazyClient::new(sdk, sqs::Client::new), url: escrow_queue_url }),
         }
     }
 

@@ -11,6 +11,7 @@ use aws_sdk_kms::primitives::Blob;
 use aws_sdk_kms::types::DataKeySpec;
 use zeroize::Zeroizing;
 
+use super::LazyClient;
 use crate::domain::connection_id::ConnectionId;
 use crate::domain::secret::DataKey;
 use crate::ports::{KeyError, MakeDataKeys, OpenDataKeys, OpenedDataKey, TraceDataKeys, WrappedDataKey};
@@ -33,7 +34,7 @@ fn plain(blob: Option<Blob>) -> Result<DataKey, KeyError> {
 
 /// `kms:GenerateDataKey` on one key.
 pub struct DataKeyMaker {
-    pub client: Client,
+    pub client: LazyClient<Client>,
     pub key_id: String,
     pub stack: String,
 }
@@ -57,7 +58,7 @@ impl MakeDataKeys for DataKeyMaker {
 
 /// `kms:Decrypt`; the wrapped key names the key that wrapped it.
 pub struct DataKeyOpener {
-    pub client: Client,
+    pub client: LazyClient<Client>,
     pub stack: String,
 }
 

@@ -5,7 +5,7 @@ use aws_sdk_lambda::Client;
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::InvocationType;
 
-use super::SdkConfig;
+use super::{LazyClient, SdkConfig};
 use crate::config::Environment;
 use crate::domain::time::Timestamp;
 use crate::ports::{StartError, StartRun};
@@ -14,7 +14,7 @@ use crate::telemetry::Chain;
 /// `lambda:InvokeFunction`, asynchronous ([Invoking a function
 /// asynchronously](https://docs.aws.amazon.com/lambda/latest/dg/invocation-async.html)).
 pub struct OwnFunction {
-    client: Client,
+    client: LazyClient<Client>,
     name: String,
 }
 
@@ -25,7 +25,7 @@ impl OwnFunction {
     }
 
     pub fn new(sdk: &SdkConfig, name: String) -> Self {
-        Self { client: Client::new(sdk), name }
+        Self { client: LazyClient::new(sdk, Client::new), name }
     }
 }
 

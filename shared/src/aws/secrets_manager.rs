@@ -4,17 +4,18 @@ use async_trait::async_trait;
 pub use aws_sdk_secretsmanager::Client;
 use serde_json::{Map, Value};
 
+use super::LazyClient;
 use crate::domain::secret::ClientSecret;
 use crate::ports::{ReadClientSecret, SecretError};
 use crate::telemetry::Chain;
 
 pub struct SecretsManagerSecret {
-    client: Client,
+    client: LazyClient<Client>,
     arn: String,
 }
 
 impl SecretsManagerSecret {
-    pub fn new(client: Client, arn: String) -> Self {
+    pub fn new(client: LazyClient<Client>, arn: String) -> Self {
         Self { client, arn }
     }
 }

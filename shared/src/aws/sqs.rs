@@ -3,13 +3,14 @@
 use async_trait::async_trait;
 pub use aws_sdk_sqs::Client;
 
+use super::LazyClient;
 use crate::domain::escrow::Escrowed;
 use crate::ports::{Escrow, EscrowError};
 use crate::telemetry::Chain;
 
 /// `sqs:SendMessage` and `sqs:GetQueueAttributes` on one queue.
 pub struct EscrowQueue {
-    pub client: Client,
+    pub client: LazyClient<Client>,
     pub url: String,
 }
 

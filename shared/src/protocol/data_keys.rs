@@ -4,7 +4,6 @@
 //! What it trades: a KMS key that is disabled, or a permission that is taken away, stops a warm process only when the
 //! keys that it keeps are too old. Both bounds are of the process; a key is wiped when it is dropped.
 
-use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -17,7 +16,7 @@ use crate::domain::time::Timestamp;
 use crate::ports::{Clock, KeyError, OpenDataKeys};
 
 /// Some 4 MB. Beyond it the key that was not used for the longest time is dropped.
-const MOST_KEYS: NonZeroUsize = NonZeroUsize::new(10_000).unwrap();
+const MOST_KEYS: usize = 10_000;
 
 /// After so many uses a key is opened anew, so that CloudTrail shows a connection that is read without end.
 const MOST_USES: u32 = 10_000;
@@ -26,7 +25,8 @@ pub struct KeptDataKeys {
     inner: Arc<dyn OpenDataKeys>,
     clock: Arc<dyn Clock>,
     kept_for: Duration,
-    /// By the connection too: KMS opens a wrapped key for its own connection only, and so does this.
+    /// By the connection too: KMS opens a wrapped key for its own connection only, and so does this. It grows as keys come:
+    /// a cache that is made with a capacity reserves memory for all of them at every start.
     keys: Mutex<LruCache<(ConnectionId, Vec<u8>), Kept>>,
 }
 
@@ -39,7 +39,7 @@ struct Kept {
 impl KeptDataKeys {
     /// `kept_for` zero keeps none.
     pub fn new(inner: Arc<dyn OpenDataKeys>, clock: Arc<dyn Clock>, kept_for: Duration) -> Self {
-        Self { inner, clock, kept_for, keys: Mutex::new(LruCache::new(MOST_KEYS)) }
+        Self { inner, clock, kept_for, keys: Mutex::new(LruCache::unbounded()) }
     }
 
     fn kept(&self, place: &(ConnectionId, Vec<u8>)) -> Option<DataKey> {
@@ -68,7 +68,55 @@ impl OpenDataKeys for KeptDataKeys {
         let until = self.clock.now() + self.kept_for;
         let key = self.inner.open(connection, wrapped).await?;
         let kept = Kept { key: key.clone(), until, uses: 1 };
-        self.keys.lock().unwrap_or_else(PoisonError::into_inner).put(place, kept);
+        let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        keys.put(place, kept);
+        if keys.len() > MOST_KEYS {
+            keys.pop_lru();
+        }
         Ok(key)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    struct Kms(AtomicUsize);
+
+    #[async_trait]
+    impl OpenDataKeys for Kms {
+        async fn open(&self, _: &ConnectionId, _: &[u8]) -> Result<DataKey, KeyError> {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            Ok(DataKey::new([7; 32]))
+        }
+    }
+
+    struct NoTimePasses;
+
+    #[async_trait]
+    impl Clock for NoTimePasses {
+        fn now(&self) -> Timestamp {
+            Timestamp::from_unix(0)
+        }
+
+        async fn sleep(&self, _: Duration) {}
+    }
+
+    #[tokio::test]
+    async fn beyond_its_bound_a_process_drops_the_key_that_was_not_used_for_the_longest_time() {
+        let kms = Arc::new(Kms(AtomicUsize::new(0)));
+        let keys = KeptDataKeys::new(kms.clone(), Arc::new(NoTimePasses), Duration::from_secs(60));
+        let connection = ConnectionId::parse("tenant").unwrap();
+        let opened = || kms.0.load(Ordering::Relaxed);
+        for number in 0..=MOST_KEYS {
+            keys.open(&connection, &number.to_le_bytes()).await.unwrap();
+        }
+        assert_eq!(opened(), MOST_KEYS + 1);
+        keys.open(&connection, &1_usize.to_le_bytes()).await.unwrap();
+        assert_eq!(opened(), MOST_KEYS + 1, "the second one is kept");
+        keys.open(&connection, &0_usize.to_le_bytes()).await.unwrap();
+        assert_eq!(opened(), MOST_KEYS + 2, "the first one was dropped");
     }
 }

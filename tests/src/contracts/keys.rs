@@ -2,11 +2,12 @@
 
 use aws_sdk_kms::Client;
 use aws_sdk_kms::primitives::Blob;
+use shared::aws::LazyClient;
 use shared::aws::kms::{DataKeyMaker, DataKeyOpener};
 use shared::domain::connection_id::ConnectionId;
 use shared::ports::{KeyError, MakeDataKeys, OpenDataKeys, TraceDataKeys};
 
-pub async fn hold(client: &Client, key_id: &str) {
+pub async fn hold(client: &LazyClient<Client>, key_id: &str) {
     let id = ConnectionId::parse("tenant").unwrap();
     let maker = DataKeyMaker { client: client.clone(), key_id: key_id.to_owned(), stack: "one".to_owned() };
     let opener = |stack: &str| DataKeyOpener { client: client.clone(), stack: stack.to_owned() };
@@ -55,7 +56,7 @@ pub async fn hold(client: &Client, key_id: &str) {
 }
 
 /// Re-sealing tells the keys apart by this name.
-pub async fn a_wrapped_key_names_the_one_that_wrapped_it(client: &Client, arns: [&str; 2]) {
+pub async fn a_wrapped_key_names_the_one_that_wrapped_it(client: &LazyClient<Client>, arns: [&str; 2]) {
     let id = ConnectionId::parse("tenant").unwrap();
     for arn in arns {
         let maker = DataKeyMaker { client: client.clone(), key_id: arn.to_owned(), stack: "one".to_owned() };
