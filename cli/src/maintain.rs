@@ -27,7 +27,8 @@ struct Report {
     skipped: u64,
     failed: BTreeMap<String, u64>,
     finished: bool,
-    cursor: Option<String>,
+    /// Opaque: where the next run goes on.
+    cursor: Value,
 }
 
 pub(crate) async fn maintain(deployment: &Deployment, output: &Output, asked: Maintain) -> Result<(), Failure> {
@@ -91,7 +92,7 @@ async fn all_runs(
             show(output, &sum);
             return Err(Failure::Failed("a run has got no further: `wgc logs` says why; nothing is lost".to_owned()));
         }
-        event["cursor"] = sum.cursor.clone().into();
+        event["cursor"] = sum.cursor.clone();
     }
     progress.finish_and_clear();
     Ok(sum)

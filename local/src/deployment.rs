@@ -40,13 +40,13 @@ impl Deployment {
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
     ) -> Result<Self, ConfigError> {
-        let (mut authorizing, mut calling_back, refreshing, sweeping, mut connecting, maintaining) =
+        let (mut authorizing, mut calling_back, refreshing, most_requests, mut connecting, maintaining) =
             Environment::read(lookup, |env| {
                 (
                     authorize::Settings::read(env),
                     callback::Settings::read(env),
                     RefreshSettings::read(env),
-                    refresh::Settings::read(env),
+                    refresh::most_requests(env),
                     connections::Settings::read(env),
                     maintenance::Settings::read(env),
                 )
@@ -126,7 +126,7 @@ impl Deployment {
             connections: Connections::new(connecting, connecting_services, &refreshes, doctor),
             replaying: refreshes.replaying(),
             // One process is one run at a time.
-            refresh: Refresh::new(&refreshes, connections, sweeping.most_requests, None, (clock.clone(), entropy)),
+            refresh: Refresh::new(&refreshes, connections, most_requests, None, (clock.clone(), entropy)),
             clock,
         })
     }

@@ -98,12 +98,20 @@ pub struct Page {
     pub next: Option<String>,
 }
 
+/// One of the equal parts that a table is walked in. The keys of a part depend on how many there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Segment {
+    /// From 0 on.
+    pub number: u16,
+    pub of: u16,
+}
+
 /// Walks through all rows of connections, in no order (`dynamodb:Scan`). Maintenance only: every other function works
 /// on ids that it knows.
 #[async_trait]
 pub trait WalkConnections: Send + Sync {
-    /// The page after the row of this key, which need not exist any more; without a key, the first page.
-    async fn page(&self, after: Option<&str>) -> Result<Page, StoreError>;
+    /// The page of a segment after the row of this key, which need not exist any more; without a key, its first page.
+    async fn page(&self, segment: Segment, after: Option<&str>) -> Result<Page, StoreError>;
 }
 
 /// Deletes rows of connections (`dynamodb:DeleteItem`). Maintenance only.

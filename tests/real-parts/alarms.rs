@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::json;
 use tests::world::Setup;
 use tokio::runtime;
 
@@ -15,10 +16,11 @@ mod collector;
 mod expression;
 mod operation;
 mod proofs;
+mod queue;
 
 use cloudwatch::{Alarm, children};
 use operation::{MINUTE, Operation};
-use proofs::{FURTHER, PROOFS};
+use proofs::{FURTHER, Fault, PROOFS};
 
 /// On a thread of its own: the log's metrics are collected by thread.
 fn alone<T>(task: impl Future<Output = T>) -> T {
@@ -59,6 +61,44 @@ fn each_alarm_rings_for_its_fault_and_no_other_one_and_the_operators_page_says_w
     assert!(document.contains(&table), "docs/operating.md must have this table:\n{table}");
     for alarm in &all {
         assert!(document.contains(&format!("\n| `{alarm}`")), "docs/operating.md does not say what to do at {alarm}");
+    }
+}
+
+/// An age is what one would look at first, with the longest that a replay may take as its threshold.
+#[test]
+fn an_alarm_on_the_age_alone_is_silent_however_long_a_message_waits_and_ours_rings() {
+    let stack = alone(Stack::with(&[]));
+    let queue = stack.arn("Escrow").rsplit(':').next().unwrap();
+    let on_the_age = json!({
+        "physical_id": "on-the-age",
+        "Properties": {
+            "Namespace": "AWS/SQS",
+            "MetricName": "ApproximateAgeOfOldestMessage",
+            "Dimensions": [{ "Name": "QueueName", "Value": queue }],
+            "Statistic": "Maximum",
+            "Period": 300,
+            "EvaluationPeriods": 1,
+            "ComparisonOperator": "GreaterThanOrEqualToThreshold",
+            "Threshold": 600,
+            "TreatMissingData": "notBreaching",
+        },
+    });
+    let mut alarms = Alarm::all(&stack);
+    alarms.push(Alarm::of("OnTheAge", &on_the_age));
+    for fault in [Fault::MessageUnreadable, Fault::PairsNotStored] {
+        let proof = PROOFS.iter().find(|proof| proof.fault == fault).unwrap();
+        let rung = alone(async {
+            let mut operation = Operation::begin(&stack, &alarms, Setup::default()).await;
+            proof.begin(&mut operation).await;
+            let mut rung = BTreeSet::new();
+            for _ in 0..180 {
+                operation.minute().await;
+                rung.extend(operation.ringing(FURTHER));
+            }
+            assert!(operation.ringing(FURTHER).contains(&"EscrowAlarm"), "{}: it waits still", proof.says);
+            rung
+        });
+        assert!(rung.contains("EscrowAlarm") && !rung.contains("OnTheAge"), "{}: {rung:?}", proof.says);
     }
 }
 

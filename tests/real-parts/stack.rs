@@ -30,8 +30,9 @@ impl Stack {
     }
 
     /// With YAML that a platform team has merged into the template.
-    pub(crate) async fn with_addition(addition: &str) -> Self {
-        let given = BTreeMap::from([("ClientId", "client-one"), ("ClientSecret", "canary-client-secret")]);
+    pub(crate) async fn with_addition(addition: &str, parameters: &[(&str, &str)]) -> Self {
+        let mut given = BTreeMap::from([("ClientId", "client-one"), ("ClientSecret", "canary-client-secret")]);
+        given.extend(parameters.iter().copied());
         let resolved = Self::resolve_at(&[("ADDITION", addition)], &given).await;
         resolved.unwrap_or_else(|problems| panic!("{problems}: {addition}"))
     }

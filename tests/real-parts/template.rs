@@ -13,6 +13,8 @@ use crate::stack::{FUNCTIONS, Stack, logical_id};
 
 mod access_log;
 mod alarms;
+mod away;
+mod deploying;
 mod elsewhere;
 mod kept;
 mod names;
@@ -105,6 +107,18 @@ async fn a_wrong_parameter_is_refused_before_anything_is_created() {
     }
 }
 
+fn read_settings(function: &str, env: &mut Environment<'_>) {
+    match function {
+        "authorize" => drop(authorize::Settings::read(env)),
+        "callback" => drop(callback::Settings::read(env)),
+        "connections" => drop(connections::Settings::read(env)),
+        "events" => drop(events::Settings::read(env)),
+        "maintenance" => drop(maintenance::Settings::read(env)),
+        "refresh" | "token" => drop(RefreshSettings::read(env)),
+        other => panic!("{other} is no function"),
+    }
+}
+
 /// The variables that a function asks for when it starts.
 fn read_by(function: &str) -> BTreeSet<String> {
     let asked = RefCell::new(BTreeSet::new());
@@ -113,15 +127,7 @@ fn read_by(function: &str) -> BTreeSet<String> {
         None
     };
     let mut env = Environment::new(&lookup);
-    match function {
-        "authorize" => drop(authorize::Settings::read(&mut env)),
-        "callback" => drop(callback::Settings::read(&mut env)),
-        "connections" => drop(connections::Settings::read(&mut env)),
-        "events" => drop(events::Settings::read(&mut env)),
-        "maintenance" => drop(maintenance::Settings::read(&mut env)),
-        "refresh" | "token" => drop(RefreshSettings::read(&mut env)),
-        other => panic!("{other} is no function"),
-    }
+    read_settings(function, &mut env);
     drop(env);
     asked.into_inner()
 }

@@ -179,7 +179,7 @@ async fn a_refresh_in_flight_holds_nothing_up_and_its_pair_is_revoked_by_the_nex
     world.clock.advance(6000);
     let Ok(deployment) = Arc::try_unwrap(world.another().deployment) else { panic!("it is shared") };
     let Token { refreshing, .. } = deployment.token;
-    drop((deployment.connections, deployment.refresh));
+    drop((deployment.connections, deployment.refresh, deployment.replaying));
     let Ok(refreshing) = Arc::try_unwrap(refreshing) else { panic!("it is shared") };
     let provider = Arc::new(TakenAway { provider: refreshing.provider.clone(), world: world.another() });
     let refreshing = Refreshing { provider, ..refreshing };

@@ -21,7 +21,7 @@ use crate::log::{capture, captured};
 
 /// A bus that accepts this many entries, and then fails for a while.
 #[derive(Default)]
-struct Bus {
+pub(crate) struct Bus {
     told: Mutex<Vec<BusEntry>>,
     takes: Mutex<Option<usize>>,
 }
@@ -36,7 +36,7 @@ impl PutEvents for Bus {
 }
 
 impl Bus {
-    fn details(&self) -> Vec<Value> {
+    pub(crate) fn details(&self) -> Vec<Value> {
         self.told.lock().unwrap().iter().map(|entry| serde_json::from_str(&entry.detail).unwrap()).collect()
     }
 
@@ -45,7 +45,7 @@ impl Bus {
     }
 }
 
-fn events() -> (Arc<Bus>, Events) {
+pub(crate) fn events() -> (Arc<Bus>, Events) {
     let bus = Arc::new(Bus::default());
     (bus.clone(), Events { bus, stack: "tests".to_owned() })
 }

@@ -222,7 +222,7 @@ async fn after_a_failure_that_could_not_be_noted_the_stored_token_may_be_kept_un
     asks_to_wait(&world, 429);
     let Ok(deployment) = Arc::try_unwrap(world.another().deployment) else { panic!("nobody else has it") };
     let Token { connections, clock, entropy, refreshing } = deployment.token;
-    drop((deployment.connections, deployment.refresh));
+    drop((deployment.connections, deployment.refresh, deployment.replaying));
     let Ok(refreshing) = Arc::try_unwrap(refreshing) else { panic!("nobody else has it") };
     let provider = Arc::new(ThenTheTableIsDown { provider: refreshing.provider.clone(), world: world.another() });
     let token = Token { refreshing: Arc::new(Refreshing { provider, ..refreshing }), connections, clock, entropy };

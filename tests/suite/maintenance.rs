@@ -1,8 +1,8 @@
 //! Maintenance: a new sealing key, and rows that have been of no use for long.
 
-use std::collections::HashMap;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::collections::{BTreeSet, HashMap};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -21,8 +21,8 @@ use shared::domain::token_pair::TokenResponse;
 use shared::domain::write::{Delete, Written};
 use shared::failure::FailureClass;
 use shared::ports::{
-    Clock, DeleteConnections, KeyError, OpenedDataKey, ProviderError, RefreshPair, StoreError, TraceDataKeys,
-    WriteConnections,
+    Clock, DeleteConnections, KeyError, OpenedDataKey, Page, ProviderError, RefreshPair, Segment, StoreError,
+    TraceDataKeys, WalkConnections, WriteConnections,
 };
 use shared::protocol::refresh::{Outcome, Refreshing};
 use tests::clock::TestClock;
@@ -155,7 +155,7 @@ async fn what_a_run_has_no_time_for_the_next_one_does_with_its_cursor_and_withou
                 assert_eq!(report["cursor"], Value::Null);
                 break;
             }
-            assert!(report["cursor"].is_string() && runs < 20, "{report}");
+            assert!(report["cursor"].is_object() && runs < 20, "{report}");
             if with_cursor {
                 cursor = report["cursor"].clone();
             }
@@ -173,16 +173,115 @@ async fn what_a_run_has_no_time_for_the_next_one_does_with_its_cursor_and_withou
 #[tokio::test]
 async fn a_run_without_time_touches_nothing_and_keeps_its_place() {
     let (_, world) = changed(&["a"]).await;
-    let event = json!({ "task": "reseal", "dry_run": false, "cursor": "b" });
-    let report = run_for(&world.deployment.maintenance, &world, 30, event).await;
-    assert_eq!((&report["scanned"], &report["finished"], &report["cursor"]), (&json!(0), &json!(false), &json!("b")));
+    let cursor = json!({ "segments": 8, "open": [{ "segment": 3, "after": "b" }] });
+    for cursor in [cursor, Value::Null] {
+        let event = json!({ "task": "reseal", "dry_run": false, "cursor": cursor });
+        let report = run_for(&world.deployment.maintenance, &world, 30, event).await;
+        assert_eq!((&report["scanned"], &report["finished"], &report["cursor"]), (&json!(0), &json!(false), &cursor));
+    }
+}
+
+#[tokio::test]
+async fn a_cursor_that_an_earlier_version_has_answered_goes_on_behind_its_key_and_leaves_out_no_row() {
+    let ids: Vec<String> = (0..9).map(|number| format!("c{number}")).collect();
+    let (_, world) = changed(&ids.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    let scan = world.clients.dynamodb.scan().table_name(TABLE).send().await.unwrap().items.unwrap();
+    let in_order: Vec<&String> = scan.iter().map(|row| row["id"].as_s().unwrap()).collect();
+    let in_order: Vec<&String> = in_order.into_iter().filter(|key| !key.starts_with('#')).collect();
+    let report = run(&world, json!({ "task": "reseal", "dry_run": false, "cursor": in_order[3] })).await;
+    assert_eq!((&report["changed"], &report["finished"], &report["cursor"]), (&json!(5), &json!(true), &Value::Null));
+    for (place, id) in in_order.into_iter().enumerate() {
+        assert_eq!(wrapped_by(&world, id).await == NEXT_KEY_ARN, place > 3, "{id}");
+    }
+}
+
+/// Notes how many rows are opened at a time, and each segment's pages.
+struct Watched {
+    opener: DataKeyOpener,
+    table: Arc<ConnectionsTable>,
+    at_a_time: AtomicUsize,
+    most_at_a_time: AtomicUsize,
+    segments: Mutex<BTreeSet<u16>>,
+}
+
+#[async_trait]
+impl TraceDataKeys for Watched {
+    async fn trace(&self, connection: &ConnectionId, wrapped: &[u8]) -> Result<OpenedDataKey, KeyError> {
+        let now = self.at_a_time.fetch_add(1, Ordering::SeqCst) + 1;
+        self.most_at_a_time.fetch_max(now, Ordering::SeqCst);
+        // Every other row gets as far as its own conditions let it.
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        let opened = self.opener.trace(connection, wrapped).await;
+        self.at_a_time.fetch_sub(1, Ordering::SeqCst);
+        opened
+    }
+}
+
+#[async_trait]
+impl WalkConnections for Watched {
+    async fn page(&self, segment: Segment, after: Option<&str>) -> Result<Page, StoreError> {
+        self.segments.lock().unwrap().insert(segment.number);
+        self.table.page(segment, after).await
+    }
+}
+
+#[tokio::test]
+async fn segments_are_walked_side_by_side_and_no_more_than_eight_rows_are_worked_on() {
+    let ids: Vec<String> = (0..40).map(|number| format!("c{number}")).collect();
+    let (_, world) = changed(&ids.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    let Ok(deployment) = Arc::try_unwrap(world.another().deployment) else { panic!("it is shared") };
+    let watched = Arc::new(Watched {
+        opener: opener(&world),
+        table: world.clients.connections(TABLE),
+        at_a_time: AtomicUsize::new(0),
+        most_at_a_time: AtomicUsize::new(0),
+        segments: Mutex::default(),
+    });
+    let maintenance = Maintenance { keys: watched.clone(), rows: watched.clone(), ..deployment.maintenance };
+    let report = run_for(&maintenance, &world, 300, json!({ "task": "reseal", "dry_run": false })).await;
+    assert_eq!((&report["changed"], &report["finished"]), (&json!(40), &json!(true)), "{report}");
+    assert_eq!(watched.most_at_a_time.load(Ordering::SeqCst), 8);
+    assert_eq!(*watched.segments.lock().unwrap(), (0..8).collect());
+}
+
+/// A segment that cannot be read. The others can.
+struct OneIsOut(Arc<ConnectionsTable>);
+
+#[async_trait]
+impl WalkConnections for OneIsOut {
+    async fn page(&self, segment: Segment, after: Option<&str>) -> Result<Page, StoreError> {
+        if segment.number == 5 {
+            return Err(StoreError::Unavailable("its partition is throttled".to_owned()));
+        }
+        self.0.page(segment, after).await
+    }
+}
+
+#[tokio::test]
+async fn a_segment_that_cannot_be_read_is_left_for_the_next_run_and_holds_up_no_other() {
+    let ids: Vec<String> = (0..40).map(|number| format!("c{number}")).collect();
+    let (_, world) = changed(&ids.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    let Ok(deployment) = Arc::try_unwrap(world.another().deployment) else { panic!("it is shared") };
+    let rows = Arc::new(OneIsOut(world.clients.connections(TABLE)));
+    let maintenance = Maintenance { rows, ..deployment.maintenance };
+    let event = json!({ "task": "reseal", "dry_run": false });
+    let first = run_for(&maintenance, &world, 300, event.clone()).await;
+    assert_eq!((&first["failed"], &first["finished"]), (&json!({ "store_unavailable": 1 }), &json!(false)));
+    assert_eq!(first["cursor"], json!({ "segments": 8, "open": [{ "segment": 5, "after": null }] }));
+    let next = run(&world, json!({ "task": "reseal", "dry_run": false, "cursor": first["cursor"] })).await;
+    assert_eq!((&next["failed"], &next["finished"], &next["cursor"]), (&json!({}), &json!(true), &Value::Null));
+    let changed = |report: &Value| report["changed"].as_u64().unwrap();
+    assert!(changed(&first) > 0 && changed(&next) > 0, "{first} {next}");
+    assert_eq!(changed(&first) + changed(&next), 40, "each of them once");
 }
 
 /// A refresh comes between opening the pair and writing it.
 struct Overtaken {
     opener: DataKeyOpener,
     world: World,
-    times: std::sync::atomic::AtomicUsize,
+    times: AtomicUsize,
 }
 
 #[async_trait]
@@ -256,7 +355,7 @@ async fn a_refresh_that_began_before_stores_its_pair_under_the_earlier_key_and_a
     world.clock.advance(6000);
     let Ok(deployment) = Arc::try_unwrap(before.another().deployment) else { panic!("it is shared") };
     let Token { refreshing, .. } = deployment.token;
-    drop((deployment.connections, deployment.refresh));
+    drop((deployment.connections, deployment.refresh, deployment.replaying));
     let Ok(refreshing) = Arc::try_unwrap(refreshing) else { panic!("it is shared") };
     let provider = Arc::new(Meanwhile { provider: refreshing.provider.clone(), world: world.another() });
     let refreshing = Refreshing { provider, ..refreshing };
@@ -435,8 +534,10 @@ async fn a_reaping_that_stops_goes_on_behind_a_row_that_it_has_deleted() {
         if report["finished"] == true {
             break;
         }
-        let last = report["cursor"].as_str().unwrap();
-        assert!(last == "alive" || world.row(last).await.is_none(), "{last} is the last one that was deleted");
+        for place in report["cursor"]["open"].as_array().unwrap() {
+            let Some(last) = place["after"].as_str() else { continue };
+            assert!(last == "alive" || world.row(last).await.is_none(), "{last} is the last one that was deleted");
+        }
         cursor = report["cursor"].clone();
     }
     assert_eq!(changed, 120);

@@ -2,6 +2,8 @@
 //!
 //! A page is full, unless the list ends or the search takes too long: then it has a cursor all the same. Connections
 //! that need their customer stand in an index of their own and are found at once, in any fleet.
+//!
+//! The table is read in one walk, and not in segments side by side: docs/decisions/0023 says why.
 
 use std::time::Duration;
 

@@ -3,12 +3,11 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::walk::Walk;
+
 /// Rows that ended more recently are never deleted: a pair may wait in escrow for 14 days, and a customer's journey,
 /// which a tombstone stops, until its link expires.
 const DAYS_AT_LEAST: u16 = 30;
-
-/// DynamoDB's own limit for a key.
-const CURSOR_LIMIT: usize = 2048;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -28,7 +27,7 @@ pub struct Event {
     #[serde(default = "looks_first")]
     pub dry_run: bool,
     /// From an answer that was not finished.
-    pub cursor: Option<String>,
+    pub cursor: Option<Walk>,
     /// Of [`Task::Reap`]: how many days a row has been of no use.
     #[serde(default = "three_months")]
     pub days: u16,
@@ -40,8 +39,6 @@ pub enum InvalidEvent {
     Shape(#[from] serde_json::Error),
     #[error("`days` is at least {DAYS_AT_LEAST}")]
     Days,
-    #[error("`cursor` is not from an earlier answer")]
-    Cursor,
 }
 
 fn looks_first() -> bool {
@@ -58,9 +55,6 @@ impl Event {
         if parsed.days < DAYS_AT_LEAST {
             return Err(InvalidEvent::Days);
         }
-        if parsed.cursor.as_ref().is_some_and(|key| key.is_empty() || key.len() > CURSOR_LIMIT) {
-            return Err(InvalidEvent::Cursor);
-        }
         Ok(parsed)
     }
 }
@@ -75,7 +69,7 @@ mod tests {
         let event = Event::parse(&json!({"task": "reap"})).unwrap();
         assert_eq!((event.task, event.dry_run, event.cursor, event.days), (Task::Reap, true, None, 90));
         let event = Event::parse(&json!({"task": "reseal", "dry_run": false, "cursor": "c_1", "days": 30})).unwrap();
-        assert_eq!((event.task, event.dry_run, event.cursor.as_deref()), (Task::Reseal, false, Some("c_1")));
+        assert_eq!((event.task, event.dry_run, event.cursor.is_some()), (Task::Reseal, false, true));
         assert!(Event::parse(&json!({"task": "reap", "cursor": null})).is_ok(), "as it was answered");
     }
 

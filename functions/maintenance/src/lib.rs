@@ -1,37 +1,48 @@
 //! What an operator runs by hand: seal every pair anew after the sealing key was changed, and remove rows that have
 //! been of no use for long. It has no schedule and no route. No other function may delete rows.
 //!
-//! 1. the table is walked page by page, in its own order, a few rows at a time
+//! 1. the table is walked in segments, side by side, page by page: where many rows need nothing, their pages are read
+//!    while the rows of other segments are worked on, and no partition of the table has all of the run
 //! 2. each row is read, and changed on the condition that it is still as it was read ([`Maintenance::reseal`],
 //!    [`Maintenance::reap`]); a dry run leaves the change out
-//! 3. near the deadline it stops between two rows, and returns the cursor from which another run continues
+//! 3. near the deadline it stops between two rows, and returns the places from which another run continues
 //!
 //! A run that died has lost nothing: another one without a cursor finds what is left, since finished rows are skipped.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{StreamExt, future, stream};
-use serde::Serialize;
 use shared::config::Environment;
 use shared::domain::connection::Row;
 use shared::domain::connection::refresh::PutOffBy;
 use shared::domain::time::Timestamp;
 use shared::ports::{
-    Clock, DeleteConnections, Entropy, MakeDataKeys, StoreError, TraceDataKeys, WalkConnections, WriteConnections,
+    Clock, DeleteConnections, Entropy, MakeDataKeys, Segment, StoreError, TraceDataKeys, WalkConnections,
+    WriteConnections,
 };
 use shared::protocol::quarantine::Quarantine;
 use shared::protocol::refresh::Failure;
+use tokio::sync::Semaphore;
 use tracing::Instrument;
 
 mod event;
 mod reap;
+mod report;
 mod reseal;
+mod walk;
 pub use event::{Event, InvalidEvent, Task};
+pub use report::Report;
+use report::{Part, Tally};
+use walk::Place;
+pub use walk::Walk;
 
-/// Rows at a time. At most one page of them is in memory.
+/// Rows at a time, of all segments together. At most one page of each segment is in memory.
 const CONCURRENCY: usize = 8;
+
+/// A segment reads a page at most this often. A page of 100 rows of 1 KB, strongly consistent, is 25 read units: eight
+/// segments take 2,000 a second at most, where one partition of the table gives 3,000. The rest is for the token route.
+const PAGE_EVERY: Duration = Duration::from_millis(100);
 
 /// A row takes four calls, of up to 8 s each (`shared::aws::timeouts`). One that holds a replaced pair, or changes
 /// meanwhile, may take longer: a run that is ended in the middle of it has lost nothing.
@@ -69,70 +80,82 @@ pub struct Maintenance {
     pub entropy: Arc<dyn Entropy>,
 }
 
-/// What a run has done: `scanned = changed (or would_change) + skipped + all of failed`.
-#[derive(Debug, Serialize)]
-pub struct Report {
-    pub task: Task,
-    pub dry_run: bool,
-    /// Rows of connections and tombstones.
-    pub scanned: usize,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub changed: Option<usize>,
-    /// A dry run's.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub would_change: Option<usize>,
-    /// Nothing was to be done to them, or not any more.
-    pub skipped: usize,
-    /// By [`shared::failure::FailureClass`]. A row that failed has not changed.
-    pub failed: BTreeMap<&'static str, usize>,
-    /// Whether the walk has reached the table's end.
-    pub finished: bool,
-    /// Where to continue if it has not; null is the table's beginning.
-    pub cursor: Option<String>,
-}
-
 /// The result for a row.
 enum Done {
     Changed,
     Skipped,
 }
 
+/// What all segments of a run share.
+struct Run<'a> {
+    event: &'a Event,
+    deadline: Timestamp,
+    /// Rows that are worked on: in turn, first come, first served.
+    slots: Semaphore,
+}
+
 impl Maintenance {
     pub async fn run(&self, event: &Event, deadline: Timestamp) -> Report {
-        let mut report = Report::of(event);
-        let has_time = || self.clock.now() + ROW_BUDGET <= deadline;
-        while has_time() {
-            let page = match self.rows.page(report.cursor.as_deref()).await {
+        let run = Run { event, deadline, slots: Semaphore::new(CONCURRENCY) };
+        let walk = event.cursor.clone().unwrap_or_else(Walk::whole);
+        let segments = walk.places().map(|(segment, after)| self.segment(&run, segment, after));
+        let (mut tally, mut open, mut stopped_by) = (Tally::default(), Vec::new(), None);
+        for part in future::join_all(segments).await {
+            tally.add(part.tally);
+            open.extend(part.open);
+            stopped_by = stopped_by.or(part.stopped_by);
+        }
+        // Once, however many segments it has stopped.
+        if let Some(class) = stopped_by {
+            *tally.failed.entry(class).or_default() += 1;
+        }
+        Report::of(event, tally, walk.at(open))
+    }
+
+    fn has_time(&self, run: &Run<'_>) -> bool {
+        self.clock.now() + ROW_BUDGET <= run.deadline
+    }
+
+    async fn segment(&self, run: &Run<'_>, segment: Segment, mut after: Option<String>) -> Part {
+        let mut tally = Tally::default();
+        let mut stopped_by = None;
+        while self.has_time(run) {
+            let page = match self.rows.page(segment, after.as_deref()).await {
                 Ok(page) => page,
                 Err(error) => {
-                    report.fail(&error.into());
+                    let failure = Failure::from(error);
+                    failure.log();
+                    stopped_by = Some(failure.class().as_str());
                     break;
                 }
             };
-            let rows = page.rows.len();
-            let done: Vec<_> = stream::iter(page.rows)
-                .take_while(|_| future::ready(has_time()))
-                .map(|row| self.visit(event, row))
-                .buffered(CONCURRENCY)
-                .collect()
-                .await;
-            let all = done.len() == rows;
-            for (key, done) in done {
-                report.count(done);
-                report.cursor = Some(key);
+            let visits = stream::iter(page.rows).map(|row| self.visit(run, row)).buffered(CONCURRENCY);
+            let pause = async {
+                if page.next.is_some() {
+                    self.clock.sleep(PAGE_EVERY).await;
+                }
+            };
+            let (visited, ()) = future::join(visits.collect::<Vec<_>>(), pause).await;
+            let has_done_all = visited.iter().all(Option::is_some);
+            for (key, done) in visited.into_iter().map_while(|visited| visited) {
+                tally.count(done);
+                after = Some(key);
             }
-            if all {
-                report.finished = page.next.is_none();
-                report.cursor = page.next;
-            }
-            if !all || report.finished {
-                break;
+            if has_done_all {
+                let Some(next) = page.next else { return Part { tally, open: None, stopped_by } };
+                after = Some(next);
             }
         }
-        report
+        Part { tally, open: Some(Place { segment: segment.number, after }), stopped_by }
     }
 
-    async fn visit(&self, event: &Event, row: Row) -> (String, Result<Done, Failure>) {
+    /// Nothing if there is no time for it any more.
+    async fn visit(&self, run: &Run<'_>, row: Row) -> Option<(String, Result<Done, Failure>)> {
+        let _slot = run.slots.acquire().await;
+        if !self.has_time(run) {
+            return None;
+        }
+        let event = run.event;
         let key = row.id().to_owned();
         let span = tracing::info_span!("connection", connection = key);
         let done = async {
@@ -148,7 +171,7 @@ impl Maintenance {
         if let Err(failure) = &done {
             span.in_scope(|| failure.log());
         }
-        (key, done)
+        Some((key, done))
     }
 
     async fn one(&self, event: &Event, row: Row) -> Result<Done, Failure> {
@@ -162,41 +185,6 @@ impl Maintenance {
             Task::Reseal => self.reseal(row, event.dry_run).await,
             Task::Reap => self.reap(&row, event).await,
         }
-    }
-}
-
-impl Report {
-    fn of(event: &Event) -> Self {
-        Self {
-            task: event.task,
-            dry_run: event.dry_run,
-            scanned: 0,
-            changed: (!event.dry_run).then_some(0),
-            would_change: event.dry_run.then_some(0),
-            skipped: 0,
-            failed: BTreeMap::new(),
-            finished: false,
-            cursor: event.cursor.clone(),
-        }
-    }
-
-    fn count(&mut self, done: Result<Done, Failure>) {
-        self.scanned += 1;
-        match done {
-            Ok(Done::Changed) => {
-                for count in [&mut self.changed, &mut self.would_change].into_iter().flatten() {
-                    *count += 1;
-                }
-            }
-            Ok(Done::Skipped) => self.skipped += 1,
-            Err(failure) => *self.failed.entry(failure.class().as_str()).or_default() += 1,
-        }
-    }
-
-    /// A failure of the walk itself.
-    fn fail(&mut self, failure: &Failure) {
-        failure.log();
-        *self.failed.entry(failure.class().as_str()).or_default() += 1;
     }
 }
 

@@ -59,7 +59,7 @@ pub struct Settings {
 impl Settings {
     pub fn read(env: &mut Environment) -> Self {
         Self {
-            most_requests: env.number("PROVIDER_REQUESTS_PER_SECOND", 50, 1..=10_000) as i64,
+            most_requests: most_requests(env),
             most_runs: env.number("PARALLEL_RUNS", 4, 1..=u64::from(VACANT_SHARD)) as usize,
         }
     }
@@ -69,6 +69,11 @@ impl Settings {
         let most = self.most_runs - 1;
         (most > 0).then_some(OtherRuns { starts, most })
     }
+}
+
+/// Token requests a second of all scheduled runs together.
+pub fn most_requests(env: &mut Environment) -> i64 {
+    env.number("PROVIDER_REQUESTS_PER_SECOND", 50, 1..=10_000) as i64
 }
 
 pub struct Refresh {

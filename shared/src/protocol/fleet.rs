@@ -3,11 +3,11 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use super::pace::Pace;
 use crate::domain::fleet::{self, FleetRow, PAUSE, SUCCESS, Tally};
 use crate::domain::time::Timestamp;
 use crate::domain::write::Written;
 use crate::ports::{Clock, FleetRows, StoreError};
-use crate::protocol::pace::Pace;
 
 /// How long a process uses the pause that it has read.
 const PAUSE_IS_KNOWN_FOR: Duration = Duration::from_secs(30);

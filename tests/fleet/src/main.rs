@@ -1,4 +1,5 @@
-//! `cargo fleet`: days of large fleets, as a table. With arguments: connections, requests a second, runs.
+//! `cargo fleet`: days of large fleets, as a table. With three numbers: connections, requests a second, runs. `cargo fleet
+//! ceilings`: the table of docs/operating.md.
 
 use std::time::Duration;
 
@@ -8,6 +9,9 @@ use fleet::{Scenario, Seen, Trouble};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() {
+    if std::env::args().nth(1).as_deref() == Some("ceilings") {
+        return print!("{}", fleet::ceiling::table());
+    }
     let numbers: Vec<u32> = std::env::args().skip(1).filter_map(|text| text.parse().ok()).collect();
     println!("{HEAD}");
     if let [connections, most_requests, most_runs] = numbers[..] {

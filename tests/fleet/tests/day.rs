@@ -53,3 +53,21 @@ fn a_provider_that_allows_half_of_the_rate_answers_429_to_few_and_no_token_ends(
     assert_eq!((seen.ended, seen.ended_at_last), (0, 0), "{seen:?}");
     assert!(seen.throttled * 20 < seen.requests, "{seen:?}");
 }
+
+#[test]
+fn the_documented_ceiling_is_where_a_fleet_ceases_to_be_fresh() {
+    let small = Scenario { most_requests: 2, ..fleet(0) };
+    let with =
+        |share: f64| Scenario { connections: (f64::from(small.ceiling()) * share) as u32, ..small.clone() }.run();
+    let below = with(0.9);
+    assert_eq!((below.ended, below.ended_at_last), (0, 0), "{below:?}");
+    let above = with(1.3);
+    assert!(above.ended > 0, "{above:?}");
+}
+
+#[test]
+fn the_document_has_the_table_of_ceilings() {
+    let document = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/operating.md")).unwrap();
+    let table = fleet::ceiling::table();
+    assert!(document.contains(&table), "`cargo fleet ceilings` prints what docs/operating.md must have:\n{table}");
+}

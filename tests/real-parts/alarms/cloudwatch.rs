@@ -83,7 +83,7 @@ impl Alarm {
         stack.of_type("AWS::CloudWatch::Alarm").into_iter().map(|(id, it)| Self::of(id, it)).collect()
     }
 
-    fn of(id: &str, resource: &Value) -> Self {
+    pub(crate) fn of(id: &str, resource: &Value) -> Self {
         let properties = &resource["Properties"];
         let evaluation_periods = number(&properties["EvaluationPeriods"]) as usize;
         let (mut expression, mut period) = (None, properties.get("Period").map(number));

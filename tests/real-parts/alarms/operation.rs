@@ -1,7 +1,7 @@
 //! A stack in operation, minute by minute: the shipped handlers in memory, and the metrics that CloudWatch would have.
 //!
 //! Our own metrics come from the log and from each run's summary. AWS's come from its documented rules: a function
-//! reports each invocation, an HTTP API each 5xx, a queue what is visible and what is in flight.
+//! reports each invocation, an HTTP API each 5xx, a queue what is visible, what is in flight, and an age.
 
 use std::sync::{Arc, Mutex};
 
@@ -17,12 +17,10 @@ use tests::world::{Setup, World};
 
 use super::cloudwatch::{Alarm, Metrics};
 use super::collector;
+use super::queue::Queue;
 use crate::stack::{Stack, logical_id};
 
 pub(super) const MINUTE: i64 = 60;
-
-/// As long as a message of the queue is not delivered again.
-const VISIBILITY: i64 = 300;
 
 /// What is broken, beside the engines of the world.
 #[derive(Default)]
@@ -61,7 +59,7 @@ impl Entropy for Repeated {
 pub(crate) struct Operation<'a> {
     pub world: World,
     pub broken: Broken,
-    /// Messages of the queue that cannot be read.
+    /// Messages of the queue that cannot be read, and are therefore never deleted.
     pub unreadable_messages: usize,
     /// How long a scheduled run takes, by its number.
     pub run_takes: fn(i64) -> i64,
@@ -72,7 +70,7 @@ pub(crate) struct Operation<'a> {
     interval: i64,
     next_run: i64,
     runs: i64,
-    next_replay: i64,
+    escrow: Queue,
     /// Records of the stream that the events function has done.
     followed: usize,
     waiting_since: Option<i64>,
@@ -98,7 +96,7 @@ impl<'a> Operation<'a> {
             interval,
             next_run: now,
             runs: 0,
-            next_replay: now,
+            escrow: Queue::default(),
             followed: 0,
             waiting_since: None,
         };
@@ -221,28 +219,29 @@ impl<'a> Operation<'a> {
 
     async fn replay_escrow(&mut self) {
         let now = self.now();
-        if now >= self.next_replay {
-            self.next_replay = now + VISIBILITY;
-            for escrowed in self.world.escrow.take() {
-                let replayed = self.world.deployment.replaying.replay(&escrowed).await;
-                if let Err(failure) = replayed {
-                    failure.log();
-                    self.world.escrow.put(&escrowed).await.unwrap();
-                }
-            }
-            for _ in 0..self.unreadable_messages {
-                let message = refresh::Message { id: "m".to_owned(), escrowed: Escrowed::from_json("{}") };
-                refresh::replay(&self.world.deployment.replaying, vec![message]).await;
+        let waiting = self.world.escrow.take();
+        let unreadable = (0..self.unreadable_messages).map(|number| format!("{{}} {number}"));
+        let bodies: Vec<String> = waiting.iter().map(Escrowed::to_json).chain(unreadable).collect();
+        self.escrow.holds(&bodies, now);
+        let received = self.escrow.receive(now);
+        let (delivered, hidden): (Vec<_>, Vec<_>) =
+            waiting.into_iter().partition(|escrowed| received.contains(&escrowed.to_json()));
+        for escrowed in hidden {
+            self.world.escrow.put(&escrowed).await.unwrap();
+        }
+        for escrowed in delivered {
+            if let Err(failure) = self.world.deployment.replaying.replay(&escrowed).await {
+                failure.log();
+                self.world.escrow.put(&escrowed).await.unwrap();
             }
         }
-        let escrowed = self.world.escrow.take();
-        for one in &escrowed {
-            self.world.escrow.put(one).await.unwrap();
+        for body in received.iter().filter(|body| body.starts_with("{} ")) {
+            let message = refresh::Message { id: "m".to_owned(), escrowed: Escrowed::from_json(body) };
+            refresh::replay(&self.world.deployment.replaying, vec![message]).await;
         }
-        // Between two deliveries a message is in flight; what has come since the last one is visible.
-        let in_flight = (escrowed.len() + self.unreadable_messages) as f64;
-        self.queue("Escrow", "ApproximateNumberOfMessagesVisible", 0.0);
-        self.queue("Escrow", "ApproximateNumberOfMessagesNotVisible", in_flight);
+        for (name, value) in self.escrow.metrics(now) {
+            self.queue("Escrow", name, value);
+        }
     }
 
     /// The log's metrics.

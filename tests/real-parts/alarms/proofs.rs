@@ -163,7 +163,7 @@ pub(super) const PROOFS: [Proof; 16] = [
 ];
 
 impl Proof {
-    async fn begin(&self, operation: &mut Operation<'_>) {
+    pub(super) async fn begin(&self, operation: &mut Operation<'_>) {
         let status =
             |status: u16, error: &str| json!({ "status": { "status": status, "error": error, "retry_after": null } });
         let always = |answer| json!({ "answer": answer, "times": 100_000, "grant_type": "refresh_token" });

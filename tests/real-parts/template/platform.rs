@@ -4,14 +4,17 @@ use serde_json::{Value, json};
 
 use crate::stack::Stack;
 
+const ORIGIN_SECRET: &str = "0123456789abcdef0123456789abcdef";
+
 #[tokio::test]
 async fn each_addition_of_the_platform_page_fits_the_template() {
     let blocks = include_str!("../../../docs/platform.md").split("```yaml\n").skip(1);
     let mut added = Vec::new();
     for block in blocks.map(|block| block.split("```").next().unwrap()) {
-        added.push(Stack::with_addition(block).await);
+        let secret = block.contains("OriginSecret:").then_some(("OriginSecret", ORIGIN_SECRET));
+        added.push(Stack::with_addition(block, secret.as_slice()).await);
     }
-    let [network, keys, gradual, backup] = &added[..] else { panic!("{} blocks", added.len()) };
+    let [network, keys, gradual, closed, backup] = &added[..] else { panic!("{} blocks", added.len()) };
     let plain = Stack::with(&[]).await;
     let ids = |stack: &Stack| stack.resources().map(|(id, _)| id.to_owned()).collect::<Vec<_>>();
 
@@ -42,6 +45,20 @@ async fn each_addition_of_the_platform_page_fits_the_template() {
     );
     let paths = gradual.properties("Api")["Body"]["paths"].to_string();
     assert!(paths.contains("TokenFunction:live/invocations"), "{paths}");
+
+    // Browsers come through CloudFront, integrators sign, and no route is open.
+    for (path, methods) in closed.properties("Api")["Body"]["paths"].as_object().unwrap() {
+        for (method, route) in methods.as_object().unwrap() {
+            let guard = if path.starts_with("/v1/") { "AWS_IAM" } else { "FromCloudFront" };
+            assert_eq!(route["security"], json!([{ guard: [] }]), "{method} {path}");
+        }
+    }
+    let guard = &closed.properties("Api")["Body"]["components"]["securitySchemes"]["FromCloudFront"];
+    let authorizer = &guard["x-amazon-apigateway-authorizer"];
+    assert_eq!(authorizer["identitySource"], json!(["$request.header.x-origin-secret"]), "{guard}");
+    assert_eq!(authorizer["enableSimpleResponses"], true);
+    let of_the_guard = &closed.properties("FromCloudFrontFunction")["Environment"]["Variables"];
+    assert_eq!(of_the_guard, &json!({ "ORIGIN_SECRET": ORIGIN_SECRET }));
 
     assert_eq!(backup.properties("ConnectionsTable")["Tags"], json!([{ "Key": "backup", "Value": "cross-account" }]));
     for stack in [network, keys, backup] {

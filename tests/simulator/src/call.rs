@@ -5,7 +5,7 @@ use shared::domain::item::Item;
 use shared::domain::secret::DataKey;
 use shared::domain::token_pair::TokenResponse;
 use shared::domain::write::{Delete, Write, Written};
-use shared::ports::{DuePage, ProviderError};
+use shared::ports::{DuePage, ProviderError, Segment};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Table {
@@ -25,8 +25,9 @@ pub enum Request {
     },
     WriteBoth(Write, Write),
     Delete(Delete),
-    /// The page of the connections table after a key.
+    /// The page of a segment of the connections table after a key.
     Walk {
+        segment: Segment,
         after: Option<String>,
     },
     List {
@@ -192,8 +193,8 @@ impl Request {
             Self::Write { table: Table::Connections, write } => format!("{} {}", write.name, write.key),
             Self::WriteBoth(first, second) => format!("{} and {}", first.name, second.name),
             Self::Delete(delete) => format!("{} {}", delete.name, delete.key),
-            Self::Walk { after: None } => "walk".to_owned(),
-            Self::Walk { after: Some(key) } => format!("walk behind {key}"),
+            Self::Walk { segment, after: None } => format!("walk segment {}", segment.number),
+            Self::Walk { after: Some(key), .. } => format!("walk behind {key}"),
             Self::List { shard } => format!("list shard {shard}"),
             Self::MakeKey { .. } => "make key".to_owned(),
             Self::OpenKey { .. } => "open key".to_owned(),

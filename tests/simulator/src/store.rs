@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use shared::domain::item::{Item, Value};
 use shared::domain::time::Timestamp;
 use shared::domain::write::{Clause, Delete, Write, WriteName, Written, failing};
-use shared::ports::{Due, DuePage};
+use shared::ports::{Due, DuePage, Segment};
 
 use crate::call::{Rows, Table};
 use crate::mutant::Mutant;
@@ -57,9 +57,11 @@ impl Store {
         is_met.then(|| self.connections.remove(&delete.key)).flatten()
     }
 
-    /// Two rows of all, in the order of their keys.
-    pub fn page(&self, after: Option<&str>) -> Rows {
-        let is_behind = |key: &String| !key.starts_with('#') && after.is_none_or(|after| key.as_str() > after);
+    /// Two rows of a segment, in the order of their keys.
+    pub fn page(&self, segment: Segment, after: Option<&str>) -> Rows {
+        let is_in = |key: &str| key.bytes().map(u16::from).sum::<u16>() % segment.of == segment.number;
+        let is_behind =
+            |key: &String| !key.starts_with('#') && is_in(key) && after.is_none_or(|after| key.as_str() > after);
         let mut rows = self.connections.iter().filter(|(key, _)| is_behind(key));
         let page: Vec<_> = rows.by_ref().take(2).map(|(key, item)| (key.clone(), item.clone())).collect();
         let next = rows.next().and_then(|_| page.last()).map(|(key, _)| key.clone());

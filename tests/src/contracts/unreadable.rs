@@ -17,7 +17,7 @@ use shared::domain::connection_id::ConnectionId;
 use shared::domain::item::Unreadable;
 use shared::domain::time::Timestamp;
 use shared::domain::write::Written;
-use shared::ports::{ListDue, ReadConnections, WalkConnections, WriteConnections};
+use shared::ports::{ListDue, ReadConnections, Segment, WalkConnections, WriteConnections};
 
 use super::engine::{Attributes, Engine, Kind, item, rendered};
 
@@ -165,10 +165,13 @@ async fn a_page_of_the_due_index_may_end_on_any_number(engine: &Engine, table: &
     assert_eq!(due.into_iter().collect::<BTreeSet<_>>(), keys);
 }
 
+/// The table in one part.
+const WHOLE: Segment = Segment { number: 0, of: 1 };
+
 async fn walk(table: &ConnectionsTable) -> BTreeMap<String, Row> {
     let (mut found, mut after) = (BTreeMap::new(), None::<String>);
     loop {
-        let page = table.page(after.as_deref()).await.unwrap();
+        let page = table.page(WHOLE, after.as_deref()).await.unwrap();
         found.extend(page.rows.into_iter().map(|row| (row.id().to_owned(), row)));
         after = page.next;
         if after.is_none() {

@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 
 use async_trait::async_trait;
+use aws_sdk_dynamodb::operation::scan::builders::ScanFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 
 use super::{ConnectionsTable, item, unavailable};
 use crate::domain::connection::Row;
-use crate::ports::{Page, StoreError, WalkConnections};
+use crate::ports::{Page, Segment, StoreError, WalkConnections};
 
 type Attributes = HashMap<String, AttributeValue>;
 
@@ -36,7 +37,7 @@ impl ConnectionsTable {
         after: Option<String>,
     ) -> Result<Page, StoreError> {
         match listing {
-            Listing::Everything => self.scan(i32::from(limit), after, false).await,
+            Listing::Everything => self.scan(self.0.client.scan().limit(i32::from(limit)), after).await,
             Listing::Attention(word) => self.query_attention(word, limit, after).await,
         }
     }
@@ -44,15 +45,19 @@ impl ConnectionsTable {
 
 #[async_trait]
 impl WalkConnections for ConnectionsTable {
-    async fn page(&self, after: Option<&str>) -> Result<Page, StoreError> {
-        self.scan(WALK, after.map(str::to_owned), true).await
+    async fn page(&self, segment: Segment, after: Option<&str>) -> Result<Page, StoreError> {
+        let mut scan = self.0.client.scan().limit(WALK).consistent_read(true);
+        // A walk in one is a plain scan, in the order that a cursor of a version without segments belongs to.
+        if segment.of > 1 {
+            scan = scan.segment(segment.number.into()).total_segments(segment.of.into());
+        }
+        self.scan(scan, after.map(str::to_owned)).await
     }
 }
 
 impl ConnectionsTable {
-    async fn scan(&self, limit: i32, after: Option<String>, is_consistent: bool) -> Result<Page, StoreError> {
-        let table = &self.0;
-        let scan = table.client.scan().table_name(&table.name).limit(limit).consistent_read(is_consistent);
+    async fn scan(&self, scan: ScanFluentBuilder, after: Option<String>) -> Result<Page, StoreError> {
+        let scan = scan.table_name(&self.0.name);
         let output = scan.set_exclusive_start_key(after.map(key_of)).send().await.map_err(unavailable)?;
         let next = output.last_evaluated_key.and_then(id_of);
         Ok(Page { rows: rows(output.items.unwrap_or_default()), next })

@@ -11,7 +11,7 @@ use shared::domain::session::{Session, SessionId};
 use shared::domain::write::{Delete, Write, Written};
 use shared::ports::{
     ClaimAccounts, DeleteConnections, DueCursor, DuePage, FleetRows, ListDue, Page, ReadAttempts, ReadConnections,
-    StoreError, WalkConnections, WriteAttempts, WriteConnections, WriteOrders,
+    Segment, StoreError, WalkConnections, WriteAttempts, WriteConnections, WriteOrders,
 };
 
 use super::{Ports, unexpected};
@@ -150,8 +150,8 @@ impl DeleteConnections for Ports {
 
 #[async_trait]
 impl WalkConnections for Ports {
-    async fn page(&self, after: Option<&str>) -> Result<Page, StoreError> {
-        match self.ask(Request::Walk { after: after.map(str::to_owned) }).await {
+    async fn page(&self, segment: Segment, after: Option<&str>) -> Result<Page, StoreError> {
+        match self.ask(Request::Walk { segment, after: after.map(str::to_owned) }).await {
             Answer::Walked(Rows { rows, next }) => {
                 Ok(Page { rows: rows.iter().map(|(key, item)| Row::parse(key, item)).collect(), next })
             }

@@ -62,9 +62,9 @@ impl World {
                 }
                 Answer::Deleted(deleted.is_some())
             }
-            Request::Walk { after } => {
+            Request::Walk { segment, after } => {
                 self.processes[call.process].looked_at = at;
-                Answer::Walked(self.store.page(after.as_deref()))
+                Answer::Walked(self.store.page(*segment, after.as_deref()))
             }
             Request::List { shard } => {
                 self.processes[call.process].looked_at = at;

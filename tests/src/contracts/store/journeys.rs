@@ -5,11 +5,12 @@ use shared::domain::attempt::writes::{self as attempts, End};
 use shared::domain::attempt::{Attempt, Cookie, CookieName, Destination, FailedJourney, JourneyFailure, StateHash};
 use shared::domain::connection_id::ConnectionId;
 use shared::domain::digest;
-use shared::domain::fleet::{Tally, note_success, pause};
+use shared::domain::fleet::{Tally, hand_on, note_success, pause};
 use shared::domain::item::Item;
 use shared::domain::language::Language;
 use shared::domain::order::Order;
 use shared::domain::pkce;
+use shared::domain::rate::{self, Lowered};
 use shared::domain::secret::{Confirmation, CookieValue, SessionToken, State};
 use shared::domain::session::{Session, SessionId, SessionStatus, confirm_session, end_session};
 use shared::domain::write::Write;
@@ -29,7 +30,15 @@ pub(super) fn rows(kind: Kind) -> Vec<Item> {
         ],
         Kind::Fleet => {
             let tally = Tally { refused: 1, refreshed: 7 };
-            [tally.begin(8), tally.begin(6), pause(at(60)), note_success(at(60))].iter().map(made).collect()
+            let writes = [
+                tally.begin(8),
+                tally.begin(6),
+                pause(at(60)),
+                note_success(at(60)),
+                rate::begin_second(at(60), 1),
+                hand_on(at(0), at(60)),
+            ];
+            writes.iter().map(made).collect()
         }
         Kind::Attempt => {
             let begun = made(&attempts::begin(&attempt()));
@@ -79,6 +88,13 @@ pub(super) fn writes(kind: Kind) -> Vec<Write> {
             pause(at(90)),
             note_success(at(30)),
             note_success(at(90)),
+            rate::begin_second(at(30), 1),
+            rate::begin_second(at(90), 1),
+            rate::take_slots(at(60), 1, 2),
+            rate::take_slots(at(60), 2, 2),
+            rate::lower(Lowered { to: 2, at: at(60) }, at(30)),
+            hand_on(at(30), at(90)),
+            hand_on(at(60), at(90)),
         ],
         Kind::Attempt => vec![
             attempts::begin(&attempt),

@@ -1,0 +1,87 @@
+//! What a run has done, and where another one continues.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use shared::protocol::refresh::Failure;
+
+use crate::walk::{Place, Walk};
+use crate::{Done, Event, Task};
+
+/// What was done to rows: `scanned = changed + skipped + all of failed`.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    scanned: usize,
+    changed: usize,
+    skipped: usize,
+    pub failed: BTreeMap<&'static str, usize>,
+}
+
+/// What a segment has done in a run.
+pub(crate) struct Part {
+    pub tally: Tally,
+    /// None at its end.
+    pub open: Option<Place>,
+    /// Why the walk itself could not go on.
+    pub stopped_by: Option<&'static str>,
+}
+
+/// `scanned = changed (or would_change) + skipped + all of failed`, and one more has failed where the walk itself could
+/// not go on.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    pub task: Task,
+    pub dry_run: bool,
+    /// Rows of connections and tombstones.
+    pub scanned: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub changed: Option<usize>,
+    /// A dry run's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub would_change: Option<usize>,
+    /// Nothing was to be done to them, or not any more.
+    pub skipped: usize,
+    /// By [`shared::failure::FailureClass`]. A row that failed has not changed.
+    pub failed: BTreeMap<&'static str, usize>,
+    /// Whether the walk has reached the table's end.
+    pub finished: bool,
+    /// Where to continue if it has not; null is the table's beginning.
+    pub cursor: Option<Walk>,
+}
+
+impl Tally {
+    pub(crate) fn count(&mut self, done: Result<Done, Failure>) {
+        self.scanned += 1;
+        match done {
+            Ok(Done::Changed) => self.changed += 1,
+            Ok(Done::Skipped) => self.skipped += 1,
+            Err(failure) => *self.failed.entry(failure.class().as_str()).or_default() += 1,
+        }
+    }
+
+    pub(crate) fn add(&mut self, other: Self) {
+        self.scanned += other.scanned;
+        self.changed += other.changed;
+        self.skipped += other.skipped;
+        for (class, rows) in other.failed {
+            *self.failed.entry(class).or_default() += rows;
+        }
+    }
+}
+
+impl Report {
+    pub(crate) fn of(event: &Event, tally: Tally, left: Option<Walk>) -> Self {
+        let Tally { scanned, changed, skipped, failed } = tally;
+        Self {
+            task: event.task,
+            dry_run: event.dry_run,
+            scanned,
+            changed: (!event.dry_run).then_some(changed),
+            would_change: event.dry_run.then_some(changed),
+            skipped,
+            failed,
+            finished: left.is_none(),
+            cursor: left.filter(|left| *left != Walk::whole()),
+        }
+    }
+}
