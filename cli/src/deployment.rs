@@ -13,7 +13,7 @@ use crate::arguments::Place;
 use crate::failure::{Failure, with_causes};
 use crate::laptop::Laptop;
 
-/// README's.
+/// samconfig.toml's.
 const USUAL_STACK: &str = "webinargeek-connect";
 
 pub(crate) struct Deployment {

@@ -1,4 +1,4 @@
-//! What to do about a failure in the log, in a sentence. README's section "Alarms" says more.
+//! What to do about a failure in the log, in a sentence. docs/operating.md, Alarms, says more.
 
 /// `kind` is the `class` of the line, or what `logs` calls a line without one.
 pub(crate) fn remedy(kind: &str) -> &'static str {
