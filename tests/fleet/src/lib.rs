@@ -55,7 +55,6 @@ impl Scenario {
     }
 
     /// The day. On one thread, and the same for the same scenario.
-    #[expect(clippy::disallowed_methods, reason = "virtual time is this crate's subject")]
     pub fn run(&self) -> Seen {
         let mut runtime = tokio::runtime::Builder::new_current_thread();
         runtime
@@ -93,7 +92,6 @@ struct Lambda {
 }
 
 impl Lambda {
-    #[expect(clippy::disallowed_methods, reason = "an invocation is nobody's child")]
     fn start_run(self: Arc<Self>, run: Run) {
         tokio::spawn(async move {
             let deadline = self.clock.now() + INTERVAL;
