@@ -2,8 +2,8 @@
 //! all its shards hands them on.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -88,6 +88,20 @@ async fn a_run_that_cannot_use_the_row_keeps_to_the_rate_alone_and_says_so() {
     assert!(sent.values().all(|sent| *sent <= RATE), "{sent:?}");
     assert!(sent.values().sum::<i64>() >= RATE, "{sent:?}");
     assert!(captured().contains("this run keeps to it alone"));
+}
+
+#[tokio::test]
+async fn a_second_without_slots_is_asked_once_and_not_written_to_again_and_again() {
+    let world = World::new().await;
+    let rows: Arc<dyn FleetRows> = world.clients.connections(TABLE);
+    let [first, second] = [0, 1].map(|_| Pace::new(rows.clone(), world.clock.clone(), RATE, 0));
+    for _ in 0..RATE {
+        first.turn(|| false).await.unwrap();
+    }
+    world.calls.take();
+    let looks = AtomicUsize::new(0);
+    assert!(second.turn(|| looks.fetch_add(1, Relaxed) > 20).await.is_none());
+    assert!(world.calls.take()["UpdateItem"] <= 2, "one that begins the second, and one that finds no slot");
 }
 
 #[tokio::test]

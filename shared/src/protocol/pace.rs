@@ -61,6 +61,8 @@ struct Slots {
     left: i64,
     /// The second that `left` is of. `None`: they are of no second, and need not be taken.
     second: Option<Timestamp>,
+    /// The last second that had no slot left for this run.
+    none_left_in: Option<Timestamp>,
     /// Whether a request was sent.
     is_in_use: bool,
 }
@@ -68,7 +70,7 @@ struct Slots {
 impl Pace {
     /// `free`: the requests of this run that need no slot.
     pub fn new(rows: Arc<dyn FleetRows>, clock: Arc<dyn Clock>, most: i64, free: i64) -> Self {
-        let slots = tokio::sync::Mutex::new(Slots { left: free, second: None, is_in_use: false });
+        let slots = tokio::sync::Mutex::new(Slots { left: free, second: None, none_left_in: None, is_in_use: false });
         Self {
             rows,
             clock,
@@ -98,12 +100,17 @@ impl Pace {
                 slots.left -= 1;
                 return Some(Turn { pace: self, permit, sent_at: now });
             }
+            if slots.none_left_in == Some(now) {
+                self.clock.sleep(PAUSE).await;
+                continue;
+            }
             let taken = self.take(slots.second, now).await.unwrap_or_else(|error| {
                 tracing::warn!(%error, "the fleet's rate could not be used: this run keeps to it alone");
                 if slots.second == Some(now) { 0 } else { self.allowed(now) }
             });
             if taken == 0 {
-                self.clock.sleep(PAUSE).await;
+                // Asking again in this second would be a write for nothing.
+                slots.none_left_in = Some(now);
             } else {
                 (slots.left, slots.second) = (taken, Some(now));
             }
