@@ -15,6 +15,10 @@ const PAGE_BUDGET: Duration = Duration::from_secs(10);
 /// A run that is at work for so long hands on the shards that it has not begun. A small fleet's run never is.
 const HANDS_ON_AFTER: Duration = Duration::from_secs(20);
 
+/// Shards that a run sweeps side by side. Each refresh writes the index twice, and a partition takes 1,000 writes a
+/// second: one shard alone would get all of a fast provider's.
+const AT_ONCE: usize = 4;
+
 /// What the sweep finds.
 pub(crate) enum SweepItem {
     /// A row, and whether it has a live pair.
@@ -62,7 +66,7 @@ impl<'a> Shards<'a> {
     /// Every due row of the shards, and after each shard's last one the first that is not due yet.
     pub(crate) fn rows(&self) -> impl Stream<Item = SweepItem> {
         let next = |()| async { self.not_begun().pop().map(|shard| (shard, ())) };
-        stream::unfold((), next).flat_map(move |shard| {
+        stream::unfold((), next).flat_map_unordered(AT_ONCE, move |shard| {
             let pages = stream::unfold(Some(None), move |after| async move { self.page(shard, after?).await });
             pages.flat_map(stream::iter).boxed()
         })
