@@ -91,6 +91,16 @@ async fn a_run_that_cannot_use_the_row_keeps_to_the_rate_alone_and_says_so() {
 }
 
 #[tokio::test]
+async fn one_run_writes_no_index_partition_more_than_that_takes_however_fast_the_provider_is() {
+    let world = World::new().await;
+    world.clock.waiting_counts(true);
+    let rows: Arc<dyn FleetRows> = world.clients.connections(TABLE);
+    let run = Arc::new(Pace::new(rows, world.clock.clone(), 10_000, 0));
+    let sent = sent_in_each_second(&[run], &world.clock, 3).await;
+    assert!(sent.values().all(|sent| (400..500).contains(sent)), "each writes the index twice: {sent:?}");
+}
+
+#[tokio::test]
 async fn a_second_without_slots_is_asked_once_and_not_written_to_again_and_again() {
     let world = World::new().await;
     let rows: Arc<dyn FleetRows> = world.clients.connections(TABLE);
@@ -200,10 +210,10 @@ async fn a_run_that_is_at_work_for_long_hands_on_what_it_has_not_begun_and_every
     let (refresh, started) = long_run(&world, 3);
     let first = run(&refresh, Run::scheduled(), &world).await;
     let handed_on = std::mem::take(&mut *started.runs.lock().unwrap());
-    // Four shards are swept side by side; of the other thirteen it keeps three.
-    assert_eq!(handed_on.iter().map(|run| run.shards.len()).collect::<Vec<_>>(), [4, 3, 3]);
+    // One shard takes it twenty seconds; of the other sixteen it keeps four.
+    assert_eq!(handed_on.iter().map(|run| run.shards.len()).collect::<Vec<_>>(), [4, 4, 4]);
     assert!(handed_on.iter().all(|run| run.until == Some(deadline)), "{handed_on:?}");
-    assert_eq!((&first["handed_on"], &first["finished"]), (&json!(10), &json!(true)), "{first}");
+    assert_eq!((&first["handed_on"], &first["finished"]), (&json!(12), &json!(true)), "{first}");
     let mut refreshed = first["refreshed"].as_u64().unwrap();
     for handed_on in handed_on {
         let (another, started) = long_run(&world, 3);
@@ -217,7 +227,7 @@ async fn a_run_that_is_at_work_for_long_hands_on_what_it_has_not_begun_and_every
 #[tokio::test]
 async fn while_started_runs_are_at_work_no_further_ones_are_started() {
     let world = World::new().await;
-    for (advance, handed_on) in [(0, 7), (0, 0), (300, 7)] {
+    for (advance, handed_on) in [(0, 8), (0, 0), (300, 8)] {
         world.clock.advance(advance);
         let (refresh, started) = long_run(&world, 1);
         run(&refresh, Run::scheduled(), &world).await;

@@ -15,10 +15,6 @@ const PAGE_BUDGET: Duration = Duration::from_secs(10);
 /// A run that is at work for so long hands on the shards that it has not begun. A small fleet's run never is.
 const HANDS_ON_AFTER: Duration = Duration::from_secs(20);
 
-/// Shards that a run sweeps side by side. Each refresh writes the index twice, and a partition takes 1,000 writes a
-/// second: one shard alone would get all of a fast provider's.
-const AT_ONCE: usize = 4;
-
 /// What the sweep finds.
 pub(crate) enum SweepItem {
     /// A row, and whether it has a live pair.
@@ -46,9 +42,8 @@ pub(crate) struct Shards<'a> {
     fleet: &'a Fleet,
     clock: &'a dyn Clock,
     not_begun: Mutex<Vec<u8>>,
-    /// Until they are started, if this run may. Locked while shards are handed on: the list of those that are not begun
-    /// is not whole then, and may be empty.
-    others: tokio::sync::Mutex<Option<OtherRuns>>,
+    /// Until they are started, if this run may.
+    others: Mutex<Option<OtherRuns>>,
     began: Timestamp,
     deadline: Timestamp,
 }
@@ -60,17 +55,15 @@ impl<'a> Shards<'a> {
         others: Option<OtherRuns>,
         deadline: Timestamp,
     ) -> Self {
-        let (not_begun, others) = (Mutex::new(shards), tokio::sync::Mutex::new(others));
+        let (not_begun, others) = (Mutex::new(shards), Mutex::new(others));
         Self { due, fleet, clock, not_begun, others, began: clock.now(), deadline }
     }
 
-    /// Every due row of the shards, and after each shard's last one the first that is not due yet.
+    /// Every due row of the shards, one shard after the other, and after each shard's last one the first that is not due
+    /// yet. While a page is waited for, no shard is begun: so shards that could not be handed on are not missed.
     pub(crate) fn rows(&self) -> impl Stream<Item = SweepItem> {
-        let next = |()| async {
-            let _none_is_handed_on = self.others.lock().await;
-            self.not_begun().pop().map(|shard| (shard, ()))
-        };
-        stream::unfold((), next).flat_map_unordered(AT_ONCE, move |shard| {
+        let next = |()| async { self.not_begun().pop().map(|shard| (shard, ())) };
+        stream::unfold((), next).flat_map(move |shard| {
             let pages = stream::unfold(Some(None), move |after| async move { self.page(shard, after?).await });
             pages.flat_map(stream::iter).boxed()
         })
@@ -112,9 +105,8 @@ impl<'a> Shards<'a> {
         if self.clock.now() < self.began + HANDS_ON_AFTER || self.not_begun().is_empty() {
             return None;
         }
-        // Another page does it.
-        let mut others = self.others.try_lock().ok()?;
-        let OtherRuns { starts, most } = others.take()?;
+        let others = self.others.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take();
+        let OtherRuns { starts, most } = others?;
         if !self.fleet.may_hand_on(self.deadline).await {
             return None;
         }

@@ -30,6 +30,10 @@ const MOST_SLOTS: i64 = 64;
 /// One write takes at most this share of a second's slots, so that runs side by side get some each.
 const SHARE: i64 = 8;
 
+/// A run that has begun so many refreshes in a second takes no more slots of it. Its rows may all be of one shard: each
+/// refresh writes the index twice, and a partition of DynamoDB takes 1,000 writes a second.
+const ENOUGH_OF_A_SECOND: i64 = 400;
+
 /// How long a run waits that has found no slot in a second, until it looks at the clock again.
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -61,6 +65,8 @@ struct Slots {
     left: i64,
     /// The second that `left` is of. `None`: they are of no second, and need not be taken.
     second: Option<Timestamp>,
+    /// Refreshes that were begun in that second.
+    begun: i64,
     /// The last second that had no slot left for this run.
     none_left_in: Option<Timestamp>,
     /// Whether a request was sent.
@@ -70,7 +76,8 @@ struct Slots {
 impl Pace {
     /// `free`: the requests of this run that need no slot.
     pub fn new(rows: Arc<dyn FleetRows>, clock: Arc<dyn Clock>, most: i64, free: i64) -> Self {
-        let slots = tokio::sync::Mutex::new(Slots { left: free, second: None, none_left_in: None, is_in_use: false });
+        let slots =
+            tokio::sync::Mutex::new(Slots { left: free, second: None, begun: 0, none_left_in: None, is_in_use: false });
         Self {
             rows,
             clock,
@@ -98,9 +105,11 @@ impl Pace {
             let now = self.clock.now();
             if slots.left > 0 && slots.second.is_none_or(|second| second == now) {
                 slots.left -= 1;
+                slots.begun += 1;
                 return Some(Turn { pace: self, permit, sent_at: now });
             }
-            if slots.none_left_in == Some(now) {
+            let begun = if slots.second == Some(now) { slots.begun } else { 0 };
+            if begun >= ENOUGH_OF_A_SECOND || slots.none_left_in == Some(now) {
                 self.clock.sleep(PAUSE).await;
                 continue;
             }
@@ -112,7 +121,7 @@ impl Pace {
                 // Asking again in this second would be a write for nothing.
                 slots.none_left_in = Some(now);
             } else {
-                (slots.left, slots.second) = (taken, Some(now));
+                (slots.left, slots.second, slots.begun) = (taken, Some(now), begun);
             }
         }
     }
