@@ -26,6 +26,7 @@ pub enum JourneyFailure {
 
 impl JourneyFailure {
     pub const ALL: [Self; 8] = [
+        /// Every failure once.
         Self::Provider,
         Self::Denied,
         Self::Expired,
@@ -37,6 +38,7 @@ impl JourneyFailure {
     ];
 
     pub fn as_str(self) -> &'static str {
+        /// The name that is stored, and that the integrator reads as `reason`.
         match self {
             Self::Provider => "provider",
             Self::Denied => "denied",
@@ -49,6 +51,7 @@ impl JourneyFailure {
         }
     }
 
+    /// From the stored name; `None` where no failure has it.
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|failure| failure.as_str() == text)
     }
@@ -71,12 +74,14 @@ impl JourneyFailure {
 /// A journey that has failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FailedJourney {
+    /// The reason of the failure.
     pub why: JourneyFailure,
     /// What to look for in the log. A denial has none: there is nothing to look for.
     pub reference: Option<String>,
 }
 
 impl FailedJourney {
+    /// A failure of the request with this id, which becomes the reference.
     pub fn new(why: JourneyFailure, request_id: &str) -> Self {
         Self { why, reference: (why != JourneyFailure::Denied).then(|| request_id.to_owned()) }
     }
