@@ -125,7 +125,7 @@ pub struct Connection {
     pub scope: Option<String>,
     /// The OAuth client that the grant belongs to. No other client is ever shown its refresh token.
     pub client_id: String,
-    /// When the first grant was given, since the last disconnect.
+    /// When the first grant since the last disconnect was given.
     pub created_at: Timestamp,
     /// When the request that brought the live pair was sent.
     pub refreshed_at: Timestamp,

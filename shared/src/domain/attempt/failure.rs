@@ -25,8 +25,8 @@ pub enum JourneyFailure {
 }
 
 impl JourneyFailure {
+    /// Every failure once.
     pub const ALL: [Self; 8] = [
-        /// Every failure once.
         Self::Provider,
         Self::Denied,
         Self::Expired,
@@ -37,8 +37,8 @@ impl JourneyFailure {
         Self::OtherAccount,
     ];
 
+    /// The name that is stored, and that the integrator reads as `reason`.
     pub fn as_str(self) -> &'static str {
-        /// The name that is stored, and that the integrator reads as `reason`.
         match self {
             Self::Provider => "provider",
             Self::Denied => "denied",
