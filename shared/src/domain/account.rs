@@ -9,13 +9,16 @@ use super::item::{BadAttribute, Item};
 use super::token_pair::PairId;
 use super::write::{Change, Clause, Test, Write, WriteName, clause};
 
+/// An account at the provider, as the answer of its account endpoint names it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Account {
     /// The provider's own id.
     pub id: String,
+    /// The name of the account's company; `None` where the provider has not said it.
     #[serde(deserialize_with = "Option::deserialize")]
     pub company: Option<String>,
+    /// The mail address of the account; `None` where the provider has not said it.
     #[serde(deserialize_with = "Option::deserialize")]
     pub email: Option<String>,
 }
@@ -23,6 +26,7 @@ pub struct Account {
 /// What a connection remembers of its account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KnownAccount {
+    /// The account that the provider has named for the connection's grant.
     pub account: Account,
     /// Another connection of the same account. Some providers end its grant without notice.
     pub also_connected_as: Option<String>,

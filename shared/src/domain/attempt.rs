@@ -30,6 +30,7 @@ impl StateHash {
         digest::is_base64url_of_32_bytes(name).then(|| Self(name.to_owned()))
     }
 
+    /// 43 characters of base64url: the hash, without the prefix of the key.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -39,22 +40,27 @@ impl StateHash {
         &self.0[..8]
     }
 
+    /// The key of the attempt's row in the attempts table: `state#` and the hash.
     pub fn key(&self) -> String {
         format!("state#{}", self.0)
     }
 }
 
+/// How far an attempt has come. It decides whether a code may still be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
     /// No code was sent. The provider may have answered without one, and the customer may still approve.
     Pending,
     /// The code is on its way to the provider, or was when the process ended. It is never sent a second time.
     Exchanging,
+    /// The grant is stored: it is live, or waits for its confirmation. This phase is final.
     Connected,
+    /// No connection was made, and the code is not sent any more; [`Attempt::failure`] says why.
     Failed,
 }
 
 impl Phase {
+    /// The attribute `phase` of the row.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Pending => "pending",
@@ -71,11 +77,14 @@ impl Phase {
     }
 }
 
+/// A row of the attempts table, parsed: one browser's journey.
 #[derive(Clone, Debug)]
 pub struct Attempt {
+    /// Names the attempt; the row's key is made from it.
     pub state_hash: StateHash,
     /// To the browser that started it.
     pub binding: Binding,
+    /// Where the grant goes. A MAC under the cookie's value protects it.
     pub destination: Destination,
     /// What that browser's cookie says of the destination.
     destination_mac: String,
@@ -83,8 +92,11 @@ pub struct Attempt {
     pub code_verifier: Option<CodeVerifier>,
     /// Of its session: which language its pages have.
     pub ui_locale: Option<Language>,
+    /// When the browser started it.
     pub created_at: Timestamp,
+    /// Until when a code is accepted. The row is kept for [`writes::KEPT_AFTER_EXPIRY`] longer.
     pub expires_at: Timestamp,
+    /// How far it has come, when the row was read.
     pub phase: Phase,
     /// How it failed, so far: shown again when the page is reloaded.
     pub failure: Option<FailedJourney>,
@@ -128,6 +140,7 @@ impl Attempt {
         Ok(())
     }
 
+    /// Parses a row; `key` names it in the error where it cannot be read.
     pub fn parse(key: &str, item: &Item) -> Result<Self, Unreadable> {
         Self::from_item(item).map_err(|bad| item.unreadable(key, bad))
     }

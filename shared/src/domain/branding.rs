@@ -7,10 +7,13 @@ use url::Url;
 pub struct Branding {
     /// The integrator's name.
     pub application: Option<String>,
+    /// Shown at the top of each page; `None` shows no image.
     pub logo: Option<Logo>,
+    /// The colour of buttons, with a default.
     pub accent: Accent,
     /// A page, or a `mailto:` address.
     pub support: Option<Url>,
+    /// The integrator's privacy statement, which each page links to.
     pub privacy: Option<Url>,
 }
 
@@ -24,6 +27,7 @@ const LONGEST_LOGO: usize = 2048;
 const IMAGES: [&str; 6] = ["avif", "gif", "jpeg", "png", "svg+xml", "webp"];
 
 impl Logo {
+    /// At most 2,048 characters. The error is a sentence for the operator, without its subject.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         if text.len() > LONGEST_LOGO {
             return Err("must have at most 2048 characters");
@@ -41,6 +45,7 @@ impl Logo {
         }
     }
 
+    /// The address, as the `src` of an image.
     pub fn as_str(&self) -> &str {
         self.0.as_str()
     }
@@ -70,13 +75,17 @@ pub fn parse_support(text: &str) -> Result<Url, &'static str> {
     }
 }
 
+/// An opaque sRGB colour: red, green, blue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Colour([u8; 3]);
 
 impl Colour {
+    /// `#000000`
     pub const BLACK: Self = Self([0; 3]);
+    /// `#ffffff`
     pub const WHITE: Self = Self([255; 3]);
 
+    /// From three channels, each from 0 to 255.
     pub const fn new(red: u8, green: u8, blue: u8) -> Self {
         Self([red, green, blue])
     }
@@ -90,6 +99,7 @@ impl Colour {
         Some(Self::new(red, green, blue))
     }
 
+    /// As CSS writes it: `#rrggbb`, in lower case.
     pub fn css(self) -> String {
         let [red, green, blue] = self.0;
         format!("#{red:02x}{green:02x}{blue:02x}")

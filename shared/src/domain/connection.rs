@@ -52,8 +52,11 @@ const DEGRADED_AFTER: i64 = 3;
 /// A row, as every read, page, index and written image returns it.
 #[derive(Clone, Debug)]
 pub enum Row {
+    /// It has a live pair.
     Connection(Box<Connection>),
+    /// It has no live pair.
     Tombstone(Box<Tombstone>),
+    /// It has an attribute that cannot be read; nothing else in it is used.
     Unreadable(Unreadable),
 }
 
@@ -65,9 +68,17 @@ pub enum State {
     /// Imported: the refresh token is stored, and has not been used here yet. There is no access token.
     NotRefreshed,
     /// Only its customer can make it work again.
-    NeedsCustomer { why: FailureClass, since: Timestamp },
+    NeedsCustomer {
+        /// The class of the failure that gave it up. After [`FailureClass::Refused`], refreshes are still tried.
+        why: FailureClass,
+        /// When it was given up.
+        since: Timestamp,
+    },
     /// There is no live pair; one waits for the integrator's backend to confirm it.
-    AwaitingConfirmation { until: Timestamp },
+    AwaitingConfirmation {
+        /// When the wait ends; from then on the pair is revoked.
+        until: Timestamp,
+    },
     /// Taken away; some of its grants are still to be revoked.
     Disconnecting,
     /// Taken away, and nothing is left to do.
@@ -78,6 +89,7 @@ pub enum State {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SealedPair {
+    /// The identity of the pair. It stays when the pair is sealed anew.
     pub id: PairId,
     /// See [`crate::sealing`].
     #[serde(with = "base64_bytes")]
@@ -90,6 +102,7 @@ pub struct SealedPair {
 /// A row with a live pair.
 #[derive(Clone, Debug)]
 pub struct Connection {
+    /// The row's key.
     pub id: ConnectionId,
     /// [`State::Active`], [`State::NotRefreshed`] or [`State::NeedsCustomer`].
     pub state: State,
@@ -97,27 +110,38 @@ pub struct Connection {
     pub version: i64,
     /// See [`revision`].
     pub revision: i64,
+    /// The live pair, sealed.
     pub pair: SealedPair,
+    /// Whether the pair has a refresh token. Without one the connection ends with its access token.
     pub has_refresh_token: bool,
     /// Whether its grant has ever had an access token: false only after an import.
     pub has_been_refreshed: bool,
     /// Whether this grant, or one that it has replaced, has had an access token: the integrator has received
     /// `connected`.
     pub was_connected: bool,
+    /// How the access token is used (RFC 6749 section 7.1), as the provider has named it: normally `Bearer`.
     pub token_type: String,
+    /// Separated by spaces (RFC 6749 section 3.3); `None` where the provider has never named it.
     pub scope: Option<String>,
     /// The OAuth client that the grant belongs to. No other client is ever shown its refresh token.
     pub client_id: String,
+    /// When the first grant since the last disconnect was given.
     pub created_at: Timestamp,
+    /// When the request that brought the live pair was sent.
     pub refreshed_at: Timestamp,
+    /// When the access token ends; by the deployment's default lifetime where the provider has named none.
     pub expires_at: Timestamp,
     /// The lifetime that the provider last granted.
     pub lifetime: Duration,
+    /// When the schedule refreshes the pair, or looks at the row again.
     pub refresh_at: Timestamp,
+    /// `None` where no refresh is under way, and none has died.
     pub lease: Option<Lease>,
+    /// What has happened with the live pair: it begins anew with each pair.
     pub journal: Journal,
     /// Put off until a person has looked at it: its pair does not open.
     pub is_quarantined: bool,
+    /// The attempt or the import whose grant is live.
     pub granted_by: GrantMark,
     /// The last time that the row was disconnected, before this grant.
     pub disconnected: Option<Order>,
@@ -127,19 +151,24 @@ pub struct Connection {
     pub confirmed: Option<Confirmed>,
     /// Whether its session was made for a connection that may be lost. The doctor ends no other grant.
     pub is_throw_away: bool,
+    /// The account of the live grant; `None` where it is not known.
     pub account: Option<KnownAccount>,
     /// The id of the last account that is known of the grants before this one.
     pub account_before: Option<String>,
     /// Its account is being asked for: until it is known, or cannot be found out, nothing is told of a reconnect.
     pub is_being_identified: bool,
+    /// A newer grant that waits for its confirmation, beside the live pair.
     pub waiting: Option<Waiting>,
+    /// Earlier grants of this id that are still to be revoked.
     pub revocations: Revocations,
 }
 
 /// The worker that refreshes the pair at present.
 #[derive(Clone, Debug)]
 pub struct Lease {
+    /// A name that one refresh has chosen. No two leases have the same one.
     pub owner: String,
+    /// When the lease ends; another worker waits some time longer ([`refresh::UNSETTLED_GRACE`]).
     pub until: Timestamp,
 }
 
@@ -169,6 +198,7 @@ pub struct Journal {
 pub struct GrantMark {
     /// The name of the attempt or of the import.
     pub name: String,
+    /// The place of the grant among the events of its connection id.
     pub order: Order,
 }
 
@@ -176,6 +206,7 @@ pub struct GrantMark {
 /// its confirmation. A journey that began before the disconnect, or through a used link, does not replace it.
 #[derive(Clone, Debug)]
 pub struct Tombstone {
+    /// The row's key.
     pub id: ConnectionId,
     /// The version of the last live pair; 0 if there was none. It goes on growing if the customer comes back.
     pub version: i64,
@@ -189,8 +220,11 @@ pub struct Tombstone {
     pub disconnected: Option<Order>,
     /// Whether all grants were revoked, as far as is known.
     pub revocation: Option<disconnect::RevocationOutcome>,
+    /// The newest connect session that has stored a grant in this row.
     pub session: Option<SessionMark>,
+    /// The first pair of the connection, which becomes live when it is confirmed.
     pub waiting: Option<Waiting>,
+    /// The grants that are still to be revoked.
     pub revocations: Revocations,
 }
 
@@ -204,6 +238,7 @@ impl Row {
         })
     }
 
+    /// The state of the row; the error is of a row that cannot be read.
     pub fn state(&self) -> Result<State, Unreadable> {
         match self {
             Self::Connection(connection) => Ok(connection.state),
@@ -212,6 +247,7 @@ impl Row {
         }
     }
 
+    /// The row's key. Of an unreadable row it may be outside the grammar of connection ids.
     pub fn id(&self) -> &str {
         match self {
             Self::Connection(connection) => connection.id.as_str(),
@@ -246,6 +282,7 @@ impl Row {
         }
     }
 
+    /// `None` where no pair waits, or the row cannot be read.
     pub fn waiting(&self) -> Option<&Waiting> {
         match self {
             Self::Connection(connection) => connection.waiting.as_ref(),
@@ -260,6 +297,7 @@ impl Row {
         confirmed.is_some_and(|by| by.session == *session && hash.is_none_or(|hash| by.hash == hash))
     }
 
+    /// The newest connect session that has stored a grant; `None` where there is none, or the row cannot be read.
     pub fn session(&self) -> Option<&SessionMark> {
         match self {
             Self::Connection(connection) => connection.session.as_ref(),
@@ -277,6 +315,7 @@ impl Row {
         }
     }
 
+    /// `None` where the row cannot be read; the list may be empty.
     pub fn revocations(&self) -> Option<&Revocations> {
         match self {
             Self::Connection(connection) => Some(&connection.revocations),
@@ -287,6 +326,7 @@ impl Row {
 }
 
 impl Tombstone {
+    /// [`State::AwaitingConfirmation`], [`State::Disconnecting`] or [`State::Tombstone`].
     pub fn state(&self) -> State {
         match &self.waiting {
             Some(waiting) => State::AwaitingConfirmation { until: waiting.until },
@@ -336,6 +376,7 @@ impl Connection {
         self.state == State::Active && (self.is_quarantined || self.journal.failures >= DEGRADED_AFTER)
     }
 
+    /// Whether there is an access token, and it has not expired.
     pub fn access_token_lives(&self, now: Timestamp) -> bool {
         self.has_been_refreshed && self.expires_at > now
     }
@@ -353,6 +394,7 @@ impl Connection {
         self.journal.leases > self.journal.answered + 1
     }
 
+    /// Whether this owner has taken the lease, and it was not released or replaced. It may have run out.
     pub fn is_leased_to(&self, owner: &str) -> bool {
         self.lease.as_ref().is_some_and(|lease| lease.owner == owner)
     }

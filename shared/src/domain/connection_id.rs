@@ -9,11 +9,13 @@ use serde::{Deserialize, Serialize};
 #[serde(try_from = "String", into = "String")]
 pub struct ConnectionId(String);
 
+/// The text is outside the grammar of connection ids; the message says the grammar.
 #[derive(Debug, thiserror::Error)]
 #[error("a connection id has 1 to 128 characters of A-Z a-z 0-9 _ - . : and is neither \".\" nor \"..\"")]
 pub struct InvalidConnectionId;
 
 impl ConnectionId {
+    /// Accepts a text of this grammar as it is: nothing is trimmed or decoded.
     pub fn parse(text: &str) -> Result<Self, InvalidConnectionId> {
         let in_grammar = |c: u8| c.is_ascii_alphanumeric() || b"_-.:".contains(&c);
         if text.is_empty() || text.len() > 128 || text == "." || text == ".." || !text.bytes().all(in_grammar) {
@@ -27,6 +29,7 @@ impl ConnectionId {
         Self(format!("c_{}", super::digest::base64url(random)))
     }
 
+    /// The id as it stands in paths, events and keys.
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -10,6 +10,7 @@ pub fn sha256(bytes: impl AsRef<[u8]>) -> String {
     base64url(digest(&SHA256, bytes.as_ref()))
 }
 
+/// RFC 4648 section 5, without padding.
 pub fn base64url(bytes: impl AsRef<[u8]>) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }

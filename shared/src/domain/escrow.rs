@@ -12,9 +12,11 @@ use super::token_pair::PairId;
 /// missing member for null).
 const FORMAT_VERSION: i64 = 1;
 
+/// A sealed pair on its way through the queue.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Escrowed {
+    /// A pair that a refresh has brought, to be stored over its predecessor.
     Refreshed(Box<RefreshedPair>),
     /// A pair of a customer's grant.
     Granted(Box<NewGrant>),
@@ -24,6 +26,7 @@ pub enum Escrowed {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RefreshedPair {
+    /// The connection that the pair belongs to.
     pub id: ConnectionId,
     /// The pair that it was made from.
     pub predecessor: PairId,
@@ -34,9 +37,11 @@ pub struct RefreshedPair {
     /// Whose account it is for, if known.
     #[serde(deserialize_with = "Option::deserialize")]
     pub account_id: Option<String>,
+    /// The pair itself, sealed.
     pub new: NewPair,
 }
 
+/// The text is not JSON of this form, or has another format version.
 #[derive(Debug, thiserror::Error)]
 #[error("the message is not a pair in escrow, or has another format version")]
 pub struct InvalidEscrow;
@@ -49,6 +54,7 @@ struct Message {
 }
 
 impl Escrowed {
+    /// The connection that the pair belongs to.
     pub fn id(&self) -> &ConnectionId {
         match self {
             Self::Refreshed(refreshed) => &refreshed.id,
@@ -56,6 +62,7 @@ impl Escrowed {
         }
     }
 
+    /// The sealed pair.
     pub fn pair(&self) -> &SealedPair {
         match self {
             Self::Refreshed(refreshed) => &refreshed.new.pair,
@@ -63,11 +70,13 @@ impl Escrowed {
         }
     }
 
+    /// The body of the queue's message, with the format version.
     pub fn to_json(&self) -> String {
         let message = Message { format: FORMAT_VERSION, pair: self.clone() };
         serde_json::to_string(&message).expect("texts and numbers are JSON")
     }
 
+    /// Reads the body of a message; a missing or an unknown member is an error.
     pub fn from_json(text: &str) -> Result<Self, InvalidEscrow> {
         let message: Message = serde_json::from_str(text).map_err(|_| InvalidEscrow)?;
         if message.format != FORMAT_VERSION {

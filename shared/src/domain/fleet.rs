@@ -73,14 +73,25 @@ pub fn hand_on(now: Timestamp, until: Timestamp) -> Write {
 /// A row of the fleet, as it stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FleetRow {
+    /// The row [`PAUSE`]: no request is sent before this time.
     PausedUntil(Timestamp),
+    /// The row [`SUCCESS`].
     SucceededAt(Timestamp),
-    Tally { window: i64, tally: Tally },
+    /// The count of refused and refreshed connections in one window.
+    Tally {
+        /// The number of the window; the row may be of one that is over.
+        window: i64,
+        /// The counts in this window.
+        tally: Tally,
+    },
+    /// The row [`OTHER_RUNS`]: until then no run hands shards on.
     OtherRunsUntil(Timestamp),
+    /// The row [`RATE`].
     Rate(Rate),
 }
 
 impl FleetRow {
+    /// Parses the row of this key; the error names the attribute that cannot be read.
     pub fn parse(key: &str, item: &Item) -> Result<Self, BadAttribute> {
         match key {
             PAUSE => item.time("until").map(Self::PausedUntil),
@@ -98,7 +109,9 @@ impl FleetRow {
 /// Connections that were refused or refreshed in a window.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
+    /// Connections whose refresh was refused; each once in a window.
     pub refused: i64,
+    /// Connections that were refreshed.
     pub refreshed: i64,
 }
 

@@ -9,8 +9,11 @@ use super::time::Timestamp;
 /// The three DynamoDB types that the tables use.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Value {
+    /// A string.
     S(String),
+    /// A number: an integer of 64 bits.
     N(i64),
+    /// Binary: bytes.
     B(Vec<u8>),
     /// A type that is never written here, or a number that is not an integer. It makes its own row unreadable.
     Other,
@@ -77,17 +80,21 @@ pub struct BadAttribute(pub &'static str);
     "the row `{key}` cannot be read: its attribute `{attribute}` is missing, or has a type or value that is never written"
 )]
 pub struct Unreadable {
+    /// The row's key.
     pub key: String,
+    /// The first attribute that was found to be bad.
     pub attribute: &'static str,
     /// What was found there, and in other attributes that a write about this row has to find again.
     pub found: Vec<(&'static str, Option<Value>)>,
 }
 
 impl Item {
+    /// This row as [`Unreadable`], with what was found at the bad attribute.
     pub fn unreadable(&self, key: impl Into<String>, BadAttribute(attribute): BadAttribute) -> Unreadable {
         Unreadable { key: key.into(), attribute, found: vec![self.found(attribute)] }
     }
 
+    /// The attribute with its value as it is stored; `None` where it is missing.
     pub fn found(&self, attribute: &'static str) -> (&'static str, Option<Value>) {
         (attribute, self.0.get(attribute).cloned())
     }
@@ -98,6 +105,7 @@ impl Item {
         if others.iter().any(|other| self.0.contains_key(*other)) { Err(BadAttribute(attribute)) } else { Ok(()) }
     }
 
+    /// `None` where the attribute is missing; an error where it is not a string.
     pub fn optional_string(&self, attribute: &'static str) -> Result<Option<&str>, BadAttribute> {
         match self.0.get(attribute) {
             None => Ok(None),
@@ -106,6 +114,7 @@ impl Item {
         }
     }
 
+    /// `None` where the attribute is missing; an error where it is not an integer.
     pub fn optional_number(&self, attribute: &'static str) -> Result<Option<i64>, BadAttribute> {
         match self.0.get(attribute) {
             None => Ok(None),
@@ -114,6 +123,7 @@ impl Item {
         }
     }
 
+    /// `None` where the attribute is missing; an error where it is not binary.
     pub fn optional_bytes(&self, attribute: &'static str) -> Result<Option<&[u8]>, BadAttribute> {
         match self.0.get(attribute) {
             None => Ok(None),
@@ -122,14 +132,17 @@ impl Item {
         }
     }
 
+    /// A time in seconds since 1970; `None` where the attribute is missing.
     pub fn optional_time(&self, attribute: &'static str) -> Result<Option<Timestamp>, BadAttribute> {
         Ok(self.optional_number(attribute)?.map(Timestamp::from_unix))
     }
 
+    /// A string that must be there.
     pub fn string(&self, attribute: &'static str) -> Result<&str, BadAttribute> {
         self.optional_string(attribute)?.ok_or(BadAttribute(attribute))
     }
 
+    /// An integer that must be there.
     pub fn number(&self, attribute: &'static str) -> Result<i64, BadAttribute> {
         self.optional_number(attribute)?.ok_or(BadAttribute(attribute))
     }
@@ -139,6 +152,7 @@ impl Item {
         self.optional_count(attribute)?.ok_or(BadAttribute(attribute))
     }
 
+    /// As [`Item::count`]; `None` where the attribute is missing. A negative number, or a huge one, is an error.
     pub fn optional_count(&self, attribute: &'static str) -> Result<Option<i64>, BadAttribute> {
         let number = self.optional_number(attribute)?;
         if number.is_none_or(|number| (0..=HIGHEST_COUNT).contains(&number)) {
@@ -148,10 +162,12 @@ impl Item {
         }
     }
 
+    /// Bytes that must be there.
     pub fn bytes(&self, attribute: &'static str) -> Result<&[u8], BadAttribute> {
         self.optional_bytes(attribute)?.ok_or(BadAttribute(attribute))
     }
 
+    /// A time in seconds since 1970 that must be there.
     pub fn time(&self, attribute: &'static str) -> Result<Timestamp, BadAttribute> {
         Ok(Timestamp::from_unix(self.number(attribute)?))
     }

@@ -6,15 +6,20 @@ use super::write::Change;
 /// The attribute of a session and of an attempt.
 const ATTRIBUTE: &str = "ui_locale";
 
+/// A language of the pages. English is used where no other one fits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Language {
+    /// `en`
     #[default]
     English,
+    /// `nl`
     Dutch,
+    /// `de`
     German,
 }
 
 impl Language {
+    /// Every language once.
     pub const ALL: [Self; 3] = [Self::English, Self::Dutch, Self::German];
 
     /// The primary subtag of BCP 47, as in `<html lang>` and `Content-Language`.

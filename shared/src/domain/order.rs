@@ -16,6 +16,7 @@ use super::item::{BadAttribute, Item};
 use super::time::Timestamp;
 use super::write::{Change, Test, Write, WriteName, clause};
 
+/// A number of the counter: the higher one is the later event of the same connection id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Order(i64);
 
@@ -25,10 +26,12 @@ const KEPT_FOR: Duration = Duration::from_secs(4 * 86_400);
 const LAST: &str = "last";
 
 impl Order {
+    /// A number that was stored before.
     pub fn from_number(number: i64) -> Self {
         Self(number)
     }
 
+    /// As it is stored. It is near the Unix time in milliseconds; use it only to compare.
     pub fn number(self) -> i64 {
         self.0
     }
@@ -38,6 +41,7 @@ impl Order {
         Self(now.unix().saturating_mul(1000))
     }
 
+    /// The key of the counter's row in the attempts table.
     pub fn key(id: &ConnectionId) -> String {
         format!("order#{id}")
     }

@@ -3,6 +3,7 @@
 use super::digest;
 use super::secret::CodeVerifier;
 
+/// 43 characters of base64url, as RFC 7636 section 4.1 recommends for 32 random bytes.
 pub fn code_verifier(random: [u8; 32]) -> CodeVerifier {
     CodeVerifier::new(digest::base64url(random))
 }

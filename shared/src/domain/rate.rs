@@ -14,12 +14,14 @@ pub const RATE: &str = "#rate";
 /// Of the rate that was set, the share by which a lowered one grows each second: it is back after at most 100 seconds.
 const GROWTH: i64 = 100;
 
+/// The row [`RATE`], parsed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate {
     /// The last second in which slots were taken.
     pub second: Timestamp,
     /// Slots taken in that second.
     pub taken: i64,
+    /// The last 429; `None` where the provider has never answered it.
     pub lowered: Option<Lowered>,
 }
 
@@ -28,10 +30,12 @@ pub struct Rate {
 pub struct Lowered {
     /// Requests a second.
     pub to: i64,
+    /// When it was lowered; it grows back from then on.
     pub at: Timestamp,
 }
 
 impl Rate {
+    /// Parses the row; the error names the attribute that cannot be read.
     pub fn parse(item: &Item) -> Result<Self, BadAttribute> {
         let lowered = match item.optional_time("lowered_at")? {
             Some(at) => Some(Lowered { to: item.number("lowered_to")?, at }),

@@ -7,6 +7,7 @@ use super::secret::Confirmation;
 /// The origins that `return_to` may have.
 #[derive(Clone, Debug)]
 pub enum ReturnToOrigins {
+    /// Exactly these: scheme, host and port.
     These(Vec<Origin>),
     /// Any http origin on loopback: the laptop's default.
     AnyLoopback,
@@ -25,6 +26,7 @@ impl ReturnToOrigins {
 /// Where a page may lead a customer.
 #[derive(Clone, Debug)]
 pub struct WaysBack {
+    /// The allow-list of the deployment, as it is now.
     pub return_to_origins: ReturnToOrigins,
     /// Of the application that the customer comes from; for journeys that have no `return_to`.
     pub application_home: Option<Url>,
@@ -49,29 +51,39 @@ const LONGEST: usize = 2048;
 /// What a journey's end adds. A backend that reads the first value of a name would believe the link.
 const OURS: [&str; 4] = ["connection_id", "status", "confirmation", "reference"];
 
+/// An absolute http or https address that was on the allow-list when it was parsed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReturnTo(Url);
 
 /// How a journey of this browser's has ended, as its address says it.
 #[derive(Debug)]
 pub struct JourneyResult<'a> {
+    /// The id that the journey was for, also where it was not connected.
     pub connection_id: &'a str,
+    /// `connected`, `denied`, `expired` or `failed`.
     pub status: &'static str,
+    /// What the backend confirms the waiting pair with; `None` after a failure, and where none is needed.
     pub confirmation: Option<&'a Confirmation>,
+    /// What to look for in the log; `None` where nothing has failed.
     pub reference: Option<&'a str>,
 }
 
+/// Why an address is no `return_to`: each message follows the name of the field.
 #[derive(Debug, thiserror::Error)]
 pub enum InvalidReturnTo {
+    /// It is relative, does not parse, or has another scheme.
     #[error("is not an absolute http or https URL")]
     NotAUrl,
     /// `https://trusted.example@evil.example/` reads as the trusted one.
     #[error("must not have a user name or password")]
     UserInfo,
+    /// A fragment would stay in the browser, behind the parameters of the result.
     #[error("must not have a fragment")]
     Fragment,
+    /// Longer than browsers and front ends carry safely.
     #[error("may have {LONGEST} characters")]
     TooLong,
+    /// A second value of a parameter with which the end of a journey reports its result.
     #[error("must not have the parameter `{0}`, which the end of a journey adds")]
     OurParameter(&'static str),
     /// The parameter of the stack, and the variable that it sets.
@@ -112,6 +124,7 @@ impl ReturnTo {
         Url::parse(text).ok().map(Self)
     }
 
+    /// The address as it is stored, without a result.
     pub fn as_str(&self) -> &str {
         self.0.as_str()
     }
@@ -138,6 +151,7 @@ impl ReturnTo {
     }
 }
 
+/// `localhost` and the names below it, `127.0.0.0/8` and `::1` (RFC 6761 section 6.3, RFC 8252 section 7.3).
 pub fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),

@@ -10,10 +10,12 @@ macro_rules! secrets {
         pub struct $name(String);
 
         impl $name {
+            /// Takes the text as it is: its form is not checked.
             pub fn new(text: impl Into<String>) -> Self {
                 Self(text.into())
             }
 
+            /// The secret in plain text: for the request or the store that needs it, never for a log, page or error.
             pub fn expose(&self) -> &str {
                 &self.0
             }
@@ -53,10 +55,12 @@ secrets! {
 pub struct DataKey([u8; 32]);
 
 impl DataKey {
+    /// 32 bytes, as KMS has made or opened them.
     pub fn new(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
 
+    /// The key in plain text: only for the cipher.
     pub fn expose(&self) -> &[u8; 32] {
         &self.0
     }

@@ -40,10 +40,12 @@ impl SessionId {
         Self(id)
     }
 
+    /// 43 characters of base64url: the id in paths, answers and logs.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
+    /// The key of the session's row in the attempts table: `session#` and the id.
     pub fn key(&self) -> String {
         format!("session#{}", self.0)
     }
@@ -53,7 +55,9 @@ impl SessionId {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SessionMark {
+    /// Names the session without giving access to it.
     pub id: SessionId,
+    /// The place of the session among the events of its connection id.
     pub order: Order,
 }
 
@@ -84,8 +88,10 @@ impl SessionMark {
     }
 }
 
+/// What the journeys of a session have come to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SessionStatus {
+    /// None of its journeys has ended.
     Pending,
     /// Its own journey has connected, or its pair waits to be confirmed.
     Completed,
@@ -94,6 +100,7 @@ pub enum SessionStatus {
 }
 
 impl SessionStatus {
+    /// The attribute `status` of the row: a failure is `denied`, `expired` or `failed`.
     pub fn as_str(&self) -> &'static str {
         match self {
             Self::Pending => "pending",
@@ -114,10 +121,14 @@ impl SessionStatus {
     }
 }
 
+/// A row of the attempts table, parsed: a link for one customer.
 #[derive(Clone, Debug)]
 pub struct Session {
+    /// The hash of the link's token.
     pub id: SessionId,
+    /// The connection that its journeys are for.
     pub connection_id: ConnectionId,
+    /// Where the browser goes at the end; `None` for a page of ours.
     pub return_to: Option<ReturnTo>,
     /// Whether the browser is asked before it is sent to the provider.
     pub confirm_page: bool,
@@ -129,16 +140,20 @@ pub struct Session {
     pub throw_away: bool,
     /// Of the pages of its journeys; where there is none, the browser's.
     pub ui_locale: Option<Language>,
+    /// What its journeys have come to.
     pub status: SessionStatus,
     /// Whether the backend has done so.
     pub is_confirmed: bool,
     /// Its place among all that has happened to the connection id.
     pub order: Order,
+    /// When the integrator's backend made it.
     pub begun_at: Timestamp,
+    /// Until when its link begins a journey.
     pub expires_at: Timestamp,
 }
 
 impl Session {
+    /// Parses a row; `key` names it in the error where it cannot be read.
     pub fn parse(key: &str, item: &Item) -> Result<Self, Unreadable> {
         Self::from_item(item).map_err(|bad| item.unreadable(key, bad))
     }
@@ -168,6 +183,7 @@ impl Session {
         })
     }
 
+    /// What an attempt and a connection store of it.
     pub fn mark(&self) -> SessionMark {
         SessionMark { id: self.id.clone(), order: self.order }
     }

@@ -12,10 +12,12 @@ use time::format_description::well_known::Rfc3339;
 pub struct Timestamp(i64);
 
 impl Timestamp {
+    /// From seconds since 1970-01-01T00:00:00Z; negative before it.
     pub fn from_unix(seconds: i64) -> Self {
         Self(seconds)
     }
 
+    /// Seconds since 1970-01-01T00:00:00Z.
     pub fn unix(self) -> i64 {
         self.0
     }

@@ -11,6 +11,7 @@ use super::secret::{AccessToken, RefreshToken};
 /// The secret part of a grant, sealed as one.
 #[derive(Clone, Debug)]
 pub struct TokenPair {
+    /// Empty in a pair that was imported and not refreshed yet.
     pub access_token: AccessToken,
     /// A provider may never issue one, or may leave it out of the answer to a refresh (RFC 6749 section 6): then the
     /// old one stays.
@@ -18,6 +19,7 @@ pub struct TokenPair {
 }
 
 impl TokenPair {
+    /// Whether both have a refresh token, and it is the same one: the refresh did not rotate it.
     pub fn has_the_refresh_token_of(&self, other: &Self) -> bool {
         self.refresh_token.is_some() && self.refresh_token == other.refresh_token
     }
@@ -26,9 +28,13 @@ impl TokenPair {
 /// A successful answer of the token endpoint (RFC 6749 section 5.1), read leniently.
 #[derive(Clone, Debug)]
 pub struct TokenResponse {
+    /// The tokens of the answer.
     pub pair: TokenPair,
+    /// `None` where the answer does not name it, although RFC 6749 requires it.
     pub token_type: Option<String>,
+    /// The lifetime of the access token; `None` where the answer does not say it, or not as a number.
     pub expires_in: Option<Duration>,
+    /// The scope that was granted; `None` where it is the one that was asked for, or not named.
     pub scope: Option<String>,
 }
 
@@ -38,14 +44,17 @@ pub struct TokenResponse {
 pub struct PairId([u8; 16]);
 
 impl PairId {
+    /// From 16 bytes of a cryptographic random number generator.
     pub fn new(random: [u8; 16]) -> Self {
         Self(random)
     }
 
+    /// From the stored bytes; `None` where they are not 16.
     pub fn parse(bytes: &[u8]) -> Option<Self> {
         bytes.try_into().ok().map(Self)
     }
 
+    /// As the table stores them. JSON has them in base64url.
     pub fn as_bytes(&self) -> &[u8; 16] {
         &self.0
     }

@@ -11,17 +11,24 @@ use super::item::{Item, Value};
 /// One update of one row, applied if every clause holds (DynamoDB `UpdateItem` with a `ConditionExpression`).
 #[derive(Clone, Debug)]
 pub struct Write {
+    /// Which write it is, for logs and for the simulator.
     pub name: WriteName,
+    /// The row's key: the value of `id` in the connections table, of `pk` in the attempts table.
     pub key: String,
+    /// All of them must hold for the row as it stands.
     pub clauses: Vec<Clause>,
+    /// What is changed in one step; each attribute at most once.
     pub changes: Vec<Change>,
 }
 
 /// One row deleted, if every clause holds (DynamoDB `DeleteItem` with a `ConditionExpression`).
 #[derive(Clone, Debug)]
 pub struct Delete {
+    /// Which write it is, for logs and for the simulator.
     pub name: WriteName,
+    /// The row's key: the value of `id` in the connections table, of `pk` in the attempts table.
     pub key: String,
+    /// All of them must hold for the row as it stands.
     pub clauses: Vec<Clause>,
 }
 
@@ -31,10 +38,11 @@ macro_rules! write_names {
         /// them: a new one does not compile there before it has its checks.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum WriteName {
-            $($name,)+
+            $(#[doc = concat!("The write `", $text, "`: its name in logs.")] $name,)+
         }
 
         impl WriteName {
+            /// Every name once, in the order of the variants.
             pub const ALL: &[Self] = &[$(Self::$name,)+];
 
             /// The name in logs.
@@ -94,12 +102,16 @@ impl fmt::Display for WriteName {
     }
 }
 
+/// One part of a condition, which a test can remove to see what breaks without it.
 #[derive(Clone, Debug)]
 pub struct Clause {
+    /// What must hold, in words: [`Write::evaluate`] returns it.
     pub name: &'static str,
+    /// How it is checked.
     pub test: Test,
 }
 
+/// A clause of this name.
 pub fn clause(name: &'static str, test: Test) -> Clause {
     Clause { name, test }
 }
@@ -107,8 +119,11 @@ pub fn clause(name: &'static str, test: Test) -> Clause {
 /// Comparisons are false when the attribute is absent, as in DynamoDB; for `Differs` see below.
 #[derive(Clone, Debug)]
 pub enum Test {
+    /// The row has the attribute, with any value.
     Exists(&'static str),
+    /// The row does not have the attribute, or there is no row.
     Absent(&'static str),
+    /// Present, with this type and value.
     Equals(&'static str, Value),
     /// Absent, or another value.
     Differs(&'static str, Value),
@@ -118,20 +133,27 @@ pub enum Test {
     AtMost(&'static str, i64),
     /// `attribute > number`
     Above(&'static str, i64),
+    /// At least one of them holds.
     Any(Vec<Test>),
+    /// Each of them holds.
     All(Vec<Test>),
 }
 
+/// What a write does to one attribute.
 #[derive(Clone, Debug)]
 pub enum Change {
+    /// Replaces the value, or creates the attribute.
     Set(&'static str, Value),
+    /// Creates the attribute; a value that is there stays.
     SetIfAbsent(&'static str, Value),
     /// Adds a number; absent counts as zero.
     Add(&'static str, i64),
+    /// Deletes the attribute; it may be absent.
     Remove(&'static str),
 }
 
 impl Change {
+    /// The name of the attribute that it changes.
     pub fn attribute(&self) -> &'static str {
         match self {
             Self::Set(name, _) | Self::SetIfAbsent(name, _) | Self::Add(name, _) | Self::Remove(name) => name,
@@ -149,6 +171,7 @@ pub enum Written<R> {
 }
 
 impl<R> Written<R> {
+    /// Parses the row, if there is one; the first error ends it.
     pub fn try_map<T, E>(self, parse: impl FnOnce(R) -> Result<T, E>) -> Result<Written<T>, E> {
         Ok(match self {
             Self::Applied(row) => Written::Applied(parse(row)?),
@@ -156,6 +179,7 @@ impl<R> Written<R> {
         })
     }
 
+    /// As [`Written::try_map`], where parsing cannot fail.
     pub fn map<T>(self, parse: impl FnOnce(R) -> T) -> Written<T> {
         match self {
             Self::Applied(row) => Written::Applied(parse(row)),

@@ -18,6 +18,7 @@ pub struct CookieName(String);
 const SECURE_PREFIX: &str = "__Host-";
 
 impl CookieName {
+    /// The name for a new attempt; with `https`, it has the `__Host-` prefix.
     pub fn new(state_hash: &StateHash, https: bool) -> Self {
         let prefix = if https { SECURE_PREFIX } else { "" };
         Self(format!("{prefix}wg_{}", state_hash.fingerprint()))
@@ -46,6 +47,7 @@ impl CookieName {
         if self.is_secure() { "__Host-wg_ended" } else { "wg_ended" }
     }
 
+    /// The whole name, as in `Set-Cookie` and `Cookie`.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -54,15 +56,19 @@ impl CookieName {
 /// As a browser has it. Its value is nowhere else.
 #[derive(Clone, Debug)]
 pub struct Cookie {
+    /// With or without the `__Host-` prefix, as the browser has sent it.
     pub name: CookieName,
+    /// The secret that only this browser has.
     pub value: CookieValue,
 }
 
 /// Why a cookie does not open an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unproven {
+    /// The binding is another one: a forged or passed-on `state` (login CSRF, RFC 6749 section 10.12).
     #[error("another browser started this attempt")]
     ForeignBrowser,
+    /// The MAC does not fit the destination: the row was written by something else than `/authorize`.
     #[error("the row of the attempt was changed: its grant would go elsewhere")]
     Changed,
 }
@@ -83,6 +89,7 @@ impl Binding {
 }
 
 impl Cookie {
+    /// What is stored of it: the hash of its name and value.
     pub fn binding(&self) -> Binding {
         Binding(digest::sha256(format!("{}={}", self.name.as_str(), self.value.expose())))
     }

@@ -8,13 +8,18 @@ use crate::domain::secret::Confirmation;
 use crate::domain::session::SessionMark;
 use crate::domain::write::Change;
 
+/// Where the grant of a journey goes, and where its browser goes then; authenticated by the cookie.
 #[derive(Clone, Debug)]
 pub struct Destination {
+    /// The connection id that the grant is stored under.
     pub connection_id: ConnectionId,
     /// The last event of the connection id before the journey began: all later ones came after it.
     pub order: Order,
+    /// The connect session whose link began the journey; `None` for an install link.
     pub session: Option<SessionMark>,
+    /// As it was sent with the authorization request: the exchange repeats it (RFC 6749 section 4.1.3).
     pub redirect_uri: String,
+    /// The address of the integrator's that the browser is sent to at the end; `None` for a page of ours.
     pub return_to: Option<ReturnTo>,
     /// The browser carries it to the integrator's product, whose backend confirms connections.
     pub confirmation: Option<Confirmation>,

@@ -25,6 +25,7 @@ pub enum JourneyFailure {
 }
 
 impl JourneyFailure {
+    /// Every failure once.
     pub const ALL: [Self; 8] = [
         Self::Provider,
         Self::Denied,
@@ -36,6 +37,7 @@ impl JourneyFailure {
         Self::OtherAccount,
     ];
 
+    /// The name that is stored, and that the integrator reads as `reason`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Provider => "provider",
@@ -49,6 +51,7 @@ impl JourneyFailure {
         }
     }
 
+    /// From the stored name; `None` where no failure has it.
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|failure| failure.as_str() == text)
     }
@@ -71,12 +74,14 @@ impl JourneyFailure {
 /// A journey that has failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FailedJourney {
+    /// The reason of the failure.
     pub why: JourneyFailure,
     /// What to look for in the log. A denial has none: there is nothing to look for.
     pub reference: Option<String>,
 }
 
 impl FailedJourney {
+    /// A failure of the request with this id, which becomes the reference.
     pub fn new(why: JourneyFailure, request_id: &str) -> Self {
         Self { why, reference: (why != JourneyFailure::Denied).then(|| request_id.to_owned()) }
     }

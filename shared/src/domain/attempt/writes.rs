@@ -98,7 +98,9 @@ pub fn give_back(state_hash: &StateHash, invocation: &str, failed: &FailedJourne
 /// How an attempt ended whose code was sent, or is not to be sent any more.
 #[derive(Clone, Debug)]
 pub enum End {
+    /// The grant is stored. The code verifier is removed from the row.
     Connected,
+    /// No connection was made, for this reason.
     Failed(FailedJourney),
 }
 

@@ -25,6 +25,7 @@ pub enum RevocationOutcome {
 impl RevocationOutcome {
     const ALL: [Self; 3] = [Self::Done, Self::Off, Self::Failed];
 
+    /// The value of the attribute `revocation`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Done => "done",

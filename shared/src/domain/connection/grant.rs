@@ -27,12 +27,18 @@ use crate::domain::write::{Change, Test, Write, WriteName};
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NewPair {
+    /// Sealed for its row, under the id that names it.
     pub pair: SealedPair,
+    /// Whether the sealed pair has a refresh token.
     pub has_refresh_token: bool,
+    /// As the token endpoint has named it (RFC 6749 section 7.1).
     pub token_type: String,
+    /// The scope of the pair; `None` where the provider has not named it.
     #[serde(deserialize_with = "Option::deserialize")]
     pub scope: Option<String>,
+    /// When the request for it was sent: a lifetime that begins then is never too long.
     pub granted_at: Timestamp,
+    /// When its access token ends.
     pub expires_at: Timestamp,
 }
 
@@ -40,11 +46,15 @@ pub struct NewPair {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NewGrant {
+    /// The connection that it is a grant for.
     pub id: ConnectionId,
+    /// The OAuth client that the provider has granted it to.
     pub client_id: String,
     /// The attempt or the import that made it, and its place in the order of the id's events.
     pub name: String,
+    /// The last event of the connection id when its journey began, or the import's own number.
     pub order: Order,
+    /// The connect session that its journey belongs to; `None` for an install link or an import.
     #[serde(deserialize_with = "Option::deserialize")]
     pub session: Option<SessionMark>,
     /// Set where the integrator's backend has to confirm it.
@@ -54,6 +64,7 @@ pub struct NewGrant {
     pub is_throw_away: bool,
     /// The pair has no access token yet: it was imported.
     pub is_not_refreshed: bool,
+    /// The first pair of the grant.
     pub new: NewPair,
 }
 
@@ -75,6 +86,7 @@ pub enum Decision {
     Store,
     /// It is stored already: our own write was repeated, or it was taken from the queue before.
     AlreadyStored,
+    /// It is not stored, for this reason; it is to be revoked.
     Refuse(Refusal),
 }
 
@@ -140,6 +152,7 @@ pub fn decide(
 }
 
 impl NewGrant {
+    /// What is done with the grant over the row as it was seen; `None` is no row. The error is an unreadable row.
     pub fn decide(&self, seen: Option<&Row>) -> Result<Decision, Unreadable> {
         let decision = decide(&self.name, self.order, self.session.as_ref(), seen)?;
         // A token that has not been refreshed yet does not replace a connection that works: the customer may have

@@ -11,6 +11,7 @@ use crate::domain::write::{Delete, WriteName};
 pub enum Reaping {
     /// It is in use, or has been out of use for less than the limit.
     Leave,
+    /// It is out of use and nothing is left to do: this write deletes it, if it is as it was read.
     Delete(Delete),
     /// It is out of use, and grants of it are still to be revoked: it becomes a tombstone first, and the schedule
     /// revokes them.

@@ -48,9 +48,15 @@ pub enum RefreshReason {
     /// The row is due in the schedule.
     Scheduled,
     /// A caller found too little life left in this pair.
-    OnDemand { seen: PairId },
+    OnDemand {
+        /// The live pair that the caller has read.
+        seen: PairId,
+    },
     /// A caller reports that the provider has refused the access token of this pair.
-    Rejected { seen: PairId },
+    Rejected {
+        /// The pair whose access token was refused, by the caller's report.
+        seen: PairId,
+    },
 }
 
 /// Takes the lease, reads the row and writes the journal in one call.
@@ -122,9 +128,11 @@ pub fn commit(id: &ConnectionId, old: PairId, version: i64, new: &NewPair, refre
 
 /// How a refresh that stored nothing ended.
 pub struct Settlement {
+    /// What has failed.
     pub reason: FailureClass,
     /// The row is kept as it is until a person has looked at it.
     pub needs_a_person: bool,
+    /// Until when no refresh is tried, and when the schedule comes again.
     pub not_before: Timestamp,
     /// It is certain that the provider has not rotated the pair.
     pub is_answered: bool,
@@ -207,6 +215,7 @@ pub enum PutOffBy<'a> {
     Lease(&'a str),
     /// The schedule. The row moves back in its shard, so that it does not stay the first one for ever.
     Schedule,
+    /// A request, or a worker that holds no lease. Whether the row is due is not known.
     Caller,
 }
 

@@ -30,6 +30,7 @@ const LONGEST_BACKOFF: Duration = Duration::from_secs(900);
 #[serde(deny_unknown_fields)]
 pub struct Revocation {
     pub(super) format: i64,
+    /// The sealed pair whose tokens are sent to the revocation endpoint (RFC 7009).
     pub pair: SealedPair,
     /// Of the grant.
     pub order: Order,
@@ -38,6 +39,7 @@ pub struct Revocation {
     pub account_id: Option<String>,
     /// When it was added.
     pub since: Timestamp,
+    /// Earliest time of the next try: at once for a new one, and later after each try.
     pub next_try_at: Timestamp,
     pub(super) tries: u32,
 }
@@ -49,6 +51,7 @@ pub struct Revocations([Option<Revocation>; REVOKE.len()]);
 /// What is to be done about a grant of the list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
+    /// Its tokens are sent to the revocation endpoint.
     Revoke,
     /// The live connection is of the same account: a provider may have given both grants one token, or may end all
     /// grants of the account. It is left to expire.
@@ -65,6 +68,7 @@ pub(super) struct Added {
 }
 
 impl Revocation {
+    /// An entry that is due at once, and has not been tried.
     pub fn new(pair: SealedPair, order: Order, account_id: Option<String>, now: Timestamp) -> Self {
         Self { format: FORMAT_VERSION, pair, order, account_id, since: now, next_try_at: now, tries: 0 }
     }
@@ -118,10 +122,12 @@ impl Revocations {
         Ok(slots)
     }
 
+    /// Whether no grant is to be revoked.
     pub fn is_empty(&self) -> bool {
         self.0.iter().all(Option::is_none)
     }
 
+    /// The grants, in the order of their slots; free slots are left out.
     pub fn iter(&self) -> impl Iterator<Item = &Revocation> {
         self.0.iter().flatten()
     }
@@ -130,6 +136,7 @@ impl Revocations {
         self.iter().filter(move |revocation| revocation.pair.id != pair)
     }
 
+    /// Whether the grant of this pair is in the list.
     pub fn contains(&self, pair: PairId) -> bool {
         self.iter().any(|revocation| revocation.pair.id == pair)
     }

@@ -41,15 +41,18 @@ pub const CONFIRM_WITHIN: Duration = Duration::from_secs(900);
 pub struct Awaited {
     /// `base64url(sha256(confirmation))`.
     pub hash: String,
+    /// When the wait ends; from then on the grant is revoked.
     pub until: Timestamp,
 }
 
 impl Awaited {
+    /// For a grant whose approval comes back at `now`.
     pub fn new(confirmation: &Confirmation, now: Timestamp) -> Self {
         Self { hash: hash(confirmation), until: now + CONFIRM_WITHIN }
     }
 }
 
+/// What is stored of a confirmation, and compared: `base64url(sha256(confirmation))`.
 pub fn hash(confirmation: &Confirmation) -> String {
     digest::sha256(confirmation.expose())
 }
@@ -57,15 +60,20 @@ pub fn hash(confirmation: &Confirmation) -> String {
 /// A grant in a row, before it is live.
 #[derive(Clone, Debug)]
 pub struct Waiting {
+    /// The grant that becomes live, with its sealed pair.
     pub grant: NewGrant,
+    /// Of the confirmation that it waits for, as in [`Awaited`].
     pub hash: String,
+    /// When the wait ends.
     pub until: Timestamp,
+    /// Whose account it is for; `None` where the provider has not said so.
     pub account: Option<Account>,
 }
 
 /// Which confirmation has made a pair live.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Confirmed {
+    /// The connect session whose journey has brought the pair.
     pub session: SessionId,
     /// Of the confirmation, as in [`Awaited`].
     pub hash: String,
@@ -106,6 +114,7 @@ impl Waiting {
         Ok(Some(Self { grant, hash, until, account }))
     }
 
+    /// The id of the pair that waits.
     pub fn pair_id(&self) -> PairId {
         self.grant.new.pair.id
     }
