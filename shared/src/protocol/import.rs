@@ -81,7 +81,7 @@ pub enum Imported {
     },
 }
 
-/// Why an import failed. The pair may be stored nevertheless after [`ImportError::Store`], and after no other error.
+/// Why an import failed. After [`ImportError::Store`] the pair may be stored nevertheless.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
     /// `replace` is false, and the connection is active or not refreshed.
