@@ -75,10 +75,23 @@ fn programs(options: &Options, stand_ins: &StandIns) -> Result<Vec<(String, Make
     Ok(programs)
 }
 
+/// How long a refresh waits for its calls, which come one after another: the latencies of all calls of the run, for each
+/// refresh.
+fn waits(swept: &Swept) -> Duration {
+    let latency = REAL.1;
+    let of_a_call = |name: &str| match name {
+        "refresh_token" => latency.provider,
+        "Decrypt" | "Encrypt" | "GenerateDataKey" => latency.kms,
+        _ => latency.dynamodb,
+    };
+    let all: Duration = swept.counts.calls.iter().map(|(name, number)| of_a_call(name) * *number as u32).sum();
+    all / swept.refreshed.max(1) as u32
+}
+
 fn row(owner: &str, due: usize, swept: &Swept) -> String {
     let seconds = swept.took.as_secs_f64();
     let rate = swept.refreshed as f64 / seconds;
-    let allowed = swept.counts.most_in_flight as f64 / REAL.1.provider.as_secs_f64();
+    let allowed = swept.counts.most_in_flight as f64 / waits(swept).as_secs_f64();
     let cpu = swept.cpu.as_secs_f64() * 1000.0 / swept.refreshed as f64;
     let connections = [Service::DynamoDb, Service::Kms, Service::Provider]
         .map(|service| swept.counts.connections.get(&service).copied().unwrap_or_default().to_string());

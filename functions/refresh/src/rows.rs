@@ -46,8 +46,9 @@ pub(crate) struct Shards<'a> {
     fleet: &'a Fleet,
     clock: &'a dyn Clock,
     not_begun: Mutex<Vec<u8>>,
-    /// Until they are started, if this run may.
-    others: Mutex<Option<OtherRuns>>,
+    /// Until they are started, if this run may. Locked while shards are handed on: the list of those that are not begun
+    /// is not whole then, and may be empty.
+    others: tokio::sync::Mutex<Option<OtherRuns>>,
     began: Timestamp,
     deadline: Timestamp,
 }
@@ -59,13 +60,16 @@ impl<'a> Shards<'a> {
         others: Option<OtherRuns>,
         deadline: Timestamp,
     ) -> Self {
-        let (not_begun, others) = (Mutex::new(shards), Mutex::new(others));
+        let (not_begun, others) = (Mutex::new(shards), tokio::sync::Mutex::new(others));
         Self { due, fleet, clock, not_begun, others, began: clock.now(), deadline }
     }
 
     /// Every due row of the shards, and after each shard's last one the first that is not due yet.
     pub(crate) fn rows(&self) -> impl Stream<Item = SweepItem> {
-        let next = |()| async { self.not_begun().pop().map(|shard| (shard, ())) };
+        let next = |()| async {
+            let _none_is_handed_on = self.others.lock().await;
+            self.not_begun().pop().map(|shard| (shard, ()))
+        };
         stream::unfold((), next).flat_map_unordered(AT_ONCE, move |shard| {
             let pages = stream::unfold(Some(None), move |after| async move { self.page(shard, after?).await });
             pages.flat_map(stream::iter).boxed()
@@ -108,21 +112,23 @@ impl<'a> Shards<'a> {
         if self.clock.now() < self.began + HANDS_ON_AFTER || self.not_begun().is_empty() {
             return None;
         }
-        let others = self.others.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take()?;
+        // Another page does it.
+        let mut others = self.others.try_lock().ok()?;
+        let OtherRuns { starts, most } = others.take()?;
         if !self.fleet.may_hand_on(self.deadline).await {
             return None;
         }
         let shards = std::mem::take(&mut *self.not_begun());
-        let mut parts = vec![Vec::new(); others.most + 1];
+        let mut parts = vec![Vec::new(); most + 1];
         for (number, shard) in shards.into_iter().enumerate() {
-            parts[number % (others.most + 1)].push(shard);
+            parts[number % (most + 1)].push(shard);
         }
         let mut handed_on = 0;
         // The last part is the smallest, and this run has a shard that it has begun.
         let own = parts.pop().unwrap_or_default();
         self.not_begun().extend(own);
         for part in parts.into_iter().filter(|part| !part.is_empty()) {
-            match others.starts.start(&part, self.deadline).await {
+            match starts.start(&part, self.deadline).await {
                 Ok(()) => handed_on += part.len(),
                 Err(error) => {
                     tracing::warn!(%error, ?part, "shards could not be handed on: this run keeps them");
