@@ -19,6 +19,9 @@
 //! Imports run one way: `aws, webinargeek, system → ports → domain`, `protocol → ports`, and `http → domain`.
 //! `tests/suite/architecture.rs` enforces the rule.
 
+// The functions, the laptop and the simulator are written against these items: each says what its name does not.
+#![deny(missing_docs)]
+
 #[cfg(feature = "aws")]
 pub mod aws;
 pub mod config;

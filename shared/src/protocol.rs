@@ -39,7 +39,9 @@ pub mod same_account;
 /// The settings of the deployment that the protocol needs.
 #[derive(Clone, Debug)]
 pub struct Deployment {
+    /// The stack's name, or the laptop's: a sealed pair opens only under the one that it was sealed for.
     pub stack: String,
+    /// The OAuth client id. A pair that was granted to another one is never sent.
     pub client_id: String,
     /// Between scheduled runs.
     pub refresh_every: Duration,

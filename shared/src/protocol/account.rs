@@ -14,12 +14,17 @@ use crate::domain::token_pair::PairId;
 use crate::domain::write::Written;
 use crate::ports::{ClaimAccounts, Clock, REQUEST_BUDGET, ReadAccount, ReadConnections, StoreError, WriteConnections};
 
+/// Asks for the account of a connection, notes it in the row, and notes another connection of the same account.
 pub struct AccountLookup {
     /// `None` where the provider has no address for it.
     pub accounts: Option<Arc<dyn ReadAccount>>,
+    /// Reads the row of another connection: whether it still has the account.
     pub connections: Arc<dyn ReadConnections>,
+    /// Notes the account, on the condition that the row still holds the pair that was asked with.
     pub writes: Arc<dyn WriteConnections>,
+    /// Which connection has an account: the first one that claims it.
     pub claims: Arc<dyn ClaimAccounts>,
+    /// No request begins that could not end before the deadline.
     pub clock: Arc<dyn Clock>,
 }
 

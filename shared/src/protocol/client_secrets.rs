@@ -17,6 +17,7 @@ use tokio::sync::{Mutex, MutexGuard};
 use crate::domain::secret::ClientSecret;
 use crate::ports::{ProviderError, ReadClientSecret, SecretError};
 
+/// The client secrets of this process: one list, which all its use cases share.
 pub struct ClientSecrets {
     source: Arc<dyn ReadClientSecret>,
     kept: Mutex<Kept>,
@@ -58,6 +59,7 @@ impl Secrets {
 }
 
 impl ClientSecrets {
+    /// Reads nothing yet. An empty list is [`SecretError::UnknownForm`], at the first read.
     pub fn new(source: Arc<dyn ReadClientSecret>) -> Self {
         Self { source, kept: Mutex::default(), ended: AtomicU64::new(0) }
     }

@@ -27,48 +27,69 @@ use crate::ports::{
 /// What a function that stores a grant has. It cannot open a stored pair, and revokes nothing.
 #[derive(Clone)]
 pub struct GrantServices {
+    /// Rows of connections, for reading.
     pub connections: Arc<dyn ReadConnections>,
+    /// Rows of connections, for conditional writes.
     pub writes: Arc<dyn WriteConnections>,
+    /// Claims of accounts.
     pub claims: Arc<dyn ClaimAccounts>,
+    /// The queue for pairs that the table does not accept.
     pub escrow: Arc<dyn Escrow>,
+    /// The source of the list of client secrets. Each read is a call to it.
     pub client_secret: Arc<dyn ReadClientSecret>,
     /// `None` where the provider has no address for it.
     pub accounts: Option<Arc<dyn ReadAccount>>,
+    /// The time of every deadline, lease and backoff.
     pub clock: Arc<dyn Clock>,
+    /// Pair ids, nonces, lease owners and jitter.
     pub entropy: Arc<dyn Entropy>,
 }
 
 /// What a function that refreshes has in addition.
 #[derive(Clone)]
 pub struct RefreshServices {
+    /// The services for storing a grant: a refresh stores its pair with the same ones.
     pub grants: GrantServices,
+    /// The pause, the counts and the rate, which all processes share.
     pub fleet: Arc<dyn FleetRows>,
+    /// Opens wrapped data keys. The use cases see it behind [`KeptDataKeys`].
     pub keys: Arc<dyn OpenDataKeys>,
+    /// The provider's token endpoint (RFC 6749 section 6).
     pub provider: Arc<dyn RefreshPair>,
+    /// The provider's revocation endpoint (RFC 7009), if it has one.
     pub revocation: Arc<dyn RevokeToken>,
 }
 
 /// The use cases of a function that stores grants.
 #[derive(Clone)]
 pub struct Grants {
+    /// Stores a grant.
     pub connecting: Arc<Connecting>,
+    /// Finds out the account of a stored pair.
     pub accounts: Arc<AccountLookup>,
+    /// Compares accounts, for a session that asks for the connected one.
     pub same_account: Arc<SameAccount>,
+    /// The client secrets, with which a code is exchanged too.
     pub secrets: Arc<ClientSecrets>,
 }
 
 /// The use cases of a function that refreshes.
 #[derive(Clone)]
 pub struct Refreshes {
+    /// The use cases that need no data key to be opened.
     pub grants: Grants,
+    /// Refreshes a connection.
     pub refreshing: Arc<Refreshing>,
+    /// Works off revocation lists.
     pub revoking: Arc<Revoking>,
+    /// The state that all processes share, with this process's copy of the pause.
     pub fleet: Arc<Fleet>,
     deployment: Deployment,
     services: RefreshServices,
 }
 
 impl Grants {
+    /// Begins no request: what a use case needs is read when it is first needed.
     pub fn new(services: &GrantServices, deployment: &Deployment) -> Self {
         let GrantServices { connections, writes, claims, escrow, client_secret, accounts, clock, entropy } = services;
         let lookup = Arc::new(AccountLookup {
@@ -105,6 +126,7 @@ impl Grants {
 }
 
 impl Refreshes {
+    /// Begins no request. All use cases share one list of client secrets, one pause and the same kept data keys.
     pub fn new(services: &RefreshServices, deployment: &Deployment) -> Self {
         let grants = Grants::new(&services.grants, deployment);
         let RefreshServices { grants: GrantServices { connections, writes, clock, entropy, .. }, .. } = services;
@@ -187,6 +209,7 @@ impl Refreshes {
 }
 
 impl Orders {
+    /// `writes` needs the permission to write the counter of a connection id.
     pub fn new(writes: Arc<dyn WriteOrders>, clock: Arc<dyn Clock>) -> Self {
         Self { writes, clock }
     }

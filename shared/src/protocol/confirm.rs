@@ -21,12 +21,19 @@ use crate::ports::{Clock, ReadConnections, StoreError, WriteAttempts, WriteConne
 /// How often the row may change meanwhile.
 const TRIES: usize = 5;
 
+/// Confirms a waiting pair.
 pub struct Confirming {
+    /// From [`Deployment::refresh_every`](super::Deployment::refresh_every): when the pair is due depends on it.
     pub refresh_every: Duration,
+    /// Reads the row that holds the waiting pair.
     pub connections: Arc<dyn ReadConnections>,
+    /// Makes the waiting pair the live one, in one conditional write.
     pub writes: Arc<dyn WriteConnections>,
+    /// Notes with the session that it is confirmed. A failure here is only logged.
     pub sessions: Arc<dyn WriteAttempts>,
+    /// Claims the account of the pair that is live now.
     pub accounts: Arc<AccountLookup>,
+    /// Whether the confirmation comes in time.
     pub clock: Arc<dyn Clock>,
 }
 

@@ -28,12 +28,17 @@ use crate::ports::{Clock, StoreError};
 /// How often a row may change while a grant is stored.
 const TRIES: u32 = 10;
 
+/// Stores a grant, or adds it to the revocation list when it is refused.
 pub struct Connecting {
+    /// From [`Deployment::refresh_every`](super::Deployment::refresh_every): the first refresh is due by it.
     pub refresh_every: Duration,
     /// Whether the account of a grant is asked for, by the process that has stored it.
     pub asks_for_accounts: bool,
+    /// The table, and the queue for a grant that is in this process only.
     pub pairs: PairStore,
+    /// Takes the grants that are refused.
     pub list: RevocationList,
+    /// The time at which a grant is stored, or refused.
     pub clock: Arc<dyn Clock>,
 }
 
@@ -41,7 +46,10 @@ pub struct Connecting {
 #[derive(Clone, Copy, Debug)]
 pub enum Kept {
     /// Only in this process: if the table does not accept it, it goes to the queue.
-    InMemory { deadline: Timestamp },
+    InMemory {
+        /// When the invocation ends. The table is tried no longer than that.
+        deadline: Timestamp,
+    },
     /// In the queue, or with the caller, who can bring it again.
     Elsewhere,
 }
@@ -51,6 +59,7 @@ pub enum Kept {
 pub enum Stored {
     /// It is in the row: live, or waiting for its confirmation.
     Yes,
+    /// The row, and why the grant is refused. It is in the revocation list, if a row exists.
     No(Refusal),
 }
 

@@ -21,6 +21,7 @@ const MOST_KEYS: usize = 10_000;
 /// After so many uses a key is opened anew, so that CloudTrail shows a connection that is read without end.
 const MOST_USES: u32 = 10_000;
 
+/// A cache in front of KMS: see the module. The same wrapped key of another connection is another entry.
 pub struct KeptDataKeys {
     inner: Arc<dyn OpenDataKeys>,
     clock: Arc<dyn Clock>,

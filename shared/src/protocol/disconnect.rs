@@ -20,11 +20,17 @@ use crate::ports::{Clock, ReadConnections, StoreError, WriteConnections};
 /// How often a row may change before it is taken away.
 const TRIES: usize = 10;
 
+/// Takes a connection away. Only the integrator's routes have all the permissions that it needs.
 pub struct Disconnecting {
+    /// Reads the row that is taken away.
     pub connections: Arc<dyn ReadConnections>,
+    /// Makes the row a tombstone, if it is as it was read.
     pub writes: Arc<dyn WriteConnections>,
+    /// Gives the disconnect its place among the id's events.
     pub orders: Orders,
+    /// Tries to revoke the grants at once, as long as the deadline allows it.
     pub revoking: Arc<Revoking>,
+    /// The time of the disconnect.
     pub clock: Arc<dyn Clock>,
 }
 
@@ -40,6 +46,7 @@ pub enum Disconnection {
 }
 
 impl Disconnecting {
+    /// Can be repeated: for a row that was taken away before, it returns the outcome. An unreadable row is an error.
     pub async fn disconnect(&self, id: &ConnectionId, deadline: Timestamp) -> Result<Disconnection, StoreError> {
         // 1.
         let order = self.orders.take(id).await?;

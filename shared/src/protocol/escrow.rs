@@ -15,11 +15,16 @@ const TRIES_BEFORE_ESCROW: u32 = 2;
 /// How long the table is tried once the pair is in the queue: the worker that takes it from there goes on.
 const TRIED_WHILE_IN_ESCROW: Duration = Duration::from_secs(5);
 
+/// The table, and the queue for what the table does not accept.
 #[derive(Clone)]
 pub struct PairStore {
+    /// The table: the place of a pair.
     pub writes: Arc<dyn WriteConnections>,
+    /// The queue: used only after the table failed.
     pub escrow: Arc<dyn Escrow>,
+    /// The time of the deadline, and the waits between tries.
     pub clock: Arc<dyn Clock>,
+    /// Spreads the tries of parallel workers.
     pub entropy: Arc<dyn Entropy>,
 }
 

@@ -12,6 +12,7 @@ use crate::ports::{Clock, FleetRows, StoreError};
 /// How long a process uses the pause that it has read.
 const PAUSE_IS_KNOWN_FOR: Duration = Duration::from_secs(30);
 
+/// The rows that all workers share. No refresh fails because one of them cannot be read or written.
 pub struct Fleet {
     rows: Arc<dyn FleetRows>,
     clock: Arc<dyn Clock>,
@@ -25,6 +26,7 @@ struct KnownPause {
 }
 
 impl Fleet {
+    /// Reads nothing yet.
     pub fn new(rows: Arc<dyn FleetRows>, clock: Arc<dyn Clock>) -> Self {
         Self { rows, clock, pause: Mutex::default() }
     }
@@ -53,6 +55,7 @@ impl Fleet {
         until
     }
 
+    /// No refresh token is sent until then. Other processes learn of it within 30 seconds, if it can be stored.
     pub async fn pause(&self, until: Timestamp) {
         let now = self.clock.now();
         // A shorter pause never ends a longer one.

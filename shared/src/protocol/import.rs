@@ -36,53 +36,88 @@ use crate::sealing::{self, SealingContext};
 /// An imported pair has no access token yet. It expired before by more than two clocks may differ.
 const EXPIRED_SINCE: Duration = Duration::from_secs(60);
 
+/// Imports a refresh token.
 pub struct Importing {
+    /// The client id, the stack, and the lifetime of an access token whose grant does not say.
     pub deployment: Deployment,
+    /// Reads the row: whether something is live decides what comes first.
     pub connections: Arc<dyn ReadConnections>,
+    /// Gives the import its place among the id's events.
     pub orders: Orders,
+    /// Stores the grant of the import like a customer's grant.
     pub connecting: Arc<Connecting>,
+    /// Refreshes what was stored first.
     pub refreshing: Arc<Refreshing>,
+    /// The pause: no request is sent while it lasts.
     pub fleet: Arc<Fleet>,
+    /// Makes the data key under which the new pair is sealed.
     pub keys: Arc<dyn MakeDataKeys>,
+    /// The client secret for a token that is refreshed first.
     pub secrets: Arc<ClientSecrets>,
+    /// Refreshes a token that is not stored yet (RFC 6749 section 6).
     pub provider: Arc<dyn RefreshPair>,
+    /// The time of the grant, and whether the deadline leaves time for a request.
     pub clock: Arc<dyn Clock>,
+    /// The pair id, the nonce and the name of the grant.
     pub entropy: Arc<dyn Entropy>,
 }
 
 /// How an import ended.
 #[derive(Debug)]
 pub enum Imported {
-    /// It is stored; `refresh` is the outcome of its first refresh. `is_new`: there was no connection before.
-    Stored { is_new: bool, refresh: Outcome },
+    /// It is stored, also if its first refresh has failed.
+    Stored {
+        /// The id had no live pair before.
+        is_new: bool,
+        /// The outcome of its first refresh.
+        refresh: Outcome,
+    },
     /// It was refreshed, and has replaced the live pair.
-    Replaced { pair_id: PairId, access_token: AccessToken },
+    Replaced {
+        /// The id of the new live pair.
+        pair_id: PairId,
+        /// Its access token, which is stored and may be released.
+        access_token: AccessToken,
+    },
 }
 
+/// Why an import failed. After [`ImportError::Store`] the pair may be stored nevertheless.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
+    /// `replace` is false, and the connection is active or not refreshed.
     #[error("a live connection would be overwritten")]
     Exists,
+    /// The grant of the import is in the revocation list.
     #[error("a customer has connected meanwhile, or another import was later")]
     Superseded,
+    /// The grant of the import is in the revocation list, if there is a row.
     #[error("the connection was taken away meanwhile")]
     Disconnected,
+    /// Less time than [`INVOCATION_BUDGET`] is left until the deadline.
     #[error("the invocation could not have finished what it began")]
     NoTime,
+    /// Only where an active connection would be replaced: nothing was sent.
     #[error("WebinarGeek has asked to wait with every request")]
-    Paused { until: Timestamp },
+    Paused {
+        /// When the pause ends.
+        until: Timestamp,
+    },
     /// The live connection is as it was.
     #[error("the refresh token could not be refreshed: {0}")]
     Provider(#[source] ProviderError),
+    /// The table failed, or the row is unreadable. A pair that was refreshed first is in escrow, if the queue takes it.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// KMS made no data key. Nothing was sent or stored.
     #[error(transparent)]
     Key(#[from] KeyError),
+    /// The client secrets could not be read. Nothing was sent or stored.
     #[error(transparent)]
     Secret(#[from] SecretError),
 }
 
 impl Importing {
+    /// `replace`: a live connection may be replaced. `deadline`: when the invocation ends.
     pub async fn import(
         &self,
         id: &ConnectionId,

@@ -10,9 +10,12 @@ use crate::ports::{Clock, StoreError, WriteOrders};
 /// How many events of one id may come at once.
 const TRIES: usize = 20;
 
+/// Gives events of a connection id their order.
 #[derive(Clone)]
 pub struct Orders {
+    /// The counter of an id, in the attempts table.
     pub writes: Arc<dyn WriteOrders>,
+    /// The counter is never behind this clock.
     pub clock: Arc<dyn Clock>,
 }
 

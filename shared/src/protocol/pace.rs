@@ -22,6 +22,7 @@ use crate::ports::{Clock, FleetRows, ProviderError, StoreError};
 
 /// Refreshes in flight. Each holds one request to the provider.
 const FIRST_IN_FLIGHT: usize = 10;
+/// The limit of refreshes in flight for one run, however many succeed.
 pub const MOST_IN_FLIGHT: usize = 64;
 
 /// One write takes slots for at most so many requests.
@@ -41,6 +42,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// requests in flight spreads them.
 const SPREAD_UP_TO: i64 = 250;
 
+/// How fast one scheduled run may send: see the module.
 pub struct Pace {
     rows: Arc<dyn FleetRows>,
     clock: Arc<dyn Clock>,
@@ -202,6 +204,7 @@ impl Pace {
 }
 
 impl Turn<'_> {
+    /// The provider has given a pair: one more request may be in flight.
     pub fn succeeded(self) {
         let added =
             self.pace.most_in_flight.fetch_update(Relaxed, Relaxed, |most| (most < MOST_IN_FLIGHT).then_some(most + 1));

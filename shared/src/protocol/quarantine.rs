@@ -12,9 +12,12 @@ use crate::ports::{Clock, WriteConnections};
 /// How long such a row is left alone.
 const PUT_OFF_FOR: Duration = Duration::from_secs(300);
 
+/// Puts off rows that are unreadable: see the module.
 #[derive(Clone)]
 pub struct Quarantine {
+    /// Notes it in the row, if what could not be read is as it was. The pair is left as it is.
     pub writes: Arc<dyn WriteConnections>,
+    /// From its time on the row is left alone for five minutes.
     pub clock: Arc<dyn Clock>,
 }
 

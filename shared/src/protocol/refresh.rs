@@ -54,18 +54,31 @@ pub const INVOCATION_BUDGET: Duration = Duration::from_secs(LEASE.as_secs() + CO
 /// How long after its access token's end a connection waits for a pair that may be in the queue.
 const ESCROW_PATIENCE: Duration = Duration::from_secs(1800);
 
+/// Refreshes connections. Two calls for one connection, in any processes, are safe.
 pub struct Refreshing {
+    /// Its client id must be that of the connection, and its stack is bound to each sealed pair.
     pub deployment: Deployment,
+    /// Reads the row again after a failure, or after another worker's write came first.
     pub connections: Arc<dyn ReadConnections>,
+    /// Acquires, settles and gives up.
     pub writes: Arc<dyn WriteConnections>,
+    /// Commits a new pair, or puts it into the queue.
     pub pairs: PairStore,
+    /// For a row that is unreadable.
     pub quarantine: Quarantine,
+    /// The pause, and the freeze of giving up.
     pub fleet: Arc<Fleet>,
+    /// Opens the data key of the stored pair. Its successor is sealed under the same key.
     pub keys: Arc<dyn OpenDataKeys>,
+    /// Which client secret the request is sent with.
     pub secrets: Arc<ClientSecrets>,
+    /// The token endpoint (RFC 6749 section 6).
     pub provider: Arc<dyn RefreshPair>,
+    /// Works off the revocation list of a connection after its commit.
     pub revoking: Arc<Revoking>,
+    /// The time of the lease, the deadline and the backoff.
     pub clock: Arc<dyn Clock>,
+    /// Lease owners, pair ids and nonces.
     pub entropy: Arc<dyn Entropy>,
 }
 
@@ -92,6 +105,7 @@ struct Unanswered {
 }
 
 impl Refreshing {
+    /// Takes all seven steps, and logs a failure once. `deadline`: when the invocation ends.
     pub async fn refresh(&self, id: &ConnectionId, reason: &RefreshReason, deadline: Timestamp) -> Outcome {
         self.refresh_or_outcome(id, reason, deadline).await.unwrap_or_else(|outcome| outcome).logged()
     }

@@ -8,9 +8,13 @@ use crate::domain::connection::grant::Refusal;
 use crate::domain::escrow::Escrowed;
 use crate::ports::ReadConnections;
 
+/// Stores pairs from the queue.
 pub struct Replaying {
+    /// Reads the row of a grant, which may have changed since.
     pub connections: Arc<dyn ReadConnections>,
+    /// Commits the pair of a refresh again.
     pub refreshing: Arc<Refreshing>,
+    /// Stores the pair of a grant again.
     pub connecting: Arc<Connecting>,
 }
 
@@ -26,6 +30,7 @@ pub enum Replayed {
 }
 
 impl Replaying {
+    /// Can be repeated. After an error the message has to stay in the queue: the pair may be nowhere else.
     pub async fn replay(&self, escrowed: &Escrowed) -> Result<Replayed, Failure> {
         match escrowed {
             Escrowed::Refreshed(refreshed) => {

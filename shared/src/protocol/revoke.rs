@@ -28,16 +28,25 @@ const TRIES: usize = 10;
 /// Adds grants to the list of their row.
 #[derive(Clone)]
 pub struct RevocationList {
+    /// Reads the row that is driven by the schedule.
     pub connections: Arc<dyn ReadConnections>,
+    /// Adds to the list, claims a grant of it for one try, and removes it.
     pub writes: Arc<dyn WriteConnections>,
+    /// When a grant is due, and since when it has been tried.
     pub clock: Arc<dyn Clock>,
 }
 
+/// Revokes the grants of revocation lists.
 pub struct Revoking {
+    /// The stack that the pairs are sealed for.
     pub stack: String,
+    /// The list, with the table that it is stored in.
     pub list: RevocationList,
+    /// Opens the data key of a grant's pair.
     pub keys: Arc<dyn OpenDataKeys>,
+    /// Which client secret a revocation is sent with.
     pub secrets: Arc<ClientSecrets>,
+    /// The revocation endpoint (RFC 7009), if there is one.
     pub provider: Arc<dyn RevokeToken>,
 }
 

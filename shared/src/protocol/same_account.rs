@@ -27,11 +27,17 @@ use crate::ports::{Clock, ReadConnections, StoreError, WriteConnections};
 /// How often the row may change meanwhile.
 const TRIES: usize = 5;
 
+/// Ends the wait of a pair, or makes it live, after its account was compared with the connected one.
 pub struct SameAccount {
+    /// From [`Deployment::refresh_every`](super::Deployment::refresh_every): when the pair is due depends on it.
     pub refresh_every: Duration,
+    /// Reads the row that holds the waiting pair.
     pub connections: Arc<dyn ReadConnections>,
+    /// Ends the wait, or makes the pair live.
     pub writes: Arc<dyn WriteConnections>,
+    /// Asks for the account. A failure there is [`Held::Unknown`], unless there is nothing to compare with.
     pub accounts: Arc<AccountLookup>,
+    /// The time at which a wait ends.
     pub clock: Arc<dyn Clock>,
 }
 
@@ -40,6 +46,7 @@ pub struct SameAccount {
 pub enum Held {
     /// It is live, or waits for its backend.
     Same,
+    /// It is of another account, and in the revocation list.
     Another,
     /// The provider did not say.
     Unknown,

@@ -16,17 +16,35 @@ pub enum Outcome {
     /// Another worker has stored a newer pair.
     Adopted(Box<Connection>),
     /// Another worker refreshes it.
-    Busy { until: Timestamp },
+    Busy {
+        /// The end of its lease; if it has passed, the time until which its pair may still arrive.
+        until: Timestamp,
+    },
     /// An earlier failure backs off.
-    Waiting { until: Timestamp, connection: Box<Connection> },
+    Waiting {
+        /// The end of the backoff; for a rejected pair also the time from which the report is believed.
+        until: Timestamp,
+        /// The connection with the pair that was not refreshed, whose access token may still live.
+        connection: Box<Connection>,
+    },
     /// The provider has asked to wait with every request.
-    Paused { until: Timestamp },
+    Paused {
+        /// When the pause ends. No lease was taken.
+        until: Timestamp,
+    },
     /// Only the customer can help.
     NeedsCustomer(Box<Connection>),
     /// There is no live pair.
     Gone,
     /// Nothing was changed except that the failure was noted.
-    Failed { failure: Failure, retry_at: Option<Timestamp>, connection: Option<Box<Connection>> },
+    Failed {
+        /// What failed.
+        failure: Failure,
+        /// When the next try may begin; `None` where that is not known.
+        retry_at: Option<Timestamp>,
+        /// The connection as the lease found it. `None` where the table failed, or the row is unreadable.
+        connection: Option<Box<Connection>>,
+    },
     /// The invocation could not have finished what it began.
     NoTime,
 }
@@ -41,29 +59,40 @@ impl Outcome {
     }
 }
 
+/// What failed in a refresh, a revocation or a replay. Of it, only [`Failure::class`] is stored and shown.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
+    /// The table failed, or the row is unreadable.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The data key could not be opened: nothing was sent.
     #[error(transparent)]
     Key(#[from] KeyError),
+    /// The client secrets could not be read: nothing was sent.
     #[error(transparent)]
     Secret(#[from] SecretError),
+    /// The request failed: [`ProviderError`] says whether the pair may be spent.
     #[error(transparent)]
     Provider(#[from] ProviderError),
+    /// The pair does not open under its data key: a person has to look at the row.
     #[error(transparent)]
     Unopenable(#[from] Unopenable),
+    /// Found before the pair is opened: no key is asked for.
     #[error("the connection belongs to another client id than WEBINARGEEK_CLIENT_ID: nothing was sent")]
     ForeignClient,
+    /// The access token still lives; when it ends, the connection is given up.
     #[error("WebinarGeek has granted no refresh token to this connection")]
     NoRefreshToken,
+    /// To send the refresh token now would be a reuse: its successor may be in the queue.
     #[error("an earlier pair may wait in the queue: nothing was sent")]
     PairInEscrow,
+    /// The lease could have run out under the request.
     #[error("the process stood still until its lease was nearly over: nothing was sent")]
     Frozen,
 }
 
 impl Failure {
+    /// The class that is stored in the row, counted and shown: no text of the provider.
     pub fn class(&self) -> FailureClass {
         match self {
             Failure::Store(error) => error.into(),
@@ -78,6 +107,7 @@ impl Failure {
         }
     }
 
+    /// Writes one line, under the failure's class.
     pub fn log(&self) {
         self.class().log(self);
     }
