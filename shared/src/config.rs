@@ -17,26 +17,35 @@ const REVOKE_URL: &str = "https://app.webinargeek.com/oauth/revoke";
 /// How the client proves itself to the token endpoint (names of RFC 7591 section 2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClientAuthentication {
+    /// `client_secret_post`: id and secret are parameters of the form.
     Post,
+    /// `client_secret_basic`: id and secret are in the `Authorization` header (RFC 6749 section 2.3.1).
     Basic,
 }
 
 /// Where a customer's browser is sent (RFC 6749 section 3.1).
 #[derive(Clone, Debug)]
 pub struct AuthorizationEndpoint {
+    /// `WEBINARGEEK_AUTHORIZE_URL`.
     pub url: Url,
+    /// `WEBINARGEEK_CLIENT_ID`.
     pub client_id: String,
+    /// Separated by spaces (RFC 6749 section 3.3); `None` leaves the parameter out.
     pub scope: Option<String>,
+    /// Whether the request has a `code_challenge` (RFC 7636 section 4.3).
     pub pkce: bool,
 }
 
 /// What exchanges a code, refreshes a pair (RFC 6749 section 3.2) and revokes a token (RFC 7009).
 #[derive(Clone, Debug)]
 pub struct TokenEndpoint {
+    /// `WEBINARGEEK_TOKEN_URL`.
     pub url: Url,
     /// `None` switches revocation off.
     pub revoke_url: Option<Url>,
+    /// `WEBINARGEEK_CLIENT_ID`.
     pub client_id: String,
+    /// The same for the token endpoint and for revocation.
     pub client_authentication: ClientAuthentication,
     /// The lifetime of an access token whose grant does not say.
     pub expires_in: Duration,
@@ -45,17 +54,24 @@ pub struct TokenEndpoint {
 /// What every function needs that refreshes.
 #[derive(Clone)]
 pub struct RefreshSettings {
+    /// The name of the DynamoDB table.
     pub connections_table: String,
+    /// Of the SQS queue.
     pub escrow_queue_url: String,
+    /// Of the secret in Secrets Manager.
     pub client_secret_arn: String,
+    /// The name of the deployment; pairs are sealed for it.
     pub stack: String,
     /// Between scheduled runs.
     pub refresh_every: Duration,
+    /// Where pairs are refreshed and revoked.
     pub token_endpoint: TokenEndpoint,
+    /// How long a process keeps an opened data key; zero: not at all.
     pub data_keys_kept_for: Duration,
 }
 
 impl RefreshSettings {
+    /// Reads all variables; `env` keeps what is wrong with them.
     pub fn read(env: &mut Environment) -> Self {
         Self {
             connections_table: env.required("CONNECTIONS_TABLE"),
@@ -68,6 +84,7 @@ impl RefreshSettings {
         }
     }
 
+    /// The part that the protocol needs.
     pub fn deployment(&self) -> Deployment {
         Deployment {
             stack: self.stack.clone(),
@@ -79,6 +96,7 @@ impl RefreshSettings {
     }
 }
 
+/// One text for each problem; each begins with the name of its variable.
 #[derive(thiserror::Error)]
 #[error("the environment is not usable: {}", .0.join("; "))]
 pub struct ConfigError(pub Vec<String>);
@@ -97,6 +115,7 @@ pub struct Environment<'a> {
 }
 
 impl<'a> Environment<'a> {
+    /// `lookup` returns the value of a variable, or `None` where it is not set.
     pub fn new(lookup: &'a dyn Fn(&str) -> Option<String>) -> Self {
         Self { lookup, problems: Vec::new() }
     }
@@ -116,6 +135,7 @@ impl<'a> Environment<'a> {
         (self.lookup)(name).filter(|value| !value.is_empty())
     }
 
+    /// An unset variable is a problem, and is read as the empty text.
     pub fn required(&mut self, name: &str) -> String {
         self.optional(name).unwrap_or_else(|| {
             self.problem(name, "is required");
@@ -123,6 +143,7 @@ impl<'a> Environment<'a> {
         })
     }
 
+    /// `on` or `off`; `default` where the variable is not set.
     pub fn switch(&mut self, name: &str, default: bool) -> bool {
         match self.optional(name).as_deref() {
             None => default,
@@ -135,6 +156,7 @@ impl<'a> Environment<'a> {
         }
     }
 
+    /// A number of seconds, from 1 to a year; `default` where the variable is not set.
     pub fn seconds(&mut self, name: &str, default: u64) -> Duration {
         let seconds = match self.optional(name).map(|text| text.parse()) {
             None => default,
@@ -164,6 +186,7 @@ impl<'a> Environment<'a> {
         self.parsed(name, |text| parse_origin(text).map(|origin| origin.ascii_serialization()))
     }
 
+    /// `RETURN_TO_ORIGINS`, separated by commas; no origin is allowed where it is not set.
     pub fn return_to_origins(&mut self) -> ReturnToOrigins {
         let mut origins = Vec::new();
         for text in self.optional("RETURN_TO_ORIGINS").unwrap_or_default().split(',').map(str::trim) {
@@ -216,6 +239,7 @@ impl<'a> Environment<'a> {
         Duration::from_secs(self.number(name, default, allowed) * 60)
     }
 
+    /// A number within `allowed`; `default` where the variable is not set.
     pub fn number(&mut self, name: &str, default: u64, allowed: RangeInclusive<u64>) -> u64 {
         match self.optional(name).map(|text| text.parse()) {
             None => default,
@@ -228,6 +252,7 @@ impl<'a> Environment<'a> {
         }
     }
 
+    /// `STACK`, which is required.
     pub fn stack(&mut self) -> String {
         self.required("STACK")
     }
@@ -237,6 +262,7 @@ impl<'a> Environment<'a> {
         self.seconds("REFRESH_EVERY", 300)
     }
 
+    /// The URL defaults to WebinarGeek's.
     pub fn authorization_endpoint(&mut self) -> AuthorizationEndpoint {
         AuthorizationEndpoint {
             url: self.url("WEBINARGEEK_AUTHORIZE_URL", AUTHORIZE_URL),
@@ -251,6 +277,7 @@ impl<'a> Environment<'a> {
         self.optional("WEBINARGEEK_ACCOUNT_URL").map(|_| self.url("WEBINARGEEK_ACCOUNT_URL", ""))
     }
 
+    /// The URLs default to WebinarGeek's; with another token URL and no revocation URL, revocation is off.
     pub fn token_endpoint(&mut self) -> TokenEndpoint {
         let token_url_is_ours = self.optional("WEBINARGEEK_TOKEN_URL").is_none();
         let revoke_url = match (self.lookup)("WEBINARGEEK_REVOKE_URL") {
@@ -276,6 +303,7 @@ impl<'a> Environment<'a> {
         }
     }
 
+    /// Notes what is wrong with a variable. The text is logged, so it must not hold the value, which may be a secret.
     pub fn problem(&mut self, name: &str, problem: &str) {
         let problem = format!("{name} {problem}");
         // Several settings may read the same variable.

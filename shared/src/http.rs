@@ -23,12 +23,15 @@ use tracing::field::Empty;
 
 use crate::domain::time::Timestamp;
 
+/// With the whole body: no route reads a stream.
 pub type Request = http::Request<Vec<u8>>;
+/// With the whole body, which is always text.
 pub type Response = http::Response<String>;
 
 /// One function's answer to its requests.
 #[async_trait]
 pub trait Endpoint: Send + Sync {
+    /// Every error becomes an answer. [`answer`] adds what all answers carry.
     async fn handle(&self, request: Request, invocation: &Invocation) -> Response;
 }
 

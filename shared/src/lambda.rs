@@ -74,10 +74,12 @@ fn respond(response: Response) -> ApiGatewayV2httpResponse {
 /// How a function reaches AWS and the provider.
 pub struct Network {
     tls: Tls,
+    /// Region, credentials, timeouts and endpoints of all AWS clients.
     pub aws: SdkConfig,
 }
 
 impl Network {
+    /// Reads `SSL_CERT_FILE` and the `AWS_…` variables; problems stay in `env`.
     pub fn read(env: &mut Environment) -> Self {
         let tls = Tls::read(env);
         let aws = aws::sdk_config(env, &tls);
@@ -92,9 +94,13 @@ impl Network {
 
 /// What a function that refreshes has, on the real services.
 pub struct RefreshFunction {
+    /// Of the AWS services.
     pub clients: Clients,
+    /// The connections table, behind all its ports.
     pub connections: Arc<ConnectionsTable>,
+    /// The token endpoint and revocation.
     pub provider: Arc<WebinarGeek>,
+    /// The use cases, on these services.
     pub refreshes: Refreshes,
     /// The provider's.
     pub http: HttpClient,
@@ -117,6 +123,7 @@ impl RefreshFunction {
     }
 }
 
+/// When Lambda ends the invocation. Lambda says it in milliseconds; the rest of a second is cut off.
 pub fn deadline(context: &Context) -> Timestamp {
     Timestamp::from_unix(0) + Duration::from_millis(context.deadline)
 }

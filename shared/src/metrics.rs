@@ -7,11 +7,13 @@ use serde_json::{Value, json};
 
 use crate::domain::time::Timestamp;
 
+/// The namespace of all metrics in CloudWatch.
 pub const NAMESPACE: &str = "webinargeek-connect";
 
 /// A member of a log line that is a metric. Each distinct name and dimension value costs money in each hour in which it
 /// reports, so what is rare is written when it happens, and never as a zero.
 pub struct Metric {
+    /// The member of the log line, and the name of the metric.
     pub name: &'static str,
     /// The unit as CloudWatch names it.
     pub unit: &'static str,
@@ -19,6 +21,7 @@ pub struct Metric {
     pub by: &'static [&'static str],
 }
 
+/// Every metric of the product.
 pub const METRICS: &[Metric] = &[
     // Of a run's summary.
     Metric { name: "due", unit: "Count", by: &[] },
@@ -44,6 +47,7 @@ pub fn directive(has: impl Fn(&str) -> bool, now: Timestamp) -> Option<Value> {
 }
 
 impl Metric {
+    /// `Dimensions` of the embedded metric format: each inner list makes a metric of its own.
     pub fn dimensions(&self) -> Vec<Vec<&'static str>> {
         if self.by.is_empty() {
             return vec![vec!["stack"]];

@@ -24,8 +24,10 @@ use crate::domain::write::{Delete, Write, Written};
 /// A call to a table failed, and it is not known whether it took effect; or the row that it found cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
+    /// The cause, as DynamoDB or the network says it; a write may have taken effect.
     #[error("the table could not be used: {0}")]
     Unavailable(String),
+    /// The row is there, and its content is not what this version writes.
     #[error(transparent)]
     Unreadable(#[from] Unreadable),
 }
@@ -40,7 +42,9 @@ impl StoreError {
 /// Reads rows of the attempts table, strongly consistent (`dynamodb:GetItem`).
 #[async_trait]
 pub trait ReadAttempts: Send + Sync {
+    /// `None` where no attempt has this state, or DynamoDB has deleted it after its time.
     async fn attempt(&self, state_hash: &StateHash) -> Result<Option<Attempt>, StoreError>;
+    /// `None` where there is no such session, or DynamoDB has deleted it after its time.
     async fn session(&self, id: &SessionId) -> Result<Option<Session>, StoreError>;
     /// The last event of a connection id.
     async fn order(&self, id: &ConnectionId) -> Result<Option<Order>, StoreError>;
@@ -61,18 +65,21 @@ pub trait WriteAttempts: Send + Sync {
 /// Writes the counter of a connection id's events (`dynamodb:UpdateItem` on the attempts table).
 #[async_trait]
 pub trait WriteOrders: Send + Sync {
+    /// `ConditionFailed` holds the number that the counter has already reached.
     async fn order(&self, write: &Write) -> Result<Written<Order>, StoreError>;
 }
 
 /// Reads rows of connections, strongly consistent (`dynamodb:GetItem`).
 #[async_trait]
 pub trait ReadConnections: Send + Sync {
+    /// `None` where there is no row; a row that cannot be read is a [`Row`] and no error.
     async fn row(&self, id: &ConnectionId) -> Result<Option<Row>, StoreError>;
 }
 
 /// Writes rows of connections (`dynamodb:UpdateItem`).
 #[async_trait]
 pub trait WriteConnections: Send + Sync {
+    /// A condition that does not hold is no error: `ConditionFailed` has the row as it stands.
     async fn write(&self, write: &Write) -> Result<Written<Row>, StoreError>;
 }
 
@@ -86,13 +93,16 @@ pub trait ClaimAccounts: Send + Sync {
 /// Reads and writes what all workers share: see [`crate::domain::fleet`].
 #[async_trait]
 pub trait FleetRows: Send + Sync {
+    /// `None` where the row was never written.
     async fn read(&self, key: &'static str) -> Result<Option<FleetRow>, StoreError>;
+    /// A condition that does not hold is no error: `ConditionFailed` has the row as it stands.
     async fn write(&self, write: &Write) -> Result<Written<FleetRow>, StoreError>;
 }
 
 /// Rows in the order of the table, each parsed by itself: one that cannot be read hides no other.
 #[derive(Clone, Debug)]
 pub struct Page {
+    /// A page may be empty although others follow.
     pub rows: Vec<Row>,
     /// The key of the last row that was read, if there may be more after it.
     pub next: Option<String>,
@@ -103,6 +113,7 @@ pub struct Page {
 pub struct Segment {
     /// From 0 on.
     pub number: u16,
+    /// How many segments there are together.
     pub of: u16,
 }
 
@@ -121,6 +132,7 @@ pub trait DeleteConnections: Send + Sync {
     async fn delete(&self, delete: &Delete) -> Result<bool, StoreError>;
 }
 
+/// The cause. It is not known whether the queue has taken the pair.
 #[derive(Debug, thiserror::Error)]
 #[error("the queue could not be used: {0}")]
 pub struct EscrowError(pub String);
@@ -128,6 +140,7 @@ pub struct EscrowError(pub String);
 /// Keeps what the table does not accept until it does (`sqs:SendMessage`).
 #[async_trait]
 pub trait Escrow: Send + Sync {
+    /// Success means that the queue has stored the pair.
     async fn put(&self, escrowed: &Escrowed) -> Result<(), EscrowError>;
     /// Whether the queue is empty, approximately (`sqs:GetQueueAttributes`).
     async fn is_empty(&self) -> Result<bool, EscrowError>;
@@ -136,9 +149,11 @@ pub trait Escrow: Send + Sync {
 /// An event as a bus takes it.
 #[derive(Clone, Debug)]
 pub struct BusEntry {
+    /// The type of the event, by which rules of the bus choose.
     pub detail_type: &'static str,
     /// A JSON object.
     pub detail: String,
+    /// When the event happened, not when it is put on the bus.
     pub at: Timestamp,
 }
 
@@ -146,20 +161,25 @@ pub struct BusEntry {
 #[derive(Debug, thiserror::Error)]
 #[error("the event bus could not be used: {why}")]
 pub struct BusError {
+    /// A number of entries, from the first on; those after it are put again.
     pub taken: usize,
+    /// The cause, for the log.
     pub why: String,
 }
 
 /// Puts events on a bus (`events:PutEvents`).
 #[async_trait]
 pub trait PutEvents: Send + Sync {
+    /// Any number of entries, in the order in which they happened.
     async fn put(&self, entries: &[BusEntry]) -> Result<(), BusError>;
 }
 
 /// A row of the `due` index. A part that cannot be read is absent; the row itself says why.
 #[derive(Clone, Debug)]
 pub struct Due {
+    /// The connection id as the row has it; it need not follow the grammar of ids.
     pub key: String,
+    /// When the refresh is due. A number that is not an integer is read as 1970: the row is then looked at at once.
     pub refresh_at: Timestamp,
     /// When the access token ends; `None` where there is none, or where only its customer can help.
     pub expires_at: Option<Timestamp>,
@@ -168,24 +188,29 @@ pub struct Due {
 /// Where a page of the `due` index ended.
 #[derive(Clone, Debug)]
 pub struct DueCursor {
+    /// The key of the last row that was read.
     pub key: String,
     /// The value of the index, which may be a number that is not an integer.
     pub refresh_at: String,
 }
 
+/// A part of a shard of the `due` index.
 #[derive(Clone, Debug)]
 pub struct DuePage {
     /// In the order of `refresh_at`.
     pub rows: Vec<Due>,
+    /// Where the next page begins; `None` after the last one.
     pub next: Option<DueCursor>,
 }
 
 /// Lists a shard of the `due` index from its earliest row on, eventually consistent (`dynamodb:Query` on the index).
 #[async_trait]
 pub trait ListDue: Send + Sync {
+    /// The page after the cursor; without a cursor, the first one.
     async fn list(&self, shard: u8, after: Option<DueCursor>) -> Result<DuePage, StoreError>;
 }
 
+/// The cause. It is not known whether Lambda has accepted the event.
 #[derive(Debug, thiserror::Error)]
 #[error("another run could not be started: {0}")]
 pub struct StartError(pub String);
@@ -197,8 +222,10 @@ pub trait StartRun: Send + Sync {
     async fn start(&self, shards: &[u8], until: Timestamp) -> Result<(), StartError>;
 }
 
+/// Why KMS has made or opened no data key.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
+    /// KMS did not answer, or the key may not be used at present; another try may succeed.
     #[error("the key service could not be used: {0}")]
     Unavailable(String),
     /// The wrapped key is not of this stack and connection, or was changed.
@@ -208,24 +235,29 @@ pub enum KeyError {
 
 /// A data key, in plain text and wrapped.
 pub struct WrappedDataKey {
+    /// Opens and seals pairs; only in the memory of the process.
     pub plain: DataKey,
+    /// What KMS has encrypted (`CiphertextBlob`); it is stored beside the pair.
     pub wrapped: Vec<u8>,
 }
 
 /// Makes data keys (`kms:GenerateDataKey`).
 #[async_trait]
 pub trait MakeDataKeys: Send + Sync {
+    /// A new 256-bit key, whose wrapped form opens for this connection alone.
     async fn make(&self, connection: &ConnectionId) -> Result<WrappedDataKey, KeyError>;
 }
 
 /// Unwraps data keys (`kms:Decrypt`).
 #[async_trait]
 pub trait OpenDataKeys: Send + Sync {
+    /// `NotAccepted` where the key was wrapped for another connection or stack.
     async fn open(&self, connection: &ConnectionId, wrapped: &[u8]) -> Result<DataKey, KeyError>;
 }
 
 /// A data key, and the key that wrapped it.
 pub struct OpenedDataKey {
+    /// Opens and seals pairs; only in the memory of the process.
     pub plain: DataKey,
     /// An ARN.
     pub wrapped_by: String,
@@ -235,13 +267,17 @@ pub struct OpenedDataKey {
 /// answer.
 #[async_trait]
 pub trait TraceDataKeys: Send + Sync {
+    /// `NotAccepted` where the key was wrapped for another connection or stack.
     async fn trace(&self, connection: &ConnectionId, wrapped: &[u8]) -> Result<OpenedDataKey, KeyError>;
 }
 
+/// Why there is no client secret to send.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum SecretError {
+    /// Secrets Manager did not answer, or does not allow the call: the cause.
     #[error("the client secret could not be read: {0}")]
     Unavailable(String),
+    /// The stored value was read, and is not sent: WebinarGeek would refuse it and not say why.
     #[error(
         "the client secret is stored in a form that is not known: store the secret itself, a JSON object with the member \
          client_secret or with one text, or a JSON list of secrets, the preferred one first"
@@ -253,6 +289,7 @@ pub enum SecretError {
 /// [`crate::protocol::client_secrets`] keeps the list and chooses the one to send.
 #[async_trait]
 pub trait ReadClientSecret: Send + Sync {
+    /// The list is never empty.
     async fn read(&self) -> Result<Vec<ClientSecret>, SecretError>;
 }
 
@@ -265,7 +302,12 @@ pub enum ProviderError {
     /// 429, or any other status but a success with `Retry-After`, and no whole answer of the two below: refused before
     /// it was looked at, which is less certain of a 5xx.
     #[error("WebinarGeek asked us to wait (status {status})")]
-    Throttled { status: u16, retry_after: Option<Duration> },
+    Throttled {
+        /// The status code of the answer.
+        status: u16,
+        /// `Retry-After` from now on; `None` where the header is missing or cannot be read (RFC 9110 section 10.2.3).
+        retry_after: Option<Duration>,
+    },
     /// Sent, and no usable answer: a timeout, a broken connection, 5xx, or a success with neither readable tokens nor
     /// an error.
     #[error("the outcome at WebinarGeek is unknown: {0}")]
@@ -288,6 +330,7 @@ pub const REQUEST_BUDGET: Duration = Duration::from_secs(13);
 /// Exchanges an authorization code (RFC 6749 section 4.1.3). Never repeated by the adapter.
 #[async_trait]
 pub trait ExchangeCode: Send + Sync {
+    /// `redirect_uri` is the one of the authorization request; `verifier` is `None` without PKCE (RFC 7636).
     async fn exchange(
         &self,
         code: &AuthorizationCode,
@@ -300,6 +343,7 @@ pub trait ExchangeCode: Send + Sync {
 /// Refreshes a pair (RFC 6749 section 6). Never repeated by the adapter.
 #[async_trait]
 pub trait RefreshPair: Send + Sync {
+    /// The new pair may have no refresh token: the old one stays valid then (RFC 6749 section 6).
     async fn refresh(
         &self,
         refresh_token: &RefreshToken,
@@ -317,6 +361,7 @@ pub trait RevokeToken: Send + Sync {
 /// How a revocation ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Revoked {
+    /// The provider has confirmed it with a success (RFC 7009 section 2.2).
     Done,
     /// There is no endpoint.
     Off,
@@ -327,22 +372,27 @@ pub enum Revoked {
 /// Asks the provider whose account an access token is for. This is a use of the token: only after its pair is stored.
 #[async_trait]
 pub trait ReadAccount: Send + Sync {
+    /// `Refused` where the answer is no success, or names no account.
     async fn read(&self, access_token: &AccessToken) -> Result<Account, ProviderError>;
 }
 
 /// The time, and the only way to wait.
 #[async_trait]
 pub trait Clock: Send + Sync {
+    /// In whole seconds. It may be earlier than before: a system corrects its clock.
     fn now(&self) -> Timestamp;
+    /// Waits at least this long.
     async fn sleep(&self, duration: Duration);
 }
 
 /// The source of every random byte.
 pub trait Entropy: Send + Sync {
+    /// Overwrites all bytes; they must be good enough for keys and tokens.
     fn fill(&self, bytes: &mut [u8]);
 }
 
 impl dyn Entropy {
+    /// `N` random bytes.
     pub fn bytes<const N: usize>(&self) -> [u8; N] {
         let mut bytes = [0; N];
         self.fill(&mut bytes);

@@ -23,11 +23,15 @@ const PURPOSE: &[&[u8]] = &[b"webinargeek-connect token pair"];
 /// Where a sealed pair belongs.
 #[derive(Clone, Copy, Debug)]
 pub struct SealingContext<'a> {
+    /// The name of the deployment (`STACK`).
     pub stack: &'a str,
+    /// The id of the row that holds the pair.
     pub connection: &'a ConnectionId,
+    /// Is also the salt of the message key.
     pub pair_id: PairId,
 }
 
+/// The exact cause is not known: AES-GCM only says that the tag does not match.
 #[derive(Debug, thiserror::Error)]
 #[error("the sealed pair does not open: it was changed, or belongs to another row, stack or pair id")]
 pub struct Unopenable;
@@ -44,6 +48,7 @@ struct Plain {
     refresh_token: Option<String>,
 }
 
+/// Returns the bytes of the layout above. `nonce` must be random: two under one message key would break AES-GCM.
 pub fn seal(pair: &TokenPair, key: &DataKey, context: SealingContext<'_>, nonce: [u8; NONCE_LEN]) -> Vec<u8> {
     let plain = PlainRef {
         access_token: pair.access_token.expose(),
@@ -65,6 +70,7 @@ pub fn seal(pair: &TokenPair, key: &DataKey, context: SealingContext<'_>, nonce:
     sealed
 }
 
+/// Fails where a byte, the key or the context is not the one that [`seal`] had.
 pub fn open(sealed: &[u8], key: &DataKey, context: SealingContext<'_>) -> Result<TokenPair, Unopenable> {
     let (&version, rest) = sealed.split_first().ok_or(Unopenable)?;
     if version != FORMAT_VERSION || rest.len() < NONCE_LEN {

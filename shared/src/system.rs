@@ -8,6 +8,7 @@ use aws_lc_rs::rand;
 use crate::domain::time::Timestamp;
 use crate::ports::{Clock, Entropy};
 
+/// Unix time of the system; waits with Tokio's timer.
 pub struct SystemClock;
 
 #[async_trait]
@@ -24,6 +25,7 @@ impl Clock for SystemClock {
     }
 }
 
+/// The random generator of AWS-LC.
 pub struct SystemEntropy;
 
 impl Entropy for SystemEntropy {

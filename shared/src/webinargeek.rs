@@ -32,6 +32,7 @@ pub use probe::Probed;
 
 use body::{Body, Cut};
 
+/// The token endpoint and revocation. It sends each request once: only the protocol repeats.
 pub struct WebinarGeek {
     http: HttpClient,
     endpoint: TokenEndpoint,
@@ -47,6 +48,7 @@ struct Answer {
 }
 
 impl WebinarGeek {
+    /// `clock` turns a `Retry-After` with a date into a wait.
     pub fn new(http: HttpClient, endpoint: TokenEndpoint, clock: Arc<dyn Clock>) -> Self {
         Self { http, endpoint, clock }
     }

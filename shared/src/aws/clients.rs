@@ -10,16 +10,21 @@ use crate::ports::{Clock, Entropy, Escrow, ReadAccount};
 use crate::protocol::composition::{GrantServices, RefreshServices};
 use crate::webinargeek::WebinarGeek;
 
+/// One client for each service, made once for the process. A clone has the same clients.
 #[derive(Clone)]
 pub struct Clients {
+    /// Made at the start: every function uses it.
     pub dynamodb: dynamodb::Client,
+    /// Made when it is first used.
     pub kms: LazyClient<kms::Client>,
+    /// Made when it is first used.
     pub secrets_manager: LazyClient<secrets_manager::Client>,
     /// The queue for pairs that the table does not accept.
     pub escrow: Arc<dyn Escrow>,
 }
 
 impl Clients {
+    /// Nothing is sent.
     pub fn new(sdk: &SdkConfig, escrow_queue_url: String) -> Self {
         Self {
             dynamodb: dynamodb::Client::new(sdk),
@@ -29,22 +34,27 @@ impl Clients {
         }
     }
 
+    /// The attempts table of this name.
     pub fn attempts(&self, table: &str) -> Arc<AttemptsTable> {
         Arc::new(AttemptsTable::new(self.dynamodb.clone(), table.to_owned()))
     }
 
+    /// The connections table of this name.
     pub fn connections(&self, table: &str) -> Arc<ConnectionsTable> {
         Arc::new(ConnectionsTable::new(self.dynamodb.clone(), table.to_owned()))
     }
 
+    /// `key_id` is the ARN of the KMS key (`KMS_KEY_ID`).
     pub fn key_maker(&self, key_id: &str, stack: &str) -> Arc<kms::DataKeyMaker> {
         Arc::new(kms::DataKeyMaker { client: self.kms.clone(), key_id: key_id.to_owned(), stack: stack.to_owned() })
     }
 
+    /// Without a key id: a wrapped key names its key.
     pub fn key_opener(&self, stack: &str) -> Arc<kms::DataKeyOpener> {
         Arc::new(kms::DataKeyOpener { client: self.kms.clone(), stack: stack.to_owned() })
     }
 
+    /// `accounts` is `None` where the provider has no address that names an account.
     pub fn grant_services(
         &self,
         connections: &Arc<ConnectionsTable>,
@@ -66,6 +76,7 @@ impl Clients {
         }
     }
 
+    /// `grants` and what a refresh needs in addition.
     pub fn refresh_services(
         &self,
         grants: GrantServices,

@@ -16,7 +16,9 @@ const ENTRIES: usize = 10;
 
 /// `events:PutEvents` on one bus.
 pub struct EventBus {
+    /// Of EventBridge.
     pub client: Client,
+    /// The name or the ARN of the bus.
     pub name: String,
 }
 

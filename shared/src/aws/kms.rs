@@ -34,8 +34,11 @@ fn plain(blob: Option<Blob>) -> Result<DataKey, KeyError> {
 
 /// `kms:GenerateDataKey` on one key.
 pub struct DataKeyMaker {
+    /// Of KMS.
     pub client: LazyClient<Client>,
+    /// The ARN of a key (`KMS_KEY_ID`).
     pub key_id: String,
+    /// In the encryption context; a key of another stack does not open.
     pub stack: String,
 }
 
@@ -58,7 +61,9 @@ impl MakeDataKeys for DataKeyMaker {
 
 /// `kms:Decrypt`; the wrapped key names the key that wrapped it.
 pub struct DataKeyOpener {
+    /// Of KMS.
     pub client: LazyClient<Client>,
+    /// In the encryption context, and the same as when the key was made.
     pub stack: String,
 }
 

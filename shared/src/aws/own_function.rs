@@ -24,6 +24,7 @@ impl OwnFunction {
         env.required("AWS_LAMBDA_FUNCTION_NAME")
     }
 
+    /// `name` is the one of [`Self::read_name`].
     pub fn new(sdk: &SdkConfig, name: String) -> Self {
         Self { client: LazyClient::new(sdk, Client::new), name }
     }

@@ -9,12 +9,14 @@ use crate::domain::secret::ClientSecret;
 use crate::ports::{ReadClientSecret, SecretError};
 use crate::telemetry::Chain;
 
+/// `secretsmanager:GetSecretValue` on one secret.
 pub struct SecretsManagerSecret {
     client: LazyClient<Client>,
     arn: String,
 }
 
 impl SecretsManagerSecret {
+    /// Nothing is sent.
     pub fn new(client: LazyClient<Client>, arn: String) -> Self {
         Self { client, arn }
     }

@@ -10,7 +10,9 @@ use crate::telemetry::Chain;
 
 /// `sqs:SendMessage` and `sqs:GetQueueAttributes` on one queue.
 pub struct EscrowQueue {
+    /// Of SQS.
     pub client: LazyClient<Client>,
+    /// The queue's (`ESCROW_QUEUE_URL`).
     pub url: String,
 }
 

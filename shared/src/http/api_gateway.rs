@@ -23,6 +23,7 @@ const NOT_IN_QUERY: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<'
 /// What API Gateway has received.
 #[derive(Debug)]
 pub struct Received {
+    /// With cookies as headers, and the body decoded from base64.
     pub request: Request,
     /// Of API Gateway's own domain name, never of the Host header.
     pub origin: String,
@@ -30,12 +31,16 @@ pub struct Received {
     pub principal: Option<String>,
 }
 
+/// Why an event cannot be answered as a request; it holds no text of the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotARequest {
+    /// Another event than API Gateway's, or no JSON.
     #[error("the event is not a JSON object")]
     NotAnObject,
+    /// The member that is missing or has another type.
     #[error("the event has no {0}: it is not one of an HTTP API with payload format 2.0")]
     Without(&'static str),
+    /// `http::Uri` takes 65,534 bytes at most.
     #[error("path and query are too long for a URI")]
     TooLong,
 }
@@ -97,6 +102,7 @@ fn part<'a, T: Deserialize<'a>>(member: Member<'a>) -> Option<T> {
 }
 
 impl Received {
+    /// Reads the JSON text of an event.
     pub fn read(event: &str) -> Result<Self, NotARequest> {
         let event: Event<'_> = serde_json::from_str(event).map_err(|_| NotARequest::NotAnObject)?;
         let context: RequestContext<'_> = part(event.request_context).ok_or(NotARequest::Without("requestContext"))?;

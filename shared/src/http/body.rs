@@ -17,6 +17,7 @@ const LIMIT: usize = 16 * 1024;
 pub struct Members(Map<String, Value>);
 
 impl Members {
+    /// Refuses another media type (415), a long body (413), and an unknown or repeated member (400).
     pub fn parse(request: &Request, known: &[&str]) -> Result<Self, Problem> {
         let media_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         if !media_type.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json") {
@@ -44,6 +45,7 @@ impl Members {
         }
     }
 
+    /// `None` where the member is absent or `null`; 400 where it is no string.
     pub fn text(&self, name: &'static str) -> Result<Option<&str>, Problem> {
         match self.0.get(name) {
             None | Some(Value::Null) => Ok(None),
@@ -52,6 +54,7 @@ impl Members {
         }
     }
 
+    /// `None` where the member is absent or `null`; 400 where it is no integer.
     pub fn integer(&self, name: &'static str) -> Result<Option<i64>, Problem> {
         match self.0.get(name) {
             None | Some(Value::Null) => Ok(None),
@@ -62,6 +65,7 @@ impl Members {
         }
     }
 
+    /// `None` where the member is absent or `null`; 400 where it is neither true nor false.
     pub fn boolean(&self, name: &'static str) -> Result<Option<bool>, Problem> {
         match self.0.get(name) {
             None | Some(Value::Null) => Ok(None),

@@ -14,13 +14,19 @@ mod layout;
 
 pub use layout::Layout;
 
+/// One HTML page for one reader, a customer.
 pub struct Page<'a> {
+    /// In the language of the reader.
     pub texts: &'static Texts,
+    /// Which mark stands above the title.
     pub kind: Kind,
+    /// The heading. The title of the browser's tab adds the application's name.
     pub title: String,
+    /// Plain texts, which are escaped; the first one says what has happened.
     pub paragraphs: Vec<String>,
     /// What is asked for, below the first paragraph.
     pub scope: Vec<&'a str>,
+    /// Below the paragraphs.
     pub next: Next,
     /// The customer gives it to the engineer who runs the product.
     pub reference: Option<&'a str>,
@@ -29,10 +35,13 @@ pub struct Page<'a> {
 /// What a page is, at a glance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
+    /// The customer is asked to go on; without a mark.
     Question,
+    /// An account is connected.
     Success,
     /// Nothing is broken, and nothing was connected.
     Notice,
+    /// Something is wrong with the link, at WebinarGeek or on our side.
     Failure,
 }
 
@@ -41,14 +50,18 @@ pub enum Kind {
 pub enum Next {
     /// A button that POSTs, and where a customer goes who does not press it.
     Ask {
+        /// The address that the form is sent to.
         to: String,
+        /// Back to the application; `None` where its address is not known.
         cancel: Option<String>,
     },
     /// Nothing: back to the application, where its address is known.
     Done(Option<String>),
     /// Start again at the application.
     StartAgainThere(Option<String>),
+    /// Start again at the install link, which needs no session.
     StartAgainHere {
+        /// The path of the install link.
         to: String,
     },
     /// Open the same address, which may hold a code and is not repeated in the page.
@@ -58,6 +71,7 @@ pub enum Next {
 }
 
 impl Page<'_> {
+    /// The HTML with its headers: never cached or framed, and allowed to load only what `layout` names.
     pub fn reply(&self, status: StatusCode, layout: &Layout) -> Response {
         let language = self.texts.language;
         let application = layout.application();

@@ -8,22 +8,35 @@ use serde_json::json;
 
 use super::{Response, reply};
 
+/// The member `code`: callers may depend on it, and each has one status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Code {
+    /// 400: a member, a parameter or a path segment is wrong. `field` names it, unless the body is no JSON object.
     InvalidRequest,
+    /// 404: no such route, connection or connect session.
     NotFound,
+    /// 405: `Allow` names the methods of the resource (RFC 9110 section 15.5.6).
     MethodNotAllowed,
+    /// 415: the body is not `application/json`.
     UnsupportedMediaType,
+    /// 413: the body has more than 16 KiB.
     PayloadTooLarge,
+    /// 409: only the customer can help, by a new connect session.
     ReauthRequired,
+    /// 409: the first grant waits until the integrator's backend confirms it.
     Unconfirmed,
+    /// 409: an import would replace a connection that lives.
     ConnectionExists,
+    /// 503: a service of AWS failed, there was too little time, or a refresh is under way; try again.
     Unavailable,
+    /// 503: WebinarGeek has given no token, or asks to wait; try again.
     ProviderUnavailable,
+    /// 503: an operator has to repair the deployment; trying again does not help before.
     Misconfigured,
 }
 
 impl Code {
+    /// As `openapi.yaml` lists it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::InvalidRequest => "invalid_request",
@@ -69,9 +82,12 @@ impl Code {
     }
 }
 
+/// One error as the caller sees it.
 #[derive(Clone, Debug)]
 pub struct Problem {
+    /// It decides the status and the title, too.
     pub code: Code,
+    /// For a person; it holds no text of the provider, and it may change.
     pub detail: String,
     /// The member, parameter or path segment that is wrong.
     pub field: Option<Cow<'static, str>>,
@@ -82,22 +98,27 @@ pub struct Problem {
 }
 
 impl Problem {
+    /// Without a field, `Retry-After` or `Allow`.
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
         Self { code, detail: detail.into(), field: None, retry_after: None, allow: None }
     }
 
+    /// 400, about one member, parameter or path segment.
     pub fn field(field: impl Into<Cow<'static, str>>, detail: impl Into<String>) -> Self {
         Self { field: Some(field.into()), ..Self::new(Code::InvalidRequest, detail) }
     }
 
+    /// 405; `allow` is the value of the header `Allow`.
     pub fn method_not_allowed(allow: &'static str) -> Self {
         Self { allow: Some(allow), ..Self::new(Code::MethodNotAllowed, format!("this resource answers to {allow}")) }
     }
 
+    /// At least one second: with zero, clients would repeat at once.
     pub fn retry_after(self, seconds: i64) -> Self {
         Self { retry_after: Some(seconds.max(1)), ..self }
     }
 
+    /// The answer, with the request id as a member: it is in every line of the log.
     pub fn reply(&self, request_id: &str) -> Response {
         let mut body = json!({
             "type": "about:blank",

@@ -2,6 +2,7 @@
 
 use url::form_urlencoded;
 
+/// Decoded names and values, in their order and with all repetitions.
 #[derive(Clone, Debug)]
 pub struct Query(Vec<(String, String)>);
 
@@ -12,6 +13,7 @@ pub struct Query(Vec<(String, String)>);
 pub struct Repeated;
 
 impl Query {
+    /// `raw` is what stands behind the question mark, still encoded; `None` has no parameters.
     pub fn parse(raw: Option<&str>) -> Self {
         Self(form_urlencoded::parse(raw.unwrap_or_default().as_bytes()).into_owned().collect())
     }
@@ -30,6 +32,7 @@ impl Query {
         }
     }
 
+    /// In their order; a name that is repeated comes more than once.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|(key, _)| key.as_str())
     }

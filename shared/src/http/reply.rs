@@ -17,6 +17,7 @@ pub fn see_other(location: &str) -> Response {
     response
 }
 
+/// JSON that no cache may keep: it may hold a token.
 pub fn json(status: StatusCode, value: &impl Serialize) -> Response {
     let mut response = Response::new(serde_json::to_string(value).expect("our answers are JSON"));
     *response.status_mut() = status;

@@ -17,44 +17,74 @@ mod nl;
 /// A text that names the application.
 type Named = fn(Option<&str>) -> String;
 
+/// All texts of one language. The reader of each is a customer.
 pub struct Texts {
+    /// `lang` of each page, and its `Content-Language`.
     pub language: Language,
+    /// `/authorize`, before the browser is sent to WebinarGeek.
     pub confirmation: Confirmation,
+    /// On pages of `/authorize` and `/callback`, below the text.
     pub instructions: Instructions,
+    /// Labels, on pages of `/authorize` and `/callback`.
     pub buttons: Buttons,
+    /// The reference number, and the links below the card.
     pub footer: Footer,
+    /// `/callback`: the account is connected, and the journey has no `return_to`.
     pub connected: NamedMessage,
+    /// `/callback`: the customer has declined at WebinarGeek, now or before.
     pub declined: Message,
-    /// Pages about a link.
+    // Pages about a link.
+    /// A parameter is there twice; or `/callback` has no `state`, or not one of `code` and `error`.
     pub damaged: Message,
+    /// `/authorize` without a session, where the install link is off.
     pub incomplete: Message,
+    /// `/callback`: no journey has this `state`, or its row was deleted after its time.
     pub unknown: Message,
+    /// `/callback`: the stored journey was changed in the table, so its grant would go elsewhere.
     pub changed: Message,
+    /// The session of the link, or a later one of the same connection, has made the connection.
     pub used: Message,
+    /// `/authorize`: the session of the link is unknown, or over.
     pub expired: Message,
     /// In place of the text of `expired`, where it is known when.
     pub expired_at: fn(Timestamp) -> String,
-    /// Pages about the browser.
+    // Pages about the browser.
+    /// `/callback`: the cookie of the journey is missing or wrong, so another browser has begun it.
     pub other_browser: Message,
+    /// `/authorize`: the form of the confirmation came from another site (cross-site request forgery).
     pub other_page: Message,
+    /// The method is not allowed (405); programs get this page, and rarely a person.
     pub other_method: Message,
+    /// A browser has loaded the page ahead, or within another page; the person opens it by the button.
     pub by_no_person: Message,
-    /// Pages about a journey that has made no connection.
+    // Pages about a journey that has made no connection.
+    /// `/callback`: the customer came back from WebinarGeek after the time for the consent.
     pub too_long: CountedMessage,
+    /// `/callback`: the approval is of another account than the connection's.
     pub other_account: Message,
+    /// `/callback`: a newer grant of the connection was stored during the journey.
     pub connected_meanwhile: Message,
+    /// `/callback`: the integrator took the connection away during the journey.
     pub disconnected_meanwhile: Message,
+    /// `/callback`: WebinarGeek sent an error with a `state`, gave no tokens, or did not name the account.
     pub provider_failed: Message,
+    /// `/callback`: the code was certainly not used, so the same address may be opened again.
     pub provider_not_reached: Message,
+    /// `/callback`: WebinarGeek sent an error without a `state`.
     pub reported: Reported,
+    /// `/callback`: the grant could not be stored yet; it may be stored later, from the queue.
     pub not_stored: Message,
+    /// `/callback`: another request has sent the code, and how that ended is not known.
     pub not_known: Message,
+    /// A service of AWS failed, or there was too little time, before anything happened to the account.
     pub out_of_order: Message,
 }
 
 /// What has happened, and what it means for the customer.
 pub struct Message {
+    /// The heading.
     pub title: &'static str,
+    /// One paragraph below it.
     pub text: &'static str,
 }
 
@@ -62,17 +92,23 @@ pub struct Message {
 pub type Words = (&'static str, Cow<'static, str>);
 
 impl Message {
+    /// In the form that a page takes.
     pub fn words(&self) -> Words {
         (self.title, self.text.into())
     }
 }
 
+/// A [`Message`] that names the application.
 pub struct NamedMessage {
+    /// The heading.
     pub title: &'static str,
+    /// One paragraph below it.
     pub text: Named,
 }
 
+/// A [`Message`] that names a number.
 pub struct CountedMessage {
+    /// The heading.
     pub title: &'static str,
     /// Minutes.
     pub text: fn(i64) -> String,
@@ -80,51 +116,70 @@ pub struct CountedMessage {
 
 /// The page that asks.
 pub struct Confirmation {
+    /// The heading.
     pub title: Named,
     /// Who asks: the application, and the host that the customer comes from, where they are known.
     pub asks: fn(Option<&str>, Option<&str>) -> String,
     /// Above the list of them.
     pub scope: &'static str,
+    /// What comes next at WebinarGeek, and that the application does not see the password.
     pub then: Named,
+    /// A warning: an attacker may have sent the link, to get access to the reader's account.
     pub only_if: &'static str,
 }
 
 /// What the customer does now. A page has one of them at most.
 pub struct Instructions {
+    /// After a journey that has ended well, where no address of the application is known.
     pub close: &'static str,
     /// By a button that leads to the application.
     pub start_again: Named,
     /// Where no address of the application is known.
     pub go_back_and_start_again: Named,
+    /// Where the same request may succeed later.
     pub in_a_minute: &'static str,
 }
 
+/// What a button or a link does when it is pressed.
 pub struct Buttons {
+    /// From the confirmation on to WebinarGeek; or the same page, opened by a person.
     pub go_on: &'static str,
+    /// From the confirmation back to the application.
     pub cancel: &'static str,
+    /// To the application, after the journey.
     pub back: Named,
+    /// To the install link.
     pub start_again: &'static str,
+    /// To the same address.
     pub try_again: &'static str,
 }
 
+/// Below the text of a page: for customers who need help.
 pub struct Footer {
+    /// Before the reference number of a failure, which is the request id.
     pub reference: &'static str,
     /// Whom to tell the reference number.
     pub tell: Named,
+    /// The link to the integrator's help.
     pub support: &'static str,
+    /// The link to the integrator's privacy statement.
     pub privacy: &'static str,
 }
 
 /// An error that WebinarGeek reports without saying which journey it is about.
 pub struct Reported {
+    /// The heading.
     pub title: &'static str,
+    /// For `access_denied` (RFC 6749 section 4.1.2.1).
     pub declined: &'static str,
+    /// For `server_error` and `temporarily_unavailable`.
     pub later: &'static str,
     /// By the RFC's name of the error.
     pub other: fn(&str) -> String,
 }
 
 impl Texts {
+    /// Every language is compiled in.
     pub fn of(language: Language) -> &'static Self {
         match language {
             Language::English => &en::TEXTS,

@@ -13,12 +13,14 @@ use crate::ports::{ProviderError, ReadAccount};
 /// The longest text of the provider that a row stores.
 const LONGEST: usize = 256;
 
+/// The address that names the account of an access token (`WEBINARGEEK_ACCOUNT_URL`).
 pub struct AccountEndpoint {
     http: HttpClient,
     url: Url,
 }
 
 impl AccountEndpoint {
+    /// `url` must be the provider's: it receives access tokens.
     pub fn new(http: HttpClient, url: Url) -> Self {
         Self { http, url }
     }

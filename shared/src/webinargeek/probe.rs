@@ -16,7 +16,9 @@ const VERIFIER: &str = "made-up-by-the-doctor-as-long-as-verifiers-are";
 
 /// What the token endpoint answered, and when by its own clock (RFC 9110 section 6.6.1).
 pub struct Probed {
+    /// `InvalidClient` says that our credentials are wrong; `InvalidGrant`, that they are right.
     pub answer: Result<TokenResponse, ProviderError>,
+    /// `None` where no answer came, or none with a `Date` that can be read.
     pub date: Option<Timestamp>,
 }
 

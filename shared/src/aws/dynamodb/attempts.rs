@@ -14,10 +14,12 @@ use crate::domain::session::{Session, SessionId};
 use crate::domain::write::{Write, Written};
 use crate::ports::{ReadAttempts, StoreError, WriteAttempts, WriteOrders};
 
+/// Attempts, sessions and counters of events. A clone has the same client.
 #[derive(Clone)]
 pub struct AttemptsTable(pub(super) Table);
 
 impl AttemptsTable {
+    /// `name` is the table's; nothing is sent.
     pub fn new(client: Client, name: String) -> Self {
         Self(Table { client, name, key: "pk" })
     }

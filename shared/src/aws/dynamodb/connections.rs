@@ -23,10 +23,12 @@ use crate::ports::{
 
 const PAGE: i32 = 100;
 
+/// Connections, claims of accounts, and the rows that all workers share. A clone has the same client.
 #[derive(Clone)]
 pub struct ConnectionsTable(pub(super) Table);
 
 impl ConnectionsTable {
+    /// `name` is the table's; nothing is sent.
     pub fn new(client: Client, name: String) -> Self {
         Self(Table { client, name, key: "id" })
     }

@@ -10,13 +10,18 @@ use crate::ports::StoreError;
 /// A table as AWS describes it. Keys: the partition key, then the sort key if there is one.
 #[derive(Clone, Debug)]
 pub struct TableShape {
+    /// Names of attributes.
     pub key: Vec<String>,
+    /// The global secondary indexes.
     pub indexes: Vec<IndexShape>,
 }
 
+/// A global secondary index as AWS describes it.
 #[derive(Clone, Debug)]
 pub struct IndexShape {
+    /// `due` or `attention`, if the table is as the product makes it.
     pub name: String,
+    /// Names of attributes; it has no sort key where there is one name.
     pub key: Vec<String>,
     /// The projected attributes beside the keys; `None` is all of them.
     pub attributes: Option<Vec<String>>,

@@ -70,6 +70,7 @@ impl Default for Layout {
 }
 
 impl Layout {
+    /// Builds style, policy and icon once: they are the same on every page.
     pub fn new(branding: Branding) -> Self {
         let style = style(&branding);
         Self { policy: policy(&branding, &style), icon: icon(&branding), style, branding }
