@@ -11,7 +11,7 @@
 //!
 //! A run that does not do all its work reports it: what could not be listed is a failure, and `finished` is false.
 //!
-//! Pairs in escrow come from their queue, and are stored: [`replay`].
+//! Pairs in escrow come from their queue, and are stored: [`replay()`].
 //!
 //! A run may overlap another, or be repeated: leases and due times make every run idempotent.
 
