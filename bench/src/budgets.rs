@@ -1,5 +1,5 @@
-//! Budgets that do not depend on the machine: calls, bytes and crates. To grow beyond one is a decision: it changes the
-//! number here, and docs/performance.md says why.
+//! Budgets that do not depend on the machine: calls, bytes and crates. A program may grow beyond a budget only by a
+//! decision: it changes the number here, and docs/performance.md says why.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
@@ -54,7 +54,8 @@ const OF_ANSWERS: [(Route, Instructions); 2] = [
 /// The most bytes that a sweep allocates for a due row: some 7 % above what was counted, since two runs differ by 3 %.
 const ALLOCATED_PER_ROW: u64 = 660_000;
 
-/// How much more memory a sweep of [`MANY`] rows may need than one of [`FEW`], in bytes: what two runs of one size differ by.
+/// How much more memory, in bytes, a sweep of [`MANY`] rows may need than one of [`FEW`]: the difference between two
+/// runs of one size.
 const GROWTH: u64 = 600_000;
 const FEW: usize = 1_000;
 const MANY: usize = 3_000;
@@ -88,7 +89,7 @@ pub(crate) async fn hold(build: &Build, stand_ins: &StandIns) -> Result<(), Fail
         counted(format!("{}, later", route.name()), &subject.measured.later.calls, later);
     }
     let mut program = of_ours(build, "refresh", Reach::StandIns(stand_ins))?;
-    // What a run asks once, for any number of due rows, is in both.
+    // The calls that a run makes once, for any number of due rows, are in both.
     let (few, more) = (2, 12);
     let all = calls_of(&program, more, stand_ins).await?.into_iter().zip(calls_of(&program, few, stand_ins).await?);
     for (((mut calls, of_few), budget), what) in all.zip(OF_A_REFRESH).zip(["a refresh", "a refresh, later"]) {

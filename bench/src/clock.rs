@@ -1,4 +1,4 @@
-//! Time as it is measured. The processes that are started note it too, so it is the system's clock.
+//! Time as it is measured. The started processes note the time too, so it is the system's clock.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

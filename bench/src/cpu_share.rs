@@ -1,23 +1,23 @@
 //! The share of a processor that a process gets, by a control group (version 2, or the CPU controller of version 1).
 //!
-//! Lambda gives one vCPU at 1,769 MB of memory, and in proportion below. Beside it, a group has the most weight that
-//! there is: on a machine that does other things too, they wait, and a start does not.
+//! Lambda gives one vCPU at 1,769 MB of memory, and less in proportion to less memory. The group also has the highest
+//! weight that there is: on a machine that does other things too, the other processes wait, and a start does not.
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Lambda's own scheduling period is not documented: short, so that a wait for the next one is short.
+/// Lambda's own scheduling period is not documented. This one is short, so that the wait for the next period is short.
 const PERIOD_US: u64 = 20_000;
 const MB_OF_ONE_VCPU: u64 = 1769;
 
-/// It ends with the value.
+/// The group is removed when the value is dropped.
 pub(crate) struct CpuShare {
     group: PathBuf,
 }
 
 impl CpuShare {
-    /// `mb`: the memory whose share of a processor it gets; `None` is all of them.
+    /// `mb`: the memory whose share of a processor the group gets. `None`: no limit.
     pub(crate) fn new(name: &str, mb: Option<u64>) -> io::Result<Self> {
         let (root, is_v2) = if Path::new("/sys/fs/cgroup/cgroup.controllers").exists() {
             ("/sys/fs/cgroup", true)
@@ -47,7 +47,7 @@ impl CpuShare {
         self.group.join("cgroup.procs")
     }
 
-    /// Puts this process into the group; it leaves it with the value.
+    /// Puts this process into the group. It leaves the group when the value is dropped.
     pub(crate) fn enter(&self) -> io::Result<()> {
         fs::write(self.members(), std::process::id().to_string())
     }
@@ -55,7 +55,7 @@ impl CpuShare {
 
 impl Drop for CpuShare {
     fn drop(&mut self) {
-        // A group with members cannot be removed: this process may be one, every other that was put into it has ended.
+        // A group with members cannot be removed. This process may be one; all others have ended.
         if let Some(root) = self.group.parent() {
             let is_own = fs::read_to_string(self.members()).is_ok_and(|members| !members.is_empty());
             let left =
@@ -67,7 +67,8 @@ impl Drop for CpuShare {
     }
 }
 
-/// The group of the programs that are measured. Without the right to make groups, a whole processor can still be had.
+/// The group of the programs that are measured. Without the right to make groups, a whole processor can still be
+/// measured.
 pub(crate) fn of_programs(mb: Option<u64>) -> io::Result<Option<CpuShare>> {
     match CpuShare::new("programs", mb) {
         Ok(share) => Ok(Some(share)),
@@ -78,7 +79,7 @@ pub(crate) fn of_programs(mb: Option<u64>) -> io::Result<Option<CpuShare>> {
     }
 }
 
-/// What a table says of it.
+/// What a table says about it.
 pub(crate) fn described(mb: Option<u64>, share: Option<&CpuShare>) -> String {
     match (mb, share) {
         (Some(mb), _) => format!("the share of {mb} MB, by a control group"),

@@ -14,9 +14,9 @@ use crate::clock;
 use crate::launch::{self, LAUNCH, NO_GROUP};
 use crate::runtime_api::{Event, RuntimeApi, Step};
 
-/// No start takes longer, even on a seventh of a processor.
+/// Every start takes less than this, even on a seventh of a processor.
 const PATIENCE: Duration = Duration::from_secs(120);
-/// How much of a log is kept, to say why a process has ended.
+/// How much of a log is kept, to report why a process has ended.
 const LOG_KEPT: usize = 20;
 
 pub(crate) struct Program {
@@ -30,7 +30,7 @@ pub(crate) struct Function {
     api: RuntimeApi,
     log: Arc<Mutex<Vec<String>>>,
     exec_at: Duration,
-    /// What the processor had done for the process before it became the function.
+    /// What the processor had done for the process before the process became the function.
     spent_before: u64,
 }
 
@@ -105,7 +105,7 @@ impl Function {
         Ok(self.process.kill().await?)
     }
 
-    /// Asks it to end: what counts in it writes its counts then.
+    /// Asks the process to end. A tool that counts in it writes its counts then.
     pub(crate) async fn terminate(mut self) -> Result<(), Failed> {
         Command::new("sh").arg("-c").arg(format!("kill {}", self.id())).status().await?;
         tokio::time::timeout(PATIENCE, self.process.wait()).await??;
@@ -130,7 +130,7 @@ impl Function {
     }
 }
 
-/// Reads what a process writes, as Lambda does: a full pipe would stop it.
+/// Reads the output of a process, as Lambda does: a full pipe would stop the process.
 async fn keep(reader: impl AsyncRead + Unpin, log: Arc<Mutex<Vec<String>>>) {
     let mut lines = BufReader::new(reader).lines();
     while let Ok(Some(line)) = lines.next_line().await {

@@ -1,5 +1,5 @@
 //! What stands between the bench and a function: it notes the time, and becomes the function. So a start is measured
-//! from its `exec`, without the time that the bench takes to make a process.
+//! from its `exec`, and the time that the bench needs to make a process is not counted.
 
 use std::ffi::OsString;
 use std::fs;
@@ -12,10 +12,10 @@ use crate::clock;
 
 /// The first argument of a launch.
 pub(crate) const LAUNCH: &str = "launch";
-/// In the place of a control group's file.
+/// Stands in place of a control group's file.
 pub(crate) const NO_GROUP: &str = "-";
 
-/// `group program arguments…`. Writes one line, and does not return unless the program cannot be started.
+/// `group program arguments…`. Writes one line. It returns only if the program cannot be started.
 pub(crate) fn launch(mut arguments: impl Iterator<Item = OsString>) -> io::Error {
     let (Some(group), Some(program)) = (arguments.next(), arguments.next()) else {
         return io::Error::other("launch needs a group and a program");
@@ -35,7 +35,7 @@ pub(crate) fn launch(mut arguments: impl Iterator<Item = OsString>) -> io::Error
     command.exec()
 }
 
-/// What all threads of a process have used of the processors.
+/// The processor time that all threads of a process have used.
 pub(crate) fn cpu_nanoseconds(process: u32) -> u64 {
     let threads = fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten();
     let spent = threads.filter_map(|thread| {
@@ -45,7 +45,7 @@ pub(crate) fn cpu_nanoseconds(process: u32) -> u64 {
     spent.sum()
 }
 
-/// The most memory that a process has had resident, in bytes.
+/// The most resident memory that a process has had, in bytes.
 pub(crate) fn peak_memory(process: u32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));

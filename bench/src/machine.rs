@@ -6,7 +6,7 @@ use shared::domain::time::Timestamp;
 
 use crate::clock;
 
-/// The moment, on whole seconds.
+/// The moment, in whole seconds.
 pub(crate) fn now() -> Timestamp {
     Timestamp::from_unix(clock::now().as_secs().cast_signed())
 }

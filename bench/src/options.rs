@@ -28,7 +28,7 @@ cargo bench-functions [starts|sweeps|sizes|budgets] [options]
   --due-peer N                 of a sweep of a peer, which refreshes one after the other (100)
   --memory N                   connections of a sweep whose memory is measured, more than once; 1000, 10000, 100000";
 
-/// What `--help` is instead of a command.
+/// The error for `--help`, which is no command.
 pub(crate) const HELP_ASKED: &str = "help";
 
 pub(crate) struct Options {

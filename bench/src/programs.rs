@@ -12,7 +12,7 @@ pub(crate) const FUNCTIONS: [&str; 7] =
 pub(crate) const HOST: &str = "connect.example.com";
 pub(crate) const AUTHORIZE_URL: &str = "https://provider.example/oauth/authorize";
 
-/// Whose program it is: how it is called, and what it stores.
+/// The author of the program: it decides how the program is called, and what it stores.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Maker {
     Ours,
@@ -45,7 +45,8 @@ impl Maker {
 pub(crate) struct Build {
     pub label: String,
     pub directory: PathBuf,
-    /// Whether it trusts no certificate authority but the public ones for the provider, and is given one without TLS.
+    /// True if the functions trust only the public certificate authorities for the provider. Then their provider is a
+    /// stand-in without TLS.
     pub has_plain_provider: bool,
 }
 
@@ -87,7 +88,7 @@ pub(crate) fn of_ours(build: &Build, function: &str, reach: Reach<'_>) -> Result
         ("WEBINARGEEK_CLIENT_ID", CLIENT_ID),
         ("WEBINARGEEK_AUTHORIZE_URL", AUTHORIZE_URL),
         ("WEBINARGEEK_REVOKE_URL", ""),
-        // What a run can do, and not what it may.
+        // So high that it does not limit a run.
         ("PROVIDER_REQUESTS_PER_SECOND", "10000"),
     ];
     environment.extend(own.map(|(name, value)| (name.to_owned(), value.to_owned())));
@@ -135,8 +136,8 @@ pub(crate) fn sources_of(peer: Maker) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("peers").join(peer.name())
 }
 
-/// The variables that Lambda sets
-/// (<https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html>), and nothing of this process.
+/// The variables that Lambda sets (<https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html>). No
+/// variable of this process is passed on.
 fn of_lambda(function: &str) -> Vec<(String, String)> {
     let variables = [
         ("PATH", "/usr/local/bin:/usr/bin:/bin"),

@@ -53,7 +53,7 @@ pub(crate) fn of_starts(subjects: &[Subject]) -> String {
     table
 }
 
-/// `exec` → first answer, and what comes after it. A ratio is by how much a peer is slower than the first build.
+/// `exec` → first answer, and the later answers. A ratio says how much slower a peer is than the first build.
 pub(crate) fn of_answers(subjects: &[Subject]) -> String {
     let mut table =
         "| route | | exec → `/next`, ms | exec → first answer, ms | / ours | warm, ms | / ours | CPU, ms | / ours \

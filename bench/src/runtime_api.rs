@@ -55,7 +55,7 @@ impl RuntimeApi {
         let listener = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let shared = shared.clone();
-                // Otherwise each small answer waits for an acknowledgement of the one before.
+                // Otherwise each small answer waits for the acknowledgement of the answer before.
                 let _ = stream.set_nodelay(true);
                 tokio::spawn(async move {
                     let service = service_fn(|request| serve(&shared, request));

@@ -42,7 +42,7 @@ impl Service {
     const ALL: [Self; 4] = [Self::DynamoDb, Self::Kms, Self::SecretsManager, Self::Provider];
 }
 
-/// How late each service answers.
+/// How long each service takes to answer.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Latency {
     pub dynamodb: Duration,
@@ -60,13 +60,13 @@ impl Latency {
     }
 }
 
-/// What was asked of the services since the counts were last taken.
+/// The requests to the services since the counts were last taken.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Counts {
     /// By operation: `GetItem`, `Decrypt`, `refresh_token`.
     pub calls: BTreeMap<String, u64>,
     pub connections: BTreeMap<Service, u64>,
-    /// Requests that the provider had at one time.
+    /// The most requests that the provider had at the same time.
     pub most_in_flight: u64,
 }
 
@@ -117,7 +117,7 @@ impl StandIns {
         locked(&self.shared.tables)
     }
 
-    /// What was asked since they were taken before.
+    /// The requests since the counts were last taken.
     pub(crate) fn take_counts(&self) -> Counts {
         std::mem::take(&mut *locked(&self.shared.counts))
     }
@@ -126,7 +126,7 @@ impl StandIns {
         format!("https://localhost:{}", self.ports[&service])
     }
 
-    /// For programs that trust no certificate authority but the public ones.
+    /// For programs that trust only the public certificate authorities.
     pub(crate) fn plain_provider(&self) -> String {
         format!("http://localhost:{}", self.plain_provider)
     }
@@ -158,7 +158,7 @@ async fn listen(shared: Arc<Shared>, service: Service, tls: Option<TlsAcceptor>)
             tokio::spawn(async move {
                 *locked(&shared.counts).connections.entry(service).or_default() += 1;
                 match tls {
-                    // A client that does not trust us says so itself.
+                    // A client that does not trust our certificate reports that itself.
                     Some(tls) => {
                         if let Ok(stream) = tls.accept(stream).await {
                             serve(stream, shared, service).await;
@@ -174,7 +174,7 @@ async fn listen(shared: Arc<Shared>, service: Service, tls: Option<TlsAcceptor>)
 
 async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, shared: Arc<Shared>, service: Service) {
     let answer = service_fn(|request| answer(&shared, service, request));
-    // A process that is ended closes its connections as it likes.
+    // A process that is ended may close its connections in any way.
     let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), answer).await;
 }
 

@@ -1,4 +1,5 @@
-//! Cold starts, one program after the other in every run: what else the machine does meanwhile meets all of them.
+//! Cold starts. Every run starts all programs one after the other, so other work of the machine slows all of them
+//! alike.
 
 use std::path::Path;
 use std::time::Duration;
@@ -14,19 +15,19 @@ use crate::rows;
 use crate::stand_ins::{Counts, StandIns};
 use crate::statistics::Series;
 
-/// Lambda's own limit of these functions is near it.
+/// Near the limit that Lambda itself has for these functions.
 pub(crate) const BUDGET: Duration = Duration::from_secs(30);
 
-/// What is started again and again.
+/// A program that is started again and again.
 pub(crate) struct Subject {
     /// The build's label, or the peer's name.
     pub owner: String,
     pub maker: Maker,
     pub function: String,
-    /// `None`: it is started as Lambda starts it, and gets no event.
+    /// `None`: the program is started as Lambda starts it, and gets no event.
     pub route: Option<Route>,
     program: Program,
-    /// What starts the journeys that a callback ends.
+    /// The program that starts the journeys which a callback ends.
     starter: Option<Program>,
     pub measured: Measured,
 }
@@ -42,9 +43,9 @@ pub(crate) struct Measured {
     pub cpu: Series,
     /// Megabytes.
     pub memory: Series,
-    /// Of the first answer.
+    /// Of the first answer: its calls.
     pub counts: Counts,
-    /// Of the last one.
+    /// Of the last answer: its calls.
     pub later: Counts,
     /// Why there is no figure.
     pub wrong: Option<String>,
@@ -130,7 +131,7 @@ impl Subject {
         Self::new(owner, maker, route.name(), Some(route), program)
     }
 
-    /// One cold start. What is answered wrongly once has no figures.
+    /// One cold start. A program that gives one wrong answer has no figures.
     pub(crate) async fn start(&mut self, stand_ins: &StandIns, group: Option<&Path>, warm: usize) {
         if self.measured.wrong.is_none()
             && let Err(error) = self.measure(stand_ins, group, warm).await

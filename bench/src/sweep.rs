@@ -15,7 +15,7 @@ use crate::stand_ins::{Counts, StandIns};
 
 /// The time that Lambda gives to the function.
 pub(crate) const BUDGET: Duration = Duration::from_secs(300);
-/// A new pair lives for two hours: what expires later than this has one.
+/// A new pair lives for two hours: a pair that expires later than this is a new one.
 const RENEWED: i64 = 7000;
 
 pub(crate) struct Sweep<'a> {
@@ -87,7 +87,7 @@ impl Sweep<'_> {
         Ok(counts)
     }
 
-    /// As if the time had passed.
+    /// Makes all pairs due, as if the time had passed.
     fn make_due(&self, stand_ins: &StandIns) {
         let mut tables = stand_ins.tables();
         let table = tables.table(self.table());

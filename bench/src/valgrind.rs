@@ -1,5 +1,5 @@
-//! What valgrind counts in a process: instructions and allocated bytes. They do not depend on how fast the machine is, nor
-//! on what else it does.
+//! What valgrind counts in a process: instructions and allocated bytes. The counts do not depend on the speed of the
+//! machine, nor on its other work.
 
 use std::fs;
 use std::path::PathBuf;
@@ -14,7 +14,7 @@ use crate::stand_ins::StandIns;
 use crate::starts;
 use crate::sweep::{BUDGET, Sweep};
 
-/// Later answers that are counted, to divide by.
+/// The number of later answers that are counted; the count is divided by it.
 const LATER: usize = 20;
 
 /// Instructions from `exec` to the first answer, and of a later answer.
@@ -24,7 +24,7 @@ pub(crate) struct Instructions {
     pub later: u64,
 }
 
-/// A program in one of valgrind's tools, which writes what it has counted into a file when the process ends.
+/// A program inside one of valgrind's tools. The tool writes its counts into a file when the process ends.
 struct Counted {
     program: Program,
     file: PathBuf,
@@ -73,7 +73,8 @@ async fn instructions_of(counted: &Counted, route: Route, events: usize, stand_i
     Ok(total.ok_or("callgrind has counted nothing")?.trim().parse()?)
 }
 
-/// Bytes that a sweep allocates for each due row: what a larger one allocates beyond a smaller one.
+/// Bytes that a sweep allocates for each due row: the difference between a larger and a smaller sweep, for each row of
+/// the difference.
 pub(crate) async fn allocated_per_row(build: &Build, rows: [usize; 2], stand_ins: &StandIns) -> Result<u64, Failed> {
     let counted = Counted::new(build, "refresh", "dhat", stand_ins)?;
     let mut allocated = [0; 2];

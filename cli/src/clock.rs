@@ -1,4 +1,4 @@
-//! The system's time. What depends on it takes it as an argument.
+//! The system's time. Code that depends on the time takes it as an argument.
 
 use std::time::Duration;
 

@@ -54,7 +54,7 @@ impl Deployment {
         Ok(Self { client: Client::with_config(&url, &config(place).await)?, kind: Kind::Address })
     }
 
-    /// For what is not in the API: a stack's log, and its maintenance.
+    /// For parts that are not in the API: a stack's log, and its maintenance.
     pub(crate) fn address_is_not_enough(what: &str) -> Failure {
         Failure::Usage(format!("{what} is not in the API: name the stack, --stack {USUAL_STACK}, in place of --url"))
     }
@@ -84,14 +84,14 @@ impl Stack {
                     .to_owned(),
             ));
         };
-        // The SDK says less clearly that there are none, and after several tries.
+        // Checked first: the SDK reports missing credentials less clearly, and only after several tries.
         let source = config.credentials_provider();
         let source = source.ok_or_else(|| Error::Credentials("no source of them is configured".to_owned()))?;
         let found = source.provide_credentials().await;
         found.map_err(|error| Error::Credentials(with_causes(&error)))?;
         let described = client(&config).describe_stacks().stack_name(name).send().await;
         let described = described.map_err(|error| match error.code() {
-            // CloudFormation has no code of its own for it.
+            // CloudFormation has no error code of its own for a missing stack.
             Some("ValidationError") => Failure::NotFound(format!(
                 "there is no stack {name} in {region}: say --stack and --region, or --url http://127.0.0.1:8787 for `cargo dev`"
             )),
@@ -121,7 +121,7 @@ impl Stack {
             let resource = resource.map_err(|error| refused("the stack's resources cannot be read", error))?;
             groups.extend(log_group(&resource));
         }
-        // API Gateway's has lines of another form.
+        // API Gateway's log group has lines of another form.
         groups.remove("api");
         Ok(groups)
     }
@@ -137,7 +137,7 @@ fn client(config: &SdkConfig) -> aws_sdk_cloudformation::Client {
     aws_sdk_cloudformation::Client::new(config)
 }
 
-/// An answer of AWS that is no success, or none.
+/// AWS answered with an error, or not at all.
 pub(crate) fn refused<E, R>(what: &'static str, error: SdkError<E, R>) -> Failure
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,

@@ -49,7 +49,7 @@ async fn of_stack(stack: &Stack, output: &Output, asked: &Events) -> Result<(), 
     let groups = stack.log_groups().await?;
     let none = || Failure::NotFound("the stack has no log group of the events function".to_owned());
     let (group, client) = (groups.get("events").ok_or_else(none)?, Client::new(&stack.config));
-    // By the id of the line: one event may be delivered twice, and both are shown.
+    // Keyed by the id of the line: one event may be delivered twice, and both deliveries are shown.
     let mut shown = BTreeMap::new();
     let mut from = now() - asked.since;
     loop {

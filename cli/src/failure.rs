@@ -9,7 +9,7 @@ use webinargeek_connect_client::{Code, Error};
 pub(crate) enum Failure {
     #[error("{}", with_causes(.0))]
     Api(#[from] Error),
-    /// AWS has refused to tell of the stack or its logs, or to run the function.
+    /// AWS has denied access to the stack or its logs, or the right to run the function.
     #[error("{what}: {detail}")]
     Aws { what: &'static str, is_answered: bool, code: Option<String>, detail: String },
     #[error("{0}")]
@@ -24,7 +24,7 @@ pub(crate) enum Failure {
         "WebinarGeek refuses the refresh token: the customer must connect again, or another one is imported with --replace"
     )]
     Refused,
-    /// It says so itself.
+    /// The doctor has printed its findings already.
     #[error("the doctor has found something that failed")]
     Unhealthy,
     #[error("{failed} of {lines} lines have failed: {report} says why; the same command tries them again")]
@@ -56,7 +56,7 @@ impl Failure {
         }
     }
 
-    /// What to do about it, where that is known.
+    /// What to do about it, if that is known.
     pub(crate) fn remedy(&self) -> Option<String> {
         match self {
             Self::Api(Error::Problem(problem)) => match problem.code {

@@ -1,11 +1,12 @@
 //! `import`: connections from another system, one or thousands.
 //!
-//! 1. every line of the file is read first; a line that is not valid fails alone
+//! 1. every line of the file is read first; if a line is not valid, only that line fails
 //! 2. the report of an earlier run says which lines are done
-//! 3. lines are imported a few at a time; each is in the report before it is sent, and again with its result
-//! 4. an interruption lets what was sent come to its end, and starts nothing more
+//! 3. lines are imported a few at a time; each line is written to the report before it is sent, and again with its
+//!    result
+//! 4. after an interruption, lines that were sent are finished, and no other line is started
 //!
-//! A process that is killed leaves lines that were sent and have no result. The next run asks the API about those
+//! A process that is killed leaves lines that were sent and have no result. The next run asks the API about those lines
 //! before it sends them again: a refresh token that is used twice may end its grant.
 
 use std::path::{Path, PathBuf};
@@ -31,10 +32,10 @@ use line::Importer;
 use report::{Outcome, Record, Report};
 use source::Line;
 
-/// Lines in a row that get no answer: the way to the API is broken, and not they.
+/// After so many lines in a row without an answer, the connection to the API is the fault, and not the lines.
 const UNANSWERED: usize = 20;
 
-/// Failed lines that a person is shown; the report has all.
+/// The number of failed lines that a person is shown; the report has all.
 const SHOWN: usize = 20;
 
 pub(crate) async fn import(client: &Client, output: &Output, asked: Import) -> Result<(), Failure> {
@@ -80,7 +81,7 @@ async fn many(client: &Client, output: &Output, asked: &Import, file: &Path) -> 
                 progress.inc(1);
                 progress.set_message(format!("{failed} failed"));
             }
-            // Not this line's failure: credentials, or a report that cannot be written.
+            // Not a failure of this line: the credentials, or a report that cannot be written.
             Err(failure) => broken = broken.or(Some(failure)),
         }
         if broken.is_some() || unanswered >= UNANSWERED {
@@ -126,13 +127,13 @@ fn interruption() -> Arc<AtomicBool> {
     stop
 }
 
-/// The lines of the file, by all runs.
+/// The counts of the file's lines, over all runs.
 struct Summary<'a> {
     lines: usize,
     imported: usize,
     stored: usize,
     failures: Vec<Record>,
-    /// This run has not come to them.
+    /// Lines that this run has not reached.
     open: usize,
     report: &'a Path,
 }

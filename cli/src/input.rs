@@ -1,4 +1,4 @@
-//! What is read from the person or the program that calls: secrets, and a yes.
+//! What is read from the person or the program that calls: secrets, and the answer to a question.
 
 use std::io::{self, BufRead, IsTerminal, Write};
 

@@ -1,7 +1,7 @@
 //! `wgc`, the command line of a deployment, for integrators and operators.
 //!
-//! It makes API calls, by the library in `clients/rust`. Beside them it reads a stack's outputs and logs, and invokes
-//! the one function that has no route.
+//! It makes API calls, through the library in `clients/rust`. It also reads a stack's outputs and logs, and invokes the
+//! one function that has no route.
 
 use std::process::ExitCode;
 

@@ -20,10 +20,10 @@ use crate::table::{Table, from_now, moment};
 const FAILURES: &str =
     "{ ($.failures = 1) || ($.reauthorizations_needed = 1) || ($.grants_not_revoked = 1) || ($.marking_frozen = 1) }";
 
-/// What Lambda writes of a function that could not end.
+/// The lines that Lambda writes about a function that could not end.
 const CRASHES: &str = "?\"Task timed out\" ?\"Runtime exited\" ?\"Runtime.ExitError\"";
 
-/// More would be the same again, and CloudWatch answers slowly.
+/// More lines would repeat the same failures, and CloudWatch answers slowly.
 const MOST: usize = 10_000;
 
 /// All lines of one kind.
@@ -74,7 +74,7 @@ pub(crate) async fn logs(deployment: &Deployment, output: &Output, asked: Logs) 
     Ok(())
 }
 
-/// The lines of a log group that match, from a moment on.
+/// The matching lines of a log group, from a moment on.
 pub(crate) async fn search(
     client: &Client,
     group: &str,
@@ -100,12 +100,12 @@ pub(crate) fn written_at(line: &FilteredLogEvent) -> OffsetDateTime {
     OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH)
 }
 
-/// The kinds that came most often first.
+/// The kinds, most frequent first.
 fn grouped(mut lines: Vec<(String, FilteredLogEvent)>, connection: Option<&str>) -> Vec<Group> {
     lines.sort_by_key(|(_, line)| line.timestamp());
     let mut groups: BTreeMap<String, Group> = BTreeMap::new();
     for (function, line) in lines {
-        // What Lambda writes is no JSON.
+        // Lines of Lambda itself are not JSON.
         let members: Value = serde_json::from_str(line.message().unwrap_or_default()).unwrap_or_default();
         let text = |name: &str| members[name].as_str().map(str::to_owned);
         let about = text("connection");

@@ -37,7 +37,7 @@ pub(crate) async fn maintain(deployment: &Deployment, output: &Output, asked: Ma
     if asked.dry_run {
         return Ok(());
     }
-    // A pair that does not open would stay under the earlier key, which is then taken away.
+    // A pair that does not open would stay under the earlier key, and that key will be removed.
     if matches!(asked.task, Task::Reseal) && !looked.failed.is_empty() {
         let says = "nothing was changed: repair the rows that failed first; `wgc list --status quarantined` names them";
         return Err(Failure::Failed(says.to_owned()));

@@ -1,4 +1,4 @@
-//! Where answers go: tables and sentences for people, JSON for programs. Standard output has answers and nothing else.
+//! Where answers go: tables and sentences for people, JSON for programs. Standard output has only answers.
 
 use std::io::{self, IsTerminal, Write};
 
@@ -28,7 +28,7 @@ impl Output {
     }
 
     pub(crate) fn text(&self, text: &str) {
-        // A reader that has enough closes the pipe: that is no failure of the command.
+        // A reader that has read enough closes the pipe. That is not a failure of the command.
         if writeln!(io::stdout().lock(), "{text}").is_err() {
             std::process::exit(0);
         }
@@ -53,7 +53,7 @@ impl Output {
         };
     }
 
-    /// A bar on a terminal, and nothing elsewhere.
+    /// A progress bar, shown only on a terminal.
     pub(crate) fn progress(&self, total: Option<u64>, what: &'static str) -> ProgressBar {
         if self.json || !io::stderr().is_terminal() {
             return ProgressBar::hidden();

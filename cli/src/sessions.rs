@@ -13,7 +13,7 @@ use crate::output::Output;
 use crate::table::{Table, from_now, moment};
 
 pub(crate) async fn link(client: &Client, output: &Output, link: Link) -> Result<(), Failure> {
-    // What is not said has the API's default.
+    // A setting that is left out has the API's default.
     let if_said = |said: bool, value: bool| said.then_some(value);
     let session = NewSession {
         connection_id: link.id,

@@ -1,4 +1,4 @@
-//! Tables that fit the terminal; tab-separated lines where there is none.
+//! Tables that fit the terminal; tab-separated lines if there is no terminal.
 
 use std::fmt;
 use std::io::{self, IsTerminal};
@@ -16,13 +16,13 @@ impl Table {
         Self { header: header.to_vec(), rows: Vec::new() }
     }
 
-    /// Texts may be a customer's own: what would control a terminal is left out.
+    /// A text may be a customer's own: characters that would control a terminal are left out.
     pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
         let shown = |cell: String| cell.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
         self.rows.push(cells.into_iter().map(shown).collect());
     }
 
-    /// Two columns, without a header: the members of one thing.
+    /// Two columns, without a header: the members of one object.
     pub(crate) fn of_members(members: impl IntoIterator<Item = (&'static str, Option<String>)>) -> Self {
         let mut table = Self::new(&[]);
         for (name, value) in members {
@@ -47,7 +47,7 @@ impl Table {
             table.set_header(self.header.iter().map(|name| name.to_uppercase()));
         }
         table.add_rows(&self.rows);
-        // A column without a value takes room that others need.
+        // A column without values takes space that others need.
         for (index, column) in table.column_iter_mut().enumerate() {
             if self.rows.iter().all(|row| row[index].is_empty()) {
                 column.set_constraint(ColumnConstraint::Hidden);

@@ -11,7 +11,8 @@ use crate::failure::Failure;
 use crate::output::Output;
 use crate::table::{Table, from_now, moment};
 
-/// Where a command finds the token: other users of the machine can read arguments, and not the environment.
+/// The variable in which a command finds the token. Other users of the machine can read arguments, but not the
+/// environment.
 const VARIABLE: &str = "WEBINARGEEK_ACCESS_TOKEN";
 
 pub(crate) async fn read(client: &Client, output: &Output, asked: arguments::Token) -> Result<(), Failure> {
@@ -70,7 +71,7 @@ async fn run(program: &str, arguments: &[String], token: &Token) -> Result<(), F
     if status.success() { Ok(()) } else { Err(Failure::Command(exit_code(status))) }
 }
 
-/// As a shell gives it: of a command that a signal has ended, 128 and the signal's number.
+/// As a shell reports it: if a signal has ended the command, 128 plus the signal's number.
 fn exit_code(status: ExitStatus) -> u8 {
     #[cfg(unix)]
     if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&status) {

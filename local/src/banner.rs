@@ -1,4 +1,4 @@
-//! What a person at a terminal reads first: where everything is.
+//! The first output for a person at a terminal: the addresses.
 
 /// What `cargo dev` has started.
 pub struct Banner<'a> {
@@ -9,7 +9,7 @@ pub struct Banner<'a> {
     pub data_dir: Option<&'a str>,
     /// Where the simulated WebinarGeek listens; `None` with a real provider.
     pub simulated_origin: Option<&'a str>,
-    /// The public origin, and what its tunnel must lead to.
+    /// The public origin, and the address that its tunnel must lead to.
     pub tunnel: Option<(&'a str, &'a str)>,
 }
 

@@ -1,4 +1,4 @@
-//! `GET /` of a laptop: what a developer keeps open while building.
+//! `GET /` of a laptop: the page that a developer keeps open while building.
 //!
 //! | route | answers |
 //! |---|---|
@@ -6,8 +6,9 @@
 //! | `GET /local/live` | the sections of that page that have changed, as server-sent events |
 //! | `POST /local/console/…` | a form of the page; the page again, with the answer |
 //!
-//! It shows what the product's own routes answer, called inside the process. Nothing of a connection is computed here.
-//! Only a loopback Host reaches it ([`crate::reach`]), and only a page of its own origin may post: see [`actions`].
+//! It shows what the product's own routes answer, called inside the process. It computes no value of a connection
+//! itself. Only a loopback Host reaches it ([`crate::reach`]), and only a page of its own origin may post: see
+//! [`actions`].
 
 use std::sync::Arc;
 
@@ -47,7 +48,7 @@ pub struct Console {
     pub(crate) facts: Facts,
 }
 
-/// What does not change while it runs.
+/// The settings that do not change while it runs.
 #[derive(Clone)]
 pub(crate) struct Facts {
     pub(crate) redirect_uri: String,
@@ -67,7 +68,7 @@ pub(crate) struct Answered {
 }
 
 impl Answered {
-    /// Whether it was asked for beside the provider's buttons.
+    /// Whether its button stands in the section of the provider.
     fn is_of_provider(&self) -> bool {
         self.call == actions::SWEEP
     }
@@ -107,7 +108,7 @@ pub(crate) async fn call(
     Answered { status: response.status().as_u16(), call, body }
 }
 
-/// One look: what the page shows next is not older than this.
+/// Reads the state once: the page that is shown next is not older than this.
 pub(crate) async fn look(server: &Server) {
     let console = &server.console;
     let _alone = console.watch.alone().await;

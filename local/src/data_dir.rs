@@ -1,4 +1,4 @@
-//! The folder of what must survive a restart. Only its owner can read it.
+//! The folder of all data that must survive a restart. Only its owner can read it.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -13,7 +13,7 @@ const KEY: &str = "key";
 pub(crate) struct DataDir(PathBuf);
 
 impl DataDir {
-    /// Makes the folder, or opens an earlier one. The modes of an earlier folder and of its files are corrected.
+    /// Makes the folder, or opens an earlier one. The file modes of an earlier folder and of its files are corrected.
     pub(crate) fn open(path: &Path) -> Result<Self, StartError> {
         let failed = |error: io::Error| StartError(format!("DATA_DIR cannot be used: {error}"));
         fs::create_dir_all(path).map_err(failed)?;
@@ -42,7 +42,7 @@ impl DataDir {
     }
 }
 
-/// A folder with other files is refused: it may be a home or `/tmp`, whose mode must not change.
+/// A folder with other files is refused: it may be a home directory or `/tmp`, and its mode must not change.
 fn files_of(folder: &Path) -> Result<Vec<PathBuf>, StartError> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder)? {
@@ -58,7 +58,7 @@ fn files_of(folder: &Path) -> Result<Vec<PathBuf>, StartError> {
     Ok(files)
 }
 
-/// Writes a file that only its owner can read, completely or not at all.
+/// Writes a file that only its owner can read. The file is complete, or it is not there.
 pub(crate) fn private_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let unfinished = path.with_extension("new");
     let mut file: File = private(OpenOptions::new().write(true).create(true).truncate(true)).open(&unfinished)?;

@@ -33,7 +33,7 @@ pub struct Deployment {
 }
 
 impl Deployment {
-    /// `lookup` is the environment that the functions would have in Lambda.
+    /// `lookup` reads the environment that the functions would have in Lambda.
     pub fn new(
         lookup: &dyn Fn(&str) -> Option<String>,
         clients: Clients,
@@ -125,13 +125,13 @@ impl Deployment {
             },
             connections: Connections::new(connecting, connecting_services, &refreshes, doctor),
             replaying: refreshes.replaying(),
-            // One process is one run at a time.
+            // One process does one run at a time.
             refresh: Refresh::new(&refreshes, connections, most_requests, None, (clock.clone(), entropy)),
             clock,
         })
     }
 
-    /// The function that API Gateway would give the request to, with its name; `None` where there is no route.
+    /// The function that API Gateway would call for the request, with its name; `None` if there is no route.
     pub fn route(&self, request: &Request) -> Option<(&'static str, &dyn Endpoint)> {
         let function = function_of(request.method(), request.uri().path())?;
         let endpoint: &dyn Endpoint = match function {

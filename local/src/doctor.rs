@@ -9,7 +9,8 @@ use crate::StartError;
 use crate::settings::Settings;
 use crate::start::start;
 
-/// May run beside a running laptop: on another port, and without its files. The redirect URI is still the laptop's.
+/// May run while the laptop runs: it uses another port, and not the laptop's files. The redirect URI is still the
+/// laptop's.
 pub async fn examine(
     settings: Settings,
     lookup: impl Fn(&str) -> Option<String>,

@@ -1,7 +1,7 @@
 //! DynamoDB, KMS and Secrets Manager inside this process, called by the same SDK as in AWS.
 //!
-//! They have no listener. An engine on a port would answer every user of the machine, and every page in a browser.
-//! The SDK's requests are handed over inside the process, and not sent.
+//! They have no listener. An engine on a port would answer every user of the machine, and every page in a browser. The
+//! SDK's requests stay inside the process.
 
 use std::fmt;
 use std::path::Path;
@@ -28,7 +28,7 @@ pub struct Engines {
     keys: Arc<Keys>,
 }
 
-/// The SDK asks it of a connector. It shows no key.
+/// The SDK requires `Debug` of a connector. It shows no key.
 impl fmt::Debug for Engines {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Engines")
@@ -38,12 +38,12 @@ impl fmt::Debug for Engines {
 /// An answer of AWS's JSON protocol: a status and a JSON object.
 pub type Answer = (StatusCode, String);
 
-/// An error as AWS names it.
+/// An error in AWS's form.
 pub(crate) fn refusal(name: &str, message: &str) -> Answer {
     (StatusCode::BAD_REQUEST, json!({ "__type": name, "message": message }).to_string())
 }
 
-/// There is no queue on a laptop: the engine lives and dies with the process that writes to it.
+/// There is no queue on a laptop: the engine and the process that writes to it end together.
 struct NoQueue;
 
 #[async_trait]
@@ -72,9 +72,9 @@ impl Engines {
         Ok(Self { tables: Tables::open(tables)?, keys: Arc::new(keys) })
     }
 
-    /// What the service that the target names answers: `x-amz-target` is `Service_Version.Operation`.
+    /// The answer of the service that the target names: `x-amz-target` is `Service_Version.Operation`.
     pub async fn answer(&self, target: &str, body: &[u8]) -> Answer {
-        // Other tasks go on while a caller waits for a service, as they do over a network.
+        // Other tasks run while a caller waits for a service, as over a network.
         tokio::task::yield_now().await;
         match target.split_once('.') {
             Some(("DynamoDB_20120810" | "DynamoDBStreams_20120810", operation)) => self.tables.answer(operation, body),

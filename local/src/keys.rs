@@ -1,10 +1,10 @@
-//! A stand-in for the calls of KMS and Secrets Manager that the product makes, in AWS's JSON protocol.
+//! A stand-in for the calls of KMS and Secrets Manager that the product makes. It uses AWS's JSON protocol.
 //!
-//! A queue that is always empty is there too, for functions that check whether the queue is empty.
+//! A queue that is always empty is also here, for functions that check whether the queue is empty.
 //!
-//! Two keys, derived from one that is kept in a file: the second one allows a change of keys. A ciphertext names its
-//! key by its first byte, and is bound to its encryption context: names and values sorted, each with its length in
-//! front, so that no two contexts look the same.
+//! Two keys are derived from one that is kept in a file: with the second one, a change of keys can be tried. The first
+//! byte of a ciphertext names its key. The ciphertext is bound to its encryption context: names and values are sorted,
+//! each with its length before it, so that two contexts never look the same.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -39,11 +39,11 @@ pub(crate) struct Keys {
     entropy: Arc<dyn Entropy>,
 }
 
-/// An error as AWS names it.
+/// An error in AWS's form.
 struct AwsError(&'static str, &'static str);
 
 impl Keys {
-    /// With the key of a file, which is made where there is none; or with one that ends with the process.
+    /// With the key of a file, which is made if it is missing; or with a key that ends with the process.
     pub(crate) fn open(
         file: Option<&Path>,
         client_secret: String,

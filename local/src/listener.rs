@@ -15,7 +15,7 @@ use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 
-/// The time for a request's head, and for its body. An idle connection is closed after the same time.
+/// The time limit for a request's head, and for its body. An idle connection is closed after the same time.
 const HALF_SENT: Duration = Duration::from_secs(10);
 
 /// API Gateway's own limit.
@@ -30,7 +30,7 @@ pub(crate) async fn serve(mut listener: TcpListener, router: Router) {
     }
 }
 
-/// A request's body, or the status that says why there is none.
+/// A request's body, or the status that says why it cannot be read.
 pub(crate) async fn whole(body: Body) -> Result<Bytes, StatusCode> {
     match tokio::time::timeout(HALF_SENT, to_bytes(body, BODY_LIMIT)).await {
         Ok(Ok(bytes)) => Ok(bytes),

@@ -1,7 +1,8 @@
 //! The log of this process: kept in memory for the console, and printed as readable lines on a terminal.
 //!
 //! It is a layer beside the one that writes JSON, and gets the same events. Secrets are types that cannot be printed,
-//! so there is none in it. Its size is bounded per connection: one that is busy hides no line of another one.
+//! so the log holds none. Its size is limited per connection: many lines of one connection do not push out the lines of
+//! another.
 
 use std::collections::{HashMap, VecDeque};
 use std::io::Write;
@@ -22,7 +23,7 @@ pub use line::Line;
 
 /// Lines that are kept of one connection.
 const LINES: usize = 200;
-/// Connections whose lines are kept: beyond them, the one that has been silent for longest is forgotten.
+/// The number of connections whose lines are kept. Above it, the connection with the oldest last line is forgotten.
 const CONNECTIONS: usize = 200;
 /// Lines that a request may write before it knows its connection.
 const BEFORE_ITS_CONNECTION: usize = 20;
@@ -41,14 +42,14 @@ pub enum Terminal {
     Coloured,
 }
 
-/// What a span has said of itself, and the lines in it that were written before its connection was known.
+/// The fields of a span, and the lines in it that were written before its connection was known.
 #[derive(Default)]
 struct Said {
     fields: Fields,
     early: Vec<Arc<Line>>,
 }
 
-/// The lines that changes of a connection are printed as. The console shows these changes from the table's stream.
+/// The lines that are printed for changes of a connection. The console shows these changes from the table's stream.
 pub(crate) const CHANGES: [&str; 3] = ["local::refresh", "local::change", "local::event"];
 
 impl Log {
@@ -101,7 +102,8 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Listening {
         }
     }
 
-    /// A request learns its connection while it runs: the lines that it has written before are of this connection too.
+    /// A request learns its connection while it runs: the lines that it has written before belong to this connection
+    /// too.
     fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, S>) {
         let Some(span) = context.span(id) else { return };
         let mut extensions = span.extensions_mut();
@@ -125,7 +127,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Listening {
         let connection = fields.connection.clone();
         let line = Arc::new(Line::of(event.metadata(), fields, self.log.clock.now()));
         if let Some(terminal) = self.terminal {
-            // A log that cannot be written must not fail what it tells of.
+            // If the log cannot be written, the work that it describes must not fail.
             writeln!(std::io::stdout().lock(), "{}", line.printed(terminal)).unwrap_or_default();
         }
         if CHANGES.contains(&line.target) {

@@ -33,7 +33,7 @@ async fn main() -> std::process::ExitCode {
     }
 }
 
-/// One line for each finding; an error where one has failed.
+/// Prints one line for each finding; returns an error if one has failed.
 async fn doctor() -> Result<(), Box<dyn std::error::Error>> {
     let settings = Settings::read(&process_environment, true)?;
     let (clock, entropy) = (Arc::new(SystemClock), Arc::new(SystemEntropy));
@@ -64,7 +64,7 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
     }
 }
 
-/// The addresses, for a program that reads lines.
+/// The addresses, for a program that reads the output line by line.
 fn tell(running: &Running) {
     match &running.server.simulation {
         Some(_) => println!(

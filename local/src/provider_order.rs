@@ -1,4 +1,4 @@
-//! `POST /local/provider`: what the simulated provider is told to do from now on.
+//! `POST /local/provider`: how the simulated provider behaves from now on.
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ pub(crate) enum Order {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Heal {
-    /// Every answer is right from now on.
+    /// From now on every answer is right.
     heal: bool,
 }
 
@@ -40,7 +40,7 @@ pub(crate) struct Revoke {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SignIn {
-    /// The customer who approves from now on.
+    /// From now on this customer approves.
     account: String,
 }
 
@@ -53,7 +53,7 @@ pub(crate) struct Rotate {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Live {
-    /// Seconds that new access tokens live.
+    /// The lifetime of new access tokens, in seconds.
     expires_in: u32,
 }
 
@@ -63,7 +63,7 @@ pub(crate) struct Secret {
     client_secret: SecretIs,
 }
 
-/// A customer approves, and another system has got the tokens: it is answered with the refresh token, to import.
+/// A customer approves in another system, which gets the tokens. The answer is the refresh token, to import it.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Approve {
@@ -73,7 +73,7 @@ pub(crate) struct Approve {
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum SecretIs {
-    /// The provider accepts a new one only. The deployment still has the old one.
+    /// The provider accepts only a new secret. The deployment still has the old one.
     Rotated,
     /// The new one is put into the stand-in for Secrets Manager too.
     Stored,

@@ -7,7 +7,7 @@ use http::header::{HOST, ORIGIN};
 use shared::domain::return_to::is_loopback;
 use url::Url;
 
-/// The routes of a customer's browser. The other routes answer with tokens, or with what is stored.
+/// The routes of a customer's browser. The other routes answer with tokens, or with stored data.
 pub(crate) const BROWSERS_ROUTES: [&str; 3] = ["/", "/authorize", "/callback"];
 
 #[derive(Clone)]
@@ -19,7 +19,7 @@ pub(crate) enum Reach {
 }
 
 impl Reach {
-    /// What API Gateway would give as the request's origin. A tunnel may put any name into Host.
+    /// The origin of the request, as API Gateway would give it. A tunnel may put any name into Host.
     pub(crate) fn origin(&self, headers: &HeaderMap, here: &str) -> String {
         match (self, headers.get(HOST).and_then(|value| value.to_str().ok())) {
             (Self::Tunnel(public_origin), _) => public_origin.to_string(),
@@ -28,10 +28,10 @@ impl Reach {
         }
     }
 
-    /// Whether a request came by a loopback name, from no other site and through no tunnel: another page in the browser
-    /// can send requests here, by DNS rebinding or directly, and a tunnel without `PUBLIC_ORIGIN` may write the name of
-    /// the laptop into Host. With the request for an image or a script, a browser sends no Origin, but it sends
-    /// `Sec-Fetch-Site: cross-site`.
+    /// Whether a request came by a loopback name, from no other site and through no tunnel. Another page in the browser
+    /// can send requests here, by DNS rebinding or directly. A tunnel without `PUBLIC_ORIGIN` may write the name of the
+    /// laptop into Host. A browser that requests an image or a script sends no Origin, but it sends `Sec-Fetch-Site:
+    /// cross-site`.
     pub(crate) fn is_local(&self, headers: &HeaderMap) -> bool {
         let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or_default());
         let loopback = |url: &str| Url::parse(url).is_ok_and(|url| is_loopback(&url));

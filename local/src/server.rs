@@ -46,7 +46,7 @@ pub struct Server {
     /// `http://127.0.0.1:port`
     pub origin: String,
     pub simulation: Option<Arc<Simulation>>,
-    /// Where the token requests go.
+    /// The address for token requests.
     pub token_url: String,
     pub console: Console,
     pub stream: Stream,
@@ -68,8 +68,8 @@ pub(crate) fn router(server: Arc<Server>, reach: Reach) -> Router {
 }
 
 async fn answer(State((server, reach)): State<(Arc<Server>, Reach)>, request: axum::extract::Request) -> Response {
-    // In its own task: a browser that closes the connection must not stop a handler between two steps. Lambda does not
-    // stop it either.
+    // In a task of its own: if a browser closes the connection, the handler must not stop between two steps. Lambda
+    // does not stop it either.
     tokio::spawn(async move { server.answer(&reach, request).await })
         .await
         .unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
@@ -108,7 +108,7 @@ impl Server {
         };
         protect(response.headers_mut(), &invocation.origin);
         let (status, milliseconds) = (response.status().as_u16(), (now() - begun).as_millis());
-        // The span has the connection. A query may hold secrets.
+        // The span has the connection. The query is left out, since it may hold secrets.
         span.in_scope(|| tracing::info!("{method} {path} {status} {milliseconds} ms"));
         response
     }
@@ -132,7 +132,7 @@ impl Server {
                 page::render(self, &View::of(request.uri().query()), None)
             }
             (&Method::GET, "/local/live") => console::live::stream(self, View::of(request.uri().query())),
-            // The address that a form has posted to, opened again.
+            // A person opens the address of a form again, by GET.
             (&Method::GET, path) if path.starts_with(actions::PREFIX) => Redirect::to("/").into_response(),
             (&Method::POST, path) if path.starts_with(actions::PREFIX) => {
                 actions::post(self, &request, invocation).await.unwrap_or_else(no_route)
@@ -154,7 +154,7 @@ impl Server {
         let summary = self.deployment.refresh.run(run, deadline).instrument(span.clone()).await;
         match &self.summary_log {
             SummaryLog::Json { stack } => log_summary(stack, "refresh", request_id, &summary),
-            // Runs in which nothing was due are not shown to a person at a terminal.
+            // A person at a terminal does not see runs without due connections.
             SummaryLog::Text if summary.due > 0 || !summary.finished => {
                 let text = serde_json::to_string(&summary).unwrap_or_default();
                 span.in_scope(|| tracing::info!("the run has ended: {text}"));
@@ -216,7 +216,7 @@ fn show_provider(simulation: &Simulation) -> Response {
     Json(shown).into_response()
 }
 
-/// The answer of API Gateway where there is no route.
+/// API Gateway's answer if there is no route.
 fn no_route() -> Response {
     (StatusCode::NOT_FOUND, Json(json!({ "message": "Not Found" }))).into_response()
 }

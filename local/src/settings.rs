@@ -10,17 +10,17 @@ use crate::{keys, tables};
 
 pub struct Settings {
     pub stack: String,
-    /// Readable text in place of JSON: for a person at a terminal.
+    /// Readable text instead of JSON, for a person at a terminal.
     pub log_is_text: bool,
     /// Colours on that terminal: <https://no-color.org>.
     pub is_coloured: bool,
     pub port: u16,
-    /// Where tables, key and the simulated provider's state survive restarts.
+    /// The folder in which tables, key and the simulated provider's state survive restarts.
     pub data_dir: Option<PathBuf>,
     pub refresh_every: Duration,
-    /// An https tunnel, where there is one.
+    /// An https tunnel, if there is one.
     pub public_origin: Option<String>,
-    /// `None` where the variables name a real provider.
+    /// `None` if the variables name a real provider.
     pub simulation: Option<SimulationSettings>,
     pub client_secret: String,
 }
@@ -55,7 +55,8 @@ impl Settings {
                 env.problem("PORT", "must be a number from 0 to 65535");
                 0
             });
-            // The functions read them again; here, so that every problem is reported at once.
+            // The functions read these settings again. They are read here too, so that all problems are reported at
+            // once.
             env.ways_back();
             env.branding();
             env.consent_time();
@@ -83,7 +84,7 @@ impl Settings {
         })
     }
 
-    /// The environment of the functions: what the user has set, and the laptop's own defaults.
+    /// The environment of the functions: the user's settings, and the laptop's own defaults.
     pub fn function_environment(
         &self,
         user: impl Fn(&str) -> Option<String>,
@@ -92,7 +93,7 @@ impl Settings {
     ) -> impl Fn(&str) -> Option<String> {
         let stack = self.stack.clone();
         let refresh_every = self.refresh_every.as_secs().to_string();
-        // From the last page of a journey back to the console; a tunnel does not lead there.
+        // The last page of a journey leads back to the console, but not through a tunnel.
         let console = self.public_origin.is_none().then(|| format!("{origin}/"));
         let origin = self.public_origin.clone().unwrap_or(origin);
         move |name| {
@@ -100,7 +101,7 @@ impl Settings {
             match name {
                 "ATTEMPTS_TABLE" => Some(tables::ATTEMPTS.to_owned()),
                 "CONNECTIONS_TABLE" => Some(tables::CONNECTIONS.to_owned()),
-                // Nothing is ever put there.
+                // This queue stays empty.
                 "ESCROW_QUEUE_URL" => Some("http://127.0.0.1:9/".to_owned()),
                 "KMS_KEY_ID" => Some(keys::KEY_ARN.to_owned()),
                 "CLIENT_SECRET_ARN" => Some(keys::SECRET_ARN.to_owned()),

@@ -26,13 +26,13 @@ use crate::{StartError, listener, tables};
 pub struct Running {
     pub server: Arc<Server>,
     pub redirect_uri: String,
-    /// Where there is a public origin.
+    /// Set if there is a public origin.
     pub tunnel: Option<Tunnel>,
     listener: TcpListener,
     refresh_every: Duration,
 }
 
-/// A tunnel leads to a port of its own with the browser's routes only: any header of its requests may be forged.
+/// A tunnel leads to a port of its own that has the browser's routes only: any header of its requests may be forged.
 pub struct Tunnel {
     pub public_origin: String,
     /// `http://127.0.0.1:port`
@@ -113,7 +113,7 @@ fn origin(listener: &TcpListener) -> Result<String, StartError> {
     Ok(format!("http://{}", listener.local_addr()?))
 }
 
-/// On this port if it is free: then an address stays the same after a restart.
+/// Takes this port if it is free: then an address stays the same after a restart.
 async fn listen_near(port: u16) -> Result<TcpListener, StartError> {
     match TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await {
         Ok(listener) => Ok(listener),

@@ -30,7 +30,7 @@ impl Stream {
     /// The records that come after the one with this sequence number.
     pub async fn records_after(&self, last: Option<&str>) -> Result<Vec<Value>, StartError> {
         let streams = self.call("ListStreams", json!({ "TableName": self.table })).await?;
-        // Tables of an earlier version have none.
+        // Tables of an earlier version have no stream.
         let Some(stream) = streams["Streams"][0].get("StreamArn") else { return Ok(Vec::new()) };
         let described = self.call("DescribeStream", json!({ "StreamArn": stream })).await?;
         let mut records = Vec::new();

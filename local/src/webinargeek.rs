@@ -1,4 +1,4 @@
-//! A simulated WebinarGeek, which behaves as Doorkeeper does, the provider library of Rails.
+//! A simulated WebinarGeek. It behaves as Doorkeeper does, the provider library of Rails.
 //!
 //! | route | answers |
 //! |---|---|
@@ -44,7 +44,7 @@ type Parameters = BTreeMap<String, String>;
 pub struct Simulation {
     pub client_id: String,
     pub client_secret: String,
-    /// Registered with the client; each is compared exactly.
+    /// Registered with the client; each one must match exactly.
     pub redirect_uris: Vec<String>,
     pub grants: Grants,
     pub faults: Faults,
@@ -88,7 +88,7 @@ pub fn router(simulation: Arc<Simulation>) -> Router {
         .with_state(simulation)
 }
 
-/// Sets `Date` by the simulation's clock: the server would use the system's, and a test has another time.
+/// Sets `Date` by the simulation's clock: the server would use the system's, and a test uses another time.
 async fn dated(State(simulation): State<Arc<Simulation>>, mut response: Response) -> Response {
     let now = UNIX_EPOCH + Duration::from_secs(simulation.clock.now().unix().max(0) as u64);
     if let Ok(date) = HeaderValue::from_str(&httpdate::fmt_http_date(now)) {
@@ -100,7 +100,7 @@ async fn dated(State(simulation): State<Arc<Simulation>>, mut response: Response
 async fn consent(State(simulation): State<Arc<Simulation>>, Query(request): Query<Parameters>) -> Response {
     match simulation.check(&request) {
         Ok(_) => pages::consent(&request),
-        // Never a redirect: the address may be the attacker's (RFC 6749 section 4.1.2.1).
+        // It never redirects: the address may be the attacker's (RFC 6749 section 4.1.2.1).
         Err(problem) => pages::error(problem),
     }
 }
@@ -278,7 +278,7 @@ impl Simulation {
         if id == self.client_id && secret == expected {
             return Ok(id);
         }
-        // Doorkeeper says `invalid_grant` to a refresh without any credentials.
+        // Doorkeeper answers `invalid_grant` to a refresh without any credentials.
         let anonymous = id.is_empty() && secret.is_empty();
         if anonymous && request.get("grant_type").is_some_and(|grant_type| grant_type == "refresh_token") {
             return Err(INVALID_GRANT);

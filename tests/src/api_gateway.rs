@@ -42,7 +42,7 @@ impl ApiGateway {
         Self { origin, state }
     }
 
-    /// The requests, without spaces in their JSON, and the status of each answer.
+    /// The requests, with the spaces in their JSON removed, and the status of each answer.
     pub fn requests(&self) -> Vec<String> {
         self.state.locked().clone()
     }
@@ -60,7 +60,7 @@ async fn answer(State(gate): State<Arc<Gate>>, request: axum::extract::Request) 
         body: &body,
     };
     let is_first = gate.locked().is_empty();
-    // The first answer is as if the function could not be started.
+    // The first answer is the one that comes if the function cannot be started.
     let response = match verify(&received, SECRET, REGION, "execute-api").and_then(|()| is_taken_now(&parts.headers)) {
         Err(reason) => (StatusCode::FORBIDDEN, format!("{{\"message\":{reason:?}}}")).into_response(),
         Ok(()) if is_first => (StatusCode::SERVICE_UNAVAILABLE, [("retry-after", "1")]).into_response(),
@@ -71,7 +71,7 @@ async fn answer(State(gate): State<Arc<Gate>>, request: axum::extract::Request) 
     response
 }
 
-/// As AWS does: a clock may be five minutes wrong, and temporary credentials need their session token.
+/// The check that AWS makes: a clock may be five minutes wrong, and temporary credentials need their session token.
 fn is_taken_now(headers: &HeaderMap) -> Result<(), String> {
     let (now, tolerance) = (SystemClock.now(), Duration::from_secs(300));
     let compact = |moment: Timestamp| moment.rfc3339().replace(['-', ':'], "");

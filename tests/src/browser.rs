@@ -1,4 +1,4 @@
-//! A browser: cookies by their rules, redirects shown and not followed, forms sent unchanged.
+//! A browser. It keeps cookies by their rules, shows redirects without following them, and sends forms unchanged.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -20,7 +20,7 @@ impl<'a> Browser<'a> {
         Self { world, cookies: Mutex::default() }
     }
 
-    /// The same browser, at another deployment of the same origin.
+    /// The same browser, with another deployment of the same origin.
     pub fn on<'b>(&self, world: &'b World) -> Browser<'b> {
         Browser { world, cookies: Mutex::new(self.cookies.lock().unwrap().clone()) }
     }
@@ -57,7 +57,7 @@ impl<'a> Browser<'a> {
         response
     }
 
-    /// RFC 6265bis section 5.7, on the prefix.
+    /// RFC 6265bis section 5.7, about the prefix.
     fn keep(&self, header: &str) {
         let mut parts = header.split("; ");
         let (name, value) = parts.next().and_then(|pair| pair.split_once('=')).unwrap();
@@ -108,14 +108,14 @@ impl<'a> Browser<'a> {
         response.headers()[LOCATION].to_str().unwrap().to_owned()
     }
 
-    /// The whole journey, to the answer of `/callback`.
+    /// The whole journey, up to the answer of `/callback`.
     pub async fn journey(&self, url: &str, decision: &str) -> Response {
         let consent = self.start(url).await;
         let callback = self.decide(&consent, decision).await;
         self.get(&callback).await
     }
 
-    /// To the callback's address, which is not called.
+    /// The journey up to the callback's address, which is not called.
     pub async fn to_callback(&self, url: &str) -> String {
         let consent = self.start(url).await;
         self.decide(&consent, "approve").await

@@ -9,7 +9,7 @@ use shared::ports::Clock;
 
 pub struct TestClock {
     milliseconds: AtomicI64,
-    /// Whether waiting takes time.
+    /// Whether a wait moves the time.
     waiting_counts: AtomicBool,
 }
 
@@ -24,7 +24,7 @@ impl TestClock {
         self.milliseconds.fetch_add(seconds * 1000, Ordering::SeqCst);
     }
 
-    /// From now on a wait advances the time for all: a task that tries until a deadline comes to its end.
+    /// From now on a wait moves the time for all tasks, so a task that tries until a deadline comes to its end.
     pub fn waiting_counts(&self, counts: bool) {
         self.waiting_counts.store(counts, Ordering::SeqCst);
     }
@@ -36,8 +36,8 @@ impl Clock for TestClock {
         Timestamp::from_unix(self.milliseconds.load(Ordering::SeqCst) / 1000)
     }
 
-    /// Lets all other tasks run. The time does not change, unless waiting counts: with many tasks that wait, no task
-    /// may advance the time of the others.
+    /// Lets all other tasks run. The time changes only if waits move it: when many tasks wait, no task may move the
+    /// time of the others.
     #[expect(clippy::disallowed_methods, reason = "engines on other threads need a moment of real time")]
     async fn sleep(&self, duration: Duration) {
         if self.waiting_counts.load(Ordering::SeqCst) {

@@ -1,4 +1,4 @@
-//! Compares openapi.yaml with every answer of the tests: an answer that is not described fails the test.
+//! Compares openapi.yaml with every answer in the tests: an answer that is not described fails the test.
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
@@ -48,7 +48,7 @@ impl Asked {
 
 impl Description {
     fn read() -> Self {
-        // For as long as the tests run: the registry borrows it.
+        // It lives as long as the tests run: the registry borrows it.
         let document: &'static Value = Box::leak(Box::new(yaml("openapi.yaml")));
         let registry = Registry::new().draft(Draft::Draft202012).add(URI, document).unwrap().prepare().unwrap();
         Self { document, registry, validators: Mutex::default() }
@@ -88,7 +88,7 @@ impl Description {
             }
         }
         if is_v1 && !response.status().is_success() {
-            // Described beside AWS's own, which no function of ours gives.
+            // Described together with AWS's own answers, which no function of ours gives.
             assert_eq!(media_type(headers), PROBLEM, "{}", context());
             let is_unavailable = response.status() == StatusCode::SERVICE_UNAVAILABLE;
             assert_eq!(headers.contains_key(RETRY_AFTER), is_unavailable, "Retry-After: {}", context());
@@ -130,7 +130,8 @@ impl Description {
             let body = serde_json::from_str(response.body()).unwrap_or_else(|_| panic!("no JSON: {}", context()));
             self.validate(&format!("{at}/content/{}/schema", escaped(&media_type)), &body)
                 .unwrap_or_else(|error| panic!("{error}: {}", context()));
-            // RFC 9457 section 3.1.2. One type of problem may come with one status only, which no schema has to repeat.
+            // RFC 9457 section 3.1.2. One type of problem may come with only one status, so a schema need not repeat
+            // that.
             if media_type == PROBLEM {
                 assert_eq!(body["status"], response.status().as_u16(), "{}", context());
             }
@@ -154,7 +155,7 @@ impl Description {
         Arc::new(validator.unwrap_or_else(|error| panic!("{at}: {error}")))
     }
 
-    /// The described path that a request's path is one of.
+    /// The described path that matches a request's path.
     fn template(&self, path: &str) -> Option<&'static str> {
         let segments: Vec<&str> = path.split('/').collect();
         let fits = |template: &str| {
@@ -171,7 +172,7 @@ impl Description {
         item.into_iter().map(|(name, _)| name.clone()).filter(|name| name != "parameters").collect()
     }
 
-    /// A pointer that leads to no reference.
+    /// The pointer to the value, after all references are followed.
     fn resolved(&self, at: &str) -> String {
         let value = self.at(at).unwrap_or_else(|| panic!("there is no {at}"));
         match value["$ref"].as_str() {
@@ -204,7 +205,7 @@ fn media_type(headers: &HeaderMap) -> String {
     text.split(';').next().unwrap_or_default().trim().to_owned()
 }
 
-/// A header of digits is a number to its schema.
+/// A schema sees a header of digits as a number.
 fn of_header(value: &HeaderValue) -> Value {
     let text = value.to_str().unwrap();
     text.parse::<i64>().map_or_else(|_| text.into(), Value::from)

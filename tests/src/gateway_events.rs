@@ -1,4 +1,4 @@
-//! Events of API Gateway's HTTP APIs (payload format 2.0) as they are, and as a stranger may make them.
+//! Events of API Gateway's HTTP APIs (payload format 2.0): real ones, and those that a stranger could make.
 
 use http::{HeaderName, HeaderValue, StatusCode};
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use crate::random::Random;
 
 pub const HOST: &str = "connect.example.com";
 
-/// The role of an integrator's code, as API Gateway names it once it has verified the signature.
+/// The role of an integrator's code, as API Gateway reports it after it has verified the signature.
 pub const PRINCIPAL: &str = "arn:aws:sts::111122223333:assumed-role/worker/session-1";
 
 pub const FUNCTIONS: [&str; 4] = ["authorize", "callback", "token", "connections"];
@@ -34,10 +34,10 @@ pub fn event(method: &str, path: &str, query: &str) -> Value {
     })
 }
 
-/// Of every event: a 5xx of ours names its request.
+/// True for every event: a 5xx of ours names its request.
 pub const REQUEST_ID: &str = "request-of-lambda";
 
-/// Payload format 2.0, and an answer of ours in it.
+/// The event is in payload format 2.0, and so is our answer.
 pub fn hold(answer: &Value, of: &str) {
     let status = answer["statusCode"].as_u64().and_then(|status| StatusCode::from_u16(status.try_into().ok()?).ok());
     let status = status.unwrap_or_else(|| panic!("no status: {answer}\n{of}"));
@@ -58,7 +58,7 @@ pub fn hold(answer: &Value, of: &str) {
     }
     assert_eq!(answer["isBase64Encoded"], false);
     let body = answer["body"].as_str().unwrap();
-    // Of a HEAD nothing but the headers is left.
+    // An answer to HEAD has only headers.
     if status.is_server_error() && !body.is_empty() {
         assert!(body.contains(REQUEST_ID), "a 5xx that names no request: {answer}\n{of}");
     }
@@ -70,7 +70,7 @@ pub fn hold(answer: &Value, of: &str) {
     }
 }
 
-/// What an event may hold that leads past the first checks.
+/// Values with which an event passes the first checks.
 pub struct Known {
     pub queries: Vec<String>,
     pub cookies: String,
@@ -136,7 +136,7 @@ impl Known {
     }
 }
 
-/// The event's text, sometimes with what no `Value` can hold.
+/// The event's text, sometimes with a value that a `Value` cannot hold.
 pub fn text_of(event: &Value, random: &mut Random) -> String {
     let event = event.to_string();
     match random.below(20) {
@@ -147,7 +147,7 @@ pub fn text_of(event: &Value, random: &mut Random) -> String {
     }
 }
 
-/// One of these, mostly as it is.
+/// One of these, usually unchanged.
 fn text(random: &mut Random, known: &[&str]) -> String {
     let mut text = random.pick(known).to_owned();
     for _ in 0..random.below(8).saturating_sub(4) {
@@ -197,7 +197,7 @@ fn text(random: &mut Random, known: &[&str]) -> String {
     text
 }
 
-/// Takes one member away, or gives it another value.
+/// Removes one member, or changes its value.
 fn damage(random: &mut Random, event: &mut Value) {
     let pointers = [
         "/rawPath",

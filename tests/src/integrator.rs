@@ -12,7 +12,7 @@ use crate::laptop::{Folder, Laptop};
 /// It has the characters that clients often sign wrongly.
 const CONNECTION: &str = "acme:eu-1.a_b-c";
 
-/// The settings that a program needs, and nothing of this machine except what starts it.
+/// The settings that a program needs. From this machine it gets only the variables that it needs to start.
 pub fn configured(mut command: Command, api: &str) -> Command {
     #[expect(clippy::disallowed_methods, reason = "where programs are found is the machine's")]
     let path = std::env::var("PATH").unwrap();
@@ -23,13 +23,13 @@ pub fn configured(mut command: Command, api: &str) -> Command {
     command
 }
 
-/// The promise of each example that calls WebinarGeek's API: every request is signed as AWS checks it, it waits once
-/// after a 503, and replaces a token that WebinarGeek has ended and keeps the new one.
+/// The promise of each example that calls WebinarGeek's API. Every request is signed as AWS checks it. The example
+/// waits once after a 503. It replaces a token that WebinarGeek has ended, and keeps the new one.
 pub async fn calls_the_api(laptop: &str, program: &str, example: Command) {
     let folder = Folder::new(&format!("example-{program}"));
     let variables = [
         ("DATA_DIR", folder.0.to_str().unwrap()),
-        // The provider's tokens end long before their answered end.
+        // The provider's tokens end long before the end that its answer states.
         ("SIMULATED_EXPIRES_IN", "60"),
         ("WEBINARGEEK_EXPIRES_IN", "7200"),
     ];

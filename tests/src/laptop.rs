@@ -32,7 +32,7 @@ struct Process {
     output: mpsc::UnboundedReceiver<String>,
 }
 
-/// The system's time and some more: the clock of a later restart.
+/// The system's time plus an offset: the clock of a later restart.
 pub struct LaterClock(pub Duration);
 
 #[async_trait]
@@ -98,7 +98,7 @@ impl Laptop {
         self.process.as_ref().and_then(|process| process.child.id()).expect("a process of its own, that runs")
     }
 
-    /// What it has logged so far, up to the first line that says this.
+    /// Its log so far, up to the first line that contains this text.
     pub async fn log_until(&mut self, text: &str) -> Vec<String> {
         let output = &mut self.process.as_mut().expect("a process of its own").output;
         let mut lines = Vec::new();
@@ -136,13 +136,13 @@ impl Laptop {
         self.approve(sent).await
     }
 
-    /// From the answer that leads to the provider to the answer of `/callback`.
+    /// The part of a journey from the answer that leads to the provider to the answer of `/callback`.
     pub async fn approve(&self, sent: reqwest::Response) -> reqwest::Response {
         let (cookie, callback) = self.consent(sent).await;
         self.http.get(callback).header("cookie", cookie).send().await.unwrap()
     }
 
-    /// From the answer that leads to the provider to the cookie and the address that the browser comes back with.
+    /// The part of a journey from the answer that leads to the provider to the cookie and the address of the return.
     pub async fn consent(&self, sent: reqwest::Response) -> (String, String) {
         let cookie = sent.headers()["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();
         let consent = url::Url::parse(sent.headers()[LOCATION].to_str().unwrap()).unwrap();

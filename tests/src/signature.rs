@@ -12,14 +12,14 @@ use http::header::AUTHORIZATION;
 /// A request as it was received.
 pub struct Received<'a> {
     pub method: &'a str,
-    /// As it was sent, with its escapes.
+    /// The path as it was sent, with its escapes.
     pub path: &'a str,
     pub query: &'a str,
     pub headers: &'a HeaderMap,
     pub body: &'a [u8],
 }
 
-/// Whether the request is signed with the secret, for this region and service. The reason where it is not.
+/// Checks that the request is signed with the secret, for this region and service. The error is the reason why not.
 pub fn verify(request: &Received<'_>, secret: &str, region: &str, service: &str) -> Result<(), String> {
     let authorization = header(request.headers, AUTHORIZATION.as_str());
     let fields = authorization.strip_prefix("AWS4-HMAC-SHA256 ").ok_or("not signed")?;
@@ -34,7 +34,7 @@ pub fn verify(request: &Received<'_>, secret: &str, region: &str, service: &str)
         return Err(format!("not signed for {scope}"));
     }
     let signed: Vec<&str> = field("SignedHeaders")?.split(';').collect();
-    // An unsigned header of AWS's could be changed on the way.
+    // A header of AWS that is not signed could be changed on the way.
     let must_be_signed = |name: &&str| *name == "host" || name.starts_with("x-amz-");
     if let Some(unsigned) =
         request.headers.keys().map(|name| name.as_str()).filter(must_be_signed).find(|name| !signed.contains(name))
@@ -55,8 +55,7 @@ pub fn verify(request: &Received<'_>, secret: &str, region: &str, service: &str)
 }
 
 fn canonical_request(request: &Received<'_>, signed: &[&str]) -> String {
-    // Every segment is escaped once more than it was sent: `:` becomes %3A, and %3A becomes %253A. Only S3 does
-    // otherwise.
+    // Every segment is escaped once more than it was sent: `:` becomes %3A, and %3A becomes %253A. Only S3 differs.
     let path = request.path.split('/').map(escape).collect::<Vec<_>>().join("/");
     let mut query: Vec<&str> = request.query.split('&').filter(|pair| !pair.is_empty()).collect();
     query.sort_unstable();
@@ -70,7 +69,7 @@ fn header<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
     headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 
-/// All but the unreserved characters of RFC 3986.
+/// Escapes all characters except the unreserved ones of RFC 3986.
 fn escape(segment: &str) -> String {
     segment.bytes().fold(String::new(), |mut text, byte| {
         match byte {

@@ -8,18 +8,18 @@ use shared::sealing::{self, SealingContext};
 
 use crate::world::World;
 
-/// Of the live pair.
+/// The tokens of the live pair.
 pub async fn live(world: &World, id: &str) -> TokenPair {
     open(world, id, &world.stored(id).await.unwrap().pair).await
 }
 
-/// Of the pair that waits for its confirmation.
+/// The tokens of the pair that waits for its confirmation.
 pub async fn waiting(world: &World, id: &str) -> TokenPair {
     let row = world.parsed(id).await.unwrap();
     open(world, id, &row.waiting().unwrap().grant.new.pair).await
 }
 
-/// Of the grants that are still to be revoked, slot by slot.
+/// The tokens of the grants that are still to be revoked, slot by slot.
 pub async fn to_revoke(world: &World, id: &str) -> Vec<TokenPair> {
     let row = world.parsed(id).await.unwrap();
     let mut pairs = Vec::new();

@@ -37,17 +37,17 @@ pub const ORIGIN: &str = "https://connect.example.com";
 pub const CLIENT_SECRET: &str = "canary-client-secret";
 pub const TABLE: &str = tables::CONNECTIONS;
 
-/// Calls to the AWS clients by operation, repeated ones included; and which of them fail.
+/// Calls to the AWS clients by operation, including repeated ones; and the operations that fail.
 #[derive(Clone, Debug, Default)]
 pub struct Calls {
     counts: Arc<Mutex<BTreeMap<String, usize>>>,
     down: Arc<Mutex<Vec<&'static str>>>,
 }
 
-/// As an operation that fails: every update that stores a pair.
+/// The name of a failing operation: every update that stores a pair.
 pub const STORING_A_PAIR: &str = "storing a pair";
 
-/// As an operation that fails: every update that puts a grant into the list of those to revoke.
+/// The name of a failing operation: every update that puts a grant into the list of those to revoke.
 pub const LISTING_A_GRANT: &str = "listing a grant";
 
 impl Calls {
@@ -57,7 +57,7 @@ impl Calls {
     }
 }
 
-/// The queue of pairs that the table could not take.
+/// The queue of pairs that the table could not accept.
 #[derive(Clone, Default)]
 pub struct EscrowInMemory(Arc<Mutex<Vec<Escrowed>>>);
 
@@ -109,7 +109,7 @@ impl Intercept for Calls {
 pub struct Setup {
     pub rotation: Rotation,
     pub expires_in: u64,
-    /// Of the functions' environment.
+    /// Variables of the functions' environment.
     pub variables: Vec<(&'static str, String)>,
     pub client_secret: String,
     pub entropy: Arc<dyn Entropy>,
@@ -154,7 +154,7 @@ pub struct World {
     pub clients: Clients,
     pub calls: Calls,
     pub escrow: EscrowInMemory,
-    /// Of the connections table.
+    /// The stream of the connections table.
     pub stream: Stream,
     entropy: Arc<dyn Entropy>,
     variables: Vec<(&'static str, String)>,
@@ -225,7 +225,7 @@ impl World {
         self.redeployed(&[])
     }
 
-    /// As after a deployment that changes these variables.
+    /// The state after a deployment that changes these variables.
     pub fn redeployed(&self, changed: &[(&'static str, &str)]) -> Self {
         let changed = changed.iter().map(|(name, value)| (*name, (*value).to_owned()));
         let variables: Vec<_> = changed.chain(self.variables.iter().cloned()).collect();
@@ -317,7 +317,7 @@ impl World {
         assert_eq!(ended.status(), StatusCode::OK, "{}", ended.body());
     }
 
-    /// The customers end the access on the provider's own pages, and the sweeps find that.
+    /// The customers end the access on the provider's own pages, and the sweeps notice that.
     pub async fn every_grant_ends(&self) {
         self.simulation.grants.revoke_all();
         for _ in 0..3 {
@@ -354,7 +354,7 @@ impl World {
         self.deployment.replaying.replay(pair).await.unwrap()
     }
 
-    /// From now on these operations fail, and waiting takes time.
+    /// From now on these operations fail, and a wait moves the time.
     pub fn outage_of(&self, operations: &[&'static str]) {
         *self.calls.down.lock().unwrap() = operations.to_vec();
         self.clock.waiting_counts(!operations.is_empty());
@@ -365,7 +365,7 @@ impl World {
         self.clients.attempts(tables::ATTEMPTS).session(&id).await.unwrap().unwrap()
     }
 
-    /// As if its journey's process had died before it stored the outcome.
+    /// Makes the row as if its journey's process had died before it stored the outcome.
     pub async fn say_that_it_is_pending(&self, session: &str) {
         let request = self.clients.dynamodb.update_item().table_name(tables::ATTEMPTS);
         let request = request.key("pk", AttributeValue::S(format!("session#{session}")));
@@ -432,7 +432,7 @@ fn deploy(
             "KMS_KEY_ID" => Some(keys::KEY_ARN.to_owned()),
             "CLIENT_SECRET_ARN" => Some(keys::SECRET_ARN.to_owned()),
             "STACK" => Some("tests".to_owned()),
-            // The clock stands still: with fewer, a large run would wait for ever for the next second.
+            // The clock stands still: with a lower rate, a large run would wait for ever for the next second.
             "PROVIDER_REQUESTS_PER_SECOND" => Some("10000".to_owned()),
             "WEBINARGEEK_CLIENT_ID" => Some("client-one".to_owned()),
             "WEBINARGEEK_AUTHORIZE_URL" => Some(format!("{provider_origin}/oauth/authorize")),

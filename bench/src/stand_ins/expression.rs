@@ -1,5 +1,5 @@
-//! DynamoDB's update expressions, as far as the programs that are measured use them. Conditions are not evaluated: each
-//! program is alone, and every condition of a program that is alone holds.
+//! DynamoDB's update expressions, as far as the measured programs use them. Conditions are not evaluated: each program
+//! runs alone, and then every condition of it holds.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +19,7 @@ impl Placeholders {
 
 /// Applies an update to a row.
 pub(super) fn apply(expression: &str, placeholders: &Placeholders, row: &mut Item) -> Result<(), String> {
-    // Every value is of the row before the update.
+    // Every value is from the row before the update.
     let before = row.clone();
     let words = words(expression);
     let mut reader = Reader { words: words.into_iter().peekable(), placeholders, before: &before };

@@ -1,5 +1,5 @@
-//! KMS. A wrapped key is the digest of its encryption context and the key: it is bound to its context, as KMS binds it,
-//! and costs next to nothing.
+//! KMS. A wrapped key is the digest of its encryption context, followed by the key. So it is bound to its context, as
+//! in KMS, and costs almost no time.
 
 use std::collections::BTreeMap;
 

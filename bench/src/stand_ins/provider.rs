@@ -31,7 +31,7 @@ pub(super) fn answer(issued: &mut u64, body: &[u8]) -> (String, Result<Value, St
     (grant_type, Ok(answer))
 }
 
-/// As long as Doorkeeper's.
+/// As long as a token of Doorkeeper.
 pub(crate) fn access_token(number: u64) -> String {
     format!("access-{number:036}")
 }

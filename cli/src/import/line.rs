@@ -10,10 +10,10 @@ use super::source::Line;
 use crate::clock::{now, pause};
 use crate::failure::{Failure, code};
 
-/// Before each repetition. The client has waited out one 503 before the first.
+/// The wait before each repetition. The client has already waited once for a 503 before the first.
 const PAUSES: [u64; 3] = [1, 2, 4];
 
-/// A clock that is further away could not sign.
+/// The largest difference between two clocks. With a larger one AWS refuses every signature.
 const SKEW: Duration = Duration::from_secs(300);
 
 pub(super) struct Importer<'a> {
@@ -22,7 +22,7 @@ pub(super) struct Importer<'a> {
     pub replace: bool,
 }
 
-/// What the API says of a line that may have been sent before.
+/// What the API says about a line that may have been sent before.
 enum Seen {
     Imported(Box<Connection>),
     Unclear,
@@ -32,12 +32,12 @@ enum Seen {
 /// How one try ends.
 enum Tried {
     Ended(Record),
-    /// Nothing is known, or the API asks to wait.
+    /// The outcome is not known, or the API asks to wait.
     Again(Error),
 }
 
 impl Importer<'_> {
-    /// An error is not this line's, and stops the run.
+    /// An error is not a failure of this line, and stops the run.
     pub(super) async fn carry_out(&self, line: &Line) -> Result<Record, Failure> {
         let refresh_token = match &line.refresh_token {
             Ok(refresh_token) => refresh_token,
@@ -57,7 +57,7 @@ impl Importer<'_> {
     }
 
     async fn once(&self, line: &Line, refresh_token: &Secret) -> Result<Tried, Failure> {
-        // By this run, or by one that was killed.
+        // Sent by this run, or by a run that was killed.
         let sent_at = match self.report.sent_at(&line.id) {
             Some(at) => match self.look(&line.id, at - SKEW).await {
                 Ok(Seen::Imported(connection)) => return self.imported(line, &connection).map(Tried::Ended),
@@ -71,7 +71,7 @@ impl Importer<'_> {
             Ok(connection) => return self.imported(line, &connection).map(Tried::Ended),
             Err(error) => error,
         };
-        // The client repeats a call after a 503, which may have been carried out.
+        // The client repeats a call after a 503, and the first call may have been carried out.
         if error.problem().is_some_and(|problem| problem.code == Code::ConnectionExists)
             && let Ok(Seen::Imported(connection)) = self.look(&line.id, sent_at - Duration::from_secs(1)).await
         {
@@ -93,7 +93,8 @@ impl Importer<'_> {
         if is_since(connection.created_at) {
             return Ok(Seen::Imported(Box::new(connection)));
         }
-        // The schedule refreshes too: that it has changed does not say by which refresh token.
+        // The schedule refreshes connections too. So a changed connection does not prove that this line's refresh token
+        // was used.
         let may_be_replaced = self.replace && is_since(connection.refreshed_at);
         Ok(if may_be_replaced { Seen::Unclear } else { Seen::NotImported })
     }

@@ -1,4 +1,4 @@
-//! What has become of each line: JSON Lines, appended to as it happens. It holds no token.
+//! What became of each line: JSON Lines. A record is appended as soon as it is known. The report holds no token.
 
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions, TryLockError};
@@ -28,7 +28,7 @@ pub(super) enum Outcome {
     Failed,
     /// No answer came; the next run looks first, and tries again.
     NoAnswer,
-    /// A connection was to be replaced, and may have been. It is not sent again: a person looks at it.
+    /// A connection was to be replaced, and perhaps it was. The line is not sent again: a person must look at it.
     Unknown,
 }
 
@@ -93,7 +93,7 @@ impl Report {
         Ok(Self { file: Mutex::new(file), path: path_text, records: Mutex::new(records) })
     }
 
-    /// In the file before it returns, so that it is there when the process is killed.
+    /// Returns after the line is in the file, so that the line is there if the process is killed.
     pub(super) fn write(&self, record: Record) -> Result<Record, Failure> {
         let mut text = serde_json::to_string(&record).unwrap_or_default();
         text.push('\n');
@@ -103,7 +103,7 @@ impl Report {
         Ok(record)
     }
 
-    /// Since when a line may have been sent without a known result.
+    /// The time from which a line may have been sent without a known result.
     pub(super) fn sent_at(&self, id: &str) -> Option<OffsetDateTime> {
         let record = self.of(id)?;
         [Outcome::Sent, Outcome::NoAnswer].contains(&record.outcome).then_some(record.at)
@@ -113,7 +113,7 @@ impl Report {
         self.records().get(id).cloned()
     }
 
-    /// Whether nothing is left to do for a line.
+    /// Whether a line is done.
     pub(super) fn is_done(&self, id: &str, replace: bool) -> bool {
         self.of(id).is_some_and(|record| match record.outcome {
             Outcome::Imported | Outcome::Stored | Outcome::Unknown => true,

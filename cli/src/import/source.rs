@@ -1,5 +1,5 @@
-//! The lines of a file. No text of it is repeated in an error: a refresh token may be anywhere in a line that is not
-//! valid.
+//! The lines of a file. An error never repeats a text of the file: a refresh token may be anywhere in a line that is
+//! not valid.
 
 use std::collections::HashMap;
 use std::io::Read;
@@ -14,9 +14,9 @@ use crate::failure::Failure;
 
 pub(super) struct Line {
     pub number: u64,
-    /// The connection's; `#17` where line 17 has none of its own.
+    /// The connection's id; `#17` if line 17 has none.
     pub id: String,
-    /// What is wrong with the line, where it is not valid.
+    /// What is wrong with the line, if it is not valid.
     pub refresh_token: Result<Secret, String>,
 }
 
@@ -55,7 +55,7 @@ fn csv_lines(text: &str) -> Result<Vec<Line>, Failure> {
     Ok(lines)
 }
 
-/// As an editor numbers them. The reader does not count the second half of a CRLF before a record.
+/// Line numbers as an editor shows them. The reader does not count the second half of a CRLF before a record.
 struct LineNumbers<'a> {
     text: &'a str,
     byte: usize,
@@ -63,7 +63,7 @@ struct LineNumbers<'a> {
 }
 
 impl LineNumbers<'_> {
-    /// Of the record that begins here. Records come in their order.
+    /// The line number of the record that begins here. Records come in their order.
     fn of(&mut self, byte: u64) -> u64 {
         let from = usize::try_from(byte).unwrap_or(usize::MAX);
         let line_ends = |c: &u8| *c == b'\r' || *c == b'\n';

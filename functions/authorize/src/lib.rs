@@ -1,10 +1,10 @@
 //! `/authorize`: sends a customer's browser to WebinarGeek.
 //!
-//! 1. what no person has opened changes nothing, and neither does a request on another host than the one that the
-//!    callback will be on
+//! 1. a request that no person has opened changes nothing; a request on another host than the callback's changes
+//!    nothing either
 //! 2. find what the journey is for: a connect session, or an install link with a newly minted connection id
 //! 3. ask first: one page with one button, whose POST must come from that page
-//! 4. state, cookie and code verifier: 32 random bytes each; the attempt is stored under the hash of its state
+//! 4. make state, cookie and code verifier: 32 random bytes each; store the attempt under the hash of its state
 //! 5. redirect to WebinarGeek, with the cookie that binds the attempt to this browser
 
 use std::sync::Arc;
@@ -110,8 +110,8 @@ impl Endpoint for Authorize {
 }
 
 impl Authorize {
-    /// `found` becomes the session of the link as soon as it has been read: pages that tell why it leads no further
-    /// have its language, and lead back to its `return_to`.
+    /// `found` becomes the session of the link as soon as it has been read. A page about a failure then has the
+    /// session's language, and leads back to its `return_to`.
     async fn journey(
         &self,
         request: &Request,
@@ -132,9 +132,9 @@ impl Authorize {
             return Ok(reply::see_other(&format!("{origin}{target}")));
         }
 
-        // 2. The moment is read before the session. An install link's journey takes its order from it, and the process
-        //    may stand still until step 4: a later moment could be after a disconnect that came meanwhile, and the
-        //    journey would bring back what that has taken away (found by the simulator).
+        // 2. The moment is read before the session. A journey of an install link takes its order from this moment, and
+        //    the process may stand still until step 4. A moment that is read later could be after a disconnect, and the
+        //    journey would bring back the connection that was taken away (found by the simulator).
         let began_at = self.clock.now();
         let query = Query::parse(request.uri().query());
         let session = match query.once("session")? {
@@ -143,27 +143,27 @@ impl Authorize {
             None => return Err(AuthorizeError::InstallLinkOff),
         };
 
-        // 3. Without the question, an attacker who lures a customer to this address would start a journey in the
-        //    customer's name, and a provider that knows the customer redirects back at once.
+        // 3. Without the question, an attacker could lure a customer to this address and start a journey in the
+        //    customer's name: a provider that knows the customer redirects back at once.
         if *request.method() == Method::POST {
             if !is_from_own_page(request.headers(), origin) {
                 return Err(AuthorizeError::ForeignForm);
             }
         } else if *request.method() == Method::HEAD || session.is_none_or(|session| session.confirm_page) {
-            // HEAD is safe (RFC 9110 section 9.2.1): what checks a link starts no journey.
+            // HEAD is safe (RFC 9110 section 9.2.1): a program that checks a link starts no journey.
             let shown = Shown::to(request, session, &self.settings);
             return Ok(pages::confirmation(&shown, query.once("session")?, &self.settings));
         }
 
         // 4.
         let order = match session {
-            // A session has its place already; if the counter has expired since, no event came after it.
+            // A session has a number already. If the counter has expired since, no event came after the session.
             Some(session) => self
                 .sessions
                 .order(&session.connection_id)
                 .await?
                 .map_or(session.order, |order| order.max(session.order)),
-            // A new id, without any event.
+            // A new id has no events yet.
             None => Order::at(began_at),
         };
         let connection_id = match session {
@@ -225,7 +225,7 @@ impl Authorize {
     async fn store(&self, attempt: &Attempt) -> Result<(), AuthorizeError> {
         match self.attempts.attempt(&begin(attempt)).await? {
             Written::Applied(_) => Ok(()),
-            // 256 random bits are new: the row is ours, and the SDK has repeated its write.
+            // 256 random bits are new: the stored row is ours, and the SDK has repeated its write.
             Written::ConditionFailed(_) => Ok(()),
         }
     }

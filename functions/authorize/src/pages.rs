@@ -11,12 +11,12 @@ use shared::http::{Request, Response, accept_language, reply};
 
 use crate::{AuthorizeError, Settings};
 
-/// What a page depends on besides its subject: the customer's language, whose pages they are, and the way back.
+/// What a page depends on besides its subject: the customer's language, the branding, and the way back.
 pub(crate) struct Shown<'a> {
     session: Option<&'a Session>,
     texts: &'static Texts,
     layout: &'a Layout,
-    /// Without a result: the link may have been passed on.
+    /// The address has no result: the link may have been passed on.
     back: Option<String>,
     /// Where the customer comes from.
     return_to: Option<&'a ReturnTo>,

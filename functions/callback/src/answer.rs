@@ -1,4 +1,4 @@
-//! What WebinarGeek sends a browser back with (RFC 6749 sections 4.1.2 and 4.1.2.1).
+//! The answer that a browser brings back from WebinarGeek (RFC 6749 sections 4.1.2 and 4.1.2.1).
 
 use shared::domain::attempt::{JourneyFailure, StateHash};
 use shared::domain::secret::{AuthorizationCode, State};
@@ -10,14 +10,15 @@ pub(crate) enum Answer {
     Code(AuthorizationCode),
     /// `access_denied`.
     Denied,
-    /// Another error, by its name as far as it is known.
+    /// Another error; its name, if it is known.
     Error(&'static str),
 }
 
 impl Answer {
-    /// With the attempt that it belongs to. Parameters that the RFC does not know are ignored, however often they come.
+    /// With the attempt that it belongs to. Parameters that the RFC does not define are ignored, even if they are
+    /// repeated.
     pub(crate) fn parse(query: &Query) -> Result<(StateHash, Self), CallbackError> {
-        // RFC 9207. Whose `iss` it is needs no comparison: a deployment has one provider.
+        // RFC 9207. The value of `iss` needs no comparison: a deployment has one provider.
         query.only("iss")?;
         let state = query.once("state")?;
         let state_hash = state.and_then(|state| StateHash::of(&State::new(state)));
@@ -29,14 +30,14 @@ impl Answer {
         };
         match (state_hash, answer) {
             (Some(state_hash), answer) => Ok((state_hash, answer)),
-            // Servers lose the state where something is set up wrongly.
+            // A server may lose the state if something is set up wrongly.
             (None, Self::Error(code)) => Err(CallbackError::ErrorWithoutState(code)),
             (None, _) if state.is_none() => Err(CallbackError::NotAnAuthorizationResponse),
             (None, _) => Err(CallbackError::UnknownState),
         }
     }
 
-    /// Why a journey that comes back with it has made no connection so far; `None` for a code.
+    /// Why a journey with this answer has made no connection so far; `None` for a code.
     pub(crate) fn failure(&self) -> Option<JourneyFailure> {
         match self {
             Self::Code(_) => None,

@@ -1,4 +1,4 @@
-//! What an earlier request has made of the same journey, or another tab of the same link.
+//! The result of an earlier request of the same journey, or of another tab of the same link.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use shared::ports::StoreError;
 
 use crate::{Callback, CallbackError, JourneyOutcome, cookie_of};
 
-/// How often, and about how far apart, a second request of the same journey looks whether the first has ended.
+/// How often, and at about what interval, a second request of the same journey checks whether the first has ended.
 const POLL_ATTEMPTS: u32 = 30;
 const POLL_EVERY: Duration = Duration::from_millis(700);
 
@@ -19,7 +19,8 @@ const POLL_EVERY: Duration = Duration::from_millis(700);
 const LONGEST_EXCHANGE: Duration = Duration::from_secs(60);
 
 impl Callback {
-    /// A reload, a double click, a second request during the exchange of the first; or a browser that comes too late.
+    /// A reload, a double click, or a second request during the exchange of the first; or a browser that comes too
+    /// late.
     pub(crate) async fn ended_before(
         &self,
         attempt: &Attempt,
@@ -31,7 +32,7 @@ impl Callback {
             match (attempt.phase, &attempt.failure) {
                 (Phase::Connected, _) => return Ok(JourneyOutcome::Connected),
                 (Phase::Exchanging, _) => {}
-                // After a denial or an error the customer has approved, and came back too late.
+                // The customer first declined, or an error came. Then the customer approved, and came back too late.
                 (Phase::Pending, Some(failed))
                     if brings_a_code
                         && failed.why != JourneyFailure::Expired
@@ -80,8 +81,7 @@ impl Callback {
         attempt.taken_at.is_none_or(|taken_at| taken_at + LONGEST_EXCHANGE < self.clock.now())
     }
 
-    /// Whether the connection names this attempt as its own. Then the attempt and its session are ended as connected,
-    /// too.
+    /// Whether the connection names this attempt as its own. If so, the attempt and its session are ended as connected.
     async fn has_connected(&self, attempt: &Attempt) -> Result<bool, CallbackError> {
         let made_it = match self.connections.row(&attempt.destination.connection_id).await? {
             Some(Row::Unreadable(unreadable)) => return Err(StoreError::from(unreadable).into()),
@@ -94,8 +94,8 @@ impl Callback {
         Ok(made_it)
     }
 
-    /// The attempt of the same session and the same browser that has used the link. Its cookie is the proof: the link
-    /// may have been passed on, and another browser is told nothing of its result.
+    /// The attempt of the same session and the same browser that has used the link. The attempt's cookie is the proof.
+    /// The link may have been passed on, so another browser is not told its result.
     pub(crate) async fn used_in_another_tab(
         &self,
         request: &Request,
@@ -122,7 +122,7 @@ impl Callback {
     }
 }
 
-/// A pair that waits until its account is known has connected nothing yet.
+/// A pair that waits until its account is known is not connected yet.
 fn has_made(attempt: &Attempt, row: &Row) -> bool {
     let [live, waiting] = granted_by(row);
     let name = Some(attempt.state_hash.as_str());
@@ -132,7 +132,7 @@ fn has_made(attempt: &Attempt, row: &Row) -> bool {
     live == name || (is_accepted && waiting == name)
 }
 
-/// The attempts or imports that have made what the row holds: the live pair, and the one that waits.
+/// The attempts or imports that have made the pairs of the row: the live pair, and the waiting pair.
 fn granted_by(row: &Row) -> [Option<&str>; 2] {
     let live = match row {
         Row::Connection(connection) => Some(connection.granted_by.name.as_str()),

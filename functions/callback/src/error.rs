@@ -39,7 +39,7 @@ pub enum CallbackError {
     /// Found before the code was sent: it stays unused.
     #[error("the grant would not be stored: {0:?}")]
     RefusedBeforeExchange(Refusal),
-    /// The grant was not stored. What is done with it: [`shared::protocol::connect`].
+    /// The grant was not stored. [`shared::protocol::connect`] says what is done with it.
     #[error("the grant is not stored: {0:?}")]
     RefusedAfterExchange(Refusal),
     #[error("the customer has approved with another account than the one that is connected")]
@@ -61,7 +61,7 @@ pub enum CallbackError {
 }
 
 impl CallbackError {
-    /// What attempt and session remember of it; `None` where the request was no journey's end.
+    /// The failure that attempt and session store; `None` if the request ended no journey.
     pub(crate) fn why(&self) -> Option<JourneyFailure> {
         match self {
             Self::ErrorResponse(_) | Self::NotExchanged(_) | Self::Exchange(_) | Self::AccountUnknown => {
@@ -91,7 +91,7 @@ impl CallbackError {
         }
     }
 
-    /// Whether the same code may be brought once more: it was certainly not used, and could still be of use.
+    /// Whether the same code may be sent once more: it was certainly not used, and may still be valid.
     pub(crate) fn may_be_repeated(&self) -> bool {
         matches!(self, Self::NoTime | Self::NotExchanged(_) | Self::Store(_) | Self::Key(_) | Self::Secret(_))
     }

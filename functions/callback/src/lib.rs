@@ -2,16 +2,16 @@
 //!
 //! 1. a request that cannot end a journey, or must not count as one, is answered without a write
 //! 2. **take** the attempt with its code: for the browser that started it, once, before it expires. An answer without a
-//!    code takes nothing, and is noted. Either is believed only if the attempt's destination is what it was
-//! 3. taken before, or too late? show how that ended; wait for it, if another request handles it ([`earlier`])
+//!    code takes nothing, and is noted. Both are believed only if the attempt's destination has not changed
+//! 3. taken before, or too late: show how that ended; wait for it, if another request handles it ([`earlier`])
 //! 4. an answer without a code: the customer declined, or WebinarGeek reported an error; the session says so
-//! 5. everything that can fail, before the code is spent: read the connection, a data key, the client secret
-//! 6. send the code: once, ever (RFC 6749 section 4.1.2: a replay may revoke what it issued)
-//! 7. seal, and **connect**: store the pair over what was seen in step 5
+//! 5. do everything that can fail before the code is spent: read the connection, a data key, the client secret
+//! 6. send the code: once, ever (RFC 6749 section 4.1.2: a replay may revoke the tokens that it issued)
+//! 7. seal, and **connect**: store the pair over the row that was read in step 5
 //! 8. if only the account is accepted that is connected already: ask whose it is, [`shared::protocol::same_account`]
 //! 9. store how the attempt and its session ended ([`outcome`])
 //! 10. ask the provider whose account it is; [`shared::protocol::account`] does it for the import too
-//! 11. a link that another tab of this browser has used leads where that tab has led
+//! 11. a link that another tab of this browser has used leads to the same place as that tab
 //!
 //! What the browser then shows is in [`pages`].
 
@@ -79,7 +79,7 @@ pub struct Callback {
     pub entropy: Arc<dyn Entropy>,
 }
 
-/// How a journey ended, if without an error.
+/// How a journey ended, if it ended without an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum JourneyOutcome {
     Connected,
@@ -192,7 +192,7 @@ impl Callback {
             }
         };
 
-        // 9. If it cannot be stored: the connection says which attempt made it, and a reload finds it there.
+        // 9. If the end cannot be stored: the connection says which attempt made it, and a reload finds it there.
         self.remember(attempt, &end(&attempt.state_hash, &End::Connected), &SessionStatus::Completed).await;
 
         // 10.
@@ -213,7 +213,7 @@ impl Callback {
         // 6.
         let sent_at = self.clock.now();
         let response = self.exchange(attempt, code, &prepared, deadline).await?;
-        // 7. From here on a live pair is in this process's memory only. Storing it comes first.
+        // 7. From here on a live pair is only in the memory of this process. So it is stored first.
         let access_token = response.pair.access_token.clone();
         let pair_id = self.connect(attempt, response, sent_at, prepared, deadline).await?;
         // 8.
@@ -246,13 +246,13 @@ impl Callback {
         prepared: &Prepared,
         deadline: Timestamp,
     ) -> Result<TokenResponse, CallbackError> {
-        // If its pair could not be stored any more, the code would be wasted.
+        // If there is no time to store the pair, the code would be wasted.
         let look_up = if attempt.destination.same_account { REQUEST_BUDGET } else { Duration::ZERO };
         let has_time = || self.clock.now() + EXCHANGE_BUDGET + look_up <= deadline;
         if !has_time() {
             return Err(CallbackError::NoTime);
         }
-        // A complete `invalid_client` says that the code was not looked at. Only in this case it is sent again.
+        // A complete `invalid_client` says that the code was not looked at. Only in this case is the code sent again.
         let send = |secret| async move {
             let verifier = attempt.code_verifier.as_ref();
             self.provider.exchange(code, &attempt.destination.redirect_uri, verifier, &secret).await
@@ -276,7 +276,7 @@ impl Callback {
         if !has_refresh_token {
             FailureClass::NoRefreshToken.warn("WebinarGeek has granted no refresh token: its customer is needed soon");
         }
-        // A pair that waits only for its account is confirmed by this process, or not at all.
+        // Only this process confirms a pair that waits only for its account.
         let own = Confirmation::new(digest::base64url(self.entropy.bytes::<32>()));
         let confirmation =
             attempt.destination.confirmation.as_ref().or(attempt.destination.same_account.then_some(&own));
@@ -356,7 +356,7 @@ fn name_in_log(attempt: &Attempt) {
     span.record("attempt", attempt.state_hash.fingerprint()).record("connection", connection);
 }
 
-/// What this browser brings for the attempt. The prefixed cookie, which no other host can plant, comes first.
+/// The cookie that this browser brings for the attempt. The prefixed cookie comes first: no other host can plant it.
 fn cookie_of(request: &Request, state_hash: &StateHash) -> Option<Cookie> {
     [true, false].into_iter().find_map(|https| {
         let name = CookieName::new(state_hash, https);

@@ -9,7 +9,7 @@ use shared::ports::StoreError;
 use crate::{Callback, CallbackError};
 
 impl Callback {
-    /// A taken attempt has made no connection. Where the code was certainly not used the attempt is given back, and the
+    /// A taken attempt has made no connection. If the code was certainly not used, the attempt is given back, and the
     /// page may be reloaded.
     pub(crate) async fn fail(&self, attempt: &Attempt, taker: &str, error: &CallbackError, request_id: &str) {
         let Some(why) = error.why() else { return };
@@ -33,7 +33,7 @@ impl Callback {
         }
     }
 
-    /// With the attempt and its session, both or neither.
+    /// With the attempt and its session: both are written, or none.
     pub(crate) async fn remember(&self, attempt: &Attempt, write: &Write, status: &SessionStatus) {
         if let Err(error) = self.try_to_remember(attempt, write, status).await {
             tracing::warn!(%error, "the outcome of an attempt could not be stored");
@@ -46,7 +46,7 @@ impl Callback {
         write: &Write,
         status: &SessionStatus,
     ) -> Result<(), StoreError> {
-        // Why the account of an earlier journey was refused says more.
+        // The reason why the account of an earlier journey was refused says more.
         let is_less = attempt.destination.same_account
             && matches!(status, SessionStatus::Failed(failed) if failed.why == JourneyFailure::SessionUsed);
         if let Some(session) = attempt.destination.session.as_ref().filter(|_| !is_less)
@@ -54,7 +54,7 @@ impl Callback {
         {
             return Ok(());
         }
-        // The session is completed already, or expired: only the attempt's own end is left to store.
+        // The session is completed already, or expired: only the attempt's own end is stored.
         match self.attempts.attempt(write).await? {
             Written::Applied(_) => {}
             Written::ConditionFailed(_) => tracing::warn!("the attempt had ended before"),
@@ -62,7 +62,7 @@ impl Callback {
         Ok(())
     }
 
-    /// The session alone: the attempt knows. A completed session stays completed.
+    /// The session alone, since the attempt has its end already. A completed session stays completed.
     pub(crate) async fn tell_session(&self, attempt: &Attempt, status: &SessionStatus) {
         let Some(session) = &attempt.destination.session else { return };
         if let Err(error) = self.attempts.session(&end_session(&session.id, status)).await {

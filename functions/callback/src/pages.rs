@@ -14,15 +14,15 @@ use crate::{CallbackError, JourneyOutcome};
 
 /// What a page depends on besides its subject.
 pub(crate) struct Shown<'a> {
-    /// This browser's own attempt. Only then does an address carry a result.
+    /// This browser's own attempt. Without it, no address carries a result.
     pub(crate) own: Option<&'a Attempt>,
     pub(crate) texts: &'static Texts,
     pub(crate) layout: &'a Layout,
     pub(crate) ways_back: &'a WaysBack,
 }
 
-/// A journey with a `return_to` ends there. All others end on a page of our own. So does an attempt that has expired,
-/// with a button: an old address in a history or a log must not redirect.
+/// A journey with a `return_to` ends there. All others end on a page of our own. An attempt that has expired also ends
+/// on our own page, with a button: an old address in a history or a log must not redirect.
 pub(crate) fn reply(ended: Result<JourneyOutcome, CallbackError>, shown: &Shown<'_>, request_id: &str) -> Response {
     log(&ended);
     let reference = match &ended {
@@ -51,7 +51,7 @@ pub(crate) fn reply(ended: Result<JourneyOutcome, CallbackError>, shown: &Shown<
             let next = shown.start_again_here().unwrap_or(Next::Done(back));
             shown.page(Kind::Notice, texts.declined.words(), next)
         }
-        // Its body does not leave.
+        // The body of a HEAD is not sent.
         Ok(JourneyOutcome::OnlyLookedAt) => shown.page(Kind::Notice, texts.by_no_person.words(), Next::Open),
         Err(error) => return failed(error, shown, back, reference),
     };
@@ -64,19 +64,19 @@ impl Shown<'_> {
         Page { texts: self.texts, kind, title: title.to_owned(), paragraphs, scope: Vec::new(), next, reference: None }
     }
 
-    /// An attempt without a session began at the install link. Only its owner has the link of a session.
+    /// An attempt without a session began at the install link. Only the owner of a session has its link.
     fn start_again_here(&self) -> Option<Next> {
         let is_of_the_install_link = self.own.is_some_and(|own| own.destination.session.is_none());
         is_of_the_install_link.then(|| Next::StartAgainHere { to: "/authorize".to_owned() })
     }
 }
 
-/// Whether the same browser can come back with nothing that would change the outcome.
+/// Whether no later answer of the same browser can change the outcome.
 pub(crate) fn is_final(ended: &Result<JourneyOutcome, CallbackError>) -> bool {
     match ended {
         Ok(JourneyOutcome::Connected) => true,
         Ok(JourneyOutcome::Denied | JourneyOutcome::OnlyLookedAt) => false,
-        // No code was spent; or another request is still at it.
+        // No code was spent, or another request is still running.
         Err(CallbackError::ErrorResponse(_) | CallbackError::OutcomeUnknown) => false,
         Err(error) => error.why().is_some() && !error.may_be_repeated(),
     }
@@ -146,7 +146,7 @@ fn words(error: &CallbackError, shown: &Shown<'_>) -> (StatusCode, Kind, Words) 
     (status, kind, message.words())
 }
 
-/// A journey that has failed for this reason, now or before.
+/// A journey that has failed for this reason, in this request or in an earlier one.
 fn about(why: JourneyFailure, shown: &Shown<'_>) -> (StatusCode, Kind, Words) {
     let texts = shown.texts;
     let (status, kind, message) = match why {
@@ -166,7 +166,7 @@ fn about(why: JourneyFailure, shown: &Shown<'_>) -> (StatusCode, Kind, Words) {
     (status, kind, message.words())
 }
 
-/// The name is one of the RFC's, or our own word for any other; the provider's description is not shown.
+/// The name is from the RFC, or our own word for any other. The provider's description is not shown.
 fn reported(code: &str, texts: &Texts) -> Words {
     let Reported { title, declined, later, other } = &texts.reported;
     let text = match code {
@@ -181,7 +181,7 @@ fn log(ended: &Result<JourneyOutcome, CallbackError>) {
     match ended {
         Ok(JourneyOutcome::OnlyLookedAt) => tracing::info!("the address was looked at"),
         Ok(ended) => tracing::info!(?ended, "the journey has ended"),
-        // Anybody can send one without a state: a metric, and no alarm.
+        // Every stranger can send a request without a state: it has a metric, but no alarm.
         Err(error @ (CallbackError::ErrorResponse(reported) | CallbackError::ErrorWithoutState(reported))) => {
             tracing::warn!(authorization_errors = 1, reported, reason = %error, "the journey has ended without a code");
         }
@@ -195,7 +195,7 @@ fn log(ended: &Result<JourneyOutcome, CallbackError>) {
 
 /// How an error is logged.
 enum LogLevel {
-    /// Something to repair; it is counted.
+    /// A fault that must be repaired; it is counted.
     Failure(FailureClass),
     /// A journey that ended without a connection.
     Unhappy,
@@ -209,7 +209,7 @@ fn log_level(error: &CallbackError) -> LogLevel {
         CallbackError::NotStored(error) | CallbackError::Store(error) => LogLevel::Failure(error.into()),
         CallbackError::Key(error) => LogLevel::Failure(error.into()),
         CallbackError::Secret(error) => LogLevel::Failure(error.into()),
-        // By what writes the table beside the product.
+        // Caused by a program that writes to the table beside the product.
         CallbackError::Unproven(Unproven::Changed) => LogLevel::Failure(FailureClass::InconsistentRow),
         CallbackError::OutcomeUnknown
         | CallbackError::ErrorResponse(_)

@@ -1,8 +1,8 @@
 //! `GET /v1/doctor`: finds what would keep the first customer from connecting, before that customer comes.
 //!
-//! Nothing is written, and no grant is touched: a data key is made and opened for a connection of no one, the tables
-//! are looked at, the token endpoint is sent a made-up code, and the revocation endpoint a made-up token. All of it
-//! side by side, and each part bounded: the answer comes before API Gateway gives up.
+//! Nothing is written, and no grant is touched. A data key is made and opened for an id without a connection, and the
+//! tables are checked. A made-up code goes to the token endpoint, and a made-up token to the revocation endpoint. All
+//! checks run side by side, and each has a time limit: the answer comes before API Gateway gives up.
 //!
 //! [`rotation`] is `POST /v1/doctor`, which touches a connection that may be lost.
 
@@ -43,7 +43,7 @@ pub struct Doctor {
     pub attempts: Arc<AttemptsTable>,
     pub key_maker: Arc<dyn MakeDataKeys>,
     pub provider: Arc<WebinarGeek>,
-    /// The examination uses what a refresh uses.
+    /// The checks use the same parts as a refresh.
     pub refreshing: Arc<Refreshing>,
 }
 
@@ -52,7 +52,7 @@ impl Doctor {
         answer(&self.examine(origin).await)
     }
 
-    /// `origin` is where browsers come to: `https://host[:port]`.
+    /// `origin` is the origin that browsers use: `https://host[:port]`.
     pub async fn examine(&self, origin: &str) -> Examination {
         let redirect_uri = format!("{origin}/callback");
         let (sealing, connections, attempts, provider) = tokio::join!(
@@ -67,7 +67,7 @@ impl Doctor {
         Examination { findings }
     }
 
-    /// A round trip: what is sealed now must be possible to open.
+    /// A round trip: a data key that is sealed now must open again.
     async fn sealing(&self) -> Finding {
         const CHECK: &str = "sealing";
         let connection = ConnectionId::parse("doctor").expect("a constant");
@@ -114,8 +114,8 @@ fn https(origin: &str) -> Finding {
     }
 }
 
-/// The error as text, also when there is no answer in time. The timeout is on the runtime's clock: it bounds the
-/// process, and nothing is decided by it.
+/// The error as text. No answer in time is an error too. The timeout is on the runtime's clock: it limits the process,
+/// and decides nothing else.
 async fn bounded<T, E: std::fmt::Display>(call: impl Future<Output = Result<T, E>>) -> Result<T, String> {
     match timeout(CALL_BUDGET, call).await {
         Ok(answer) => answer.map_err(|error| error.to_string()),

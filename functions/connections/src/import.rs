@@ -1,4 +1,4 @@
-//! `PUT /v1/connections/{id}`: a connection from another system. How it is stored: [`shared::protocol::import`].
+//! `PUT /v1/connections/{id}`: a connection from another system. [`shared::protocol::import`] stores it.
 //!
 //! 201 or 200: refreshed. 202: stored, and not refreshed yet; the reason says why.
 

@@ -90,7 +90,7 @@ pub struct Connections {
     pub entropy: Arc<dyn Entropy>,
 }
 
-/// The services that it needs, beside those for refreshing.
+/// The services that it needs besides those for refreshing.
 pub struct Services {
     pub session_reads: Arc<dyn ReadAttempts>,
     pub sessions: Arc<dyn WriteAttempts>,

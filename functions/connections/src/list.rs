@@ -1,9 +1,10 @@
 //! `GET /v1/connections?status=&limit=&cursor=`.
 //!
-//! A page is full, unless the list ends or the search takes too long: then it has a cursor all the same. Connections
-//! that need their customer stand in an index of their own and are found at once, in any fleet.
+//! A page is full, unless the list ends or the search takes too long. After a search that takes too long, a page has a
+//! cursor even if it is not full. Connections that need their customer have an index of their own, so they are found at
+//! once in a fleet of any size.
 //!
-//! The table is read in one walk, and not in segments side by side: docs/decisions/0023 says why.
+//! The table is read in one walk, not in parallel segments: docs/decisions/0023 says why.
 
 use std::time::Duration;
 
@@ -27,7 +28,7 @@ use crate::{Connections, ConnectionsError};
 const LIMIT_DEFAULT: u8 = 50;
 const LIMIT_LARGEST: u8 = 100;
 
-/// How long a request looks for rows that match. Of a large fleet in which none does, it answers an empty page then.
+/// How long a request looks for rows that match. If a large fleet has no such row, the page is empty.
 const LOOKS_FOR: Duration = Duration::from_secs(2);
 
 struct Wanted {
@@ -40,7 +41,7 @@ struct Wanted {
 enum Filter {
     None,
     Status(Status),
-    /// Those that work, and whose refreshes fail: what an event has told as degraded.
+    /// Connections that work, and whose refreshes fail: an event has reported them as degraded.
     Degraded,
     /// Rows that were put off until a person has looked at them.
     Quarantined,
@@ -101,7 +102,7 @@ impl Connections {
         let (mut found, mut next, mut looks_at) = (Vec::new(), after.clone(), 0);
         // One more than the page holds, so that the last page knows that it is the last.
         while found.len() <= limit {
-            // Where few match, more and more are looked at.
+            // If few rows match, each step reads more of them.
             looks_at = (limit + 1 - found.len()).max(looks_at * 2).min(usize::from(LIMIT_LARGEST));
             let page = self.listing.list_connections(filter.listing(), looks_at as u8, next).await?;
             for row in &page.rows {
@@ -154,7 +155,7 @@ fn wanted(request: &Request) -> Result<Wanted, Problem> {
     Ok(Wanted { filter, limit, after })
 }
 
-/// The list that it belongs to, and the last id that was read. It gives no access, so it is not signed.
+/// The list that the cursor belongs to, and the last id that was read. The cursor gives no access, so it is not signed.
 fn cursor(filter: Filter, last: &str) -> String {
     digest::base64url(format!("{}/{last}", filter.as_str()))
 }

@@ -75,7 +75,7 @@ impl Connections {
         });
         let ui_locale = ui_locale.transpose()?;
 
-        // Its place in the order of the id's events: a link that was made later may be used after this one.
+        // The session's number in the order of the id's events: a link that was made later may be used before this one.
         let order = self.orders.take(&connection_id).await?;
         let token = SessionToken::new(digest::base64url(self.entropy.bytes::<32>()));
         let now = self.clock.now();
@@ -94,7 +94,7 @@ impl Connections {
             begun_at: now,
             expires_at: now + Duration::from_secs(expires_in as u64),
         };
-        // Fails only where the row is ours, and the SDK has repeated its write: 256 random bits are new.
+        // 256 random bits are new. So this fails only if the row is ours, and the SDK has repeated its write.
         self.sessions.session(&session.begin()).await?;
         let origin = self.settings.public_origin.as_ref().unwrap_or(&invocation.origin);
         let mut response = reply::json(
@@ -137,9 +137,10 @@ impl Connections {
         ))
     }
 
-    /// What became of the grant that a journey of the session has brought; `None` where none has. The row may say so
-    /// although the session does not: the process died before it could, or the pair has come out of the queue since. A
-    /// later journey by the same link, which was refused because of that, changes nothing about it.
+    /// What became of the grant that a journey of the session has brought; `None` if there is no grant. The row may
+    /// know the grant although the session does not: the process died before it could store the outcome, or the pair
+    /// has come out of the queue since. A later journey of the same link may have been refused because of that grant;
+    /// that changes nothing here.
     async fn brought(
         &self,
         session: &Session,
@@ -149,7 +150,7 @@ impl Connections {
         if is_completed && !is_awaited {
             return Ok(Some(("completed", None)));
         }
-        // Of a grant that was refused because of its account, the row tells nothing more.
+        // If a grant was refused because of its account, the row says no more about it.
         if session.same_account
             && let SessionStatus::Failed(failed) = &session.status
             && matches!(failed.why, JourneyFailure::OtherAccount | JourneyFailure::Provider)
@@ -160,11 +161,11 @@ impl Connections {
         let is_marked = row.as_ref().and_then(Row::session).is_some_and(|mark| mark.id == session.id);
         Ok(match row {
             Some(Row::Unreadable(unreadable)) if is_completed => return Err(StoreError::from(unreadable).into()),
-            // With `same_account` a pair waits for its backend only when its account is known: the callback says so.
+            // With `same_account` a pair waits for its backend only after its account is known: the callback says so.
             Some(row) if is_awaited && (is_completed || (is_marked && !session.same_account)) => {
                 Some(awaiting(session, &row, self.clock.now()))
             }
-            // Its row is deleted, long after it was taken away.
+            // The row was deleted, long after the connection was taken away.
             None if is_completed => Some(("failed", Some("disconnected"))),
             Some(row) if session.same_account => row.is_confirmed(&session.id, None).then_some(("completed", None)),
             _ => is_marked.then_some(("completed", None)),

@@ -57,7 +57,7 @@ pub(crate) fn show(row: &Row) -> Value {
     };
     shown["id"] = row.id().into();
     shown["status"] = status.into();
-    // What is not known is null, but not absent.
+    // A value that is not known is null, not absent.
     for member in [
         "reason",
         "version",

@@ -39,22 +39,24 @@ pub struct Event {
     pub version: i64,
     /// Why it is degraded, or must be connected again.
     pub reason: Option<FailureClass>,
-    /// The id of the account that it was for, where it was reconnected by another one.
+    /// The id of the account that it was for, if a customer has reconnected it with another account.
     pub account_changed_from: Option<String>,
 }
 
 impl Event {
-    /// The event of a change, if it is one. Each happens at most once to a version of a connection:
+    /// The event of a change, if the change is one. Each event happens at most once to a version of a connection:
     ///
-    /// - every grant and every refresh stores a pair, and with it a new version; a tombstone's goes on growing
-    /// - failures only add up, and quarantine only ends, until a new pair is stored: a version is degraded once
+    /// - every grant and every refresh stores a pair, and with it a new version; the version of a tombstone goes on
+    ///   growing
+    /// - until a new pair is stored, failures only increase, and quarantine only ends: a version is degraded at most
+    ///   once
     /// - only a new pair revives a connection that was given up
     pub fn between(connection: ConnectionId, old: &Seen, new: &Seen) -> Option<Self> {
         let (kind, version, reason) = match (old, new) {
             (Seen::Absent, Seen::Absent | Seen::Unreadable) | (Seen::Unreadable, Seen::Unreadable) => {
                 return None;
             }
-            // The version that was taken away, which its tombstone keeps; only if `connected` was published.
+            // The version that was taken away; its tombstone keeps it. Only if `connected` was published.
             (Seen::Present { version, was_connected: true, .. }, Seen::Absent) => (Kind::Disconnected, *version, None),
             (Seen::Present { was_connected: false, .. } | Seen::Unreadable, Seen::Absent) => return None,
             (Seen::Present { health: Health::Degraded, .. }, Seen::Unreadable) => return None,
@@ -77,7 +79,7 @@ impl Event {
             ) => match (before, after) {
                 // Published when its first refresh has succeeded.
                 (_, Health::NotRefreshed) => return None,
-                // Published when its account is known, or cannot be found out.
+                // Published when its account is known, or when it turns out that the account cannot be known.
                 (_, Health::NotIdentified) => return None,
                 (Health::NotRefreshed | Health::NotIdentified, Health::Active | Health::Degraded) => {
                     (Kind::Reconnected, *version, None)

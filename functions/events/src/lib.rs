@@ -4,8 +4,8 @@
 //! 2. the events are put on the bus, in the order of the stream
 //! 3. if the bus does not accept one, the stream is delivered again from that record on, so that the order is kept
 //!
-//! Delivery is at least once. An event's id is made of the connection, its version and what happened, so it is the same
-//! each time. A record that cannot be read is logged and skipped: it would hold up all that come after it.
+//! Delivery is at least once. An event's id is made of the connection, its version and what happened, so each delivery
+//! has the same id. A record that cannot be read is logged and skipped: otherwise it would block all records after it.
 
 use std::sync::Arc;
 

@@ -14,7 +14,7 @@ use crate::state::Seen;
 
 /// An event to put on the bus.
 pub struct Occurred {
-    /// Where the stream continues if that fails.
+    /// The record from which the stream is delivered again if that fails.
     pub sequence_number: String,
     pub at: Timestamp,
     pub event: Event,
@@ -22,18 +22,19 @@ pub struct Occurred {
 
 /// The meaning of a record.
 pub struct Read {
-    /// `None` where the change is no event.
+    /// `None` if the change is no event.
     pub occurred: Option<Occurred>,
-    /// The row, if this change has made it unreadable. It is counted now, and by the schedule as long as it lasts.
+    /// The row, if this change has made it unreadable. It is counted here once, and by the schedule as long as it stays
+    /// so.
     pub unreadable: Option<StoreError>,
 }
 
-/// A record that is not of the connections table.
+/// A record that does not come from the connections table.
 #[derive(Debug, thiserror::Error)]
 #[error("the record of the stream has no readable `{0}`")]
 pub struct NoRecord(&'static str);
 
-/// The row before and after the write of a record; `None` where the record is of no connection.
+/// The row before and after the write of a record; `None` if the record is about no connection.
 pub fn images(record: &Json) -> Option<[Option<Row>; 2]> {
     let change = &record["dynamodb"];
     let key = change["Keys"]["id"]["S"].as_str().filter(|key| !key.starts_with('#'))?;
@@ -69,7 +70,7 @@ impl Read {
     }
 }
 
-/// By the same rules as every other reader of the row. Its pairs are sealed, and this function has no key.
+/// The row is read by the same rules as everywhere. Its pairs are sealed, and this function has no key.
 fn row(key: &str, image: &Json) -> Row {
     let attributes = image.as_object().into_iter().flatten();
     let item = Item(attributes.map(|(name, typed)| (name.clone().into(), value(typed))).collect());

@@ -11,15 +11,15 @@ pub enum Health {
     ReauthRequired,
     /// An import has replaced it, and has no token yet.
     NotRefreshed,
-    /// A new grant has taken its place, and it is being asked whose account that is for.
+    /// A new grant has replaced its pair, and WebinarGeek is being asked whose account the grant is for.
     NotIdentified,
 }
 
 /// What the published events say about a connection.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Seen {
-    /// There is no connection: no row, a tombstone, a grant that waits for its confirmation, or an import where nothing
-    /// was connected, as long as it was not refreshed.
+    /// There is no connection: no row, a tombstone, or a grant that waits for its confirmation. An import over such a
+    /// row is no connection either, until it is refreshed.
     Absent,
     Present {
         health: Health,
@@ -27,7 +27,7 @@ pub enum Seen {
         /// The customer's grant that its pair was refreshed from.
         grant: String,
         reason: Option<FailureClass>,
-        /// The id of the account that it was for before, if it is another account's now.
+        /// The id of the account that it was for before, if it is for another account now.
         account_changed_from: Option<String>,
         /// False for an import that needs its customer before it ever had a token: no `connected` was published.
         was_connected: bool,

@@ -5,8 +5,8 @@ use serde_json::Value;
 
 use crate::walk::Walk;
 
-/// Rows that ended more recently are never deleted: a pair may wait in escrow for 14 days, and a customer's journey,
-/// which a tombstone stops, until its link expires.
+/// Rows that ended more recently are never deleted. A pair may wait in escrow for 14 days. A tombstone must also stop a
+/// customer's journey until its link expires.
 const DAYS_AT_LEAST: u16 = 30;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
@@ -18,7 +18,7 @@ pub enum Task {
     Reap,
 }
 
-/// Nothing is guessed: an unknown member, `"dryrun": false` say, refuses the whole event.
+/// No member is guessed: an unknown one, for example `"dryrun": false`, refuses the whole event.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Event {
@@ -26,9 +26,9 @@ pub struct Event {
     /// Reads, and changes nothing. The default.
     #[serde(default = "looks_first")]
     pub dry_run: bool,
-    /// From an answer that was not finished.
+    /// The cursor of an answer that was not finished.
     pub cursor: Option<Walk>,
-    /// Of [`Task::Reap`]: how many days a row has been of no use.
+    /// For [`Task::Reap`]: how many days a row has been of no use.
     #[serde(default = "three_months")]
     pub days: u16,
 }

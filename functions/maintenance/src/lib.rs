@@ -1,13 +1,14 @@
-//! What an operator runs by hand: seal every pair anew after the sealing key was changed, and remove rows that have
-//! been of no use for long. It has no schedule and no route. No other function may delete rows.
+//! Tasks that an operator runs by hand: seal every pair anew after the sealing key was changed, and remove rows that
+//! have been of no use for long. It has no schedule and no route. No other function may delete rows.
 //!
-//! 1. the table is walked in segments, side by side, page by page: where many rows need nothing, their pages are read
-//!    while the rows of other segments are worked on, and no partition of the table has all of the run
-//! 2. each row is read, and changed on the condition that it is still as it was read ([`Maintenance::reseal`],
+//! 1. the table is walked page by page, in segments side by side. While one segment reads pages of rows that need no
+//!    change, the rows of other segments are changed, and no single partition of the table gets all requests of the run
+//! 2. each row is read, and changed on the condition that it has not changed since ([`Maintenance::reseal`],
 //!    [`Maintenance::reap`]); a dry run leaves the change out
 //! 3. near the deadline it stops between two rows, and returns the places from which another run continues
 //!
-//! A run that died has lost nothing: another one without a cursor finds what is left, since finished rows are skipped.
+//! If a run dies, nothing is lost: another run without a cursor finds the remaining rows, since finished rows are
+//! skipped.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,12 +41,13 @@ pub use walk::Walk;
 /// Rows at a time, of all segments together. At most one page of each segment is in memory.
 const CONCURRENCY: usize = 8;
 
-/// A segment reads a page at most this often. A page of 100 rows of 1 KB, strongly consistent, is 25 read units: eight
-/// segments take 2,000 a second at most, where one partition of the table gives 3,000. The rest is for the token route.
+/// A segment reads a page at most this often. A page of 100 rows of 1 KB, strongly consistent, is 25 read units. So
+/// eight segments take 2,000 a second at most, and one partition of the table gives 3,000. The rest is for the token
+/// route.
 const PAGE_EVERY: Duration = Duration::from_millis(100);
 
-/// A row takes four calls, of up to 8 s each (`shared::aws::timeouts`). One that holds a replaced pair, or changes
-/// meanwhile, may take longer: a run that is ended in the middle of it has lost nothing.
+/// A row takes four calls, of up to 8 s each (`shared::aws::timeouts`). A row that holds a replaced pair, or changes
+/// meanwhile, may take longer: if Lambda ends the run during that row, nothing is lost.
 const ROW_BUDGET: Duration = Duration::from_secs(35);
 
 pub struct Settings {
@@ -58,8 +60,8 @@ pub struct Settings {
 impl Settings {
     pub fn read(env: &mut Environment) -> Self {
         let kms_key_id = env.required("KMS_KEY_ID");
-        // KMS answers a key's ARN, even if it was asked by an alias. An alias would be equal to none, and each run
-        // would seal everything again.
+        // KMS answers a key's ARN, even if it was asked by an alias. The alias never equals that ARN, so each run would
+        // seal everything again.
         let is_a_keys_arn = kms_key_id.starts_with("arn:") && kms_key_id.contains(":key/");
         if !is_a_keys_arn && !kms_key_id.is_empty() {
             env.problem("KMS_KEY_ID", "must be the ARN of a key, not of an alias");
@@ -90,7 +92,7 @@ enum Done {
 struct Run<'a> {
     event: &'a Event,
     deadline: Timestamp,
-    /// Rows that are worked on: in turn, first come, first served.
+    /// Limits the rows that are changed at a time: first come, first served.
     slots: Semaphore,
 }
 
@@ -105,7 +107,7 @@ impl Maintenance {
             open.extend(part.open);
             stopped_by = stopped_by.or(part.stopped_by);
         }
-        // Once, however many segments it has stopped.
+        // Logged once, even if it stops many segments.
         if let Some(class) = stopped_by {
             *tally.failed.entry(class).or_default() += 1;
         }
@@ -149,7 +151,7 @@ impl Maintenance {
         Part { tally, open: Some(Place { segment: segment.number, after }), stopped_by }
     }
 
-    /// Nothing if there is no time for it any more.
+    /// `None` if there is no time for it any more.
     async fn visit(&self, run: &Run<'_>, row: Row) -> Option<(String, Result<Done, Failure>)> {
         let _slot = run.slots.acquire().await;
         if !self.has_time(run) {

@@ -1,4 +1,4 @@
-//! What a run has done, and where another one continues.
+//! The result of a run, and where another one continues.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ pub(crate) struct Tally {
     pub failed: BTreeMap<&'static str, usize>,
 }
 
-/// What a segment has done in a run.
+/// The result of a segment in a run.
 pub(crate) struct Part {
     pub tally: Tally,
     /// None at its end.
@@ -26,8 +26,8 @@ pub(crate) struct Part {
     pub stopped_by: Option<&'static str>,
 }
 
-/// `scanned = changed (or would_change) + skipped + all of failed`, and one more has failed where the walk itself could
-/// not go on.
+/// `scanned = changed (or would_change) + skipped + all of failed`. If the walk itself could not go on, one more has
+/// failed.
 #[derive(Debug, Serialize)]
 pub struct Report {
     pub task: Task,
@@ -36,10 +36,10 @@ pub struct Report {
     pub scanned: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub changed: Option<usize>,
-    /// A dry run's.
+    /// Set by a dry run only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub would_change: Option<usize>,
-    /// Nothing was to be done to them, or not any more.
+    /// Rows that needed no change, or no longer.
     pub skipped: usize,
     /// By [`shared::failure::FailureClass`]. A row that failed has not changed.
     pub failed: BTreeMap<&'static str, usize>,

@@ -11,12 +11,12 @@ use shared::sealing::{self, SealingContext};
 
 use crate::{Done, Maintenance};
 
-/// How often a row may change meanwhile: a refresh stores a pair once an hour or so.
+/// How often a row may change meanwhile: a refresh stores a pair about once an hour.
 const TRIES: usize = 3;
 
 impl Maintenance {
-    /// Every row that holds a pair, in every state: the live pair, the waiting one, and those that are still to be
-    /// revoked must be possible to open. If one of them does not open, the others are sealed anew all the same.
+    /// Every row that holds a pair, in every state: the live pair, the waiting pair, and the pairs that are still to be
+    /// revoked must be possible to open. If one of them does not open, the others are sealed anew nevertheless.
     pub(crate) async fn reseal(&self, mut row: Row, dry_run: bool) -> Result<Done, Failure> {
         let mut all = Ok(Done::Skipped);
         // A refresh seals its successor under the data key that it has read.
@@ -29,13 +29,14 @@ impl Maintenance {
             match self.reseal_one(&mut row, pair.id, &mut data_keys, dry_run).await {
                 Ok(Done::Skipped) => {}
                 Ok(Done::Changed) => all = all.map(|_| Done::Changed),
-                // Another run has sealed it, perhaps under a newer key than ours: it is left to do the other pairs, too
-                // (found by the simulator).
+                // Another run has sealed it, perhaps under a newer key than ours. The other pairs are left to that run
+                // too (found by the simulator).
                 Err(failure @ Failure::Store(_)) => return Err(failure),
                 Err(failure) => all = all.and(Err(failure)),
             }
             looked_at.push(pair.id);
-            // A refresh has stored its successor, under the data key that it had read before: to be sealed anew, too.
+            // A refresh has stored its successor, under the data key that it had read before. The successor is sealed
+            // anew, too.
             if !held(&row).iter().any(|held| held.id == pair.id) {
                 replaced += 1;
             }
@@ -43,7 +44,7 @@ impl Maintenance {
         all
     }
 
-    /// `data_keys` are those that this run has read at first, and its own. `row` becomes the row as it is then.
+    /// `data_keys`: the data keys that this run has read first, and its own. `row` becomes the row as it is then.
     async fn reseal_one(
         &self,
         row: &mut Row,

@@ -1,7 +1,7 @@
-//! How far a walk through the table has come: what a run answers as its cursor, and the next one begins with.
+//! How far a walk through the table has come: a run returns it as its cursor, and the next run begins there.
 //!
-//! A table is walked in segments, side by side. A cursor says into how many it was cut, since a key belongs to another
-//! segment where there are more; a later version that cuts otherwise goes on with the number that it is given.
+//! A table is walked in segments, side by side. The cursor holds the number of segments, since a key is in another
+//! segment if the number differs. A later version with another number continues with the cursor's number.
 
 use serde::{Deserialize, Serialize};
 use shared::ports::Segment;
@@ -17,8 +17,8 @@ const KEY_LIMIT: usize = 2048;
 
 /// Where each segment goes on. One that is at its end is left out.
 ///
-/// An object, so that a version that knows only a key refuses it. As text it would be a key that is in no table: the
-/// walk would go on somewhere, and its end would look like the end of all.
+/// An object, so that a version that knows only a key refuses it. As text it would be read as a key that is in no
+/// table: the walk would continue at a wrong place, and its end would look like the end of the table.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(try_from = "Answered")]
 pub struct Walk {
@@ -34,11 +34,11 @@ pub(crate) struct Place {
     pub after: Option<String>,
 }
 
-/// A cursor as an answer had it.
+/// A cursor in the form of an answer.
 #[derive(Deserialize)]
 #[serde(untagged, expecting = "`cursor` is not from an earlier answer")]
 enum Answered {
-    /// Of a version that walked the table in one.
+    /// From a version that walked the table without segments.
     Key(String),
     Places(Places),
 }
@@ -61,7 +61,7 @@ impl Walk {
         self.open.iter().map(move |place| (segment(place.segment), place.after.clone()))
     }
 
-    /// What is left of it, where its segments have come to these places.
+    /// The rest of the walk, after its segments have come to these places.
     pub(crate) fn at(&self, open: Vec<Place>) -> Option<Self> {
         (!open.is_empty()).then_some(Self { segments: self.segments, open })
     }
@@ -76,7 +76,7 @@ impl TryFrom<Answered> for Walk {
             Answered::Places(Places { segments, open }) => (segments, open),
         };
         let is_key = |key: &String| (1..=KEY_LIMIT).contains(&key.len());
-        // Each once: a row that is visited twice at a time would be counted twice.
+        // Each segment appears once: a row that is visited twice would be counted twice.
         let is_in_order = open.is_sorted_by(|one, other| one.segment < other.segment);
         let is_ours = (1..=SEGMENTS_MOST).contains(&segments)
             && open.last().is_some_and(|last| last.segment < segments)

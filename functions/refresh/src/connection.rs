@@ -11,7 +11,7 @@ use shared::ports::StoreError;
 use shared::protocol::refresh::{Outcome, Refreshing};
 use shared::protocol::revoke::Revoking;
 
-/// Does what is due of a row. The simulation of large fleets has another one than [`DueRows`], which is the product's.
+/// Does what a row needs. [`DueRows`] is the product's; the simulation of large fleets has another one.
 #[async_trait]
 pub trait RefreshDue: Send + Sync {
     /// `is_live`: whether the row has a live pair.

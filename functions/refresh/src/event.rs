@@ -1,5 +1,6 @@
-//! The event of an invocation: the scheduled event, any JSON object (`{"shards": [0, 7]}` limits the run); the same with
-//! `until`, from a run that hands shards on; or messages of the escrow queue, in the form of SQS's event source mapping.
+//! The event of an invocation. The scheduled event is any JSON object (`{"shards": [0, 7]}` limits the run). A run that
+//! hands shards on sends the same with `until`. The escrow queue sends messages, in the form of SQS's event source
+//! mapping.
 
 use serde_json::Value;
 use shared::domain::escrow::{Escrowed, InvalidEscrow};
@@ -26,10 +27,10 @@ pub enum Event {
 /// A sweep.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Run {
-    /// Each once.
+    /// Each shard once.
     pub shards: Vec<u8>,
-    /// Set by the run that has handed the shards on: this one begins no refresh that could end later, and hands
-    /// nothing on.
+    /// Set by the run that has handed the shards on: this run begins no refresh that could end later, and does not hand
+    /// shards on.
     pub until: Option<Timestamp>,
 }
 
@@ -53,7 +54,7 @@ impl Event {
 }
 
 impl Run {
-    /// The run that the event describes: of all shards, if it names none.
+    /// The run that the event describes: of all shards, if the event names none.
     pub fn parse(event: &Value) -> Result<Self, InvalidEvent> {
         let members = event.as_object().ok_or(InvalidEvent::NotAnObject)?;
         let until = match members.get("until") {

@@ -1,7 +1,7 @@
 //! The scheduled refresh: a sweep over every connection that is due.
 //!
-//! 1. the shards of the `due` index in random order, each from its earliest row to the first that is not due yet; a run
-//!    that is at work for long hands on the shards that it has not begun, to runs that it starts
+//! 1. read the shards of the `due` index in random order, each from its earliest row to the first that is not due yet.
+//!    A run that works for long starts other runs, and hands on the shards that it has not begun
 //! 2. each due connection is refreshed by [`shared::protocol::refresh`], as in the token route: many at a time, at the
 //!    pace of the fleet ([`shared::protocol::pace`]); a row without a live pair has its grants revoked
 //!    ([`shared::protocol::revoke`])
@@ -9,7 +9,8 @@
 //!    approaching deadline
 //! 4. the summary: the run's answer, and its one line in the log
 //!
-//! A run that does not do all its work reports it: what could not be listed is a failure, and `finished` is false.
+//! A run that does not do all its work reports it: a shard that could not be listed is a failure, and `finished` is
+//! false.
 //!
 //! Pairs in escrow come from their queue, and are stored: [`replay()`].
 //!
@@ -44,7 +45,7 @@ pub use rows::OtherRuns;
 use rows::{Shards, SweepItem};
 pub use summary::Summary;
 
-/// So many refreshes of a scheduled run need no slot of the fleet's rate.
+/// This many refreshes of a scheduled run need no slot of the fleet's rate.
 const FREE: i64 = 10;
 
 /// How fast the runs of a deployment work.
@@ -52,7 +53,7 @@ const FREE: i64 = 10;
 pub struct Settings {
     /// Token requests a second of all scheduled runs together.
     pub most_requests: i64,
-    /// Scheduled runs at work at a time.
+    /// Scheduled runs that work at the same time.
     pub most_runs: usize,
 }
 
@@ -64,7 +65,7 @@ impl Settings {
         }
     }
 
-    /// The runs that one may start beside itself.
+    /// The runs that one run may start.
     pub fn others(self, starts: Arc<dyn StartRun>) -> Option<OtherRuns> {
         let most = self.most_runs - 1;
         (most > 0).then_some(OtherRuns { starts, most })
@@ -137,7 +138,7 @@ impl Refresh {
                 let Some(turn) = pace.turn(must_stop).await else { return locked().deferred(&due) };
                 // 2. A panic in one connection's refresh must not lose other connections' pairs.
                 let span = tracing::info_span!("connection", connection = due.key.as_str());
-                // Boxed: of the rows that a sweep reads, few are due, and the others need no memory for a refresh.
+                // Boxed: only few of the rows that a sweep reads are due, and the others need no memory for a refresh.
                 let refresh = Box::pin(self.rows.refresh(&due.key, is_live, deadline)).instrument(span.clone());
                 let outcome = AssertUnwindSafe(refresh).catch_unwind().await;
                 let outcome = outcome.ok();
@@ -166,7 +167,7 @@ impl Refresh {
         summary
     }
 
-    /// Fisher and Yates: two runs that overlap, or that both stop early, do not begin with the same shards.
+    /// Fisher and Yates. Two runs that overlap do not begin with the same shards, nor do two runs that stop early.
     fn shuffle(&self, shards: &mut [u8]) {
         for last in (1..shards.len()).rev() {
             let [random] = self.entropy.bytes();
@@ -175,7 +176,7 @@ impl Refresh {
     }
 }
 
-/// All shards, and the one of the rows without a live pair.
+/// All shards, and the shard of the rows without a live pair.
 pub fn all_shards() -> Vec<u8> {
     (0..SHARDS).chain([VACANT_SHARD]).collect()
 }

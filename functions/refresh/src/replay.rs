@@ -24,7 +24,7 @@ pub async fn replay(replaying: &Replaying, messages: Vec<Message>) -> NotReplaye
     let mut not_replayed = NotReplayed::default();
     for message in messages {
         let done = match message.escrowed {
-            // It stays in the queue, whose alarm calls a person (decision 0007).
+            // The message stays in the queue, and the queue's alarm calls a person (decision 0007).
             Err(error) => {
                 FailureClass::InconsistentRow.log(&error);
                 false

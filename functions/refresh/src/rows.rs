@@ -12,7 +12,7 @@ use shared::protocol::fleet::Fleet;
 /// Time that a run must have left to ask for another page of rows, and still write its summary.
 const PAGE_BUDGET: Duration = Duration::from_secs(10);
 
-/// A run that is at work for so long hands on the shards that it has not begun. A small fleet's run never is.
+/// A run that works for this long hands on the shards that it has not begun. The run of a small fleet never does.
 const HANDS_ON_AFTER: Duration = Duration::from_secs(20);
 
 /// What the sweep finds.
@@ -25,11 +25,11 @@ pub(crate) enum SweepItem {
     Unlisted(StoreError),
     /// A shard that could not be listed to its end before the run must end.
     NoTime,
-    /// So many shards were handed on to other runs.
+    /// The number of shards that were handed on to other runs.
     HandedOn(usize),
 }
 
-/// The runs that a scheduled run may start beside itself.
+/// The runs that a scheduled run may start.
 #[derive(Clone)]
 pub struct OtherRuns {
     pub starts: Arc<dyn StartRun>,
@@ -42,7 +42,7 @@ pub(crate) struct Shards<'a> {
     fleet: &'a Fleet,
     clock: &'a dyn Clock,
     not_begun: Mutex<Vec<u8>>,
-    /// Until they are started, if this run may.
+    /// Kept until they are started, if this run may start others.
     others: Mutex<Option<OtherRuns>>,
     began: Timestamp,
     deadline: Timestamp,
@@ -84,7 +84,7 @@ impl<'a> Shards<'a> {
             }
         };
         let is_live = shard != VACANT_SHARD;
-        // The token of a connection that was given up is missed by no caller.
+        // No caller misses the token of a connection that was given up.
         let expires_at = |row: &Due| row.expires_at.filter(|_| is_live);
         let mut next = page.next.map(Some);
         for row in page.rows {
@@ -99,8 +99,8 @@ impl<'a> Shards<'a> {
         Some((found, next))
     }
 
-    /// Starts other runs, once, if this one has been at work for long: each gets as many of the shards as this one
-    /// keeps. The number of shards that were handed on.
+    /// Starts other runs, once, if this run has worked for long. Each gets as many of the shards as this run keeps.
+    /// Returns the number of shards that were handed on.
     async fn hand_on(&self) -> Option<usize> {
         if self.clock.now() < self.began + HANDS_ON_AFTER || self.not_begun().is_empty() {
             return None;

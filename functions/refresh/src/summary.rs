@@ -1,4 +1,4 @@
-//! What a run has done, and what stops it.
+//! The result of a run, and what stops it.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,32 +9,32 @@ use shared::failure::FailureClass;
 use shared::ports::{Due, ProviderError, StoreError};
 use shared::protocol::refresh::{Failure, Outcome};
 
-/// After so many connections were answered "wait" or "unknown client", the run takes it as meant for all of them.
+/// If so many connections get the answer "wait" or "unknown client", the run assumes that it applies to all of them.
 const ENOUGH: usize = 3;
 
-/// What a run has done. `due` counts connections: `refreshed + adopted + deferred + reauth_required + all of failed`,
-/// where `failed` also counts shards that could not be listed to their end, and what has stopped the run if no
-/// connection has failed of it. A row that only has grants to revoke is counted if that failed.
+/// The result of a run. `due` counts connections: `refreshed + adopted + deferred + reauth_required + all of failed`.
+/// `failed` also counts shards that could not be listed to their end. It counts the reason why the run stopped too, if
+/// no connection has failed for that reason. A row that only has grants to revoke is counted if that failed.
 #[derive(Debug, Default, Serialize)]
 pub struct Summary {
     pub due: usize,
     pub refreshed: usize,
-    /// Another worker had refreshed it, or it was taken away.
+    /// Another worker had refreshed the connection, or it was taken away.
     pub adopted: usize,
-    /// Left for a later run: another worker refreshes it, it backs off, or this run had to stop.
+    /// Left for a later run: another worker refreshes it, it must wait after a failure, or this run had to stop.
     pub deferred: usize,
     /// By [`FailureClass`].
     pub failed: BTreeMap<&'static str, usize>,
-    /// Found to need the customer.
+    /// Connections that were found to need their customer.
     pub reauth_required: usize,
-    /// Seconds until the first access token of the fleet expires; negative if one has. Null if none is active.
+    /// Seconds until the first access token of the fleet expires; negative if one has expired. Null if none is active.
     pub least_remaining_seconds: Option<i64>,
     /// Shards that other runs were started for, which have summaries of their own.
     #[serde(skip_serializing_if = "is_zero")]
     pub handed_on: usize,
     /// Whether every shard that was not handed on was swept to its end, and every due row was tried.
     pub finished: bool,
-    /// The same as a metric, for a run that was not finished.
+    /// The same as a metric, which is set for a run that was not finished.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unfinished_runs: Option<u8>,
 }
@@ -57,10 +57,10 @@ pub(crate) struct Run {
     summary: Summary,
     earliest_expiry: Option<Timestamp>,
     throttled: usize,
-    /// How long the provider has asked three connections or more to wait.
+    /// How long the provider has asked to wait, after it has asked so for three connections or more.
     pause: Option<Duration>,
     unknown_client: usize,
-    /// Why nothing more is sent.
+    /// Why the run sends no more requests.
     stopped: Option<FailureClass>,
 }
 
@@ -121,7 +121,7 @@ impl Run {
         self.stopped.get_or_insert(why);
     }
 
-    /// Says why. What connections have failed of is counted already.
+    /// Notes why the run stops. Failures of connections are counted already.
     fn has_stopped(&mut self) {
         match self.stopped {
             Some(class) if !self.summary.failed.contains_key(class.as_str()) => {
@@ -179,7 +179,7 @@ impl Run {
     /// What one connection's failure means for all others.
     fn apply_backpressure(&mut self, failure: &Failure) {
         match failure {
-            // A 429 that names no time lowers the rate, and the run goes on.
+            // A 429 without a time lowers the rate, and the run goes on.
             Failure::Provider(ProviderError::Throttled { status: 429, retry_after: None }) => {}
             Failure::Provider(ProviderError::Throttled { status, retry_after }) => {
                 self.throttled += 1;

@@ -7,8 +7,7 @@
 //! 1. read the row: a token that is fresh enough, and not due for the schedule, is opened and answered
 //! 2. a refresh is under way: wait for its end, for two seconds where the stored token is still valid
 //! 3. refresh by [`shared::protocol::refresh`], as the schedule does
-//! 4. no new pair is available: a stored token that is still valid is answered, otherwise the reason and the time to
-//!    wait
+//! 4. no new pair is available: answer the stored token if it is still valid, otherwise the reason and the time to wait
 //!
 //! The answer: `{access_token, token_type, expires_at, version, cache_until}`.
 
@@ -34,8 +33,8 @@ use shared::protocol::refresh::{Failure, Outcome, Refreshing};
 const MIN_TTL_DEFAULT: u64 = 120;
 const MIN_TTL_LONGEST: u64 = 86_400;
 
-/// How far apart, and how often, a caller looks for the pair of a refresh that is under way: for 10 s in all, or for at
-/// most 2 s where the stored token is still valid.
+/// How often, and at what interval, a caller looks for the pair of a refresh that is under way: for 10 s in all, or for
+/// at most 2 s if the stored token is still valid.
 const POLL_EVERY: Duration = Duration::from_millis(200);
 const POLL_ATTEMPTS: u32 = 40;
 const POLL_ATTEMPTS_WITH_A_TOKEN: u32 = 8;
@@ -60,7 +59,7 @@ pub enum TokenError {
     ReauthRequired(ConnectionId),
     #[error("another worker's refresh has not ended yet")]
     Wait { until: Timestamp },
-    /// It failed now, or before and backs off. The cause was logged where it failed.
+    /// The refresh failed now, or failed before and must wait. The cause was logged at the time of the failure.
     #[error("no valid token: {}", .class.as_str())]
     Failed { class: FailureClass, retry_at: Option<Timestamp> },
 }
@@ -73,8 +72,8 @@ struct Wanted {
 }
 
 impl Wanted {
-    /// From its due time on a token is refreshed and not handed out: the schedule may end it at any moment. So may a
-    /// refresh that is under way.
+    /// From its due time on a token is refreshed and not handed out, because the schedule may end it at any moment. A
+    /// refresh that is under way may end it too.
     fn is_met_by(&self, connection: &Connection, now: Timestamp) -> bool {
         let is_about_to_end =
             connection.has_refresh_token && (connection.refresh_at <= now || is_leased(connection, now));
@@ -91,8 +90,8 @@ fn is_leased(connection: &Connection, now: Timestamp) -> bool {
     connection.lease.as_ref().is_some_and(|lease| lease.until >= now)
 }
 
-/// A refresh is under way, or may be, and may end the stored token at any moment: `cache_until` must not be later.
-/// `refresh_at` does not show it, since a refresh on demand has moved it behind its lease.
+/// A refresh is under way, or may be. It may end the stored token at any moment: `cache_until` must not be later than
+/// now. `refresh_at` does not show such a refresh, since a refresh on demand has moved it to a time after its lease.
 fn about_to_end(mut connection: Connection, now: Timestamp) -> Connection {
     connection.refresh_at = connection.refresh_at.min(now);
     connection
@@ -103,7 +102,7 @@ impl Endpoint for Token {
     async fn handle(&self, request: Request, invocation: &Invocation) -> Response {
         match self.answer(&request, invocation).await {
             Ok((connection, pair)) => {
-                // Who had this customer's token, and when: the line holds the connection's id too.
+                // Says who had this customer's token, and when: the line holds the connection's id too.
                 let principal = invocation.principal.as_deref().unwrap_or("none");
                 tracing::info!(version = connection.version, principal, "a token is handed out");
                 found(&connection, &pair)
@@ -192,7 +191,7 @@ impl Token {
                 Outcome::Gone => return Err(TokenError::NotFound),
                 Outcome::Failed { failure, retry_at, connection: stored } => {
                     let stored = match stored {
-                        // Nothing ends the stored token before the next try.
+                        // No refresh ends the stored token before the next try.
                         Some(stored) => Connection { refresh_at: retry_at.unwrap_or(stored.refresh_at), ..*stored },
                         // No lease was taken: another worker may have one.
                         None => about_to_end(connection, now),
@@ -210,7 +209,7 @@ impl Token {
         Err(error)
     }
 
-    /// Reads the row until it has what is wanted, or its lease is released. `None` when that takes too long, or the
+    /// Reads the row until it has the wanted pair, or its lease is released. `None` if that takes too long, or if the
     /// process that had the lease has died.
     async fn watch(
         &self,
@@ -298,7 +297,7 @@ fn failed(failure: Failure) -> TokenError {
     TokenError::Failed { class: failure.class(), retry_at: None }
 }
 
-/// An earlier failure backs off.
+/// An earlier failure: the connection must wait.
 fn backs_off(class: FailureClass, until: Timestamp) -> TokenError {
     TokenError::Failed { class, retry_at: Some(until) }
 }

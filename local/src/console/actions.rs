@@ -1,8 +1,8 @@
 //! `POST /local/console/…`: the page's forms. Each is a call of one of the product's routes, or an order to the
 //! simulated provider; the answer is the page again.
 //!
-//! A page of another origin can send such a form here with the person's browser, also one on another port of this
-//! machine, which is the same site. So `Origin` must be exactly our own; [`is_from_own_page`] has the rules.
+//! A page of another origin can send such a form here with the person's browser. A page on another port of this machine
+//! can do so too, since that is the same site. So `Origin` must be exactly our own; [`is_from_own_page`] has the rules.
 
 use http::Method;
 use serde_json::{Value, json};
@@ -29,7 +29,7 @@ pub(super) const SWEEP: &str = "POST /local/refresh";
 
 enum Acted {
     Answered(Answered),
-    /// The page shows it in a section of its own.
+    /// The page shows this answer in a section of its own.
     Shown,
     NoSuchForm,
 }
@@ -46,7 +46,7 @@ impl Form {
     }
 }
 
-/// `None` where there is no such form.
+/// `None` if there is no such form.
 pub(crate) async fn post(server: &Server, request: &Request, invocation: &Invocation) -> Option<page::Reply> {
     let verb = request.uri().path().strip_prefix(PREFIX)?;
     if !is_from_own_page(request.headers(), &invocation.origin) {
@@ -115,7 +115,7 @@ fn masked(mut answered: Answered) -> Answered {
     answered
 }
 
-/// The use case of the schedule and of the token route, for one connection, and before it is due.
+/// A refresh as the schedule and the token route do it, for one connection, and before it is due.
 async fn refresh(server: &Server, id: &str, invocation: &Invocation) -> Answered {
     let refreshing = &server.deployment.token.refreshing;
     let answered = |status, body| Answered { call: format!("refresh {id}"), status, body };
@@ -161,7 +161,7 @@ fn told(outcome: &Outcome) -> (u16, Value) {
     }
 }
 
-/// What the provider does then shows in its section: an answer is only there for what was refused.
+/// The provider's new behaviour shows in its section. So only a refused order has an answer here.
 fn order(server: &Server, form: &Form) -> Acted {
     let Some(simulation) = &server.simulation else { return Acted::NoSuchForm };
     for text in form.all("order") {

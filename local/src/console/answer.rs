@@ -1,4 +1,4 @@
-//! What the last form was answered, with a token masked until it is asked for.
+//! The answer to the last form. A token in it is masked until the person asks to see it.
 
 use maud::{Markup, html};
 
@@ -7,7 +7,7 @@ use super::{Answered, View};
 
 pub(super) const MASK: &str = "••••••••••••";
 
-/// `name` is the element: an answer stands near the form that asked.
+/// `name` is the element: an answer stands near its form.
 pub(super) fn panel(view: &View, name: &str, answered: Option<&Answered>, connection: Option<&str>) -> Markup {
     html! {
         div id=(name) role="status" {

@@ -1,4 +1,4 @@
-//! How a connection begins: the form that makes a link, and the call that it is; the form that imports.
+//! How a connection begins: the form that makes a link, with its API call; and the form that imports.
 
 use maud::{Markup, html};
 

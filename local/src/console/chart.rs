@@ -13,7 +13,7 @@ const LINE: f64 = 110.0;
 const BARS: f64 = 40.0;
 const GAP: f64 = 14.0;
 const HEIGHT: f64 = LINE + GAP + BARS;
-/// From the left to the right.
+/// The time from the left edge to the right edge.
 const WINDOW: Duration = Duration::from_secs(SAMPLES as u64);
 /// Seconds that one bar counts.
 const BAR: usize = 5;
@@ -58,12 +58,12 @@ pub(super) fn section(samples: &[Sample], is_simulated: bool) -> Markup {
     }
 }
 
-/// Where a sample stands: the newest on the right.
+/// The place of a sample: the newest is on the right.
 fn x(index: usize, count: usize) -> f64 {
     WIDTH * (SAMPLES - count + index) as f64 / (SAMPLES - 1) as f64
 }
 
-/// Interrupted where no connection has a token.
+/// The line is interrupted while no connection has a token.
 fn path(samples: &[Sample], highest: i64) -> String {
     let mut path = String::new();
     let mut is_drawing = false;
@@ -104,7 +104,7 @@ impl Bar {
     }
 }
 
-/// Of whole groups of seconds, so that a bar does not change while it moves to the left.
+/// A bar covers a whole group of seconds, so that it does not change while it moves to the left.
 fn bars(samples: &[Sample]) -> Vec<Bar> {
     let mut bars: Vec<(i64, Bar)> = Vec::new();
     for (index, sample) in samples.iter().enumerate() {

@@ -52,7 +52,7 @@ fn row(view: &View, shown: &Value, is_selected: bool, now: Timestamp) -> Markup 
     }
 }
 
-/// Status and reason are told in words too: a colour alone tells a color-blind person nothing.
+/// Status and reason are also written in words: a color-blind person cannot read a colour alone.
 pub(super) fn status(shown: &Value) -> Markup {
     let status = shown["status"].as_str().unwrap_or("unknown");
     let failures = shown["failures"].as_i64().unwrap_or_default();
@@ -70,7 +70,7 @@ pub(super) fn status(shown: &Value) -> Markup {
     }
 }
 
-/// A bar that runs out. The script counts it down; without one it is as old as the page.
+/// A bar that shows the remaining time. The script counts it down; without the script it is as old as the page.
 pub(super) fn lifetime(shown: &Value, now: Timestamp) -> Markup {
     let refreshed_at = read_time(&shown["refreshed_at"]);
     let (Some(end), Some(begin)) = (expires_at(shown), refreshed_at) else {
@@ -85,7 +85,7 @@ pub(super) fn lifetime(shown: &Value, now: Timestamp) -> Markup {
     }
 }
 
-/// The script writes the same.
+/// The script writes the same text.
 pub(super) fn duration(seconds: i64) -> String {
     let (hours, minutes, seconds) = (seconds / 3600, seconds % 3600 / 60, seconds % 60);
     match (hours, minutes) {

@@ -1,4 +1,4 @@
-//! One connection: what is known of it, what can be done with it, and what the last call has answered.
+//! One connection: what is known about it, what can be done with it, and the answer to the last call.
 
 use maud::{Markup, html};
 use serde_json::Value;
@@ -32,7 +32,7 @@ pub(super) fn facts(shown: &Value, now: Timestamp) -> Markup {
     }
 }
 
-/// A time of today, and how far it is away.
+/// A time of today, and how long until then or since then.
 fn moment(value: &Value, now: Timestamp) -> Markup {
     let Some(at) = read_time(value) else { return html! { "–" } };
     let away = now.seconds_until(at);

@@ -1,9 +1,9 @@
-//! The events as they would go out, as JSON to copy.
+//! The events as the bus would receive them, as JSON to copy.
 
 use maud::{Markup, html};
 use serde_json::Value;
 
-/// That the page shows; `GET /local/events` has all.
+/// The number of events that the page shows; `GET /local/events` has all.
 const SHOWN: usize = 12;
 
 pub(super) fn section<'a>(events: impl Iterator<Item = &'a Value>) -> Markup {

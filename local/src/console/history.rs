@@ -41,7 +41,7 @@ pub(crate) struct History {
 }
 
 impl History {
-    /// The change that a record is to a person, if it is one.
+    /// The change that a record means to a person, if it means one.
     pub(crate) fn read(&mut self, record: &Value, stack: &str) -> Option<Change> {
         let written = &record["dynamodb"];
         let sequence_number = written["SequenceNumber"].as_str()?.to_owned();

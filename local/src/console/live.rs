@@ -17,7 +17,7 @@ use crate::server::Server;
 /// Lines that come together are sent together.
 const TOGETHER: Duration = Duration::from_millis(100);
 
-/// Seconds. The script counts lifetimes down: a section is not sent again for every second that passes.
+/// In seconds. The script counts lifetimes down, so a section is not sent again every second.
 const COUNTED: i64 = 15;
 
 struct Viewer {
@@ -36,7 +36,7 @@ pub(crate) fn stream(server: &Arc<Server>, view: View) -> Response {
 }
 
 impl Viewer {
-    /// At once for the first time: the page may be older than the stream.
+    /// Sent at once for the first time: the page may be older than the stream.
     async fn next(&mut self) -> Event {
         loop {
             let mut changed: Vec<String> = Vec::new();
@@ -50,7 +50,7 @@ impl Viewer {
                 }
             }
             if !changed.is_empty() {
-                // As JSON, so that no line break of a text ends the event.
+                // As JSON, so that a line break in a text does not end the event.
                 return Event::default().json_data(changed).unwrap_or_default();
             }
             tokio::select! {

@@ -17,8 +17,8 @@ use crate::server::Server;
 const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("script.js");
 
-/// Style and script are allowed by their hashes. Forms and the script reach this origin alone, and no page frames it: a
-/// frame would let another site move a button under the person's pointer.
+/// Style and script are allowed by their hashes. Forms and the script can reach only this origin. No page can frame it:
+/// a frame would let another site move a button under the person's pointer.
 static POLICY: LazyLock<String> = LazyLock::new(|| {
     let hash = |text: &str| STANDARD.encode(digest(&SHA256, text.as_bytes()));
     format!(
@@ -43,13 +43,13 @@ const NAVIGATION: [(&str, &str); 5] = [
     ("doctor", "Doctor"),
 ];
 
-/// A section of the page: live ones are sent again when they change.
+/// A section of the page: a live section is sent again when it changes.
 pub(super) struct Section {
     pub(super) name: &'static str,
     pub(super) markup: Markup,
 }
 
-/// The sections that change while one looks, in no order: each replaces the element of its name.
+/// The sections that change while the page is open, in no order: each replaces the element of its name.
 pub(super) fn sections(server: &Server, view: &View, now: Timestamp) -> Vec<Section> {
     let console = &server.console;
     let seen = console.watch.seen();
@@ -123,7 +123,7 @@ pub(crate) fn render(server: &Server, view: &View, answered: Option<&Answered>) 
     })
 }
 
-/// For a browser that comes by another name, from another site or through a tunnel: nothing of what is stored.
+/// For a browser that comes by another name, from another site or through a tunnel: it shows no stored data.
 pub(crate) fn bare() -> Reply {
     page(html! {
         main.bare {

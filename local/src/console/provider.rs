@@ -1,4 +1,4 @@
-//! The provider: what it does at present, and the buttons that break and heal the simulated one.
+//! The provider: its present behaviour, and the buttons that break and heal the simulated one.
 
 use maud::{Markup, html};
 use serde_json::{Value, json};
@@ -10,14 +10,14 @@ use crate::webinargeek::{Behaviour, Fault, Rotation, Simulation};
 
 struct Button {
     name: &'static str,
-    /// What one will see.
+    /// The visible effect.
     effect: &'static str,
     answer: Answer,
     grant_type: Option<&'static str>,
     carried_out: bool,
 }
 
-/// Until it is healed.
+/// The fault lasts until the provider is healed.
 const ALWAYS: u32 = u32::MAX;
 
 fn buttons() -> [Button; 6] {
@@ -179,7 +179,7 @@ fn named(fault: &Fault) -> String {
     let known = buttons().into_iter().find(|button| button.is_on(std::slice::from_ref(fault)));
     let name = known.map_or_else(|| json!(fault.answer).to_string(), |button| button.name.to_lowercase());
     match fault.times {
-        // A standing fault counts down from the largest number.
+        // A fault that lasts counts down from the largest number.
         times if times > ALWAYS / 2 => name,
         1 => format!("{name}, to one more request"),
         times => format!("{name}, to {times} more requests"),
@@ -204,7 +204,7 @@ fn effect(rotation: Rotation) -> &'static str {
     }
 }
 
-/// The one that is set is among them.
+/// The present value is among the choices.
 fn lifetimes(set: u64) -> Vec<u64> {
     let mut lifetimes = vec![30, 60, 300, 900, 3600, 7200, 86400, set];
     lifetimes.sort_unstable();

@@ -31,7 +31,7 @@ impl Request {
     }
 
     /// Whether the change was written while the invocation ran. Times are whole seconds, and the first line may be
-    /// written after the change: so much more is allowed.
+    /// written after the change. So a difference of this size is allowed.
     fn has_made(&self, change: &Change, more: i64) -> bool {
         let ran = self.began().unix() - more..=self.ended().unix() + more;
         ran.contains(&change.at.unix()) && (change.tone != Tone::Bad || self.has_trouble())
@@ -80,7 +80,7 @@ fn entries<'a>(changes: &'a [Change], lines: &[Arc<Line>]) -> Vec<Entry<'a>> {
             _ => requests.push(Request { lines: vec![line.clone()] }),
         }
     }
-    // The earliest that fits: what comes later does not move the lines of an earlier change to another one.
+    // The earliest one that fits: then a later change does not take the lines of an earlier one.
     let mut have_changed: Vec<bool> = vec![false; requests.len()];
     let mut entries: Vec<Entry<'_>> = Vec::new();
     for change in changes {
@@ -93,7 +93,7 @@ fn entries<'a>(changes: &'a [Change], lines: &[Arc<Line>]) -> Vec<Entry<'a>> {
     }
     let others = requests.into_iter().zip(have_changed).filter(|(_, has_changed)| !has_changed);
     entries.extend(others.map(|(request, _)| Entry::Request(request)));
-    // Stable: of one second, the changes keep their order.
+    // A stable sort: changes of the same second keep their order.
     entries.sort_by_key(Entry::at);
     entries.reverse();
     entries

@@ -1,6 +1,6 @@
-//! The calls of openapi.yaml, as code for the chosen connection. `tests/suite/laptop/console.rs` holds them against it.
+//! The calls of openapi.yaml, as code for the chosen connection. `tests/suite/laptop/console.rs` compares the two.
 //!
-//! A laptop asks for no signature, so plain HTTP will do. Deployed, the clients under `clients/` sign.
+//! A laptop asks for no signature, so plain HTTP is enough. In AWS, use the clients under `clients/`: they sign.
 
 use maud::{Markup, html};
 use serde_json::{Value, json};
@@ -17,7 +17,7 @@ pub struct Call {
     pub method: &'static str,
     pub path: &'static str,
     pub summary: &'static str,
-    /// What fills the braces of the path.
+    /// The value that replaces the braces of the path.
     takes: Takes,
 }
 
@@ -116,7 +116,7 @@ impl Language {
 }
 
 impl Call {
-    /// With the connection's id, or a place for a session's, in the path.
+    /// With the connection's id in the path, or a placeholder for a session's id.
     fn target(&self, connection: &str) -> String {
         match self.takes {
             Nothing => self.path.to_owned(),

@@ -1,4 +1,4 @@
-//! What a person has chosen to look at: it stands in the page's address, so that a reload shows the same.
+//! What a person has chosen to look at. The page's address holds it, so that a reload shows the same.
 
 use maud::{Markup, html};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -7,7 +7,7 @@ use shared::http::query::Query;
 
 use super::try_it::{self, Call, Language};
 
-/// What RFC 3986 lets stand in a path segment, and a query, as it is; a connection id may hold these.
+/// The characters that need no escape in a path segment or a query (RFC 3986), as far as a connection id may have them.
 const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b':');
 
 /// A connection id as a path segment, or as a value of a query.
@@ -37,7 +37,7 @@ impl View {
         }
     }
 
-    /// The chosen connection; the newest one where none is chosen.
+    /// The chosen connection; the newest one if none is chosen.
     pub(crate) fn selected<'a>(&self, connections: &'a [Value]) -> Option<&'a Value> {
         match &self.connection {
             Some(chosen) => connections.iter().find(|shown| shown["id"] == chosen.as_str()),
@@ -62,7 +62,7 @@ impl View {
         query
     }
 
-    /// For forms: their answer shows the same view.
+    /// For forms: the page with their answer shows the same view.
     pub(crate) fn fields(&self) -> Markup {
         html! {
             input type="hidden" name="call" value=(self.call.operation);

@@ -12,16 +12,16 @@ use tokio::sync::watch;
 
 use super::history::{Change, History};
 
-/// Between two looks, and between two samples of the chart.
+/// The time between two looks, and between two samples of the chart.
 pub(crate) const EVERY: Duration = Duration::from_secs(1);
 pub(super) const SAMPLES: usize = 300;
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sample {
     pub(crate) at: Timestamp,
-    /// Seconds; of the connection whose token ends first.
+    /// The remaining seconds of the token that ends first.
     pub(crate) least_remaining: Option<i64>,
-    /// Requests to the provider since the sample before, and those of them that met a fault.
+    /// Requests to the provider since the last sample, and how many of them met a fault.
     pub(crate) requests: usize,
     pub(crate) faulty: usize,
 }
@@ -48,7 +48,7 @@ pub(crate) struct Watch {
     looks: watch::Sender<u64>,
 }
 
-/// What one look has found.
+/// The result of one look.
 pub(super) struct Found {
     pub(super) list: Value,
     pub(super) records: Vec<Value>,
@@ -78,7 +78,7 @@ impl Watch {
         seen.note_list(&found.list);
         let is_first = !seen.has_looked;
         for record in &found.records {
-            // What an earlier process has done is told, and not printed.
+            // Changes of an earlier process are kept, but not printed.
             if let Some(change) = seen.history.read(record, stack)
                 && !is_first
             {
@@ -94,7 +94,7 @@ impl Watch {
 
 impl Seen {
     fn note_list(&mut self, list: &Value) {
-        // An answer of another kind: the table could not be read, which the log tells.
+        // Any other answer: the table could not be read, and the log says so.
         let Some(connections) = list["connections"].as_array() else { return };
         self.connections.clone_from(connections);
         self.has_more = list["next_cursor"].is_string();
@@ -128,7 +128,7 @@ pub(super) fn read_time(value: &Value) -> Option<Timestamp> {
     Some(Timestamp::from_unix(at.unix_timestamp()))
 }
 
-/// One line on the terminal for each refresh and each event.
+/// Prints one line on the terminal for each refresh and each event.
 fn print(change: &Change) {
     let connection = change.connection.as_str();
     match change.title {

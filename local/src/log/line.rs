@@ -8,7 +8,7 @@ use tracing::{Level, Metadata};
 
 use super::Terminal;
 
-/// What an event and its spans have said.
+/// The fields of an event and of its spans.
 #[derive(Default)]
 pub(super) struct Fields {
     pub(super) connection: Option<String>,
@@ -19,7 +19,7 @@ pub(super) struct Fields {
 }
 
 impl Fields {
-    /// From the span around it. A span's other fields are said by its own lines.
+    /// From the span around it. The span's other fields appear on the span's own lines.
     pub(super) fn inherit(&mut self, outer: &Self) {
         self.connection = self.connection.take().or_else(|| outer.connection.clone());
         self.function = self.function.take().or_else(|| outer.function.clone());
@@ -34,7 +34,7 @@ impl Visit for Fields {
             "function" => self.function = Some(value.to_owned()),
             "request_id" => self.request_id = Some(value.to_owned()),
             "message" => value.clone_into(&mut self.message),
-            // Where the line is counted as a metric, which a laptop does not do.
+            // Says where the line is counted as a metric. A laptop counts none.
             "failures" | "attempt" => {}
             name => self.others.push((name, value.to_owned())),
         }
@@ -90,7 +90,7 @@ impl Line {
         let time = time.get(11..19).unwrap_or(&time);
         let connection = self.connection.as_deref().unwrap_or_default();
         let line = format!("{} {} {}", paint(DIM, time), paint(colour, &format!("{kind:<8}")), self.text());
-        // The connection's id may stand in the path already.
+        // The path may contain the connection's id already.
         let is_named = self.message.split(['/', ' ']).any(|part| part == connection);
         if connection.is_empty() || is_named { line } else { format!("{line}  {}", paint(DIM, connection)) }
     }

@@ -12,15 +12,15 @@ use http::{HeaderValue, StatusCode};
 use serde::{Deserialize, Serialize};
 use shared::ports::Clock;
 
-/// How a request to the token endpoint is answered in place of the right answer.
+/// The answer that a request to the token endpoint gets instead of the right one.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fault {
     pub answer: Answer,
-    /// Only requests of this grant type, or `revoke`; without it, any request to the token endpoint.
+    /// Only requests of this grant type, or `revoke`. Without it, any request to the token endpoint.
     #[serde(default)]
     pub grant_type: Option<String>,
-    /// Whether the request is carried out nevertheless: a code is spent, a pair rotated, its answer lost.
+    /// Whether the request is carried out nevertheless: a code is spent, or a pair rotated, and the answer is lost.
     #[serde(default)]
     pub carried_out: bool,
     /// How many requests.
@@ -45,7 +45,7 @@ pub enum Answer {
     Huge,
     /// 200 with half of a JSON object.
     Garbage,
-    /// The right answer, after so many milliseconds.
+    /// The right answer, after this number of milliseconds.
     Late(u64),
     /// The right answer without these members.
     Without(Vec<String>),
@@ -55,7 +55,7 @@ pub enum Answer {
     Status { status: u16, error: Option<String>, retry_after: Option<String> },
 }
 
-/// The name of a request to the revocation endpoint among the grant types.
+/// The name of a request to the revocation endpoint, used like a grant type.
 pub const REVOKE: &str = "revoke";
 
 /// Faults that wait for their requests, and the number of requests so far, by grant type.
@@ -63,9 +63,9 @@ pub const REVOKE: &str = "revoke";
 pub struct Faults {
     waiting: Mutex<VecDeque<Fault>>,
     requests: Mutex<BTreeMap<String, usize>>,
-    /// Requests that were not answered as they should have been.
+    /// Requests that did not get the right answer.
     faulty: Mutex<usize>,
-    /// In place of the client secret that the simulation began with.
+    /// Replaces the client secret that the simulation began with.
     rotated_secret: Mutex<Option<String>>,
 }
 

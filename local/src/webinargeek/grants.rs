@@ -12,7 +12,7 @@ use shared::domain::time::Timestamp;
 use super::{CODE_LIFETIME, Parameters};
 use crate::StartError;
 
-/// What a refresh does to the old pair.
+/// The effect of a refresh on the old pair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Rotation {
@@ -163,7 +163,7 @@ impl Grants {
         let previous = Some(refresh_token);
         match rotation {
             Rotation::Strict | Rotation::ReuseDetection => {
-                // Of two requests at once, one is first.
+                // If two requests come at once, only the first gets a pair.
                 let revoked = self.execute(
                     "UPDATE tokens SET revoked = 1 WHERE refresh = ?1 AND revoked = 0",
                     params![refresh_token],
@@ -183,7 +183,7 @@ impl Grants {
         }
     }
 
-    /// To a client that the customer who is signed in has approved.
+    /// Issues a code to a client that the signed-in customer has approved.
     pub fn grant(&self, client_id: &str, fresh: (String, String), now: Timestamp) -> Pair {
         self.issue(fresh, None, client_id, "read".to_owned(), (&self.signed_in(), now))
     }

@@ -7,16 +7,17 @@ use shared::protocol::refresh::INVOCATION_BUDGET;
 
 use crate::{INTERVAL, Scenario};
 
-/// Between two refreshes of a connection, for tokens of two hours: three quarters of their life.
+/// The time between two refreshes of a connection, for tokens of two hours: three quarters of their life.
 const BETWEEN_REFRESHES: Duration = Duration::from_secs(5400);
 
 impl Scenario {
-    /// Connections that are kept fresh on a healthy day. Half of it leaves room to make up for an hour of outage.
+    /// Connections that are kept fresh on a healthy day. With half as many there is room to make up for an hour of
+    /// outage.
     pub fn ceiling(&self) -> u32 {
         let round_trip = self.provider.latency + self.write * 2;
         let of_a_run = (MOST_IN_FLIGHT as f64 / round_trip.as_secs_f64()).min(1.0 / self.processor.as_secs_f64());
         let a_second = (of_a_run * self.most_runs as f64).min(self.most_requests as f64);
-        // A run begins no refresh that could last longer than it does.
+        // A run begins no refresh that could end after the run's deadline.
         let share = (INTERVAL - INVOCATION_BUDGET).as_secs_f64() / INTERVAL.as_secs_f64();
         (a_second * share * BETWEEN_REFRESHES.as_secs_f64()) as u32
     }

@@ -1,8 +1,8 @@
-//! A day of a large fleet in virtual time: the schedule, the sweep, its pace and its handing on are the product's own
-//! code ([`refresh::Refresh`]); the rows, the provider and Lambda are models.
+//! A day of a large fleet in virtual time. The schedule, the sweep, its pace and the handing on of shards are the
+//! product's own code ([`refresh::Refresh`]); the rows, the provider and Lambda are models.
 //!
-//! A refresh is its time: two writes, the request, and the processor of its run. Whether it loses a pair is the
-//! simulator's subject (`tests/simulator`), and not this one's.
+//! The model of a refresh is its time: two writes, the request, and the processor of its run. Whether a refresh loses a
+//! pair is tested by the simulator (`tests/simulator`), not here.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,7 +22,7 @@ use rows::Rows;
 pub use rows::Seen;
 use system::{FleetTable, Seeded, VirtualClock};
 
-/// Between scheduled runs, and the longest that one takes.
+/// The time between scheduled runs, which is also the longest time that one takes.
 const INTERVAL: Duration = Duration::from_secs(300);
 
 /// What is simulated.
@@ -32,16 +32,16 @@ pub struct Scenario {
     pub hours: u64,
     pub most_requests: i64,
     pub most_runs: usize,
-    /// Of a refresh, in a run's share of a processor.
+    /// The processor time of a refresh, in a run's share of a processor.
     pub processor: Duration,
-    /// Of a call to DynamoDB.
+    /// The time of a call to DynamoDB.
     pub write: Duration,
     pub provider: Provider,
 }
 
 impl Scenario {
-    /// A healthy provider, and the template's defaults. 0.6 ms of a processor, as docs/performance.md has it, are 2.1 ms
-    /// of the share of 512 MB.
+    /// A healthy provider, and the template's defaults. A refresh takes 0.6 ms of a processor (docs/performance.md). In
+    /// the share that 512 MB gets, that is 2.1 ms.
     pub fn of(connections: u32) -> Self {
         Self {
             connections,
@@ -54,7 +54,7 @@ impl Scenario {
         }
     }
 
-    /// The day. On one thread, and the same for the same scenario.
+    /// Simulates the day, on one thread. The result is always the same for the same scenario.
     pub fn run(&self) -> Seen {
         let mut runtime = tokio::runtime::Builder::new_current_thread();
         runtime

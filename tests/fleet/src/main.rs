@@ -32,7 +32,7 @@ const HEAD: &str = "\
 ended | the last, h | ended at the end of the day | runs, unfinished | shards handed on | longest run, s |
 |---|---|---|---|---|---|---|---|---|---|---|---|---|---|";
 
-/// A healthy day, and one with each trouble.
+/// A healthy day, and one day with each trouble.
 fn scenarios(connections: u32, most_requests: u32, most_runs: u32) -> Vec<(&'static str, Scenario)> {
     let base =
         Scenario { most_requests: most_requests.into(), most_runs: most_runs as usize, ..Scenario::of(connections) };

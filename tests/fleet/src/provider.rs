@@ -9,23 +9,23 @@ use shared::ports::ProviderError;
 #[derive(Clone)]
 pub struct Provider {
     pub latency: Duration,
-    /// What it answers 429 beyond.
+    /// The requests a second above which it answers 429.
     pub most_a_second: Option<u32>,
-    /// By hours since the beginning, from and to.
+    /// Its troubles, each with its first and its last hour since the beginning.
     pub trouble: Vec<(f64, f64, Trouble)>,
 }
 
 #[derive(Clone, Copy, PartialEq)]
 pub enum Trouble {
-    /// Connections are refused.
+    /// It refuses connections.
     Out,
-    /// 503 with `Retry-After`, by its seconds.
+    /// 503 with `Retry-After` of this number of seconds.
     Waits(u64),
-    /// Every answer takes so long, in milliseconds.
+    /// Every answer takes this number of milliseconds.
     Slow(u64),
 }
 
-/// What it has been sent.
+/// The requests that it has received.
 #[derive(Default)]
 pub(crate) struct Log {
     seconds: Mutex<Seconds>,
@@ -41,7 +41,7 @@ struct Seconds {
 }
 
 impl Provider {
-    /// The answer to a request of this time, and how long it takes.
+    /// The answer to a request at this time, and how long it takes.
     pub(crate) fn answer(&self, log: &Log, began: Timestamp, now: Timestamp) -> (Duration, Result<(), ProviderError>) {
         let requests = log.note(now);
         let hours = began.seconds_until(now) as f64 / 3600.0;
@@ -65,7 +65,7 @@ impl Provider {
 }
 
 impl Log {
-    /// The number of this request in its second.
+    /// Which request of its second this is.
     fn note(&self, now: Timestamp) -> u32 {
         let mut seconds = self.seconds.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         if seconds.now != now.unix() {
@@ -82,7 +82,7 @@ impl Log {
         self.seconds.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).throttled += 1;
     }
 
-    /// Requests, the most in a second, and those that were answered 429.
+    /// All requests, the most in one second, and those that were answered 429.
     pub(crate) fn seen(&self) -> (u64, u32, u64) {
         let seconds = self.seconds.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         (seconds.total, seconds.most, seconds.throttled)

@@ -24,20 +24,20 @@ use crate::provider::Log;
 
 const LIFETIME: Duration = Duration::from_secs(7200);
 
-/// Rows of a page, as the adapter asks for them.
+/// Rows of a page: the number that the adapter asks for.
 const PAGE: usize = 100;
 
 /// A refresh changes the sort key of the index: one row is deleted there, and one is put.
 const INDEX_WRITES: u32 = 2;
 
-/// What became of the day.
+/// The result of the day.
 #[derive(Debug, Default, Clone, PartialEq)]
 pub struct Seen {
     pub refreshed: u64,
-    /// Access tokens that had ended before their refresh, and the hour in which the last of them was without one.
+    /// Access tokens that had ended before their refresh, and the hour in which this last happened.
     pub ended: u64,
     pub last_ended: Option<f64>,
-    /// Of the healthy end: tokens that are not valid when the day is over.
+    /// The tokens that are not valid when the day is over.
     pub ended_at_last: u64,
     pub requests: u64,
     pub most_requests_a_second: u32,
@@ -78,7 +78,7 @@ struct Stored {
     is_leased: bool,
 }
 
-/// The process of one run: its share of a processor is used by one refresh after the other.
+/// The process of one run. Its refreshes use its share of a processor one after the other.
 pub(crate) struct Process {
     rows: Arc<Rows>,
     busy_until: Mutex<Instant>,
@@ -234,7 +234,7 @@ impl Process {
         Outcome::Refreshed(self.rows.connection(expires_at), pair)
     }
 
-    /// As `shared::protocol::refresh` settles a failure.
+    /// Settles a failure as `shared::protocol::refresh` does.
     async fn settle(&self, number: u32, error: ProviderError) -> Outcome {
         let now = self.rows.clock.now();
         let failures = {

@@ -13,7 +13,7 @@ use shared::domain::write::{Write, Written};
 use shared::ports::{Clock, Entropy, FleetRows, StoreError};
 use tokio::time::Instant;
 
-/// tokio's, which is paused: it goes on when every task waits.
+/// tokio's clock, which is paused: it moves when every task waits.
 pub(crate) struct VirtualClock(Instant);
 
 impl Default for VirtualClock {

@@ -1,4 +1,4 @@
-//! A process's calls to the world and their answers, as values: so a call can wait, be shown in a history, be hashed by
+//! A process's calls to the world and their answers, as values. So a call can wait, be shown in a history, be hashed by
 //! the exhaustive search, and be changed by a mutant.
 
 use shared::domain::item::Item;
@@ -25,7 +25,7 @@ pub enum Request {
     },
     WriteBoth(Write, Write),
     Delete(Delete),
-    /// The page of a segment of the connections table after a key.
+    /// The page of a segment of the connections table that begins after a key.
     Walk {
         segment: Segment,
         after: Option<String>,
@@ -57,7 +57,7 @@ pub enum Request {
     Revoke {
         token: String,
     },
-    /// Whose account it is: a first use of the access token, like any other.
+    /// Asks whose account it is: a first use of the access token, like any other.
     Account {
         access_token: String,
     },
@@ -67,7 +67,7 @@ pub enum Request {
     },
 }
 
-/// The service that answers, which decides the possible faults.
+/// The service that answers. It decides which faults are possible.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Service {
     Store,
@@ -97,9 +97,9 @@ pub enum Answer {
     QueueIsEmpty(bool),
     Grant(Result<TokenResponse, CallError>),
     Revoked,
-    /// A complete error: another try would only repeat it.
+    /// A complete error: another try would get the same.
     NotRevoked,
-    /// `None` where the provider does not accept the token.
+    /// `None` if the provider does not accept the token.
     Account(Option<String>),
     Used(bool),
     /// The call failed; only the service's own error is known.
@@ -113,7 +113,7 @@ pub struct Rows {
     pub next: Option<String>,
 }
 
-/// [`ProviderError`], which cannot be cloned; the other services fail with `Unavailable` only.
+/// Stands for [`ProviderError`], which cannot be cloned. The other services fail with `Unavailable` only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CallError {
     NotSent,
@@ -126,7 +126,7 @@ pub enum CallError {
     /// Complete, and without a statement about the grant.
     Refused,
     Unavailable,
-    /// A failure of the store that no repetition cures.
+    /// A failure of the store that a repetition does not remove.
     Nonsense,
 }
 
@@ -149,7 +149,7 @@ impl Request {
         }
     }
 
-    /// Whether a repetition can do harm: only then the transport's own retry is a fault worth trying.
+    /// Whether a repetition can do harm. If not, the transport's own retry is no fault worth trying.
     pub fn changes(&self) -> bool {
         matches!(self, Self::Write { .. } | Self::WriteBoth(..) | Self::Delete(_))
     }
@@ -159,8 +159,8 @@ impl Request {
         matches!(self, Self::Read { key, .. } if key.starts_with('#'))
     }
 
-    /// What no other process of the exhaustive search can see or change: the pause, which none writes there; the
-    /// numbers of an id's events, which one takes; keys and the client secret.
+    /// What no other process of the exhaustive search can see or change: the pause, which is never written there; the
+    /// numbers of an id's events, which only one process takes; keys and the client secret.
     pub fn is_of_one_process(&self) -> bool {
         match self {
             Self::MakeKey { .. } | Self::OpenKey { .. } | Self::Secret => true,
@@ -169,7 +169,7 @@ impl Request {
         }
     }
 
-    /// Whether its effect is seen by others than the process that waits for its answer.
+    /// Whether another process can see its effect, besides the one that waits for its answer.
     pub fn is_seen_by_others(&self) -> bool {
         match self {
             Self::Write { .. } | Self::WriteBoth(..) | Self::Delete(_) | Self::Escrow { .. } => true,
@@ -184,7 +184,7 @@ impl Request {
         matches!(self, Self::Exchange { .. } | Self::Refresh { .. })
     }
 
-    /// In a history, and in a table of mutants.
+    /// Its name in a history, and in a table of mutants.
     pub fn name(&self) -> String {
         match self {
             Self::Read { table: Table::Attempts, .. } => "read attempt".to_owned(),

@@ -1,4 +1,4 @@
-//! Seed after seed, until enough refreshes were stored or something is wrong.
+//! Runs seed after seed, until enough refreshes were stored or a run is wrong.
 
 use crate::history::History;
 use crate::invariants::Counts;
@@ -19,7 +19,7 @@ pub fn run(class: Class, first_seed: u64, refreshes: u64) -> Campaign {
     let mut campaign = Campaign { counts: Counts::default(), runs: 0, virtual_seconds: 0, failed: None };
     let mut seed = first_seed;
     while campaign.counts.refreshes < refreshes {
-        // One in eight is stormy: few refreshes come out of it, and many faults.
+        // One run in eight is stormy: it stores few refreshes, and meets many faults.
         let plan = if seed.is_multiple_of(8) { Plan::stormy(seed, class) } else { Plan::drawn(seed, class) };
         let report = Scenario::new(plan, None, History::default()).run();
         campaign.counts.add(&report.counts);
@@ -39,7 +39,7 @@ pub fn replay(plan: Plan, mutant: Option<Mutant>) -> Report {
     Scenario::new(plan, mutant, History::on()).run()
 }
 
-/// What to print of a run in which something is wrong.
+/// The text to print about a run that is wrong.
 pub fn explain(report: &Report, events: usize) -> String {
     let mut text = report.history.picture(events);
     match &report.violation {

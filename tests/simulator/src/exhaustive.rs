@@ -1,8 +1,8 @@
-//! Every interleaving: two workers on one connection, every order of what others can see, and every fault, up to a
-//! number.
-//! A run follows a path of choices, and is left at a state that was seen before. For one more worker, add a line to
-//! [`Setup::begin`].
-//! more line in [`Setup::begin`].
+//! Every interleaving: two workers on one connection, every order of the steps that others can see, and every
+//! combination of faults, up to a number of faults.
+//!
+//! A run follows a path of choices. It is left as soon as it reaches a state that was seen before. To add a worker, add
+//! a line to [`Setup::begin`].
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -19,26 +19,26 @@ use crate::provider::Class;
 use crate::scenario::{Plan, Scenario};
 use crate::world::Turn;
 
-/// What is searched through.
+/// One search.
 #[derive(Clone, Copy, Debug)]
 pub struct Setup {
     pub class: Class,
-    /// Seconds after the first worker's start that the second one starts: at once, or when the lease and its grace are
-    /// over.
+    /// The second worker starts this many seconds after the first: at once, or when the lease and its grace are over.
     pub second_after: u64,
     /// Whether the access token has expired.
     pub expired: bool,
     /// Whether the connection is taken away meanwhile.
     pub disconnects: bool,
     pub most_faults: usize,
-    /// An order of steps that the protocol forbids: that a search which leaves out so much finds it.
+    /// An order of steps that the protocol forbids. It shows that the search still finds a fault, although it leaves
+    /// out so many orders.
     pub forbidden: Option<Ordering>,
 }
 
 #[derive(Default)]
 pub struct Found {
     pub states: u64,
-    /// Runs that came to their end, each an interleaving that differs from all others in what could be seen.
+    /// Runs that came to their end. Each is an interleaving that differs visibly from all others.
     pub interleavings: u64,
     pub pruned: u64,
     pub lost: u64,
@@ -103,7 +103,7 @@ pub fn search(setup: Setup) -> Found {
     let position = Arc::new(Mutex::new(Position::default()));
     let locked = || position.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     let mut found = Found::default();
-    // By state, the fewest faults that it was come to with: fewer leave more to come.
+    // For each state, the fewest faults with which it was reached: with fewer faults so far, more can still come.
     let mut seen = HashMap::new();
     loop {
         let mut scenario = setup.begin(&position, History::default());
@@ -144,7 +144,7 @@ pub fn search(setup: Setup) -> Found {
     found
 }
 
-/// The current path once more, with its history; the sweeps at its end show little.
+/// Runs the current path once more, with its history. The sweeps at its end add little to the history.
 fn picture(setup: Setup, position: &Arc<Mutex<Position>>) -> String {
     let locked = || position.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     locked().rewind();

@@ -1,4 +1,4 @@
-//! What happened, as a picture: a column per process, a line per event, virtual time at the left.
+//! What happened, as a picture: a column per process, a line per event, virtual time on the left.
 
 use std::fmt::Write;
 
@@ -24,7 +24,7 @@ impl History {
         Self { on: true, ..Self::default() }
     }
 
-    /// Writing it costs more than the run itself: it is written when a seed is replayed.
+    /// Writing it costs more than the run itself, so it is written only when a seed is replayed.
     pub fn is_on(&self) -> bool {
         self.on
     }

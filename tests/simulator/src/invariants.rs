@@ -1,8 +1,8 @@
-//! What must hold after every step, and the ledger that it is checked against.
+//! The promises that must hold after every step, and the ledger that they are checked against.
 //!
-//! The ledger sees effects, not intentions: what was applied to the tables, what arrived at the provider, what left it,
-//! what was shown to an integrator. What came before what is the order of these effects, and no clock's. The first
-//! thing that must not be is kept as the [`Violation`] of the run.
+//! The ledger sees effects, not intentions: writes that were applied to the tables, requests that arrived at the
+//! provider, answers that left it, tokens that were shown to an integrator. Their order is the order of these effects,
+//! and not the time of a clock. The first promise that is broken is kept as the [`Violation`] of the run.
 
 use std::collections::{HashMap, HashSet};
 
@@ -33,61 +33,64 @@ pub use sending::Sending;
 pub use storing::{Facts, Times};
 pub use telling::TokenAnswer;
 
-/// The promises, by number. A new one is a line here, and a check where its fact becomes known.
+/// The promises, by number. For a new one, add a line here, and a check at the place where its fact becomes known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Invariant {
-    /// 1. A released token was stored before.
+    /// 1. A token is stored before it is released.
     StoredBeforeRelease,
     /// 2. A pair is committed on the pair that it was made from, and once.
     CommitOnPredecessor,
     /// 3. No refresh token is sent again after its successor was committed.
     NotSentAgain,
-    /// 3b. While a lease may still bring its pair, nobody else sends that refresh token.
+    /// 3b. While the owner of a lease may still bring its pair, no other process sends that refresh token.
     OneSender,
-    /// 3c. A refresh token waits as long as its last failure asked for.
+    /// 3c. A refresh token is not sent before the time that its last failure asked for.
     BackoffHonoured,
-    /// 4. A connection ends only when the provider has refused that very token twice, at least 60 s apart, with no
-    ///    rival; or where there is no refresh token, or it was refused for a day.
+    /// 4. A connection ends only in three cases: the provider has refused that very token twice, at least 60 s apart,
+    ///    and no other process held it; or there is no refresh token; or it was refused for a day.
     EndedOnConfirmation,
     /// 5. One exchange per code, in the browser that began, within the time of the attempt, and one connection per
     ///    session.
     OneExchange,
-    /// 6. What began before a connection was taken away does not bring it back; what began after it does.
+    /// 6. A journey that began before a connection was taken away does not bring it back; a journey that began after
+    ///    does.
     DisconnectWins,
-    /// 6b. Events of one id have numbers that grow in the order in which they came.
+    /// 6b. The events of one id have numbers that grow in the order of the events.
     OrdersIncrease,
-    /// 7. At the end each connection yields a token that the provider accepts, or was lost unavoidably.
+    /// 7. At the end each connection yields a token that the provider accepts, or its loss was unavoidable.
     NoneLost,
     /// 7b. A lost connection says so, and why.
     LossLabelled,
-    /// 8. A token that a caller was told to keep lives as long as it was told.
+    /// 8. If a caller was told to keep a token until a time, the token lives until then.
     CacheHonoured,
-    /// 8b. A pair is refreshed by a worker that has seen it, not while it is young, and not where only its customer can
-    /// help.
+    /// 8b. Only a worker that has seen a pair refreshes it. A pair is not refreshed while it is young, or if only its
+    ///     customer can help.
     NotForNothing,
-    /// 9. A customer who is told that the account is connected is connected, and a session says what its journey did.
+    /// 9. If a customer is told that the account is connected, it is connected. A session says what its journey did.
     ToldTheTruth,
-    /// 10. Every row makes sense.
+    /// 10. Every row is consistent.
     RowMakesSense,
-    /// 11. What all workers share is counted once, in its window, and no pause is shortened.
+    /// 11. A value that all workers share is counted once, in its window, and no pause is shortened.
     FleetIsCounted,
-    /// 12. Events are the truth: no two changes have one id, and what is told as taken away was told as connected.
+    /// 12. Events are true: each change has an id of its own, and only connections told as connected are told as taken
+    ///     away.
     EventsAreTrue,
     /// 12b. State, index, list, token route and events say the same of a row.
     RoutesAgree,
-    /// 13. Nothing of a pair that has to be confirmed is handed out or refreshed before, and nobody can confirm it
+    /// 13. A pair that has to be confirmed is neither handed out nor refreshed before that, and cannot be confirmed
     ///     late.
     ConfirmedBeforeUse,
-    /// 14. Maintenance changes no pair, puts none under an older key, and deletes only what is dead for long.
+    /// 14. Maintenance changes no pair, puts none under an older key, and deletes only rows that have long been of no
+    ///     use.
     MaintenanceIsHarmless,
-    /// 14b. A row that cannot be read is put off under its lease, or once; and it is never written over.
+    /// 14b. A row that cannot be read is put off under its lease, or once. It is never overwritten.
     UnreadableIsKept,
-    /// 15. The account on a connection is its grant's, and nobody takes it from a connection that has it.
+    /// 15. The account on a connection is its grant's, and is never taken from a connection that has it.
     AccountsAreTrue,
     /// 16. Every grant that is not live is revoked, waits to be revoked, is left to expire by the rules, or was named
     ///     in the log.
     NoGrantForgotten,
-    /// 16b. Nothing is revoked beside a live connection of the same account, or of one that is not known.
+    /// 16b. A grant is not revoked beside a live connection of the same account, or of an account that is not known.
     NothingLiveRevoked,
 }
 
@@ -98,7 +101,7 @@ pub struct Violation {
     pub what: String,
 }
 
-/// What was done and met in a run.
+/// The numbers of a run.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Counts {
     /// Pairs that a refresh has stored.
@@ -134,7 +137,7 @@ impl Counts {
 pub struct Opened {
     pub pair_id: PairId,
     pub access: String,
-    /// The refresh token; of a grant without one, a name that the provider has never given out.
+    /// The refresh token. For a grant without one, a name that the provider has never given out.
     pub refresh: String,
     pub has_refresh_token: bool,
 }
@@ -147,7 +150,7 @@ pub struct Stored {
     pub stored_at: u64,
 }
 
-/// The youngest pair that anything may ask to refresh: half of the shortest lifetime is left, and a rejection needs a
+/// The youngest age at which a pair may be refreshed: half of the shortest lifetime is left, and a rejection needs a
 /// minute.
 const YOUNG: i64 = 59;
 
@@ -168,29 +171,29 @@ type Excuse = &'static str;
 pub struct Ledger {
     pub violation: Option<Violation>,
     pub counts: Counts,
-    /// The rows as they were written last.
+    /// The rows after their last write.
     rows: HashMap<String, Row>,
     /// By connection: the live pair.
     pub current: HashMap<String, Stored>,
     /// Access tokens that have ever been stored.
     stored: HashSet<String>,
-    /// Refresh tokens whose successor was committed, each with the processes that had taken the lease over by right
-    /// when a process that had been frozen past its own committed after all: they cannot know.
+    /// Refresh tokens whose successor was committed. Each has the processes that had rightly taken the lease over
+    /// before a frozen process committed after the end of its own lease: they cannot know of that commit.
     spent: HashMap<String, Vec<ProcessId>>,
-    /// On the current pair, by refresh token.
+    /// By refresh token: the leases on the current pair.
     leases: HashMap<String, Vec<Lease>>,
-    /// Who has sent a refresh token.
+    /// By refresh token: the processes that have sent it.
     senders: HashMap<String, Vec<ProcessId>>,
     not_before: HashMap<String, i64>,
     /// Refresh tokens that were rotated for a process which has not stored the pair yet.
     holding: HashMap<ProcessId, Vec<(String, u32)>>,
-    /// Processes that died with what they knew, before they came to their end.
+    /// Processes that died before their end, with all that they held in memory.
     crashed: HashSet<ProcessId>,
     excused_tokens: HashMap<String, Excuse>,
     excused_families: HashMap<u32, Excuse>,
-    /// Rotated, and the successor not stored: since when.
+    /// Refresh tokens that were rotated, and whose successor is not stored; since when.
     open: HashMap<String, u64>,
-    /// Access tokens whose pair was leased before its time, since a caller had asked for it.
+    /// Access tokens whose pair was leased before it was due, since a caller had asked for that.
     early: HashSet<String>,
     /// Grants that were stored, by name: live or waiting.
     pub grants: HashSet<String>,
@@ -216,11 +219,11 @@ pub struct Ledger {
     /// Pairs that were ever stored, by connection.
     owned: HashMap<String, Vec<PairId>>,
     opened: HashMap<PairId, Opened>,
-    /// Pairs of which nothing is to be done any more: their successor is stored, or they are left to expire.
+    /// Pairs that need no more work: their successor is stored, or they are left to expire.
     dealt_with: HashMap<PairId, Excuse>,
-    /// Pairs that a process brought too late, and that no row holds yet.
+    /// Pairs that a process brought too late, and that are in no row yet.
     offered: HashMap<ProcessId, Vec<PairId>>,
-    /// What a process claimed to revoke, and whether that was right by the row as it was then.
+    /// The grants that a process was about to revoke, and whether the row at that time allowed it.
     claims: HashMap<(ProcessId, String), bool>,
     /// Final refusals of the revocation endpoint.
     refused_revocations: HashSet<String>,
@@ -230,13 +233,13 @@ pub struct Ledger {
     identified: HashMap<String, (String, u64)>,
     /// Connections that ever had an account, each with the claim's key.
     ever_identified: HashSet<(String, String)>,
-    /// The ids of events.
+    /// The ids of the events so far.
     told: HashSet<String>,
-    /// Sessions of a row that was removed, and that knew what they had connected.
+    /// Sessions whose connection was in a row that was removed.
     removed: HashSet<String>,
     /// Access tokens of pairs that were stored in a row that was removed.
     removed_pairs: HashSet<String>,
-    /// Connections that were told as connected, and not as taken away since.
+    /// Connections that an event has reported as connected, and that no event has reported as taken away since.
     connected: HashSet<String>,
     /// By connection: what the token route may say, and since when.
     token_answers: HashMap<String, Vec<(u64, TokenAnswer)>>,
@@ -260,7 +263,7 @@ impl Ledger {
         self.offered.remove(&process);
     }
 
-    /// A process that dies between the answer and the first durable write takes the pair along.
+    /// If a process dies between the answer and the first durable write, its pair is lost with it.
     pub fn process_crashed(&mut self, process: ProcessId) {
         self.counts.crashes += 1;
         self.crashed.insert(process);
@@ -272,7 +275,8 @@ impl Ledger {
         }
     }
 
-    /// A process that stands still for longer than its lease may find its pair overtaken: P4 has no answer to that.
+    /// If a process stands still for longer than its lease, another may have refreshed meanwhile. In P4 that cannot be
+    /// helped.
     pub fn process_frozen(&mut self, process: ProcessId, time: u64) {
         if time < 30_000 {
             return;
@@ -287,24 +291,24 @@ impl Ledger {
         self.excused_families.insert(family, excuse);
     }
 
-    /// Whether a stored pair's successor has been on its way for longer than this.
+    /// Whether the successor of a stored pair has been on its way for longer than this.
     pub fn rotated_without_trace(&self, now: u64, limit: u64) -> bool {
         self.open.values().any(|since| now > since + limit)
     }
 
-    /// A code is at the provider, for the `times`th time.
+    /// A code arrives at the provider, for the `times`th time.
     pub fn code_arrived(&mut self, code: &str, times: u32) {
         if times > 1 {
             self.violate(0, Invariant::OneExchange, || format!("{code} arrived {times} times"));
         }
     }
 
-    /// A code is sent for another browser than the one that began.
+    /// A code is sent for a browser that did not begin the journey.
     pub fn foreign_code(&mut self, code: &str) {
         self.violate(0, Invariant::OneExchange, || format!("{code} is sent for a browser that did not begin"));
     }
 
-    /// The answer of another browser than the one that began is noted.
+    /// The answer of a browser that did not begin the journey is noted.
     pub fn foreign_answer(&mut self, now: u64) {
         self.violate(now, Invariant::ToldTheTruth, || "an attempt notes what another browser was answered".to_owned());
     }
@@ -313,7 +317,7 @@ impl Ledger {
         self.counts.faults += u64::from(fate.is_fault());
     }
 
-    /// A hand from outside has changed the row, or removed it.
+    /// An operator has changed the row by hand, or removed it.
     pub fn touched(&mut self, at: u64, id: &str, row: Option<&Row>) {
         self.rows.remove(id);
         match row {
@@ -327,7 +331,7 @@ impl Ledger {
             None => {
                 self.damaged.remove(id);
                 self.mended.remove(id);
-                // The network may repeat the write that has stored it: no clause can know of a row that is not there
+                // The network may repeat the write that has stored it. No clause can know of a row that does not exist
                 // (a million refreshes at P2, seed 4544).
                 if let Some(last) = self.current.remove(id) {
                     self.removed_pairs.insert(last.pair.access);

@@ -1,5 +1,5 @@
-//! The key service: a wrapped key is its key with the connection's id before it, and between them the number of the KMS
-//! key that wrapped it. Cheap, and bound as KMS binds it.
+//! The key service. A wrapped key is the connection's id, the number of the KMS key that wrapped it, and the key. This
+//! is cheap, and bound to its context as in KMS.
 
 use shared::domain::secret::DataKey;
 

@@ -1,5 +1,5 @@
-//! A deterministic simulator of the shipped code: the promise "no connection is ever lost where the provider makes that
-//! possible", as something that runs.
+//! A deterministic simulator of the shipped code. It tests the promise "no connection is ever lost where the provider
+//! makes that possible".
 //!
 //! | module | holds |
 //! |---|---|

@@ -51,7 +51,7 @@ fn main() -> ExitCode {
         }
         "all" => {
             let campaigns = Class::ALL.map(|class| run(class, 0, 20_000));
-            // The most frequent class of provider, and the strictest: all five take a quarter of an hour.
+            // The most frequent class of provider, and the strictest. All five classes take a quarter of an hour.
             let searches = [Class::P1, Class::P4].map(|class| exhaustive(1, Some(class)));
             campaigns.into_iter().chain(searches).all(|held| held) & mutants(20, "")
         }

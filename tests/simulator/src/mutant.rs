@@ -1,6 +1,6 @@
 //! A protocol that is wrong in one place: a condition without one of its parts, or an order of steps that loses pairs.
 //!
-//! Conditions are values, so nothing is recompiled: the store evaluates a weakened copy of the clauses.
+//! Conditions are values, so a mutant needs no compilation: the store evaluates a weakened copy of the clauses.
 
 use shared::domain::write::{Clause, Test, WriteName};
 
@@ -16,11 +16,11 @@ pub enum Weakening {
     Removed,
     /// One of several tests that must all hold is removed.
     WithoutPart(usize),
-    /// One of several tests of which one must hold always holds a while too early or too late.
+    /// One test of a clause that needs only one of its tests: it holds a while too early or too late.
     Shifted(usize),
 }
 
-/// Orders of steps that the protocol forbids, done by the parts around the real code.
+/// Orders of steps that the protocol forbids. The parts around the real code make them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Ordering {
     /// The store answers before the pair is durable: the token is released first.
@@ -29,7 +29,7 @@ pub enum Ordering {
     CommitGatedByLease,
     /// The data key is opened after the provider has answered.
     DecryptAfterAnswer,
-    /// The transport sends a refresh token twice rather than wait.
+    /// The transport sends a refresh token twice instead of waiting.
     ResendWithoutWaiting,
     /// The first `invalid_grant` ends the connection.
     MarkOnFirstRefusal,
@@ -55,7 +55,7 @@ impl Ordering {
 const SHIFT: i64 = 120;
 
 impl Mutant {
-    /// Every way in which the condition of a write or a delete can be weakened.
+    /// Every possible way to weaken the condition of a write or a delete.
     pub fn of(name: WriteName, clauses: &[Clause]) -> Vec<Self> {
         let mut mutants = Vec::new();
         for clause in clauses {
@@ -70,7 +70,7 @@ impl Mutant {
         mutants
     }
 
-    /// The weakened condition; none if the mutant does not concern it.
+    /// The weakened condition; `None` if the mutant is about another condition.
     pub fn weaken(&self, name: WriteName, clauses: &[Clause]) -> Option<Vec<Clause>> {
         let Self::Condition { write, clause: clause_name, shape: expected, weakening } = self else {
             return None;
@@ -122,9 +122,9 @@ pub fn shape_of(clauses: &[Clause]) -> String {
     clauses.iter().map(|clause| shape(&clause.test)).collect::<Vec<_>>().join("; ")
 }
 
-/// The same of a clause, without the values: tells apart the clauses that share a name.
+/// The same for a clause, without the values. It distinguishes clauses that have the same name.
 fn shape(test: &Test) -> String {
-    // The slots of the list are alike.
+    // All slots of the list are alike.
     let slot = |name: &'static str| if name.starts_with("revoke_") { "revoke_n" } else { name };
     let list = |tests: &[Test], joint: &str| tests.iter().map(shape).collect::<Vec<_>>().join(joint);
     match test {

@@ -1,6 +1,7 @@
 //! Every mutant, until an invariant has killed it.
 //!
-//! The conditions to weaken are those that the code uses while it runs: none is listed by hand, so none is forgotten.
+//! The conditions to weaken are those that the code uses while it runs. No list is written by hand, so none is
+//! forgotten.
 
 use std::collections::BTreeMap;
 
@@ -33,12 +34,12 @@ pub fn find(seeds: u64) -> Vec<Mutant> {
     found.into_keys().chain(orderings).collect()
 }
 
-/// Seeds that were the first to kill a mutant that is hard to kill. After a change of [`Plan`] they have no effect, and
-/// do no harm.
+/// Seeds that were the first to kill a mutant that is hard to kill. After a change of [`Plan`] they have no effect, but
+/// cause no error.
 const PROVEN: [u64; 18] =
     [3644, 3394, 3915, 1443, 2644, 312, 768, 399, 71, 922, 586, 217, 1260, 636, 313, 539, 1380, 266];
 
-/// Stormy runs on every class of provider, until `goes_on` says that it is enough.
+/// Stormy runs on every class of provider, as long as `goes_on` allows.
 pub fn hunt(mutant: &Mutant, mut goes_on: impl FnMut() -> bool) -> Fall {
     let mut seeds = PROVEN.into_iter().chain(0..);
     let mut runs = 0;
@@ -49,7 +50,7 @@ pub fn hunt(mutant: &Mutant, mut goes_on: impl FnMut() -> bool) -> Fall {
         let plan = Plan::stormy(seed, class);
         let report = Scenario::new(plan, Some(mutant.clone()), History::default()).run();
         runs += 1;
-        // A run that is wrong without the mutant too kills nothing.
+        // A run that is also wrong without the mutant does not count as a kill.
         let is_killed = || Scenario::new(plan, None, History::default()).run().violation.is_none();
         if let Some(violation) = report.violation.filter(|_| is_killed()) {
             return Fall { mutant: mutant.clone(), runs, killed_by: Some((plan, violation)) };

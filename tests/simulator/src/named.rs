@@ -1,4 +1,4 @@
-//! The grants that the log has named as not revoked: a subscriber for that one event, per thread.
+//! The grants that the log has named as not revoked. A subscriber per thread collects that one event.
 
 use std::cell::RefCell;
 use std::collections::HashSet;
@@ -64,7 +64,7 @@ impl Subscriber for Listener {
 /// A run begins.
 pub(crate) fn listen() {
     static ONCE: Once = Once::new();
-    // If there is a subscriber already, it receives the same.
+    // If a subscriber exists already, it receives the same events.
     ONCE.call_once(|| drop(tracing::subscriber::set_global_default(Listener)));
     NAMED.with_borrow_mut(HashSet::clear);
 }

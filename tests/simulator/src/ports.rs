@@ -29,7 +29,7 @@ enum Waiting {
     For(CallId),
 }
 
-/// A call on its way: asks when it is first polled.
+/// A call on its way: it is handed to the world when the future is first polled.
 struct Asking<'a> {
     ports: &'a Ports,
     waiting: Option<Waiting>,

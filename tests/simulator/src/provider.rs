@@ -36,7 +36,7 @@ impl Class {
         Self::ALL.into_iter().find(|class| format!("{class:?}").eq_ignore_ascii_case(text))
     }
 
-    /// Whether a rotation whose answer is lost can cost the connection, whatever a client does.
+    /// Whether the loss of a rotation's answer can end the connection, no matter how a client behaves.
     pub fn loses_with_the_answer(self) -> bool {
         matches!(self, Self::P2 | Self::P4)
     }
@@ -49,7 +49,7 @@ pub struct Refresh {
     pub revoked: bool,
     /// When it was first exchanged for another.
     pub rotated_at: Option<u64>,
-    /// When it was answered `invalid_grant`, truly or not.
+    /// When it was answered `invalid_grant`, rightly or wrongly.
     pub refused: Vec<u64>,
     pub refused_falsely: bool,
     /// It was refused without a statement about the grant.
@@ -60,7 +60,7 @@ pub struct Refresh {
 #[derive(Clone, Debug)]
 pub struct Access {
     pub refresh: String,
-    /// The refresh token that it was made from; none, if from a code.
+    /// The refresh token that it was made from; `None` if it was made from a code.
     pub parent: Option<String>,
     /// P1: the pair that ends when this is first used.
     previous: Option<String>,
@@ -83,7 +83,7 @@ pub struct Provider {
     pub window: u64,
     pub refresh_tokens: HashMap<String, Refresh>,
     pub access_tokens: HashMap<String, Access>,
-    /// Refusals without a statement about the grant, by family, and until when.
+    /// Families whose tokens are refused without a statement about the grant, and until when.
     pub refuses: HashMap<u32, u64>,
     /// Whether the revocation endpoint works. If not, it answers 404.
     pub revokes: bool,
@@ -121,12 +121,12 @@ impl Provider {
         code
     }
 
-    /// How often a code has reached the token endpoint.
+    /// The number of times that a code has reached the token endpoint.
     pub fn code_sent(&self, code: &str) -> u32 {
         self.codes.get(code).map_or(0, |code| code.sent)
     }
 
-    /// A bare grant has no refresh token; the model gives it one that it does not answer.
+    /// A bare grant has no refresh token. The model makes one, and leaves it out of its answer.
     pub fn exchange(
         &mut self,
         code: &str,
@@ -137,7 +137,7 @@ impl Provider {
         let known = self.codes.get_mut(code).ok_or(InvalidGrant)?;
         known.sent += 1;
         if let Some(family) = known.family {
-            // RFC 6749 section 4.1.2; in Doorkeeper from 6.0.
+            // RFC 6749 section 4.1.2. Doorkeeper does so from version 6.0.
             self.revoke_family(family);
             return Err(InvalidGrant);
         }
@@ -212,7 +212,7 @@ impl Provider {
         }
     }
 
-    /// Whether an access token is accepted. The first use of a new one ends, in P1, the pair that it was made from.
+    /// Whether an access token is accepted. In P1, the first use of a new one ends the pair that it was made from.
     pub fn present(&mut self, access: &str, now: u64) -> bool {
         let Some(token) = self.access_tokens.get_mut(access) else { return false };
         if token.revoked || token.expires_at <= now {
@@ -266,7 +266,7 @@ impl Provider {
         Some(format!("account{}", family % 3))
     }
 
-    /// Whether a pair is still of any use.
+    /// Whether a token of a pair still works.
     pub fn lives(&self, pair: &Opened, now: u64) -> bool {
         if pair.has_refresh_token {
             return self.honours(&pair.refresh, now);
@@ -280,7 +280,7 @@ impl Provider {
         }
     }
 
-    /// Whether a refresh token is refused at present without a statement about its grant.
+    /// Whether a refresh token is refused now, without a statement about its grant.
     pub fn is_refused(&self, refresh: &str, now: u64) -> bool {
         let family = self.refresh_tokens.get(refresh).map(|token| token.family);
         family.and_then(|family| self.refuses.get(&family)).is_some_and(|until| now < *until)
@@ -298,7 +298,7 @@ impl Provider {
         })
     }
 
-    /// The state that decides future answers, in a fixed order.
+    /// The state that decides future answers, always in the same order.
     pub fn hash_tokens(&self, hasher: &mut impl std::hash::Hasher) {
         use std::hash::Hash;
         let mut access: Vec<_> = self.access_tokens.iter().collect();

@@ -1,9 +1,9 @@
-//! The queue of sealed pairs: at least once, and again after a while unless the message was deleted.
+//! The queue of sealed pairs. It delivers a message at least once, and again after a while unless it was deleted.
 
-/// How long a message that was taken is out of sight, in milliseconds, as in template.yaml.
+/// How long a delivered message stays invisible, in milliseconds, as in template.yaml.
 pub const OUT_OF_SIGHT: u64 = 300_000;
 
-/// The counts of SQS are approximate, for a minute or more.
+/// The counts of SQS are approximate for a minute or more.
 pub const COUNT_LAGS: u64 = 90_000;
 
 #[derive(Clone)]
@@ -17,19 +17,19 @@ pub struct Message {
 pub struct Queue {
     messages: Vec<Message>,
     last: u64,
-    /// From when, and until when, the count includes each message that was ever put.
+    /// For each message that was ever put: from when, and until when, the count includes it.
     counted: Vec<(u64, Option<u64>)>,
 }
 
 impl Queue {
-    /// The count includes it `lag` later.
+    /// The count includes the message `lag` later.
     pub fn put(&mut self, body: String, now: u64, lag: u64) {
         self.last += 1;
         self.messages.push(Message { id: self.last, body, visible_at: now });
         self.counted.push((now + lag, None));
     }
 
-    /// By the count.
+    /// Decided by the count.
     pub fn is_empty(&self, now: u64) -> bool {
         !self.counted.iter().any(|(from, until)| *from <= now && until.is_none_or(|until| now < until))
     }

@@ -1,6 +1,6 @@
-//! The simulator's only source of chance: xorshift64*, small, fast, and the same on every machine.
+//! The simulator's only source of chance: xorshift64*. It is small, fast, and the same on every machine.
 
-/// A stream of numbers that its seed alone decides.
+/// A stream of numbers that depends on its seed alone.
 #[derive(Clone, Debug)]
 pub struct Random(u64);
 

@@ -1,4 +1,4 @@
-//! A run: a small fleet of connections, everything that happens to it, and what must be true at the end.
+//! A run: a small fleet of connections, all events of the run, and the checks at its end.
 //!
 //! | actor | does |
 //! |---|---|
@@ -12,7 +12,7 @@
 //! | damage | a row is unreadable, until an operator repairs it |
 //! | replay | `refresh::replay`, of messages in the queue |
 //!
-//! When the duration of the plan is over, the faults stop, sweeps go on, and each connection is judged.
+//! After the duration of the plan the faults stop, the sweeps go on, and each connection is judged.
 
 use std::time::Duration;
 
@@ -46,7 +46,8 @@ pub use plan::Plan;
 use ambush::Ambush;
 use customer::{Journey, Link};
 
-/// Virtual time for which sweeps go on without faults: the longest Retry-After, two refusals six minutes apart, leases.
+/// The virtual time for which sweeps go on without faults. It covers the longest Retry-After, two refusals six minutes
+/// apart, and leases.
 const QUIET: u64 = 2_100_000;
 
 /// The actor of a turn. Packed into the number of a [`Step::Drive`].
@@ -60,7 +61,7 @@ enum Actor {
     Disconnect(usize),
     /// The queue delivers its messages.
     Replay,
-    /// Another system's connection is taken over.
+    /// A connection of another system is imported.
     Import(usize),
     /// The integrator's backend confirms what a journey has connected.
     Confirm(usize),
@@ -72,7 +73,7 @@ enum Actor {
     /// All clocks stand still, or go on.
     StopClocks,
     StartClocks,
-    /// The table accepts no writes, or accepts them again.
+    /// The table stops accepting writes, or accepts them again.
     StopTable,
     StartTable,
 }
@@ -145,7 +146,7 @@ pub struct Report {
     pub counts: Counts,
     pub violation: Option<Violation>,
     pub history: History,
-    /// Every condition that was asked for, once per name and shape.
+    /// Every condition that was used, once per name and shape.
     pub conditions: Vec<(WriteName, Vec<Clause>)>,
     pub virtual_seconds: u64,
 }
@@ -206,7 +207,7 @@ impl Scenario {
         self.drive(0, Actor::Sweep);
     }
 
-    /// No more faults, and a while later each connection is judged.
+    /// Ends the faults, and judges each connection a while later.
     pub fn conclude(&mut self) {
         self.quiet = true;
         {
@@ -215,9 +216,9 @@ impl Scenario {
             world.stop_clocks(false);
             world.is_table_down = false;
         }
-        // The search through every order takes no turns of the scenario before its end.
+        // The search through every order has no turns of the scenario before its end.
         self.drive(0, Actor::Replay);
-        // In P4 a pair may end after it was stored, and that shows when it is next refreshed.
+        // In P4 a pair may end after it was stored. The next refresh shows that.
         let until_refreshed = if self.plan.class == Class::P4 { self.plan.lifetime * 1000 } else { 0 };
         let judged_at = self.now() + QUIET + until_refreshed;
         self.play_until(judged_at);
@@ -261,7 +262,7 @@ impl Scenario {
         world.schedule(time, Step::Drive(actor.pack()));
     }
 
-    /// At a random moment, on average after that many seconds. Never, if there is no number.
+    /// Plans a turn at a random moment, on average after that many seconds. Without a number there is no turn.
     fn later(&mut self, seconds: Option<u64>, actor: Actor) {
         if let Some(seconds) = seconds {
             let after = self.random.between(1, seconds * 2000);
@@ -269,7 +270,7 @@ impl Scenario {
         }
     }
 
-    /// Takes steps until a moment of virtual time, or until something is wrong.
+    /// Takes steps until a moment of virtual time, or until a promise is broken.
     pub fn play_until(&mut self, end: u64) {
         loop {
             match self.scheduler.step() {
@@ -359,7 +360,7 @@ impl Scenario {
         }
     }
 
-    /// Each connection must yield a token that the provider accepts, or say why it cannot.
+    /// Checks that each connection yields a token that the provider accepts, or says why it cannot.
     fn judge(&mut self) {
         for index in 0..self.ids.len() {
             let verdict = {
@@ -380,7 +381,7 @@ impl Scenario {
 
     fn must_yield(&mut self, index: usize) {
         let (id, answered) = (self.ids[index].clone(), self.cached.answers());
-        // In P2 a token may end on its way to the API, if a sweep comes between.
+        // In P2 a sweep may end a token on its way to the API.
         for _ in 0..3 {
             self.read(index);
             let end = self.now() + 60_000;

@@ -1,4 +1,4 @@
-//! A single-threaded executor in virtual time: one step after the other, and the process that it concerns is polled.
+//! A single-threaded executor in virtual time. It takes one step after the other, and polls the process of the step.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -19,7 +19,7 @@ impl Scheduler {
         Self { world, tasks: Vec::new() }
     }
 
-    /// Starts a process at a moment; it is ended at its deadline, unless it has ended before.
+    /// Starts a process at a moment. The process is ended at its deadline, if it is still running.
     pub fn spawn<F: Future<Output = ()> + Send + 'static>(
         &mut self,
         name: String,
@@ -33,7 +33,7 @@ impl Scheduler {
         process
     }
 
-    /// Takes one step. The scenario's own turns are handed out.
+    /// Takes one step. Turns of the scenario are returned to the caller.
     pub fn step(&mut self) -> Turn {
         let turn = self.world.lock().turn();
         match turn {

@@ -1,5 +1,5 @@
-//! The two tables: maps of rows, and the domain's own conditions and changes. No condition is written here a second
-//! time.
+//! The two tables: maps of rows, and the domain's own conditions and changes. No condition is written a second time
+//! here.
 
 use std::collections::BTreeMap;
 
@@ -32,7 +32,7 @@ impl Store {
         }
     }
 
-    /// Returns also the row that an applied write has replaced.
+    /// Also returns the row that an applied write has replaced.
     pub fn write(&mut self, table: Table, write: &Write, mutant: Option<&Mutant>) -> (Written<Item>, Option<Item>) {
         let (rows, key) = self.table(table);
         let image = rows.get(&write.key);

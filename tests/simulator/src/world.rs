@@ -1,7 +1,7 @@
 //! Everything outside the code under test: time, tables, keys, the provider, live processes, and the next steps.
 //!
-//! A call is registered by a port, gets its fate from the chooser, and is then a few steps in the queue: its effect
-//! (none, one, or two), and the delivery of its answer. [`crate::scheduler`] takes one step after the other.
+//! A port registers a call. The chooser decides its fate. Then the call is a few steps in the queue: its effect (none,
+//! one, or two), and the delivery of its answer. [`crate::scheduler`] takes one step after the other.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -33,7 +33,7 @@ pub type CallId = u64;
 /// A point at which something happens.
 #[derive(Clone, Copy, Debug)]
 pub enum Step {
-    /// A process begins, or a wait of its ends.
+    /// A process begins, or one of its waits ends.
     Run(ProcessId),
     Wake(CallId),
     Effect(CallId),
@@ -43,13 +43,13 @@ pub enum Step {
     Drive(u32),
 }
 
-/// What the scheduler has to do about a step.
+/// What the scheduler has to do after a step.
 #[derive(Clone, Copy, Debug)]
 pub enum Turn {
     Poll(ProcessId),
     Drop(ProcessId),
     Drive(u32),
-    /// It concerned no live process.
+    /// The step belonged to no live process.
     Nothing,
     /// There are no more steps.
     End,
@@ -64,16 +64,16 @@ pub struct Process {
     frozen_until: u64,
     /// Its answers so far, as a hash.
     heard: u64,
-    /// The effect in which it last saw a connection or the index.
+    /// The effect in which it last read a connection or the index.
     pub looked_at: u64,
     /// The process of a caller who wants a token before its time.
     pub is_early: bool,
     pub entropy: Random,
     /// Another browser than the one that started the journey.
     pub is_foreign: bool,
-    /// Of a mutant: its data key will not open.
+    /// Set by a mutant: its data key does not open.
     key_fails: bool,
-    /// What it seals under, as its environment says.
+    /// The key that it seals under, as its environment says.
     pub kms_key: u8,
 }
 
@@ -82,15 +82,15 @@ struct Call {
     request: Request,
     fate: Fate,
     created_at: u64,
-    /// The value of its process when it was made: a late effect was decided from an earlier read.
+    /// The last read of its process when the call was made: a late effect was decided from that read.
     looked_at: u64,
-    /// What its process had been told when it was made: what it asks for follows from that.
+    /// The hash of its process's answers when the call was made: they decide what the call asks for.
     heard: u64,
     waker: Waker,
     /// The outcome of its last effect, on the way to the caller.
     outcome: Option<Answer>,
     delivered: Option<Answer>,
-    /// Steps of it that are still in the queue.
+    /// The number of its steps that are still in the queue.
     steps: u8,
     /// The caller has its answer.
     is_over: bool,
@@ -99,9 +99,9 @@ struct Call {
 pub struct World {
     /// Milliseconds since the beginning: this orders the steps.
     pub now: u64,
-    /// The delay of the clocks, since they have stood still. The provider's clock stands still with ours.
+    /// How far the clocks are behind, since they have stood still. The provider's clock stands still with ours.
     stood_still: u64,
-    /// The clocks stand still since this moment.
+    /// The moment since which the clocks stand still.
     still_since: Option<u64>,
     pub store: Store,
     pub queue: Queue,
@@ -112,13 +112,13 @@ pub struct World {
     pub processes: Vec<Process>,
     /// The key that new processes seal under: the newest.
     pub kms_key: u8,
-    /// No more faults.
+    /// True after the faults have ended.
     pub calm: bool,
     /// No row of a connection can be written at present.
     pub is_table_down: bool,
-    /// Whether an invocation is ended at its deadline; the exhaustive search has none that runs so long.
+    /// Whether an invocation is ended at its deadline. The exhaustive search has none that runs for so long.
     pub ends_invocations: bool,
-    /// Steps of one process alone are taken at once: the chooser decides only about steps that others can see.
+    /// Steps of one process alone are taken at once. The chooser decides only about steps that others can see.
     pub merges_local_steps: bool,
     chooser: Box<dyn Chooser>,
     steps: BTreeMap<(u64, u64), Step>,
@@ -127,10 +127,10 @@ pub struct World {
     calls: BTreeMap<CallId, Box<Call>>,
     /// The process that asked for a connection's lease, and the owner's name.
     owners: HashMap<(ProcessId, String), String>,
-    /// One of each condition that was used, by name and shape: the mutants are made from these.
+    /// One of each condition that was used, by name and shape. The mutants are made from these.
     pub conditions: HashMap<(WriteName, String), Vec<Clause>>,
     pub collects_conditions: bool,
-    /// For the delays of the queue's count.
+    /// Randomness for the delays of the queue's count.
     lags: Random,
     seed: u64,
 }
@@ -183,7 +183,7 @@ impl World {
         self.still_since.unwrap_or(self.now) - self.stood_still
     }
 
-    /// Stops all clocks, while everything else goes on; or lets them go on.
+    /// Stops all clocks, while everything else goes on; or starts them again.
     pub fn stop_clocks(&mut self, are_still: bool) {
         if let Some(since) = self.still_since.take() {
             self.stood_still += self.now - since;
@@ -201,7 +201,7 @@ impl World {
         u64::try_from(time - EPOCH).unwrap_or_default() * 1000
     }
 
-    /// The other way round.
+    /// The reverse.
     pub fn clock_at(milliseconds: u64) -> Timestamp {
         Timestamp::from_unix(EPOCH + (milliseconds / 1000) as i64)
     }
@@ -245,8 +245,8 @@ impl World {
         }
     }
 
-    /// What is still to come of a process that has ended, and that no other process can see, changes nothing: a search
-    /// does not ask when it comes.
+    /// The remaining steps of an ended process that no other process can see change nothing. So a search does not
+    /// choose when they come.
     fn forget(&mut self, process: ProcessId) {
         for (key, step) in std::mem::take(&mut self.steps) {
             let (is_its_own, call) = match step {
@@ -335,7 +335,7 @@ impl World {
             self.schedule(time, step);
         }
         if fate == Fate::CrashAfter {
-            // The search's clock stands still here, and its order is another.
+            // In the search, the clock stands still here, and the order is chosen differently.
             let later = u64::from(!self.merges_local_steps);
             self.schedule(effect.0 + later, Step::Crash(process));
         }
@@ -409,7 +409,7 @@ impl World {
         Weather { calm: self.calm || self.window_is_closing(), may_refuse_falsely: falsely }
     }
 
-    /// P3's promise holds if a request gets through within the window: in its second half there are no faults.
+    /// P3's promise holds if a request succeeds within the window: in its second half there are no faults.
     fn window_is_closing(&self) -> bool {
         self.provider.class == Class::P3 && self.ledger.rotated_without_trace(self.time(), self.provider.window / 3)
     }
@@ -441,7 +441,7 @@ impl World {
             Step::Effect(id) => self.calls.get(id).is_some_and(|call| call.request.is_of_one_process()),
             Step::Drive(_) => false,
         };
-        // What a process waits for by its own clock: that time passes for all of them.
+        // A process waits by its own clock, and that time passes for all processes.
         let is_wait = |step: &Step| match step {
             Step::Wake(_) => true,
             Step::Deliver(id) => self.calls.get(id).is_some_and(|call| matches!(call.fate, Fate::LateEffect(_))),
@@ -455,7 +455,7 @@ impl World {
         }
     }
 
-    /// Where time does not order the steps, an answer must still come after its effect.
+    /// If time does not order the steps, an answer must still come after its effect.
     fn can_come(&self, step: &Step) -> bool {
         let id = match step {
             Step::Deliver(id) => id,
@@ -541,7 +541,7 @@ impl World {
         Turn::Poll(process)
     }
 
-    /// One step of the call is done. A call that no process waits for any more ends with its last one.
+    /// One step of the call is done. If no process waits for the call any more, it ends with its last step.
     fn used_up(&mut self, id: CallId) {
         let Some(call) = self.calls.get_mut(&id) else { return };
         call.steps = call.steps.saturating_sub(1);

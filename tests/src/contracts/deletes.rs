@@ -49,7 +49,7 @@ async fn a_delete_does_what_its_clauses_say(engine: &Engine) {
             let delete = Delete { name: WriteName::ReapConnection, key, clauses };
             let holds = delete.evaluate(Some(&item)).is_empty();
             assert_eq!(engine.delete(&delete).await, Ok(holds), "{delete:?} on {item:?}");
-            // Once more: the model also says whether the row is left.
+            // The same delete again: the model also says whether the row still exists.
             let left = (!holds).then_some(&item);
             assert_eq!(engine.delete(&delete).await, Ok(false), "{delete:?}");
             assert!(!delete.evaluate(left).is_empty(), "{delete:?}");
@@ -87,7 +87,7 @@ async fn walk_a_segment(engine: &Engine, table: &ConnectionsTable, segment: Segm
         }
         after = page.next;
         let Some(next) = &after else { break };
-        // The row that the next page begins after is deleted.
+        // The next page begins after a row that has been deleted.
         let clauses = vec![clause("it is there", Test::Exists(ID))];
         let delete = Delete { name: WriteName::ReapConnection, key: next.clone(), clauses };
         assert_eq!(engine.delete(&delete).await, Ok(true));

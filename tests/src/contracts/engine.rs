@@ -1,4 +1,4 @@
-//! The tables of an engine: written by the shipped adapters, and read without them.
+//! The tables of an engine. The shipped adapters write them, and the tests read them without adapters.
 
 use std::collections::HashMap;
 use std::fmt::Debug;
@@ -20,7 +20,7 @@ use shared::ports::{
     ClaimAccounts, DeleteConnections, FleetRows, StoreError, WriteAttempts, WriteConnections, WriteOrders,
 };
 
-/// The kind of a row: in which table it is, and which port writes it.
+/// The kind of a row: the table that it is in, and the port that writes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Connection,
@@ -87,14 +87,14 @@ impl Kind {
         }
     }
 
-    /// The row after the write, as the model has it.
+    /// The row after the write, by the model.
     pub(super) fn after(self, write: &Write, image: Option<&Item>) -> Item {
         let mut item = write.apply(image);
         item.0.insert(self.key_name().into(), write.key.as_str().into());
         item
     }
 
-    /// The answer of the adapter by the model.
+    /// The answer that the adapter must give, by the model.
     pub(super) fn expected(self, write: &Write, image: Option<&Item>) -> Answer {
         let parsed = |item: &Item| self.parse(&write.key, item).map_err(|unreadable| unreadable.attribute);
         let answer = if write.evaluate(image).is_empty() {
@@ -105,7 +105,7 @@ impl Kind {
         answer.unwrap_or_else(Answer::Unreadable)
     }
 
-    /// `None` where the port does not return the row.
+    /// `None` if the port does not return the row.
     fn parse(self, key: &str, item: &Item) -> Result<Option<String>, Unreadable> {
         let text = match self {
             // An unreadable row is a row, too.
@@ -120,14 +120,14 @@ impl Kind {
     }
 }
 
-/// The answer of a port to a write; a row in its `Debug` form, if the port returns it.
+/// A port's answer to a write. If the port returns the row, it is here in its `Debug` form.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Answer {
-    /// With the row as it is now.
+    /// With the row after the write.
     Applied(Option<String>),
-    /// With the row as it stands.
+    /// With the row as it is, unchanged.
     ConditionFailed(Option<String>),
-    /// Applied or not: the row has this attribute, which the port cannot parse.
+    /// Applied or not: the port cannot parse this attribute of the row.
     Unreadable(&'static str),
 }
 
@@ -149,7 +149,7 @@ impl Engine {
         }
     }
 
-    /// By the shipped adapter.
+    /// Writes through the shipped adapter.
     pub(super) async fn write(&self, kind: Kind, write: &Write) -> Result<Answer, String> {
         let answer = match kind {
             Kind::Connection => WriteConnections::write(&self.connections, write).await.map(row),
@@ -174,14 +174,14 @@ impl Engine {
         self.connections.delete(delete).await.map_err(|error| error.to_string())
     }
 
-    /// Strongly consistent.
+    /// A strongly consistent read.
     pub(super) async fn read(&self, kind: Kind, key: &str) -> Option<Item> {
         let request = self.client.get_item().table_name(kind.table()).consistent_read(true);
         let request = request.key(kind.key_name(), AttributeValue::S(key.to_owned()));
         request.send().await.unwrap().item.map(item)
     }
 
-    /// In place of what is there.
+    /// Replaces the present row.
     pub(super) async fn put(&self, kind: Kind, item: &Item) {
         let is_taken = self.put_raw(kind, rendered(item)).await;
         assert!(is_taken, "an attribute of an index has another type: {item:?}");
@@ -205,7 +205,7 @@ impl Engine {
         request.key(kind.key_name(), AttributeValue::S(key.to_owned())).send().await.unwrap();
     }
 
-    /// The row is this one from now on; `None` is no row.
+    /// Stores this row; `None` removes it.
     pub(super) async fn place(&self, kind: Kind, key: &str, image: Option<&Item>) {
         match image {
             Some(image) => self.put(kind, image).await,
@@ -233,7 +233,7 @@ pub(super) fn rendered(item: &Item) -> Attributes {
     item.0.iter().map(|(name, value)| (name.to_string(), attribute(value))).collect()
 }
 
-/// Not by an adapter of ours.
+/// Converts an item without our adapters.
 pub(super) fn item(attributes: Attributes) -> Item {
     Item(attributes.into_iter().map(|(name, attribute)| (name.into(), value(attribute))).collect())
 }

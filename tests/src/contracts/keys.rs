@@ -20,7 +20,7 @@ pub async fn hold(client: &LazyClient<Client>, key_id: &str) {
     let opened = opener("one").open(&id, &made.wrapped).await.unwrap();
     assert_eq!(opened.expose(), made.plain.expose());
 
-    // And in no other context, nor changed.
+    // It does not open in another context, nor after a change.
     let other = ConnectionId::parse("tenant2").unwrap();
     assert_refused(opener("one").open(&other, &made.wrapped).await);
     assert_refused(opener("two").open(&id, &made.wrapped).await);
@@ -29,7 +29,7 @@ pub async fn hold(client: &LazyClient<Client>, key_id: &str) {
     assert_refused(opener("one").open(&id, &changed).await);
     assert_refused(opener("one").open(&id, &made.wrapped[..made.wrapped.len() - 1]).await);
 
-    // The context is part of the key, down to its letters' case, and cannot be left out.
+    // The context is a part of the key: the case of its letters matters, and it cannot be left out.
     let decrypt = |pairs: &[(&str, &str)]| {
         let context = pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
         client.decrypt().ciphertext_blob(Blob::new(made.wrapped.clone())).set_encryption_context(Some(context)).send()

@@ -25,7 +25,7 @@ pub struct Running {
     pub rotation: Rotation,
 }
 
-/// From a customer who has approved.
+/// The tokens of a customer who has approved.
 pub async fn refresh_token(running: &Running) -> RefreshToken {
     Suite::new(running, ClientAuthentication::Post).connect().await.refresh_token.unwrap()
 }
@@ -71,7 +71,7 @@ impl<'a> Suite<'a> {
     async fn a_denial_comes_back_with_the_state(&self) {
         let (_, back) = self.decide("deny").await;
         assert_eq!(parameter(&back, "state").as_deref(), Some("the state"));
-        // A provider that knows the customer may not ask again: then there is a code.
+        // A provider that knows the customer may answer with a code, without asking again.
         if parameter(&back, "code").is_none() {
             assert_eq!(parameter(&back, "error").as_deref(), Some("access_denied"));
         }
@@ -92,7 +92,7 @@ impl<'a> Suite<'a> {
 
         let (code, verifier) = match self.exchange(&code, &verifier).await {
             Ok(_) => (code, verifier),
-            // Some providers end a code with the first wrong try.
+            // Some providers end a code at the first wrong try.
             Err(_) => {
                 let (verifier, back) = self.decide("approve").await;
                 let code = AuthorizationCode::new(parameter(&back, "code").unwrap());
@@ -211,7 +211,7 @@ impl<'a> Suite<'a> {
         crate::laptop::is_live(&self.running.origin, access_token.expose()).await
     }
 
-    /// A browser at the consent page: the form that fits, sent as it stands. The address that it is redirected to.
+    /// A browser at the consent page. It sends the right form unchanged, and returns the address of the redirect.
     async fn decide(&self, decision: &str) -> (CodeVerifier, Url) {
         let entropy: &dyn Entropy = &SystemEntropy;
         let verifier = pkce::code_verifier(entropy.bytes());
@@ -252,8 +252,8 @@ fn assert_invalid_grant(answer: Result<TokenResponse, ProviderError>) {
     assert!(matches!(answer, Err(ProviderError::InvalidGrant)), "{answer:?}");
 }
 
-/// The fields of the form for a decision: the one form that has a button of that value, or of two forms the one that
-/// deletes (Doorkeeper's way to deny) or the other.
+/// The fields of the form for a decision. If the page has only one form, its button has the decision as its value. Of
+/// two forms, deny is the one that deletes (Doorkeeper's way), and approve is the other.
 fn form(page: &str, decision: &str) -> Vec<(String, String)> {
     let forms: Vec<&str> = page.split("<form").skip(1).map(|rest| rest.split("</form>").next().unwrap()).collect();
     let field = |input: &str| Some((attribute(input, "name")?, attribute(input, "value").unwrap_or_default()));

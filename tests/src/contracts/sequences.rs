@@ -1,10 +1,10 @@
 //! The model against an engine: random sequences of conditional writes, through the shipped adapters.
 //!
-//! A sequence consists of writes of the protocol and made-up ones, half of them chosen so that the model applies them.
-//! After each one the adapter's answer and the engine's row must be those of [`Write::evaluate`] and [`Write::apply`].
-//! So the model is true of the shipped code.
+//! A sequence consists of writes of the protocol and made-up ones. Half of them are chosen so that the model applies
+//! them. After each write, the adapter's answer and the engine's row must be those of [`Write::evaluate`] and
+//! [`Write::apply`]. So the model describes the shipped code.
 //!
-//! A divergence names the seed; `SEED=… ` with the same test runs it again, as the first sequence of all.
+//! If they differ, the failure names the seed; `SEED=… ` with the same test runs that sequence first.
 
 use std::collections::BTreeMap;
 
@@ -27,14 +27,14 @@ use attempts::Journey;
 
 const STEPS: u64 = 6;
 
-/// Sequences that run side by side: each has rows of its own.
+/// Sequences that run side by side, each on its own rows.
 const WORKERS: u64 = 4;
 
-/// How many writes are tried to find one that the model applies, or refuses: of one name, and then of how many names.
+/// The number of tries to find a write that the model applies, or refuses: for one name, and then the number of names.
 const TRIES: usize = 60;
 const NAMES: usize = 6;
 
-/// All times of a sequence are around it.
+/// All times of a sequence are near this one.
 const NOW: i64 = 1_800_000_000;
 
 /// How often each write was applied and refused, by its name.
@@ -64,7 +64,7 @@ impl Tried {
     }
 }
 
-/// Panics at the first divergence.
+/// Panics at the first difference.
 pub async fn agree(client: &Client, seed: u64, sequences: u64) -> Tried {
     tables::create(client).await.unwrap();
     let workers: Vec<_> = (0..WORKERS)
@@ -89,12 +89,12 @@ pub async fn agree(client: &Client, seed: u64, sequences: u64) -> Tried {
     all
 }
 
-/// A row of a sequence, as the model has it.
+/// A row of a sequence, by the model.
 struct Subject {
     kind: Kind,
     key: String,
     image: Option<Item>,
-    /// Names of the writes that are tried on it.
+    /// The names of the writes that are tried on it.
     names: Vec<WriteName>,
 }
 
@@ -175,7 +175,7 @@ impl Sequence {
         }
     }
 
-    /// Without a row, or with one that is stored already.
+    /// Begins without a row, or with a stored one.
     async fn begin(&mut self, kind: Kind, key: String) -> Subject {
         let all = kind.names();
         let (image, names) = match kind {
@@ -192,8 +192,8 @@ impl Sequence {
         Subject { kind, key, image, names }
     }
 
-    /// A write that the model applies, or one that it refuses, equally often. Its name is drawn first, so that the
-    /// writes with many clauses are applied too. A made-up write has none.
+    /// A write that the model applies, or one that it refuses, equally often. The name is drawn first, so that writes
+    /// with many clauses are also applied. A made-up write has no name.
     fn choose(&mut self, subject: &Subject) -> (Option<WriteName>, Step) {
         let (wanted, is_made_up) = (self.random.percent(50), self.random.percent(30));
         let image = subject.image.as_ref();

@@ -1,7 +1,7 @@
 //! What the product needs from DynamoDB, through its own adapters: on the embedded engine and on AWS's own.
 //!
-//! Every conditional write of the protocol is tried on every kind of row, and must do what [`Write::evaluate`] and
-//! [`Write::apply`] say. So the model agrees with the shipped conditions.
+//! Every conditional write of the protocol is tried on every kind of row. The result must be that of
+//! [`Write::evaluate`] and [`Write::apply`]. So the model agrees with the shipped conditions.
 
 use std::collections::BTreeMap;
 
@@ -69,7 +69,7 @@ async fn every_write_on_every_row(
     for image in rows {
         for write in writes {
             let mut image = image.clone();
-            // Of another key: the fleet's rows, an attempt and its session.
+            // Rows of other keys: the fleet's, an attempt and its session.
             if let Some(item) = &mut image {
                 item.0.insert(kind.key_name().into(), write.key.as_str().into());
             }

@@ -1,8 +1,8 @@
-//! Unreadable rows, through the shipped adapters: each names its wrong attribute, none ends a process, and no page,
+//! Unreadable rows, through the shipped adapters. Each names its wrong attribute, and none ends a process. No page,
 //! list or index loses another row because of it.
 //!
-//! The rows are made of complete ones, attribute by attribute: it is missing, of every other type, a number that is no
-//! integer, a text that is never written.
+//! Each row is a complete one with one change: an attribute is missing, has another type, is a number but no integer,
+//! or is a text that is never written.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -47,7 +47,7 @@ async fn put_all(engine: &Engine) -> BTreeMap<String, Odd> {
         let key = odd.key.clone().unwrap_or_else(|| format!("u{number:04}"));
         let mut attributes = odd.attributes.clone();
         becomes_a_row_of(&key, &mut attributes);
-        // No engine accepts an attribute of another type than its index has.
+        // No engine accepts an attribute whose type differs from that of its index.
         if engine.put_raw(Kind::Connection, attributes).await {
             rows.insert(key, odd);
         } else {
@@ -59,7 +59,7 @@ async fn put_all(engine: &Engine) -> BTreeMap<String, Odd> {
     rows
 }
 
-/// What waits in a row names it, too.
+/// The waiting parts of a row name its id, too.
 fn becomes_a_row_of(key: &str, attributes: &mut Attributes) {
     attributes.insert(a::ID.to_owned(), AttributeValue::S(key.to_owned()));
     if let Some(AttributeValue::S(waiting)) = attributes.get_mut(a::WAITING) {
@@ -123,7 +123,7 @@ async fn every_list_has_every_row(table: &ConnectionsTable, rows: &BTreeMap<Stri
     assert_eq!(due.iter().map(String::as_str).collect::<BTreeSet<_>>(), expected);
 }
 
-/// Its other attributes do not change, and a person finds it.
+/// Its other attributes do not change, and it is listed for a person.
 async fn each_is_put_off_and_stays_as_it_is(engine: &Engine, table: &ConnectionsTable, rows: &BTreeMap<String, Odd>) {
     let touched = [a::ATTENTION, a::REASON, a::NOT_BEFORE, a::REFRESH_AT, a::LEASE_OWNER, a::LEASE_UNTIL];
     let mut put_off = BTreeSet::new();
@@ -165,7 +165,7 @@ async fn a_page_of_the_due_index_may_end_on_any_number(engine: &Engine, table: &
     assert_eq!(due.into_iter().collect::<BTreeSet<_>>(), keys);
 }
 
-/// The table in one part.
+/// The table as one segment.
 const WHOLE: Segment = Segment { number: 0, of: 1 };
 
 async fn walk(table: &ConnectionsTable) -> BTreeMap<String, Row> {

@@ -28,7 +28,7 @@ pub struct Finding {
     pub check: &'static str,
     pub status: CheckStatus,
     pub detail: String,
-    /// What to do; `None` where nothing is to be done.
+    /// What to do; `None` if there is nothing to do.
     pub remedy: Option<&'static str>,
 }
 
@@ -56,7 +56,7 @@ pub struct Examination {
 }
 
 impl Examination {
-    /// Whether nothing has failed.
+    /// Whether no check has failed.
     pub fn is_healthy(&self) -> bool {
         self.findings.iter().all(|finding| finding.status != CheckStatus::Failed)
     }

@@ -18,9 +18,9 @@ const PROBE_BUDGET: Duration = Duration::from_secs(10);
 const FORM_REMEDY: &str =
     "store it in Secrets Manager in one of these forms (WEBINARGEEK_CLIENT_SECRET on a laptop): nothing is sent before";
 
-/// `Date` is in whole seconds, and the answer was on its way.
+/// `Date` is in whole seconds, and the answer took time to arrive.
 const CLOCK_TOLERANCE: i64 = 30;
-/// AWS refuses signatures that are further off (Signature Version 4).
+/// AWS refuses signatures whose clock differs by more than this (Signature Version 4).
 const CLOCK_LIMIT: i64 = 300;
 
 pub(super) async fn examine(

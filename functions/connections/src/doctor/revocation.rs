@@ -13,7 +13,7 @@ use super::{CALL_BUDGET, Finding};
 
 pub(super) const CHECK: &str = "revocation";
 
-/// No provider has given it to anybody: a token is random.
+/// A token that no provider has issued: real tokens are random.
 const TOKEN: &str = "made-up-by-the-doctor";
 
 const NO_ENDPOINT: &str = "where there is no error code, RevokeUrl (WEBINARGEEK_REVOKE_URL) names no revocation endpoint: ask \

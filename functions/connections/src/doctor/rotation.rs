@@ -6,12 +6,12 @@
 //! 4. the refresh token is the same: it never rotates (P0)
 //! 5. **reuse**: send the old one again, before the new access token is used
 //!    - honoured (P1, P3): the grant that came with it is stored nowhere, and is revoked
-//!    - refused: refresh once more. That works (P2), or is refused too: the reuse has ended the whole grant (P4)
+//!    - refused: refresh once more. That works (P2), or is refused too: then the reuse has ended the whole grant (P4)
 //!
 //! The token protocol never sends a refresh token whose successor is stored, since a provider may take it for theft and
-//! end the grant. Here exactly that is tried. So the connection is marked as a throw-away when its session is made, and
-//! named here again: a wrong id alone must not end a customer's grant. The caller uses it nowhere meanwhile, and
-//! deletes it afterwards.
+//! end the grant. This examination does exactly that. So the connection is marked as a throw-away when its session is
+//! made, and must be named here again: a wrong id alone must not end a customer's grant. The caller must not use the
+//! connection meanwhile, and deletes it afterwards.
 
 use shared::domain::connection::refresh::RefreshReason;
 use shared::domain::connection::{Connection, Row};
@@ -77,7 +77,7 @@ impl Connections {
             }
             Row::Connection(_) | Row::Tombstone(_) | Row::Unreadable(_) => Finding::skipped(CHECK, NOT_IN_USE, CONNECT),
         };
-        // Also for a caller whose request API Gateway has ended: another try may need another connection.
+        // Also for a caller whose request API Gateway has ended: the next try may need another connection.
         tracing::info!(status = finding.status.as_str(), detail = finding.detail, "rotation was tried");
         Ok(answer(&Examination { findings: vec![finding] }))
     }
@@ -107,7 +107,7 @@ async fn examine(refreshing: &Refreshing, connection: &Connection, deadline: Tim
     if old.has_the_refresh_token_of(&new) {
         return Finding::ok(CHECK, "a refresh leaves the refresh token as it is (P0): no connection is lost");
     }
-    // 5. The effect of the reuse is only seen with one more refresh, which needs time.
+    // 5. The effect of the reuse shows only in one more refresh, which needs time.
     if refreshing.clock.now() + REQUEST_BUDGET + INVOCATION_BUDGET > deadline {
         return Finding::skipped(CHECK, NO_TIME, ASK_AGAIN);
     }
@@ -133,9 +133,9 @@ async fn reuse(refreshing: &Refreshing, old: &RefreshToken, deadline: Timestamp)
     Ok(refreshing.secrets.send(&secrets, has_time, send).await?)
 }
 
-/// Best effort. False if a live pair is left that is stored nowhere.
+/// Best effort. False if a live pair is left that is not stored.
 async fn revoke(refreshing: &Refreshing, pair: &TokenPair, stored: &TokenPair, deadline: Timestamp) -> bool {
-    // Some providers answer a reuse with their earlier answer: that pair is in the table, and is live.
+    // Some providers repeat their earlier answer to a reuse: that pair is in the table, and is live.
     if pair.has_the_refresh_token_of(stored) || pair.access_token == stored.access_token {
         return true;
     }
@@ -176,7 +176,7 @@ async fn refused(refreshing: &Refreshing, refreshed: &Connection, deadline: Time
     Finding::skipped(CHECK, detail, WITH_ANOTHER)
 }
 
-/// False where an answer was lost before the refusal: the lost request may have ended the refresh token.
+/// False if an answer was lost before the refusal: the lost request may have ended the refresh token.
 async fn is_certain(refreshing: &Refreshing, id: &ConnectionId) -> bool {
     match refreshing.connections.row(id).await {
         Ok(Some(Row::Connection(stored))) => stored.journal.reason == Some(FailureClass::InvalidGrant),
@@ -188,13 +188,13 @@ fn is_refused(outcome: &Outcome) -> bool {
     matches!(outcome, Outcome::Failed { failure: Failure::Provider(ProviderError::InvalidGrant), .. })
 }
 
-/// Refreshes even if much of its lifetime is left.
+/// Refreshes the pair, even if much of its lifetime is left.
 async fn refresh(refreshing: &Refreshing, connection: &Connection, deadline: Timestamp) -> Outcome {
     let reason = RefreshReason::OnDemand { seen: connection.pair.id };
     refreshing.refresh(&connection.id, &reason, deadline).await
 }
 
-/// Why a refresh has shown nothing, and what to do.
+/// Why a refresh had no result, and what to do.
 fn not_refreshed(outcome: &Outcome) -> (String, &'static str) {
     let (why, remedy) = match outcome {
         Outcome::Failed { failure, .. } => {

@@ -1,4 +1,4 @@
-//! Whether the tables are made as template.yaml makes them: an adopted one may not be.
+//! Checks that the tables are as template.yaml makes them: an adopted table may differ.
 
 use std::future::Future;
 

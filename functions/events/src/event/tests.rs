@@ -108,7 +108,7 @@ impl Story {
         self.write(&connect(&grant, self.row().as_ref(), REFRESH_EVERY, now()).0);
     }
 
-    /// Where there is no live pair: it is stored before it is refreshed.
+    /// For a row without a live pair: the pair is stored before it is refreshed.
     fn import(&mut self) {
         let grant = self.grant(true);
         self.write(&connect(&grant, self.row().as_ref(), REFRESH_EVERY, now()).0);

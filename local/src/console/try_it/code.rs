@@ -13,7 +13,7 @@ pub(super) fn of(language: Language, method: &str, url: &str, body: Option<&Valu
     }
 }
 
-/// Ids and our own bodies hold no single quote: their grammars exclude it.
+/// Ids and our own bodies contain no single quote: their grammars exclude it.
 fn curl(method: &str, url: &str, body: Option<&Value>) -> String {
     let method = match (method, body) {
         ("GET", _) | ("POST", Some(_)) => String::new(),

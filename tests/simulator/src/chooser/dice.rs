@@ -1,4 +1,4 @@
-//! Chance: time orders the steps, latencies and faults are drawn.
+//! Chance: time orders the steps; latencies and faults are drawn at random.
 
 use super::{Chooser, Fate, Weather};
 use crate::call::{Request, Service};
@@ -11,9 +11,9 @@ pub struct Odds {
     pub fault: f64,
     /// Of a slow call, though not slower than its client's timeout.
     pub slow: f64,
-    /// Of a closed token endpoint, which says for how long.
+    /// Of a token endpoint that answers with an error, and says for how long to wait.
     pub closed: f64,
-    /// Of a grant without the refresh token, in which the old one stays valid.
+    /// Of a grant without the refresh token, after which the old one stays valid.
     pub no_refresh_token: f64,
     /// Of a code without a refresh token.
     pub bare: f64,

@@ -6,14 +6,14 @@ use std::sync::{Arc, Mutex};
 use super::{Chooser, Fate, Weather};
 use crate::call::{Request, Service};
 
-/// The current path: which choice was taken, of how many.
+/// The current path: which choice was taken, and out of how many.
 #[derive(Debug, Default)]
 pub struct Position {
     path: Vec<(usize, usize)>,
     depth: usize,
     /// Faults of this run so far.
     faults: usize,
-    /// The search is over for this run: it goes on without choices.
+    /// The search is over for this run: the run continues without choices.
     closed: bool,
 }
 
@@ -40,17 +40,17 @@ impl Position {
         self.faults
     }
 
-    /// From here on the run takes the first choice, and the search does not return for the others.
+    /// From here on the run takes the first choice, and the search does not come back for the others.
     pub fn close(&mut self) {
         self.closed = true;
     }
 
-    /// To the beginning of the same path.
+    /// Goes back to the beginning of the same path.
     pub fn rewind(&mut self) {
         (self.depth, self.faults, self.closed) = (0, 0, false);
     }
 
-    /// On to the next path. False when there is none.
+    /// Goes on to the next path. False if there is none.
     pub fn advance(&mut self) -> bool {
         self.rewind();
         while let Some((choice, count)) = self.path.pop() {

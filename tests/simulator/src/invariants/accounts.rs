@@ -1,4 +1,4 @@
-//! Checks of whose account a connection is for.
+//! Checks of the account that a connection is for.
 
 use std::collections::HashSet;
 
@@ -11,7 +11,7 @@ use super::storing::{Facts, Times};
 use super::{Invariant, Ledger};
 
 impl Ledger {
-    /// Of the live pair, of the one that waits, and of those in the list: each is its own grant's.
+    /// The account of the live pair, of the waiting pair, and of the pairs in the list: each is its own grant's.
     pub(super) fn account_is_true(&mut self, facts: &Facts<'_>) {
         let of_live = facts.new.live().and_then(|live| Some((live.pair.id, live.account.as_ref()?.account.id.clone())));
         let of_waiting =
@@ -34,7 +34,7 @@ impl Ledger {
         }
     }
 
-    /// What a session has asked for holds of the grant that it makes live.
+    /// The account that a session has asked for is the account of the grant that it makes live.
     pub(super) fn session_asked(&mut self, facts: &Facts<'_>) {
         let Some(live) = facts.new.live() else { return };
         let made = |session: &str| self.sessions.get(session).is_some_and(|(_, grant)| *grant == live.granted_by.name);
@@ -74,18 +74,18 @@ impl Ledger {
     fn has_account(&mut self, id: &str, account_id: &str, at: u64) {
         let claim = account::key(account_id);
         self.ever_identified.insert((id.to_owned(), claim.clone()));
-        // Noted again, it has the account since then.
+        // The account is noted again: the connection has it since the first time.
         let since = self.identified.get(id).filter(|(known, _)| *known == claim).map_or(at, |(_, since)| *since);
         self.identified.insert(id.to_owned(), (claim, since));
     }
 
-    /// A worker that claims an account which another connection has must have looked at that one, and found that it has
-    /// not.
+    /// A worker may claim an account that another connection has claimed. Before that it must have read the other
+    /// connection, and found that it does not have the account.
     pub(super) fn claimed(&mut self, times: Times, write: &Write, old: Option<&Item>, new: &Item) {
         let claims = new.string("connection").unwrap_or_default().to_owned();
         if !self.ever_identified.contains(&(claims.clone(), write.key.clone())) {
-            // A worker that comes at the same moment would find no connection that has the account, and neither would
-            // know of the other.
+            // If another worker came at the same moment, neither would find a connection that has the account, and
+            // neither would know of the other.
             self.violate(times.now, Invariant::AccountsAreTrue, || format!("{claims} claims {} too early", write.key));
         }
         let Some(other) = old.and_then(|old| old.string("connection").ok()).map(str::to_owned) else { return };

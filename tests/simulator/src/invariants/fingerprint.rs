@@ -1,19 +1,18 @@
-//! What the ledger knows, as a part of the state that a search has been in: two states are one only where every later
-//! check would decide alike.
+//! The ledger's part of a search's state. Two states are equal only if every later check decides alike for both.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::Ledger;
 
 impl Ledger {
-    /// The effects that a worker's look is compared with.
+    /// The effects that the time of a worker's last read is compared with.
     pub fn moments(&self) -> impl Iterator<Item = u64> {
         let stored = self.current.values().map(|stored| stored.stored_at);
         stored.chain(self.identified.values().map(|(_, since)| *since))
     }
 
-    /// `place` is an effect's among those that are compared. Neither readers nor journeys are searched: what only they
-    /// are checked against is not here.
+    /// `place` gives the place of an effect among those that are compared. The search has neither readers nor journeys,
+    /// so values that only their checks need are left out.
     pub fn hash_what_decides(&self, place: impl Fn(u64) -> usize, hasher: &mut impl Hasher) {
         let current = self.current.iter().map(|(id, stored)| (id, stored.pair.pair_id, place(stored.stored_at)));
         let identified = self.identified.iter().map(|(id, (claim, since))| (id, claim, place(*since)));
@@ -32,7 +31,7 @@ impl Ledger {
     }
 }
 
-/// The hash of a set, whatever order its elements come in.
+/// The hash of a set. The order of its elements does not matter.
 fn in_any_order<T: Hash>(elements: impl IntoIterator<Item = T>) -> u64 {
     let one = |element: T| {
         let mut hasher = DefaultHasher::new();

@@ -68,7 +68,7 @@ impl Ledger {
         }
     }
 
-    /// By an operator. The network may repeat the write that has begun it.
+    /// By an operator. The network may repeat the write that has begun the journey.
     pub fn session_removed(&mut self, key: &str) {
         if let Some(session) = key.strip_prefix("session#") {
             self.completed.remove(session);
@@ -139,7 +139,8 @@ impl Ledger {
         self.grants.insert(name);
     }
 
-    /// Its row has become unreadable between the look and the write, which does not depend on what cannot be read.
+    /// The row has become unreadable between the read and the write. The write does not depend on the unreadable
+    /// attribute.
     fn waits_in_an_unreadable_row(&mut self, facts: &Facts<'_>) {
         let text = facts.item.string("waiting").unwrap_or_default();
         let stored: serde_json::Value = serde_json::from_str(text).unwrap_or_default();
@@ -150,14 +151,14 @@ impl Ledger {
         self.grants.insert(name);
     }
 
-    /// A pair that waits becomes live only while it may, and is taken away only when it may not any more.
+    /// A waiting pair becomes live only while it may, and is taken away only when it may not become live any more.
     pub(super) fn confirmation_ended(&mut self, facts: &Facts<'_>) {
         if let Some(Row::Unreadable(_)) = facts.old {
             return;
         }
         let waits = facts.old.and_then(|old| old.waiting());
         let until = waits.map(|waiting| waiting.until.unix());
-        // Or its account has turned out to be another one, or not to be known.
+        // Or its account has turned out to be a different one, or cannot be known.
         let session = waits.and_then(|waiting| waiting.grant.session.as_ref()).map(|session| session.id.as_str());
         let may_be_refused = session.is_some_and(|session| self.same_account_sessions.contains(session));
         let is_too_late = until.is_some_and(|until| World::at(until) <= facts.times.asked_at);

@@ -1,4 +1,4 @@
-//! Checks of what an operator does, and of rows that cannot be read.
+//! Checks of an operator's acts, and of rows that cannot be read.
 
 use events::event::Event;
 use events::state::Seen;
@@ -12,14 +12,14 @@ use super::{Invariant, Ledger, held, unseal};
 use crate::keys;
 use crate::world::World;
 
-/// Seconds; the least that the function may be asked for.
+/// In seconds; the smallest value that the function accepts.
 const LONG_DEAD: i64 = 30 * 86_400;
 
 impl Ledger {
-    /// The same pairs, under a key that is no older: but for a run of an earlier deployment that comes to a row of a
-    /// later one.
+    /// The pairs are the same, under a key that is not older. One exception: a run of an earlier deployment that
+    /// reaches a row of a later one.
     pub(super) fn resealed(&mut self, facts: &Facts<'_>) {
-        // Somebody has made nonsense of the rest of it meanwhile.
+        // The rest of the row has been made unreadable meanwhile.
         let Some(old) = facts.old.filter(|old| !matches!(old, Row::Unreadable(_))) else { return };
         let id = facts.write.key.as_str();
         let after = held(facts.new);
@@ -75,11 +75,13 @@ impl Ledger {
         self.touched(at, &delete.key, None);
     }
 
-    /// By the worker whose lease stands in the row; or by one without, where no lease stands and no put-off is running.
+    /// By the worker whose lease is in the row. Or by a worker without a lease, if the row has none and is not put off
+    /// yet.
     pub(super) fn quarantined(&mut self, facts: &Facts<'_>) {
         let id = &facts.write.key;
         let Some(Row::Unreadable(_)) = facts.old else {
-            // What is of a type that cannot be compared may have been mended by another value: no condition can tell.
+            // A value of a type that cannot be compared may have been replaced by another value: no condition can see
+            // that.
             if self.mended.contains(id) && facts.item.0.contains_key("scope") && tests_for(facts, "scope") {
                 return;
             }
@@ -111,7 +113,7 @@ impl Ledger {
         facts.old_item.and_then(|old| old.string("lease_owner").ok()).map(str::to_owned)
     }
 
-    /// A worker that has seen that a row cannot be read writes nothing over it, but what releases it or stores its
+    /// A worker that has seen that a row cannot be read does not overwrite it. It may release the row, or store its
     /// successor.
     pub(super) fn kept_if_unreadable(&mut self, facts: &Facts<'_>) {
         let id = &facts.write.key;
@@ -123,7 +125,7 @@ impl Ledger {
                 | WriteName::Settle
                 | WriteName::Quarantine
                 | WriteName::GiveUp
-                // Of the pair alone, which is the same; and what such a worker last looked at was perhaps another row.
+                // Such a write changes only the pair, which is the same. And the worker may have read another row last.
                 | WriteName::Reseal
                 | WriteName::Identify
                 | WriteName::IdentifyWaiting
@@ -139,7 +141,7 @@ impl Ledger {
     }
 }
 
-/// Whether the write asks that an attribute is there, of any value.
+/// Whether the write requires that an attribute exists, with any value.
 fn tests_for(facts: &Facts<'_>, name: &str) -> bool {
     facts.write.clauses.iter().any(|clause| matches!(&clause.test, Test::Exists(asked) if *asked == name))
 }

@@ -12,21 +12,21 @@ use super::{Invariant, Ledger, Opened};
 use crate::provider::{Class, Provider};
 use crate::world::World;
 
-/// How a connection stands when the faults have stopped and the sweeps have gone on.
+/// The condition of a connection after the faults have stopped and the sweeps have gone on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// It must yield a token now.
     Lives,
-    /// Unavoidably, and it says so.
+    /// It is lost, unavoidably, and says so.
     Lost,
-    /// It was taken away, or nothing is promised of it.
+    /// It was taken away, or has no promise.
     Gone,
 }
 
-/// How long a sweep without faults takes, at the most.
+/// The longest time that a sweep without faults takes.
 const SWEEP: Duration = Duration::from_secs(60);
 
-/// What was refused for a day.
+/// The time between two tries of a pair that was refused for a day.
 const TRIED_AGAIN_AFTER: Duration = Duration::from_secs(6 * 3600);
 
 impl Ledger {
@@ -37,7 +37,7 @@ impl Ledger {
         item: Option<&Item>,
         provider: &Provider,
     ) -> Verdict {
-        // What was due by then was met by a sweep.
+        // A sweep has handled each connection that was due by then.
         let is_over = |due: Timestamp| due + between_sweeps + SWEEP < World::clock_at(now);
         let row = item.map(|item| Row::parse(id, item));
         self.judge_grants(now, id, row.as_ref(), provider);
@@ -73,7 +73,8 @@ impl Ledger {
         }
         if provider.honours(&stored.pair.refresh, now) {
             let is_refused = provider.is_refused(&stored.pair.refresh, now);
-            // What was refused without a word about the grant is tried again every six hours, and lives from then on.
+            // A token that was refused without a statement about the grant is tried again every six hours, and works
+            // from then on.
             let is_to_be_tried = needs_customer == Some(FailureClass::Refused)
                 && !is_over(connection.refresh_at)
                 && connection.refresh_at <= World::clock_at(now) + TRIED_AGAIN_AFTER;
@@ -92,11 +93,11 @@ impl Ledger {
         Verdict::Lost
     }
 
-    /// A new grant has replaced a pair. If that was dead, the customer has mended what somebody had lost.
+    /// A new grant has replaced a pair. If that pair was dead, the customer has repaired the loss.
     pub(super) fn replaced(&mut self, now: u64, id: &str, before: &Opened, provider: &Provider) {
         let refresh = &before.refresh;
         let is_on_its_way = self.holding.values().flatten().any(|(token, _)| token == refresh);
-        // It was not lost: its pair would have come, and goes to the grants to revoke.
+        // The pair was not lost: it would have arrived, and goes to the grants to revoke.
         let is_on_its_way = is_on_its_way || self.has_queued_successor.contains(refresh);
         if is_on_its_way || !before.has_refresh_token || provider.honours(refresh, now) {
             return;
@@ -124,9 +125,8 @@ impl Ledger {
 }
 
 impl Ledger {
-    /// Whether something else than a refresh that came in its time has ended an access token: a new grant, a
-    /// disconnect, a caller who has asked for an early refresh, a rotation whose pair has not arrived, a family that
-    /// has ended.
+    /// Whether an access token was ended by something else than a refresh at its time: a new grant, a disconnect, a
+    /// caller who has asked for an early refresh, a rotation whose pair has not arrived, or a family that has ended.
     pub fn is_disturbed(&self, id: &str, access: &str, since: u64, provider: &Provider) -> bool {
         let Some(stored) = self.current.get(id) else { return true };
         if self.early.contains(access) || self.disturbed.get(id).is_some_and(|at| *at >= since) {
@@ -139,7 +139,7 @@ impl Ledger {
             || family.is_some_and(|family| provider.class == Class::P4 && self.excused_families.contains_key(&family))
     }
 
-    /// An access token is shown to an integrator, who had asked at that moment.
+    /// An access token is shown to an integrator who had asked at that moment.
     pub fn released(&mut self, now: u64, asked_at: u64, id: &str, access: &str) {
         self.counts.released += 1;
         if access.is_empty() {
@@ -147,7 +147,7 @@ impl Ledger {
                 format!("{id} gave out what an import has not got yet")
             });
         } else if !self.stored.contains(access) {
-            // What waits for its confirmation is not stored as a live pair either.
+            // A pair that waits for its confirmation is not stored as a live pair either.
             self.violate(now, Invariant::StoredBeforeRelease, || format!("{access} was released, and never stored"));
         }
         self.answered(now, asked_at, id, TokenAnswer::Live);

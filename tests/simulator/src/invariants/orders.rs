@@ -1,4 +1,4 @@
-//! Checks of the order of all that happens to a connection id: what came first is what took effect first.
+//! Checks of the order of all events of a connection id: the first event takes effect first.
 
 use shared::domain::item::Item;
 use shared::domain::write::Write;
@@ -8,7 +8,7 @@ use super::{Invariant, Ledger};
 use crate::world::ProcessId;
 
 impl Ledger {
-    /// A number is taken: no event of this id had it, nor a later one.
+    /// A number is taken: no event of this id has had it, or a later one.
     pub(super) fn order_taken(
         &mut self,
         times: Times,
@@ -31,12 +31,12 @@ impl Ledger {
         self.order_seen.insert(process, at);
     }
 
-    /// A grant that no journey brings, and no import.
+    /// A grant that comes from no journey and no import.
     pub fn begins(&mut self, name: &str, at: u64) {
         self.begun.insert(name.to_owned(), at);
     }
 
-    /// A grant is in the row: what has begun it came after the last disconnect, and not before.
+    /// A grant is in the row: its journey or import began after the last disconnect, and not before.
     pub(super) fn grant_stored(&mut self, times: Times, process: ProcessId, id: &str, name: &str) {
         // An import begins when it takes its number.
         if name.starts_with("import#") && !self.begun.contains_key(name) {
@@ -53,7 +53,7 @@ impl Ledger {
         *latest = began.max(*latest);
     }
 
-    /// The row is a tombstone now. Maintenance takes no number: it refuses nobody.
+    /// The row is a tombstone now. Maintenance takes no number, so its tombstone refuses no journey.
     pub(super) fn taken_away(&mut self, process: ProcessId, id: &str) {
         if let Some(taken) = self.order_seen.get(&process) {
             let latest = self.disconnected.entry(id.to_owned()).or_default();

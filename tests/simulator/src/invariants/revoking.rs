@@ -1,5 +1,5 @@
-//! Checks of grants that are not live any more: each is revoked, waits to be, is left to expire by the rules, or is
-//! named.
+//! Checks of grants that are not live any more: each is revoked, waits to be revoked, is left to expire by the rules,
+//! or is named in the log.
 
 use std::collections::hash_map::Entry;
 
@@ -17,14 +17,14 @@ use crate::named;
 use crate::provider::Provider;
 use crate::world::{ProcessId, World};
 
-/// Slots of the list.
+/// The number of slots in the list.
 const FULL: usize = REVOKE.len();
 
-/// Longer than a grant is tried to be revoked, less a second of rounding.
+/// A grant that is not revoked for this time may leave the list, named in the log. A day, less a second of rounding.
 const A_DAY: u64 = 86_399_000;
 
 impl Ledger {
-    /// What a row holds stays in it, or goes for a reason.
+    /// The grants of a row stay in it, or leave it for a reason.
     pub(super) fn pairs_kept(&mut self, facts: &Facts<'_>) {
         let id = facts.write.key.as_str();
         let now_held = held(facts.new);
@@ -45,7 +45,7 @@ impl Ledger {
                 offered.retain(|pair| *pair != sealed.id);
             }
         }
-        // Also of a row that could not be read at that moment.
+        // Also if the row could not be read at that moment.
         let predecessor = facts.old_item.and_then(|old| old.optional_bytes(PAIR_ID).ok().flatten());
         if facts.write.name == WriteName::Commit
             && let Some(predecessor) = predecessor.and_then(PairId::parse)
@@ -74,7 +74,7 @@ impl Ledger {
         }
     }
 
-    /// A removal that comes late to a row which has become unreadable.
+    /// A late removal from a row that has become unreadable.
     fn taken_off_unseen(&mut self, facts: &Facts<'_>) {
         for slot in REVOKE {
             let text = |item: Option<&Item>| item.and_then(|item| item.string(slot).ok()).map(str::to_owned);
@@ -115,7 +115,7 @@ impl Ledger {
         self.dealt_with.insert(pair, excuse);
     }
 
-    /// One worker at a time, and no sooner than the last try allowed.
+    /// One worker at a time, and not before the time that the last try has set.
     pub(super) fn revocation_claimed(&mut self, facts: &Facts<'_>) {
         let (Some(before), Some(after)) = (facts.old.and_then(|old| old.revocations()), facts.new.revocations()) else {
             return;
@@ -135,7 +135,7 @@ impl Ledger {
         }
     }
 
-    /// No later run comes to this row: nothing that a run does may be left.
+    /// No later run reads this row: no work of a run may be left.
     pub(super) fn has_left_the_schedule(&mut self, facts: &Facts<'_>) {
         if has_work(facts.new) {
             self.violate(facts.times.now, Invariant::NoGrantForgotten, || {
@@ -160,7 +160,7 @@ impl Ledger {
         self.refused_revocations.insert(refresh.to_owned());
     }
 
-    /// A refreshed pair that the table does not take: from here on its process knows of it alone.
+    /// A refreshed pair that the table does not accept: from here on only its process has it.
     pub fn commit_refused(&mut self, process: ProcessId, write: &Write, provider: &Provider) {
         let bytes = |name: &str| {
             write.changes.iter().find_map(|change| match change {
@@ -191,14 +191,14 @@ impl Ledger {
         self.offered.entry(process).or_default().push(pair.id);
     }
 
-    /// A process that has brought a pair too late meets a fault: it can do no more about it.
+    /// A process that has brought a pair too late meets a fault: it cannot do more for the pair.
     pub fn offer_fails(&mut self, process: ProcessId) {
         for pair in self.offered.get(&process).cloned().unwrap_or_default() {
             self.dealt_with.insert(pair, "the table failed when it was to be noted");
         }
     }
 
-    /// At the end, of every pair that was ever stored.
+    /// Checked at the end, for every pair that was ever stored.
     pub(super) fn judge_grants(&mut self, now: u64, id: &str, row: Option<&Row>, provider: &Provider) {
         let live_pair: Option<&Connection> = row.and_then(Row::live);
         let of_live = live_pair.and_then(|live| self.opened.get(&live.pair.id)).map(|pair| provider.account_of(pair));
@@ -227,7 +227,7 @@ impl Ledger {
     }
 }
 
-/// Whether a run of the schedule has something to do about the grants of a row that are not live.
+/// Whether a run of the schedule has work to do for the grants of a row that are not live.
 pub(super) fn has_work(row: &Row) -> bool {
     let is_left = |grant: &Revocation| grant.verdict(row) != Verdict::Keep;
     row.waiting().is_some() || row.revocations().is_some_and(|list| list.iter().any(is_left))

@@ -1,4 +1,4 @@
-//! Checks of what is sent to the provider.
+//! Checks of the requests to the provider.
 
 use super::{Invariant, Ledger, open};
 use crate::chooser::Fate;
@@ -21,7 +21,7 @@ pub struct Sending<'a> {
 }
 
 impl Ledger {
-    /// A pair is in the queue: it is as good as stored, whatever becomes of its process.
+    /// A pair is in the queue: it counts as stored, even if its process dies.
     pub fn escrowed(&mut self, escrowed: &Escrowed, provider: &Provider) {
         let Some(pair) = open(escrowed.id().as_str(), escrowed.pair(), provider) else { return };
         let made_from = provider.access_tokens.get(&pair.access).and_then(|access| access.parent.clone());
@@ -29,7 +29,7 @@ impl Ledger {
         self.has_queued_successor.extend(made_from);
     }
 
-    /// Nothing of it is in the queue any more: what became of its pair stands in a row, or in the log.
+    /// The queue holds no message of it any more: the result for its pair is in a row, or in the log.
     pub fn left_the_queue(&mut self, escrowed: &Escrowed, provider: &Provider) {
         let pair = open(escrowed.id().as_str(), escrowed.pair(), provider);
         let made_from = pair.and_then(|pair| provider.access_tokens.get(&pair.access)?.parent.clone());
@@ -89,7 +89,7 @@ impl Ledger {
         }
         let senders = self.senders.get(*token).map(Vec::as_slice).unwrap_or_default();
         if senders.iter().any(|sender| *sender != process) {
-            // Unlawful ones have been reported when the token left them.
+            // A forbidden one was reported when it left the process.
             self.excused_families.insert(*family, "its lease was taken over by right");
         }
         match fate {

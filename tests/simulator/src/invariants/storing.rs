@@ -1,4 +1,4 @@
-//! Checks of what is written to the tables. Each write has its checks: a new one does not compile without.
+//! Checks of the writes to the tables. Each write must have its checks: a new one without checks does not compile.
 
 use shared::domain::attempt::Attempt;
 use shared::domain::connection::refresh::LEASE;
@@ -16,13 +16,14 @@ use crate::provider::Provider;
 use crate::scenario::RATE;
 use crate::world::{Process, ProcessId, World};
 
-/// Seconds between two answers may look one second shorter than between the whole seconds that the table holds.
+/// The table holds whole seconds. So the time between two answers may look one second shorter than it was.
 const CONFIRMED_AFTER: u64 = 58_000;
 
-/// How long a pair is refused without a word about its grant, after its access token's end, before it is given up.
+/// For how long after the end of its access token a pair may be refused without a statement about its grant. Then it is
+/// given up.
 const REFUSED_FOR: i64 = 86_400;
 
-/// When things happened, in milliseconds, and in the order of all effects.
+/// The moments of a write, in milliseconds, and in the order of all effects.
 #[derive(Clone, Copy, Debug)]
 pub struct Times {
     pub now: u64,
@@ -30,9 +31,9 @@ pub struct Times {
     pub asked_at: u64,
     /// The place of this write.
     pub at: u64,
-    /// Of the effect in which the process last looked at the connection, or at the index.
+    /// The effect in which the process last read the connection, or the index.
     pub looked_at: u64,
-    /// The process is a caller's that wants a token before its time.
+    /// The process serves a caller that wants a token before its time.
     pub is_early: bool,
 }
 
@@ -145,7 +146,7 @@ impl Ledger {
                 format!("after \"{}\" the {attribute} of {} makes no sense", write.name, write.key)
             });
         }
-        // A lease changes nothing of all this, and is the most frequent write beside the commit.
+        // A lease changes none of these values, and is the most frequent write besides the commit.
         if write.name != WriteName::Acquire {
             self.pairs_kept(facts);
             self.told(facts);
@@ -172,8 +173,8 @@ impl Ledger {
             WriteName::LeaveSchedule => self.has_left_the_schedule(facts),
             WriteName::Identify => self.identified(facts),
             WriteName::Reseal => self.resealed(facts),
-            // What they change is a grant of the list, or of what waits: every grant is kept, and every account is
-            // true.
+            // These writes change a grant of the list, or of the waiting pair. Every grant is kept, and every account
+            // is true.
             WriteName::AddRevocation | WriteName::RemoveRevocation | WriteName::IdentifyWaiting => {}
             WriteName::BeginAttempt
             | WriteName::NoteFailure
@@ -208,7 +209,7 @@ impl Ledger {
         let Facts { times, process, write, new, .. } = *facts;
         let connection = match new {
             Row::Connection(connection) => connection,
-            // It is put off at once.
+            // The row is put off at once.
             Row::Unreadable(_) => return self.leased_unreadable(facts),
             Row::Tombstone(_) => {
                 return self.violate(times.now, Invariant::RowMakesSense, || {
@@ -272,7 +273,7 @@ impl Ledger {
         }
     }
 
-    /// A failure is noted by the worker whose lease stands in the row, of the pair that it was given.
+    /// A failure is noted by the worker whose lease is in the row, for the pair that it was given.
     fn is_of_its_lease(&mut self, facts: &Facts<'_>) {
         let Some(current) = self.current.get(&facts.write.key) else { return };
         let leases = self.leases.get(&current.pair.refresh).map(Vec::as_slice).unwrap_or_default();
@@ -325,7 +326,7 @@ impl Ledger {
         } else {
             self.counts.connects += 1;
             self.disturbed.insert(write.key.clone(), times.now);
-            // Also of one that had said already that it was lost.
+            // Also if the connection had already said that it was lost.
             if let Some(before) = before.as_ref().filter(|_| old.and_then(Row::live).is_some()) {
                 self.replaced(times.now, &write.key, &before.pair, provider);
             }
@@ -337,7 +338,7 @@ impl Ledger {
         self.holding.values_mut().for_each(|held| held.retain(|(token, _)| Some(token) != made_from.as_ref()));
     }
 
-    /// What was known of a pair that another one has replaced.
+    /// The facts about a pair that another one has replaced.
     fn forget(&mut self, before: &Opened, successor_by: Option<ProcessId>) {
         let leases = self.leases.remove(&before.refresh).unwrap_or_default();
         self.senders.remove(&before.refresh);
@@ -350,7 +351,7 @@ impl Ledger {
         }
     }
 
-    /// Only its customer can help from now on: is it so?
+    /// From now on only its customer can help: checks whether that is true.
     fn state_changed(&mut self, facts: &Facts<'_>) {
         let Facts { times, process, write, old, new, provider, .. } = *facts;
         let Some(connection) = new.live() else { return };
@@ -396,7 +397,8 @@ impl Ledger {
         }
     }
 
-    /// What all workers share: no count is lost, none is of another window, and no pause ends before its time.
+    /// The values that all workers share: no count is lost, none is of another window, and no pause ends before its
+    /// time.
     fn fleet_written(&mut self, times: Times, write: &Write, old: Option<&Item>, new: &Item) {
         let number = |item: Option<&Item>, name: &'static str| item.and_then(|item| item.number(name).ok());
         let (before, after) = (number(old, "window"), number(Some(new), "window"));
@@ -423,7 +425,7 @@ impl Ledger {
     }
 }
 
-/// Whether a row that was made is a whole one.
+/// Whether a new row is complete.
 fn makes_sense(table: Table, key: &str, new: &Item) -> bool {
     match table {
         Table::Connections if key.starts_with("#account#") => shared::domain::account::parse_claim(new).is_ok(),

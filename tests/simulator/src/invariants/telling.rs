@@ -1,4 +1,4 @@
-//! What a listener, a list and a caller are told of each state of a row.
+//! Checks of what a listener, a list and a caller are told about each state of a row.
 
 use events::event::{Event, Kind};
 use events::state::{Health, Seen};
@@ -13,7 +13,7 @@ use super::revoking::has_work;
 use super::storing::Facts;
 use super::{Invariant, Ledger};
 
-/// What the token route may say of a row.
+/// The answers that the token route may give for a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenAnswer {
     /// 404
@@ -41,13 +41,13 @@ impl TokenAnswer {
 }
 
 impl Ledger {
-    /// The stream delivers a change again and again, and by the id a listener tells that from another change.
+    /// The stream may deliver a change several times. A listener tells a repeated change from another one by the id.
     pub(super) fn told(&mut self, facts: &Facts<'_>) {
         let (old, new) = (Seen::of(facts.old), Seen::of(Some(facts.new)));
         if old == new {
             return;
         }
-        // What cannot be read does not say whether it was told as connected: no event says that it is taken away.
+        // An unreadable row does not say whether it was told as connected, so no event says that it is taken away.
         if let (Seen::Unreadable, Seen::Absent) = (&old, &new) {
             self.connected.remove(&facts.write.key);
             return;
@@ -94,7 +94,7 @@ impl Ledger {
                 of_the_connection
             }
             State::AwaitingConfirmation { .. } | State::Disconnecting => Some(i64::from(VACANT_SHARD)),
-            // Until a run has found that nothing is left to do.
+            // Until a run has found that no work is left.
             State::NeedsCustomer { .. } | State::Tombstone => number("shard").and(Some(i64::from(VACANT_SHARD))),
         };
         let attention = match facts.item.0.get("attention") {
@@ -113,7 +113,7 @@ impl Ledger {
         let is_told = match (state, &seen) {
             (State::NeedsCustomer { .. }, Seen::Present { health, .. }) => *health == Health::ReauthRequired,
             (State::Active, Seen::Present { health, .. }) => *health != Health::ReauthRequired,
-            // In the place of a connection that was told of.
+            // It replaces a connection that was told as connected.
             (State::NotRefreshed, Seen::Present { health, .. }) => *health == Health::NotRefreshed,
             (State::Active | State::NeedsCustomer { .. }, _) => false,
             (_, seen) => matches!(seen, Seen::Absent),
@@ -155,7 +155,7 @@ impl Ledger {
         }
     }
 
-    /// The token route has answered: was the row so at some moment since it was asked?
+    /// The token route has answered: checks that the row was in that state at some moment since the request.
     pub fn answered(&mut self, now: u64, asked_at: u64, id: &str, answer: TokenAnswer) {
         let token_answers = self.token_answers.get(id).map(Vec::as_slice).unwrap_or_default();
         let before =

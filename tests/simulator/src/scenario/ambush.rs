@@ -1,4 +1,4 @@
-//! Acts at the worst moment: a connection is taken away, or rows of no use are reaped.
+//! Acts at the worst moment: a connection is taken away, or rows of no use are deleted.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,10 +10,10 @@ use shared::ports::Clock;
 use super::Scenario;
 use crate::ports::Ports;
 
-/// Of the function that answers `DELETE`, in milliseconds.
+/// The longest invocation of the function that answers `DELETE`, in milliseconds.
 const TIMEOUT: u64 = 60_000;
 
-/// Waits for its moment.
+/// Waits for the moment to act.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ambush {
     index: usize,
@@ -23,7 +23,7 @@ pub(super) struct Ambush {
 #[derive(Clone, Copy, Debug)]
 enum Moment {
     Any,
-    /// A lease is held on a pair that was refused before: it may be given up in a moment.
+    /// A lease is held on a pair that was refused before: the next answer may end the connection.
     AboutToGiveUp,
     /// A code is at the provider, or its pair on its way to the table.
     AboutToConnect,
@@ -31,14 +31,14 @@ enum Moment {
     AboutToCommit,
     /// A worker is about to lease it.
     AboutToAcquire,
-    /// A late pair is about to be added to the list of grants to revoke: then its customer comes back by an import.
+    /// A late pair is about to be added to the list of grants to revoke. Then its customer comes back by an import.
     AboutToAdd,
     /// Its grants are about to be revoked.
     AboutToRevoke,
-    /// A row that has been of no use for long is about to be revived, or taken away: then an operator reaps.
+    /// A row that has long been of no use is about to be revived, or taken away. Then an operator deletes such rows.
     AboutToChange,
-    /// A row that cannot be read is about to be put off: then an operator repairs it, or removes it and the customer
-    /// connects again.
+    /// A row that cannot be read is about to be put off. Then an operator repairs it; or an operator removes it, and
+    /// the customer connects again.
     AboutToQuarantine,
 }
 
@@ -123,7 +123,7 @@ impl Scenario {
         self.scheduler.spawn("disconnect".to_owned(), (now, now + TIMEOUT), move |ports: Ports| async move {
             let ports = Arc::new(ports);
             let deadline = Clock::now(&*ports) + Duration::from_millis(TIMEOUT);
-            // Its answer is checked where it takes effect; the schedule goes on with the rest.
+            // Its effect is checked, and not its answer; the schedule does the rest.
             let _ = deployment.disconnecting(&ports).disconnect(&id, deadline).await;
         });
     }

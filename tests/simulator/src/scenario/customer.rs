@@ -1,4 +1,4 @@
-//! The customer: a connect session, the way to the provider, and every way back.
+//! The customer: a connect session, the way to the provider, and every kind of return.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -44,11 +44,11 @@ pub(super) struct Link {
 /// A browser on its way.
 pub(super) struct Journey {
     id: String,
-    /// Returns with a denial, or an error of the provider; and perhaps with the code after that.
+    /// The browser returns with a denial, or an error of the provider, and perhaps with the code after that.
     denies: bool,
     back: Arc<Mutex<Option<Back>>>,
     session: SessionId,
-    /// The confirmation of the last redirect to the integrator's product.
+    /// The confirmation from the last redirect to the integrator's product.
     confirmation: Arc<Mutex<Option<String>>>,
 }
 
@@ -94,14 +94,14 @@ impl Scenario {
         });
     }
 
-    /// Sometimes two browsers follow it, the second one perhaps when all is over.
+    /// Sometimes two browsers follow the link, the second one perhaps after the end of the first journey.
     pub(super) fn follow(&mut self, link: usize) {
         let Link { index, session, token } = self.links[link].clone();
         let browsers = if self.random.chance(0.4) { 2 } else { 1 };
         for browser in 0..browsers {
             let within = if browser > 0 && self.random.chance(0.5) { 600_000 } else { 1_000 };
             let start = self.now() + self.random.between(1, within);
-            // Some use the install link, which has no session: they make a connection of their own.
+            // Some use the install link. It has no session, and makes a new connection.
             let has_session = !self.plan.outages || self.random.chance(0.6);
             self.set_out(index, &session, has_session.then_some(token.as_str()), start);
         }
@@ -114,7 +114,7 @@ impl Scenario {
         let id = self.ids[index].as_str().to_owned();
         let (session, confirmation) = (session.clone(), Arc::default());
         self.journeys.push(Journey { id: id.clone(), denies, back: back.clone(), session, confirmation });
-        // A provider that knows the customer redirects back at once; others take their time, and some too long.
+        // A provider that knows the customer redirects back at once. Other customers take time, and some take too long.
         let at_provider = match self.random.below(10) {
             0..6 => self.random.between(200, 1_000),
             6..9 => self.random.between(2_000, 60_000),
@@ -125,7 +125,7 @@ impl Scenario {
             visits.push(at_provider + self.random.between(1_000, 60_000));
         }
         while self.random.chance(self.plan.reloads) && visits.len() < 6 {
-            // A double click, a reload, a stranger with the link.
+            // A double click, a reload, or a stranger who has the link.
             let within = if self.random.chance(0.7) { 4_000 } else { 120_000 };
             visits.push(at_provider + self.random.below(within));
         }
@@ -161,7 +161,7 @@ impl Scenario {
         });
     }
 
-    /// A browser comes back: the one that began, or another one that has the address.
+    /// A browser comes back: the one that began, or another one that knows the address.
     pub(super) fn come_back(&mut self, journey: usize) {
         let Journey { id, denies, back, confirmation, .. } = &self.journeys[journey];
         let arrived = Arrived { journey, confirmation: confirmation.clone(), confirmed_after: None };
@@ -177,7 +177,7 @@ impl Scenario {
         };
         let now = self.now();
         let (deployment, id) = (self.deployment(), id.clone());
-        // Mostly the integrator's user is the one who came back; some take about as long as they may.
+        // Usually the integrator's user is the one who came back. Some take about as long as the confirmation allows.
         let confirmed_after = (self.plan.confirms > 0.0 && self.random.chance(0.7))
             .then(|| if self.random.chance(0.6) { 1_000 } else { self.random.between(894_000, 902_000) });
         let arrived = Arrived { confirmed_after, ..arrived };
@@ -189,7 +189,7 @@ impl Scenario {
     }
 }
 
-/// The next step where a journey has to be confirmed.
+/// The next step of a journey that has to be confirmed.
 struct Arrived {
     journey: usize,
     confirmation: Arc<Mutex<Option<String>>>,
@@ -231,13 +231,13 @@ async fn arrive(ports: Ports, deployment: Deployment, id: String, back: Back, an
 }
 
 impl Scenario {
-    /// The integrator's backend: with the confirmation that came back, or a stranger with another one.
+    /// The integrator's backend confirms with the confirmation that came back. Or a stranger brings another one.
     pub(super) fn confirm(&mut self, journey: usize) {
         let Journey { id, session, confirmation, .. } = &self.journeys[journey];
         let Some(text) = confirmation.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone() else { return };
         let (id, session, now) = (id.clone(), session.clone(), self.now());
         let is_guessed = self.random.chance(0.2);
-        // Or the right one, for another session of the connection.
+        // Or it sends the right one to another session of the connection.
         let mut others =
             self.journeys.iter().filter(|other| is_guessed && other.id == id.as_str() && other.session != session);
         let another = others.next_back().map(|other| other.session.clone()).filter(|_| self.random.chance(0.5));

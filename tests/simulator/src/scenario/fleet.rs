@@ -46,12 +46,12 @@ use crate::world::{Step, World};
 pub const STACK: &str = "simulated";
 pub(super) const ORIGIN: &str = "https://connect.example.com";
 const CLIENT_ID: &str = "client";
-/// Requests a second of all runs: so few that runs wait for each other.
+/// Requests a second of all runs: so few that runs must wait for each other.
 pub const RATE: i64 = 2;
-/// Short, so that some browsers come back too late.
+/// Short, so that some browsers come back after it.
 pub(super) const CONSENT_TIME: Duration = Duration::from_secs(600);
 
-/// Made once, and not for each request of a run.
+/// Made once, instead of for each request of a run.
 static LAYOUT: LazyLock<Arc<Layout>> = LazyLock::new(Arc::default);
 
 fn ways_back() -> WaysBack {
@@ -59,7 +59,7 @@ fn ways_back() -> WaysBack {
     WaysBack { return_to_origins: ReturnToOrigins::These(vec![application.origin()]), application_home: None }
 }
 
-/// Names that share a shard of the due index, so that a sweep has one to list.
+/// Names that share a shard of the due index, so that a sweep lists only one shard.
 pub(super) fn ids(count: usize) -> Vec<ConnectionId> {
     let named = (0..).filter_map(|number| ConnectionId::parse(&format!("c{number}")).ok());
     named.filter(|id| schedule::shard(id) == 0).take(count).collect()
@@ -260,8 +260,8 @@ impl Scenario {
         if self.plan.late_pairs == 0.0 || !self.random.chance(self.plan.late_pairs) {
             return;
         }
-        // Another worker has given the connection up while its pair was on its way: a chain of faults too rare to wait
-        // for. The pair comes out of the queue in a moment.
+        // Another worker has given the connection up while its pair was on its way: a chain of faults that is too rare
+        // to come by chance. The pair comes out of the queue in a moment.
         let refresh_token = world.ledger.current[id.as_str()].pair.refresh.clone();
         let Ok(response) = world.provider.refresh(&refresh_token, false, time) else { return };
         let late = new_pair(late_id, response);
@@ -282,7 +282,7 @@ impl Scenario {
         world.schedule(world.now + after, Step::Drive(REPLAY));
     }
 
-    /// The customer comes back in this moment, if no other event of the connection has its number.
+    /// The customer comes back at this moment, if no other event of the connection has that number.
     pub(super) fn connect_at_once(&mut self, index: usize) {
         let is_first = {
             let mut world = self.scheduler.world.lock();
@@ -324,8 +324,8 @@ impl Scenario {
             let time = world.time();
             let messages = world.queue.take(time);
             if world.queue.has_messages() {
-                // A message that is not done by then is delivered again; also one that was out of sight while the
-                // clocks stood still.
+                // A message that is not finished by then is delivered again. So is a message that was invisible while
+                // the clocks stood still.
                 world.schedule(now + OUT_OF_SIGHT, Step::Drive(REPLAY));
             }
             messages
@@ -357,8 +357,8 @@ impl Scenario {
         });
     }
 
-    /// `is_started`: by another run, which has handed the shards on. Such a run takes a slot of the fleet's rate for
-    /// each request.
+    /// `is_started`: the run was started by another run, which has handed shards on. Such a run takes a slot of the
+    /// fleet's rate for each request.
     pub(super) fn sweep(&mut self, is_started: bool) {
         let (deployment, shards) = (self.deployment(), self.shards.clone());
         let now = self.now();

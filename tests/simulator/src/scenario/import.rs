@@ -1,4 +1,4 @@
-//! Connections that come from another system, over the present row.
+//! Connections that come from another system, and are stored over the present row.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use shared::protocol::refresh::Outcome;
 use super::Scenario;
 use crate::ports::Ports;
 
-/// Of the function that answers `PUT`, in milliseconds.
+/// The longest invocation of the function that answers `PUT`, in milliseconds.
 const TIMEOUT: u64 = 60_000;
 
 impl Scenario {

@@ -1,4 +1,4 @@
-//! Acts of an operator by hand, and rows that are unreadable for a while.
+//! An operator's acts by hand, and rows that are unreadable for a while.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use super::{Actor, Scenario};
 use crate::provider::Class;
 use crate::world::Step;
 
-/// Seconds; longer than the shortest time after which rows are reaped.
+/// In seconds; longer than the shortest time after which rows may be deleted.
 const LONG_AGO: i64 = 40 * 86_400;
 
 impl Scenario {
@@ -24,7 +24,7 @@ impl Scenario {
         let (deployment, now) = (self.deployment(), self.now());
         let kms_key = {
             let mut world = self.scheduler.world.lock();
-            // A new key, as a rule; or a run that continues the work of another one.
+            // Usually a new key; sometimes a run that continues the work of another one.
             if matches!(task, Task::Reseal) && self.random.chance(0.7) {
                 world.kms_key = world.kms_key.saturating_add(1);
             }
@@ -39,14 +39,14 @@ impl Scenario {
         });
     }
 
-    /// An operator's mistake, or a deployment that writes what another one cannot read. Not in P3: no request gets
-    /// through in time then.
+    /// An operator's mistake, or a deployment that writes rows which another one cannot read. Not in P3: there, no
+    /// request would come in time.
     pub(super) fn damage(&mut self, index: usize) {
         if self.plan.class == Class::P3 {
             return;
         }
         let after = self.random.between(1_000, 400_000);
-        // Of another value, missing, of a type that cannot be compared.
+        // The attribute has another value, is missing, or has a type that cannot be compared.
         let bad = [("token_type", Some(Value::N(0))), ("token_type", None), ("scope", Some(Value::Other))];
         let (name, bad) = bad[self.random.below(3) as usize].clone();
         let id = self.ids[index].as_str();
@@ -64,7 +64,7 @@ impl Scenario {
         }
     }
 
-    /// Unless a new pair has repaired it.
+    /// Does nothing if a new pair has repaired the row.
     pub(super) fn mend(&mut self, index: usize) {
         let id = self.ids[index].as_str();
         let mut world = self.scheduler.world.lock();
@@ -89,7 +89,7 @@ impl Scenario {
         world.ledger.touched(world.sequence, id, None);
     }
 
-    /// A connection that was given up, or taken away, long before the run.
+    /// A connection that was given up or taken away long before the run.
     pub(super) fn begin_dead(&mut self, index: usize) {
         self.begin_connected(index);
         self.reap_when_a_row_is_about_to_change(index);

@@ -1,5 +1,5 @@
 //! The plan of a run, from its seed: how many connections, how long, how many faults. Each number is drawn, so that a
-//! million refreshes see many different histories.
+//! million refreshes have many different histories.
 
 use crate::chooser::Odds;
 use crate::provider::Class;
@@ -10,27 +10,30 @@ pub struct Plan {
     pub seed: u64,
     pub class: Class,
     pub connections: usize,
-    /// Seconds, as everything below.
+    /// In seconds, like all times below.
     pub duration: u64,
-    /// Of an access token.
+    /// The lifetime of an access token.
     pub lifetime: u64,
-    /// P3.
+    /// The window of P3.
     pub window: u64,
     pub sweep_every: u64,
-    /// That a sweep is invoked twice.
+    /// The chance that a sweep is invoked twice.
     pub double_sweep: f64,
     pub read_every: Option<u64>,
     pub reconnect_every: Option<u64>,
-    /// This number, and those that say so, are drawn from the seed alone, so that no other number depends on them.
+    /// Drawn from the seed alone, so that no other number depends on it. The same holds for all fields that say so.
     pub import_every: Option<u64>,
-    /// That a session's connection has to be confirmed. Of the seed alone.
+    /// The chance that a session's connection has to be confirmed. From the seed alone.
     pub confirms: f64,
-    /// That a connection begins given up, while a pair of it is in the queue. From the seed alone.
+    /// The chance that a connection is given up at the beginning, while a pair of it is in the queue. From the seed
+    /// alone.
     pub late_pairs: f64,
-    /// An operator seals all pairs under a new key, or reaps; connections that do not exist at the beginning have then
-    /// been of no use for long; and some rows are unreadable for a while. From the seed alone.
+    /// Whether an operator acts: seals all pairs under a new key, or deletes rows of no use. Connections that do not
+    /// exist at the beginning then have rows that have long been of no use, and some rows are unreadable for a while.
+    /// From the seed alone.
     pub maintain_every: Option<u64>,
-    /// That a connection begins refused for a day, without a statement about its grant. From the seed alone.
+    /// The chance that a connection begins after a day of refusals without a statement about its grant. From the seed
+    /// alone.
     pub refused: f64,
     /// Whether all clocks stand still for a while, again and again. From the seed alone.
     pub stands_still: bool,
@@ -40,14 +43,14 @@ pub struct Plan {
     pub revokes: bool,
     /// Whether the provider says whose account a token is for. From the seed alone.
     pub accounts: bool,
-    /// That a browser comes back once more.
+    /// The chance that a browser comes back once more.
     pub reloads: f64,
-    /// That an integrator reports a token as refused that was not.
+    /// The chance that an integrator reports a token as refused that was not refused.
     pub mistakes: f64,
     pub disconnects: bool,
-    /// That a connection does not exist at the beginning.
+    /// The chance that a connection does not exist at the beginning.
     pub unconnected: f64,
-    /// Only the schedule refreshes, so that every cached token must live as long as its caller was told.
+    /// Only the schedule refreshes, so every cached token must live as long as its caller was told.
     pub orderly: bool,
     pub odds: Odds,
 }
@@ -66,8 +69,8 @@ impl Plan {
             connections: random.between(1, 4) as usize,
             duration: lives * lifetime / 2,
             lifetime,
-            // Longer than the third of it in which faults go on, the longest Retry-After that is believed and a sweep
-            // together: a re-drive falls inside.
+            // Longer than the sum of three times: the third of the window in which faults go on, the longest
+            // Retry-After that is believed, and a sweep. So one later retry falls inside the window.
             window: 2700,
             sweep_every: (lifetime / 8).min(600),
             double_sweep: [0.0, 0.3, 1.0][random.below(3) as usize],
@@ -98,8 +101,8 @@ impl Plan {
         }
     }
 
-    /// Many faults at once and many workers on one connection: these runs must kill the mutants. One in three is about
-    /// customers who come, come back, and are taken away.
+    /// Many faults at once and many workers on one connection: these runs must kill the mutants. In one of three,
+    /// customers come, come back, and are taken away.
     pub fn stormy(seed: u64, class: Class) -> Self {
         let plan = Self::stormy_at_all(seed, class);
         // A journey that has to be confirmed is for a connection that does not exist, or is not live.
@@ -128,7 +131,7 @@ impl Plan {
             };
         }
         if random.chance(0.25) {
-            // Short durations: where answers get lost, connections end, and their ends are watched.
+            // Short durations: if answers get lost, connections end, and their ends are checked.
             return Self {
                 connections: 4,
                 lifetime: 600,

@@ -1,4 +1,4 @@
-//! The integrator: asks for a token, uses it at the provider, keeps it as long as it may, and reports it when it is
+//! The integrator. It asks for a token, uses it at the provider, keeps it as long as allowed, and reports it if it is
 //! refused.
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,7 +16,7 @@ use crate::invariants::{Invariant, TokenAnswer};
 use crate::ports::Ports;
 use crate::world::World;
 
-/// The token route's invocation time.
+/// The longest invocation of the token route.
 const INVOCATION: Duration = Duration::from_secs(60);
 
 /// A token that an integrator has.
@@ -29,7 +29,7 @@ struct Cached {
     refused: bool,
 }
 
-/// What the integrator keeps, by connection.
+/// The tokens that the integrator keeps, by connection.
 #[derive(Clone)]
 pub(super) struct Caches {
     tokens: Arc<Mutex<Vec<Option<Cached>>>>,
@@ -69,7 +69,7 @@ struct Visit {
     min_ttl: Option<u64>,
     /// Uses its cached token before it asks.
     from_cache: bool,
-    /// Reports its token as refused, though it was not.
+    /// Reports its token as refused, although it was not.
     is_mistaken: bool,
 }
 
@@ -119,7 +119,8 @@ impl Visit {
         let ports = Arc::new(ports.clone());
         let asked_at = {
             let mut world = ports.world.lock();
-            // A caller that asks for a fresher token than by default, or rejects one: the token may be refreshed early.
+            // A caller that asks for a longer lifetime than the default, or rejects a token: the token may be refreshed
+            // early.
             world.processes[ports.process].is_early = method == Method::POST || !query.is_empty();
             world.sequence += 1;
             world.sequence
@@ -146,7 +147,7 @@ impl Visit {
             }
             world.note(ports.process, || format!("= {status}"));
             drop(world);
-            // It was removed, and its versions began anew.
+            // The connection was removed, and its versions began at one again.
             if is_unconfirmed || matches!(status, StatusCode::NOT_FOUND | StatusCode::BAD_REQUEST) {
                 self.caches.forget(self.index);
             }

@@ -84,7 +84,7 @@ impl World {
                 }
                 let lag = self.count_lag();
                 self.queue.put(message.clone(), now, lag);
-                // The search replays the queue at its end.
+                // The search delivers the queue's messages at its end.
                 if !self.merges_local_steps {
                     let after = self.lags.between(1_000, 15_000);
                     self.schedule(self.now + after, Step::Drive(REPLAY));
@@ -139,8 +139,9 @@ impl World {
         if self.merges_local_steps { COUNT_LAGS } else { self.lags.below(COUNT_LAGS + 1) }
     }
 
-    /// The end of a journey that could not store its grant, just after the table was down: that this comes late, when
-    /// the grant has come out of the queue and its browser has been told, is a chain of faults too rare to wait for.
+    /// The end of a journey that could not store its grant, just after the table was down. It comes late here, when the
+    /// grant has come out of the queue and its browser has the answer: a chain of faults that is too rare to come by
+    /// chance.
     pub(super) fn is_late_end(&self, request: &Request) -> bool {
         let not_stored = Value::from("not_stored");
         let says_so = |write: &Write| {
@@ -200,7 +201,7 @@ impl World {
         Answer::Grant(granted.map_err(|_| CallError::InvalidGrant))
     }
 
-    /// The moment of sending: a process that is frozen from here on is the protocol's one exemption.
+    /// The moment of sending. A process that is frozen from here on is the one exemption of the protocol.
     pub(super) fn check_before_sending(&mut self, process: ProcessId, request: &Request) {
         match request {
             Request::Refresh { refresh_token } => self.ledger.refresh_leaves(self.time(), process, refresh_token),

@@ -1,7 +1,8 @@
-//! The whole state as one number: a search need not go on from where it has been.
+//! The whole state as one number: a search need not continue from a state that it has already seen.
 //!
-//! A process is a future and its state is not visible. But it is deterministic: its answers so far decide its state. Of
-//! a process that has ended only what the ledger keeps of it counts. Of the counter of effects only the order of those
+//! A process is a future, and its state is not visible. But it is deterministic: its answers so far decide its state.
+//! Of an ended process, only the ledger's facts count. Of the counter of effects, only the order of those effects
+//! counts that a check compares.
 //! counts that a check compares.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -41,14 +42,14 @@ impl World {
         self.queue.hash_messages(&mut hasher);
         self.ledger.hash_what_decides(place, &mut hasher);
         named::hash(&mut hasher);
-        // The order of the queue is the order in which calls were made, which no longer matters.
+        // The order of the queue is the order in which calls were made. That order no longer matters.
         let mut steps: Vec<_> = self.steps.iter().map(|((time, _), step)| self.hash_step(*time, step, place)).collect();
         steps.sort_unstable();
         steps.hash(&mut hasher);
         hasher.finish()
     }
 
-    /// The effects whose order a check may still ask for.
+    /// The effects whose order a later check may ask for.
     fn moments(&self) -> Vec<u64> {
         let looked = self.processes.iter().filter(|process| process.alive).map(|process| process.looked_at);
         let decided = self.calls.values().map(|call| call.looked_at);

@@ -1,4 +1,4 @@
-//! The mutants that change an order of steps: done by the parts around the code, never by a copy of the code.
+//! The mutants that change an order of steps. The parts around the code make the change, never a copy of the code.
 
 use shared::domain::connection::attributes;
 use shared::domain::failure_class::FailureClass;
@@ -44,7 +44,7 @@ impl World {
         }
     }
 
-    /// Effects that the call would not have had.
+    /// Effects that the call would not have without the mutant.
     pub(super) fn reorder_steps(&mut self, id: CallId, request: &Request, effect: u64) -> u8 {
         let again = match (self.ordering(), request) {
             (Some(Ordering::ReleaseBeforeStore), Request::Write { write, .. }) if write.name == WriteName::Commit => {

@@ -44,7 +44,7 @@ impl Journey {
         self.session_id.key()
     }
 
-    /// A row of any moment in an attempt's life, so that a sequence need not go through all of it.
+    /// A row of any moment in an attempt's life, so that a sequence need not contain that whole life.
     pub(super) fn standing_attempt(&self, random: &mut Random) -> Item {
         let mut item = Kind::Attempt.after(&writes::begin(&self.attempt(random)), None);
         for write in [

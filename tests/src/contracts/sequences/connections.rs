@@ -30,12 +30,12 @@ use shared::domain::write::{Write, WriteName};
 use super::{Kind, NOW, Step};
 use crate::random::Random;
 
-/// Clauses compare with differences of 35, 60 and 120 seconds: before, at and after each of them.
+/// Clauses compare with differences of 35, 60 and 120 seconds. The times are before, at and after each of them.
 const SECONDS: [i64; 17] = [0, -1, 1, -34, -35, -36, 36, -59, -60, -61, 61, -119, -120, -121, -155, -156, -361];
 
 const REFRESH_EVERY: Duration = Duration::from_secs(300);
 
-/// `None` if its caller would not make such a write after what it has seen.
+/// `None` if a caller that has read this row would not make such a write.
 pub(super) fn make(name: WriteName, random: &mut Random, id: &ConnectionId, image: Option<&Item>) -> Option<Step> {
     let seen = seen(random, id, image);
     let seen = seen.as_ref();
@@ -99,7 +99,7 @@ pub(super) fn make(name: WriteName, random: &mut Random, id: &ConnectionId, imag
     Some(Step::Write(write))
 }
 
-/// A row to begin with, and the writes that are tried on it. Some stages are short, and have writes of their own: more
+/// A first row, and the writes that are tried on it. Some stages are short, and have writes of their own: more
 /// sequences begin with them.
 pub(super) fn stage(random: &mut Random, id: &ConnectionId) -> (Item, Vec<WriteName>) {
     use WriteName as W;
@@ -110,7 +110,7 @@ pub(super) fn stage(random: &mut Random, id: &ConnectionId) -> (Item, Vec<WriteN
     }
 }
 
-/// A row of any moment in a connection's life, so that a sequence need not go through all of it. The protocol's own
+/// A row of any moment in a connection's life, so that a sequence need not contain that whole life. The protocol's own
 /// writes have made it, without a check of their conditions.
 fn standing(random: &mut Random, id: &ConnectionId) -> Item {
     let mut image = None;
@@ -226,7 +226,7 @@ fn pair_id(random: &mut Random) -> PairId {
     PairId::new([random.between(1, 3) as u8; 16])
 }
 
-/// One of few, so that it is often the stored one.
+/// One of a few, so that it is often the stored one.
 fn sealed(random: &mut Random) -> SealedPair {
     let byte = vec![random.between(1, 3) as u8];
     SealedPair { id: pair_id(random), sealed: byte.clone(), data_key: byte }
@@ -278,7 +278,7 @@ fn to_revoke(random: &mut Random) -> Revocation {
     Revocation::new(sealed(random), order(random), account_id, time(random))
 }
 
-/// One that is in the row's list.
+/// One of the row's list.
 fn listed(random: &mut Random, row: &Row) -> Option<Revocation> {
     let list: Vec<&Revocation> = row.revocations()?.iter().collect();
     if list.is_empty() { None } else { Some(random.pick(&list).clone()) }

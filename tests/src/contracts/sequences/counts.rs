@@ -15,8 +15,8 @@ use shared::domain::write::{Write, WriteName};
 use super::NOW;
 use crate::random::Random;
 
-/// `None` if its caller would not make such a write after what it has seen. Sequences run side by side, so each has a
-/// row of its own, `key`.
+/// `None` if a caller that has read this row would not make such a write. Sequences run side by side, so each has a row
+/// of its own, `key`.
 pub(super) fn make(name: WriteName, random: &mut Random, key: &str, image: Option<&Item>) -> Option<Write> {
     let window = random.between(1, 3) as i64;
     let write = match name {

@@ -1,7 +1,7 @@
-//! Writes that the protocol does not have: every kind of test and change, over every type of value.
+//! Writes that the protocol does not have: every kind of test and change, with every type of value.
 //!
-//! Left out is what no engine accepts and no write of ours contains: an attribute changed twice, a sum with a text, an
-//! empty list of tests, a key attribute changed.
+//! Some writes are left out, because no engine accepts them and none of ours contains them: two changes of one
+//! attribute, a sum with a text, an empty list of tests, a change of a key attribute.
 
 use shared::domain::item::Value;
 use shared::domain::write::{Change, Clause, Test, Write, WriteName, clause};
@@ -12,7 +12,7 @@ use crate::random::Random;
 /// Attributes that the protocol, or an index, requires to be a number if present.
 const NUMBERS: [&str; 6] = ["version", "leases", "answered", "failures", "refresh_at", "shard"];
 
-/// Attributes that may hold anything: names that the protocol's writes compare and change too, and reserved words.
+/// Attributes that may hold any value: names that the protocol's writes compare and change too, and reserved words.
 const ANYTHING: [&str; 16] = [
     "status",
     "pair_id",
@@ -79,7 +79,7 @@ fn tests(random: &mut Random, key_name: &'static str, depth: u32) -> Vec<Test> {
     (0..random.between(1, 3)).map(|_| test(random, key_name, depth - 1)).collect()
 }
 
-/// From small sets, so that two of them are often equal, or nearly.
+/// Drawn from small sets, so that two values are often equal, or nearly.
 fn value(random: &mut Random) -> Value {
     match random.below(3) {
         0 => Value::S(random.pick(&["", "active", "me", "reauth_required", "é\u{1F511}", "pending"]).to_owned()),

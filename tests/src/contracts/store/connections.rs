@@ -238,7 +238,7 @@ pub(super) fn writes() -> Vec<Write> {
     writes
 }
 
-/// Of rows that have been dead for long.
+/// Deletes of rows that have been dead for long.
 pub(super) fn deletes() -> Vec<Delete> {
     let dead = [given_up(FailureClass::InvalidGrant), revoked(&disconnected(&connection()))];
     let deletes = dead.map(|item| match reap(&parsed(&item), at(100_000)) {

@@ -1,4 +1,4 @@
-//! Rows and writes of everything but connections: journeys and their sessions, counters, claims, what the fleet shares.
+//! Rows and writes of all that is not a connection: journeys and their sessions, counters, claims, the fleet's rows.
 
 use shared::domain::account::{Account, claim};
 use shared::domain::attempt::writes::{self as attempts, End};

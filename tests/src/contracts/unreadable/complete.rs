@@ -26,8 +26,8 @@ use super::{Kind, SHARD};
 
 pub(super) const NOW: i64 = 1_800_000_000;
 
-/// Its customer is needed; it was leased once more; a pair waits beside it, and all slots for grants to revoke are
-/// used.
+/// A row that needs its customer and was leased once more. A pair waits beside the live one, and all slots for grants
+/// to revoke are used.
 pub(super) fn connection() -> Item {
     let mut item = Item::default();
     let mut becomes = |make: &dyn Fn(Option<&Row>) -> Write| {

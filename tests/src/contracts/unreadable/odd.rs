@@ -26,7 +26,7 @@ pub(super) struct Odd {
     pub expected: Expected,
 }
 
-/// Attributes that a live row may lack while it has all others.
+/// Attributes that may be missing from a live row that has all others.
 const MAY_BE_MISSING: [&str; 22] = [
     a::SHARD,
     a::ATTENTION,
@@ -52,8 +52,8 @@ const MAY_BE_MISSING: [&str; 22] = [
     a::REVOKE[7],
 ];
 
-/// What is counted up, or compared as if it was: below zero it is never written, and above its limit it could not be
-/// counted any more.
+/// Attributes that are counted up, or compared like counters. A value below zero is never written, and above its limit
+/// a value could not be counted up any more.
 const COUNTED: [&str; 9] = [
     a::VERSION,
     a::REVISION,
@@ -70,11 +70,11 @@ pub(super) fn rows() -> Vec<Odd> {
     let (live, gone) = (complete::connection(), complete::tombstone());
     let names: BTreeSet<&str> = [&live, &gone].into_iter().flat_map(|item| item.0.keys().map(|name| &**name)).collect();
     assert_eq!(names, a::names().collect(), "an attribute is in neither row, or is none");
-    // The slots are read in one way: two of them stand for all.
+    // All slots are read in the same way, so two of them are enough.
     let is_alike = |name: &str| a::REVOKE[1..7].contains(&name);
     let of_live: Vec<_> = a::names().filter(|name| live.0.contains_key(*name) && !is_alike(name)).collect();
     let mut rows = of_one(&live, &of_live, &MAY_BE_MISSING);
-    // Attributes that only a tombstone has, and those that it reads in another way.
+    // Attributes that only a tombstone has, and attributes that it reads in another way.
     let of_gone = [a::FORMAT, a::STATUS, a::VERSION, a::REFRESH_AT, a::VACANT_SINCE, a::REVOCATION, a::WAITING_UNTIL];
     rows.extend(of_one(&gone, &of_gone, &[a::VERSION, a::REFRESH_AT, a::REVOCATION]));
     rows
@@ -134,7 +134,7 @@ fn of_another_type(stored: &AttributeValue) -> Vec<AttributeValue> {
     odd
 }
 
-/// Of the right type, and never written.
+/// A value of the right type that is never written.
 fn of_another_value(attribute: &str, stored: &AttributeValue) -> Vec<AttributeValue> {
     let text = |text: &str| AttributeValue::S(text.to_owned());
     match (attribute, stored) {
@@ -158,7 +158,7 @@ fn of_another_value(attribute: &str, stored: &AttributeValue) -> Vec<AttributeVa
     }
 }
 
-/// Of an object that is stored as JSON.
+/// For an object that is stored as JSON.
 fn of_another_text(json: &str) -> Vec<AttributeValue> {
     let odd = [
         "",
