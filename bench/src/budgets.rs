@@ -44,14 +44,14 @@ const OF_ROUTES: [(Route, Calls, Calls); 4] = [
 const OF_A_REFRESH: [Calls; 2] =
     [&[("Decrypt", 1), ("UpdateItem", 2), ("refresh_token", 1)], &[("UpdateItem", 2), ("refresh_token", 1)]];
 
-/// A route, and the most instructions from `exec` to its first answer, and of a later one. Some 3 % above what was counted:
-/// handshakes and hash tables differ a little from run to run.
+/// A route, the most instructions from `exec` to its first answer, and the most of a later answer. Both are some 3 %
+/// above the counted values, since handshakes and hash tables differ a little from run to run.
 const OF_ANSWERS: [(Route, Instructions); 2] = [
     (Route::Authorize, Instructions { first: 8_320_000, later: 1_440_000 }),
     (Route::Token, Instructions { first: 11_040_000, later: 1_355_000 }),
 ];
 
-/// The most bytes that a sweep allocates for a due row: some 7 % above what was counted, since two runs differ by 3 %.
+/// The most bytes that a sweep allocates for a due row: some 7 % above the counted value, since two runs differ by 3 %.
 const ALLOCATED_PER_ROW: u64 = 660_000;
 
 /// How much more memory, in bytes, a sweep of [`MANY`] rows may need than one of [`FEW`]: the difference between two
@@ -96,7 +96,8 @@ pub(crate) async fn hold(build: &Build, stand_ins: &StandIns) -> Result<(), Fail
         for (name, number) in of_few {
             calls.entry(name).and_modify(|all| *all = all.saturating_sub(number));
         }
-        // The fleet's pause is read by each refresh that begins before the first has read it: a few a run, in any fleet.
+        // Each refresh that begins before the first one has read the fleet's pause reads it too: a few in each run, in
+        // a fleet of any size.
         calls.remove("GetItem");
         calls.retain(|_, number| *number >= (more - few) as u64);
         calls.values_mut().for_each(|number| *number /= (more - few) as u64);

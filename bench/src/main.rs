@@ -1,5 +1,5 @@
-//! How fast the functions start and answer, and what they cost, beside what an engineer would write instead:
-//! docs/performance.md.
+//! How fast the functions start and answer, and what they cost, compared with the programs that an engineer would write
+//! instead: docs/performance.md.
 
 use std::process::ExitCode;
 

@@ -67,7 +67,7 @@ impl Build {
     }
 }
 
-/// How a process is started: with what Lambda gives, or reaching the stand-ins as well.
+/// How a process is started: with the settings that Lambda gives, or also with the addresses of the stand-ins.
 #[derive(Clone, Copy)]
 pub(crate) enum Reach<'a> {
     Nothing,

@@ -108,7 +108,7 @@ pub(crate) fn of_sizes(options: &Options) -> Result<(), Failed> {
                 sizes::of_file(&of_peer(*peer, &options.built_peers, "handler", Reach::Nothing)?.command)?
             }
             Maker::NodeGuide => sizes::of_node(&sources_of(*peer), "axios")?,
-            // What pip installs beside the SDK that the runtime has depends on how it is packed.
+            // No size: it depends on how the packages that pip installs beside the runtime's SDK are packed.
             Maker::PythonRefresher | Maker::Ours => continue,
         };
         row(peer.name(), "all", bytes);

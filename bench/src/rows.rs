@@ -77,14 +77,14 @@ pub(crate) fn connection(number: usize, granted_at: Timestamp) -> (String, Item)
     (name, row)
 }
 
-/// As `rust-default` stores a pair: encrypted by KMS itself.
+/// Encrypted by KMS itself, as `rust-default` stores a pair.
 pub(crate) fn in_rust_default(number: usize) -> (String, Item) {
     let pair = format!(r#"{{"access_token":"{}","refresh_token":"{}"}}"#, first_access_token(), refresh_token(0));
     let sealed = keys::wrap(&Context::new(), pair.as_bytes());
     row(number, [("sealed", Value::B(sealed))])
 }
 
-/// As the guide's functions and the Python refresher store a pair: as it is.
+/// In plain text, as the guide's functions and the Python refresher store a pair.
 pub(crate) fn in_plain_text(number: usize, granted_at: Timestamp) -> (String, Item) {
     let members = [
         ("access_token", access_token(0).into()),

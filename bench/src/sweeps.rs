@@ -11,7 +11,7 @@ use crate::programs::{Maker, Reach, of_ours, of_peer};
 use crate::stand_ins::{Service, StandIns};
 use crate::sweep::{BUDGET, Sweep, Swept};
 
-/// Of a run whose memory is measured: it need not end.
+/// The time for a run whose memory is measured: it need not end.
 const MEMORY_BUDGET: Duration = Duration::from_secs(90);
 
 pub(crate) async fn all(options: &Options, stand_ins: &StandIns) -> Result<(), Failed> {

@@ -51,7 +51,7 @@ impl Counted {
     }
 }
 
-/// Of a function with one route that needs no journey before it.
+/// Counts for a function with one route that needs no journey before it.
 pub(crate) async fn instructions(build: &Build, route: Route, stand_ins: &StandIns) -> Result<Instructions, Failed> {
     let counted = Counted::new(build, route.name(), "callgrind", stand_ins)?;
     let first = instructions_of(&counted, route, 1, stand_ins).await?;

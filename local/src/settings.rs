@@ -28,7 +28,7 @@ pub struct Settings {
 pub struct SimulationSettings {
     pub rotation: Rotation,
     pub expires_in: Duration,
-    /// Of another application with the same client id.
+    /// The redirect URI of another application with the same client id.
     pub redirect_uri: Option<String>,
 }
 

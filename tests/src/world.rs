@@ -437,7 +437,7 @@ fn deploy(
             "WEBINARGEEK_CLIENT_ID" => Some("client-one".to_owned()),
             "WEBINARGEEK_AUTHORIZE_URL" => Some(format!("{provider_origin}/oauth/authorize")),
             "WEBINARGEEK_TOKEN_URL" => Some(format!("{provider_origin}/oauth/token")),
-            // `/api/account` of the simulated provider, where a test asks for it.
+            // `/api/account` of the simulated provider, if a test asks for it.
             "WEBINARGEEK_ACCOUNT_URL" if variables.iter().any(|(key, _)| *key == "ASKS_FOR_ACCOUNTS") => {
                 Some(format!("{provider_origin}/api/account"))
             }

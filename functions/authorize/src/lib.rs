@@ -41,7 +41,8 @@ pub struct Settings {
     pub public_origin: Option<String>,
     /// How the pages look.
     pub layout: Arc<Layout>,
-    /// What the customer is asked for, in the integrator's words; without them the names of the scope are shown.
+    /// The access that the customer is asked for, in the integrator's words; without them the names of the scope are
+    /// shown.
     pub scope_text: Option<String>,
     /// Whether a customer may start without a session.
     pub install_link: bool,

@@ -301,7 +301,7 @@ impl Callback {
         }
     }
 
-    /// Of a session that asks for the account which is connected already.
+    /// For a session that asks for the account which is connected already.
     async fn hold_to_the_account(
         &self,
         attempt: &Attempt,

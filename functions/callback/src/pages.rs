@@ -209,7 +209,7 @@ fn log_level(error: &CallbackError) -> LogLevel {
         CallbackError::NotStored(error) | CallbackError::Store(error) => LogLevel::Failure(error.into()),
         CallbackError::Key(error) => LogLevel::Failure(error.into()),
         CallbackError::Secret(error) => LogLevel::Failure(error.into()),
-        // Caused by a program that writes to the table beside the product.
+        // Caused by a program other than the product that writes to the table.
         CallbackError::Unproven(Unproven::Changed) => LogLevel::Failure(FailureClass::InconsistentRow),
         CallbackError::OutcomeUnknown
         | CallbackError::ErrorResponse(_)

@@ -1,4 +1,4 @@
-//! `GET /v1/doctor`: finds what would keep the first customer from connecting, before that customer comes.
+//! `GET /v1/doctor`: finds faults that would keep the first customer from connecting, before that customer comes.
 //!
 //! Nothing is written, and no grant is touched. A data key is made and opened for an id without a connection, and the
 //! tables are checked. A made-up code goes to the token endpoint, and a made-up token to the revocation endpoint. All

@@ -54,7 +54,7 @@ pub struct Settings {
     pub refreshing: RefreshSettings,
     pub attempts_table: String,
     pub kms_key_id: String,
-    /// The custom domain, where there is one.
+    /// The custom domain, if there is one.
     pub public_origin: Option<String>,
     pub return_to_origins: ReturnToOrigins,
     pub account_url: Option<Url>,

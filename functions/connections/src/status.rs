@@ -34,7 +34,7 @@ impl Status {
         }
     }
 
-    /// `None` where there is no connection.
+    /// `None` if there is no connection.
     pub(crate) fn of(row: &Row) -> Option<Self> {
         Some(match row.state() {
             Ok(State::Active) => Self::Active,

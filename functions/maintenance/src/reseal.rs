@@ -44,7 +44,7 @@ impl Maintenance {
         all
     }
 
-    /// `data_keys`: the data keys that this run has read first, and its own. `row` becomes the row as it is then.
+    /// `data_keys`: the data keys that this run has read first, and its own. `row` becomes the row that was read last.
     async fn reseal_one(
         &self,
         row: &mut Row,

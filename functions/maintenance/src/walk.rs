@@ -15,7 +15,7 @@ const SEGMENTS_MOST: u16 = 64;
 /// DynamoDB's own limit for a key.
 const KEY_LIMIT: usize = 2048;
 
-/// Where each segment goes on. One that is at its end is left out.
+/// Where each segment continues. A segment that is at its end is left out.
 ///
 /// An object, so that a version that knows only a key refuses it. As text it would be read as a key that is in no
 /// table: the walk would continue at a wrong place, and its end would look like the end of the table.

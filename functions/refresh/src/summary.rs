@@ -23,7 +23,7 @@ pub struct Summary {
     pub adopted: usize,
     /// Left for a later run: another worker refreshes it, it must wait after a failure, or this run had to stop.
     pub deferred: usize,
-    /// By [`FailureClass`].
+    /// By [`FailureClass`]: how many connections have failed.
     pub failed: BTreeMap<&'static str, usize>,
     /// Connections that were found to need their customer.
     pub reauth_required: usize,

@@ -5,7 +5,7 @@
 //! current one, and never answered again.
 //!
 //! 1. read the row: a token that is fresh enough, and not due for the schedule, is opened and answered
-//! 2. a refresh is under way: wait for its end, for two seconds where the stored token is still valid
+//! 2. a refresh is under way: wait for its end, for two seconds if the stored token is still valid
 //! 3. refresh by [`shared::protocol::refresh`], as the schedule does
 //! 4. no new pair is available: answer the stored token if it is still valid, otherwise the reason and the time to wait
 //!

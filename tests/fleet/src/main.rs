@@ -1,5 +1,5 @@
-//! `cargo fleet`: days of large fleets, as a table. With three numbers: connections, requests a second, runs. `cargo fleet
-//! ceilings`: the table of docs/operating.md.
+//! `cargo fleet`: days of large fleets, as a table. It takes three numbers: connections, requests a second, runs.
+//! `cargo fleet ceilings`: the table of docs/operating.md.
 
 use std::time::Duration;
 

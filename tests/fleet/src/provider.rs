@@ -1,4 +1,4 @@
-//! The provider as a model: how long it takes to answer, how many requests a second it allows, and when it is in trouble.
+//! The provider as a model: how long an answer takes, how many requests a second it allows, and when it is in trouble.
 
 use std::sync::Mutex;
 use std::time::Duration;

@@ -409,7 +409,7 @@ impl World {
         Weather { calm: self.calm || self.window_is_closing(), may_refuse_falsely: falsely }
     }
 
-    /// P3's promise holds if a request succeeds within the window: in its second half there are no faults.
+    /// P3's promise holds if a request succeeds within the window: after a third of the window there are no faults.
     fn window_is_closing(&self) -> bool {
         self.provider.class == Class::P3 && self.ledger.rotated_without_trace(self.time(), self.provider.window / 3)
     }

@@ -59,7 +59,7 @@ async fn put_all(engine: &Engine) -> BTreeMap<String, Odd> {
     rows
 }
 
-/// The waiting parts of a row name its id, too.
+/// The waiting pair of a row names the id of the row, too.
 fn becomes_a_row_of(key: &str, attributes: &mut Attributes) {
     attributes.insert(a::ID.to_owned(), AttributeValue::S(key.to_owned()));
     if let Some(AttributeValue::S(waiting)) = attributes.get_mut(a::WAITING) {

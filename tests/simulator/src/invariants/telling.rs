@@ -148,7 +148,7 @@ impl Ledger {
         }
     }
 
-    /// What a dead connection was told as, long before the run.
+    /// The connection died long before the run, and events have already said so.
     pub fn begins_dead(&mut self, id: &str, row: Option<&Row>) {
         if !matches!(row, Some(Row::Connection(_))) {
             self.connected.remove(id);
