@@ -116,11 +116,13 @@ impl Refresh {
         let is_scheduled = until.is_none();
         let deadline = until.map_or(deadline, |until| until.min(deadline));
         let others = self.others.clone().filter(|_| is_scheduled);
-        let found = Shards::new((&*self.due, &self.fleet, &*self.clock), shards, others, deadline);
         let pace = self.fleet.pace(self.most_requests, if is_scheduled { FREE } else { 0 });
         let run = Mutex::new(summary::Run::begin());
         let locked = || run.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         let must_stop = || locked().must_stop(self.clock.now() + INVOCATION_BUDGET > deadline);
+        let is_helped_by_others = || !locked().is_stopped() && pace.is_full();
+        let services = (&*self.due, &*self.fleet, &*self.clock);
+        let found = Shards::new(services, shards, others, &is_helped_by_others, deadline);
         let refreshes = found.rows().map(|item| {
             let (locked, must_stop, pace) = (&locked, &must_stop, &pace);
             async move {

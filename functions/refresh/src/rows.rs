@@ -15,6 +15,9 @@ const PAGE_BUDGET: Duration = Duration::from_secs(10);
 /// A run that works for this long hands on the shards that it has not begun. The run of a small fleet never does.
 const HANDS_ON_AFTER: Duration = Duration::from_secs(20);
 
+/// With less time left, a started run could begin nothing.
+const LEAST_TIME: Duration = Duration::from_secs(60);
+
 /// What the sweep finds.
 pub(crate) enum SweepItem {
     /// A row, and whether it has a live pair.
@@ -44,6 +47,7 @@ pub(crate) struct Shards<'a> {
     not_begun: Mutex<Vec<u8>>,
     /// Kept until they are started, if this run may start others.
     others: Mutex<Option<OtherRuns>>,
+    is_helped_by_others: &'a (dyn Fn() -> bool + Sync),
     began: Timestamp,
     deadline: Timestamp,
 }
@@ -53,10 +57,11 @@ impl<'a> Shards<'a> {
         (due, fleet, clock): (&'a dyn ListDue, &'a Fleet, &'a dyn Clock),
         shards: Vec<u8>,
         others: Option<OtherRuns>,
+        is_helped_by_others: &'a (dyn Fn() -> bool + Sync),
         deadline: Timestamp,
     ) -> Self {
         let (not_begun, others) = (Mutex::new(shards), Mutex::new(others));
-        Self { due, fleet, clock, not_begun, others, began: clock.now(), deadline }
+        Self { due, fleet, clock, not_begun, others, is_helped_by_others, began: clock.now(), deadline }
     }
 
     /// Every due row of the shards, one shard after the other, and after each shard's last one the first that is not due
@@ -102,7 +107,10 @@ impl<'a> Shards<'a> {
     /// Starts other runs, once, if this run has worked for long. Each gets as many of the shards as this run keeps.
     /// Returns the number of shards that were handed on.
     async fn hand_on(&self) -> Option<usize> {
-        if self.clock.now() < self.began + HANDS_ON_AFTER || self.not_begun().is_empty() {
+        let now = self.clock.now();
+        let has_time = now + LEAST_TIME <= self.deadline;
+        let is_late = now >= self.began + HANDS_ON_AFTER;
+        if !is_late || !has_time || self.not_begun().is_empty() || !(self.is_helped_by_others)() {
             return None;
         }
         let others = self.others.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take();

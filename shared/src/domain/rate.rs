@@ -4,6 +4,9 @@
 //! The rate is what the operator has set, until the provider answers 429: that halves it, and it grows back with time.
 //! It depends on the row and the clock alone, so no write is needed while it grows.
 
+use std::time::Duration;
+
+use super::connection::refresh::LONGEST_INVOCATION;
 use super::item::{BadAttribute, Item};
 use super::time::Timestamp;
 use super::write::{Change, Test, Write, WriteName, clause};
@@ -11,8 +14,13 @@ use super::write::{Change, Test, Write, WriteName, clause};
 /// The row's key.
 pub const RATE: &str = "#rate";
 
-/// Of the rate that was set, the share by which a lowered one grows each second: it is back after at most 100 seconds.
-const GROWTH: i64 = 100;
+/// A lowered rate grows by this part of what it was lowered to each second, and by one in five seconds at least. A rate
+/// that was halved is back after 50 seconds; the lower it is, the more carefully it grows.
+const GROWTH: i64 = 50;
+const SLOWEST_GROWTH: i64 = 5;
+
+/// A second that is so far ahead is of a wrong clock, or was written by hand: no run is older, even one that was frozen.
+const FAR_AHEAD: Duration = LONGEST_INVOCATION;
 
 /// The row [`RATE`], parsed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +43,11 @@ pub struct Lowered {
 }
 
 impl Rate {
+    /// Whether no slot can be taken any more in that second: the row is of a later one, which is not far away.
+    pub fn is_past(&self, second: Timestamp) -> bool {
+        self.second > second && self.second <= second + FAR_AHEAD
+    }
+
     /// Parses the row; the error names the attribute that cannot be read.
     pub fn parse(item: &Item) -> Result<Self, BadAttribute> {
         let lowered = match item.optional_time("lowered_at")? {
@@ -48,7 +61,8 @@ impl Rate {
 /// Requests a second that may be sent at a time. `most` is what the operator has set.
 pub fn allowed(lowered: Option<Lowered>, most: i64, now: Timestamp) -> i64 {
     let Some(Lowered { to, at }) = lowered else { return most };
-    let grown = at.seconds_until(now).max(0).saturating_mul((most / GROWTH).max(1));
+    let seconds = at.seconds_until(now).max(0);
+    let grown = (seconds.saturating_mul(to) / GROWTH).max(seconds / SLOWEST_GROWTH);
     to.saturating_add(grown).clamp(1, most)
 }
 
@@ -71,8 +85,12 @@ pub fn begin_second(second: Timestamp, slots: i64) -> Write {
         name: WriteName::BeginSecond,
         key: RATE.to_owned(),
         clauses: vec![clause(
-            "the row is of an earlier second",
-            Test::Any(vec![Test::Absent("second"), Test::Below("second", second.unix())]),
+            "the row is of an earlier second, or of one that is far away",
+            Test::Any(vec![
+                Test::Absent("second"),
+                Test::Below("second", second.unix()),
+                Test::Above("second", (second + FAR_AHEAD).unix()),
+            ]),
         )],
         changes: vec![Change::Set("second", second.into()), Change::Set("taken", slots.into())],
     }
@@ -104,8 +122,9 @@ mod tests {
         let at = Timestamp::from_unix(1_800_000_000);
         let after =
             |seconds, to, most| allowed(Some(Lowered { to, at }), most, Timestamp::from_unix(at.unix() + seconds));
-        assert_eq!([0, 50, 100, 1000].map(|seconds| after(seconds, 100, 200)), [100, 200, 200, 200]);
-        assert_eq!([-5, 0, 1, 49, 50].map(|seconds| after(seconds, 0, 50)), [1, 1, 1, 49, 50]);
+        assert_eq!([0, 25, 50, 1000].map(|seconds| after(seconds, 100, 200)), [100, 150, 200, 200]);
+        assert_eq!([-5, 0, 5, 50, 245, 1000].map(|seconds| after(seconds, 1, 50)), [1, 1, 2, 11, 50, 50]);
+        assert_eq!(after(0, 0, 50), 1);
         assert_eq!(allowed(None, 50, at), 50);
     }
 }

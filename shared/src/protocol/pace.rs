@@ -1,14 +1,14 @@
 //! The pace of a scheduled run.
 //!
 //! How many refreshes are in flight depends on this run's own: few at first, one more after each that succeeds, one less
-//! after each that the provider has not answered with a pair.
+//! after each to which the provider has given no answer.
 //!
 //! How many begin in a second depends on all runs: each takes a slot of the fleet's rate. Slots are taken from the
 //! fleet's row a few at a time ([`crate::domain::rate`]). The first refreshes of a run need none: in a small fleet no run
 //! asks for any, and none pays for a write.
 
-use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -35,6 +35,10 @@ const SHARE: i64 = 8;
 /// refresh writes the index twice, and a partition of DynamoDB takes 1,000 writes a second.
 const ENOUGH_OF_A_SECOND: i64 = 400;
 
+/// The rate is lowered after so many 429, if they are at least this part (a twentieth) of the requests.
+const ENOUGH: i64 = 3;
+const LEAST_SHARE: i64 = 20;
+
 /// How long a run waits that has found no slot in a second, until it looks at the clock again.
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -51,8 +55,29 @@ pub struct Pace {
     in_flight: Semaphore,
     /// The permits of `in_flight`, those in use included.
     most_in_flight: AtomicUsize,
+    /// Whether the last request has waited for a permit.
+    is_full: AtomicBool,
     slots: tokio::sync::Mutex<Slots>,
-    lowered: Mutex<Option<Lowered>>,
+    known: Mutex<Known>,
+}
+
+/// What a run knows of the rate.
+#[derive(Default)]
+struct Known {
+    /// Whether the row was read or written.
+    is_read: bool,
+    lowered: Option<Lowered>,
+    /// Requests since the rate was last lowered, and those of them that were answered 429.
+    begun: i64,
+    throttled: i64,
+}
+
+impl Known {
+    /// Whether the provider means the rate. A few 429 among many requests are meant for single customers.
+    fn must_be_lowered(&self, sent_at: Timestamp) -> bool {
+        let is_of_this_rate = self.lowered.is_none_or(|lowered| lowered.at < sent_at);
+        is_of_this_rate && self.throttled >= ENOUGH && self.throttled * LEAST_SHARE >= self.begun
+    }
 }
 
 /// A request that may be sent.
@@ -86,16 +111,23 @@ impl Pace {
             most,
             in_flight: Semaphore::new(FIRST_IN_FLIGHT),
             most_in_flight: AtomicUsize::new(FIRST_IN_FLIGHT),
+            is_full: AtomicBool::new(false),
             slots,
-            lowered: Mutex::default(),
+            known: Mutex::default(),
         }
     }
 
     /// Waits until a request may be sent. `None` if `must_stop` says so before.
     pub async fn turn(&self, must_stop: impl Fn() -> bool) -> Option<Turn<'_>> {
-        // Never closed.
-        let permit = self.in_flight.acquire().await.ok()?;
         let mut slots = self.slots.lock().await;
+        let permit = if let Ok(permit) = self.in_flight.try_acquire() {
+            self.is_full.store(false, Relaxed);
+            permit
+        } else {
+            self.is_full.store(true, Relaxed);
+            // Never closed.
+            self.in_flight.acquire().await.ok()?
+        };
         if slots.is_in_use && !must_stop() {
             self.keep_apart().await;
         }
@@ -108,6 +140,7 @@ impl Pace {
             if slots.left > 0 && slots.second.is_none_or(|second| second == now) {
                 slots.left -= 1;
                 slots.begun += 1;
+                self.known().begun += 1;
                 return Some(Turn { pace: self, permit, sent_at: now });
             }
             let begun = if slots.second == Some(now) { slots.begun } else { 0 };
@@ -116,8 +149,8 @@ impl Pace {
                 continue;
             }
             let taken = self.take(slots.second, now).await.unwrap_or_else(|error| {
-                tracing::warn!(%error, "the fleet's rate could not be used: this run keeps to it alone");
-                if slots.second == Some(now) { 0 } else { self.allowed(now) }
+                tracing::warn!(%error, "the fleet's rate could not be used: this run keeps to a share of it");
+                if slots.second == Some(now) { 0 } else { self.wanted(now) }
             });
             if taken == 0 {
                 // Asking again in this second would be a write for nothing.
@@ -137,8 +170,15 @@ impl Pace {
         }
     }
 
+    /// Whether the last request has waited for another one's end: this run would begin more if it had more in flight.
+    /// Another run helps then; it does not where the rate is what they wait for.
+    pub fn is_full(&self) -> bool {
+        self.is_full.load(Relaxed)
+    }
+
     /// Takes slots of the present second: none, if all are taken.
     async fn take(&self, last: Option<Timestamp>, now: Timestamp) -> Result<i64, StoreError> {
+        self.read().await?;
         let mut wanted = self.wanted(now);
         let mut begins = last != Some(now);
         // The second begins, or others have begun it; then it may have fewer left, or a rate that was lowered.
@@ -154,7 +194,7 @@ impl Pace {
                     self.learn(&FleetRow::Rate(row));
                     // The clock of another run may be ahead.
                     let taken = if row.second == now { row.taken } else { self.allowed(now) };
-                    begins = row.second < now;
+                    begins = row.second != now && !row.is_past(now);
                     wanted = if begins { self.wanted(now) } else { self.wanted(now).min(self.allowed(now) - taken) };
                     if wanted <= 0 {
                         return Ok(0);
@@ -171,35 +211,49 @@ impl Pace {
     }
 
     fn allowed(&self, now: Timestamp) -> i64 {
-        rate::allowed(*self.known(), self.most, now)
+        rate::allowed(self.known().lowered, self.most, now)
     }
 
-    fn known(&self) -> std::sync::MutexGuard<'_, Option<Lowered>> {
-        self.lowered.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    fn known(&self) -> std::sync::MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    /// Reads the row, once: another run may have lowered the rate.
+    async fn read(&self) -> Result<(), StoreError> {
+        if !self.known().is_read
+            && let Some(row) = self.rows.read(rate::RATE).await?
+        {
+            self.learn(&row);
+        }
+        self.known().is_read = true;
+        Ok(())
     }
 
     fn learn(&self, row: &FleetRow) {
         if let FleetRow::Rate(Rate { lowered, .. }) = row {
-            *self.known() = *lowered;
+            let mut known = self.known();
+            if known.lowered != *lowered {
+                *known = Known { lowered: *lowered, ..Known::default() };
+            }
+            known.is_read = true;
         }
     }
 
-    /// A request was answered 429: the fleet's rate is halved.
-    async fn lower(&self, sent_at: Timestamp) {
+    /// Halves the fleet's rate.
+    async fn lower(&self, sent_at: Timestamp) -> Result<(), StoreError> {
+        self.read().await?;
         let now = self.clock.now();
         let lowered = Lowered { to: (self.allowed(now) / 2).max(1), at: now };
-        match self.rows.write(&rate::lower(lowered, sent_at)).await {
-            Ok(Written::Applied(row)) => {
+        match self.rows.write(&rate::lower(lowered, sent_at)).await? {
+            Written::Applied(row) => {
                 self.learn(&row);
                 tracing::warn!(requests_a_second = lowered.to, "WebinarGeek has answered 429: the rate is halved");
             }
-            Ok(Written::ConditionFailed(row)) => {
-                if let Some(row) = row {
-                    self.learn(&row);
-                }
-            }
-            Err(error) => tracing::warn!(%error, "the fleet's rate could not be lowered"),
+            Written::ConditionFailed(Some(row)) => self.learn(&row),
+            // No run has taken a slot: the fleet is small.
+            Written::ConditionFailed(None) => {}
         }
+        Ok(())
     }
 }
 
@@ -215,10 +269,21 @@ impl Turn<'_> {
 
     /// The provider has given no pair.
     pub async fn failed(self, error: &ProviderError) {
-        if let ProviderError::Throttled { status: 429, .. } = error {
-            self.pace.lower(self.sent_at).await;
+        let pace = self.pace;
+        match error {
+            // Answers: the provider is at work.
+            ProviderError::InvalidGrant | ProviderError::InvalidClient | ProviderError::Refused(_) => return,
+            ProviderError::Throttled { status: 429, .. } => {
+                pace.known().throttled += 1;
+                if pace.known().must_be_lowered(self.sent_at)
+                    && let Err(error) = pace.lower(self.sent_at).await
+                {
+                    tracing::warn!(%error, "the fleet's rate could not be lowered");
+                }
+            }
+            ProviderError::Throttled { .. } | ProviderError::NotSent(_) | ProviderError::Unknown(_) => {}
         }
-        let fewer = self.pace.most_in_flight.fetch_update(Relaxed, Relaxed, |most| (most > 1).then_some(most - 1));
+        let fewer = pace.most_in_flight.fetch_update(Relaxed, Relaxed, |most| (most > 1).then_some(most - 1));
         if fewer.is_ok() {
             self.permit.forget();
         }

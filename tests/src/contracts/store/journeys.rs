@@ -88,7 +88,7 @@ pub(super) fn writes(kind: Kind) -> Vec<Write> {
             pause(at(90)),
             note_success(at(30)),
             note_success(at(90)),
-            rate::begin_second(at(30), 1),
+            rate::begin_second(at(57), 1),
             rate::begin_second(at(90), 1),
             rate::take_slots(at(60), 1, 2),
             rate::take_slots(at(60), 2, 2),
