@@ -55,7 +55,7 @@ pub struct Pace {
     in_flight: Semaphore,
     /// The permits of `in_flight`, those in use included.
     most_in_flight: AtomicUsize,
-    /// Whether the last request has waited for a permit.
+    /// Whether the last request has got the last permit.
     is_full: AtomicBool,
     slots: tokio::sync::Mutex<Slots>,
     known: Mutex<Known>,
@@ -120,14 +120,9 @@ impl Pace {
     /// Waits until a request may be sent. `None` if `must_stop` says so before.
     pub async fn turn(&self, must_stop: impl Fn() -> bool) -> Option<Turn<'_>> {
         let mut slots = self.slots.lock().await;
-        let permit = if let Ok(permit) = self.in_flight.try_acquire() {
-            self.is_full.store(false, Relaxed);
-            permit
-        } else {
-            self.is_full.store(true, Relaxed);
-            // Never closed.
-            self.in_flight.acquire().await.ok()?
-        };
+        // Never closed.
+        let permit = self.in_flight.acquire().await.ok()?;
+        self.is_full.store(self.in_flight.available_permits() == 0, Relaxed);
         if slots.is_in_use && !must_stop() {
             self.keep_apart().await;
         }
@@ -170,8 +165,8 @@ impl Pace {
         }
     }
 
-    /// Whether the last request has waited for another one's end: this run would begin more if it had more in flight.
-    /// Another run helps then; it does not where the rate is what they wait for.
+    /// Whether, with the last request, as many were in flight as may be. Another run helps then; it does not where the
+    /// requests wait for the rate.
     pub fn is_full(&self) -> bool {
         self.is_full.load(Relaxed)
     }

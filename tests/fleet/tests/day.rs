@@ -22,14 +22,23 @@ fn on_a_healthy_day_no_token_ends_and_no_second_has_more_requests_than_the_rate(
 
 #[test]
 fn a_run_that_is_slow_starts_others_and_together_they_keep_every_token_valid() {
-    let mut scenario = Scenario { processor: Duration::from_millis(800), ..fleet(10_000) };
-    scenario.most_runs = 1;
-    let alone = scenario.run();
-    assert!(alone.unfinished_runs > 0, "one run cannot do it: {alone:?}");
-    scenario.most_runs = 8;
-    let together = scenario.run();
-    assert_eq!((together.ended, together.ended_at_last), (0, 0), "{together:?}");
-    assert!(together.handed_on > 0 && alone.ended > 0, "{alone:?}");
+    let slow_processor = Scenario { processor: Duration::from_millis(800), ..fleet(10_000) };
+    let mut slow_provider = fleet(30_000);
+    slow_provider.provider.latency = Duration::from_secs(12);
+    for slow in [slow_processor, slow_provider] {
+        let alone = Scenario { most_runs: 1, ..slow.clone() }.run();
+        assert!(alone.unfinished_runs > 0 && alone.ended > 0, "one run cannot do it: {alone:?}");
+        let together = Scenario { most_runs: 8, ..slow }.run();
+        assert_eq!((together.ended, together.ended_at_last), (0, 0), "{together:?}");
+        assert!(together.handed_on > 0, "{together:?}");
+    }
+}
+
+#[test]
+fn runs_that_wait_for_the_rate_alone_start_no_others() {
+    let mut scenario = fleet(10_000);
+    scenario.provider.most_a_second = Some(25);
+    assert_eq!(scenario.run().handed_on, 0);
 }
 
 #[test]
