@@ -85,20 +85,26 @@ function live() {
   events.onmessage = ({ data }) => swap(JSON.parse(data).map((html) => parsed(html).body.firstElementChild));
 }
 
-// The answer to a form or a link is the whole page: only its sections are taken.
+// The answer to a form or a link is the whole page: only its sections are taken. Of several that are asked for at once,
+// the last is shown: an earlier answer, or an earlier page's events, would take back what was chosen since.
+let asked = 0;
 async function fetched(url, options) {
+  const mine = ++asked;
+  events?.close();
   document.body.classList.add("busy");
   try {
     const answer = await fetch(url, options);
     const page = parsed(await answer.text());
+    if (mine !== asked) return;
     const main = page.querySelector("main[data-live]");
     if (!main) throw new Error(answer.status);
     swap(page.querySelectorAll("main > .column > [id]"));
     document.querySelector("main").dataset.live = main.dataset.live;
-    live();
   } catch (error) {
+    if (mine !== asked) return;
     document.getElementById("answer").textContent = `The console did not answer (${error.message}).`;
   }
+  live();
   document.body.classList.remove("busy");
 }
 
