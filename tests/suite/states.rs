@@ -243,7 +243,7 @@ fn every_state_has_rows_and_every_write_changes_one_of_them() {
 }
 
 /// A worker claims a grant by what it has read, and a hand from outside may damage the row before. Such a row once
-/// counted as one without a live pair: its grants were revoked, whoever is connected.
+/// counted as one without a live pair: its grants were revoked, also beside a live connection.
 #[test]
 fn no_grant_is_revoked_beside_a_row_that_has_become_unreadable() {
     let mut seen = 0;

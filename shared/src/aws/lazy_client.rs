@@ -7,8 +7,9 @@ use super::SdkConfig;
 
 type Make<C> = Box<dyn FnOnce() -> C + Send + Sync>;
 
-/// A client that is made with its first call. For each client the SDK parses the list of all AWS partitions and compiles
-/// their regular expressions: with four clients that was two thirds of what a start computes. A clone is the same client.
+/// A client that is made with its first call. For each client the SDK parses the list of all AWS partitions and
+/// compiles their regular expressions: with four clients that was two thirds of what a start computes. A clone is the
+/// same client.
 #[derive(Clone)]
 pub struct LazyClient<C>(Arc<LazyLock<C, Make<C>>>);
 

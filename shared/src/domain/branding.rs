@@ -132,7 +132,7 @@ impl Default for Accent {
 }
 
 impl Accent {
-    /// Of the text on it: black or white, whichever is read more easily. One of them always has the contrast of 4.5
+    /// Of the text on it: black or white, the one with more contrast. One of them always has the contrast of 4.5
     /// that WCAG asks for (success criterion 1.4.3), since 1 to 21 is more than 4.5 times 4.5.
     pub fn text(self) -> Colour {
         if self.0.contrast(Colour::WHITE) >= self.0.contrast(Colour::BLACK) { Colour::WHITE } else { Colour::BLACK }

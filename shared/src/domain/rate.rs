@@ -1,8 +1,8 @@
 //! How many token requests a second all scheduled runs together may send: one row of the connections table, which every
 //! run takes its slots from.
 //!
-//! The rate is what the operator has set, until the provider answers 429: enough of them halve it, and it grows back with time.
-//! It depends on the row and the clock alone, so no write is needed while it grows.
+//! The rate is what the operator has set. Several answers of 429 halve it, and it grows back with time. It depends on the
+//! row and the clock alone, so no write is needed while it grows.
 
 use std::time::Duration;
 
@@ -19,7 +19,8 @@ pub const RATE: &str = "#rate";
 const GROWTH: i64 = 50;
 const SLOWEST_GROWTH: i64 = 5;
 
-/// A second that is so far ahead is of a wrong clock, or was written by hand: no run is older, even one that was frozen.
+/// A second that is so far ahead is of a wrong clock, or was written by hand: no run is older, even one that was
+/// frozen.
 const FAR_AHEAD: Duration = LONGEST_INVOCATION;
 
 /// The row [`RATE`], parsed.

@@ -26,8 +26,8 @@ pub struct KeptDataKeys {
     inner: Arc<dyn OpenDataKeys>,
     clock: Arc<dyn Clock>,
     kept_for: Duration,
-    /// By the connection too: KMS opens a wrapped key for its own connection only, and so does this. It grows as keys come:
-    /// a cache that is made with a capacity reserves memory for all of them at every start.
+    /// By the connection too: KMS opens a wrapped key for its own connection only, and so does this. It grows as keys
+    /// come: a cache that is made with a capacity reserves memory for all of them at every start.
     keys: Mutex<LruCache<(ConnectionId, Vec<u8>), Kept>>,
 }
 

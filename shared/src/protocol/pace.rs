@@ -1,11 +1,11 @@
 //! The pace of a scheduled run.
 //!
-//! How many refreshes are in flight depends on this run's own: few at first, one more after each that succeeds, one less
-//! after each to which the provider has given no answer.
+//! How many refreshes are in flight depends on this run's own: few at first, one more after each that succeeds, one
+//! less after each to which the provider has given no answer.
 //!
 //! How many begin in a second depends on all runs: each takes a slot of the fleet's rate. Slots are taken from the
-//! fleet's row a few at a time ([`crate::domain::rate`]). The first refreshes of a run need none: in a small fleet no run
-//! asks for any, and none pays for a write.
+//! fleet's row a few at a time ([`crate::domain::rate`]). The first refreshes of a run need none: in a small fleet no
+//! run asks for any, and none pays for a write.
 
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicBool, AtomicUsize};

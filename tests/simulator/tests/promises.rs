@@ -78,8 +78,8 @@ fn a_seed_is_a_history() {
     assert_ne!(picture(3), picture(4));
 }
 
-/// Otherwise its clauses would not be mutants. Only large fleets hand shards on, or are answered many 429: tests/fleet, and
-/// tests/suite/pace.rs.
+/// Otherwise its clauses would not be mutants. Only large fleets hand shards on, or are answered many 429:
+/// tests/fleet, and tests/suite/pace.rs.
 #[test]
 fn every_conditional_write_of_the_domain_is_made_in_some_run() {
     let made: Vec<WriteName> = (mutation::find(600).into_iter())
