@@ -1,8 +1,8 @@
 //! How many token requests a second all scheduled runs together may send: one row of the connections table, which every
 //! run takes its slots from.
 //!
-//! The rate is what the operator has set. Several answers of 429 halve it, and it grows back with time. It depends on the
-//! row and the clock alone, so no write is needed while it grows.
+//! The rate is what the operator has set. Several answers of 429 halve it, and it grows back with time. It depends on
+//! the row and the clock alone, so no write is needed while it grows.
 
 use std::time::Duration;
 
