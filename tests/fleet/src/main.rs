@@ -1,4 +1,5 @@
-//! `cargo fleet`: days of large fleets, as a table. It takes three numbers: connections, requests a second, runs.
+//! `cargo fleet`: days of large fleets, as a table. It takes three numbers: connections, requests a second, runs. A day's
+//! name behind them leaves out all other days.
 //! `cargo fleet ceilings`: the table of docs/operating.md.
 
 use std::time::Duration;
@@ -13,10 +14,12 @@ fn main() {
         return print!("{}", fleet::ceiling::table());
     }
     let numbers: Vec<u32> = std::env::args().skip(1).filter_map(|text| text.parse().ok()).collect();
+    let only = std::env::args().nth(4);
     println!("{HEAD}");
     if let [connections, most_requests, most_runs] = numbers[..] {
-        for (name, scenario) in scenarios(connections, most_requests, most_runs) {
-            print_row(name, &scenario, &scenario.run());
+        let days = scenarios(connections, most_requests, most_runs);
+        for (name, scenario) in days.iter().filter(|(name, _)| only.as_ref().is_none_or(|only| name == only)) {
+            print_row(name, scenario, &scenario.run());
         }
         return;
     }
