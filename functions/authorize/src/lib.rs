@@ -169,7 +169,7 @@ impl Authorize {
         };
         let connection_id = match session {
             Some(session) => session.connection_id.clone(),
-            None => ConnectionId::minted(self.entropy.bytes()),
+            None => ConnectionId::generated(self.entropy.bytes()),
         };
         let state = State::new(digest::base64url(self.entropy.bytes::<32>()));
         let state_hash = StateHash::of(&state).expect("a state of ours is one");

@@ -48,7 +48,7 @@ impl Connections {
             Some(text) => {
                 ConnectionId::parse(text).map_err(|error| Problem::field("connection_id", error.to_string()))?
             }
-            None => ConnectionId::minted(self.entropy.bytes()),
+            None => ConnectionId::generated(self.entropy.bytes()),
         };
         let return_to = members
             .text("return_to")?
