@@ -1,4 +1,4 @@
-//! What a function reads from its environment. Every problem is reported at once, each naming its variable.
+//! What a function reads from its environment. All problems are reported together, each with the name of its variable.
 
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -14,7 +14,7 @@ const AUTHORIZE_URL: &str = "https://app.webinargeek.com/oauth/authorize";
 const TOKEN_URL: &str = "https://app.webinargeek.com/oauth/token";
 const REVOKE_URL: &str = "https://app.webinargeek.com/oauth/revoke";
 
-/// How the client proves itself to the token endpoint (names of RFC 7591 section 2).
+/// How the client authenticates at the token endpoint (names of RFC 7591 section 2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClientAuthentication {
     /// `client_secret_post`: id and secret are parameters of the form.
@@ -36,7 +36,7 @@ pub struct AuthorizationEndpoint {
     pub pkce: bool,
 }
 
-/// What exchanges a code, refreshes a pair (RFC 6749 section 3.2) and revokes a token (RFC 7009).
+/// Where a code is exchanged, a pair is refreshed (RFC 6749 section 3.2) and a token is revoked (RFC 7009).
 #[derive(Clone, Debug)]
 pub struct TokenEndpoint {
     /// `WEBINARGEEK_TOKEN_URL`.
@@ -45,24 +45,24 @@ pub struct TokenEndpoint {
     pub revoke_url: Option<Url>,
     /// `WEBINARGEEK_CLIENT_ID`.
     pub client_id: String,
-    /// The same for the token endpoint and for revocation.
+    /// Used at the token endpoint and at the revocation endpoint.
     pub client_authentication: ClientAuthentication,
-    /// The lifetime of an access token whose grant does not say.
+    /// The lifetime of an access token, where the provider does not say it.
     pub expires_in: Duration,
 }
 
-/// What every function needs that refreshes.
+/// The settings of every function that refreshes.
 #[derive(Clone)]
 pub struct RefreshSettings {
     /// The name of the DynamoDB table.
     pub connections_table: String,
-    /// Of the SQS queue.
+    /// The URL of the SQS queue.
     pub escrow_queue_url: String,
-    /// Of the secret in Secrets Manager.
+    /// The ARN of the secret in Secrets Manager.
     pub client_secret_arn: String,
     /// The name of the deployment; pairs are sealed for it.
     pub stack: String,
-    /// Between scheduled runs.
+    /// The time between scheduled runs.
     pub refresh_every: Duration,
     /// Where pairs are refreshed and revoked.
     pub token_endpoint: TokenEndpoint,
@@ -71,7 +71,7 @@ pub struct RefreshSettings {
 }
 
 impl RefreshSettings {
-    /// Reads all variables; `env` keeps what is wrong with them.
+    /// Reads all variables; problems stay in `env`.
     pub fn read(env: &mut Environment) -> Self {
         Self {
             connections_table: env.required("CONNECTIONS_TABLE"),
@@ -96,7 +96,7 @@ impl RefreshSettings {
     }
 }
 
-/// One text for each problem; each begins with the name of its variable.
+/// The problems: each text begins with the name of its variable.
 #[derive(thiserror::Error)]
 #[error("the environment is not usable: {}", .0.join("; "))]
 pub struct ConfigError(pub Vec<String>);
@@ -108,7 +108,7 @@ impl fmt::Debug for ConfigError {
     }
 }
 
-/// Reads variables, and remembers what is wrong with them.
+/// Reads variables, and keeps their problems.
 pub struct Environment<'a> {
     lookup: &'a dyn Fn(&str) -> Option<String>,
     problems: Vec<String>,
@@ -120,7 +120,7 @@ impl<'a> Environment<'a> {
         Self { lookup, problems: Vec::new() }
     }
 
-    /// Reads with `read`, and returns the result, or every problem that was found.
+    /// Returns the result of `read`, or every problem that it has found.
     pub fn read<T>(
         lookup: &'a dyn Fn(&str) -> Option<String>,
         read: impl FnOnce(&mut Self) -> T,
@@ -181,7 +181,7 @@ impl<'a> Environment<'a> {
         }
     }
 
-    /// A scheme, a host and perhaps a port, and nothing after them.
+    /// A scheme, a host and an optional port, and nothing after them.
     pub fn origin(&mut self, name: &str) -> Option<String> {
         self.parsed(name, |text| parse_origin(text).map(|origin| origin.ascii_serialization()))
     }
@@ -207,7 +207,7 @@ impl<'a> Environment<'a> {
         WaysBack { return_to_origins: self.return_to_origins(), application_home: home }
     }
 
-    /// How the pages look, and whom they name.
+    /// How the pages look, and the integrator's name and links on them.
     pub fn branding(&mut self) -> Branding {
         Branding {
             application: self.optional("DISPLAY_NAME"),
@@ -283,7 +283,7 @@ impl<'a> Environment<'a> {
         let revoke_url = match (self.lookup)("WEBINARGEEK_REVOKE_URL") {
             Some(text) if text.is_empty() => None,
             Some(_) => Some(self.url("WEBINARGEEK_REVOKE_URL", "")),
-            // Another provider's tokens must not be sent to WebinarGeek.
+            // The tokens of another provider must not be sent to WebinarGeek.
             None => token_url_is_ours.then(|| Url::parse(REVOKE_URL).expect("a constant")),
         };
         let client_authentication = match self.optional("WEBINARGEEK_CLIENT_AUTH").as_deref() {
@@ -303,7 +303,7 @@ impl<'a> Environment<'a> {
         }
     }
 
-    /// Notes what is wrong with a variable. The text is logged, so it must not hold the value, which may be a secret.
+    /// Notes a problem of a variable. The text is logged, so it must not hold the value, which may be a secret.
     pub fn problem(&mut self, name: &str, problem: &str) {
         let problem = format!("{name} {problem}");
         // Several settings may read the same variable.
@@ -325,7 +325,7 @@ fn parse_url(text: &str) -> Result<Url, &'static str> {
 fn parse_origin(text: &str) -> Result<url::Origin, &'static str> {
     let url = parse_url(text)?;
     if url.path() != "/" || url.query().is_some() {
-        return Err("must be an origin: a scheme, a host and perhaps a port, and nothing after them");
+        return Err("must be an origin: a scheme, a host and an optional port, and nothing after them");
     }
     Ok(url.origin())
 }

@@ -15,12 +15,11 @@ use crate::{Callback, CallbackError, JourneyOutcome, cookie_of};
 const POLL_ATTEMPTS: u32 = 30;
 const POLL_EVERY: Duration = Duration::from_millis(700);
 
-/// If a code was sent longer ago than this, the process that sent it has ended.
+/// If an attempt was taken longer ago than this, the process that took it has ended.
 const LONGEST_EXCHANGE: Duration = Duration::from_secs(60);
 
 impl Callback {
-    /// A reload, a double click, or a second request during the exchange of the first; or a browser that comes too
-    /// late.
+    /// For a reload, a double click, a second request while the first is at work, or a browser that comes too late.
     pub(crate) async fn ended_before(
         &self,
         attempt: &Attempt,
@@ -43,7 +42,7 @@ impl Callback {
                 (Phase::Pending | Phase::Failed, Some(failed)) => {
                     return match failed.why {
                         JourneyFailure::Denied => Ok(JourneyOutcome::Denied),
-                        // Its pair may have come out of the queue since.
+                        // Its pair may have been stored from the queue since.
                         JourneyFailure::NotStored if self.has_connected(&attempt).await? => {
                             Ok(JourneyOutcome::Connected)
                         }
@@ -58,7 +57,7 @@ impl Callback {
             self.clock.sleep(POLL_EVERY + self.entropy.jitter(POLL_EVERY / 4)).await;
             attempt = self.attempt_reads.attempt(&attempt.state_hash).await?.ok_or(CallbackError::UnknownState)?;
         }
-        // A process that died may have stored the pair before it could store the outcome.
+        // A process that has ended may have stored the pair, and not the outcome.
         if self.has_connected(&attempt).await? {
             return Ok(JourneyOutcome::Connected);
         }
@@ -81,7 +80,7 @@ impl Callback {
         attempt.taken_at.is_none_or(|taken_at| taken_at + LONGEST_EXCHANGE < self.clock.now())
     }
 
-    /// Whether the connection names this attempt as its own. If so, the attempt and its session are ended as connected.
+    /// Whether the row says that this attempt has made its pair. If so, the attempt and its session become connected.
     async fn has_connected(&self, attempt: &Attempt) -> Result<bool, CallbackError> {
         let made_it = match self.connections.row(&attempt.destination.connection_id).await? {
             Some(Row::Unreadable(unreadable)) => return Err(StoreError::from(unreadable).into()),
@@ -94,8 +93,8 @@ impl Callback {
         Ok(made_it)
     }
 
-    /// The attempt of the same session and the same browser that has used the link. The attempt's cookie is the proof.
-    /// The link may have been passed on, so another browser is not told its result.
+    /// The attempt that has used the link, if it is of the same session and of this browser: its cookie is the proof.
+    /// The link may have been passed on, so another browser does not get the result.
     pub(crate) async fn used_in_another_tab(
         &self,
         request: &Request,

@@ -1,4 +1,4 @@
-//! How a journey ended, stored with its attempt and its session. If it cannot be stored, no connection is lost.
+//! Stores how a journey ended, with its attempt and its session. If it cannot be stored, no connection is lost.
 
 use shared::domain::attempt::writes::{End, end, give_back};
 use shared::domain::attempt::{Attempt, FailedJourney, JourneyFailure, StateHash};
@@ -29,11 +29,13 @@ impl Callback {
             Ok(Written::Applied(attempt)) => self.tell_session(&attempt, &SessionStatus::Failed(failed)).await,
             // It was not taken.
             Ok(Written::ConditionFailed(_)) => {}
-            Err(error) => tracing::warn!(%error, "an attempt that may have been taken could not be given back"),
+            Err(error) => {
+                tracing::warn!(%error, "an attempt could not be given back: the customer may have to start again");
+            }
         }
     }
 
-    /// With the attempt and its session: both are written, or none.
+    /// Writes the attempt and its session: both, or neither.
     pub(crate) async fn remember(&self, attempt: &Attempt, write: &Write, status: &SessionStatus) {
         if let Err(error) = self.try_to_remember(attempt, write, status).await {
             tracing::warn!(%error, "the outcome of an attempt could not be stored");
@@ -46,27 +48,27 @@ impl Callback {
         write: &Write,
         status: &SessionStatus,
     ) -> Result<(), StoreError> {
-        // The reason why the account of an earlier journey was refused says more.
-        let is_less = attempt.destination.same_account
+        // An earlier journey has used the session, and its account may have been refused: that reason stays.
+        let keeps_its_reason = attempt.destination.same_account
             && matches!(status, SessionStatus::Failed(failed) if failed.why == JourneyFailure::SessionUsed);
-        if let Some(session) = attempt.destination.session.as_ref().filter(|_| !is_less)
+        if let Some(session) = attempt.destination.session.as_ref().filter(|_| !keeps_its_reason)
             && self.attempts.both(write, &end_session(&session.id, status)).await?
         {
             return Ok(());
         }
-        // The session is completed already, or expired: only the attempt's own end is stored.
+        // The session is completed already, or its row has expired: only the outcome of the attempt is stored.
         match self.attempts.attempt(write).await? {
             Written::Applied(_) => {}
-            Written::ConditionFailed(_) => tracing::warn!("the attempt had ended before"),
+            Written::ConditionFailed(_) => tracing::warn!("the outcome was not stored: the attempt has changed meanwhile"),
         }
         Ok(())
     }
 
-    /// The session alone, since the attempt has its end already. A completed session stays completed.
+    /// Writes only the session, since the attempt has its outcome already. A completed session stays completed.
     pub(crate) async fn tell_session(&self, attempt: &Attempt, status: &SessionStatus) {
         let Some(session) = &attempt.destination.session else { return };
         if let Err(error) = self.attempts.session(&end_session(&session.id, status)).await {
-            tracing::warn!(%error, "the outcome of an attempt could not be stored with its session");
+            tracing::warn!(%error, "the outcome of a journey could not be stored with its session");
         }
     }
 }
