@@ -59,7 +59,9 @@ impl Callback {
         // The session is completed already, or its row has expired: only the outcome of the attempt is stored.
         match self.attempts.attempt(write).await? {
             Written::Applied(_) => {}
-            Written::ConditionFailed(_) => tracing::warn!("the outcome was not stored: the attempt has changed meanwhile"),
+            Written::ConditionFailed(_) => {
+                tracing::warn!("the outcome was not stored: the attempt has changed meanwhile")
+            }
         }
         Ok(())
     }

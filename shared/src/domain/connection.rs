@@ -24,9 +24,8 @@ use super::account::KnownAccount;
 use super::base64_bytes;
 use super::connection_id::ConnectionId;
 use super::failure_class::FailureClass;
-use super::item::{Item, Unreadable};
 use super::order::Order;
-use super::session::{SessionId, SessionMark};
+use super::session::SessionMark;
 use super::time::Timestamp;
 use super::token_pair::PairId;
 use revocation::Revocations;
@@ -41,24 +40,16 @@ pub mod refresh;
 pub mod reseal;
 mod revision;
 pub mod revocation;
+mod row;
 pub mod schedule;
 pub mod waiting;
+
+pub use row::Row;
 
 /// The third failure in a row degrades a connection. Its schedule leaves room for four runs before the access token
 /// ends. One failure may be over at the next run, and the second may only confirm the first. With the third, most of
 /// that room is used up.
 const DEGRADED_AFTER: i64 = 3;
-
-/// A row, as every read, page, index and written image returns it.
-#[derive(Clone, Debug)]
-pub enum Row {
-    /// It has a live pair.
-    Connection(Box<Connection>),
-    /// It has no live pair.
-    Tombstone(Box<Tombstone>),
-    /// It has an attribute that cannot be read; nothing else in it is used.
-    Unreadable(Unreadable),
-}
 
 /// The state of a connection id: events, status, list, token route and metrics are derived from this alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -226,103 +217,6 @@ pub struct Tombstone {
     pub waiting: Option<Waiting>,
     /// The grants that are still to be revoked.
     pub revocations: Revocations,
-}
-
-impl Row {
-    /// `key` is the row's key: an unreadable row is named by it.
-    pub fn parse(key: &str, item: &Item) -> Self {
-        codec::parse(item).unwrap_or_else(|bad| {
-            let mut unreadable = item.unreadable(key, bad);
-            unreadable.found.push(item.found(attributes::REVISION));
-            Self::Unreadable(unreadable)
-        })
-    }
-
-    /// The state of the row; the error is of a row that cannot be read.
-    pub fn state(&self) -> Result<State, Unreadable> {
-        match self {
-            Self::Connection(connection) => Ok(connection.state),
-            Self::Tombstone(tombstone) => Ok(tombstone.state()),
-            Self::Unreadable(unreadable) => Err(unreadable.clone()),
-        }
-    }
-
-    /// The row's key. The key of an unreadable row may be outside the grammar of connection ids.
-    pub fn id(&self) -> &str {
-        match self {
-            Self::Connection(connection) => connection.id.as_str(),
-            Self::Tombstone(tombstone) => tombstone.id.as_str(),
-            Self::Unreadable(unreadable) => &unreadable.key,
-        }
-    }
-
-    /// `None` where the row has no live pair, or cannot be read.
-    pub fn live(&self) -> Option<&Connection> {
-        match self {
-            Self::Connection(connection) => Some(connection),
-            Self::Tombstone(_) | Self::Unreadable(_) => None,
-        }
-    }
-
-    /// The live connection; `None` where the row has none.
-    pub fn connection(self) -> Result<Option<Connection>, Unreadable> {
-        match self {
-            Self::Connection(connection) => Ok(Some(*connection)),
-            Self::Tombstone(_) => Ok(None),
-            Self::Unreadable(unreadable) => Err(unreadable),
-        }
-    }
-
-    /// `None` where it cannot be read.
-    fn revision(&self) -> Option<i64> {
-        match self {
-            Self::Connection(connection) => Some(connection.revision),
-            Self::Tombstone(tombstone) => Some(tombstone.revision),
-            Self::Unreadable(_) => None,
-        }
-    }
-
-    /// `None` where no pair waits, or the row cannot be read.
-    pub fn waiting(&self) -> Option<&Waiting> {
-        match self {
-            Self::Connection(connection) => connection.waiting.as_ref(),
-            Self::Tombstone(tombstone) => tombstone.waiting.as_ref(),
-            Self::Unreadable(_) => None,
-        }
-    }
-
-    /// Whether the live pair was confirmed for this session; with a hash, also by the confirmation of that hash.
-    pub fn is_confirmed(&self, session: &SessionId, hash: Option<&str>) -> bool {
-        let confirmed = self.live().and_then(|live| live.confirmed.as_ref());
-        confirmed.is_some_and(|by| by.session == *session && hash.is_none_or(|hash| by.hash == hash))
-    }
-
-    /// The newest connect session that has stored a grant; `None` where there is none, or the row cannot be read.
-    pub fn session(&self) -> Option<&SessionMark> {
-        match self {
-            Self::Connection(connection) => connection.session.as_ref(),
-            Self::Tombstone(tombstone) => tombstone.session.as_ref(),
-            Self::Unreadable(_) => None,
-        }
-    }
-
-    /// The last disconnect.
-    pub fn disconnected(&self) -> Option<Order> {
-        match self {
-            Self::Connection(connection) => connection.disconnected,
-            Self::Tombstone(tombstone) => tombstone.disconnected,
-            Self::Unreadable(_) => None,
-        }
-    }
-
-    /// `None` where the row cannot be read; the list may be empty.
-    pub fn revocations(&self) -> Option<&Revocations> {
-        match self {
-            Self::Connection(connection) => Some(&connection.revocations),
-            Self::Tombstone(tombstone) => Some(&tombstone.revocations),
-            Self::Unreadable(_) => None,
-        }
-    }
 }
 
 impl Tombstone {
