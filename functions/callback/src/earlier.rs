@@ -20,7 +20,7 @@ const LONGEST_EXCHANGE: Duration = Duration::from_secs(60);
 
 impl Callback {
     /// For a reload, a double click, a second request while the first is at work, or a browser that comes too late.
-    pub(crate) async fn ended_before(
+    pub(crate) async fn earlier_outcome(
         &self,
         attempt: &Attempt,
         brings_a_code: bool,
@@ -64,7 +64,7 @@ impl Callback {
         if self.has_died(&attempt) {
             let lost = FailedJourney::new(JourneyFailure::NotStored, &invocation.request_id);
             let write = end(&attempt.state_hash, &End::Failed(lost.clone()));
-            self.remember(&attempt, &write, &SessionStatus::Failed(lost)).await;
+            self.store_outcome(&attempt, &write, &SessionStatus::Failed(lost)).await;
         }
         Err(CallbackError::OutcomeUnknown)
     }
@@ -72,7 +72,7 @@ impl Callback {
     async fn expire(&self, attempt: &Attempt, invocation: &Invocation) -> CallbackError {
         let expired = FailedJourney::new(JourneyFailure::Expired, &invocation.request_id);
         let write = note(&attempt.state_hash, &attempt.binding, &expired, self.clock.now());
-        self.remember(attempt, &write, &SessionStatus::Failed(expired)).await;
+        self.store_outcome(attempt, &write, &SessionStatus::Failed(expired)).await;
         CallbackError::Expired
     }
 
@@ -88,7 +88,7 @@ impl Callback {
             Some(row) => has_made(attempt, &row),
         };
         if made_it {
-            self.remember(attempt, &end(&attempt.state_hash, &End::Connected), &SessionStatus::Completed).await;
+            self.store_outcome(attempt, &end(&attempt.state_hash, &End::Connected), &SessionStatus::Completed).await;
         }
         Ok(made_it)
     }

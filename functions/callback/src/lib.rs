@@ -170,13 +170,13 @@ impl Callback {
 
         // 3.
         if !is_applied {
-            return self.ended_before(attempt, failed.is_none(), invocation).await;
+            return self.earlier_outcome(attempt, failed.is_none(), invocation).await;
         }
         tracing::info!("the browser is back from WebinarGeek");
 
         // 4.
         if let Some(failed) = failed {
-            self.tell_session(attempt, &SessionStatus::Failed(failed)).await;
+            self.store_in_session(attempt, &SessionStatus::Failed(failed)).await;
         }
         let code = match answer {
             Answer::Code(code) => code,
@@ -194,7 +194,7 @@ impl Callback {
         };
 
         // 9. If this cannot be stored: the connection says which attempt made it, and a reload finds it there.
-        self.remember(attempt, &end(&attempt.state_hash, &End::Connected), &SessionStatus::Completed).await;
+        self.store_outcome(attempt, &end(&attempt.state_hash, &End::Connected), &SessionStatus::Completed).await;
 
         // 10.
         if !attempt.destination.same_account {

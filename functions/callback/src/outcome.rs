@@ -19,14 +19,14 @@ impl Callback {
         } else {
             end(&attempt.state_hash, &End::Failed(failed.clone()))
         };
-        self.remember(attempt, &write, &SessionStatus::Failed(failed)).await;
+        self.store_outcome(attempt, &write, &SessionStatus::Failed(failed)).await;
     }
 
     /// It is not known whether the attempt was taken. No code was sent, so a reload may still send it.
     pub(crate) async fn give_back_unsent(&self, state_hash: &StateHash, taker: &str, request_id: &str) {
         let failed = FailedJourney::new(JourneyFailure::NotStored, request_id);
         match self.attempts.attempt(&give_back(state_hash, taker, &failed)).await {
-            Ok(Written::Applied(attempt)) => self.tell_session(&attempt, &SessionStatus::Failed(failed)).await,
+            Ok(Written::Applied(attempt)) => self.store_in_session(&attempt, &SessionStatus::Failed(failed)).await,
             // It was not taken.
             Ok(Written::ConditionFailed(_)) => {}
             Err(error) => {
@@ -36,13 +36,13 @@ impl Callback {
     }
 
     /// Writes the attempt and its session: both, or neither.
-    pub(crate) async fn remember(&self, attempt: &Attempt, write: &Write, status: &SessionStatus) {
-        if let Err(error) = self.try_to_remember(attempt, write, status).await {
+    pub(crate) async fn store_outcome(&self, attempt: &Attempt, write: &Write, status: &SessionStatus) {
+        if let Err(error) = self.try_to_store_outcome(attempt, write, status).await {
             tracing::warn!(%error, "the outcome of an attempt could not be stored");
         }
     }
 
-    async fn try_to_remember(
+    async fn try_to_store_outcome(
         &self,
         attempt: &Attempt,
         write: &Write,
@@ -67,7 +67,7 @@ impl Callback {
     }
 
     /// Writes only the session, since the attempt has its outcome already. A completed session stays completed.
-    pub(crate) async fn tell_session(&self, attempt: &Attempt, status: &SessionStatus) {
+    pub(crate) async fn store_in_session(&self, attempt: &Attempt, status: &SessionStatus) {
         let Some(session) = &attempt.destination.session else { return };
         if let Err(error) = self.attempts.session(&end_session(&session.id, status)).await {
             tracing::warn!(%error, "the outcome of a journey could not be stored with its session");

@@ -160,7 +160,7 @@ impl Maintenance {
         let key = row.id().to_owned();
         let span = tracing::info_span!("connection", connection = key);
         let done = async {
-            let done = self.one(event, row).await?;
+            let done = self.do_task(event, row).await?;
             match done {
                 Done::Changed if event.dry_run => tracing::info!(task = ?event.task, "the row would be changed"),
                 Done::Changed => tracing::info!(task = ?event.task, "the row was changed"),
@@ -175,7 +175,7 @@ impl Maintenance {
         Some((key, done))
     }
 
-    async fn one(&self, event: &Event, row: Row) -> Result<Done, Failure> {
+    async fn do_task(&self, event: &Event, row: Row) -> Result<Done, Failure> {
         if let Row::Unreadable(unreadable) = row {
             if !event.dry_run {
                 self.quarantine.put_off(&unreadable, PutOffBy::Caller).await;

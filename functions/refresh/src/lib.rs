@@ -46,7 +46,7 @@ use rows::{Shards, SweepItem};
 pub use summary::Summary;
 
 /// So many refreshes of a scheduled run need no slot of the fleet's rate.
-const FREE: i64 = 10;
+const WITHOUT_SLOT: i64 = 10;
 
 /// How fast the runs of a deployment work.
 #[derive(Clone, Copy, Debug)]
@@ -116,7 +116,7 @@ impl Refresh {
         let is_scheduled = until.is_none();
         let deadline = until.map_or(deadline, |until| until.min(deadline));
         let others = self.others.clone().filter(|_| is_scheduled);
-        let pace = self.fleet.pace(self.most_requests, if is_scheduled { FREE } else { 0 });
+        let pace = self.fleet.pace(self.most_requests, if is_scheduled { WITHOUT_SLOT } else { 0 });
         let run = Mutex::new(summary::Run::begin());
         let locked = || run.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         let must_stop = || locked().must_stop(self.clock.now() + INVOCATION_BUDGET > deadline);

@@ -52,7 +52,7 @@ impl Fleet {
                 None
             }
         };
-        self.know(until, now);
+        self.keep_pause(until, now);
         until
     }
 
@@ -61,20 +61,20 @@ impl Fleet {
         let now = self.clock.now();
         // A shorter pause never ends a longer one.
         let known = *self.pause.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        self.know(known.and_then(|known| known.until).max(Some(until)), now);
+        self.keep_pause(known.and_then(|known| known.until).max(Some(until)), now);
         tracing::warn!(until = until.rfc3339(), "WebinarGeek has asked to wait: no refresh token is sent until then");
         if let Err(error) = self.rows.write(&fleet::pause(until)).await {
             tracing::warn!(%error, "the pause could not be stored: other processes do not wait");
         }
     }
 
-    fn know(&self, until: Option<Timestamp>, read_at: Timestamp) {
+    fn keep_pause(&self, until: Option<Timestamp>, read_at: Timestamp) {
         *self.pause.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(KnownPause { until, read_at });
     }
 
     /// The pace of a run: see [`Pace`].
-    pub fn pace(&self, most: i64, free: i64) -> Pace {
-        Pace::new(self.rows.clone(), self.clock.clone(), most, free)
+    pub fn pace(&self, most: i64, without_slot: i64) -> Pace {
+        Pace::new(self.rows.clone(), self.clock.clone(), most, without_slot)
     }
 
     /// Whether this run may hand shards on: no other run has done so that may still be at work. False where the row

@@ -101,10 +101,15 @@ struct Slots {
 }
 
 impl Pace {
-    /// `free`: the requests of this run that need no slot.
-    pub fn new(rows: Arc<dyn FleetRows>, clock: Arc<dyn Clock>, most: i64, free: i64) -> Self {
-        let slots =
-            tokio::sync::Mutex::new(Slots { left: free, second: None, begun: 0, none_left_in: None, is_in_use: false });
+    /// `without_slot`: how many requests of this run need no slot.
+    pub fn new(rows: Arc<dyn FleetRows>, clock: Arc<dyn Clock>, most: i64, without_slot: i64) -> Self {
+        let slots = tokio::sync::Mutex::new(Slots {
+            left: without_slot,
+            second: None,
+            begun: 0,
+            none_left_in: None,
+            is_in_use: false,
+        });
         Self {
             rows,
             clock,

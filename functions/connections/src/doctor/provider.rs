@@ -15,8 +15,7 @@ use super::{AWS_REMEDY, Finding, bounded, revocation};
 /// For all secrets of the list together.
 const PROBE_BUDGET: Duration = Duration::from_secs(10);
 
-const FORM_REMEDY: &str =
-    "store it in Secrets Manager in one of these forms (WEBINARGEEK_CLIENT_SECRET on a laptop): nothing is sent before";
+const FORM_REMEDY: &str = "store it in Secrets Manager in one of these forms (WEBINARGEEK_CLIENT_SECRET on a laptop): until then nothing is sent";
 
 /// `Date` is in whole seconds, and the answer took time to arrive.
 const CLOCK_TOLERANCE: i64 = 30;

@@ -49,7 +49,9 @@ async fn table_finding(
     described: impl Future<Output = Result<Option<TableShape>, StoreError>>,
 ) -> (Finding, Option<TableShape>) {
     match bounded(described).await {
-        Ok(Some(shape)) if shape.key == [key] => (Finding::ok(check, format!("there, by the key {key}")), Some(shape)),
+        Ok(Some(shape)) if shape.key == [key] => {
+            (Finding::ok(check, format!("found, with the key {key}")), Some(shape))
+        }
         Ok(Some(shape)) => {
             let detail = format!("its key is {}, and not {key}: it is another table", shape.key.join(", "));
             (Finding::failed(check, detail, TABLE_REMEDY), Some(shape))
@@ -73,6 +75,6 @@ fn index_finding(check: &'static str, name: &str, key: &[&str], attributes: &[&s
     } else if !index.is_active {
         Finding::failed(check, "it is still being built", INDEX_REMEDY)
     } else {
-        Finding::ok(check, format!("there, by the key {}", key.join(", ")))
+        Finding::ok(check, format!("found, with the key {}", key.join(", ")))
     }
 }

@@ -63,7 +63,7 @@ pub struct Cookie {
     pub value: CookieValue,
 }
 
-/// Why a cookie does not open an attempt.
+/// Why a cookie does not prove that an attempt is the browser's own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unproven {
     /// The binding differs: the `state` was forged, or passed on (login CSRF, RFC 6749 section 10.12).
