@@ -169,8 +169,8 @@ impl Refresh {
         summary
     }
 
-    /// Fisher and Yates. So overlapping runs do not work on the same shards, and runs that stop early do not always
-    /// miss the same ones.
+    /// Fisher and Yates. So overlapping runs begin with different shards, and runs that stop early do not always miss
+    /// the same ones.
     fn shuffle(&self, shards: &mut [u8]) {
         for last in (1..shards.len()).rev() {
             let [random] = self.entropy.bytes();

@@ -32,7 +32,7 @@ pub struct RevocationList {
     pub connections: Arc<dyn ReadConnections>,
     /// Adds to the list, claims a grant of it for one try, and removes it.
     pub writes: Arc<dyn WriteConnections>,
-    /// The time of a grant's next try, and of its last one.
+    /// The time of each try.
     pub clock: Arc<dyn Clock>,
 }
 

@@ -119,7 +119,7 @@ impl Refreshing {
                 Err(unreadable.into())
             }
             row @ (Some(Row::Tombstone(_)) | None) => {
-                tracing::info!("the connection was taken away during its refresh: the new pair will be revoked");
+                tracing::info!("the connection was taken away: its new pair will be revoked");
                 self.add_to_revocations(refreshed, row).await?;
                 Ok(CommitOutcome::Orphaned)
             }
