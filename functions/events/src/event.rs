@@ -48,7 +48,7 @@ impl Event {
     ///
     /// - every grant and every refresh stores a pair with a new version. A tombstone keeps the version, so the next
     ///   connection of the id continues from it
-    /// - until a new pair is stored, the number of failures only grows, and quarantine only begins: a version becomes
+    /// - until a new pair is stored, the number of failures only grows, and a quarantine does not end: a version becomes
     ///   degraded at most once
     /// - only a new pair revives a connection that was given up
     pub fn between(connection: ConnectionId, old: &Seen, new: &Seen) -> Option<Self> {

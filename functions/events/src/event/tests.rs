@@ -287,7 +287,6 @@ fn a_reconnect_whose_account_was_never_known_has_an_event_even_if_its_refreshes_
         was_connected: true,
         account_changed_from: None,
     };
-
     for health in [Health::Active, Health::Degraded] {
         let event = Event::between(id(), &seen(Health::NotIdentified, 2), &seen(health, 2)).unwrap();
         assert_eq!(event.kind, Kind::Reconnected, "{health:?}");
