@@ -133,7 +133,7 @@ impl Authorize {
         }
 
         // 2. The moment is read before the session. A journey of an install link takes its order from this moment, and
-        //    the process may stand still until step 4. A moment that is read later could be after a disconnect, and the
+        //    the process may be frozen before step 4. A moment that is read later could be after a disconnect, and the
         //    journey would bring back the connection that was taken away (found by the simulator).
         let began_at = self.clock.now();
         let query = Query::parse(request.uri().query());

@@ -28,7 +28,7 @@ impl ReturnToOrigins {
 pub struct WaysBack {
     /// The allow-list of the deployment, as it is now.
     pub return_to_origins: ReturnToOrigins,
-    /// Of the application that the customer comes from; for journeys that have no `return_to`.
+    /// The address of the integrator's application, for journeys without a `return_to`.
     pub application_home: Option<Url>,
 }
 

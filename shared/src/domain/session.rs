@@ -19,7 +19,7 @@ use super::write::{Change, Test, Write, WriteName, clause};
 /// How long a session's row is kept after its link has expired, so that its status can still be read.
 const KEPT_AFTER_EXPIRY: Duration = Duration::from_secs(24 * 3600);
 
-/// `base64url(sha256(token))`: names a session without giving access to it, so it may stand in a path or a log.
+/// `base64url(sha256(token))`: names a session without giving access to it, so it may be in a path or a log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct SessionId(String);

@@ -48,7 +48,7 @@ pub const LONGEST_INVOCATION: Duration = Duration::from_secs(300);
 pub enum RefreshReason {
     /// The row is due in the schedule.
     Scheduled,
-    /// A caller found too little life left in this pair.
+    /// A caller needs an access token that is valid for longer than the one of this pair.
     OnDemand {
         /// The live pair that the caller has read.
         seen: PairId,
