@@ -1,5 +1,5 @@
-//! The AWS services behind the ports. The endpoints can be replaced through `AWS_ENDPOINT_URL…`, so the binaries that
-//! ship run unchanged against local engines.
+//! The AWS services behind the ports. `AWS_ENDPOINT_URL…` replaces their endpoints, so the built functions run
+//! unchanged on local engines.
 
 use std::time::Duration;
 
@@ -41,13 +41,13 @@ pub(crate) fn sdk_config(env: &mut Environment, tls: &Tls) -> SdkConfig {
     sdk.build()
 }
 
-/// Where a service is, if not where AWS has it ([Service-specific
+/// The endpoints that replace those of AWS ([Service-specific
 /// endpoints](https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html)).
 #[derive(Debug)]
 struct Endpoints(Vec<(&'static str, String)>);
 
 impl Endpoints {
-    /// By the name that the SDK asks for, with the service's id in capitals.
+    /// The service id that the SDK asks for, and its variable.
     const OF: [(&'static str, &'static str); 6] = [
         ("DynamoDB", "AWS_ENDPOINT_URL_DYNAMODB"),
         ("EventBridge", "AWS_ENDPOINT_URL_EVENTBRIDGE"),
@@ -69,7 +69,7 @@ impl LoadServiceConfig for Endpoints {
     }
 }
 
-/// Short enough that a refresh which cannot store its pair still has time to try again.
+/// Short enough that a refresh that cannot store its pair has time to try again.
 pub fn timeouts() -> TimeoutConfig {
     TimeoutConfig::builder()
         .operation_attempt_timeout(Duration::from_secs(3))

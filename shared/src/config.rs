@@ -1,4 +1,4 @@
-//! What a function reads from its environment. Every problem is reported at once, each naming its variable.
+//! What a function reads from its environment. All problems are reported together, each with the name of its variable.
 
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -10,59 +10,22 @@ use crate::domain::branding::{self, Accent, Branding, Colour, Logo};
 use crate::domain::return_to::{ReturnToOrigins, WaysBack, is_loopback};
 use crate::protocol::Deployment;
 
-const AUTHORIZE_URL: &str = "https://app.webinargeek.com/oauth/authorize";
-const TOKEN_URL: &str = "https://app.webinargeek.com/oauth/token";
-const REVOKE_URL: &str = "https://app.webinargeek.com/oauth/revoke";
+mod endpoints;
 
-/// How the client proves itself to the token endpoint (names of RFC 7591 section 2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ClientAuthentication {
-    /// `client_secret_post`: id and secret are parameters of the form.
-    Post,
-    /// `client_secret_basic`: id and secret are in the `Authorization` header (RFC 6749 section 2.3.1).
-    Basic,
-}
+pub use endpoints::{AuthorizationEndpoint, ClientAuthentication, TokenEndpoint};
 
-/// Where a customer's browser is sent (RFC 6749 section 3.1).
-#[derive(Clone, Debug)]
-pub struct AuthorizationEndpoint {
-    /// `WEBINARGEEK_AUTHORIZE_URL`.
-    pub url: Url,
-    /// `WEBINARGEEK_CLIENT_ID`.
-    pub client_id: String,
-    /// Separated by spaces (RFC 6749 section 3.3); `None` leaves the parameter out.
-    pub scope: Option<String>,
-    /// Whether the request has a `code_challenge` (RFC 7636 section 4.3).
-    pub pkce: bool,
-}
-
-/// What exchanges a code, refreshes a pair (RFC 6749 section 3.2) and revokes a token (RFC 7009).
-#[derive(Clone, Debug)]
-pub struct TokenEndpoint {
-    /// `WEBINARGEEK_TOKEN_URL`.
-    pub url: Url,
-    /// `None` switches revocation off.
-    pub revoke_url: Option<Url>,
-    /// `WEBINARGEEK_CLIENT_ID`.
-    pub client_id: String,
-    /// The same for the token endpoint and for revocation.
-    pub client_authentication: ClientAuthentication,
-    /// The lifetime of an access token whose grant does not say.
-    pub expires_in: Duration,
-}
-
-/// What every function needs that refreshes.
+/// The settings of every function that refreshes.
 #[derive(Clone)]
 pub struct RefreshSettings {
     /// The name of the DynamoDB table.
     pub connections_table: String,
-    /// Of the SQS queue.
+    /// The URL of the SQS queue.
     pub escrow_queue_url: String,
-    /// Of the secret in Secrets Manager.
+    /// The ARN of the secret in Secrets Manager.
     pub client_secret_arn: String,
     /// The name of the deployment; pairs are sealed for it.
     pub stack: String,
-    /// Between scheduled runs.
+    /// The time between scheduled runs.
     pub refresh_every: Duration,
     /// Where pairs are refreshed and revoked.
     pub token_endpoint: TokenEndpoint,
@@ -71,7 +34,7 @@ pub struct RefreshSettings {
 }
 
 impl RefreshSettings {
-    /// Reads all variables; `env` keeps what is wrong with them.
+    /// Reads all variables; problems stay in `env`.
     pub fn read(env: &mut Environment) -> Self {
         Self {
             connections_table: env.required("CONNECTIONS_TABLE"),
@@ -96,7 +59,7 @@ impl RefreshSettings {
     }
 }
 
-/// One text for each problem; each begins with the name of its variable.
+/// The problems: each text begins with the name of its variable.
 #[derive(thiserror::Error)]
 #[error("the environment is not usable: {}", .0.join("; "))]
 pub struct ConfigError(pub Vec<String>);
@@ -108,7 +71,7 @@ impl fmt::Debug for ConfigError {
     }
 }
 
-/// Reads variables, and remembers what is wrong with them.
+/// Reads variables, and keeps their problems.
 pub struct Environment<'a> {
     lookup: &'a dyn Fn(&str) -> Option<String>,
     problems: Vec<String>,
@@ -120,7 +83,7 @@ impl<'a> Environment<'a> {
         Self { lookup, problems: Vec::new() }
     }
 
-    /// Reads with `read`, and returns the result, or every problem that was found.
+    /// Returns the result of `read`, or every problem that it has found.
     pub fn read<T>(
         lookup: &'a dyn Fn(&str) -> Option<String>,
         read: impl FnOnce(&mut Self) -> T,
@@ -176,12 +139,12 @@ impl<'a> Environment<'a> {
             Ok(url) => url,
             Err(problem) => {
                 self.problem(name, problem);
-                Url::parse(TOKEN_URL).expect("a constant")
+                Url::parse(endpoints::TOKEN_URL).expect("a constant")
             }
         }
     }
 
-    /// A scheme, a host and perhaps a port, and nothing after them.
+    /// A scheme, a host and an optional port, and nothing after them.
     pub fn origin(&mut self, name: &str) -> Option<String> {
         self.parsed(name, |text| parse_origin(text).map(|origin| origin.ascii_serialization()))
     }
@@ -207,7 +170,7 @@ impl<'a> Environment<'a> {
         WaysBack { return_to_origins: self.return_to_origins(), application_home: home }
     }
 
-    /// How the pages look, and whom they name.
+    /// How the pages look, and the integrator's name and links on them.
     pub fn branding(&mut self) -> Branding {
         Branding {
             application: self.optional("DISPLAY_NAME"),
@@ -262,48 +225,7 @@ impl<'a> Environment<'a> {
         self.seconds("REFRESH_EVERY", 300)
     }
 
-    /// The URL defaults to WebinarGeek's.
-    pub fn authorization_endpoint(&mut self) -> AuthorizationEndpoint {
-        AuthorizationEndpoint {
-            url: self.url("WEBINARGEEK_AUTHORIZE_URL", AUTHORIZE_URL),
-            client_id: self.required("WEBINARGEEK_CLIENT_ID"),
-            scope: self.optional("WEBINARGEEK_SCOPE"),
-            pkce: self.switch("WEBINARGEEK_PKCE", true),
-        }
-    }
-
-    /// Where the provider says whose account an access token is for; unset or empty switches this request off.
-    pub fn account_url(&mut self) -> Option<Url> {
-        self.optional("WEBINARGEEK_ACCOUNT_URL").map(|_| self.url("WEBINARGEEK_ACCOUNT_URL", ""))
-    }
-
-    /// The URLs default to WebinarGeek's; with another token URL and no revocation URL, revocation is off.
-    pub fn token_endpoint(&mut self) -> TokenEndpoint {
-        let token_url_is_ours = self.optional("WEBINARGEEK_TOKEN_URL").is_none();
-        let revoke_url = match (self.lookup)("WEBINARGEEK_REVOKE_URL") {
-            Some(text) if text.is_empty() => None,
-            Some(_) => Some(self.url("WEBINARGEEK_REVOKE_URL", "")),
-            // Another provider's tokens must not be sent to WebinarGeek.
-            None => token_url_is_ours.then(|| Url::parse(REVOKE_URL).expect("a constant")),
-        };
-        let client_authentication = match self.optional("WEBINARGEEK_CLIENT_AUTH").as_deref() {
-            None | Some("client_secret_post") => ClientAuthentication::Post,
-            Some("client_secret_basic") => ClientAuthentication::Basic,
-            Some(_) => {
-                self.problem("WEBINARGEEK_CLIENT_AUTH", "must be client_secret_post or client_secret_basic");
-                ClientAuthentication::Post
-            }
-        };
-        TokenEndpoint {
-            url: self.url("WEBINARGEEK_TOKEN_URL", TOKEN_URL),
-            revoke_url,
-            client_id: self.required("WEBINARGEEK_CLIENT_ID"),
-            client_authentication,
-            expires_in: self.seconds("WEBINARGEEK_EXPIRES_IN", 7200),
-        }
-    }
-
-    /// Notes what is wrong with a variable. The text is logged, so it must not hold the value, which may be a secret.
+    /// Notes a problem of a variable. The text is logged, so it must not hold the value, which may be a secret.
     pub fn problem(&mut self, name: &str, problem: &str) {
         let problem = format!("{name} {problem}");
         // Several settings may read the same variable.
@@ -325,7 +247,7 @@ fn parse_url(text: &str) -> Result<Url, &'static str> {
 fn parse_origin(text: &str) -> Result<url::Origin, &'static str> {
     let url = parse_url(text)?;
     if url.path() != "/" || url.query().is_some() {
-        return Err("must be an origin: a scheme, a host and perhaps a port, and nothing after them");
+        return Err("must be an origin: a scheme, a host and an optional port, and nothing after them");
     }
     Ok(url.origin())
 }
@@ -340,37 +262,6 @@ pub fn process_environment(name: &str) -> Option<String> {
 mod tests {
     use super::*;
 
-    type Endpoints = (AuthorizationEndpoint, TokenEndpoint);
-
-    fn endpoints(pairs: &'static [(&'static str, &'static str)]) -> Result<Endpoints, ConfigError> {
-        let lookup = |name: &str| pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
-        Environment::read(&lookup, |env| (env.authorization_endpoint(), env.token_endpoint()))
-    }
-
-    #[test]
-    fn every_problem_is_reported_at_once_and_names_its_variable() {
-        let error = endpoints(&[
-            ("WEBINARGEEK_TOKEN_URL", "http://provider.example/token"),
-            ("WEBINARGEEK_PKCE", "maybe"),
-            ("WEBINARGEEK_EXPIRES_IN", "soon"),
-            ("WEBINARGEEK_CLIENT_AUTH", "none"),
-        ])
-        .unwrap_err()
-        .to_string();
-        for name in ["CLIENT_ID", "TOKEN_URL", "PKCE", "EXPIRES_IN", "CLIENT_AUTH"] {
-            assert!(error.contains(&format!("WEBINARGEEK_{name}")), "{name} in {error}");
-        }
-    }
-
-    #[test]
-    fn the_defaults_are_webinargeeks() {
-        let (authorization, token) = endpoints(&[("WEBINARGEEK_CLIENT_ID", "id")]).unwrap();
-        assert_eq!(authorization.url.as_str(), AUTHORIZE_URL);
-        assert_eq!(token.url.as_str(), TOKEN_URL);
-        assert_eq!(token.revoke_url.unwrap().as_str(), REVOKE_URL);
-        assert!(authorization.pkce);
-    }
-
     #[test]
     fn a_wrong_logo_colour_or_link_is_a_problem_at_the_start() {
         const WRONG: [(&str, &str); 4] = [
@@ -384,19 +275,5 @@ mod tests {
         assert_eq!(problems.len(), WRONG.len(), "{problems:?}");
         assert!(WRONG.iter().zip(&problems).all(|((name, _), problem)| problem.starts_with(name)), "{problems:?}");
         assert!(Environment::read(&|_| None, Environment::branding).unwrap().application.is_none());
-    }
-
-    #[test]
-    fn another_providers_tokens_are_not_shown_to_webinargeek() {
-        let (_, token) =
-            endpoints(&[("WEBINARGEEK_CLIENT_ID", "id"), ("WEBINARGEEK_TOKEN_URL", "https://provider.example/token")])
-                .unwrap();
-        assert!(token.revoke_url.is_none());
-    }
-
-    #[test]
-    fn an_empty_revoke_url_switches_revocation_off() {
-        let (_, token) = endpoints(&[("WEBINARGEEK_CLIENT_ID", "id"), ("WEBINARGEEK_REVOKE_URL", "")]).unwrap();
-        assert!(token.revoke_url.is_none());
     }
 }

@@ -7,13 +7,13 @@ use crate::ports::{BusError, KeyError, ProviderError, SecretError, StoreError};
 use crate::telemetry::Chain;
 
 impl FailureClass {
-    /// Writes the one line that logs and counts a failure.
+    /// Writes the line that logs and counts a failure.
     pub fn log(self, error: &(dyn Error + 'static)) {
         let error = Chain(error);
         tracing::error!(failures = 1, class = self.as_str(), cause = self.cause(), %error, "failed");
     }
 
-    /// The same for something that works at present and soon will not.
+    /// The same for something that still works, and soon will fail.
     pub fn warn(self, what: &str) {
         tracing::warn!(failures = 1, class = self.as_str(), cause = self.cause(), "{what}");
     }

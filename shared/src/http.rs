@@ -31,20 +31,20 @@ pub type Response = http::Response<String>;
 /// One function's answer to its requests.
 #[async_trait]
 pub trait Endpoint: Send + Sync {
-    /// Every error becomes an answer. [`answer`] adds what all answers carry.
+    /// Every error becomes an answer. [`answer`] adds the headers that all answers have.
     async fn handle(&self, request: Request, invocation: &Invocation) -> Response;
 }
 
 /// The context of a request.
 #[derive(Clone, Debug)]
 pub struct Invocation {
-    /// In every log line, and on pages as the reference number.
+    /// It is in every log line, and on pages as the reference number.
     pub request_id: String,
     /// Where the request arrived, `https://host[:port]`: API Gateway's own domain name, never the Host header.
     pub origin: String,
     /// When the process may be stopped.
     pub deadline: Timestamp,
-    /// The ARN of the IAM principal that has signed the request, as API Gateway has verified it. None for a browser,
+    /// The ARN of the IAM principal that has signed the request, as API Gateway has verified it. `None` for a browser,
     /// and on a laptop.
     pub principal: Option<String>,
 }
@@ -56,7 +56,7 @@ impl Invocation {
     }
 }
 
-/// The answer as it leaves: what every answer carries, and a HEAD's without its body (RFC 9110 section 9.3.2).
+/// The answer as it is sent: with the headers of all answers, and for a HEAD without its body (RFC 9110 section 9.3.2).
 pub async fn answer(endpoint: &dyn Endpoint, request: Request, invocation: &Invocation) -> Response {
     let is_head = *request.method() == Method::HEAD;
     let mut response = endpoint.handle(request, invocation).await;
@@ -68,9 +68,9 @@ pub async fn answer(endpoint: &dyn Endpoint, request: Request, invocation: &Invo
     response
 }
 
-/// What tells browsers to keep an answer apart from all other sites.
+/// Sets the headers that tell browsers to isolate an answer from all other sites.
 pub fn protect(headers: &mut HeaderMap, origin: &str) {
-    const KEPT_APART: [(HeaderName, &str); 4] = [
+    const ISOLATION: [(HeaderName, &str); 4] = [
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
         (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
@@ -79,10 +79,10 @@ pub fn protect(headers: &mut HeaderMap, origin: &str) {
             "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()",
         ),
     ];
-    for (name, value) in KEPT_APART {
+    for (name, value) in ISOLATION {
         headers.insert(name, HeaderValue::from_static(value));
     }
-    // Not for subdomains: a stack's domain may be one with other hosts below it.
+    // Without `includeSubDomains`: a stack's domain may have other hosts below it.
     if origin.starts_with("https:") {
         headers.insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=63072000"));
     }

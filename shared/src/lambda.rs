@@ -33,7 +33,7 @@ pub async fn serve_http(function: &'static str, endpoint: impl Endpoint) -> Resu
     .await
 }
 
-/// From an event to the answer that API Gateway is given. Every event gets an answer of ours.
+/// Answers an event of API Gateway. An event that is not a request gets an answer too.
 pub async fn answer(
     function: &'static str,
     endpoint: &dyn Endpoint,
@@ -51,13 +51,13 @@ pub async fn answer(
 }
 
 fn not_a_request(error: NotARequest, function: &'static str, request_id: &str) -> Response {
-    tracing::warn!(function, request_id, reason = %error, "an event was refused");
+    tracing::warn!(function, request_id, reason = %error, "an event that is not an HTTP request was refused");
     let mut response = Problem::new(Code::InvalidRequest, error.to_string()).reply(request_id);
     http::protect(response.headers_mut(), "https:");
     response
 }
 
-/// Cookies go beside the headers, and API Gateway counts the body itself.
+/// In the answer, cookies are beside the headers, and API Gateway itself adds the length of the body.
 fn respond(response: Response) -> ApiGatewayV2httpResponse {
     let (mut parts, body) = response.into_parts();
     let mut answer = ApiGatewayV2httpResponse::default();
@@ -92,9 +92,9 @@ impl Network {
     }
 }
 
-/// What a function that refreshes has, on the real services.
+/// The parts of a function that refreshes, on the real services.
 pub struct RefreshFunction {
-    /// Of the AWS services.
+    /// The clients of the AWS services.
     pub clients: Clients,
     /// The connections table, behind all its ports.
     pub connections: Arc<ConnectionsTable>,
@@ -102,7 +102,7 @@ pub struct RefreshFunction {
     pub provider: Arc<WebinarGeek>,
     /// The use cases, on these services.
     pub refreshes: Refreshes,
-    /// The provider's.
+    /// The HTTP client for the provider.
     pub http: HttpClient,
 }
 
@@ -123,7 +123,7 @@ impl RefreshFunction {
     }
 }
 
-/// When Lambda ends the invocation. Lambda says it in milliseconds; the rest of a second is cut off.
+/// When Lambda ends the invocation. Lambda says it in milliseconds, which are rounded down to seconds.
 pub fn deadline(context: &Context) -> Timestamp {
     Timestamp::from_unix(0) + Duration::from_millis(context.deadline)
 }

@@ -1,4 +1,4 @@
-//! What two or more functions need, and nothing else.
+//! The code that two or more functions need, and nothing else.
 //!
 //! | module | holds |
 //! |---|---|
@@ -14,12 +14,12 @@
 //! | `aws` | DynamoDB, EventBridge, KMS, Secrets Manager, SQS; with the feature `aws` |
 //! | `lambda` | the runtime, and the services of a function in AWS; with the feature `aws` |
 //!
-//! Without these features neither the AWS SDK nor an HTTP client is compiled: the simulator runs the protocol so.
+//! Without these features neither the AWS SDK nor an HTTP client is compiled: the simulator is built like this.
 //!
 //! Imports run one way: `aws, webinargeek, system → ports → domain`, `protocol → ports`, and `http → domain`.
 //! `tests/suite/architecture.rs` enforces the rule.
 
-// The functions, the laptop and the simulator are written against these items: each says what its name does not.
+// The functions, the laptop and the simulator use these items. Their documentation says what the name does not say.
 #![deny(missing_docs)]
 
 #[cfg(feature = "aws")]

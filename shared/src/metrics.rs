@@ -1,5 +1,5 @@
-//! What CloudWatch counts: a log line that holds one of these members also has a member `_aws` (embedded metric
-//! format), and CloudWatch Logs makes metrics of it. This needs no call, no permission and no second line.
+//! What CloudWatch counts: a log line with one of these members also has a member `_aws` (embedded metric format), from
+//! which CloudWatch Logs makes metrics. This needs no call, no permission and no second line.
 //!
 //! Why no library writes them: `docs/decisions/0005-metrics-are-log-lines.md`.
 
@@ -10,8 +10,8 @@ use crate::domain::time::Timestamp;
 /// The namespace of all metrics in CloudWatch.
 pub const NAMESPACE: &str = "webinargeek-connect";
 
-/// A member of a log line that is a metric. Each distinct name and dimension value costs money in each hour in which it
-/// reports, so what is rare is written when it happens, and never as a zero.
+/// A member of a log line that is a metric. Each name with its dimension values costs money in each hour in which it is
+/// reported. So a rare one is written only when it happens, and never as a zero.
 pub struct Metric {
     /// The member of the log line, and the name of the metric.
     pub name: &'static str,
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_without_a_metric_is_a_log_line_and_no_more() {
+    fn a_line_without_a_metric_has_no_directive() {
         assert!(directive(|name| name == "message", Timestamp::from_unix(0)).is_none());
     }
 }

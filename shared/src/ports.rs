@@ -1,13 +1,12 @@
 //! What a function may do outside its process: one trait per capability.
 //!
-//! An endpoint's struct names the ports it holds, and its IAM statement allows just those: if `authorize` cannot name
-//! a connection store, it cannot read or write a token.
+//! An endpoint's struct names the ports that it has, and its IAM statement allows only those. `authorize` has no port
+//! to the connections table, so it cannot read or write a token.
 
 use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::domain::account::Account;
 use crate::domain::attempt::{Attempt, StateHash};
 use crate::domain::connection::Row;
 use crate::domain::connection_id::ConnectionId;
@@ -15,11 +14,14 @@ use crate::domain::escrow::Escrowed;
 use crate::domain::fleet::FleetRow;
 use crate::domain::item::Unreadable;
 use crate::domain::order::Order;
-use crate::domain::secret::{AccessToken, AuthorizationCode, ClientSecret, CodeVerifier, DataKey, RefreshToken};
+use crate::domain::secret::{ClientSecret, DataKey};
 use crate::domain::session::{Session, SessionId};
 use crate::domain::time::Timestamp;
-use crate::domain::token_pair::{TokenPair, TokenResponse};
 use crate::domain::write::{Delete, Write, Written};
+
+mod provider;
+
+pub use provider::{ExchangeCode, ProviderError, REQUEST_BUDGET, ReadAccount, RefreshPair, RevokeToken, Revoked};
 
 /// A call to a table failed, and it is not known whether it took effect; or the row that it found cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -27,13 +29,13 @@ pub enum StoreError {
     /// The cause, as DynamoDB or the network says it; a write may have taken effect.
     #[error("the table could not be used: {0}")]
     Unavailable(String),
-    /// The row is there, and its content is not what this version writes.
+    /// There is a row, and an attribute of it cannot be read.
     #[error(transparent)]
     Unreadable(#[from] Unreadable),
 }
 
 impl StoreError {
-    /// A write that depends on the row has found another row at every try.
+    /// The row of a conditional write had changed at every try.
     pub fn changed_at_every_try() -> Self {
         Self::Unavailable("the connection changed at every try".to_owned())
     }
@@ -42,11 +44,11 @@ impl StoreError {
 /// Reads rows of the attempts table, strongly consistent (`dynamodb:GetItem`).
 #[async_trait]
 pub trait ReadAttempts: Send + Sync {
-    /// `None` where no attempt has this state, or DynamoDB has deleted it after its time.
+    /// `None` where no attempt has this state, or DynamoDB has deleted its row.
     async fn attempt(&self, state_hash: &StateHash) -> Result<Option<Attempt>, StoreError>;
-    /// `None` where there is no such session, or DynamoDB has deleted it after its time.
+    /// `None` where there is no such session, or DynamoDB has deleted its row.
     async fn session(&self, id: &SessionId) -> Result<Option<Session>, StoreError>;
-    /// The last event of a connection id.
+    /// The order of the last event of a connection id.
     async fn order(&self, id: &ConnectionId) -> Result<Option<Order>, StoreError>;
 }
 
@@ -72,14 +74,14 @@ pub trait WriteOrders: Send + Sync {
 /// Reads rows of connections, strongly consistent (`dynamodb:GetItem`).
 #[async_trait]
 pub trait ReadConnections: Send + Sync {
-    /// `None` where there is no row; a row that cannot be read is a [`Row`] and no error.
+    /// `None` where there is no row. A row that cannot be read is [`Row::Unreadable`], and not an error.
     async fn row(&self, id: &ConnectionId) -> Result<Option<Row>, StoreError>;
 }
 
 /// Writes rows of connections (`dynamodb:UpdateItem`).
 #[async_trait]
 pub trait WriteConnections: Send + Sync {
-    /// A condition that does not hold is no error: `ConditionFailed` has the row as it stands.
+    /// A condition that does not hold is not an error: `ConditionFailed` has the row as it stands.
     async fn write(&self, write: &Write) -> Result<Written<Row>, StoreError>;
 }
 
@@ -95,7 +97,7 @@ pub trait ClaimAccounts: Send + Sync {
 pub trait FleetRows: Send + Sync {
     /// `None` where the row was never written.
     async fn read(&self, key: &'static str) -> Result<Option<FleetRow>, StoreError>;
-    /// A condition that does not hold is no error: `ConditionFailed` has the row as it stands.
+    /// A condition that does not hold is not an error: `ConditionFailed` has the row as it stands.
     async fn write(&self, write: &Write) -> Result<Written<FleetRow>, StoreError>;
 }
 
@@ -132,12 +134,12 @@ pub trait DeleteConnections: Send + Sync {
     async fn delete(&self, delete: &Delete) -> Result<bool, StoreError>;
 }
 
-/// The cause. It is not known whether the queue has taken the pair.
+/// The cause. It is not known whether the queue has accepted the pair.
 #[derive(Debug, thiserror::Error)]
 #[error("the queue could not be used: {0}")]
 pub struct EscrowError(pub String);
 
-/// Keeps what the table does not accept until it does (`sqs:SendMessage`).
+/// Keeps a pair until the table accepts it (`sqs:SendMessage`).
 #[async_trait]
 pub trait Escrow: Send + Sync {
     /// Success means that the queue has stored the pair.
@@ -146,7 +148,7 @@ pub trait Escrow: Send + Sync {
     async fn is_empty(&self) -> Result<bool, EscrowError>;
 }
 
-/// An event as a bus takes it.
+/// An event for a bus.
 #[derive(Clone, Debug)]
 pub struct BusEntry {
     /// The type of the event, by which rules of the bus choose.
@@ -157,11 +159,11 @@ pub struct BusEntry {
     pub at: Timestamp,
 }
 
-/// Of the entries in their order, only the first `taken` are certainly on the bus.
+/// Only the first entries are certainly on the bus.
 #[derive(Debug, thiserror::Error)]
 #[error("the event bus could not be used: {why}")]
 pub struct BusError {
-    /// A number of entries, from the first on; those after it are put again.
+    /// The number of these entries; those after them must be put again.
     pub taken: usize,
     /// The cause, for the log.
     pub why: String,
@@ -174,12 +176,12 @@ pub trait PutEvents: Send + Sync {
     async fn put(&self, entries: &[BusEntry]) -> Result<(), BusError>;
 }
 
-/// A row of the `due` index. A part that cannot be read is absent; the row itself says why.
+/// A row of the `due` index. An attribute that cannot be read counts as absent here.
 #[derive(Clone, Debug)]
 pub struct Due {
     /// The connection id as the row has it; it need not follow the grammar of ids.
     pub key: String,
-    /// When the refresh is due. A number that is not an integer is read as 1970: the row is then looked at at once.
+    /// When the refresh is due. A number that is not an integer is read as 1970, so the row is due.
     pub refresh_at: Timestamp,
     /// When the access token ends; `None` where there is none, or where only its customer can help.
     pub expires_at: Option<Timestamp>,
@@ -228,7 +230,7 @@ pub enum KeyError {
     /// KMS did not answer, or the key may not be used at present; another try may succeed.
     #[error("the key service could not be used: {0}")]
     Unavailable(String),
-    /// The wrapped key is not of this stack and connection, or was changed.
+    /// The wrapped key belongs to another stack or connection, or was changed.
     #[error("the key service does not accept this wrapped key: {0}")]
     NotAccepted(String),
 }
@@ -244,7 +246,7 @@ pub struct WrappedDataKey {
 /// Makes data keys (`kms:GenerateDataKey`).
 #[async_trait]
 pub trait MakeDataKeys: Send + Sync {
-    /// A new 256-bit key, whose wrapped form opens for this connection alone.
+    /// A new 256-bit key. Its wrapped form opens only for this connection.
     async fn make(&self, connection: &ConnectionId) -> Result<WrappedDataKey, KeyError>;
 }
 
@@ -259,7 +261,7 @@ pub trait OpenDataKeys: Send + Sync {
 pub struct OpenedDataKey {
     /// Opens and seals pairs; only in the memory of the process.
     pub plain: DataKey,
-    /// An ARN.
+    /// The ARN of the KMS key.
     pub wrapped_by: String,
 }
 
@@ -293,89 +295,6 @@ pub trait ReadClientSecret: Send + Sync {
     async fn read(&self) -> Result<Vec<ClientSecret>, SecretError>;
 }
 
-/// How a request to the token endpoint failed, by what it says about the grant that was sent.
-#[derive(Debug, thiserror::Error)]
-pub enum ProviderError {
-    /// No connection was made: the provider has certainly not seen the grant.
-    #[error("WebinarGeek could not be reached, and nothing was sent: {0}")]
-    NotSent(String),
-    /// 429, or any other status but a success with `Retry-After`, and no whole answer of the two below: refused before
-    /// it was looked at, which is less certain of a 5xx.
-    #[error("WebinarGeek asked us to wait (status {status})")]
-    Throttled {
-        /// The status code of the answer.
-        status: u16,
-        /// `Retry-After` from now on; `None` where the header is missing or cannot be read (RFC 9110 section 10.2.3).
-        retry_after: Option<Duration>,
-    },
-    /// Sent, and no usable answer: a timeout, a broken connection, 5xx, or a success with neither readable tokens nor
-    /// an error.
-    #[error("the outcome at WebinarGeek is unknown: {0}")]
-    Unknown(String),
-    /// Any 4xx, or a success without tokens, with a JSON body that says so (RFC 6749 section 5.2 has it at 400).
-    #[error("WebinarGeek answered invalid_grant")]
-    InvalidGrant,
-    /// Any 4xx, or a success without tokens, with a JSON body that says so: the grant was not looked at.
-    #[error("WebinarGeek answered invalid_client: the client id or secret is wrong")]
-    InvalidClient,
-    /// A complete answer that grants nothing and is none of the above: any other error code, or a 3xx or 4xx without
-    /// one. The grant was certainly not used: our configuration, or an outage.
-    #[error("WebinarGeek refused the request: {0}")]
-    Refused(String),
-}
-
-/// The longest that one request to the provider takes, including the connection. The length of a lease depends on it.
-pub const REQUEST_BUDGET: Duration = Duration::from_secs(13);
-
-/// Exchanges an authorization code (RFC 6749 section 4.1.3). Never repeated by the adapter.
-#[async_trait]
-pub trait ExchangeCode: Send + Sync {
-    /// `redirect_uri` is the one of the authorization request; `verifier` is `None` without PKCE (RFC 7636).
-    async fn exchange(
-        &self,
-        code: &AuthorizationCode,
-        redirect_uri: &str,
-        verifier: Option<&CodeVerifier>,
-        secret: &ClientSecret,
-    ) -> Result<TokenResponse, ProviderError>;
-}
-
-/// Refreshes a pair (RFC 6749 section 6). Never repeated by the adapter.
-#[async_trait]
-pub trait RefreshPair: Send + Sync {
-    /// The new pair may have no refresh token: the old one stays valid then (RFC 6749 section 6).
-    async fn refresh(
-        &self,
-        refresh_token: &RefreshToken,
-        secret: &ClientSecret,
-    ) -> Result<TokenResponse, ProviderError>;
-}
-
-/// Revokes a token (RFC 7009), where the provider has an endpoint for it.
-#[async_trait]
-pub trait RevokeToken: Send + Sync {
-    /// An error is worth another try, later or with another secret; [`Revoked::NotRevocable`] is final.
-    async fn revoke(&self, pair: &TokenPair, secret: &ClientSecret) -> Result<Revoked, ProviderError>;
-}
-
-/// How a revocation ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Revoked {
-    /// The provider has confirmed it with a success (RFC 7009 section 2.2).
-    Done,
-    /// There is no endpoint.
-    Off,
-    /// A complete refusal, which another try would only repeat (RFC 7009 section 2.2): its status and error code.
-    NotRevocable(String),
-}
-
-/// Asks the provider whose account an access token is for. This is a use of the token: only after its pair is stored.
-#[async_trait]
-pub trait ReadAccount: Send + Sync {
-    /// `Refused` where the answer is no success, or names no account.
-    async fn read(&self, access_token: &AccessToken) -> Result<Account, ProviderError>;
-}
-
 /// The time, and the only way to wait.
 #[async_trait]
 pub trait Clock: Send + Sync {
@@ -387,7 +306,7 @@ pub trait Clock: Send + Sync {
 
 /// The source of every random byte.
 pub trait Entropy: Send + Sync {
-    /// Overwrites all bytes; they must be good enough for keys and tokens.
+    /// Overwrites all bytes with random ones that are good enough for keys and tokens.
     fn fill(&self, bytes: &mut [u8]);
 }
 

@@ -2,18 +2,19 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`refresh`] | lease, open, send, seal, commit: what the schedule and the token route share |
+//! | [`refresh`] | refreshes a connection, for the schedule and the token route |
 //! | [`connect`] | stores a customer's grant, for the callback, the import and the queue |
 //! | [`import`] | takes over a refresh token from another system |
+//! | [`confirm`] | makes a waiting pair live |
 //! | [`disconnect`] | takes a connection away |
 //! | [`revoke`] | works off the list of grants to revoke |
 //! | [`escrow`] | stores a pair that exists nowhere else; [`replay`] takes it from the queue again |
 //! | [`quarantine`] | puts off a row that cannot be read |
-//! | [`account`] | whose account a connection is for |
-//! | [`client_secrets`] | which client secret is sent |
+//! | [`account`] | finds out whose account a connection is for; [`same_account`] compares it with the connected one |
+//! | [`client_secrets`] | chooses the client secret that is sent |
 //! | [`data_keys`] | opened data keys that the process keeps for a while |
-//! | [`fleet`] | what all workers share: a pause, and the count that freezes marking |
-//! | [`orders`] | the order of all that happens to a connection id |
+//! | [`fleet`] | what all workers share: a pause, and the count of refusals; [`pace`] is how fast a run sends |
+//! | [`orders`] | the order of the events of a connection id |
 //! | [`composition`] | builds them all from services and settings |
 
 use std::time::Duration;
@@ -43,9 +44,9 @@ pub struct Deployment {
     pub stack: String,
     /// The OAuth client id. A pair that was granted to another one is never sent.
     pub client_id: String,
-    /// Between scheduled runs.
+    /// The time between scheduled runs.
     pub refresh_every: Duration,
-    /// The lifetime of an access token whose grant does not say.
+    /// The lifetime of an access token, where the provider does not say it.
     pub default_lifetime: Duration,
     /// How long a process keeps an opened data key; zero: not at all.
     pub data_keys_kept_for: Duration,

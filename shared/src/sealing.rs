@@ -1,7 +1,7 @@
 //! Seals a token pair under a data key, bound to its place.
 //!
 //! - message key = HKDF-SHA256(data key, salt = pair id), RFC 5869
-//! - AES-256-GCM with a random 96-bit nonce; each message key seals one pair, so nonces cannot repeat under one
+//! - AES-256-GCM with a random 96-bit nonce; each message key seals one pair, so no nonce is used twice under one key
 //! - associated data = format version, stack, connection id, pair id, each with its length in front
 //!
 //! A ciphertext that is moved to another row, stack or pair id does not open.
@@ -27,11 +27,11 @@ pub struct SealingContext<'a> {
     pub stack: &'a str,
     /// The id of the row that holds the pair.
     pub connection: &'a ConnectionId,
-    /// Is also the salt of the message key.
+    /// It is also the salt of the message key.
     pub pair_id: PairId,
 }
 
-/// The exact cause is not known: AES-GCM only says that the tag does not match.
+/// A sealed pair that does not open. The exact cause is not known: AES-GCM only says that the tag does not match.
 #[derive(Debug, thiserror::Error)]
 #[error("the sealed pair does not open: it was changed, or belongs to another row, stack or pair id")]
 pub struct Unopenable;
@@ -70,7 +70,7 @@ pub fn seal(pair: &TokenPair, key: &DataKey, context: SealingContext<'_>, nonce:
     sealed
 }
 
-/// Fails where a byte, the key or the context is not the one that [`seal`] had.
+/// Fails if a byte, the key or the context differs from what [`seal`] had.
 pub fn open(sealed: &[u8], key: &DataKey, context: SealingContext<'_>) -> Result<TokenPair, Unopenable> {
     let (&version, rest) = sealed.split_first().ok_or(Unopenable)?;
     if version != FORMAT_VERSION || rest.len() < NONCE_LEN {
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn stack_and_connection_cannot_be_shifted_into_each_other() {
+    fn a_character_cannot_be_moved_from_the_connection_to_the_stack() {
         let [long, short] = ["ab", "b"].map(|id| ConnectionId::parse(id).unwrap());
         let pair_id = PairId::new([1; 16]);
         let sealed = sealed_at(SealingContext { stack: "x", connection: &long, pair_id });

@@ -31,7 +31,7 @@ pub struct SystemEntropy;
 impl Entropy for SystemEntropy {
     #[expect(clippy::disallowed_methods, reason = "this is where randomness comes from")]
     fn fill(&self, bytes: &mut [u8]) {
-        // A process without randomness must not go on: every secret that it made would be known.
+        // A process without randomness must stop: its secrets could be guessed.
         rand::fill(bytes).expect("the system has no randomness");
     }
 }

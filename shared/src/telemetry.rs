@@ -1,4 +1,4 @@
-//! One JSON object a line on standard output, the fields of the surrounding spans as top-level members.
+//! The log: one JSON object a line on standard output. The fields of the surrounding spans are top-level members.
 
 use std::error::Error;
 use std::fmt;
@@ -17,12 +17,12 @@ use crate::metrics;
 use crate::ports::Clock;
 use crate::system::SystemClock;
 
-/// Starts the log of a Lambda function. Without `EnvFilter`, which compiles regular expressions at every start.
+/// Starts the log of a Lambda function. It does not use `EnvFilter`, which compiles regular expressions at every start.
 pub fn init(stack: &str) {
     tracing_subscriber::registry().with(LevelFilter::INFO).with(layer(stack)).init();
 }
 
-/// What writes the lines.
+/// The layer that writes the lines.
 pub fn layer<S: Subscriber + for<'a> LookupSpan<'a>>(stack: &str) -> JsonLayer<S> {
     let mut layer = JsonLayer::stdout();
     layer.with_timer("timestamp", tracing_subscriber::fmt::time::SystemTime);
@@ -37,7 +37,7 @@ pub fn layer<S: Subscriber + for<'a> LookupSpan<'a>>(stack: &str) -> JsonLayer<S
     layer
 }
 
-/// An error with all its causes, each written once.
+/// Displays an error with all its causes, each once.
 pub struct Chain<'a>(pub &'a (dyn Error + 'static));
 
 impl fmt::Display for Chain<'_> {
@@ -47,7 +47,7 @@ impl fmt::Display for Chain<'_> {
         let mut cause = self.0.source();
         while let Some(error) = cause {
             let text = error.to_string();
-            // A wrapper that repeats its cause's message adds nothing.
+            // Some errors repeat the message of their cause.
             if !said.contains(&text) {
                 write!(f, ": {text}")?;
                 said = text;
@@ -58,7 +58,7 @@ impl fmt::Display for Chain<'_> {
     }
 }
 
-/// The one line at the end of a scheduled run. Written here and not as an event, whose fields cannot be objects.
+/// The line at the end of a scheduled run. It is not a tracing event: the fields of an event cannot be objects.
 pub fn log_summary(stack: &str, function: &str, request_id: &str, summary: &impl Serialize) {
     let now = SystemClock.now();
     let mut line = json!({
@@ -70,7 +70,7 @@ pub fn log_summary(stack: &str, function: &str, request_id: &str, summary: &impl
         "message": "the run has ended",
     });
     let summary = serde_json::to_value(summary).expect("numbers and names are JSON");
-    // Null is not a number, and no metric.
+    // A member that is null is no metric.
     if let Some(directive) = metrics::directive(|name| summary[name].is_number(), now) {
         line["_aws"] = directive;
     }

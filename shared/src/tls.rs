@@ -1,8 +1,8 @@
-//! The TLS configuration with which a process calls AWS and the provider, and the HTTP client on it. Made once, in
-//! `main`.
+//! The TLS configuration with which a process calls AWS and the provider, and the HTTP client on it. `main` makes it
+//! once.
 //!
-//! What most programs do here costs a function its start: reading and parsing the system's root certificates, a second
-//! TLS stack inside the AWS SDK, and a search for credentials that Lambda has put into the environment.
+//! It avoids what would make the start of a function slow: to read and parse the system's root certificates, a second
+//! TLS stack inside the AWS SDK, and a search for credentials that Lambda puts into the environment.
 
 use std::sync::Arc;
 
@@ -17,15 +17,15 @@ use crate::config::Environment;
 pub struct Tls(ClientConfig);
 
 impl Tls {
-    /// Mozilla's root certificates, parsed when the product was compiled. `SSL_CERT_FILE` names a file of others:
-    /// behind a proxy that opens TLS, and for local engines.
+    /// Mozilla's root certificates, parsed when the product was compiled. `SSL_CERT_FILE` names a file with others, for
+    /// a proxy that intercepts TLS, or for local engines.
     pub fn read(env: &mut Environment) -> Self {
         let Some(path) = env.optional("SSL_CERT_FILE") else { return Self::default() };
         let mut roots = RootCertStore::empty();
         match CertificateDer::pem_file_iter(&path).and_then(Iterator::collect::<Result<Vec<_>, _>>) {
             Ok(certificates) => {
                 let (added, _) = roots.add_parsable_certificates(certificates);
-                // With none, every connection would fail, and only in the log of a request.
+                // Without any root, every connection would fail, and only the log of a request would show it.
                 if added == 0 {
                     env.problem("SSL_CERT_FILE", "must name a file with a root certificate in PEM");
                 }
@@ -43,14 +43,14 @@ impl Tls {
         Self(config.with_root_certificates(roots).with_no_client_auth())
     }
 
-    /// Of requests that are sent once, as they are, to the host that was named.
+    /// The settings of an HTTP client that sends each request once, unchanged, to the host of its URL.
     #[expect(clippy::disallowed_methods, reason = "this is the one place that makes HTTP clients")]
     pub(crate) fn http(&self) -> reqwest::ClientBuilder {
         reqwest::Client::builder()
             .tls_backend_preconfigured(self.0.clone())
-            // A redirect would carry the refresh token to wherever it points.
+            // A redirect could send the refresh token to any host.
             .redirect(reqwest::redirect::Policy::none())
-            // reqwest repeats requests that it believes unprocessed; whether to repeat is the protocol's decision.
+            // reqwest would repeat requests that it thinks were not processed; only the protocol decides about that.
             .retry(reqwest::retry::never())
             .http1_only()
             .no_proxy()

@@ -32,14 +32,14 @@ pub use probe::Probed;
 
 use body::{Body, Cut};
 
-/// The token endpoint and revocation. It sends each request once: only the protocol repeats.
+/// The token endpoint and the revocation endpoint. It sends each request once: only the protocol repeats requests.
 pub struct WebinarGeek {
     http: HttpClient,
     endpoint: TokenEndpoint,
     clock: Arc<dyn Clock>,
 }
 
-/// An answer. Of one that is no success, the connection has not broken within it.
+/// An answer. If it is not a success, its body is whole or too long: the connection did not break.
 struct Answer {
     status: StatusCode,
     retry_after: Option<Duration>,
@@ -71,14 +71,14 @@ impl WebinarGeek {
             ClientAuthentication::Post => form.extend([("client_id", client_id), ("client_secret", secret.expose())]),
             ClientAuthentication::Basic => request = request.header(AUTHORIZATION, basic(client_id, secret)),
         }
-        // One send: after an error, the protocol decides whether to send again.
+        // It is sent once: after an error, the protocol decides whether to send it again.
         let mut response = request.form(&form).send().await.map_err(not_answered)?;
         let status = response.status();
         let retry_after = retry_after::read(response.headers(), self.clock.now());
         let date = response.headers().get(DATE).and_then(|value| date(value.to_str().ok()?));
         let body = Body::read(&mut response).await;
         match body.cut {
-            // A success holds a pair, which may stand before the break.
+            // A success may hold a pair before the break.
             Some(Cut::Broken(cause)) if !status.is_success() => Err(ProviderError::Unknown(cause)),
             _ => Ok(Answer { status, retry_after, date, body }),
         }

@@ -142,7 +142,7 @@ async fn a_run_that_cannot_use_the_row_keeps_to_a_share_of_the_rate_and_says_so(
     let sent = sent_in_each_second(&[pace(&world, &world.clock, 0)], &world.clock, 3).await;
     // Others cannot use it either.
     assert!(sent.values().all(|sent| (1..=RATE / 8).contains(sent)), "{sent:?}");
-    assert!(captured().contains("this run keeps to a share of it"));
+    assert!(captured().contains("this run keeps to an eighth of it"));
 }
 
 #[tokio::test]

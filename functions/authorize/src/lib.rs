@@ -1,8 +1,8 @@
 //! `/authorize`: sends a customer's browser to WebinarGeek.
 //!
-//! 1. a request that no person has opened changes nothing; a request on another host than the callback's changes
-//!    nothing either
-//! 2. find what the journey is for: a connect session, or an install link with a newly minted connection id
+//! 1. a request changes nothing if no person has opened the address, or if it arrives on another host than the
+//!    callback's
+//! 2. find what the journey is for: a connect session, or an install link with a newly generated connection id
 //! 3. ask first: one page with one button, whose POST must come from that page
 //! 4. make state, cookie and code verifier: 32 random bytes each; store the attempt under the hash of its state
 //! 5. redirect to WebinarGeek, with the cookie that binds the attempt to this browser
@@ -22,7 +22,7 @@ use shared::domain::secret::{Confirmation, SessionToken, State};
 use shared::domain::session::{Session, SessionId, SessionStatus};
 use shared::domain::write::Written;
 use shared::domain::{digest, pkce};
-use shared::http::fetch_metadata::{is_by_no_person, is_from_own_page};
+use shared::http::fetch_metadata::{is_from_own_page, is_prefetched_or_embedded};
 use shared::http::page::Layout;
 use shared::http::query::{Query, Repeated};
 use shared::http::{Endpoint, Invocation, Request, Response, cookie, reply};
@@ -37,14 +37,13 @@ pub struct Settings {
     pub stack: String,
     pub attempts_table: String,
     pub authorization_endpoint: AuthorizationEndpoint,
-    /// The custom domain, if there is one: browsers that come to another host are redirected to it.
+    /// The origin of the custom domain, if there is one: browsers that come to another host are redirected to it.
     pub public_origin: Option<String>,
     /// How the pages look.
     pub layout: Arc<Layout>,
-    /// The access that the customer is asked for, in the integrator's words; without them the names of the scope are
-    /// shown.
+    /// The access that the customer is asked for, in the integrator's words; `None` shows the names of the scope.
     pub scope_text: Option<String>,
-    /// Whether a customer may start without a session.
+    /// Whether a journey may begin without a session.
     pub install_link: bool,
     /// How long a customer may take at the provider's consent page.
     pub consent_time: Duration,
@@ -78,10 +77,10 @@ pub struct Authorize {
 /// Why a browser is not redirected to WebinarGeek.
 #[derive(Debug, thiserror::Error)]
 pub enum AuthorizeError {
-    #[error("neither GET nor HEAD nor POST")]
+    #[error("the method is not GET, HEAD or POST")]
     MethodNotAllowed,
-    #[error("no person has opened the address")]
-    ByNoPerson,
+    #[error("no person has opened the address: it was prefetched, or embedded in a page")]
+    PrefetchedOrEmbedded,
     #[error(transparent)]
     Repeated(#[from] Repeated),
     #[error("there is no such session")]
@@ -123,8 +122,8 @@ impl Authorize {
         if !matches!(*request.method(), Method::GET | Method::HEAD | Method::POST) {
             return Err(AuthorizeError::MethodNotAllowed);
         }
-        if is_by_no_person(request.headers()) {
-            return Err(AuthorizeError::ByNoPerson);
+        if is_prefetched_or_embedded(request.headers()) {
+            return Err(AuthorizeError::PrefetchedOrEmbedded);
         }
         let origin = self.settings.public_origin.as_ref().unwrap_or(&invocation.origin);
         let target = request.uri().path_and_query().map_or("/authorize", |target| target.as_str());
@@ -134,7 +133,7 @@ impl Authorize {
         }
 
         // 2. The moment is read before the session. A journey of an install link takes its order from this moment, and
-        //    the process may stand still until step 4. A moment that is read later could be after a disconnect, and the
+        //    the process may be frozen before step 4. A moment that is read later could be after a disconnect, and the
         //    journey would bring back the connection that was taken away (found by the simulator).
         let began_at = self.clock.now();
         let query = Query::parse(request.uri().query());
@@ -144,8 +143,8 @@ impl Authorize {
             None => return Err(AuthorizeError::InstallLinkOff),
         };
 
-        // 3. Without the question, an attacker could lure a customer to this address and start a journey in the
-        //    customer's name: a provider that knows the customer redirects back at once.
+        // 3. Without this page, an attacker could lead a customer to this address and start a journey in the customer's
+        //    browser: a provider at which the customer has approved before redirects back at once.
         if *request.method() == Method::POST {
             if !is_from_own_page(request.headers(), origin) {
                 return Err(AuthorizeError::ForeignForm);
@@ -158,7 +157,7 @@ impl Authorize {
 
         // 4.
         let order = match session {
-            // A session has a number already. If the counter has expired since, no event came after the session.
+            // A session has its own order. If the counter's row has expired, no event came after the session.
             Some(session) => self
                 .sessions
                 .order(&session.connection_id)
@@ -169,10 +168,10 @@ impl Authorize {
         };
         let connection_id = match session {
             Some(session) => session.connection_id.clone(),
-            None => ConnectionId::minted(self.entropy.bytes()),
+            None => ConnectionId::generated(self.entropy.bytes()),
         };
         let state = State::new(digest::base64url(self.entropy.bytes::<32>()));
-        let state_hash = StateHash::of(&state).expect("a state of ours is one");
+        let state_hash = StateHash::of(&state).expect("32 bytes in base64url");
         let https = origin.starts_with("https:");
         let bound = Cookie {
             name: CookieName::new(&state_hash, https),
@@ -200,10 +199,10 @@ impl Authorize {
         let mut response = reply::see_other(&self.authorization_request(&attempt, &state));
         let max_age = (self.settings.consent_time + KEPT_AFTER_EXPIRY).as_secs();
         cookie::set(&mut response, &bound.name, &bound.value, max_age);
-        cookie::take_back_surplus(&mut response, request.headers(), &bound.name);
+        cookie::remove_surplus(&mut response, request.headers(), &bound.name);
         let (span, connection) = (tracing::Span::current(), attempt.destination.connection_id.as_str());
         span.record("attempt", attempt.state_hash.fingerprint()).record("connection", connection);
-        tracing::info!("sent to WebinarGeek");
+        tracing::info!("the browser is sent to WebinarGeek");
         Ok(response)
     }
 

@@ -11,14 +11,14 @@ use shared::http::{Request, Response, accept_language, reply};
 
 use crate::{AuthorizeError, Settings};
 
-/// What a page depends on besides its subject: the customer's language, the branding, and the way back.
+/// What all pages of one request have in common: the customer's language, the branding, and the way back.
 pub(crate) struct Shown<'a> {
     session: Option<&'a Session>,
     texts: &'static Texts,
     layout: &'a Layout,
-    /// The address has no result: the link may have been passed on.
+    /// The address that leads back. It has no result: the link may have been passed on.
     back: Option<String>,
-    /// Where the customer comes from.
+    /// The page that the customer comes from.
     return_to: Option<&'a ReturnTo>,
 }
 
@@ -36,7 +36,7 @@ impl<'a> Shown<'a> {
     }
 }
 
-/// Other parameters of the link are not repeated.
+/// The page that asks. Its form repeats only the session of the link, and no other parameter.
 pub(crate) fn confirmation(shown: &Shown<'_>, session: Option<&str>, settings: &Settings) -> Response {
     let texts = &shown.texts.confirmation;
     let application = shown.layout.application();
@@ -66,13 +66,15 @@ fn asked_for(settings: &Settings) -> Vec<&str> {
     }
 }
 
-/// Why the browser is not redirected to WebinarGeek.
+/// The page that says why the browser is not redirected to WebinarGeek.
 pub(crate) fn failed(error: &AuthorizeError, shown: &Shown<'_>, request_id: &str) -> Response {
     log(error);
     let texts = shown.texts;
     let (status, kind, message) = match error {
         AuthorizeError::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, Kind::Notice, &texts.other_method),
-        AuthorizeError::ByNoPerson => (StatusCode::SERVICE_UNAVAILABLE, Kind::Notice, &texts.by_no_person),
+        AuthorizeError::PrefetchedOrEmbedded => {
+            (StatusCode::SERVICE_UNAVAILABLE, Kind::Notice, &texts.prefetched_or_embedded)
+        }
         AuthorizeError::Repeated(_) => (StatusCode::BAD_REQUEST, Kind::Failure, &texts.damaged),
         AuthorizeError::UnknownSession | AuthorizeError::SessionExpired => {
             (StatusCode::BAD_REQUEST, Kind::Notice, &texts.expired)
@@ -87,7 +89,7 @@ pub(crate) fn failed(error: &AuthorizeError, shown: &Shown<'_>, request_id: &str
         _ => message.text.to_owned(),
     };
     let next = match error {
-        AuthorizeError::ByNoPerson | AuthorizeError::ForeignForm => Next::Open,
+        AuthorizeError::PrefetchedOrEmbedded | AuthorizeError::ForeignForm => Next::Open,
         AuthorizeError::Store(_) => Next::TryAgain,
         AuthorizeError::MethodNotAllowed
         | AuthorizeError::Repeated(_)
@@ -116,12 +118,12 @@ fn log(error: &AuthorizeError) {
     match error {
         AuthorizeError::Store(error) => FailureClass::from(error).log(error),
         AuthorizeError::MethodNotAllowed
-        | AuthorizeError::ByNoPerson
+        | AuthorizeError::PrefetchedOrEmbedded
         | AuthorizeError::Repeated(_)
         | AuthorizeError::UnknownSession
         | AuthorizeError::SessionExpired
         | AuthorizeError::SessionUsed
         | AuthorizeError::InstallLinkOff
-        | AuthorizeError::ForeignForm => tracing::info!(reason = %error, "not sent to WebinarGeek"),
+        | AuthorizeError::ForeignForm => tracing::info!(reason = %error, "the browser is not sent to WebinarGeek"),
     }
 }

@@ -10,13 +10,13 @@ pub(crate) enum Answer {
     Code(AuthorizationCode),
     /// `access_denied`.
     Denied,
-    /// Another error; its name, if it is known.
+    /// Another error: its name in RFC 6749, or `unknown`.
     Error(&'static str),
 }
 
 impl Answer {
-    /// With the attempt that it belongs to. Parameters that the RFC does not define are ignored, even if they are
-    /// repeated.
+    /// The answer, and the attempt that it belongs to. Parameters that the RFC does not define are ignored, even if
+    /// they are repeated.
     pub(crate) fn parse(query: &Query) -> Result<(StateHash, Self), CallbackError> {
         // RFC 9207. The value of `iss` needs no comparison: a deployment has one provider.
         query.only("iss")?;
@@ -30,7 +30,7 @@ impl Answer {
         };
         match (state_hash, answer) {
             (Some(state_hash), answer) => Ok((state_hash, answer)),
-            // A server may lose the state if something is set up wrongly.
+            // Some servers leave the state out when they report a wrong setting of the client.
             (None, Self::Error(code)) => Err(CallbackError::ErrorWithoutState(code)),
             (None, _) if state.is_none() => Err(CallbackError::NotAnAuthorizationResponse),
             (None, _) => Err(CallbackError::UnknownState),
@@ -47,7 +47,7 @@ impl Answer {
     }
 }
 
-/// Any other text is not trusted: it is neither logged nor shown.
+/// Any other name is not trusted: it is neither logged nor shown.
 fn known(code: &str) -> &'static str {
     const CODES: [&str; 7] = [
         "invalid_request",

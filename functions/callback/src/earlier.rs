@@ -15,13 +15,12 @@ use crate::{Callback, CallbackError, JourneyOutcome, cookie_of};
 const POLL_ATTEMPTS: u32 = 30;
 const POLL_EVERY: Duration = Duration::from_millis(700);
 
-/// If a code was sent longer ago than this, the process that sent it has ended.
+/// If an attempt was taken longer ago than this, the process that took it has ended.
 const LONGEST_EXCHANGE: Duration = Duration::from_secs(60);
 
 impl Callback {
-    /// A reload, a double click, or a second request during the exchange of the first; or a browser that comes too
-    /// late.
-    pub(crate) async fn ended_before(
+    /// For a reload, a double click, a second request while the first is at work, or a browser that comes too late.
+    pub(crate) async fn earlier_outcome(
         &self,
         attempt: &Attempt,
         brings_a_code: bool,
@@ -43,7 +42,7 @@ impl Callback {
                 (Phase::Pending | Phase::Failed, Some(failed)) => {
                     return match failed.why {
                         JourneyFailure::Denied => Ok(JourneyOutcome::Denied),
-                        // Its pair may have come out of the queue since.
+                        // Its pair may have been stored from the queue since.
                         JourneyFailure::NotStored if self.has_connected(&attempt).await? => {
                             Ok(JourneyOutcome::Connected)
                         }
@@ -58,14 +57,14 @@ impl Callback {
             self.clock.sleep(POLL_EVERY + self.entropy.jitter(POLL_EVERY / 4)).await;
             attempt = self.attempt_reads.attempt(&attempt.state_hash).await?.ok_or(CallbackError::UnknownState)?;
         }
-        // A process that died may have stored the pair before it could store the outcome.
+        // A process that has ended may have stored the pair, and not the outcome.
         if self.has_connected(&attempt).await? {
             return Ok(JourneyOutcome::Connected);
         }
         if self.has_died(&attempt) {
             let lost = FailedJourney::new(JourneyFailure::NotStored, &invocation.request_id);
             let write = end(&attempt.state_hash, &End::Failed(lost.clone()));
-            self.remember(&attempt, &write, &SessionStatus::Failed(lost)).await;
+            self.store_outcome(&attempt, &write, &SessionStatus::Failed(lost)).await;
         }
         Err(CallbackError::OutcomeUnknown)
     }
@@ -73,7 +72,7 @@ impl Callback {
     async fn expire(&self, attempt: &Attempt, invocation: &Invocation) -> CallbackError {
         let expired = FailedJourney::new(JourneyFailure::Expired, &invocation.request_id);
         let write = note(&attempt.state_hash, &attempt.binding, &expired, self.clock.now());
-        self.remember(attempt, &write, &SessionStatus::Failed(expired)).await;
+        self.store_outcome(attempt, &write, &SessionStatus::Failed(expired)).await;
         CallbackError::Expired
     }
 
@@ -81,7 +80,7 @@ impl Callback {
         attempt.taken_at.is_none_or(|taken_at| taken_at + LONGEST_EXCHANGE < self.clock.now())
     }
 
-    /// Whether the connection names this attempt as its own. If so, the attempt and its session are ended as connected.
+    /// Whether the row says that this attempt has made its pair. If so, the attempt and its session become connected.
     async fn has_connected(&self, attempt: &Attempt) -> Result<bool, CallbackError> {
         let made_it = match self.connections.row(&attempt.destination.connection_id).await? {
             Some(Row::Unreadable(unreadable)) => return Err(StoreError::from(unreadable).into()),
@@ -89,13 +88,13 @@ impl Callback {
             Some(row) => has_made(attempt, &row),
         };
         if made_it {
-            self.remember(attempt, &end(&attempt.state_hash, &End::Connected), &SessionStatus::Completed).await;
+            self.store_outcome(attempt, &end(&attempt.state_hash, &End::Connected), &SessionStatus::Completed).await;
         }
         Ok(made_it)
     }
 
-    /// The attempt of the same session and the same browser that has used the link. The attempt's cookie is the proof.
-    /// The link may have been passed on, so another browser is not told its result.
+    /// The attempt that has used the link, if it is of the same session and of this browser: its cookie is the proof.
+    /// The link may have been passed on, so another browser does not get the result.
     pub(crate) async fn used_in_another_tab(
         &self,
         request: &Request,

@@ -8,10 +8,10 @@ use shared::ports::{KeyError, ProviderError, SecretError, StoreError};
 /// Why a request does not end a journey, or the journey ended without a connection.
 #[derive(Debug, thiserror::Error)]
 pub enum CallbackError {
-    #[error("neither GET nor HEAD")]
+    #[error("the method is not GET or HEAD")]
     MethodNotAllowed,
-    #[error("no person has opened the address")]
-    ByNoPerson,
+    #[error("no person has opened the address: it was prefetched, or embedded in a page")]
+    PrefetchedOrEmbedded,
     #[error(transparent)]
     Repeated(#[from] Repeated),
     #[error("there is no state, or not exactly one of code and error")]
@@ -24,8 +24,8 @@ pub enum CallbackError {
     Unproven(#[from] Unproven),
     #[error("the attempt has expired")]
     Expired,
-    /// Its process may have died.
-    #[error("another request sent the code, and how that ended is not known")]
+    /// The process of that request may have ended.
+    #[error("another request has sent the code, and its result is not known")]
     OutcomeUnknown,
     #[error("WebinarGeek reported an error in place of a code: {0}")]
     ErrorResponse(&'static str),
@@ -36,21 +36,21 @@ pub enum CallbackError {
     NotExchanged(#[source] ProviderError),
     #[error("the exchange failed: {0}")]
     Exchange(#[source] ProviderError),
-    /// Found before the code was sent: it stays unused.
-    #[error("the grant would not be stored: {0:?}")]
+    /// Found before the code was sent.
+    #[error("the grant would be refused, so the code was not sent: {0:?}")]
     RefusedBeforeExchange(Refusal),
-    /// The grant was not stored. [`shared::protocol::connect`] says what is done with it.
-    #[error("the grant is not stored: {0:?}")]
+    /// [`shared::protocol::connect`] says what is done with the grant.
+    #[error("the grant was refused: {0:?}")]
     RefusedAfterExchange(Refusal),
     #[error("the customer has approved with another account than the one that is connected")]
     OtherAccount,
-    #[error("WebinarGeek did not say whose account it is, and only one is accepted")]
+    #[error("WebinarGeek did not say whose account it is, and only the connected account is accepted")]
     AccountUnknown,
-    /// It is not known whether the last try took effect, so the grant is not revoked: it may be the stored one.
+    /// It is not known whether the last write took effect. So the grant is not revoked: it may be stored.
     #[error("the grant could not be stored: {0}")]
     NotStored(#[source] StoreError),
     /// An earlier request of this journey failed.
-    #[error("the attempt had failed: {0:?}")]
+    #[error("an earlier request of this attempt has failed: {0:?}")]
     FailedBefore(FailedJourney),
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -82,7 +82,7 @@ impl CallbackError {
             Self::Expired => Some(JourneyFailure::Expired),
             Self::FailedBefore(failed) => Some(failed.why),
             Self::MethodNotAllowed
-            | Self::ByNoPerson
+            | Self::PrefetchedOrEmbedded
             | Self::Repeated(_)
             | Self::NotAnAuthorizationResponse
             | Self::ErrorWithoutState(_)

@@ -1,17 +1,18 @@
 //! `/callback`: a browser returns from WebinarGeek.
 //!
-//! 1. a request that cannot end a journey, or must not count as one, is answered without a write
+//! 1. a request that cannot end a journey is answered without a write
 //! 2. **take** the attempt with its code: for the browser that started it, once, before it expires. An answer without a
-//!    code takes nothing, and is noted. Both are believed only if the attempt's destination has not changed
-//! 3. taken before, or too late: show how that ended; wait for it, if another request handles it ([`earlier`])
+//!    code does not take it, and is noted. Both count only if the attempt's destination has not changed
+//! 3. if the attempt was taken before, or has expired: show how it ended; if another request is still at work on it,
+//!    wait for that ([`earlier`])
 //! 4. an answer without a code: the customer declined, or WebinarGeek reported an error; the session says so
 //! 5. do everything that can fail before the code is spent: read the connection, a data key, the client secret
-//! 6. send the code: once, ever (RFC 6749 section 4.1.2: a replay may revoke the tokens that it issued)
+//! 6. send the code, only once (RFC 6749 section 4.1.2: a second use may revoke the tokens that it issued)
 //! 7. seal, and **connect**: store the pair over the row that was read in step 5
-//! 8. if only the account is accepted that is connected already: ask whose it is, [`shared::protocol::same_account`]
+//! 8. if only the connected account is accepted: ask whose account it is ([`shared::protocol::same_account`])
 //! 9. store how the attempt and its session ended ([`outcome`])
-//! 10. ask the provider whose account it is; [`shared::protocol::account`] does it for the import too
-//! 11. a link that another tab of this browser has used leads to the same place as that tab
+//! 10. otherwise ask whose account it is now ([`shared::protocol::account`])
+//! 11. if another tab of this browser has used the link: show the result of that tab
 //!
 //! What the browser then shows is in [`pages`].
 
@@ -33,7 +34,7 @@ use shared::domain::time::Timestamp;
 use shared::domain::token_pair::{PairId, TokenResponse};
 use shared::domain::write::Written;
 use shared::failure::FailureClass;
-use shared::http::fetch_metadata::is_by_no_person;
+use shared::http::fetch_metadata::is_prefetched_or_embedded;
 use shared::http::page::Layout;
 use shared::http::query::Query;
 use shared::http::texts::Texts;
@@ -46,7 +47,7 @@ use shared::protocol::Deployment;
 use shared::protocol::client_secrets::Secrets;
 use shared::protocol::composition::Grants;
 use shared::protocol::connect::{Kept, Stored};
-use shared::protocol::same_account::Held;
+use shared::protocol::same_account::Checked;
 use shared::sealing::{self, SealingContext};
 
 mod answer;
@@ -84,11 +85,11 @@ pub struct Callback {
 pub enum JourneyOutcome {
     Connected,
     Denied,
-    /// A HEAD, which is safe (RFC 9110 section 9.2.1): nothing has happened.
-    OnlyLookedAt,
+    /// A HEAD, which is safe (RFC 9110 section 9.2.1): it changes nothing.
+    HeadRequest,
 }
 
-/// Every step that can fail before the code is spent has succeeded.
+/// What is needed before the code is sent: every step that can fail has succeeded.
 struct Prepared {
     seen: Option<Row>,
     data_key: WrappedDataKey,
@@ -123,8 +124,8 @@ impl Endpoint for Callback {
 }
 
 impl Callback {
-    /// `own` becomes the attempt as soon as the browser has proved that the attempt is its own: from then on the
-    /// answer may lead to the attempt's `return_to`, with its result.
+    /// `own` becomes the attempt as soon as the browser has proved that it started it. From then on, the answer may
+    /// lead to the attempt's `return_to`, with its result.
     async fn journey(
         &self,
         request: &Request,
@@ -135,12 +136,12 @@ impl Callback {
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
             return Err(CallbackError::MethodNotAllowed);
         }
-        if is_by_no_person(request.headers()) {
-            return Err(CallbackError::ByNoPerson);
+        if is_prefetched_or_embedded(request.headers()) {
+            return Err(CallbackError::PrefetchedOrEmbedded);
         }
         let (state_hash, answer) = Answer::parse(&Query::parse(request.uri().query()))?;
         if *request.method() == Method::HEAD {
-            return Ok(JourneyOutcome::OnlyLookedAt);
+            return Ok(JourneyOutcome::HeadRequest);
         }
         let cookie = cookie_of(request, &state_hash).ok_or(Unproven::ForeignBrowser)?;
 
@@ -169,13 +170,13 @@ impl Callback {
 
         // 3.
         if !is_applied {
-            return self.ended_before(attempt, failed.is_none(), invocation).await;
+            return self.earlier_outcome(attempt, failed.is_none(), invocation).await;
         }
-        tracing::info!("back from WebinarGeek");
+        tracing::info!("the browser is back from WebinarGeek");
 
         // 4.
         if let Some(failed) = failed {
-            self.tell_session(attempt, &SessionStatus::Failed(failed)).await;
+            self.store_in_session(attempt, &SessionStatus::Failed(failed)).await;
         }
         let code = match answer {
             Answer::Code(code) => code,
@@ -192,8 +193,8 @@ impl Callback {
             }
         };
 
-        // 9. If the end cannot be stored: the connection says which attempt made it, and a reload finds it there.
-        self.remember(attempt, &end(&attempt.state_hash, &End::Connected), &SessionStatus::Completed).await;
+        // 9. If this cannot be stored: the connection says which attempt made it, and a reload finds it there.
+        self.store_outcome(attempt, &end(&attempt.state_hash, &End::Connected), &SessionStatus::Completed).await;
 
         // 10.
         if !attempt.destination.same_account {
@@ -218,7 +219,7 @@ impl Callback {
         let pair_id = self.connect(attempt, response, sent_at, prepared, deadline).await?;
         // 8.
         if attempt.destination.same_account {
-            self.hold_to_the_account(attempt, pair_id, &access_token, deadline).await?;
+            self.check_account(attempt, pair_id, &access_token, deadline).await?;
         }
         Ok((pair_id, access_token))
     }
@@ -228,7 +229,7 @@ impl Callback {
         let (row, data_key, secrets) =
             tokio::join!(self.connections.row(id), self.keys.make(id), self.grants.secrets.current());
         let seen = row?;
-        // If the grant would not be stored, the code is not sent.
+        // If the grant would be refused, the code is not sent.
         let name = attempt.state_hash.as_str();
         let decision =
             grant::decide(name, attempt.destination.order, attempt.destination.session.as_ref(), seen.as_ref());
@@ -246,9 +247,9 @@ impl Callback {
         prepared: &Prepared,
         deadline: Timestamp,
     ) -> Result<TokenResponse, CallbackError> {
-        // If there is no time to store the pair, the code would be wasted.
-        let look_up = if attempt.destination.same_account { REQUEST_BUDGET } else { Duration::ZERO };
-        let has_time = || self.clock.now() + EXCHANGE_BUDGET + look_up <= deadline;
+        // Without time to store the pair, the code would be lost.
+        let account_budget = if attempt.destination.same_account { REQUEST_BUDGET } else { Duration::ZERO };
+        let has_time = || self.clock.now() + EXCHANGE_BUDGET + account_budget <= deadline;
         if !has_time() {
             return Err(CallbackError::NoTime);
         }
@@ -274,9 +275,10 @@ impl Callback {
         let sealed = sealing::seal(&response.pair, &prepared.data_key.plain, context, self.entropy.bytes());
         let has_refresh_token = response.pair.refresh_token.is_some();
         if !has_refresh_token {
-            FailureClass::NoRefreshToken.warn("WebinarGeek has granted no refresh token: its customer is needed soon");
+            FailureClass::NoRefreshToken
+                .warn("WebinarGeek has granted no refresh token: the customer must connect again when the token ends");
         }
-        // Only this process confirms a pair that waits only for its account.
+        // A pair that waits only for its account is confirmed by this process alone.
         let own = Confirmation::new(digest::base64url(self.entropy.bytes::<32>()));
         let confirmation =
             attempt.destination.confirmation.as_ref().or(attempt.destination.same_account.then_some(&own));
@@ -301,8 +303,8 @@ impl Callback {
         }
     }
 
-    /// For a session that asks for the account which is connected already.
-    async fn hold_to_the_account(
+    /// For a session that accepts only the connected account.
+    async fn check_account(
         &self,
         attempt: &Attempt,
         pair: PairId,
@@ -310,11 +312,11 @@ impl Callback {
         deadline: Timestamp,
     ) -> Result<(), CallbackError> {
         let (id, is_confirmed_later) = (&attempt.destination.connection_id, attempt.destination.confirmation.is_some());
-        match self.grants.same_account.hold(id, pair, access_token, is_confirmed_later, deadline).await {
-            Ok(Held::Same) => Ok(()),
-            Ok(Held::Another) => Err(CallbackError::OtherAccount),
-            Ok(Held::Unknown) => Err(CallbackError::AccountUnknown),
-            Ok(Held::Gone(refusal)) => Err(CallbackError::RefusedAfterExchange(refusal)),
+        match self.grants.same_account.check(id, pair, access_token, is_confirmed_later, deadline).await {
+            Ok(Checked::Same) => Ok(()),
+            Ok(Checked::Another) => Err(CallbackError::OtherAccount),
+            Ok(Checked::Unknown) => Err(CallbackError::AccountUnknown),
+            Ok(Checked::Gone(refusal)) => Err(CallbackError::RefusedAfterExchange(refusal)),
             Err(error) => Err(CallbackError::NotStored(error)),
         }
     }
@@ -356,7 +358,7 @@ fn name_in_log(attempt: &Attempt) {
     span.record("attempt", attempt.state_hash.fingerprint()).record("connection", connection);
 }
 
-/// The cookie that this browser brings for the attempt. The prefixed cookie comes first: no other host can plant it.
+/// The cookie that this browser sends for the attempt. The one with the prefix comes first: no other host can set it.
 fn cookie_of(request: &Request, state_hash: &StateHash) -> Option<Cookie> {
     [true, false].into_iter().find_map(|https| {
         let name = CookieName::new(state_hash, https);

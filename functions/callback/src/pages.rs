@@ -12,17 +12,17 @@ use shared::http::{Response, reply};
 
 use crate::{CallbackError, JourneyOutcome};
 
-/// What a page depends on besides its subject.
+/// What all pages of one request have in common.
 pub(crate) struct Shown<'a> {
-    /// This browser's own attempt. Without it, no address carries a result.
+    /// This browser's own attempt. Without it, no address gets a result.
     pub(crate) own: Option<&'a Attempt>,
     pub(crate) texts: &'static Texts,
     pub(crate) layout: &'a Layout,
     pub(crate) ways_back: &'a WaysBack,
 }
 
-/// A journey with a `return_to` ends there. All others end on a page of our own. An attempt that has expired also ends
-/// on our own page, with a button: an old address in a history or a log must not redirect.
+/// A journey with a `return_to` ends there, and any other on a page of our own. An attempt that has expired also ends
+/// on a page of our own, with a button: an old address from a history or a log must not redirect.
 pub(crate) fn reply(ended: Result<JourneyOutcome, CallbackError>, shown: &Shown<'_>, request_id: &str) -> Response {
     log(&ended);
     let reference = match &ended {
@@ -52,7 +52,7 @@ pub(crate) fn reply(ended: Result<JourneyOutcome, CallbackError>, shown: &Shown<
             shown.page(Kind::Notice, texts.declined.words(), next)
         }
         // The body of a HEAD is not sent.
-        Ok(JourneyOutcome::OnlyLookedAt) => shown.page(Kind::Notice, texts.by_no_person.words(), Next::Open),
+        Ok(JourneyOutcome::HeadRequest) => shown.page(Kind::Notice, texts.prefetched_or_embedded.words(), Next::Open),
         Err(error) => return failed(error, shown, back, reference),
     };
     page.reply(StatusCode::OK, shown.layout)
@@ -64,7 +64,7 @@ impl Shown<'_> {
         Page { texts: self.texts, kind, title: title.to_owned(), paragraphs, scope: Vec::new(), next, reference: None }
     }
 
-    /// An attempt without a session began at the install link. Only the owner of a session has its link.
+    /// For an attempt that began at the install link. The link of a session is not known here.
     fn start_again_here(&self) -> Option<Next> {
         let is_of_the_install_link = self.own.is_some_and(|own| own.destination.session.is_none());
         is_of_the_install_link.then(|| Next::StartAgainHere { to: "/authorize".to_owned() })
@@ -75,8 +75,8 @@ impl Shown<'_> {
 pub(crate) fn is_final(ended: &Result<JourneyOutcome, CallbackError>) -> bool {
     match ended {
         Ok(JourneyOutcome::Connected) => true,
-        Ok(JourneyOutcome::Denied | JourneyOutcome::OnlyLookedAt) => false,
-        // No code was spent, or another request is still running.
+        Ok(JourneyOutcome::Denied | JourneyOutcome::HeadRequest) => false,
+        // No code was sent, or another request is still at work.
         Err(CallbackError::ErrorResponse(_) | CallbackError::OutcomeUnknown) => false,
         Err(error) => error.why().is_some() && !error.may_be_repeated(),
     }
@@ -89,7 +89,7 @@ fn result<'a>(
 ) -> JourneyResult<'a> {
     let (status, confirmation) = match ended {
         Ok(JourneyOutcome::Connected) => ("connected", own.destination.confirmation.as_ref()),
-        Ok(JourneyOutcome::Denied | JourneyOutcome::OnlyLookedAt) => (JourneyFailure::Denied.status(), None),
+        Ok(JourneyOutcome::Denied | JourneyOutcome::HeadRequest) => (JourneyFailure::Denied.status(), None),
         Err(error) => (error.why().map_or("failed", JourneyFailure::status), None),
     };
     JourneyResult { connection_id: own.destination.connection_id.as_str(), status, confirmation, reference }
@@ -98,7 +98,7 @@ fn result<'a>(
 fn failed(error: &CallbackError, shown: &Shown<'_>, back: Option<String>, reference: Option<&str>) -> Response {
     let (status, kind, words) = words(error, shown);
     let next = match error {
-        CallbackError::ByNoPerson => Next::Open,
+        CallbackError::PrefetchedOrEmbedded => Next::Open,
         error if error.may_be_repeated() => Next::TryAgain,
         _ => shown.start_again_here().unwrap_or(Next::StartAgainThere(back)),
     };
@@ -116,7 +116,9 @@ fn words(error: &CallbackError, shown: &Shown<'_>) -> (StatusCode, Kind, Words) 
     let texts = shown.texts;
     let (status, kind, message) = match error {
         CallbackError::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, Kind::Notice, &texts.other_method),
-        CallbackError::ByNoPerson => (StatusCode::SERVICE_UNAVAILABLE, Kind::Notice, &texts.by_no_person),
+        CallbackError::PrefetchedOrEmbedded => {
+            (StatusCode::SERVICE_UNAVAILABLE, Kind::Notice, &texts.prefetched_or_embedded)
+        }
         CallbackError::Repeated(_) | CallbackError::NotAnAuthorizationResponse => {
             (StatusCode::BAD_REQUEST, Kind::Failure, &texts.damaged)
         }
@@ -146,7 +148,7 @@ fn words(error: &CallbackError, shown: &Shown<'_>) -> (StatusCode, Kind, Words) 
     (status, kind, message.words())
 }
 
-/// A journey that has failed for this reason, in this request or in an earlier one.
+/// The words for a journey that has failed for this reason, in this request or in an earlier one.
 fn about(why: JourneyFailure, shown: &Shown<'_>) -> (StatusCode, Kind, Words) {
     let texts = shown.texts;
     let (status, kind, message) = match why {
@@ -166,7 +168,7 @@ fn about(why: JourneyFailure, shown: &Shown<'_>) -> (StatusCode, Kind, Words) {
     (status, kind, message.words())
 }
 
-/// The name is from the RFC, or our own word for any other. The provider's description is not shown.
+/// `code` is a name of the RFC, or `unknown`. The provider's description is not shown.
 fn reported(code: &str, texts: &Texts) -> Words {
     let Reported { title, declined, later, other } = &texts.reported;
     let text = match code {
@@ -179,16 +181,16 @@ fn reported(code: &str, texts: &Texts) -> Words {
 
 fn log(ended: &Result<JourneyOutcome, CallbackError>) {
     match ended {
-        Ok(JourneyOutcome::OnlyLookedAt) => tracing::info!("the address was looked at"),
+        Ok(JourneyOutcome::HeadRequest) => tracing::info!("a HEAD request was answered, and the journey goes on"),
         Ok(ended) => tracing::info!(?ended, "the journey has ended"),
-        // Every stranger can send a request without a state: it has a metric, but no alarm.
+        // Every stranger can send an error without a state, so this metric has no alarm.
         Err(error @ (CallbackError::ErrorResponse(reported) | CallbackError::ErrorWithoutState(reported))) => {
             tracing::warn!(authorization_errors = 1, reported, reason = %error, "the journey has ended without a code");
         }
         Err(error) => match log_level(error) {
             LogLevel::Failure(class) => class.log(error),
-            LogLevel::Unhappy => tracing::warn!(reason = %error, "the journey has ended without a connection"),
-            LogLevel::Request => tracing::info!(reason = %error, "not a journey's end"),
+            LogLevel::NoConnection => tracing::warn!(reason = %error, "the journey has ended without a connection"),
+            LogLevel::Refused => tracing::info!(reason = %error, "a callback was refused"),
         },
     }
 }
@@ -198,9 +200,9 @@ enum LogLevel {
     /// A fault that must be repaired; it is counted.
     Failure(FailureClass),
     /// A journey that ended without a connection.
-    Unhappy,
-    /// A request that ends no journey.
-    Request,
+    NoConnection,
+    /// A request that was refused, or that shows an earlier outcome.
+    Refused,
 }
 
 fn log_level(error: &CallbackError) -> LogLevel {
@@ -209,7 +211,7 @@ fn log_level(error: &CallbackError) -> LogLevel {
         CallbackError::NotStored(error) | CallbackError::Store(error) => LogLevel::Failure(error.into()),
         CallbackError::Key(error) => LogLevel::Failure(error.into()),
         CallbackError::Secret(error) => LogLevel::Failure(error.into()),
-        // Caused by a program other than the product that writes to the table.
+        // Another program has written to the table.
         CallbackError::Unproven(Unproven::Changed) => LogLevel::Failure(FailureClass::InconsistentRow),
         CallbackError::OutcomeUnknown
         | CallbackError::ErrorResponse(_)
@@ -218,9 +220,9 @@ fn log_level(error: &CallbackError) -> LogLevel {
         | CallbackError::ErrorWithoutState(_)
         | CallbackError::NoTime
         | CallbackError::RefusedBeforeExchange(Refusal::Disconnected)
-        | CallbackError::RefusedAfterExchange(Refusal::Disconnected | Refusal::Superseded) => LogLevel::Unhappy,
+        | CallbackError::RefusedAfterExchange(Refusal::Disconnected | Refusal::Superseded) => LogLevel::NoConnection,
         CallbackError::MethodNotAllowed
-        | CallbackError::ByNoPerson
+        | CallbackError::PrefetchedOrEmbedded
         | CallbackError::Repeated(_)
         | CallbackError::NotAnAuthorizationResponse
         | CallbackError::UnknownState
@@ -228,6 +230,6 @@ fn log_level(error: &CallbackError) -> LogLevel {
         | CallbackError::Expired
         | CallbackError::RefusedBeforeExchange(Refusal::SessionUsed | Refusal::Superseded)
         | CallbackError::RefusedAfterExchange(Refusal::SessionUsed)
-        | CallbackError::FailedBefore(_) => LogLevel::Request,
+        | CallbackError::FailedBefore(_) => LogLevel::Refused,
     }
 }

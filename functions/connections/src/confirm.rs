@@ -24,7 +24,7 @@ impl Connections {
             .map(Confirmation::new)
             .ok_or_else(|| Problem::field("confirmation", "is required: the value that return_to received"))?;
         let session = self.session(session_id).await?;
-        // The session is there. No pair waits, or no longer, so the confirmation is wrong.
+        // The session exists, but no pair waits for this confirmation.
         let row = self.confirming.confirm(&session, &confirmation).await?.ok_or_else(|| {
             Problem::field("confirmation", "does not belong to what this session has connected, or comes too late")
         })?;
@@ -42,7 +42,7 @@ pub(crate) fn awaiting(session: &Session, row: &Row, now: Timestamp) -> (&'stati
         Some(waits) if waits.until > now => ("awaiting_confirmation", None),
         Some(_) => ("failed", Some("expired")),
         None if row.disconnected().is_some_and(|order| order > session.order) => ("failed", Some("disconnected")),
-        // A later link has brought another grant, which has replaced this one.
+        // The grant of a later link has replaced this one.
         None if row.session().is_some_and(|newest| newest.id != session.id) => ("failed", Some("exists")),
         None => ("failed", Some("expired")),
     }

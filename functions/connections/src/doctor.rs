@@ -1,10 +1,10 @@
 //! `GET /v1/doctor`: finds faults that would keep the first customer from connecting, before that customer comes.
 //!
-//! Nothing is written, and no grant is touched. A data key is made and opened for an id without a connection, and the
-//! tables are checked. A made-up code goes to the token endpoint, and a made-up token to the revocation endpoint. All
-//! checks run side by side, and each has a time limit: the answer comes before API Gateway gives up.
+//! It writes nothing, and uses no grant. A data key is made and opened for an id without a connection, and the tables
+//! are checked. A made-up code goes to the token endpoint, and a made-up token to the revocation endpoint. All checks
+//! run at the same time, and each has a time limit: the answer comes before API Gateway gives up.
 //!
-//! [`rotation`] is `POST /v1/doctor`, which touches a connection that may be lost.
+//! [`rotation`] is `POST /v1/doctor`, which uses a connection that may be lost.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -43,7 +43,7 @@ pub struct Doctor {
     pub attempts: Arc<AttemptsTable>,
     pub key_maker: Arc<dyn MakeDataKeys>,
     pub provider: Arc<WebinarGeek>,
-    /// The checks use the same parts as a refresh.
+    /// The checks use its clock, entropy, keys and secrets.
     pub refreshing: Arc<Refreshing>,
 }
 
@@ -62,7 +62,7 @@ impl Doctor {
             provider::examine(&self.refreshing.secrets, &self.provider, &*self.refreshing.clock, &redirect_uri),
         );
         let redirect =
-            Finding::ok("redirect_uri", format!("to be registered at WebinarGeek exactly so: {redirect_uri}"));
+            Finding::ok("redirect_uri", format!("register exactly this address at WebinarGeek: {redirect_uri}"));
         let findings = [vec![redirect, https(origin), sealing], connections, attempts, provider].concat();
         Examination { findings }
     }
@@ -87,7 +87,7 @@ impl Doctor {
             Ok(opened) => match sealing::open(&sealed, &opened, context) {
                 Ok(_) => Finding::ok(CHECK, "a pair was sealed under a new data key, and opened again"),
                 Err(error) => {
-                    let remedy = "the key service has given another key than it had wrapped: open an issue";
+                    let remedy = "the key service has opened another key than it had wrapped: open an issue";
                     Finding::failed(CHECK, error.to_string(), remedy)
                 }
             },
@@ -114,8 +114,10 @@ fn https(origin: &str) -> Finding {
     }
 }
 
-/// The error as text. No answer in time is an error too. The timeout is on the runtime's clock: it limits the process,
-/// and decides nothing else.
+/// The error as text. No answer in time is an error too. The timeout uses the clock of the runtime, and not [`Clock`]:
+/// it only limits how long the process waits.
+///
+/// [`Clock`]: shared::ports::Clock
 async fn bounded<T, E: std::fmt::Display>(call: impl Future<Output = Result<T, E>>) -> Result<T, String> {
     match timeout(CALL_BUDGET, call).await {
         Ok(answer) => answer.map_err(|error| error.to_string()),

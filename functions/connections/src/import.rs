@@ -1,6 +1,7 @@
 //! `PUT /v1/connections/{id}`: a connection from another system. [`shared::protocol::import`] stores it.
 //!
-//! 201 or 200: refreshed. 202: stored, and not refreshed yet; the reason says why.
+//! The answer is 201 or 200 if it was refreshed, and 202 if it was stored and not refreshed yet: then `reason` says
+//! why.
 
 use http::StatusCode;
 use shared::domain::connection::Row;

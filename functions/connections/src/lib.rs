@@ -2,9 +2,9 @@
 //!
 //! | route | answer | file |
 //! |---|---|---|
-//! | `POST /v1/connect-sessions` | a link for one customer's browser journey | `sessions.rs` |
-//! | `GET /v1/connect-sessions/{id}` | how it went | `sessions.rs` |
-//! | `POST /v1/connect-sessions/{id}/confirm` | makes a connection live that waits for it | `confirm.rs` |
+//! | `POST /v1/connect-sessions` | a link for one customer's journey | `sessions.rs` |
+//! | `GET /v1/connect-sessions/{id}` | the outcome of that journey | `sessions.rs` |
+//! | `POST /v1/connect-sessions/{id}/confirm` | makes a waiting connection live | `confirm.rs` |
 //! | `GET /v1/connections` | the status of connections, page by page | `list.rs` |
 //! | `GET /v1/connections/{id}` | the status of a connection, never a secret | `status.rs` |
 //! | `PUT /v1/connections/{id}` | takes over a connection from another system | `import.rs` |
@@ -54,7 +54,7 @@ pub struct Settings {
     pub refreshing: RefreshSettings,
     pub attempts_table: String,
     pub kms_key_id: String,
-    /// The custom domain, if there is one.
+    /// The origin of the custom domain, if there is one.
     pub public_origin: Option<String>,
     pub return_to_origins: ReturnToOrigins,
     pub account_url: Option<Url>,
@@ -90,7 +90,7 @@ pub struct Connections {
     pub entropy: Arc<dyn Entropy>,
 }
 
-/// The services that it needs besides those for refreshing.
+/// The services that [`Connections`] needs besides those for refreshing.
 pub struct Services {
     pub session_reads: Arc<dyn ReadAttempts>,
     pub sessions: Arc<dyn WriteAttempts>,

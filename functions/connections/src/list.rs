@@ -1,8 +1,8 @@
 //! `GET /v1/connections?status=&limit=&cursor=`.
 //!
 //! A page is full, unless the list ends or the search takes too long. After a search that takes too long, a page has a
-//! cursor even if it is not full. Connections that need their customer have an index of their own, so they are found at
-//! once in a fleet of any size.
+//! cursor even if it is not full. Connections that need their customer have their own index: they are found at once in
+//! a fleet of any size.
 //!
 //! The table is read in one walk, not in parallel segments: docs/decisions/0023 says why.
 
@@ -28,7 +28,7 @@ use crate::{Connections, ConnectionsError};
 const LIMIT_DEFAULT: u8 = 50;
 const LIMIT_LARGEST: u8 = 100;
 
-/// How long a request looks for rows that match. If a large fleet has no such row, the page is empty.
+/// How long a request looks for rows that match. In a large fleet with few such rows, a page may be empty.
 const LOOKS_FOR: Duration = Duration::from_secs(2);
 
 struct Wanted {
@@ -41,7 +41,7 @@ struct Wanted {
 enum Filter {
     None,
     Status(Status),
-    /// Connections that work, and whose refreshes fail: an event has reported them as degraded.
+    /// Connections that still work, but whose refreshes fail: an event has reported them as degraded.
     Degraded,
     /// Rows that were put off until a person has looked at them.
     Quarantined,
@@ -100,9 +100,9 @@ impl Connections {
     async fn page(&self, Wanted { filter, limit, after }: &Wanted) -> Result<Page, ConnectionsError> {
         let (limit, until) = (usize::from(*limit), self.clock.now() + LOOKS_FOR);
         let (mut found, mut next, mut looks_at) = (Vec::new(), after.clone(), 0);
-        // One more than the page holds, so that the last page knows that it is the last.
+        // One row more than the page holds: it shows whether this page is the last one.
         while found.len() <= limit {
-            // If few rows match, each step reads more of them.
+            // If few rows match, each step reads more rows than the one before.
             looks_at = (limit + 1 - found.len()).max(looks_at * 2).min(usize::from(LIMIT_LARGEST));
             let page = self.listing.list_connections(filter.listing(), looks_at as u8, next).await?;
             for row in &page.rows {

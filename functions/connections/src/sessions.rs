@@ -1,4 +1,4 @@
-//! `/v1/connect-sessions`: a link for one customer's browser journey, and how it went.
+//! `/v1/connect-sessions`: a link for one customer's journey, and the journey's outcome.
 
 use std::time::Duration;
 
@@ -48,7 +48,7 @@ impl Connections {
             Some(text) => {
                 ConnectionId::parse(text).map_err(|error| Problem::field("connection_id", error.to_string()))?
             }
-            None => ConnectionId::minted(self.entropy.bytes()),
+            None => ConnectionId::generated(self.entropy.bytes()),
         };
         let return_to = members
             .text("return_to")?
@@ -75,12 +75,12 @@ impl Connections {
         });
         let ui_locale = ui_locale.transpose()?;
 
-        // The session's number in the order of the id's events: a link that was made later may be used before this one.
+        // The place of the session in the order of the id's events: a later link may be used before this one.
         let order = self.orders.take(&connection_id).await?;
         let token = SessionToken::new(digest::base64url(self.entropy.bytes::<32>()));
         let now = self.clock.now();
         let session = Session {
-            id: SessionId::of(&token).expect("a token of ours is one"),
+            id: SessionId::of(&token).expect("32 bytes in base64url"),
             connection_id,
             return_to,
             confirm_page,
@@ -114,10 +114,10 @@ impl Connections {
 
     pub(crate) async fn show_session(&self, id: &str) -> Result<Response, ConnectionsError> {
         let session = self.session(id).await?;
-        let brought = self.brought(&session).await?;
+        let grant_status = self.grant_status(&session).await?;
         let is_expired = session.expires_at <= self.clock.now();
         let (status, reason, reference) = match &session.status {
-            _ if let Some((status, reason)) = brought => (status, reason, None),
+            _ if let Some((status, reason)) = grant_status => (status, reason, None),
             SessionStatus::Pending if is_expired => ("expired", Some(JourneyFailure::Expired.as_str()), None),
             SessionStatus::Failed(failed) => {
                 (failed.why.status(), Some(failed.why.as_str()), failed.reference.as_deref())
@@ -137,11 +137,11 @@ impl Connections {
         ))
     }
 
-    /// What became of the grant that a journey of the session has brought; `None` if there is no grant. The row may
-    /// know the grant although the session does not: the process died before it could store the outcome, or the pair
-    /// has come out of the queue since. A later journey of the same link may have been refused because of that grant;
-    /// that changes nothing here.
-    async fn brought(
+    /// Status and reason of the grant that a journey of the session has made; `None` if there is no grant. The row may
+    /// have the grant although the session does not say so: the process ended before it could store the outcome, or the
+    /// pair was stored from the queue since. A later journey of the same link may have been refused because of this
+    /// grant; that does not change its status.
+    async fn grant_status(
         &self,
         session: &Session,
     ) -> Result<Option<(&'static str, Option<&'static str>)>, ConnectionsError> {
@@ -150,7 +150,7 @@ impl Connections {
         if is_completed && !is_awaited {
             return Ok(Some(("completed", None)));
         }
-        // If a grant was refused because of its account, the row says no more about it.
+        // If a grant was refused because of its account, the row says nothing about it any more.
         if session.same_account
             && let SessionStatus::Failed(failed) = &session.status
             && matches!(failed.why, JourneyFailure::OtherAccount | JourneyFailure::Provider)
@@ -161,7 +161,8 @@ impl Connections {
         let is_marked = row.as_ref().and_then(Row::session).is_some_and(|mark| mark.id == session.id);
         Ok(match row {
             Some(Row::Unreadable(unreadable)) if is_completed => return Err(StoreError::from(unreadable).into()),
-            // With `same_account` a pair waits for its backend only after its account is known: the callback says so.
+            // With `same_account`, a pair waits for the backend only when its account is known: then the callback
+            // completes the session.
             Some(row) if is_awaited && (is_completed || (is_marked && !session.same_account)) => {
                 Some(awaiting(session, &row, self.clock.now()))
             }

@@ -1,4 +1,4 @@
-//! The status of a connection as JSON: never a secret. Every route derives it from the row's state alone.
+//! The status of a connection as JSON, without secrets. Every route derives it from the row's state alone.
 
 use serde_json::{Value, json};
 use shared::domain::account::KnownAccount;
@@ -9,7 +9,7 @@ use shared::failure::FailureClass;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Status {
     Active,
-    /// There is no token yet: it was imported and not refreshed.
+    /// It was imported, and was not refreshed yet: there is no access token.
     Pending,
     /// Its first pair waits until the integrator's backend has confirmed it.
     Unconfirmed,

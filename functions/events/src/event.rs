@@ -1,4 +1,4 @@
-//! The event that a change of a connection's row is to its integrator.
+//! The event that is published about a change of a connection's row.
 
 use serde_json::json;
 use shared::domain::connection_id::ConnectionId;
@@ -44,19 +44,19 @@ pub struct Event {
 }
 
 impl Event {
-    /// The event of a change, if the change is one. Each event happens at most once to a version of a connection:
+    /// The event of a change, if it has one. Each event happens at most once to a version of a connection:
     ///
-    /// - every grant and every refresh stores a pair, and with it a new version; the version of a tombstone goes on
-    ///   growing
-    /// - until a new pair is stored, failures only increase, and quarantine only ends: a version is degraded at most
-    ///   once
+    /// - every grant and every refresh stores a pair with a new version. A tombstone keeps the version, so the next
+    ///   connection of the id continues from it
+    /// - until a new pair is stored, the number of failures only grows, and a quarantine does not end: a version becomes
+    ///   degraded at most once
     /// - only a new pair revives a connection that was given up
     pub fn between(connection: ConnectionId, old: &Seen, new: &Seen) -> Option<Self> {
         let (kind, version, reason) = match (old, new) {
             (Seen::Absent, Seen::Absent | Seen::Unreadable) | (Seen::Unreadable, Seen::Unreadable) => {
                 return None;
             }
-            // The version that was taken away; its tombstone keeps it. Only if `connected` was published.
+            // The version that was taken away, which its tombstone keeps. Only if `connected` was published.
             (Seen::Present { version, was_connected: true, .. }, Seen::Absent) => (Kind::Disconnected, *version, None),
             (Seen::Present { was_connected: false, .. } | Seen::Unreadable, Seen::Absent) => return None,
             (Seen::Present { health: Health::Degraded, .. }, Seen::Unreadable) => return None,
@@ -77,9 +77,9 @@ impl Event {
                 Seen::Present { health: before, grant: old_grant, .. },
                 Seen::Present { health: after, grant, version, reason, .. },
             ) => match (before, after) {
-                // Published when its first refresh has succeeded.
+                // Its event is published when its first refresh has succeeded.
                 (_, Health::NotRefreshed) => return None,
-                // Published when its account is known, or when it turns out that the account cannot be known.
+                // Its event is published when its account is known, or cannot be found out.
                 (_, Health::NotIdentified) => return None,
                 (Health::NotRefreshed | Health::NotIdentified, Health::Active | Health::Degraded) => {
                     (Kind::Reconnected, *version, None)
@@ -98,7 +98,7 @@ impl Event {
         Some(Self { kind, connection, version, reason, account_changed_from })
     }
 
-    /// The same whenever the change is delivered again. No connection id contains a slash.
+    /// It is the same when the change is delivered again. Connection ids contain no slash.
     pub fn id(&self) -> String {
         format!("{}/{}/{}", self.connection, self.version, self.kind.as_str())
     }

@@ -1,4 +1,4 @@
-//! What happens to connections, published to listeners: from the connections table's stream to an event bus.
+//! Publishes what happens to connections: from the stream of the connections table to an event bus.
 //!
 //! 1. each record of the stream is a stored change; its meaning is in the images before and after it
 //! 2. the events are put on the bus, in the order of the stream

@@ -14,7 +14,7 @@ use crate::state::Seen;
 
 /// An event to put on the bus.
 pub struct Occurred {
-    /// The record from which the stream is delivered again if that fails.
+    /// Names the record: if the bus does not accept the event, the stream is delivered again from there.
     pub sequence_number: String,
     pub at: Timestamp,
     pub event: Event,
@@ -24,8 +24,8 @@ pub struct Occurred {
 pub struct Read {
     /// `None` if the change is no event.
     pub occurred: Option<Occurred>,
-    /// The row, if this change has made it unreadable. It is counted here once, and by the schedule as long as it stays
-    /// so.
+    /// Set if this change has made the row unreadable. It is counted once here, and by the schedule as long as the row
+    /// is unreadable.
     pub unreadable: Option<StoreError>,
 }
 
@@ -34,7 +34,7 @@ pub struct Read {
 #[error("the record of the stream has no readable `{0}`")]
 pub struct NoRecord(&'static str);
 
-/// The row before and after the write of a record; `None` if the record is about no connection.
+/// The row before and after the write of a record; `None` if the record is not about a connection.
 pub fn images(record: &Json) -> Option<[Option<Row>; 2]> {
     let change = &record["dynamodb"];
     let key = change["Keys"]["id"]["S"].as_str().filter(|key| !key.starts_with('#'))?;
@@ -70,7 +70,7 @@ impl Read {
     }
 }
 
-/// The row is read by the same rules as everywhere. Its pairs are sealed, and this function has no key.
+/// The row is parsed by the codec that parses every row. Its pairs are sealed, and this function has no key.
 fn row(key: &str, image: &Json) -> Row {
     let attributes = image.as_object().into_iter().flatten();
     let item = Item(attributes.map(|(name, typed)| (name.clone().into(), value(typed))).collect());

@@ -1,4 +1,4 @@
-//! A connection as its integrator sees it, in one image of its row.
+//! What the integrator knows of a connection, derived from one image of its row.
 
 use shared::domain::connection::{Connection, Row, State};
 use shared::failure::FailureClass;
@@ -9,7 +9,7 @@ pub enum Health {
     /// Its refreshes fail, and a token may soon be missing.
     Degraded,
     ReauthRequired,
-    /// An import has replaced it, and has no token yet.
+    /// An import has replaced its pair, and has no access token yet.
     NotRefreshed,
     /// A new grant has replaced its pair, and WebinarGeek is being asked whose account the grant is for.
     NotIdentified,
@@ -19,17 +19,17 @@ pub enum Health {
 #[derive(Debug, PartialEq, Eq)]
 pub enum Seen {
     /// There is no connection: no row, a tombstone, or a grant that waits for its confirmation. An import over such a
-    /// row is no connection either, until it is refreshed.
+    /// row is not a connection until it is refreshed.
     Absent,
     Present {
         health: Health,
         version: i64,
-        /// The customer's grant that its pair was refreshed from.
+        /// The grant that its pair was refreshed from.
         grant: String,
         reason: Option<FailureClass>,
         /// The id of the account that it was for before, if it is for another account now.
         account_changed_from: Option<String>,
-        /// False for an import that needs its customer before it ever had a token: no `connected` was published.
+        /// False for an import that never had an access token and needs its customer: no `connected` was published.
         was_connected: bool,
     },
     /// A row that cannot be read.

@@ -5,8 +5,8 @@ use serde_json::Value;
 
 use crate::walk::Walk;
 
-/// Rows that ended more recently are never deleted. A pair may wait in escrow for 14 days. A tombstone must also stop a
-/// customer's journey until its link expires.
+/// Rows that ended more recently are never deleted. A pair may wait in escrow for 14 days, and a tombstone must refuse
+/// earlier journeys until their links have expired.
 const DAYS_AT_LEAST: u16 = 30;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
@@ -18,17 +18,17 @@ pub enum Task {
     Reap,
 }
 
-/// No member is guessed: an unknown one, for example `"dryrun": false`, refuses the whole event.
+/// An unknown member, for example `"dryrun": false`, makes the whole event invalid.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Event {
     pub task: Task,
-    /// Reads, and changes nothing. The default.
-    #[serde(default = "looks_first")]
+    /// Whether to read only, and change nothing.
+    #[serde(default = "is_dry_run")]
     pub dry_run: bool,
     /// The cursor of an answer that was not finished.
     pub cursor: Option<Walk>,
-    /// For [`Task::Reap`]: how many days a row has been of no use.
+    /// For [`Task::Reap`]: how many days a row must have been of no use.
     #[serde(default = "three_months")]
     pub days: u16,
 }
@@ -41,7 +41,7 @@ pub enum InvalidEvent {
     Days,
 }
 
-fn looks_first() -> bool {
+fn is_dry_run() -> bool {
     true
 }
 
@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_understood_is_refused_and_says_why() {
+    fn an_invalid_event_is_refused_with_its_reason() {
         for (wrong, says) in [
             (json!({}), "missing field `task`"),
             (json!({"task": "vacuum"}), "expected `reseal` or `reap`"),

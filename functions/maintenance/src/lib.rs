@@ -1,14 +1,13 @@
-//! Tasks that an operator runs by hand: seal every pair anew after the sealing key was changed, and remove rows that
-//! have been of no use for long. It has no schedule and no route. No other function may delete rows.
+//! Tasks that an operator runs by hand: seal every pair under the new key after the sealing key was changed, and delete
+//! rows that have been of no use for long. It has no schedule and no route. No other function may delete rows.
 //!
-//! 1. the table is walked page by page, in segments side by side. While one segment reads pages of rows that need no
-//!    change, the rows of other segments are changed, and no single partition of the table gets all requests of the run
+//! 1. the table is walked page by page, in several segments at the same time. While one segment reads rows that need no
+//!    change, rows of other segments are changed; and the requests are spread over the partitions of the table
 //! 2. each row is read, and changed on the condition that it has not changed since ([`Maintenance::reseal`],
 //!    [`Maintenance::reap`]); a dry run leaves the change out
 //! 3. near the deadline it stops between two rows, and returns the places from which another run continues
 //!
-//! If a run dies, nothing is lost: another run without a cursor finds the remaining rows, since finished rows are
-//! skipped.
+//! If a run ends early, nothing is lost: another run without a cursor skips the finished rows, and does the others.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,7 +37,7 @@ use report::{Part, Tally};
 use walk::Place;
 pub use walk::Walk;
 
-/// Rows at a time, of all segments together. At most one page of each segment is in memory.
+/// How many rows are changed at a time, in all segments together. At most one page of each segment is in memory.
 const CONCURRENCY: usize = 8;
 
 /// A segment reads a page at most this often. A page of 100 rows of 1 KB, strongly consistent, is 25 read units. So
@@ -46,13 +45,13 @@ const CONCURRENCY: usize = 8;
 /// route.
 const PAGE_EVERY: Duration = Duration::from_millis(100);
 
-/// A row takes four calls, of up to 8 s each (`shared::aws::timeouts`). A row that holds a replaced pair, or changes
-/// meanwhile, may take longer: if Lambda ends the run during that row, nothing is lost.
+/// A row takes four calls of up to 8 s each (`shared::aws::timeouts`). A row that holds several pairs, or changes
+/// meanwhile, may take longer. If Lambda ends the run during a row, nothing is lost.
 const ROW_BUDGET: Duration = Duration::from_secs(35);
 
 pub struct Settings {
     pub connections_table: String,
-    /// The key that pairs are to be sealed under, by its ARN.
+    /// The ARN of the key that pairs are to be sealed under.
     pub kms_key_id: String,
     pub stack: String,
 }
@@ -60,8 +59,8 @@ pub struct Settings {
 impl Settings {
     pub fn read(env: &mut Environment) -> Self {
         let kms_key_id = env.required("KMS_KEY_ID");
-        // KMS answers a key's ARN, even if it was asked by an alias. The alias never equals that ARN, so each run would
-        // seal everything again.
+        // KMS answers with the ARN of the key, even if the request named an alias. The alias never equals this ARN, so
+        // each run would seal all pairs again.
         let is_a_keys_arn = kms_key_id.starts_with("arn:") && kms_key_id.contains(":key/");
         if !is_a_keys_arn && !kms_key_id.is_empty() {
             env.problem("KMS_KEY_ID", "must be the ARN of a key, not of an alias");
@@ -92,7 +91,7 @@ enum Done {
 struct Run<'a> {
     event: &'a Event,
     deadline: Timestamp,
-    /// Limits the rows that are changed at a time: first come, first served.
+    /// Limits the rows that are changed at a time. Waiting rows are served in their order.
     slots: Semaphore,
 }
 
@@ -151,7 +150,7 @@ impl Maintenance {
         Part { tally, open: Some(Place { segment: segment.number, after }), stopped_by }
     }
 
-    /// `None` if there is no time for it any more.
+    /// `None` if there is no time left for the row.
     async fn visit(&self, run: &Run<'_>, row: Row) -> Option<(String, Result<Done, Failure>)> {
         let _slot = run.slots.acquire().await;
         if !self.has_time(run) {
@@ -161,7 +160,7 @@ impl Maintenance {
         let key = row.id().to_owned();
         let span = tracing::info_span!("connection", connection = key);
         let done = async {
-            let done = self.one(event, row).await?;
+            let done = self.do_task(event, row).await?;
             match done {
                 Done::Changed if event.dry_run => tracing::info!(task = ?event.task, "the row would be changed"),
                 Done::Changed => tracing::info!(task = ?event.task, "the row was changed"),
@@ -176,7 +175,7 @@ impl Maintenance {
         Some((key, done))
     }
 
-    async fn one(&self, event: &Event, row: Row) -> Result<Done, Failure> {
+    async fn do_task(&self, event: &Event, row: Row) -> Result<Done, Failure> {
         if let Row::Unreadable(unreadable) = row {
             if !event.dry_run {
                 self.quarantine.put_off(&unreadable, PutOffBy::Caller).await;
@@ -195,7 +194,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_key_must_be_named_as_kms_names_it() {
+    fn the_key_must_be_named_by_its_arn() {
         let problem = |key: &'static str| {
             let lookup = |name: &str| Some(if name == "KMS_KEY_ID" { key } else { "x" }.to_owned());
             Environment::read(&lookup, Settings::read).err().map(|error| error.to_string())

@@ -1,4 +1,4 @@
-//! Removes a row that has been of no use for long.
+//! Deletes a row that has been of no use for long.
 
 use std::time::Duration;
 
@@ -22,12 +22,13 @@ impl Maintenance {
             Reaping::Delete(delete) => self.deletes.delete(&delete).await?,
             Reaping::Disconnect => self.make_a_tombstone(row).await?,
         };
-        // Or the customer has come back, or another run was first.
+        // If a condition failed, the customer has come back, or another run was first.
         Ok(if is_done { Done::Changed } else { Done::Skipped })
     }
 
-    /// The schedule revokes its grants; a later run deletes the tombstone. The tombstone refuses only journeys that the
-    /// grant itself would refuse: the customer may be about to come back.
+    /// The schedule revokes its grants, and a later run deletes the tombstone. The disconnect gets the order of the
+    /// grant, so the tombstone refuses no journey that the connection would not refuse: the customer may be about to
+    /// come back.
     async fn make_a_tombstone(&self, row: &Row) -> Result<bool, Failure> {
         let Row::Connection(connection) = row else { return Ok(false) };
         let write = disconnect(row, connection.granted_by.order, self.clock.now());

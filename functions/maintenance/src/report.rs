@@ -20,14 +20,14 @@ pub(crate) struct Tally {
 /// The result of a segment in a run.
 pub(crate) struct Part {
     pub tally: Tally,
-    /// None at its end.
+    /// Where another run continues; `None` if the segment is finished.
     pub open: Option<Place>,
-    /// Why the walk itself could not go on.
+    /// The class of the failure that has stopped the walk itself.
     pub stopped_by: Option<&'static str>,
 }
 
-/// `scanned = changed (or would_change) + skipped + all of failed`. If the walk itself could not go on, one more has
-/// failed.
+/// `scanned = changed (or would_change) + skipped + all of failed`. If the walk itself was stopped by a failure,
+/// `failed` counts one more.
 #[derive(Debug, Serialize)]
 pub struct Report {
     pub task: Task,
@@ -39,7 +39,7 @@ pub struct Report {
     /// Set by a dry run only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub would_change: Option<usize>,
-    /// Rows that needed no change, or no longer.
+    /// Rows that needed no change, or no longer needed one.
     pub skipped: usize,
     /// By [`shared::failure::FailureClass`]. A row that failed has not changed.
     pub failed: BTreeMap<&'static str, usize>,

@@ -1,4 +1,4 @@
-//! Seals the pairs of a row under the key of new connections.
+//! Seals the pairs of a row under the sealing key of new connections.
 
 use shared::domain::connection::reseal::{held, reseal};
 use shared::domain::connection::{Row, SealedPair};
@@ -11,12 +11,12 @@ use shared::sealing::{self, SealingContext};
 
 use crate::{Done, Maintenance};
 
-/// How often a row may change meanwhile: a refresh stores a pair about once an hour.
+/// How often a row may change meanwhile. A refresh stores a pair about once an hour.
 const TRIES: usize = 3;
 
 impl Maintenance {
-    /// Every row that holds a pair, in every state: the live pair, the waiting pair, and the pairs that are still to be
-    /// revoked must be possible to open. If one of them does not open, the others are sealed anew nevertheless.
+    /// Seals every pair of the row: the live pair, the waiting pair, and the pairs that are still to be revoked. If one
+    /// of them does not open, the others are still sealed again.
     pub(crate) async fn reseal(&self, mut row: Row, dry_run: bool) -> Result<Done, Failure> {
         let mut all = Ok(Done::Skipped);
         // A refresh seals its successor under the data key that it has read.
@@ -29,14 +29,14 @@ impl Maintenance {
             match self.reseal_one(&mut row, pair.id, &mut data_keys, dry_run).await {
                 Ok(Done::Skipped) => {}
                 Ok(Done::Changed) => all = all.map(|_| Done::Changed),
-                // Another run has sealed it, perhaps under a newer key than ours. The other pairs are left to that run
-                // too (found by the simulator).
+                // Another run has sealed the pair, maybe under a newer key than ours. That run also does the other
+                // pairs (found by the simulator).
                 Err(failure @ Failure::Store(_)) => return Err(failure),
                 Err(failure) => all = all.and(Err(failure)),
             }
             looked_at.push(pair.id);
-            // A refresh has stored its successor, under the data key that it had read before. The successor is sealed
-            // anew, too.
+            // A refresh has stored the successor of the pair, under the data key that it had read before. The successor
+            // is sealed again too.
             if !held(&row).iter().any(|held| held.id == pair.id) {
                 replaced += 1;
             }
@@ -44,7 +44,8 @@ impl Maintenance {
         all
     }
 
-    /// `data_keys`: the data keys that this run has read first, and its own. `row` becomes the row that was read last.
+    /// `data_keys` are the data keys of the row as it was first read, and those that this run has made. `row` becomes
+    /// the row as it was last read.
     async fn reseal_one(
         &self,
         row: &mut Row,
@@ -55,9 +56,9 @@ impl Maintenance {
         for _ in 0..TRIES {
             let Some(seen) = held(row).into_iter().find(|held| held.id == pair) else { return Ok(Done::Skipped) };
             if !data_keys.contains(&seen.data_key) {
-                // Another run has sealed it meanwhile, perhaps under a newer key: two runs with different keys would
-                // seal in turns (found by the simulator). The next run reads the row again.
-                return Err(StoreError::Unavailable("another run has sealed it meanwhile".to_owned()).into());
+                // Another run has sealed it meanwhile, maybe under a newer key. Two runs with different keys would seal
+                // it in turns (found by the simulator). The next run reads the row again.
+                return Err(StoreError::Unavailable("another run has sealed the pair meanwhile".to_owned()).into());
             }
             let id = ConnectionId::parse(row.id()).map_err(|_| StoreError::changed_at_every_try())?;
             let context = SealingContext { stack: &self.settings.stack, connection: &id, pair_id: pair };
@@ -78,7 +79,7 @@ impl Maintenance {
                     return Ok(Done::Changed);
                 }
                 Written::ConditionFailed(None) => return Ok(Done::Skipped),
-                // Our own write, repeated after its acknowledgement was lost.
+                // The SDK has repeated our own write after its acknowledgement was lost.
                 Written::ConditionFailed(Some(now)) if held(&now).contains(&sealed) => {
                     *row = now;
                     return Ok(Done::Changed);
@@ -98,8 +99,8 @@ impl Maintenance {
     ) -> Result<SealedPair, Failure> {
         let data_key = self.new_keys.make(id).await?;
         let sealed = sealing::seal(pair, &data_key.plain, context, self.entropy.bytes());
-        // The new data key replaces the only copy, so it must be possible to open: permission to make data keys does
-        // not include permission to open them.
+        // From now on only the new data key opens the pair, so it is opened once before it is stored: the permission to
+        // make data keys does not include the permission to open them.
         let again = self.keys.trace(id, &data_key.wrapped).await?;
         if again.wrapped_by != self.settings.kms_key_id {
             return Err(KeyError::NotAccepted(format!("a new data key was wrapped by {}", again.wrapped_by)).into());

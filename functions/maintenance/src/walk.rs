@@ -15,10 +15,10 @@ const SEGMENTS_MOST: u16 = 64;
 /// DynamoDB's own limit for a key.
 const KEY_LIMIT: usize = 2048;
 
-/// Where each segment continues. A segment that is at its end is left out.
+/// Where each segment continues. A finished segment is left out.
 ///
-/// An object, so that a version that knows only a key refuses it. As text it would be read as a key that is in no
-/// table: the walk would continue at a wrong place, and its end would look like the end of the table.
+/// In JSON it is an object, so that an earlier version, which knows only keys, refuses it. That version would read a
+/// text as a key: its walk would continue at a wrong place, and miss rows.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(try_from = "Answered")]
 pub struct Walk {
@@ -30,7 +30,7 @@ pub struct Walk {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Place {
     pub segment: u16,
-    /// The last key that was done; null is the segment's beginning.
+    /// The key of the last finished row; null is the segment's beginning.
     pub after: Option<String>,
 }
 
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cursor_is_read_as_it_was_answered_and_one_that_is_only_a_key_walks_the_table_in_one() {
+    fn a_cursor_is_read_as_it_was_answered_and_one_that_is_only_a_key_walks_the_table_in_one_segment() {
         let cursor =
             json!({ "segments": 8, "open": [{ "segment": 2, "after": "c_1" }, { "segment": 7, "after": null }] });
         assert_eq!(serde_json::to_value(read(&cursor).unwrap()).unwrap(), cursor);
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_never_answered_is_refused() {
+    fn a_cursor_that_was_never_answered_is_refused() {
         let place = |segment: u16, after: Value| json!({ "segment": segment, "after": after });
         for cursor in [
             json!(""),

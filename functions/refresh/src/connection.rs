@@ -1,4 +1,4 @@
-//! One due row.
+//! The work on one due row.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use shared::ports::StoreError;
 use shared::protocol::refresh::{Outcome, Refreshing};
 use shared::protocol::revoke::Revoking;
 
-/// Does what a row needs. [`DueRows`] is the product's; the simulation of large fleets has another one.
+/// Does what a row needs. The product uses [`DueRows`]; the simulation of large fleets has its own.
 #[async_trait]
 pub trait RefreshDue: Send + Sync {
     /// `is_live`: whether the row has a live pair.

@@ -1,6 +1,6 @@
 //! The event of an invocation. The scheduled event is any JSON object (`{"shards": [0, 7]}` limits the run). A run that
-//! hands shards on sends the same with `until`. The escrow queue sends messages, in the form of SQS's event source
-//! mapping.
+//! hands shards on sends them with `until`. Messages of the escrow queue come in the form of an event source mapping of
+//! SQS.
 
 use serde_json::Value;
 use shared::domain::escrow::{Escrowed, InvalidEscrow};
@@ -29,8 +29,8 @@ pub enum Event {
 pub struct Run {
     /// Each shard once.
     pub shards: Vec<u8>,
-    /// Set by the run that has handed the shards on: this run begins no refresh that could end later, and does not hand
-    /// shards on.
+    /// Set by a run that hands its shards on: the started run begins no refresh that could end later, and hands nothing
+    /// on.
     pub until: Option<Timestamp>,
 }
 
@@ -86,7 +86,7 @@ mod tests {
     #[test]
     fn an_event_of_the_scheduler_means_all_shards() {
         assert_eq!(Run::parse(&json!({"source": "aws.scheduler", "detail": {}})).unwrap(), Run::scheduled());
-        assert_eq!(Run::scheduled().shards.len(), 17, "the one of the rows without a live pair too");
+        assert_eq!(Run::scheduled().shards.len(), 17, "with the shard of rows without a live pair");
     }
 
     #[test]
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn what_names_no_shard_or_no_time_is_refused() {
+    fn a_wrong_shard_or_time_is_refused() {
         for bad in [
             json!([]),
             json!(null),

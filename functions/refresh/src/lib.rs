@@ -5,8 +5,8 @@
 //! 2. each due connection is refreshed by [`shared::protocol::refresh`], as in the token route: many at a time, at the
 //!    pace of the fleet ([`shared::protocol::pace`]); a row without a live pair has its grants revoked
 //!    ([`shared::protocol::revoke`])
-//! 3. a provider that asks to wait, or does not accept the client, ends the refreshing of this run; so does the
-//!    approaching deadline
+//! 3. the run begins no more refreshes if the provider asks to wait, if it does not accept the client, or if the
+//!    deadline is near
 //! 4. the summary: the run's answer, and its one line in the log
 //!
 //! A run that does not do all its work reports it: a shard that could not be listed is a failure, and `finished` is
@@ -14,7 +14,7 @@
 //!
 //! Pairs in escrow come from their queue, and are stored: [`replay()`].
 //!
-//! A run may overlap another, or be repeated: leases and due times make every run idempotent.
+//! Runs may overlap, and may be repeated: leases and due times make every run idempotent.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex};
@@ -45,8 +45,8 @@ pub use rows::OtherRuns;
 use rows::{Shards, SweepItem};
 pub use summary::Summary;
 
-/// This many refreshes of a scheduled run need no slot of the fleet's rate.
-const FREE: i64 = 10;
+/// So many refreshes of a scheduled run need no slot of the fleet's rate.
+const WITHOUT_SLOT: i64 = 10;
 
 /// How fast the runs of a deployment work.
 #[derive(Clone, Copy, Debug)]
@@ -116,7 +116,7 @@ impl Refresh {
         let is_scheduled = until.is_none();
         let deadline = until.map_or(deadline, |until| until.min(deadline));
         let others = self.others.clone().filter(|_| is_scheduled);
-        let pace = self.fleet.pace(self.most_requests, if is_scheduled { FREE } else { 0 });
+        let pace = self.fleet.pace(self.most_requests, if is_scheduled { WITHOUT_SLOT } else { 0 });
         let run = Mutex::new(summary::Run::begin());
         let locked = || run.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         let must_stop = || locked().must_stop(self.clock.now() + INVOCATION_BUDGET > deadline);
@@ -138,9 +138,9 @@ impl Refresh {
                     return locked().deferred(&due);
                 }
                 let Some(turn) = pace.turn(must_stop).await else { return locked().deferred(&due) };
-                // 2. A panic in one connection's refresh must not lose other connections' pairs.
+                // 2. A panic in the refresh of one connection must not lose the pairs of others.
                 let span = tracing::info_span!("connection", connection = due.key.as_str());
-                // Boxed: only few of the rows that a sweep reads are due, and the others need no memory for a refresh.
+                // Boxed: few of the rows that a sweep reads are due, and the others must not take memory for a refresh.
                 let refresh = Box::pin(self.rows.refresh(&due.key, is_live, deadline)).instrument(span.clone());
                 let outcome = AssertUnwindSafe(refresh).catch_unwind().await;
                 let outcome = outcome.ok();
@@ -169,7 +169,8 @@ impl Refresh {
         summary
     }
 
-    /// Fisher and Yates. Two runs that overlap do not begin with the same shards, nor do two runs that stop early.
+    /// Fisher and Yates. So overlapping runs begin with different shards, and runs that stop early do not always miss
+    /// the same ones.
     fn shuffle(&self, shards: &mut [u8]) {
         for last in (1..shards.len()).rev() {
             let [random] = self.entropy.bytes();

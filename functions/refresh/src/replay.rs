@@ -1,4 +1,4 @@
-//! Pairs in escrow come from their queue, and are stored.
+//! Stores the pairs that wait in the escrow queue.
 
 use serde::Serialize;
 use shared::failure::FailureClass;
@@ -24,7 +24,7 @@ pub async fn replay(replaying: &Replaying, messages: Vec<Message>) -> NotReplaye
     let mut not_replayed = NotReplayed::default();
     for message in messages {
         let done = match message.escrowed {
-            // The message stays in the queue, and the queue's alarm calls a person (decision 0007).
+            // The message stays in the queue, and the alarm of the queue rings (decision 0007).
             Err(error) => {
                 FailureClass::InconsistentRow.log(&error);
                 false
@@ -33,7 +33,7 @@ pub async fn replay(replaying: &Replaying, messages: Vec<Message>) -> NotReplaye
                 let span = tracing::info_span!("connection", connection = escrowed.id().as_str());
                 match replaying.replay(&escrowed).instrument(span.clone()).await {
                     Ok(replayed) => {
-                        span.in_scope(|| tracing::info!(?replayed, "a pair has come out of escrow"));
+                        span.in_scope(|| tracing::info!(?replayed, "a pair was taken from the queue"));
                         true
                     }
                     Err(failure) => {

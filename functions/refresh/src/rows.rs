@@ -15,7 +15,7 @@ const PAGE_BUDGET: Duration = Duration::from_secs(10);
 /// A run that works for this long hands on the shards that it has not begun. The run of a small fleet never does.
 const HANDS_ON_AFTER: Duration = Duration::from_secs(20);
 
-/// With less time left, a started run could begin nothing.
+/// With less time left, a started run could not begin any refresh.
 const LEAST_TIME: Duration = Duration::from_secs(60);
 
 /// What the sweep finds.
@@ -64,8 +64,9 @@ impl<'a> Shards<'a> {
         Self { due, fleet, clock, not_begun, others, is_helped_by_others, began: clock.now(), deadline }
     }
 
-    /// Every due row of the shards, one shard after the other, and after each shard's last one the first that is not due
-    /// yet. While a page is waited for, no shard is begun: so shards that could not be handed on are not missed.
+    /// Every due row of the shards, one shard after the other. After the due rows of a shard comes its first row that
+    /// is not due yet. No shard is begun while this run waits for a page: so shards that cannot be handed on are not
+    /// missed.
     pub(crate) fn rows(&self) -> impl Stream<Item = SweepItem> {
         let next = |()| async { self.not_begun().pop().map(|shard| (shard, ())) };
         stream::unfold((), next).flat_map(move |shard| {
@@ -89,7 +90,7 @@ impl<'a> Shards<'a> {
             }
         };
         let is_live = shard != VACANT_SHARD;
-        // No caller misses the token of a connection that was given up.
+        // In this shard, no row has an access token that callers need.
         let expires_at = |row: &Due| row.expires_at.filter(|_| is_live);
         let mut next = page.next.map(Some);
         for row in page.rows {
@@ -124,7 +125,7 @@ impl<'a> Shards<'a> {
             parts[number % (most + 1)].push(shard);
         }
         let mut handed_on = 0;
-        // The last part is the smallest, and this run has a shard that it has begun.
+        // This run keeps the last part, which is the smallest: it also has a shard that it has begun.
         let own = parts.pop().unwrap_or_default();
         self.not_begun().extend(own);
         for part in parts.into_iter().filter(|part| !part.is_empty()) {
@@ -136,7 +137,7 @@ impl<'a> Shards<'a> {
                 }
             }
         }
-        tracing::info!(handed_on, "this run has started others, which sweep these shards");
+        tracing::info!(handed_on, "this run has handed shards on to other runs");
         Some(handed_on)
     }
 

@@ -9,7 +9,7 @@ use shared::failure::FailureClass;
 use shared::ports::{Due, ProviderError, StoreError};
 use shared::protocol::refresh::{Failure, Outcome};
 
-/// If so many connections get the answer "wait" or "unknown client", the run assumes that it applies to all of them.
+/// If so many connections get the answer to wait, or `invalid_client`, the run assumes that it applies to all of them.
 const ENOUGH: usize = 3;
 
 /// The result of a run. `due` counts connections: `refreshed + adopted + deferred + reauth_required + all of failed`.
@@ -57,9 +57,9 @@ pub(crate) struct Run {
     summary: Summary,
     earliest_expiry: Option<Timestamp>,
     throttled: usize,
-    /// How long the provider has asked to wait, after it has asked so for three connections or more.
+    /// How long the provider has asked to wait. It is set when it has asked three connections.
     pause: Option<Duration>,
-    unknown_client: usize,
+    invalid_client: usize,
     /// Why the run sends no more requests.
     stopped: Option<FailureClass>,
 }
@@ -71,14 +71,14 @@ impl Run {
             earliest_expiry: None,
             throttled: 0,
             pause: None,
-            unknown_client: 0,
+            invalid_client: 0,
             stopped: None,
         }
     }
 
     /// The summary, and for how long the provider has asked all requests to wait.
     pub(crate) fn end(mut self, now: Timestamp) -> (Summary, Option<Duration>) {
-        self.has_stopped();
+        self.note_stop();
         self.summary.unfinished_runs = (!self.summary.finished).then_some(1);
         self.summary.least_remaining_seconds = self.earliest_expiry.map(|expiry| now.seconds_until(expiry));
         (self.summary, self.pause)
@@ -121,8 +121,8 @@ impl Run {
         self.stopped.get_or_insert(why);
     }
 
-    /// Notes why the run stops. Failures of connections are counted already.
-    fn has_stopped(&mut self) {
+    /// Logs why the run has stopped. It is counted too, unless a connection has failed for the same reason.
+    fn note_stop(&mut self) {
         match self.stopped {
             Some(class) if !self.summary.failed.contains_key(class.as_str()) => {
                 class.log(&StoppedEarly);
@@ -139,7 +139,7 @@ impl Run {
         self.expires(due.expires_at);
     }
 
-    /// `None` is a panic.
+    /// `outcome` is `None` after a panic.
     pub(crate) fn count(&mut self, due: &Due, outcome: Option<Outcome>) {
         match outcome {
             Some(Outcome::Busy { .. } | Outcome::Waiting { .. }) => return self.deferred(due),
@@ -157,7 +157,7 @@ impl Run {
             }
             Some(Outcome::Gone) => self.summary.adopted += 1,
             Some(Outcome::Paused { until }) => {
-                tracing::info!(until = until.rfc3339(), "the provider has asked to wait with every request");
+                tracing::info!(until = until.rfc3339(), "WebinarGeek has asked to wait: this run sends nothing more");
                 self.stop(FailureClass::Throttled);
                 return self.deferred(due);
             }
@@ -176,10 +176,10 @@ impl Run {
         self.summary.due += 1;
     }
 
-    /// What one connection's failure means for all others.
+    /// Stops the run if the failure of one connection applies to all.
     fn apply_backpressure(&mut self, failure: &Failure) {
         match failure {
-            // A 429 without a time lowers the rate, and the run goes on.
+            // A 429 without `Retry-After` may lower the rate, and the run goes on.
             Failure::Provider(ProviderError::Throttled { status: 429, retry_after: None }) => {}
             Failure::Provider(ProviderError::Throttled { status, retry_after }) => {
                 self.throttled += 1;
@@ -191,8 +191,8 @@ impl Run {
                 }
             }
             Failure::Provider(ProviderError::InvalidClient) => {
-                self.unknown_client += 1;
-                if self.unknown_client >= ENOUGH {
+                self.invalid_client += 1;
+                if self.invalid_client >= ENOUGH {
                     self.stop(FailureClass::InvalidClient);
                 }
             }

@@ -2,7 +2,7 @@
 //!
 //! `GET ?min_ttl=` answers the stored token while it is fresh enough, and refreshes it otherwise. `POST
 //! {rejected_version}` reports that WebinarGeek refused the token of that version: it is refreshed if it is still the
-//! current one, and never answered again.
+//! current one, and is not answered to this request.
 //!
 //! 1. read the row: a token that is fresh enough, and not due for the schedule, is opened and answered
 //! 2. a refresh is under way: wait for its end, for two seconds if the stored token is still valid
@@ -33,8 +33,8 @@ use shared::protocol::refresh::{Failure, Outcome, Refreshing};
 const MIN_TTL_DEFAULT: u64 = 120;
 const MIN_TTL_LONGEST: u64 = 86_400;
 
-/// How often, and at what interval, a caller looks for the pair of a refresh that is under way: for 10 s in all, or for
-/// at most 2 s if the stored token is still valid.
+/// How often, and at what interval, a request looks for the pair of a refresh that is under way: for 10 s in all, or
+/// for 2 s at most if the stored token is still valid.
 const POLL_EVERY: Duration = Duration::from_millis(200);
 const POLL_ATTEMPTS: u32 = 40;
 const POLL_ATTEMPTS_WITH_A_TOKEN: u32 = 8;
@@ -57,10 +57,10 @@ pub enum TokenError {
     Unconfirmed,
     #[error("the customer must connect again")]
     ReauthRequired(ConnectionId),
-    #[error("another worker's refresh has not ended yet")]
+    #[error("a refresh has not ended yet")]
     Wait { until: Timestamp },
-    /// The refresh failed now, or failed before and must wait. The cause was logged at the time of the failure.
-    #[error("no valid token: {}", .class.as_str())]
+    /// The refresh failed now, or failed before and the next try must wait. The failure was logged when it happened.
+    #[error("a failure of class {}", .class.as_str())]
     Failed { class: FailureClass, retry_at: Option<Timestamp> },
 }
 
@@ -72,8 +72,8 @@ struct Wanted {
 }
 
 impl Wanted {
-    /// From its due time on a token is refreshed and not handed out, because the schedule may end it at any moment. A
-    /// refresh that is under way may end it too.
+    /// From its due time on, a token is refreshed and not handed out: a refresh by the schedule may end it at any
+    /// moment. So may a refresh that is under way.
     fn is_met_by(&self, connection: &Connection, now: Timestamp) -> bool {
         let is_about_to_end =
             connection.has_refresh_token && (connection.refresh_at <= now || is_leased(connection, now));
@@ -90,8 +90,8 @@ fn is_leased(connection: &Connection, now: Timestamp) -> bool {
     connection.lease.as_ref().is_some_and(|lease| lease.until >= now)
 }
 
-/// A refresh is under way, or may be. It may end the stored token at any moment: `cache_until` must not be later than
-/// now. `refresh_at` does not show such a refresh, since a refresh on demand has moved it to a time after its lease.
+/// For a refresh that is under way, or may be. It may end the stored token at any moment, so `cache_until` must not be
+/// later than now. `refresh_at` does not show this: a refresh on demand moves it to the end of its lease.
 fn about_to_end(mut connection: Connection, now: Timestamp) -> Connection {
     connection.refresh_at = connection.refresh_at.min(now);
     connection
@@ -102,7 +102,7 @@ impl Endpoint for Token {
     async fn handle(&self, request: Request, invocation: &Invocation) -> Response {
         match self.answer(&request, invocation).await {
             Ok((connection, pair)) => {
-                // Says who had this customer's token, and when: the line holds the connection's id too.
+                // This line says who had this customer's token, and when. The span adds the id of the connection.
                 let principal = invocation.principal.as_deref().unwrap_or("none");
                 tracing::info!(version = connection.version, principal, "a token is handed out");
                 found(&connection, &pair)
@@ -203,14 +203,14 @@ impl Token {
         };
         // 4.
         if wanted.accepts(&stored, self.clock.now()) {
-            tracing::info!(reason = %error, "the stored token is answered");
+            tracing::info!(reason = %error, "there is no new token: the stored one is still valid");
             return self.open(stored).await;
         }
         Err(error)
     }
 
     /// Reads the row until it has the wanted pair, or its lease is released. `None` if that takes too long, or if the
-    /// process that had the lease has died.
+    /// lease has run out.
     async fn watch(
         &self,
         id: &ConnectionId,
@@ -264,7 +264,7 @@ impl Token {
     }
 
     fn problem(&self, error: TokenError) -> Problem {
-        tracing::info!(reason = %error, "no token is answered");
+        tracing::info!(reason = %error, "no token is handed out");
         let seconds_until = |until: Timestamp| self.clock.now().seconds_until(until).clamp(1, 900);
         match error {
             TokenError::Invalid(problem) => problem,
@@ -291,13 +291,13 @@ impl Token {
     }
 }
 
-/// A failure outside of a refresh: a refresh logs its own.
+/// A failure outside of a refresh. A refresh logs its own failures.
 fn failed(failure: Failure) -> TokenError {
     failure.log();
     TokenError::Failed { class: failure.class(), retry_at: None }
 }
 
-/// An earlier failure: the connection must wait.
+/// An earlier failure: no refresh is tried until then.
 fn backs_off(class: FailureClass, until: Timestamp) -> TokenError {
     TokenError::Failed { class, retry_at: Some(until) }
 }

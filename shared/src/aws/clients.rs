@@ -24,7 +24,7 @@ pub struct Clients {
 }
 
 impl Clients {
-    /// Nothing is sent.
+    /// Sends nothing.
     pub fn new(sdk: &SdkConfig, escrow_queue_url: String) -> Self {
         Self {
             dynamodb: dynamodb::Client::new(sdk),
@@ -49,7 +49,7 @@ impl Clients {
         Arc::new(kms::DataKeyMaker { client: self.kms.clone(), key_id: key_id.to_owned(), stack: stack.to_owned() })
     }
 
-    /// Without a key id: a wrapped key names its key.
+    /// It needs no key id: a wrapped data key names the KMS key that wrapped it.
     pub fn key_opener(&self, stack: &str) -> Arc<kms::DataKeyOpener> {
         Arc::new(kms::DataKeyOpener { client: self.kms.clone(), stack: stack.to_owned() })
     }
@@ -76,7 +76,7 @@ impl Clients {
         }
     }
 
-    /// `grants` and what a refresh needs in addition.
+    /// `grants`, with the services that a refresh needs in addition.
     pub fn refresh_services(
         &self,
         grants: GrantServices,

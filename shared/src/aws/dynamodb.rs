@@ -1,4 +1,4 @@
-//! The two tables.
+//! The two tables in DynamoDB.
 
 mod attempts;
 mod connections;
@@ -97,7 +97,7 @@ impl Table {
     }
 }
 
-/// Display texts only: the `Debug` form of an SDK error holds the response, and a response may hold a row.
+/// Only the `Display` texts: the `Debug` form of an SDK error holds the response, which may hold a row.
 fn unavailable(error: impl std::error::Error + 'static) -> StoreError {
     StoreError::Unavailable(Chain(&error).to_string())
 }

@@ -11,12 +11,12 @@ use crate::telemetry::Chain;
 /// `source` of every event, as the rules of a bus see it.
 pub const SOURCE: &str = "webinargeek-connect";
 
-/// The most entries that a call takes.
+/// The most entries that one call accepts.
 const ENTRIES: usize = 10;
 
 /// `events:PutEvents` on one bus.
 pub struct EventBus {
-    /// Of EventBridge.
+    /// The client of EventBridge.
     pub client: Client,
     /// The name or the ARN of the bus.
     pub name: String,
@@ -31,8 +31,7 @@ impl PutEvents for EventBus {
                 self.client.put_events().set_entries(Some(entries.iter().map(|entry| self.entry(entry)).collect()));
             let answer = request.send().await;
             let answer = answer.map_err(|error| BusError { taken: before, why: Chain(&error).to_string() })?;
-            // A call that succeeds may have failed for some of its entries: the answer has one result for each, in
-            // order.
+            // A successful call may have failed for some of its entries: the answer has one result for each, in order.
             let answers = answer.entries();
             let taken = answers.iter().take_while(|answer| answer.event_id().is_some()).count();
             if taken < entries.len() || answer.failed_entry_count() > 0 {

@@ -1,4 +1,4 @@
-//! The HTTP of the AWS SDK, by the client that the provider is called with too. The SDK's own brings a second TLS stack
+//! The HTTP client of the AWS SDK: the one that also calls the provider. The SDK's own client has a second TLS stack,
 //! and reads the system's root certificates before the first event.
 
 use aws_smithy_runtime_api::client::http::{
@@ -9,7 +9,7 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 
 use crate::tls::Tls;
 
-/// The SDK sets the time limits ([`super::timeouts`]) and repeats requests.
+/// The SDK itself sets the time limits ([`super::timeouts`]) and repeats requests.
 pub(super) fn client(tls: &Tls) -> SharedHttpClient {
     let client = tls.http().build().expect("the settings of the HTTP client are constant");
     let connector = SharedHttpConnector::new(Http(client));
@@ -24,7 +24,7 @@ impl HttpConnector for Http {
         let Self(client) = self.clone();
         HttpConnectorFuture::new(async move {
             let request = request.try_into_http1x().map_err(|error| ConnectorError::user(error.into()))?;
-            // All our requests are in memory: none is streamed.
+            // All requests are in memory: none is streamed.
             let request = request.map(|body| body.bytes().map(<[u8]>::to_vec).unwrap_or_default());
             let request = request.try_into().map_err(|error: reqwest::Error| ConnectorError::user(error.into()))?;
             let answer = client.execute(request).await.map_err(failed)?;
@@ -37,7 +37,7 @@ impl HttpConnector for Http {
     }
 }
 
-/// The SDK repeats what has timed out, and what has failed on the network.
+/// The SDK repeats a request that timed out, or failed on the network.
 fn failed(error: reqwest::Error) -> ConnectorError {
     if error.is_timeout() { ConnectorError::timeout(error.into()) } else { ConnectorError::io(error.into()) }
 }

@@ -1,5 +1,5 @@
-//! Data keys. The encryption context ties a wrapped key to this product, stack and connection: KMS refuses it for any
-//! other, and writes it to CloudTrail.
+//! Data keys from KMS. The encryption context binds a wrapped key to this product, stack and connection: KMS opens it
+//! for no other, and writes the context to CloudTrail.
 
 use std::collections::HashMap;
 
@@ -34,11 +34,11 @@ fn plain(blob: Option<Blob>) -> Result<DataKey, KeyError> {
 
 /// `kms:GenerateDataKey` on one key.
 pub struct DataKeyMaker {
-    /// Of KMS.
+    /// The client of KMS.
     pub client: LazyClient<Client>,
     /// The ARN of a key (`KMS_KEY_ID`).
     pub key_id: String,
-    /// In the encryption context; a key of another stack does not open.
+    /// A part of the encryption context: a key of another stack does not open.
     pub stack: String,
 }
 
@@ -61,9 +61,9 @@ impl MakeDataKeys for DataKeyMaker {
 
 /// `kms:Decrypt`; the wrapped key names the key that wrapped it.
 pub struct DataKeyOpener {
-    /// Of KMS.
+    /// The client of KMS.
     pub client: LazyClient<Client>,
-    /// In the encryption context, and the same as when the key was made.
+    /// A part of the encryption context: the same as when the key was made.
     pub stack: String,
 }
 

@@ -19,12 +19,12 @@ pub struct OwnFunction {
 }
 
 impl OwnFunction {
-    /// Lambda says the name.
+    /// Lambda sets the variable with the name.
     pub fn read_name(env: &mut Environment) -> String {
         env.required("AWS_LAMBDA_FUNCTION_NAME")
     }
 
-    /// `name` is the one of [`Self::read_name`].
+    /// `name` comes from [`Self::read_name`].
     pub fn new(sdk: &SdkConfig, name: String) -> Self {
         Self { client: LazyClient::new(sdk, Client::new), name }
     }

@@ -1,4 +1,4 @@
-//! The OAuth client secret, read anew with each call: [`crate::ports::ReadClientSecret`].
+//! The OAuth client secret, which each call reads again: [`crate::ports::ReadClientSecret`].
 
 use async_trait::async_trait;
 pub use aws_sdk_secretsmanager::Client;
@@ -16,7 +16,7 @@ pub struct SecretsManagerSecret {
 }
 
 impl SecretsManagerSecret {
-    /// Nothing is sent.
+    /// Sends nothing.
     pub fn new(client: LazyClient<Client>, arn: String) -> Self {
         Self { client, arn }
     }
@@ -31,11 +31,11 @@ impl ReadClientSecret for SecretsManagerSecret {
     }
 }
 
-/// The secret itself; a JSON object, which is what the console of Secrets Manager stores; or a JSON list of secrets in
-/// order of preference. What begins as an object or a list is meant as one: sent as it is, it would be refused, and the
-/// refusal would not say why.
+/// The secret itself; a JSON object, as the console of Secrets Manager stores it; or a JSON list of secrets in order of
+/// preference. A text that begins like an object or a list is never sent as a secret: WebinarGeek would refuse it, and
+/// not say why.
 fn parse(stored: &str) -> Result<Vec<ClientSecret>, SecretError> {
-    // Editors and shells put a byte order mark before a text, and a line end behind it.
+    // Editors and shells may add a byte order mark before a text, and a line end after it.
     let stored = stored.trim_start_matches('\u{feff}').trim();
     let json: Option<Value> = serde_json::from_str(stored).ok().filter(|_| stored.starts_with(['{', '[']));
     let texts: Option<Vec<&str>> = match &json {

@@ -1,4 +1,4 @@
-//! The queue in which a sealed pair waits until the table takes it.
+//! The queue in which a sealed pair waits until the table accepts it.
 
 use async_trait::async_trait;
 pub use aws_sdk_sqs::Client;
@@ -10,9 +10,9 @@ use crate::telemetry::Chain;
 
 /// `sqs:SendMessage` and `sqs:GetQueueAttributes` on one queue.
 pub struct EscrowQueue {
-    /// Of SQS.
+    /// The client of SQS.
     pub client: LazyClient<Client>,
-    /// The queue's (`ESCROW_QUEUE_URL`).
+    /// The queue's URL (`ESCROW_QUEUE_URL`).
     pub url: String,
 }
 
@@ -25,14 +25,14 @@ impl Escrow for EscrowQueue {
 
     async fn is_empty(&self) -> Result<bool, EscrowError> {
         use aws_sdk_sqs::types::QueueAttributeName::{
-            ApproximateNumberOfMessages as Waiting, ApproximateNumberOfMessagesNotVisible as InHands,
+            ApproximateNumberOfMessages as Visible, ApproximateNumberOfMessagesNotVisible as InFlight,
         };
         let request = self.client.get_queue_attributes().queue_url(&self.url);
-        let answer = request.attribute_names(Waiting).attribute_names(InHands).send().await;
+        let answer = request.attribute_names(Visible).attribute_names(InFlight).send().await;
         let attributes = answer.map_err(|error| EscrowError(Chain(&error).to_string()))?.attributes.unwrap_or_default();
-        match [Waiting, InHands].map(|name| attributes.get(&name)) {
-            [Some(waiting), Some(in_hands)] => Ok(waiting == "0" && in_hands == "0"),
-            _ => Err(EscrowError("the answer does not say how many messages there are".to_owned())),
+        match [Visible, InFlight].map(|name| attributes.get(&name)) {
+            [Some(visible), Some(in_flight)] => Ok(visible == "0" && in_flight == "0"),
+            _ => Err(EscrowError("the answer has no number of messages".to_owned())),
         }
     }
 }

@@ -23,7 +23,7 @@ pub struct Account {
     pub email: Option<String>,
 }
 
-/// What a connection remembers of its account.
+/// What a row stores about the account of its connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KnownAccount {
     /// The account that the provider has named for the connection's grant.
@@ -51,7 +51,7 @@ impl KnownAccount {
             set(attributes::ACCOUNT_COMPANY, account.company.as_deref()),
             set(attributes::ACCOUNT_EMAIL, account.email.as_deref()),
         ];
-        // Nothing is removed: the transport may repeat this write after the one that has found another connection.
+        // A missing one removes nothing: the SDK may repeat this write after the one that names another connection.
         changes.extend(also_connected_as.as_deref().map(|other| Change::Set(attributes::ACCOUNT_ALSO, other.into())));
         changes
     }
@@ -93,7 +93,7 @@ pub fn identify(id: &ConnectionId, pair: PairId, known: &KnownAccount) -> Write 
     }
 }
 
-/// The provider did not say whose account it is.
+/// Notes that the provider did not say whose account it is.
 pub fn not_identified(id: &ConnectionId, pair: PairId) -> Write {
     Write {
         name: WriteName::Identify,

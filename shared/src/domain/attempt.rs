@@ -25,7 +25,7 @@ impl StateHash {
         digest::is_base64url_of_32_bytes(state.expose()).then(|| Self(digest::sha256(state.expose())))
     }
 
-    /// From the name of a grant; `None` where no attempt has made it.
+    /// From the name of a grant; `None` where the grant was not made by an attempt.
     pub fn parse(name: &str) -> Option<Self> {
         digest::is_base64url_of_32_bytes(name).then(|| Self(name.to_owned()))
     }
@@ -35,7 +35,7 @@ impl StateHash {
         &self.0
     }
 
-    /// Eight characters: names the attempt in a log and in its cookie, and gives no access.
+    /// Eight characters that name the attempt in the log and in its cookie. They give no access.
     pub fn fingerprint(&self) -> &str {
         &self.0[..8]
     }
@@ -82,15 +82,15 @@ impl Phase {
 pub struct Attempt {
     /// Names the attempt; the row's key is made from it.
     pub state_hash: StateHash,
-    /// To the browser that started it.
+    /// The stored form of the cookie of the browser that started it.
     pub binding: Binding,
     /// Where the grant goes. A MAC under the cookie's value protects it.
     pub destination: Destination,
-    /// What that browser's cookie says of the destination.
+    /// This MAC.
     destination_mac: String,
     /// Absent where PKCE is off.
     pub code_verifier: Option<CodeVerifier>,
-    /// Of its session: which language its pages have.
+    /// The language of its pages, from its session.
     pub ui_locale: Option<Language>,
     /// When the browser started it.
     pub created_at: Timestamp,
@@ -98,14 +98,14 @@ pub struct Attempt {
     pub expires_at: Timestamp,
     /// How far it has come, when the row was read.
     pub phase: Phase,
-    /// How it failed, so far: shown again when the page is reloaded.
+    /// How it has failed so far. A reload of the page shows it again.
     pub failure: Option<FailedJourney>,
     /// When an invocation took it.
     pub taken_at: Option<Timestamp>,
 }
 
 impl Attempt {
-    /// For the browser that gets this cookie.
+    /// An attempt of the browser that gets this cookie.
     pub fn new(
         state_hash: StateHash,
         cookie: &Cookie,
@@ -129,7 +129,7 @@ impl Attempt {
         }
     }
 
-    /// Whether this browser has started it, and its grant still goes where it was to go then.
+    /// Checks that this browser has started it, and that its destination has not changed since.
     pub fn is_proven_by(&self, cookie: &Cookie) -> Result<(), Unproven> {
         if cookie.binding() != self.binding {
             return Err(Unproven::ForeignBrowser);

@@ -1,4 +1,4 @@
-//! Whose pages they look like: the integrator's name, logo and colour, and where its customers find help.
+//! What makes the pages look like the integrator's: its name, logo and colour, and where its customers find help.
 
 use url::Url;
 
@@ -17,11 +17,11 @@ pub struct Branding {
     pub privacy: Option<Url>,
 }
 
-/// An image, where a browser finds it: an https address, or the image itself as `data:` (RFC 2397).
+/// The address of an image: an https address, or the image itself as `data:` (RFC 2397).
 #[derive(Clone, Debug)]
 pub struct Logo(Url);
 
-/// Characters. All variables of a Lambda function share 4 KB, and a page is to stay small.
+/// In characters. All variables of a Lambda function together may have 4 KB.
 const LONGEST_LOGO: usize = 2048;
 
 const IMAGES: [&str; 6] = ["avif", "gif", "jpeg", "png", "svg+xml", "webp"];
@@ -50,8 +50,8 @@ impl Logo {
         self.0.as_str()
     }
 
-    /// What allows it in a policy (CSP level 3, section 2.3.1): this address. A query cannot be named there, and
-    /// neither can one `data:` image.
+    /// The source that allows it in a policy (CSP level 3, section 2.3.1). A source has no query, and none names a
+    /// single `data:` image: the policy allows all of these.
     pub fn source(&self) -> Option<String> {
         if self.0.scheme() == "data" {
             return None;
@@ -132,8 +132,8 @@ impl Default for Accent {
 }
 
 impl Accent {
-    /// Of the text on it: black or white, the one with more contrast. One of them always has the contrast of 4.5
-    /// that WCAG asks for (success criterion 1.4.3), since 1 to 21 is more than 4.5 times 4.5.
+    /// The colour of the text on it: black or white, the one with more contrast. One of them always has the contrast of
+    /// 4.5 that WCAG asks for (success criterion 1.4.3): the two contrasts multiply to 21, which is more than 4.5².
     pub fn text(self) -> Colour {
         if self.0.contrast(Colour::WHITE) >= self.0.contrast(Colour::BLACK) { Colour::WHITE } else { Colour::BLACK }
     }

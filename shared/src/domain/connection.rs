@@ -10,10 +10,10 @@
 //! ```
 //!
 //! With a live pair a row is Active, NotRefreshed or NeedsCustomer. `docs/ARCHITECTURE.md` has the table of all
-//! transitions, which `tests/suite/states.rs` holds.
+//! transitions, which `tests/suite/states.rs` checks.
 //!
 //! One row has room for a live pair, for a pair that waits for its confirmation, and for the grants that are still to
-//! be revoked. [`attributes`] lists what is stored, `codec.rs` parses it; the conditional writes stand in the file of
+//! be revoked. [`attributes`] lists what is stored, `codec.rs` parses it; the conditional writes are in the file of
 //! their noun: [`refresh`], [`grant`], [`waiting`], [`disconnect`], [`revocation`], [`reseal`], [`reap`].
 
 use std::time::Duration;
@@ -24,9 +24,8 @@ use super::account::KnownAccount;
 use super::base64_bytes;
 use super::connection_id::ConnectionId;
 use super::failure_class::FailureClass;
-use super::item::{Item, Unreadable};
 use super::order::Order;
-use super::session::{SessionId, SessionMark};
+use super::session::SessionMark;
 use super::time::Timestamp;
 use super::token_pair::PairId;
 use revocation::Revocations;
@@ -41,24 +40,16 @@ pub mod refresh;
 pub mod reseal;
 mod revision;
 pub mod revocation;
+mod row;
 pub mod schedule;
 pub mod waiting;
 
-/// The third failure in a row degrades a connection. Its schedule leaves room for four runs before the access token
-/// ends: one failure is a blip that the next run mends, a second may be the refusal that is asked for again, and with
-/// the third most of that room is used up.
-const DEGRADED_AFTER: i64 = 3;
+pub use row::Row;
 
-/// A row, as every read, page, index and written image returns it.
-#[derive(Clone, Debug)]
-pub enum Row {
-    /// It has a live pair.
-    Connection(Box<Connection>),
-    /// It has no live pair.
-    Tombstone(Box<Tombstone>),
-    /// It has an attribute that cannot be read; nothing else in it is used.
-    Unreadable(Unreadable),
-}
+/// The third failure in a row degrades a connection. Its schedule leaves room for four runs before the access token
+/// ends. One failure may be over at the next run, and the second may only confirm the first. With the third, most of
+/// that room is used up.
+const DEGRADED_AFTER: i64 = 3;
 
 /// The state of a connection id: events, status, list, token route and metrics are derived from this alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,7 +80,7 @@ pub enum State {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SealedPair {
-    /// The identity of the pair. It stays when the pair is sealed anew.
+    /// The identity of the pair. It does not change when the pair is sealed again.
     pub id: PairId,
     /// See [`crate::sealing`].
     #[serde(with = "base64_bytes")]
@@ -123,7 +114,7 @@ pub struct Connection {
     pub token_type: String,
     /// Separated by spaces (RFC 6749 section 3.3); `None` where the provider has never named it.
     pub scope: Option<String>,
-    /// The OAuth client that the grant belongs to. No other client is ever shown its refresh token.
+    /// The OAuth client that the grant belongs to. Its refresh token is never sent with another client id.
     pub client_id: String,
     /// When the first grant since the last disconnect was given.
     pub created_at: Timestamp,
@@ -135,11 +126,11 @@ pub struct Connection {
     pub lifetime: Duration,
     /// When the schedule refreshes the pair, or looks at the row again.
     pub refresh_at: Timestamp,
-    /// `None` where no refresh is under way, and none has died.
+    /// `None` where no refresh is under way, and none has ended without releasing it.
     pub lease: Option<Lease>,
-    /// What has happened with the live pair: it begins anew with each pair.
+    /// The results of requests with the live pair. Each pair begins with an empty one.
     pub journal: Journal,
-    /// Put off until a person has looked at it: its pair does not open.
+    /// Whether it is put off until a person has looked at it: its pair does not open.
     pub is_quarantined: bool,
     /// The attempt or the import whose grant is live.
     pub granted_by: GrantMark,
@@ -147,7 +138,7 @@ pub struct Connection {
     pub disconnected: Option<Order>,
     /// The newest connect session that has stored a grant in this row.
     pub session: Option<SessionMark>,
-    /// What has made the live pair live, where it waited before.
+    /// The confirmation that has made the pair live; `None` where it did not wait for one.
     pub confirmed: Option<Confirmed>,
     /// Whether its session was made for a connection that may be lost. The doctor ends no other grant.
     pub is_throw_away: bool,
@@ -155,7 +146,7 @@ pub struct Connection {
     pub account: Option<KnownAccount>,
     /// The id of the last account that is known of the grants before this one.
     pub account_before: Option<String>,
-    /// Its account is being asked for: until it is known, or cannot be found out, nothing is told of a reconnect.
+    /// Whether its account is being asked for. Until the answer, or its failure, no event of a reconnect is published.
     pub is_being_identified: bool,
     /// A newer grant that waits for its confirmation, beside the live pair.
     pub waiting: Option<Waiting>,
@@ -163,7 +154,7 @@ pub struct Connection {
     pub revocations: Revocations,
 }
 
-/// The worker that refreshes the pair at present.
+/// The right of one worker to refresh the pair.
 #[derive(Clone, Debug)]
 pub struct Lease {
     /// A name that one refresh has chosen. No two leases have the same one.
@@ -182,13 +173,13 @@ pub struct Journal {
     pub answered: i64,
     /// Failures in a row.
     pub failures: i64,
-    /// Until when a failure backs off.
+    /// Until when no refresh is tried, after a failure.
     pub not_before: Option<Timestamp>,
     /// The last failure.
     pub reason: Option<FailureClass>,
     /// When the provider first answered `invalid_grant` to this pair.
     pub invalid_grant_at: Option<Timestamp>,
-    /// The window of the fleet's count in which it was last counted as refused.
+    /// The window of the fleet's count in which this connection was last counted as refused.
     pub refusal_window: Option<i64>,
 }
 
@@ -228,103 +219,6 @@ pub struct Tombstone {
     pub revocations: Revocations,
 }
 
-impl Row {
-    /// `key` is the row's key: an unreadable row is named by it.
-    pub fn parse(key: &str, item: &Item) -> Self {
-        codec::parse(item).unwrap_or_else(|bad| {
-            let mut unreadable = item.unreadable(key, bad);
-            unreadable.found.push(item.found(attributes::REVISION));
-            Self::Unreadable(unreadable)
-        })
-    }
-
-    /// The state of the row; the error is of a row that cannot be read.
-    pub fn state(&self) -> Result<State, Unreadable> {
-        match self {
-            Self::Connection(connection) => Ok(connection.state),
-            Self::Tombstone(tombstone) => Ok(tombstone.state()),
-            Self::Unreadable(unreadable) => Err(unreadable.clone()),
-        }
-    }
-
-    /// The row's key. Of an unreadable row it may be outside the grammar of connection ids.
-    pub fn id(&self) -> &str {
-        match self {
-            Self::Connection(connection) => connection.id.as_str(),
-            Self::Tombstone(tombstone) => tombstone.id.as_str(),
-            Self::Unreadable(unreadable) => &unreadable.key,
-        }
-    }
-
-    /// `None` where the row has no live pair, or cannot be read.
-    pub fn live(&self) -> Option<&Connection> {
-        match self {
-            Self::Connection(connection) => Some(connection),
-            Self::Tombstone(_) | Self::Unreadable(_) => None,
-        }
-    }
-
-    /// The live connection; `None` where the row has none.
-    pub fn connection(self) -> Result<Option<Connection>, Unreadable> {
-        match self {
-            Self::Connection(connection) => Ok(Some(*connection)),
-            Self::Tombstone(_) => Ok(None),
-            Self::Unreadable(unreadable) => Err(unreadable),
-        }
-    }
-
-    /// `None` where it cannot be read.
-    fn revision(&self) -> Option<i64> {
-        match self {
-            Self::Connection(connection) => Some(connection.revision),
-            Self::Tombstone(tombstone) => Some(tombstone.revision),
-            Self::Unreadable(_) => None,
-        }
-    }
-
-    /// `None` where no pair waits, or the row cannot be read.
-    pub fn waiting(&self) -> Option<&Waiting> {
-        match self {
-            Self::Connection(connection) => connection.waiting.as_ref(),
-            Self::Tombstone(tombstone) => tombstone.waiting.as_ref(),
-            Self::Unreadable(_) => None,
-        }
-    }
-
-    /// Whether the live pair was confirmed by this session, with a confirmation of this hash where one is given.
-    pub fn is_confirmed(&self, session: &SessionId, hash: Option<&str>) -> bool {
-        let confirmed = self.live().and_then(|live| live.confirmed.as_ref());
-        confirmed.is_some_and(|by| by.session == *session && hash.is_none_or(|hash| by.hash == hash))
-    }
-
-    /// The newest connect session that has stored a grant; `None` where there is none, or the row cannot be read.
-    pub fn session(&self) -> Option<&SessionMark> {
-        match self {
-            Self::Connection(connection) => connection.session.as_ref(),
-            Self::Tombstone(tombstone) => tombstone.session.as_ref(),
-            Self::Unreadable(_) => None,
-        }
-    }
-
-    /// The last disconnect.
-    pub fn disconnected(&self) -> Option<Order> {
-        match self {
-            Self::Connection(connection) => connection.disconnected,
-            Self::Tombstone(tombstone) => tombstone.disconnected,
-            Self::Unreadable(_) => None,
-        }
-    }
-
-    /// `None` where the row cannot be read; the list may be empty.
-    pub fn revocations(&self) -> Option<&Revocations> {
-        match self {
-            Self::Connection(connection) => Some(&connection.revocations),
-            Self::Tombstone(tombstone) => Some(&tombstone.revocations),
-            Self::Unreadable(_) => None,
-        }
-    }
-}
-
 impl Tombstone {
     /// [`State::AwaitingConfirmation`], [`State::Disconnecting`] or [`State::Tombstone`].
     pub fn state(&self) -> State {
@@ -337,8 +231,8 @@ impl Tombstone {
 }
 
 impl State {
-    /// Since when only its customer can help, and no refresh is tried any more. Refusals that say nothing about the
-    /// grant are excluded: they may end.
+    /// Since when only its customer can help, and no refresh is tried any more. After refusals that say nothing about
+    /// the grant, refreshes are still tried: `None`.
     pub fn given_up_since(self) -> Option<Timestamp> {
         match self {
             Self::NeedsCustomer { why, since } if why != FailureClass::Refused => Some(since),
@@ -353,8 +247,8 @@ impl State {
 }
 
 impl Connection {
-    /// Whether the access token lives at least `min_ttl` longer, or half of the lifetime that the provider grants if
-    /// that is less: otherwise a `min_ttl` that no token can meet would refresh again and again.
+    /// Whether the access token is valid for at least `min_ttl`, or for half of the lifetime that the provider grants
+    /// if that is less. Without this limit, a `min_ttl` that no token can meet would cause a refresh at every request.
     pub fn is_fresh_for(&self, min_ttl: Duration, now: Timestamp) -> bool {
         self.expires_at > now + min_ttl.min(self.lifetime / 2)
     }
@@ -365,7 +259,7 @@ impl Connection {
         known.or(self.account_before.as_deref())
     }
 
-    /// The account that it was for before, where its customer has connected again with another one.
+    /// The id of the account that it was for before, where its customer has connected again with another account.
     pub fn account_changed_from(&self) -> Option<&str> {
         let (known, before) = (self.account.as_ref()?, self.account_before.as_deref()?);
         (known.account.id != before).then_some(before)
@@ -381,15 +275,15 @@ impl Connection {
         self.has_been_refreshed && self.expires_at > now
     }
 
-    /// Until when a caller may keep the access token. The schedule refreshes then, and a provider may end the old
-    /// access token with the refresh. Some seconds remain for a refresh and a use: at most a quarter of the lifetime of
-    /// a short-lived token.
+    /// Until when a caller may keep the access token. At `refresh_at` the schedule refreshes, and a provider may end
+    /// the old access token with the refresh. Before the end of the token, 30 seconds are left for a refresh and a use;
+    /// for a short-lived token, a quarter of its lifetime.
     pub fn cache_until(&self) -> Timestamp {
         self.refresh_at.min(self.expires_at - (self.lifetime / 4).min(Duration::from_secs(30)))
     }
 
-    /// Whether an earlier lease on this pair ended without a known outcome: the provider may have rotated the pair and
-    /// its answer may be lost. The lease of the caller itself is not counted.
+    /// Whether an earlier lease on this pair ended without a known outcome: the provider may have rotated the pair, and
+    /// its answer may be lost. The caller's own lease does not count.
     pub fn has_unknown_outcome(&self) -> bool {
         self.journal.leases > self.journal.answered + 1
     }

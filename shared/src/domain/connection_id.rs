@@ -25,7 +25,7 @@ impl ConnectionId {
     }
 
     /// An id for a customer whom the integrator has not named.
-    pub fn minted(random: [u8; 16]) -> Self {
+    pub fn generated(random: [u8; 16]) -> Self {
         Self(format!("c_{}", super::digest::base64url(random)))
     }
 
@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_grammar_is_held_at_its_edges() {
+    fn the_shortest_and_longest_ids_and_every_allowed_character_are_accepted_and_others_are_not() {
         for good in ["a", "...", "a.b", "tenant:42_x-Y", &"x".repeat(128)] {
             assert!(ConnectionId::parse(good).is_ok(), "{good}");
         }

@@ -15,13 +15,13 @@ pub fn base64url(bytes: impl AsRef<[u8]>) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// In a time that says nothing about where they differ.
+/// Compares in constant time: the time says nothing about where the texts differ.
 pub fn is_equal(one: &str, other: &str) -> bool {
     verify_slices_are_equal(one.as_bytes(), other.as_bytes()).is_ok()
 }
 
-/// Whether a text has the form of 32 bytes in base64url. A text without this form was never ours, so the store is not
-/// asked.
+/// Whether a text has the form of 32 bytes in base64url. A text without this form was never made here, so the table is
+/// not read.
 pub fn is_base64url_of_32_bytes(text: &str) -> bool {
     text.len() == 43 && URL_SAFE_NO_PAD.decode(text).is_ok_and(|bytes| bytes.len() == 32)
 }

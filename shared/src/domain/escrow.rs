@@ -1,5 +1,5 @@
-//! A sealed pair that the table could not take, with what its conditional write needs. Nothing in it is readable
-//! without the key: it may wait in a queue.
+//! A sealed pair that the table did not accept, with what its conditional write needs. Its tokens are sealed, so it may
+//! wait in a queue.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,8 +8,8 @@ use super::connection::{GrantMark, SealedPair};
 use super::connection_id::ConnectionId;
 use super::token_pair::PairId;
 
-/// Each member is there, also where it is null (`deserialize_with`, here and in its parts: by default serde takes a
-/// missing member for null).
+/// In this version a member that has no value is null, and never missing. By default serde reads a missing member as
+/// null: `deserialize_with`, here and in the parts, refuses it.
 const FORMAT_VERSION: i64 = 1;
 
 /// A sealed pair on its way through the queue.
@@ -28,7 +28,7 @@ pub enum Escrowed {
 pub struct RefreshedPair {
     /// The connection that the pair belongs to.
     pub id: ConnectionId,
-    /// The pair that it was made from.
+    /// The pair whose refresh has brought it.
     pub predecessor: PairId,
     /// Its version once it is stored.
     pub version: i64,

@@ -8,7 +8,7 @@ use super::rate::{RATE, Rate};
 use super::time::Timestamp;
 use super::write::{Change, Test, Write, WriteName, clause};
 
-/// Until when the provider has asked all clients to wait.
+/// The row that says until when the provider has asked to wait with all requests.
 pub const PAUSE: &str = "#pause";
 
 /// How long refusals are counted together.
@@ -19,12 +19,12 @@ pub fn window(now: Timestamp) -> i64 {
     now.unix().div_euclid(WINDOW.as_secs() as i64)
 }
 
-/// Windows take turns in two rows.
+/// The row of a window: one for windows with an even number, and one for the others.
 pub fn key(window: i64) -> &'static str {
     if window.rem_euclid(2) == 0 { "#refusals-even" } else { "#refusals-odd" }
 }
 
-/// Delays the fleet's next request. A shorter pause never ends a longer one.
+/// Notes that no request is sent before `until`. A shorter pause never ends a longer one.
 pub fn pause(until: Timestamp) -> Write {
     Write {
         name: WriteName::Pause,
@@ -37,7 +37,7 @@ pub fn pause(until: Timestamp) -> Write {
     }
 }
 
-/// When any connection was last refreshed.
+/// The row that says when any connection was last refreshed.
 pub const SUCCESS: &str = "#success";
 
 /// Notes that refreshes succeed at present.
@@ -53,11 +53,11 @@ pub fn note_success(now: Timestamp) -> Write {
     }
 }
 
-/// Until when runs are at work that a scheduled one has started.
+/// The row that says until when the runs work that a scheduled run has started.
 pub const OTHER_RUNS: &str = "#runs";
 
-/// Hands shards on to other runs, which end by the given time. Only one run does so at a time, so their number is
-/// bounded.
+/// Allows a run to hand shards on to other runs, which end by the given time. It is allowed to one run at a time, so
+/// the number of runs is limited.
 pub fn hand_on(now: Timestamp, until: Timestamp) -> Write {
     Write {
         name: WriteName::HandOn,
@@ -70,7 +70,7 @@ pub fn hand_on(now: Timestamp, until: Timestamp) -> Write {
     }
 }
 
-/// A row of the fleet, as it stands.
+/// A row of the fleet, parsed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FleetRow {
     /// The row [`PAUSE`]: no request is sent before this time.
@@ -116,7 +116,7 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Adds to a window that has begun.
+    /// Adds to the counts of a window that has begun.
     pub fn count(self, window: i64) -> Write {
         Write {
             name: WriteName::CountRefusals,
@@ -126,7 +126,7 @@ impl Tally {
         }
     }
 
-    /// Begins a window, over the one before the last.
+    /// Begins a window, in the row of the window before the last.
     pub fn begin(self, window: i64) -> Write {
         Write {
             name: WriteName::BeginWindow,
@@ -155,7 +155,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_few_refusals_or_a_small_share_of_them_are_the_customers_own() {
+    fn a_few_refusals_or_a_small_share_of_them_do_not_freeze_the_marking() {
         let tally = |refused, refreshed| Tally { refused, refreshed };
         assert!(!tally(4, 0).exceeds_refusal_threshold());
         assert!(tally(5, 0).exceeds_refusal_threshold());

@@ -65,16 +65,15 @@ impl From<Vec<u8>> for Value {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Item(pub BTreeMap<Cow<'static, str>, Value>);
 
-/// No count comes near it, and no sum or product of counts overflows below it.
+/// Far above every count that occurs, and low enough that no sum or product of counts overflows.
 const HIGHEST_COUNT: i64 = i64::MAX / 16;
 
 /// The attribute that makes a row unreadable: it is missing, or of another type, or has a value that is never written.
-/// It stays inside the codec: with the row's key it becomes an [`Unreadable`].
+/// With the row's key it becomes an [`Unreadable`].
 #[derive(Clone, Copy, Debug)]
 pub struct BadAttribute(pub &'static str);
 
-/// A row that cannot be read. It is never repaired by guessing, never deleted and never written over; it is put off,
-/// and shown to a person.
+/// A row that cannot be read. It is never repaired, overwritten or deleted; it is put off, and shown to a person.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error(
     "the row `{key}` cannot be read: its attribute `{attribute}` is missing, or has a type or value that is never written"
@@ -84,7 +83,8 @@ pub struct Unreadable {
     pub key: String,
     /// The first attribute that was found to be bad.
     pub attribute: &'static str,
-    /// What was found there, and in other attributes that a write about this row has to find again.
+    /// The values of this attribute, and of others, when the row was read. A write to this row requires that they have
+    /// not changed.
     pub found: Vec<(&'static str, Option<Value>)>,
 }
 
@@ -99,8 +99,7 @@ impl Item {
         (attribute, self.0.get(attribute).cloned())
     }
 
-    /// `attribute` is missing, so those that are stored together with it must be missing too. A part of them alone is
-    /// not reliable.
+    /// `attribute` is missing, so the attributes that are stored together with it must be missing too.
     pub fn is_absent_without(&self, attribute: &'static str, others: &[&'static str]) -> Result<(), BadAttribute> {
         if others.iter().any(|other| self.0.contains_key(*other)) { Err(BadAttribute(attribute)) } else { Ok(()) }
     }

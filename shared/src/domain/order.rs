@@ -1,8 +1,8 @@
 //! The place of an event in the history of a connection id.
 //!
 //! Sessions, disconnects and imports each take the next number of a counter; a journey notes the number that it finds
-//! when it begins. So "before" and "after" do not depend on a clock: two events of one millisecond, or of two processes
-//! whose clocks differ, are in the order in which the table has received them.
+//! when it begins. So "before" and "after" do not depend on a clock: two events in the same second, or of two processes
+//! whose clocks differ, have the order in which the table has received them.
 //!
 //! The counter is a row of the attempts table (`order#<connection id>`). It is never behind the clock, so the row may
 //! expire when it has not been used for some days: the next number is still higher.
@@ -58,8 +58,8 @@ impl Order {
         }
     }
 
-    /// Takes the number after `seen`, which was too high for the present one: several events in one second, or a clock
-    /// that is behind.
+    /// Takes the number after `seen`. The counter has already reached the number of the present moment: there were
+    /// several events in one second, or this clock is behind.
     pub fn take_after(id: &ConnectionId, seen: Self, now: Timestamp) -> Write {
         Write {
             name: WriteName::TakeNextOrder,
@@ -74,7 +74,7 @@ impl Order {
         Self::of(item, LAST)
     }
 
-    /// An attribute of another row.
+    /// Parses an order from an attribute of another row.
     pub fn of(item: &Item, attribute: &'static str) -> Result<Self, BadAttribute> {
         item.count(attribute).map(Self)
     }

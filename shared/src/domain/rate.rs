@@ -14,13 +14,13 @@ use super::write::{Change, Test, Write, WriteName, clause};
 /// The row's key.
 pub const RATE: &str = "#rate";
 
-/// A lowered rate grows by this part of what it was lowered to each second, and by one in five seconds at least. A rate
-/// that was halved is back after 50 seconds; the lower it is, the more carefully it grows.
+/// Each second, a lowered rate grows by a fiftieth of what it was lowered to, and by at least one request in five
+/// seconds. So a rate that was halved once is back after 50 seconds, and a lower rate grows more slowly.
 const GROWTH: i64 = 50;
 const SLOWEST_GROWTH: i64 = 5;
 
-/// A second that is so far ahead is of a wrong clock, or was written by hand: no run is older, even one that was
-/// frozen.
+/// A row whose second is further ahead than this comes from a wrong clock, or was written by hand: no run lasts longer,
+/// even if its process was frozen.
 const FAR_AHEAD: Duration = LONGEST_INVOCATION;
 
 /// The row [`RATE`], parsed.
@@ -44,7 +44,7 @@ pub struct Lowered {
 }
 
 impl Rate {
-    /// Whether no slot can be taken any more in that second: the row is of a later one, which is not far away.
+    /// Whether no slot of that second can be taken any more: the row is of a later second, which is not far ahead.
     pub fn is_past(&self, second: Timestamp) -> bool {
         self.second > second && self.second <= second + FAR_AHEAD
     }
@@ -97,8 +97,8 @@ pub fn begin_second(second: Timestamp, slots: i64) -> Write {
     }
 }
 
-/// Lowers the rate after a request that was answered 429. What was sent before the rate was last lowered says nothing
-/// about the rate as it is.
+/// Lowers the rate after a request that was answered 429. A request that was sent before the rate was last lowered says
+/// nothing about the present rate.
 pub fn lower(lowered: Lowered, sent_at: Timestamp) -> Write {
     Write {
         name: WriteName::LowerRate,

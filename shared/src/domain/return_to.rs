@@ -28,34 +28,36 @@ impl ReturnToOrigins {
 pub struct WaysBack {
     /// The allow-list of the deployment, as it is now.
     pub return_to_origins: ReturnToOrigins,
-    /// Of the application that the customer comes from; for journeys that have no `return_to`.
+    /// The address of the integrator's application, for journeys without a `return_to`.
     pub application_home: Option<Url>,
 }
 
 impl WaysBack {
-    /// Held against the list once more: it may be another one by now, and whoever can write the table can write it.
+    /// The address, if the list still allows it. The list may have changed since the address was stored, and an
+    /// attacker who can write to the table can write any address.
     pub fn return_to<'a>(&self, return_to: Option<&'a ReturnTo>) -> Option<&'a ReturnTo> {
         return_to.filter(|return_to| self.return_to_origins.have(&return_to.0))
     }
 
-    /// Without the result of a journey.
+    /// The address that a page links to, without the result of a journey.
     pub fn plain(&self, return_to: Option<&ReturnTo>) -> Option<String> {
         let return_to = self.return_to(return_to).map(|return_to| return_to.as_str().to_owned());
         return_to.or_else(|| self.application_home.as_ref().map(Url::to_string))
     }
 }
 
-/// Characters. What browsers and front ends carry without question.
+/// In characters: all browsers and proxies accept addresses of this length.
 const LONGEST: usize = 2048;
 
-/// What a journey's end adds. A backend that reads the first value of a name would believe the link.
+/// The parameters that the end of a journey adds. An address that has one of them is refused: a backend that reads the
+/// first value would take it for the result.
 const OURS: [&str; 4] = ["connection_id", "status", "confirmation", "reference"];
 
 /// An absolute http or https address that was on the allow-list when it was parsed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReturnTo(Url);
 
-/// How a journey of this browser's has ended, as its address says it.
+/// How a journey of this browser has ended: the parameters that are added to its `return_to`.
 #[derive(Debug)]
 pub struct JourneyResult<'a> {
     /// The id that the journey was for, also where it was not connected.
@@ -68,22 +70,22 @@ pub struct JourneyResult<'a> {
     pub reference: Option<&'a str>,
 }
 
-/// Why an address is no `return_to`: each message follows the name of the field.
+/// Why an address is not accepted as `return_to`. Each message follows the name of the field.
 #[derive(Debug, thiserror::Error)]
 pub enum InvalidReturnTo {
     /// It is relative, does not parse, or has another scheme.
     #[error("is not an absolute http or https URL")]
     NotAUrl,
-    /// `https://trusted.example@evil.example/` reads as the trusted one.
+    /// `https://trusted.example@evil.example/` looks like an address of the trusted host.
     #[error("must not have a user name or password")]
     UserInfo,
-    /// A fragment would stay in the browser, behind the parameters of the result.
+    /// A browser does not send the fragment to the server.
     #[error("must not have a fragment")]
     Fragment,
-    /// Longer than browsers and front ends carry safely.
-    #[error("may have {LONGEST} characters")]
+    /// Longer than all browsers and proxies accept.
+    #[error("may have at most {LONGEST} characters")]
     TooLong,
-    /// A second value of a parameter with which the end of a journey reports its result.
+    /// It has a parameter with which the end of a journey reports its result.
     #[error("must not have the parameter `{0}`, which the end of a journey adds")]
     OurParameter(&'static str),
     /// The parameter of the stack, and the variable that it sets.
@@ -119,7 +121,7 @@ impl ReturnTo {
         }
     }
 
-    /// A value that was parsed before it was stored.
+    /// From a stored value, which was checked before it was stored.
     pub fn stored(text: &str) -> Option<Self> {
         Url::parse(text).ok().map(Self)
     }
@@ -129,7 +131,7 @@ impl ReturnTo {
         self.0.as_str()
     }
 
-    /// Whose address it is, as its customer knows it.
+    /// The host, by which a customer recognises the integrator.
     pub fn host(&self) -> Option<&str> {
         self.0.host_str()
     }
@@ -192,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn on_a_laptop_any_http_loopback_origin_will_do() {
+    fn on_a_laptop_every_http_origin_on_loopback_is_allowed() {
         let allowed = ReturnToOrigins::AnyLoopback;
         for good in ["http://127.0.0.1:3000/x", "http://localhost/x", "http://[::1]:9/"] {
             assert!(ReturnTo::parse(good, &allowed).is_ok(), "{good}");

@@ -23,14 +23,15 @@ const BACKOFF_LONGEST: Duration = Duration::from_secs(300);
 /// The longest that a provider's `Retry-After` is believed.
 pub const RETRY_AFTER_LONGEST: Duration = Duration::from_secs(900);
 
-/// Which partition of the `due` index a connection belongs to, for ever.
+/// The partition of the `due` index that a connection is in. It never changes.
 pub fn shard(id: &ConnectionId) -> u8 {
     digest(&SHA256, id.as_str().as_bytes()).as_ref()[0] % SHARDS
 }
 
-/// When a pair is due for its refresh: at a point in 70–80 % of its lifetime that depends on the connection and version
-/// alone, so that connections made at the same time are not refreshed at the same time. Where that would leave fewer
-/// than four scheduled runs before the expiry, the window moves forward, at most until it ends at half of the lifetime.
+/// When a pair is due for its refresh: at a moment between 70 and 80 % of its lifetime. The moment depends on the
+/// connection and version alone, so that connections made at the same time are not refreshed at the same time. If fewer
+/// than four scheduled runs would remain before the expiry, the window is earlier; it never ends before half of the
+/// lifetime.
 pub fn refresh_at(
     id: &ConnectionId,
     version: i64,
@@ -38,7 +39,7 @@ pub fn refresh_at(
     expires_at: Timestamp,
     refresh_every: Duration,
 ) -> Timestamp {
-    // Times of an escrow message may make no sense: no product of them overflows.
+    // A message of the queue may hold any times: the products below must not overflow.
     let lifetime = granted_at.seconds_until(expires_at).clamp(0, i64::from(u32::MAX));
     let four_runs_before = lifetime - i64::from(SPARE_RUNS) * refresh_every.as_secs() as i64;
     let window_end = (lifetime * 80 / 100).min(four_runs_before.max(lifetime / 2));

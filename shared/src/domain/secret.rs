@@ -2,7 +2,7 @@
 
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-/// Declares string secrets. `expose` is the one way to the text, so that a search for it finds every use.
+/// Declares string secrets. Only `expose` returns the text, so a search for it finds every use.
 macro_rules! secrets {
     ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {$(
         $(#[$doc])*
@@ -34,7 +34,7 @@ secrets! {
     AccessToken,
     /// RFC 6749 section 1.5.
     RefreshToken,
-    /// RFC 6749 section 4.1.2. Sent once, ever.
+    /// RFC 6749 section 4.1.2. It is sent only once.
     AuthorizationCode,
     /// RFC 6749 section 2.3.1.
     ClientSecret,
@@ -42,11 +42,11 @@ secrets! {
     CodeVerifier,
     /// RFC 6749 section 10.12: 32 random bytes in base64url. Only its hash is stored or logged.
     State,
-    /// What the browser that started an attempt holds: 32 random bytes in base64url, and when it was set.
+    /// The value of the cookie that binds an attempt to its browser: 32 random bytes in base64url, and when it was set.
     CookieValue,
-    /// The bearer in a connect session's link: 32 random bytes in base64url. Only its hash is stored, named or logged.
+    /// The bearer token in a connect session's link: 32 random bytes in base64url. Only its hash is stored or logged.
     SessionToken,
-    /// What a browser brings back to the integrator's product: 32 random bytes in base64url.
+    /// What a browser brings to `return_to`, and the backend confirms with: 32 random bytes in base64url.
     Confirmation,
 }
 

@@ -16,10 +16,10 @@ use super::secret::SessionToken;
 use super::time::Timestamp;
 use super::write::{Change, Test, Write, WriteName, clause};
 
-/// How long a session's row outlives its link, so that its status can still be asked for.
+/// How long a session's row is kept after its link has expired, so that its status can still be read.
 const KEPT_AFTER_EXPIRY: Duration = Duration::from_secs(24 * 3600);
 
-/// `base64url(sha256(token))`: names a session without giving access to it, so it may stand in a path or a log.
+/// `base64url(sha256(token))`: names a session without giving access to it, so it may be in a path or a log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct SessionId(String);
@@ -62,7 +62,7 @@ pub struct SessionMark {
 }
 
 impl SessionMark {
-    /// Parses it from a row of another kind; `None` where there is none.
+    /// Parses it from the row of an attempt or a connection; `None` where there is none.
     pub fn parse(item: &Item) -> Result<Option<Self>, BadAttribute> {
         match item.optional_string(attributes::SESSION)? {
             None => item.is_absent_without(attributes::SESSION, &[attributes::SESSION_ORDER]).map(|()| None),
@@ -80,20 +80,20 @@ impl SessionMark {
         ]
     }
 
-    /// Whether this session has nothing left to do for a connection that stores `newest`: it has stored a grant, or a
-    /// later session has. A connection stores one session only; without the second half, a stranger who still has an
-    /// earlier link could use it again.
+    /// Whether the link of this session is used up, for a connection that stores `newest`: this session has stored a
+    /// grant, or a later session has. A connection stores one session only. Without the second part, a stranger who
+    /// still has an earlier link could use it again.
     pub fn is_used(&self, newest: Option<&SessionMark>) -> bool {
         newest.is_some_and(|newest| newest.order >= self.order)
     }
 }
 
-/// What the journeys of a session have come to.
+/// The outcome of a session's journeys.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SessionStatus {
     /// None of its journeys has ended.
     Pending,
-    /// Its own journey has connected, or its pair waits to be confirmed.
+    /// One of its journeys has connected, or the pair of one waits for its confirmation.
     Completed,
     /// Its last journey has made no connection. It may be tried again until its link expires.
     Failed(FailedJourney),
@@ -134,17 +134,17 @@ pub struct Session {
     pub confirm_page: bool,
     /// Whether the integrator's backend confirms the connection that it makes.
     pub confirm: bool,
-    /// Whether only the account is welcome that is connected already.
+    /// Whether only the account that is connected already is accepted.
     pub same_account: bool,
-    /// Whether the connection that it makes may be lost: the doctor tries on it how the provider rotates.
+    /// Whether the connection that it makes may be lost: the doctor may test on it how the provider rotates.
     pub throw_away: bool,
-    /// Of the pages of its journeys; where there is none, the browser's.
+    /// The language of the pages of its journeys; `None` is the browser's.
     pub ui_locale: Option<Language>,
-    /// What its journeys have come to.
+    /// The outcome of its journeys.
     pub status: SessionStatus,
-    /// Whether the backend has done so.
+    /// Whether the backend has confirmed it.
     pub is_confirmed: bool,
-    /// Its place among all that has happened to the connection id.
+    /// Its place among the events of the connection id.
     pub order: Order,
     /// When the integrator's backend made it.
     pub begun_at: Timestamp,
@@ -215,8 +215,8 @@ impl Session {
     }
 }
 
-/// Notes how a journey of the session ended. A completed session stays completed: a second journey that was denied or
-/// failed does not change the connection that the first one made.
+/// Notes how a journey of the session ended. A completed session stays completed: a second journey that is denied or
+/// fails does not change the connection that the first one made.
 pub fn end_session(id: &SessionId, status: &SessionStatus) -> Write {
     let is = |status: &str| Test::Equals("status", status.into());
     let mut changes = vec![Change::Set("status", status.as_str().into())];
@@ -239,7 +239,7 @@ pub fn end_session(id: &SessionId, status: &SessionStatus) -> Write {
 pub fn confirm_session(id: &SessionId) -> Write {
     let mut changes = vec![
         Change::Set("is_confirmed", 1.into()),
-        // The journey's process may have died before it could say so.
+        // The journey's process may have ended before it could store this.
         Change::Set("status", SessionStatus::Completed.as_str().into()),
     ];
     changes.extend(FailedJourney::none());

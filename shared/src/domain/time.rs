@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-/// Seconds since the Unix epoch. Rounding down makes every lifetime look a little shorter, which is the safe side.
+/// Seconds since the Unix epoch. Times are rounded down, so a lifetime looks a little shorter, which is safe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Timestamp(i64);
 
@@ -27,7 +27,7 @@ impl Timestamp {
         later.0.saturating_sub(self.0)
     }
 
-    /// The calendar's date and the clock's time. A time that no calendar has is the beginning of 1970.
+    /// The date and the time of day. A time outside of the calendar's range is the beginning of 1970.
     pub fn utc(self) -> OffsetDateTime {
         OffsetDateTime::from_unix_timestamp(self.0).unwrap_or(OffsetDateTime::UNIX_EPOCH)
     }

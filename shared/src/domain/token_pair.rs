@@ -13,8 +13,8 @@ use super::secret::{AccessToken, RefreshToken};
 pub struct TokenPair {
     /// Empty in a pair that was imported and not refreshed yet.
     pub access_token: AccessToken,
-    /// A provider may never issue one, or may leave it out of the answer to a refresh (RFC 6749 section 6): then the
-    /// old one stays.
+    /// `None` where the provider has granted none. If the answer to a refresh has none, the old one stays valid (RFC
+    /// 6749 section 6).
     pub refresh_token: Option<RefreshToken>,
 }
 

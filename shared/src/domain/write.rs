@@ -17,7 +17,7 @@ pub struct Write {
     pub key: String,
     /// All of them must hold for the row as it stands.
     pub clauses: Vec<Clause>,
-    /// What is changed in one step; each attribute at most once.
+    /// The changes, all in one step; each attribute at most once.
     pub changes: Vec<Change>,
 }
 
@@ -194,7 +194,7 @@ impl Write {
         failing(&self.clauses, image)
     }
 
-    /// The row after the write, without asking the condition.
+    /// The row after the write, without checking its condition.
     pub fn apply(&self, image: Option<&Item>) -> Item {
         let mut item = image.cloned().unwrap_or_default();
         for change in &self.changes {

@@ -1,12 +1,12 @@
-//! Which of our languages a browser would like (RFC 9110 section 12.5.4).
+//! The language that a browser prefers, of those that the pages have (RFC 9110 section 12.5.4).
 
 use http::HeaderMap;
 use http::header::ACCEPT_LANGUAGE;
 
 use crate::domain::language::Language;
 
-/// The language with the highest weight; of two with the same, the one that is named first. English, where the header
-/// names none of ours, or cannot be read.
+/// The language with the highest weight; of two with the same weight, the first one. English, where the header names
+/// none of the pages' languages, or cannot be read.
 pub fn read(headers: &HeaderMap) -> Language {
     let values = headers.get_all(ACCEPT_LANGUAGE).iter().filter_map(|value| value.to_str().ok());
     let weighted = values.flat_map(|value| value.split(',')).filter_map(range);
@@ -19,7 +19,7 @@ pub fn read(headers: &HeaderMap) -> Language {
     best.map(|(language, _)| language).unwrap_or_default()
 }
 
-/// A language range of ours, with its weight in thousandths. `nl-BE` is Dutch: of a language we have one form only.
+/// A language of the pages, with its weight in thousandths. `nl-BE` is Dutch: there is one form of each language.
 fn range(text: &str) -> Option<(Language, u16)> {
     let mut parts = text.split(';').map(str::trim);
     let primary = parts.next()?.split('-').next()?.to_ascii_lowercase();
@@ -58,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn the_heaviest_language_of_ours_is_taken_and_of_equals_the_first() {
+    fn the_language_with_the_highest_weight_is_used_and_the_first_one_of_equals() {
         for (value, language) in [
             ("nl", Language::Dutch),
             ("nl-BE,nl;q=0.9,en;q=0.8", Language::Dutch),
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_else_is_english() {
+    fn without_a_language_of_the_pages_it_is_english() {
         for value in ["", "fr", "*", "nl;q=0", "nl;q=2", "nl;q=0.1234", "nl;q=", "nl;p=1", "nlx", "-", ";;;,,,", "q=1"]
         {
             assert_eq!(chosen(&[value]), Language::English, "{value}");

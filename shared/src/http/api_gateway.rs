@@ -1,7 +1,7 @@
 //! Requests of API Gateway's HTTP APIs (payload format 2.0), read member by member.
 //!
-//! Any client on the internet fills most of an event. lambda_http builds a URI of it and panics where that is none,
-//! drops all cookies where one is not ASCII, and refuses the whole event for one header: `docs/decisions/0019`.
+//! Any client on the internet decides most of an event. lambda_http builds a URI from it and panics if that fails,
+//! drops all cookies if one is not ASCII, and refuses the whole event for one header: `docs/decisions/0019`.
 
 use std::collections::BTreeMap;
 
@@ -16,8 +16,8 @@ use serde_json::value::RawValue;
 
 use super::{Request, path};
 
-/// What may not stand in a query (RFC 3986 section 3.4), beside everything that is not ASCII. It arrives encoded, so a
-/// percent sign stays.
+/// The ASCII characters that a query must not have (RFC 3986 section 3.4). The query arrives encoded, so a percent sign
+/// stays.
 const NOT_IN_QUERY: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b'>');
 
 /// What API Gateway has received.
@@ -25,16 +25,16 @@ const NOT_IN_QUERY: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<'
 pub struct Received {
     /// With cookies as headers, and the body decoded from base64.
     pub request: Request,
-    /// Of API Gateway's own domain name, never of the Host header.
+    /// `https://` and API Gateway's own domain name, never the Host header.
     pub origin: String,
     /// The ARN of the IAM principal, on routes that ask for a signature.
     pub principal: Option<String>,
 }
 
-/// Why an event cannot be answered as a request; it holds no text of the client.
+/// Why an event is not a request. The message holds no text of the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotARequest {
-    /// Another event than API Gateway's, or no JSON.
+    /// The event does not come from API Gateway, or is not JSON.
     #[error("the event is not a JSON object")]
     NotAnObject,
     /// The member that is missing or has another type.
@@ -127,12 +127,12 @@ impl Received {
     }
 }
 
-/// A host name, with a port where API Gateway is a stand-in.
+/// A host name, with a port in tests and on a laptop.
 fn is_host(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-:".contains(&byte))
 }
 
-/// Cookies come beside the headers, each by itself: one that no header can hold hides no other.
+/// Cookies come beside the headers, one by one: one that is not a valid header value hides no other.
 fn headers(headers: Option<BTreeMap<String, &RawValue>>, cookies: Option<Vec<&RawValue>>) -> HeaderMap {
     let mut map = HeaderMap::new();
     let headers = headers.unwrap_or_default().into_iter().filter_map(|(name, value)| {
@@ -142,7 +142,7 @@ fn headers(headers: Option<BTreeMap<String, &RawValue>>, cookies: Option<Vec<&Ra
     let cookies = cookies.unwrap_or_default().into_iter().map(|cookie| (COOKIE, cookie));
     for (name, value) in headers.chain(cookies) {
         let value = part::<Octets>(Some(value)).and_then(|Octets(value)| HeaderValue::from_bytes(&value).ok());
-        // Refused only where there are more than 32,768.
+        // This fails only with more than 32,768 headers.
         if let Some(value) = value
             && map.try_append(name, value).is_err()
         {
@@ -152,15 +152,14 @@ fn headers(headers: Option<BTreeMap<String, &RawValue>>, cookies: Option<Vec<&Ra
     map
 }
 
-/// What says that it is base64 and is not stays as it is: no route takes it for JSON.
+/// A body that is marked as base64 and is not stays as it is: no route can read it as JSON.
 fn body(body: Option<Octets>, is_base64: Option<bool>) -> Vec<u8> {
     let Octets(body) = body.unwrap_or_default();
     let decoded = is_base64.unwrap_or(false).then(|| STANDARD.decode(&body).ok()).flatten();
     decoded.unwrap_or(body)
 }
 
-/// A JSON string as bytes: half of a surrogate pair is not UTF-8, and may stand in a string of JSON (RFC 8259 section
-/// 8.2).
+/// A JSON string as bytes: a JSON string may hold half of a surrogate pair, which is not UTF-8 (RFC 8259 section 8.2).
 #[derive(Default)]
 struct Octets(Vec<u8>);
 

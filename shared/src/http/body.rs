@@ -9,10 +9,10 @@ use serde_json::{Map, Value};
 use super::Request;
 use super::problem::{Code, Problem};
 
-/// Bytes. The largest body that any route needs is far below.
+/// In bytes. No route needs a body that is nearly as large.
 const LIMIT: usize = 16 * 1024;
 
-/// A JSON object that holds no other members than the known ones.
+/// The members of a JSON object, all of which are known.
 #[derive(Debug)]
 pub struct Members(Map<String, Value>);
 
@@ -28,7 +28,7 @@ impl Members {
         }
         let Object { members, repeated } = serde_json::from_slice(request.body()).map_err(|error| {
             let detail = match error.classify() {
-                // Says what was expected, at which line and column, and repeats nothing of the body.
+                // The error says what was expected, at which line and column, and repeats nothing of the body.
                 Category::Syntax | Category::Eof => format!("the body is not JSON: {error}"),
                 Category::Data | Category::Io => "the body is not a JSON object".to_owned(),
             };
@@ -74,8 +74,8 @@ impl Members {
     }
 }
 
-/// An object's members, and one that comes more than once: parsers differ in which of its values they take, and what
-/// was meant is not known (RFC 8259 section 4).
+/// An object's members, and one that is repeated: parsers differ in which of its values they take, so it is not known
+/// which one was meant (RFC 8259 section 4).
 struct Object {
     members: Map<String, Value>,
     repeated: Option<String>,

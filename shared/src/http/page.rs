@@ -1,5 +1,5 @@
-//! The product's pages: one card, no script, no text of the provider, and nothing from elsewhere but the integrator's
-//! logo.
+//! The product's pages: one card, no script, no text of the provider. Only the integrator's logo may come from another
+//! host.
 
 use http::StatusCode;
 use http::header::{
@@ -18,24 +18,24 @@ pub use layout::Layout;
 pub struct Page<'a> {
     /// In the language of the reader.
     pub texts: &'static Texts,
-    /// Which mark stands above the title.
+    /// It decides the mark above the title.
     pub kind: Kind,
     /// The heading. The title of the browser's tab adds the application's name.
     pub title: String,
     /// Plain texts, which are escaped; the first one says what has happened.
     pub paragraphs: Vec<String>,
-    /// What is asked for, below the first paragraph.
+    /// The permissions that are asked for; they are listed below the first paragraph.
     pub scope: Vec<&'a str>,
-    /// Below the paragraphs.
+    /// What the customer does now; it is below the paragraphs.
     pub next: Next,
-    /// The customer gives it to the engineer who runs the product.
+    /// The reference number, for the engineer who runs the product.
     pub reference: Option<&'a str>,
 }
 
-/// What a page is, at a glance.
+/// The kind of a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// The customer is asked to go on; without a mark.
+    /// The customer is asked to continue. It has no mark.
     Question,
     /// An account is connected.
     Success,
@@ -48,7 +48,7 @@ pub enum Kind {
 /// What the customer does now: one sentence at most, and one button.
 #[derive(Clone, Debug)]
 pub enum Next {
-    /// A button that POSTs, and where a customer goes who does not press it.
+    /// A button that sends a POST, and a link for a customer who does not want to continue.
     Ask {
         /// The address that the form is sent to.
         to: String,
@@ -64,9 +64,9 @@ pub enum Next {
         /// The path of the install link.
         to: String,
     },
-    /// Open the same address, which may hold a code and is not repeated in the page.
+    /// Open the same address. The address may hold a code, so the page does not repeat it.
     Open,
-    /// The same, in a minute.
+    /// Open the same address in a minute.
     TryAgain,
 }
 
@@ -114,8 +114,8 @@ impl Page<'_> {
             (CACHE_CONTROL, "no-store"),
             (CONTENT_SECURITY_POLICY, &layout.policy),
             (X_FRAME_OPTIONS, "DENY"),
-            // Addresses hold codes and session tokens: no other site gets them. `no-referrer` would make browsers send
-            // `Origin: null` with our own form (Fetch, section 3.2).
+            // Addresses hold codes and session tokens: no other site gets them as a referrer. With `no-referrer`,
+            // browsers would send `Origin: null` with our own form (Fetch, section 3.2).
             (REFERRER_POLICY, "same-origin"),
         ] {
             reply::set(&mut response, name, value);
@@ -176,7 +176,7 @@ impl Page<'_> {
 }
 
 impl Kind {
-    /// A picture of what the title says: it is not read out.
+    /// It shows what the title says, so screen readers do not read it out.
     fn mark(self) -> Markup {
         let (class, path) = match self {
             Self::Question => return html! {},

@@ -1,12 +1,12 @@
-//! Paths, matched as they arrived: with a parser that collapses dot segments, one connection could be reached under
-//! another's name.
+//! Paths are matched as they arrive. A parser that collapses dot segments would let one connection be reached under the
+//! id of another.
 
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, percent_encode};
 
 use super::Request;
 
-/// What may not stand in a path (RFC 3986 section 3.3), beside everything that is not ASCII. A percent sign is one
-/// that was decoded: left alone, it would be decoded once more.
+/// The ASCII characters that a path must not have (RFC 3986 section 3.3). A percent sign was decoded already: if it
+/// stayed, it would be decoded again.
 const NOT_IN_PATH: &AsciiSet = &CONTROLS
     .add(b' ')
     .add(b'"')
@@ -24,15 +24,15 @@ const NOT_IN_PATH: &AsciiSet = &CONTROLS
     .add(b'|')
     .add(b'}');
 
-/// The segments of a request's path, decoded one by one: an encoded slash does not separate.
+/// The segments of a request's path, each decoded by itself: an encoded slash does not separate segments.
 pub fn segments(request: &Request) -> Vec<String> {
     let path = request.uri().path();
     let segments = path.strip_prefix('/').unwrap_or(path).split('/');
     segments.map(|segment| percent_decode_str(segment).decode_utf8_lossy().into_owned()).collect()
 }
 
-/// A path that API Gateway has decoded (`docs/decisions/0019`), as one that a URI can hold: [`segments`] gives back
-/// what it was.
+/// Encodes a path that API Gateway has decoded (`docs/decisions/0019`), so that a URI can hold it. [`segments`] decodes
+/// it again.
 pub fn encode(path: &[u8]) -> String {
     let root = if path.starts_with(b"/") { "" } else { "/" };
     format!("{root}{}", percent_encode(path, NOT_IN_PATH))

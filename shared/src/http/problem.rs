@@ -11,7 +11,7 @@ use super::{Response, reply};
 /// The member `code`: callers may depend on it, and each has one status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Code {
-    /// 400: a member, a parameter or a path segment is wrong. `field` names it, unless the body is no JSON object.
+    /// 400: a member, a parameter or a path segment is wrong. `field` names it, unless the body is not a JSON object.
     InvalidRequest,
     /// 404: no such route, connection or connect session.
     NotFound,
@@ -25,13 +25,13 @@ pub enum Code {
     ReauthRequired,
     /// 409: the first grant waits until the integrator's backend confirms it.
     Unconfirmed,
-    /// 409: an import would replace a connection that lives.
+    /// 409: an import would replace a live connection.
     ConnectionExists,
     /// 503: a service of AWS failed, there was too little time, or a refresh is under way; try again.
     Unavailable,
     /// 503: WebinarGeek has given no token, or asks to wait; try again.
     ProviderUnavailable,
-    /// 503: an operator has to repair the deployment; trying again does not help before.
+    /// 503: an operator has to repair the deployment; until then, to try again does not help.
     Misconfigured,
 }
 
@@ -85,15 +85,15 @@ impl Code {
 /// One error as the caller sees it.
 #[derive(Clone, Debug)]
 pub struct Problem {
-    /// It decides the status and the title, too.
+    /// It also decides the status and the title.
     pub code: Code,
-    /// For a person; it holds no text of the provider, and it may change.
+    /// For a person. It holds no text of the provider, and its words may change.
     pub detail: String,
     /// The member, parameter or path segment that is wrong.
     pub field: Option<Cow<'static, str>>,
     /// Seconds.
     pub retry_after: Option<i64>,
-    /// What a resource allows, with `MethodNotAllowed`.
+    /// The methods of the resource, with `MethodNotAllowed`.
     pub allow: Option<&'static str>,
 }
 
@@ -113,12 +113,12 @@ impl Problem {
         Self { allow: Some(allow), ..Self::new(Code::MethodNotAllowed, format!("this resource answers to {allow}")) }
     }
 
-    /// At least one second: with zero, clients would repeat at once.
+    /// At least one second: with zero, clients would send the request again at once.
     pub fn retry_after(self, seconds: i64) -> Self {
         Self { retry_after: Some(seconds.max(1)), ..self }
     }
 
-    /// The answer, with the request id as a member: it is in every line of the log.
+    /// The answer, with the request id as a member, which is in every line of the log.
     pub fn reply(&self, request_id: &str) -> Response {
         let mut body = json!({
             "type": "about:blank",

@@ -1,4 +1,4 @@
-//! Query strings, read raw: API Gateway joins repeated keys with commas in its parsed form.
+//! Query strings, parsed from the raw text: in API Gateway's parsed form, the values of a repeated key are joined.
 
 use url::form_urlencoded;
 
@@ -13,7 +13,7 @@ pub struct Query(Vec<(String, String)>);
 pub struct Repeated;
 
 impl Query {
-    /// `raw` is what stands behind the question mark, still encoded; `None` has no parameters.
+    /// `raw` is the text after the question mark, still encoded; `None` is no query.
     pub fn parse(raw: Option<&str>) -> Self {
         Self(form_urlencoded::parse(raw.unwrap_or_default().as_bytes()).into_owned().collect())
     }
@@ -32,7 +32,7 @@ impl Query {
         }
     }
 
-    /// In their order; a name that is repeated comes more than once.
+    /// All names in their order; a repeated name comes more than once.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|(key, _)| key.as_str())
     }

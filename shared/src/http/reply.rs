@@ -6,13 +6,13 @@ use serde::Serialize;
 
 use super::Response;
 
-/// 303: whatever the method was, the next request is a GET (RFC 9110 section 15.4.4).
+/// 303: after every method, the next request is a GET (RFC 9110 section 15.4.4).
 pub fn see_other(location: &str) -> Response {
     let mut response = Response::default();
     *response.status_mut() = StatusCode::SEE_OTHER;
     set(&mut response, LOCATION, location);
     set(&mut response, CACHE_CONTROL, "no-store");
-    // The address that redirects holds a code or a session token.
+    // The address of this request holds a code or a session token.
     set(&mut response, REFERRER_POLICY, "no-referrer");
     response
 }

@@ -1,9 +1,9 @@
-//! Every sentence of the pages. One file a language, each one value of [`Texts`]: a text that is missing does not
+//! Every sentence of the pages. Each language has one file with one value of [`Texts`]: with a missing text it does not
 //! compile.
 //!
 //! A page says what has happened and whether anything is lost ([`Message`]), and then one thing to do
-//! ([`Instructions`]). Nothing in it is OAuth's language. `{application}` of a function is the integrator's name;
-//! without one the sentence says "the application".
+//! ([`Instructions`]). It uses no words of OAuth. A function gets the integrator's name; without a name, its sentence
+//! says "the application".
 
 use std::borrow::Cow;
 
@@ -34,29 +34,29 @@ pub struct Texts {
     /// `/callback`: the customer has declined at WebinarGeek, now or before.
     pub declined: Message,
     // Pages about a link.
-    /// A parameter is there twice; or `/callback` has no `state`, or not one of `code` and `error`.
+    /// A parameter is repeated; or `/callback` has no `state`, or not exactly one of `code` and `error`.
     pub damaged: Message,
     /// `/authorize` without a session, where the install link is off.
     pub incomplete: Message,
     /// `/callback`: no journey has this `state`, or its row was deleted after its time.
     pub unknown: Message,
-    /// `/callback`: the stored journey was changed in the table, so its grant would go elsewhere.
+    /// `/callback`: the stored journey was changed in the table, so its grant would go to another destination.
     pub changed: Message,
     /// The session of the link, or a later one of the same connection, has made the connection.
     pub used: Message,
-    /// `/authorize`: the session of the link is unknown, or over.
+    /// `/authorize`: the session of the link is unknown, or has expired.
     pub expired: Message,
-    /// In place of the text of `expired`, where it is known when.
+    /// In place of the text of `expired`, where the time is known.
     pub expired_at: fn(Timestamp) -> String,
     // Pages about the browser.
     /// `/callback`: the cookie of the journey is missing or wrong, so another browser has begun it.
     pub other_browser: Message,
     /// `/authorize`: the form of the confirmation came from another site (cross-site request forgery).
     pub other_page: Message,
-    /// The method is not allowed (405); programs get this page, and rarely a person.
+    /// The method is not allowed (405). Programs get this page, and rarely a person.
     pub other_method: Message,
-    /// A browser has loaded the page ahead, or within another page; the person opens it by the button.
-    pub by_no_person: Message,
+    /// A browser has loaded the page ahead of its user, or within another page. The button opens it.
+    pub prefetched_or_embedded: Message,
     // Pages about a journey that has made no connection.
     /// `/callback`: the customer came back from WebinarGeek after the time for the consent.
     pub too_long: CountedMessage,
@@ -118,9 +118,9 @@ pub struct CountedMessage {
 pub struct Confirmation {
     /// The heading.
     pub title: Named,
-    /// Who asks: the application, and the host that the customer comes from, where they are known.
+    /// Who asks for access: the application, and the host that the customer comes from, where they are known.
     pub asks: fn(Option<&str>, Option<&str>) -> String,
-    /// Above the list of them.
+    /// Above the list of permissions.
     pub scope: &'static str,
     /// What comes next at WebinarGeek, and that the application does not see the password.
     pub then: Named,
@@ -130,19 +130,19 @@ pub struct Confirmation {
 
 /// What the customer does now. A page has one of them at most.
 pub struct Instructions {
-    /// After a journey that has ended well, where no address of the application is known.
+    /// After a journey that has connected, where no address of the application is known.
     pub close: &'static str,
-    /// By a button that leads to the application.
+    /// Above a button that leads to the application.
     pub start_again: Named,
     /// Where no address of the application is known.
     pub go_back_and_start_again: Named,
-    /// Where the same request may succeed later.
+    /// Above a button that repeats the request, which may succeed later.
     pub in_a_minute: &'static str,
 }
 
-/// What a button or a link does when it is pressed.
+/// The labels of buttons and links: what they do.
 pub struct Buttons {
-    /// From the confirmation on to WebinarGeek; or the same page, opened by a person.
+    /// From the confirmation to WebinarGeek; or opens the same page.
     pub go_on: &'static str,
     /// From the confirmation back to the application.
     pub cancel: &'static str,
@@ -174,12 +174,12 @@ pub struct Reported {
     pub declined: &'static str,
     /// For `server_error` and `temporarily_unavailable`.
     pub later: &'static str,
-    /// By the RFC's name of the error.
+    /// For every other error, by its name in the RFC.
     pub other: fn(&str) -> String,
 }
 
 impl Texts {
-    /// Every language is compiled in.
+    /// The texts of a language.
     pub fn of(language: Language) -> &'static Self {
         match language {
             Language::English => &en::TEXTS,
@@ -189,7 +189,7 @@ impl Texts {
     }
 }
 
-/// The day of the month, the number of the month from 0, the year, hours and minutes; in UTC.
+/// A date and time in UTC. Months are counted from 0.
 struct Date {
     day: u8,
     month: usize,

@@ -1,7 +1,7 @@
-//! Finding out whose account a connection is for, once its pair is stored (protocol rule 1: the look-up is a first use
-//! of the access token, which may end the pair before).
+//! Finds out whose account a connection is for, after its pair is stored. (Protocol rule 1: the request is a first use
+//! of the access token, and a provider may then end the earlier pair.)
 //!
-//! A connection works without it: a failure here is logged, and changes nothing else.
+//! A connection works without this: a failure here is logged, and changes nothing else.
 
 use std::sync::Arc;
 
@@ -18,11 +18,11 @@ use crate::ports::{ClaimAccounts, Clock, REQUEST_BUDGET, ReadAccount, ReadConnec
 pub struct AccountLookup {
     /// `None` where the provider has no address for it.
     pub accounts: Option<Arc<dyn ReadAccount>>,
-    /// Reads the row of another connection: whether it still has the account.
+    /// Reads the row of another connection, to see whether it still has the account.
     pub connections: Arc<dyn ReadConnections>,
     /// Notes the account, on the condition that the row still holds the pair that was asked with.
     pub writes: Arc<dyn WriteConnections>,
-    /// Which connection has an account: the first one that claims it.
+    /// Stores which connection has an account: the first one that claims it.
     pub claims: Arc<dyn ClaimAccounts>,
     /// No request begins that could not end before the deadline.
     pub clock: Arc<dyn Clock>,
@@ -39,7 +39,7 @@ impl AccountLookup {
         log_not_stored(noted);
     }
 
-    /// For a pair that waits for its confirmation. It claims nothing: the pair may never become live.
+    /// For a pair that waits for its confirmation. The account is not claimed: the pair may never become live.
     pub async fn identify_waiting(
         &self,
         id: &ConnectionId,
@@ -66,12 +66,12 @@ impl AccountLookup {
     }
 
     async fn note(&self, id: &ConnectionId, pair: PairId, account: Account) -> Result<(), StoreError> {
-        // Before the claim: a worker that finds a claim asks the connection whether it still has the account. In the
-        // other order, of two workers at once neither would find the other.
+        // The account is noted before it is claimed: a worker that finds a claim reads whether that connection still
+        // has the account. In the other order, two workers at the same time would not find each other.
         let known = KnownAccount { account, also_connected_as: None };
         match self.writes.write(&identify(id, pair, &known)).await? {
             Written::Applied(_) => self.note_another(id, pair, known).await,
-            // A later grant, whose own journey asks for the account; a refresh, or a disconnect.
+            // There was a later grant, whose own journey asks for the account; or a refresh, or a disconnect.
             Written::ConditionFailed(_) => Ok(()),
         }
     }
@@ -96,10 +96,10 @@ impl AccountLookup {
         if self.has(&other, account).await? {
             return Ok(Some(other));
         }
-        // Gone, or of another account by now. If a third connection is faster, it has the account, and ours is not
-        // first.
+        // The other connection is gone, or has another account now. If a third connection claims the account first, it
+        // has it.
         match self.claims.claim(&claim(account, id, Some(other.as_str()))).await? {
-            // Or it has come back at this moment, and found the claim to be its own.
+            // The other connection may have come back at this moment, and found the claim to be its own.
             Written::Applied(_) | Written::ConditionFailed(None) => {
                 Ok(self.has(&other, account).await?.then_some(other))
             }

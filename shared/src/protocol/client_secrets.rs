@@ -1,12 +1,12 @@
-//! Which client secret a request with a code, a refresh token or a revocation is sent with.
+//! Chooses the client secret that a request is sent with.
 //!
 //! The list is read when it is first needed, and kept. A complete `invalid_client` says that the grant was not looked
-//! at, so the same request may be sent again with another secret: it may have been rotated since the list was read.
-//! The list is then read again, and the secret that the provider accepts comes first from then on.
+//! at, so the same request may be sent again with another secret: the secret may have been rotated since the list was
+//! read. The list is then read again, and the secret that the provider accepts comes first from then on.
 //!
-//! One caller reads, and all callers that wait get the result. A sweep begins with many connections at once: at a cold
-//! start, or after a rotation, each of them would otherwise ask Secrets Manager, one after another, while its lease is
-//! running.
+//! One caller reads, and all callers that wait get the result. A sweep begins with many connections at the same time.
+//! Without this, at a cold start or after a rotation, each of them would read Secrets Manager, one after another, while
+//! its lease runs.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -21,14 +21,14 @@ use crate::ports::{ProviderError, ReadClientSecret, SecretError};
 pub struct ClientSecrets {
     source: Arc<dyn ReadClientSecret>,
     kept: Mutex<Kept>,
-    /// How many reads have ended.
+    /// The number of reads that have ended.
     ended: AtomicU64,
 }
 
 #[derive(Default)]
 struct Kept {
     secrets: Option<Secrets>,
-    /// How the last read failed, if it did.
+    /// Why the last read failed, if it did.
     failure: Option<SecretError>,
 }
 
@@ -107,7 +107,7 @@ impl ClientSecrets {
             if matches!(answer, Err(ProviderError::InvalidClient)) {
                 continue;
             }
-            // `invalid_grant` comes from a provider that has accepted the client, as it did not before.
+            // A provider that answers `invalid_grant` has accepted the client.
             if matches!(answer, Ok(_) | Err(ProviderError::InvalidGrant)) {
                 self.prefer(another).await;
             }
@@ -129,7 +129,7 @@ impl ClientSecrets {
         read.inspect_err(|error| tracing::warn!(%error, "the client secret could not be read again")).ok()
     }
 
-    /// Also returns the failure of a read that has ended while the caller waited: its result holds for this caller too.
+    /// Also returns the failure of a read that has ended while this caller waited: this caller need not read again.
     async fn lock(&self) -> (MutexGuard<'_, Kept>, Option<SecretError>) {
         let ended_before = self.ended.load(Ordering::Acquire);
         let kept = self.kept.lock().await;
@@ -165,7 +165,7 @@ impl ClientSecrets {
             let position = index + 1;
             tracing::warn!(
                 position,
-                "WebinarGeek accepts this client secret of the list, and not the first: put it first"
+                "WebinarGeek accepts the client secret at this position of the list, and not the first: put it first"
             );
         }
         known.preferred = accepted.clone();

@@ -24,7 +24,7 @@ use crate::ports::{
     ReadConnections, RefreshPair, RevokeToken, WriteAttempts, WriteConnections, WriteOrders,
 };
 
-/// What a function that stores a grant has. It cannot open a stored pair, and revokes nothing.
+/// The services of a function that stores grants. It cannot open a stored pair, and revokes nothing.
 #[derive(Clone)]
 pub struct GrantServices {
     /// Rows of connections, for reading.
@@ -35,24 +35,24 @@ pub struct GrantServices {
     pub claims: Arc<dyn ClaimAccounts>,
     /// The queue for pairs that the table does not accept.
     pub escrow: Arc<dyn Escrow>,
-    /// The source of the list of client secrets. Each read is a call to it.
+    /// The source of the list of client secrets. Each read is a call.
     pub client_secret: Arc<dyn ReadClientSecret>,
     /// `None` where the provider has no address for it.
     pub accounts: Option<Arc<dyn ReadAccount>>,
-    /// The time of every deadline, lease and backoff.
+    /// The clock of all deadlines, leases and backoffs.
     pub clock: Arc<dyn Clock>,
     /// Pair ids, nonces, lease owners and jitter.
     pub entropy: Arc<dyn Entropy>,
 }
 
-/// What a function that refreshes has in addition.
+/// The services of a function that refreshes.
 #[derive(Clone)]
 pub struct RefreshServices {
     /// The services for storing a grant: a refresh stores its pair with the same ones.
     pub grants: GrantServices,
     /// The pause, the counts and the rate, which all processes share.
     pub fleet: Arc<dyn FleetRows>,
-    /// Opens wrapped data keys. The use cases see it behind [`KeptDataKeys`].
+    /// Opens wrapped data keys. The use cases call it through [`KeptDataKeys`].
     pub keys: Arc<dyn OpenDataKeys>,
     /// The provider's token endpoint (RFC 6749 section 6).
     pub provider: Arc<dyn RefreshPair>,
@@ -67,7 +67,7 @@ pub struct Grants {
     pub connecting: Arc<Connecting>,
     /// Finds out the account of a stored pair.
     pub accounts: Arc<AccountLookup>,
-    /// Compares accounts, for a session that asks for the connected one.
+    /// Compares accounts, for a session that accepts only the connected one.
     pub same_account: Arc<SameAccount>,
     /// The client secrets, with which a code is exchanged too.
     pub secrets: Arc<ClientSecrets>,
@@ -89,7 +89,7 @@ pub struct Refreshes {
 }
 
 impl Grants {
-    /// Begins no request: what a use case needs is read when it is first needed.
+    /// Sends no request: what a use case needs is read when it is first needed.
     pub fn new(services: &GrantServices, deployment: &Deployment) -> Self {
         let GrantServices { connections, writes, claims, escrow, client_secret, accounts, clock, entropy } = services;
         let lookup = Arc::new(AccountLookup {
@@ -126,7 +126,7 @@ impl Grants {
 }
 
 impl Refreshes {
-    /// Begins no request. All use cases share one list of client secrets, one pause and the same kept data keys.
+    /// Sends no request. All use cases share one list of client secrets, one pause and the same kept data keys.
     pub fn new(services: &RefreshServices, deployment: &Deployment) -> Self {
         let grants = Grants::new(&services.grants, deployment);
         let RefreshServices { grants: GrantServices { connections, writes, clock, entropy, .. }, .. } = services;

@@ -1,11 +1,12 @@
-//! Making the pair that waits the live one, as the integrator's backend asks for it.
+//! Makes a waiting pair live, when the integrator's backend confirms it.
 //!
-//! 1. the row holds what this confirmation was made for, or was confirmed by it before: an answer may have been lost
+//! 1. check that the row holds the pair of this confirmation. If this confirmation has made the live pair live, the
+//!    request is a repetition: the first answer may have been lost
 //! 2. **confirm**
 //! 3. note it with the session, which is `completed` from now on
-//! 4. claim its account: what waits has claimed nothing
+//! 4. claim its account: a waiting pair has claimed none
 //!
-//! What it stops: [`crate::domain::connection::waiting`].
+//! The attack that this stops: [`crate::domain::connection::waiting`].
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,12 +34,12 @@ pub struct Confirming {
     pub sessions: Arc<dyn WriteAttempts>,
     /// Claims the account of the pair that is live now.
     pub accounts: Arc<AccountLookup>,
-    /// Whether the confirmation comes in time.
+    /// Says whether the confirmation comes in time.
     pub clock: Arc<dyn Clock>,
 }
 
 impl Confirming {
-    /// The row as it is then. `None` where the confirmation is not the session's, or comes too late.
+    /// Returns the row after the write. `None` where the confirmation is not the session's, or comes too late.
     pub async fn confirm(&self, session: &Session, confirmation: &Confirmation) -> Result<Option<Row>, StoreError> {
         let mut row = self.connections.row(&session.connection_id).await?;
         for _ in 0..TRIES {
@@ -54,7 +55,7 @@ impl Confirming {
             let now = self.clock.now();
             let waits = seen.waiting().filter(|waits| waits.is_confirmed_by(&session.mark(), confirmation, now));
             let Some(waits) = waits.filter(|waits| !waits.is_superseded(&seen)) else { return Ok(None) };
-            // The live connection may be another account's since the journey has ended.
+            // Since the journey has ended, the live connection may have another account.
             if session.same_account && waits.is_of_the_same_account(&seen) != Some(true) {
                 return Ok(None);
             }
@@ -82,8 +83,8 @@ impl Confirming {
             return;
         }
         if let Err(error) = self.sessions.session(&confirm_session(&session.id)).await {
-            // The row says which session has confirmed it: as long as that grant is live, nothing is missing.
-            tracing::warn!(%error, "the session could not be told that it is confirmed");
+            // The row also says which session has confirmed it, as long as this grant is live.
+            tracing::warn!(%error, "the confirmation is stored with the connection, but not with its session");
         }
     }
 }

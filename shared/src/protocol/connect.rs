@@ -8,8 +8,8 @@
 //! | `Disconnected` | `failed`, `disconnected` | the connection was taken away | 503 `unavailable`: to be sent again |
 //! | `Superseded` | `failed`, `exists` | connected in the meantime | 409 `connection_exists` |
 //!
-//! Each time the grant goes to the list of those to revoke. Beside a live connection it stays there until that is taken
-//! away: its account is not known, and a provider may have given two browsers one token.
+//! A refused grant goes to the list of grants to revoke. Beside a live connection it stays in the list until that
+//! connection is taken away: its account is not known, and a provider may have given two browsers the same token.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,7 +32,7 @@ const TRIES: u32 = 10;
 pub struct Connecting {
     /// From [`Deployment::refresh_every`](super::Deployment::refresh_every): the first refresh is due by it.
     pub refresh_every: Duration,
-    /// Whether the account of a grant is asked for, by the process that has stored it.
+    /// Whether the process that stores a grant asks for its account.
     pub asks_for_accounts: bool,
     /// The table, and the queue for a grant that is in this process only.
     pub pairs: PairStore,
@@ -42,12 +42,12 @@ pub struct Connecting {
     pub clock: Arc<dyn Clock>,
 }
 
-/// Where the grant is while it is not stored.
+/// Where else the grant is, as long as it is not stored.
 #[derive(Clone, Copy, Debug)]
 pub enum Kept {
     /// Only in this process: if the table does not accept it, it goes to the queue.
     InMemory {
-        /// When the invocation ends. The table is tried no longer than that.
+        /// When the invocation ends: the table is tried until then.
         deadline: Timestamp,
     },
     /// In the queue, or with the caller, who can bring it again.
@@ -64,7 +64,7 @@ pub enum Stored {
 }
 
 impl Connecting {
-    /// Stores the grant over the row that was seen, and over the row that it finds then, as long as `decide` allows it.
+    /// Stores the grant over the row that was seen. If the row has changed, `decide` decides again on the changed row.
     pub async fn store(&self, grant: &NewGrant, mut seen: Option<Row>, kept: Kept) -> Result<Stored, StoreError> {
         for _ in 0..TRIES {
             match grant.decide(seen.as_ref()) {
@@ -77,14 +77,14 @@ impl Connecting {
                         Err(error) => Err(self.put_off(grant, kept, error).await),
                     };
                 }
-                // It is not written over.
+                // An unreadable row is never overwritten.
                 Err(unreadable) => return Err(self.put_off(grant, kept, unreadable.into()).await),
             }
             let now = self.clock.now();
             let (write, dropped) = match &grant.awaited {
                 None => {
                     let (write, dropped) = connect(grant, seen.as_ref(), self.refresh_every, now);
-                    // Out of the queue, no process is left that could ask.
+                    // A grant that comes from the queue has no process that could ask for its account.
                     let is_asked = self.asks_for_accounts && matches!(kept, Kept::InMemory { .. });
                     (if is_asked { to_be_identified(write, seen.as_ref()) } else { write }, dropped)
                 }

@@ -1,8 +1,8 @@
-//! Opened data keys that a process keeps for a while: a read of a fresh token is then one call to AWS, a refresh two,
-//! and both survive an outage of KMS.
+//! Opened data keys that a process keeps for a while. A read of a fresh token is then one call to AWS, a refresh two,
+//! and both work while KMS is down.
 //!
-//! What it trades: a KMS key that is disabled, or a permission that is taken away, stops a warm process only when the
-//! keys that it keeps are too old. Both bounds are of the process; a key is wiped when it is dropped.
+//! The price: after a KMS key is disabled, or a permission is taken away, a running process still opens pairs until the
+//! keys that it keeps are too old. A key is wiped from memory when it is dropped.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -15,10 +15,10 @@ use crate::domain::secret::DataKey;
 use crate::domain::time::Timestamp;
 use crate::ports::{Clock, KeyError, OpenDataKeys};
 
-/// Some 4 MB. Beyond it the key that was not used for the longest time is dropped.
+/// About 4 MB. With more keys, the least recently used one is dropped.
 const MOST_KEYS: usize = 10_000;
 
-/// After so many uses a key is opened anew, so that CloudTrail shows a connection that is read without end.
+/// After so many uses, KMS opens the key again: so CloudTrail shows a connection that is read very often.
 const MOST_USES: u32 = 10_000;
 
 /// A cache in front of KMS: see the module. The same wrapped key of another connection is another entry.
@@ -26,8 +26,8 @@ pub struct KeptDataKeys {
     inner: Arc<dyn OpenDataKeys>,
     clock: Arc<dyn Clock>,
     kept_for: Duration,
-    /// By the connection too: KMS opens a wrapped key for its own connection only, and so does this. It grows as keys
-    /// come: a cache that is made with a capacity reserves memory for all of them at every start.
+    /// The connection is a part of the key: KMS opens a wrapped key for its own connection only, and so does this. The
+    /// cache is made without a capacity: with one, it would reserve the memory for all keys at every start.
     keys: Mutex<LruCache<(ConnectionId, Vec<u8>), Kept>>,
 }
 
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn beyond_its_bound_a_process_drops_the_key_that_was_not_used_for_the_longest_time() {
+    async fn a_full_cache_drops_the_key_that_was_not_used_for_the_longest_time() {
         let kms = Arc::new(Kms(AtomicUsize::new(0)));
         let keys = KeptDataKeys::new(kms.clone(), Arc::new(NoTimePasses), Duration::from_secs(60));
         let connection = ConnectionId::parse("tenant").unwrap();

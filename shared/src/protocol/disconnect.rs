@@ -1,8 +1,8 @@
-//! Taking a connection away: what `DELETE` does.
+//! Takes a connection away: what `DELETE` does.
 //!
 //! 1. take the next number in the order of the id's events: every journey that began before is refused from now on
 //! 2. **disconnect**: no token is handed out any more; the grants are in the list of those to revoke
-//! 3. work the list off; what does not succeed at once, the schedule goes on with
+//! 3. work the list off; the schedule tries again what does not succeed at once
 //!
 //! A refresh in flight finds no predecessor for its pair, and adds the pair to the list.
 
@@ -26,7 +26,7 @@ pub struct Disconnecting {
     pub connections: Arc<dyn ReadConnections>,
     /// Makes the row a tombstone, if it is as it was read.
     pub writes: Arc<dyn WriteConnections>,
-    /// Gives the disconnect its place among the id's events.
+    /// Gives the disconnect its place in the order of the id's events.
     pub orders: Orders,
     /// Tries to revoke the grants at once, as long as the deadline allows it.
     pub revoking: Arc<Revoking>,
@@ -37,9 +37,9 @@ pub struct Disconnecting {
 /// How far the disconnect has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Disconnection {
-    /// The connection is gone; the outcome of its revocations.
+    /// The connection was taken away, and no revocation is left to do: their outcome.
     Ended(RevocationOutcome),
-    /// The connection is gone, and the schedule goes on with its revocations.
+    /// The connection was taken away, and the schedule continues with its revocations.
     Pending,
     /// There is no such connection.
     NotFound,
@@ -58,8 +58,8 @@ impl Disconnecting {
                 return Err(unreadable.into());
             }
             let Some((write, dropped)) = disconnect::disconnect(&seen, order, self.clock.now()) else {
-                // Taken away before. A caller that asks again gets the outcome: the first answer may have been
-                // "pending", or lost.
+                // It was taken away before. A caller that asks again gets the outcome: the first answer may have been
+                // "pending", or was lost.
                 return self.work_off(seen, deadline).await;
             };
             log_dropped(dropped);

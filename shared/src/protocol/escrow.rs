@@ -1,4 +1,4 @@
-//! Storing a pair that exists nowhere else: tried as long as the invocation lives, or until it is safe in a queue.
+//! Stores a pair that exists nowhere else: it tries until the invocation ends, or until the pair is safe in a queue.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::ports::{Clock, Entropy, Escrow, StoreError, WriteConnections};
 /// After so many tries the pair goes into the queue: the process may end at any time.
 const TRIES_BEFORE_ESCROW: u32 = 2;
 
-/// How long the table is tried once the pair is in the queue: the worker that takes it from there goes on.
+/// How long the table is still tried when the pair is in the queue: the pair is also stored from there.
 const TRIED_WHILE_IN_ESCROW: Duration = Duration::from_secs(5);
 
 /// The table, and the queue for what the table does not accept.
@@ -20,7 +20,7 @@ const TRIED_WHILE_IN_ESCROW: Duration = Duration::from_secs(5);
 pub struct PairStore {
     /// The table: the place of a pair.
     pub writes: Arc<dyn WriteConnections>,
-    /// The queue: used only after the table failed.
+    /// The queue: it is used only after the table has failed.
     pub escrow: Arc<dyn Escrow>,
     /// The time of the deadline, and the waits between tries.
     pub clock: Arc<dyn Clock>,
@@ -29,7 +29,7 @@ pub struct PairStore {
 }
 
 impl PairStore {
-    /// The condition makes a repetition harmless, and also the copy in the queue if the table recovers first.
+    /// Stores the pair. The condition of `write` makes repetitions harmless, and the copy in the queue too.
     pub async fn store(
         &self,
         write: &Write,

@@ -1,4 +1,5 @@
-//! What all workers share: a pause that the provider has asked for, and the count of refusals that freezes marking.
+//! What all workers share: a pause that the provider has asked for, and the count of refusals. While many are refused,
+//! marking is frozen: no connection is given up.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -47,11 +48,11 @@ impl Fleet {
             Ok(Some(FleetRow::PausedUntil(until))) => Some(until),
             Ok(_) => None,
             Err(error) => {
-                tracing::warn!(%error, "whether the provider has asked to wait could not be read");
+                tracing::warn!(%error, "the fleet's pause could not be read: this process sends as if there were none");
                 None
             }
         };
-        self.know(until, now);
+        self.keep_pause(until, now);
         until
     }
 
@@ -60,28 +61,29 @@ impl Fleet {
         let now = self.clock.now();
         // A shorter pause never ends a longer one.
         let known = *self.pause.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        self.know(known.and_then(|known| known.until).max(Some(until)), now);
-        tracing::warn!(until = until.rfc3339(), "WebinarGeek has asked to wait: nothing is sent until then");
+        self.keep_pause(known.and_then(|known| known.until).max(Some(until)), now);
+        tracing::warn!(until = until.rfc3339(), "WebinarGeek has asked to wait: no refresh token is sent until then");
         if let Err(error) = self.rows.write(&fleet::pause(until)).await {
             tracing::warn!(%error, "the pause could not be stored: other processes do not wait");
         }
     }
 
-    fn know(&self, until: Option<Timestamp>, read_at: Timestamp) {
+    fn keep_pause(&self, until: Option<Timestamp>, read_at: Timestamp) {
         *self.pause.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(KnownPause { until, read_at });
     }
 
     /// The pace of a run: see [`Pace`].
-    pub fn pace(&self, most: i64, free: i64) -> Pace {
-        Pace::new(self.rows.clone(), self.clock.clone(), most, free)
+    pub fn pace(&self, most: i64, without_slot: i64) -> Pace {
+        Pace::new(self.rows.clone(), self.clock.clone(), most, without_slot)
     }
 
-    /// Whether this run may hand shards on: no others are at work. False where that cannot be written.
+    /// Whether this run may hand shards on: no other run has done so that may still be at work. False where the row
+    /// cannot be written.
     pub async fn may_hand_on(&self, until: Timestamp) -> bool {
         match self.rows.write(&fleet::hand_on(self.clock.now(), until)).await {
             Ok(written) => matches!(written, Written::Applied(_)),
             Err(error) => {
-                tracing::warn!(%error, "whether other runs are at work could not be written");
+                tracing::warn!(%error, "the fleet's row of started runs could not be written: no run is started");
                 false
             }
         }
@@ -96,7 +98,7 @@ impl Fleet {
 
     async fn try_count(&self, tally: Tally) -> Result<(), StoreError> {
         let window = fleet::window(self.clock.now());
-        // The row is of this window, or this worker begins it; or another worker begins it in between.
+        // The row may be of this window; or this worker begins the window; or another worker has begun it meanwhile.
         for write in [tally.count(window), tally.begin(window), tally.count(window)] {
             if let Written::Applied(_) = self.rows.write(&write).await? {
                 break;
@@ -114,14 +116,13 @@ impl Fleet {
             Ok(Some(FleetRow::SucceededAt(at))) => at >= since,
             Ok(_) => false,
             Err(error) => {
-                tracing::warn!(%error, "whether other refreshes succeed could not be read");
+                tracing::warn!(%error, "the fleet's last success could not be read: no connection is given up");
                 false
             }
         }
     }
 
-    /// Whether so many connections are refused at present that no single one is given up. True where that cannot be
-    /// read.
+    /// Whether so many connections are refused at present that none is given up. True where that cannot be read.
     pub async fn marking_is_frozen(&self) -> bool {
         let window = fleet::window(self.clock.now());
         for window in [window, window - 1] {
@@ -129,7 +130,7 @@ impl Fleet {
                 Ok(tally) if tally.exceeds_refusal_threshold() => return true,
                 Ok(_) => {}
                 Err(error) => {
-                    tracing::warn!(%error, "how many connections are refused could not be read");
+                    tracing::warn!(%error, "the number of refused connections could not be read: none is given up");
                     return true;
                 }
             }

@@ -1,10 +1,10 @@
-//! Taking over a refresh token from another system.
+//! Takes over a refresh token from another system.
 //!
 //! 1. take the next number in the order of the id's events
-//! 2. a live connection is not replaced before the new token is known to work: it is **refreshed first**, and its new
-//!    pair is stored over the live one like a customer's grant
-//! 3. where nothing is live it is **stored first** and refreshed then, like any other connection: if the order were the
-//!    other one, a pair that cannot be stored would be lost
+//! 2. if the connection is active, the token is **refreshed first**, and the new pair is stored over the live one like
+//!    a customer's grant: a connection that works is replaced only by a token that works
+//! 3. otherwise the token is **stored first** and then refreshed, like any other connection: in the other order, a new
+//!    pair that cannot be stored would be lost
 //!
 //! A token that is stored first and then refused stays stored: the connection is given up like any other, when the
 //! refusal is confirmed.
@@ -33,22 +33,22 @@ use crate::ports::{
 };
 use crate::sealing::{self, SealingContext};
 
-/// An imported pair has no access token yet. It expired before by more than two clocks may differ.
+/// An imported pair has no access token yet. It is stored as one that expired a while ago, longer than clocks differ.
 const EXPIRED_SINCE: Duration = Duration::from_secs(60);
 
 /// Imports a refresh token.
 pub struct Importing {
-    /// The client id, the stack, and the lifetime of an access token whose grant does not say.
+    /// The client id, the stack, and the default lifetime of an access token.
     pub deployment: Deployment,
-    /// Reads the row: whether something is live decides what comes first.
+    /// Reads the row: its state decides whether the token is refreshed first or stored first.
     pub connections: Arc<dyn ReadConnections>,
-    /// Gives the import its place among the id's events.
+    /// Gives the import its place in the order of the id's events.
     pub orders: Orders,
     /// Stores the grant of the import like a customer's grant.
     pub connecting: Arc<Connecting>,
     /// Refreshes what was stored first.
     pub refreshing: Arc<Refreshing>,
-    /// The pause: no request is sent while it lasts.
+    /// The pause: an active connection is not replaced while it lasts.
     pub fleet: Arc<Fleet>,
     /// Makes the data key under which the new pair is sealed.
     pub keys: Arc<dyn MakeDataKeys>,
@@ -94,10 +94,10 @@ pub enum ImportError {
     #[error("the connection was taken away meanwhile")]
     Disconnected,
     /// Less time than [`INVOCATION_BUDGET`] is left until the deadline.
-    #[error("the invocation could not have finished what it began")]
+    #[error("the invocation has too little time left")]
     NoTime,
     /// Only where an active connection would be replaced: nothing was sent.
-    #[error("WebinarGeek has asked to wait with every request")]
+    #[error("WebinarGeek has asked to wait with all requests")]
     Paused {
         /// When the pause ends.
         until: Timestamp,
@@ -166,7 +166,7 @@ impl Importing {
             }
         };
         let mut answer = self.secrets.send(&secrets, has_time, send).await;
-        // As in every refresh: the same token may be sent again, and at many providers that saves the grant.
+        // As in every refresh, the same token may be sent again: at many providers, that saves the grant.
         if matches!(answer, Err(ProviderError::Unknown(_))) && self.clock.now() + REQUEST_BUDGET * 2 <= deadline {
             answer = self.secrets.send(&secrets, has_time, send).await;
         }
@@ -210,8 +210,7 @@ impl Importing {
             expires_at: now - EXPIRED_SINCE,
         };
         let pair_id = new.pair.id;
-        // Nothing has been spent yet, the caller still has the refresh token: if the table fails, the queue is not
-        // needed.
+        // The token was not sent yet, and the caller still has it: if the table fails, the queue is not needed.
         self.store(&self.grant(id, order, new, true), seen, Kept::Elsewhere).await?;
         let refresh = self.refreshing.refresh(id, &RefreshReason::OnDemand { seen: pair_id }, deadline).await;
         Ok(Imported::Stored { is_new, refresh })

@@ -7,7 +7,7 @@ use crate::domain::order::Order;
 use crate::domain::write::Written;
 use crate::ports::{Clock, StoreError, WriteOrders};
 
-/// How many events of one id may come at once.
+/// How many events of one id may come at the same time.
 const TRIES: usize = 20;
 
 /// Gives events of a connection id their order.

@@ -1,11 +1,11 @@
 //! The pace of a scheduled run.
 //!
-//! How many refreshes are in flight depends on this run's own: few at first, one more after each that succeeds, one
-//! less after each to which the provider has given no answer.
+//! How many refreshes are in flight depends on the results of this run: few at first, one more after each success, one
+//! less after each request that got no usable answer.
 //!
-//! How many begin in a second depends on all runs: each takes a slot of the fleet's rate. Slots are taken from the
-//! fleet's row a few at a time ([`crate::domain::rate`]). The first refreshes of a run need none: in a small fleet no
-//! run asks for any, and none pays for a write.
+//! How many begin in a second depends on all runs: each refresh takes a slot of the fleet's rate. A run takes a few
+//! slots at a time from the fleet's row ([`crate::domain::rate`]). The first refreshes of a run need no slot, so in a
+//! small fleet no run writes this row.
 
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
@@ -20,26 +20,26 @@ use crate::domain::time::Timestamp;
 use crate::domain::write::Written;
 use crate::ports::{Clock, FleetRows, ProviderError, StoreError};
 
-/// Refreshes in flight. Each holds one request to the provider.
+/// The refreshes that a run may have in flight when it begins.
 const FIRST_IN_FLIGHT: usize = 10;
-/// The limit of refreshes in flight for one run, however many succeed.
+/// The most refreshes that one run may have in flight.
 pub const MOST_IN_FLIGHT: usize = 64;
 
-/// One write takes slots for at most so many requests.
+/// The most slots that one write takes.
 const MOST_SLOTS: i64 = 64;
 
-/// One write takes at most this share of a second's slots, so that runs side by side get some each.
+/// One write takes at most an eighth of a second's slots, so that all runs that work at the same time get some.
 const SHARE: i64 = 8;
 
-/// A run that has begun so many refreshes in a second takes no more slots of it. Its rows may all be of one shard: each
-/// refresh writes the index twice, and a partition of DynamoDB takes 1,000 writes a second.
+/// A run that has begun so many refreshes in a second takes no more slots of that second. All its rows may be of one
+/// shard; each refresh writes the index twice, and a partition of DynamoDB allows 1,000 writes a second.
 const ENOUGH_OF_A_SECOND: i64 = 400;
 
-/// The rate is lowered after so many 429, if they are at least this part (a twentieth) of the requests.
+/// The rate is lowered after so many answers of 429, if they are at least a twentieth of the requests.
 const ENOUGH: i64 = 3;
 const LEAST_SHARE: i64 = 20;
 
-/// How long a run waits that has found no slot in a second, until it looks at the clock again.
+/// How long a run that has found no slot in a second waits before it looks at the clock again.
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// Up to this rate, requests are spread over the second. Above it the timer is too coarse, and a run's own limit of
@@ -55,7 +55,7 @@ pub struct Pace {
     in_flight: Semaphore,
     /// The permits of `in_flight`, those in use included.
     most_in_flight: AtomicUsize,
-    /// Whether the last request has got the last permit.
+    /// Whether the last request took the last permit.
     is_full: AtomicBool,
     slots: tokio::sync::Mutex<Slots>,
     known: Mutex<Known>,
@@ -73,7 +73,7 @@ struct Known {
 }
 
 impl Known {
-    /// Whether the provider means the rate. A few 429 among many requests are meant for single customers.
+    /// Whether the answers of 429 are about the rate. A few among many requests are about single customers.
     fn must_be_lowered(&self, sent_at: Timestamp) -> bool {
         let is_of_this_rate = self.lowered.is_none_or(|lowered| lowered.at < sent_at);
         is_of_this_rate && self.throttled >= ENOUGH && self.throttled * LEAST_SHARE >= self.begun
@@ -87,24 +87,29 @@ pub struct Turn<'a> {
     sent_at: Timestamp,
 }
 
-/// What one run has in hand.
+/// The slots that a run has taken and not used yet.
 struct Slots {
     left: i64,
-    /// The second that `left` is of. `None`: they are of no second, and need not be taken.
+    /// The second that they are of; `None` for the first refreshes of a run, which need no slot of a second.
     second: Option<Timestamp>,
     /// Refreshes that were begun in that second.
     begun: i64,
-    /// The last second that had no slot left for this run.
+    /// The last second in which this run found no slot.
     none_left_in: Option<Timestamp>,
-    /// Whether a request was sent.
+    /// Whether this run has sent a request.
     is_in_use: bool,
 }
 
 impl Pace {
-    /// `free`: the requests of this run that need no slot.
-    pub fn new(rows: Arc<dyn FleetRows>, clock: Arc<dyn Clock>, most: i64, free: i64) -> Self {
-        let slots =
-            tokio::sync::Mutex::new(Slots { left: free, second: None, begun: 0, none_left_in: None, is_in_use: false });
+    /// `without_slot`: how many requests of this run need no slot.
+    pub fn new(rows: Arc<dyn FleetRows>, clock: Arc<dyn Clock>, most: i64, without_slot: i64) -> Self {
+        let slots = tokio::sync::Mutex::new(Slots {
+            left: without_slot,
+            second: None,
+            begun: 0,
+            none_left_in: None,
+            is_in_use: false,
+        });
         Self {
             rows,
             clock,
@@ -117,10 +122,10 @@ impl Pace {
         }
     }
 
-    /// Waits until a request may be sent. `None` if `must_stop` says so before.
+    /// Waits until a request may be sent. `None` if `must_stop` becomes true before.
     pub async fn turn(&self, must_stop: impl Fn() -> bool) -> Option<Turn<'_>> {
         let mut slots = self.slots.lock().await;
-        // Never closed.
+        // The semaphore is never closed.
         let permit = self.in_flight.acquire().await.ok()?;
         self.is_full.store(self.in_flight.available_permits() == 0, Relaxed);
         if slots.is_in_use && !must_stop() {
@@ -144,11 +149,11 @@ impl Pace {
                 continue;
             }
             let taken = self.take(slots.second, now).await.unwrap_or_else(|error| {
-                tracing::warn!(%error, "the fleet's rate could not be used: this run keeps to a share of it");
+                tracing::warn!(%error, "the fleet's rate could not be used: this run keeps to an eighth of it");
                 if slots.second == Some(now) { 0 } else { self.wanted(now) }
             });
             if taken == 0 {
-                // Asking again in this second would be a write for nothing.
+                // Another write in this second would find no slot either.
                 slots.none_left_in = Some(now);
             } else {
                 (slots.left, slots.second, slots.begun) = (taken, Some(now), begun);
@@ -159,13 +164,13 @@ impl Pace {
     async fn keep_apart(&self) {
         let allowed = self.allowed(self.clock.now());
         if allowed <= SPREAD_UP_TO {
-            // A millisecond less, since a timer is late by up to one.
+            // One millisecond less: a timer is late by up to one.
             let apart = Duration::from_millis(1000 / allowed.unsigned_abs()).saturating_sub(Duration::from_millis(1));
             self.clock.sleep(apart.min(PAUSE)).await;
         }
     }
 
-    /// Whether, with the last request, as many were in flight as may be. Another run helps then; it does not where the
+    /// Whether as many requests are in flight as this run may have. Then other runs help; they do not help if the
     /// requests wait for the rate.
     pub fn is_full(&self) -> bool {
         self.is_full.load(Relaxed)
@@ -176,7 +181,8 @@ impl Pace {
         self.read().await?;
         let mut wanted = self.wanted(now);
         let mut begins = last != Some(now);
-        // The second begins, or others have begun it; then it may have fewer left, or a rate that was lowered.
+        // This run begins the second, or another run has begun it. Then fewer slots may be left, or the rate was
+        // lowered.
         for _ in 0..4 {
             let allowed = self.allowed(now);
             let write = if begins { rate::begin_second(now, wanted) } else { rate::take_slots(now, wanted, allowed) };
@@ -187,7 +193,7 @@ impl Pace {
                 }
                 Written::ConditionFailed(Some(FleetRow::Rate(row))) => {
                     self.learn(&FleetRow::Rate(row));
-                    // The clock of another run may be ahead.
+                    // If the row is of a later second, the clock of another run is ahead: no slot is left.
                     let taken = if row.second == now { row.taken } else { self.allowed(now) };
                     begins = row.second != now && !row.is_past(now);
                     wanted = if begins { self.wanted(now) } else { self.wanted(now).min(self.allowed(now) - taken) };
@@ -245,7 +251,7 @@ impl Pace {
                 tracing::warn!(requests_a_second = lowered.to, "WebinarGeek has answered 429: the rate is halved");
             }
             Written::ConditionFailed(Some(row)) => self.learn(&row),
-            // No run has taken a slot: the fleet is small.
+            // There is no row: the fleet is small, and no run has taken a slot.
             Written::ConditionFailed(None) => {}
         }
         Ok(())
@@ -266,7 +272,7 @@ impl Turn<'_> {
     pub async fn failed(self, error: &ProviderError) {
         let pace = self.pace;
         match error {
-            // Answers: the provider is at work.
+            // These are answers of a provider that works.
             ProviderError::InvalidGrant | ProviderError::InvalidClient | ProviderError::Refused(_) => return,
             ProviderError::Throttled { status: 429, .. } => {
                 pace.known().throttled += 1;

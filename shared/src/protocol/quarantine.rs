@@ -1,5 +1,5 @@
-//! Puts off a row that cannot be read, for every worker that finds one. It hides no other row, its lease is released,
-//! and a person finds it in `GET /v1/connections?status=quarantined`.
+//! Puts off a row that cannot be read. Its lease is released, other due rows come before it, and a person finds it by
+//! `GET /v1/connections?status=quarantined`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,15 +9,15 @@ use crate::domain::item::Unreadable;
 use crate::domain::time::Timestamp;
 use crate::ports::{Clock, WriteConnections};
 
-/// How long such a row is left alone.
+/// How long no worker looks at such a row.
 const PUT_OFF_FOR: Duration = Duration::from_secs(300);
 
 /// Puts off rows that are unreadable: see the module.
 #[derive(Clone)]
 pub struct Quarantine {
-    /// Notes it in the row, if what could not be read is as it was. The pair is left as it is.
+    /// Notes it in the row, if the attribute that could not be read has not changed. The pair does not change.
     pub writes: Arc<dyn WriteConnections>,
-    /// From its time on the row is left alone for five minutes.
+    /// The time from which the row is put off.
     pub clock: Arc<dyn Clock>,
 }
 
@@ -28,7 +28,7 @@ impl Quarantine {
         let not_before = now + PUT_OFF_FOR;
         let write = refresh::quarantine(unreadable, by, not_before, now);
         if let Err(error) = self.writes.write(&write).await {
-            tracing::warn!(%error, "a row that cannot be read could not be put off");
+            tracing::warn!(%error, "an unreadable row could not be put into quarantine");
         }
         not_before
     }

@@ -1,9 +1,9 @@
-//! Refreshes a connection: shared by the schedule and the token route. Here is decided whether a connection is lost.
+//! Refreshes a connection, for the schedule and the token route. This decides whether a connection is lost.
 //!
-//! 1. stop, if the invocation has not the time to finish
+//! 1. stop, if the invocation has too little time to finish
 //! 2. **acquire**: lease, read and journal in one write
 //! 3. open the sealed pair, read the client secret: everything that can fail comes before the request
-//! 4. stop, if the process was frozen and the lease may run out under the request
+//! 4. stop, if the process was frozen and the lease may end during the request
 //! 5. send the refresh token; once more, if the outcome is unknown and the lease has room
 //! 6. seal, and **commit** on the predecessor
 //! 7. only now release the access token
@@ -11,7 +11,7 @@
 //! A lost race is not a failure: the worker that finds another pair in the row adopts it. A failure is **settled**: it
 //! backs off and releases the lease. Only a confirmed refusal **gives up**, and not while many connections are refused.
 //!
-//! Steps 6 and 7 stand in `refresh/commit.rs`, the steps after a failure in `refresh/failure.rs`.
+//! Steps 6 and 7 are in `refresh/commit.rs`, the steps after a failure in `refresh/failure.rs`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,28 +45,28 @@ pub use commit::CommitOutcome;
 use outcome::refused_lease;
 pub use outcome::{Failure, Outcome};
 
-/// What sealing and one write take, at the end of a lease.
+/// The time for sealing and one write, at the end of a lease.
 const COMMIT_BUDGET: Duration = Duration::from_secs(5);
 
 /// Time that an invocation must have left to begin.
 pub const INVOCATION_BUDGET: Duration = Duration::from_secs(LEASE.as_secs() + COMMIT_BUDGET.as_secs());
 
-/// How long after its access token's end a connection waits for a pair that may be in the queue.
+/// How long a connection waits for a pair that may be in the queue, after its access token has ended.
 const ESCROW_PATIENCE: Duration = Duration::from_secs(1800);
 
-/// Refreshes connections. Two calls for one connection, in any processes, are safe.
+/// Refreshes connections. Several calls for one connection at the same time, also from different processes, are safe.
 pub struct Refreshing {
     /// Its client id must be that of the connection, and its stack is bound to each sealed pair.
     pub deployment: Deployment,
     /// Reads the row again after a failure, or after another worker's write came first.
     pub connections: Arc<dyn ReadConnections>,
-    /// Acquires, settles and gives up.
+    /// For the writes acquire, settle and give up.
     pub writes: Arc<dyn WriteConnections>,
     /// Commits a new pair, or puts it into the queue.
     pub pairs: PairStore,
     /// For a row that is unreadable.
     pub quarantine: Quarantine,
-    /// The pause, and the freeze of giving up.
+    /// The pause, and whether marking is frozen.
     pub fleet: Arc<Fleet>,
     /// Opens the data key of the stored pair. Its successor is sealed under the same key.
     pub keys: Arc<dyn OpenDataKeys>,
@@ -90,7 +90,7 @@ struct Lease {
     until: Timestamp,
 }
 
-/// Every step that can fail before the request has succeeded.
+/// What a refresh needs before its request: every step that can fail has succeeded.
 struct Prepared {
     pair: TokenPair,
     refresh_token: RefreshToken,
@@ -205,8 +205,8 @@ impl Refreshing {
         self.clock.now() <= lease.until - (REQUEST_BUDGET + COMMIT_BUDGET)
     }
 
-    /// An earlier lease ended without a known result, and its pair may wait in the queue: then sending the refresh
-    /// token again would be a reuse, for which a strict provider ends all of them. The wait for the queue has a limit.
+    /// Whether the pair of an earlier lease without a known outcome may wait in the queue. Then to send the refresh
+    /// token again would be a reuse, for which a strict provider ends the whole grant. The wait has a limit.
     async fn may_be_in_escrow(&self, connection: &Connection) -> bool {
         if self.clock.now() > connection.expires_at + ESCROW_PATIENCE {
             return false;
@@ -214,7 +214,7 @@ impl Refreshing {
         match self.pairs.escrow.is_empty().await {
             Ok(is_empty) => !is_empty,
             Err(error) => {
-                tracing::warn!(%error, "whether pairs wait in the queue could not be read, so they may");
+                tracing::warn!(%error, "the queue could not be read: a pair may wait in it");
                 true
             }
         }
@@ -228,10 +228,10 @@ impl Refreshing {
             Err(ProviderError::Unknown(cause)) if self.has_time_to_send(lease) => cause,
             Err(error) => return Err(Unanswered { error, unknown_before: false }),
         };
-        // The socket is closed, so no earlier answer can arrive any more: the same token may be sent again. If the
-        // provider has not rotated, or still honours the old token, that saves the connection. If it has rotated and
-        // the old token has ended, the connection is lost already (protocol rule 7).
-        tracing::warn!(cause, "the outcome of a refresh is unknown, sending the same refresh token once more");
+        // The connection to the provider is closed, so no earlier answer can arrive any more: the same token may be
+        // sent again. If the provider has not rotated, or still honours the old token, that saves the connection. If it
+        // has rotated and the old token has ended, the connection is lost already (protocol rule 7).
+        tracing::warn!(cause, "the outcome of a refresh is unknown: the same refresh token is sent once more");
         let again = self.send_once(lease, prepared).await;
         again.map_err(|error| Unanswered { error, unknown_before: true })
     }
@@ -271,8 +271,8 @@ impl Refreshing {
     }
 }
 
-/// Whether the provider has certainly not rotated the pair. A 5xx, with or without Retry-After, may come from a front
-/// that had passed the request on.
+/// Whether the provider has certainly not rotated the pair. A 5xx, with or without Retry-After, may come from a proxy
+/// that has passed the request on.
 fn is_certainly_not_rotated(error: &ProviderError) -> bool {
     match error {
         ProviderError::NotSent(_)

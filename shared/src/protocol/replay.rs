@@ -25,7 +25,7 @@ pub enum Replayed {
     Stored,
     /// A newer pair is stored.
     Superseded,
-    /// Its connection was taken away: it is in the list of grants to revoke.
+    /// Its connection was taken away, and the pair is in the list of grants to revoke.
     ToBeRevoked,
 }
 

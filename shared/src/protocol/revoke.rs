@@ -1,10 +1,10 @@
 //! Works off the list of grants to revoke (RFC 7009), in the background: after a refresh, after a disconnect, and by
 //! the schedule. No customer and no caller waits for it.
 //!
-//! 1. decide about each grant: nothing is revoked beside a live connection of the same account
-//! 2. **claim** it for one try: another worker does not send it too, and the next try comes later
+//! 1. decide about each grant: a grant is not revoked beside a live connection of the same account
+//! 2. **claim** it for one try: no other worker sends it at the same time, and the next try comes later
 //! 3. open its pair, and revoke it; a complete refusal is final (RFC 7009 section 2.2)
-//! 4. **remove** it; what cannot be revoked is tried for a day, and is then named in the log
+//! 4. **remove** it. A grant that cannot be revoked is tried for a day, and is then named in the log
 
 use std::sync::Arc;
 
@@ -28,11 +28,11 @@ const TRIES: usize = 10;
 /// Adds grants to the list of their row.
 #[derive(Clone)]
 pub struct RevocationList {
-    /// Reads the row that is driven by the schedule.
+    /// Reads the row whose list the schedule works off.
     pub connections: Arc<dyn ReadConnections>,
     /// Adds to the list, claims a grant of it for one try, and removes it.
     pub writes: Arc<dyn WriteConnections>,
-    /// When a grant is due, and since when it has been tried.
+    /// The time of each try.
     pub clock: Arc<dyn Clock>,
 }
 
@@ -51,8 +51,7 @@ pub struct Revoking {
 }
 
 impl RevocationList {
-    /// Adds a grant that no row holds to the list of its row. Where there is no row, it cannot be revoked, and the log
-    /// says so.
+    /// Adds a grant that is in no row to the list of its row. Without a row it cannot be revoked, and the log says so.
     pub async fn add(&self, grant: Revocation, mut seen: Option<Row>) -> Result<(), StoreError> {
         let pair = grant.pair.id;
         for _ in 0..TRIES {
@@ -77,8 +76,8 @@ impl RevocationList {
     }
 }
 
-/// The list is full: these grants are removed from it. Logged before the write: a process that dies after it, or that
-/// never gets its answer, could not log it any more. If the write's condition fails, a grant was logged for nothing.
+/// The list is full, and the next write removes these grants from it. They are logged before the write: a process that
+/// ends after it, or never gets its answer, could not log them. If the condition of the write fails, the line is wrong.
 pub fn log_dropped(dropped: Vec<PairId>) {
     log_not_revoked(dropped, "the list of grants to revoke is full");
 }
@@ -101,15 +100,16 @@ impl Revoking {
         let Some(row) = self.list.connections.row(id).await? else { return Ok(()) };
         match &row {
             Row::Unreadable(unreadable) => return Err(unreadable.clone().into()),
-            // Its customer has come back: its own refresh works the list off.
+            // Its customer has come back: its refreshes work the list off.
             Row::Connection(connection) if connection.state.given_up_since().is_none() => return Ok(()),
             Row::Connection(_) | Row::Tombstone(_) => {}
         }
         self.work_off(row, &[], deadline).await.map(|_| ())
     }
 
-    /// Works off what is due in the row's list, and a pair that was not confirmed in time. `in_use` are live pairs: a
-    /// grant that shares its refresh token with one of them is not revoked. Returns the row as it is then.
+    /// Revokes the grants of the row's list that are due, and ends the wait of a pair that was not confirmed in time. A
+    /// grant that has the refresh token of one of the live pairs `in_use` is not revoked. Returns the row as it is
+    /// then.
     pub async fn work_off(&self, row: Row, in_use: &[&TokenPair], deadline: Timestamp) -> Result<Row, StoreError> {
         let mut row = self.expire(row).await?;
         let grants: Vec<Revocation> = row.revocations().map(|list| list.iter().cloned().collect()).unwrap_or_default();
@@ -136,10 +136,10 @@ impl Revoking {
         log_dropped(dropped);
         Ok(match self.list.writes.write(&write).await? {
             Written::Applied(row) => {
-                tracing::warn!("a connection was not confirmed in time: its grant is to be revoked");
+                tracing::warn!("a grant was not confirmed in time: it will be revoked");
                 row
             }
-            // Confirmed at the last moment, or taken away.
+            // It was confirmed at the last moment, or taken away.
             Written::ConditionFailed(image) => image.unwrap_or(row),
         })
     }
@@ -158,7 +158,7 @@ impl Revoking {
             return Ok(row);
         }
         if verdict == Verdict::LeaveToExpire {
-            tracing::info!("a grant of the account that is connected is left to expire");
+            tracing::info!("a grant is not revoked, since it is of the connected account: it is left to expire");
             return self.remove(row, grant, RevocationOutcome::Done, Some(verdict)).await;
         }
         // One request, and one more with another client secret.
@@ -171,7 +171,7 @@ impl Revoking {
             Written::Applied(row) => row,
             Written::ConditionFailed(image) => return Ok(image.unwrap_or(row)),
         };
-        // The customer may have come back between the two; or a hand from outside has made the row unreadable.
+        // Since the row was read, the customer may have come back, or another program has made the row unreadable.
         if claimed.verdict(&row) != Verdict::Revoke {
             return Ok(row);
         }
@@ -184,7 +184,7 @@ impl Revoking {
                 RevocationOutcome::Failed
             }
             Ok(None) => {
-                tracing::info!("a grant shares its refresh token with the live pair, and is left alone");
+                tracing::info!("a grant is not revoked, since the live pair has the same refresh token");
                 RevocationOutcome::Done
             }
             Err(failure) => {
@@ -224,7 +224,7 @@ impl Revoking {
         Ok(Some(self.secrets.send(&secrets, has_time, send).await?))
     }
 
-    /// `verdict` is the reason, where the row decides and not the provider: the row may change meanwhile.
+    /// `verdict` is set if the row is the reason and not the provider's answer: if the row changes, it must still hold.
     async fn remove(
         &self,
         mut row: Row,
@@ -239,7 +239,7 @@ impl Revoking {
             let Some(write) = revocation::remove(&row, grant.pair.id, outcome) else { return Ok(row) };
             row = match self.list.writes.write(&write).await? {
                 Written::Applied(row) => return Ok(row),
-                // Something was added or taken off meanwhile, or the customer has come back.
+                // The list has changed meanwhile, or the customer has come back.
                 Written::ConditionFailed(image) => image.unwrap_or(row),
             };
         }

@@ -1,12 +1,13 @@
-//! A session that asks for the account that is connected already: what its customer has approved waits until it is
-//! known whose it is.
+//! For a session that accepts only the account that is connected already: the new pair waits until its account is
+//! known.
 //!
-//! 1. ask: its pair is stored, and waits (protocol rule 1: the look-up is a first use of the access token)
-//! 2. of another account, or of one that cannot be found out: its wait ends, and it is to be revoked
-//! 3. of the same account: a backend that confirms does so later; where there is none, it becomes live here
+//! 1. ask for the account. The pair is stored before, and waits (protocol rule 1: the request is a first use of the
+//!    access token)
+//! 2. if it is another account, or is not known: the wait ends, and the pair is to be revoked
+//! 3. if it is the same account: the pair becomes live here, or waits for the confirmation of the integrator's backend
 //!
-//! Where nothing is known to compare with, every account is the same. A process that dies in between leaves a pair that
-//! waits, and is revoked when its time is over.
+//! Where no account is known to compare with, every account is the same. If the process ends in between, the pair waits
+//! until its time is over, and is then revoked.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,75 +36,74 @@ pub struct SameAccount {
     pub connections: Arc<dyn ReadConnections>,
     /// Ends the wait, or makes the pair live.
     pub writes: Arc<dyn WriteConnections>,
-    /// Asks for the account. A failure there is [`Held::Unknown`], unless there is nothing to compare with.
+    /// Asks for the account. A failure is [`Checked::Unknown`], unless there is nothing to compare with.
     pub accounts: Arc<AccountLookup>,
     /// The time at which a wait ends.
     pub clock: Arc<dyn Clock>,
 }
 
-/// What became of the pair.
+/// The result of the comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Held {
-    /// It is live, or waits for its backend.
+pub enum Checked {
+    /// It is the same account. The pair is live, or waits for the integrator's backend.
     Same,
-    /// It is of another account, and in the revocation list.
+    /// It is another account. The pair is in the revocation list.
     Another,
-    /// The provider did not say.
+    /// The provider did not say whose account it is. The pair is in the revocation list.
     Unknown,
-    /// Meanwhile it was taken away, or another grant has taken its place.
+    /// Meanwhile the connection was taken away, or another grant has replaced the pair.
     Gone(Refusal),
 }
 
 impl SameAccount {
-    /// `is_confirmed_later`: by the integrator's backend.
-    pub async fn hold(
+    /// `is_confirmed_later`: whether the integrator's backend confirms the pair.
+    pub async fn check(
         &self,
         id: &ConnectionId,
         pair: PairId,
         access_token: &AccessToken,
         is_confirmed_later: bool,
         deadline: Timestamp,
-    ) -> Result<Held, StoreError> {
+    ) -> Result<Checked, StoreError> {
         // 1.
         let account = self.accounts.read(access_token, deadline).await;
         let mut row = self.connections.row(id).await?;
-        // By a write whose answer may be lost: the row that its repetition finds no longer says it.
+        // The result of a write whose answer was lost, and that the SDK has repeated: the row does not show it.
         let mut refused = None;
         for _ in 0..TRIES {
-            let Some(seen) = row else { return Ok(Held::Gone(Refusal::Disconnected)) };
+            let Some(seen) = row else { return Ok(Checked::Gone(Refusal::Disconnected)) };
             if seen.live().is_some_and(|live| live.pair.id == pair) {
-                return Ok(Held::Same);
+                return Ok(Checked::Same);
             }
             let Some(waits) = seen.waiting().filter(|waits| waits.pair_id() == pair) else {
                 return refused.map_or_else(|| gone(&seen), Ok);
             };
             let waits = Waiting { account: account.clone(), ..waits.clone() };
             let now = self.clock.now();
-            let (held, written) = match waits.is_of_the_same_account(&seen) {
+            let (checked, (write, dropped)) = match waits.is_of_the_same_account(&seen) {
                 // 2.
                 is_same @ (None | Some(false)) => {
-                    let held = if is_same.is_none() { Held::Unknown } else { Held::Another };
-                    let Some((write, dropped)) = waiting::expire(&seen, &waits, now) else { return gone(&seen) };
-                    (held, (write, dropped))
+                    let checked = if is_same.is_none() { Checked::Unknown } else { Checked::Another };
+                    let Some(expired) = waiting::expire(&seen, &waits, now) else { return gone(&seen) };
+                    (checked, expired)
                 }
                 // 3.
                 Some(true) if is_confirmed_later => {
                     if let Some(account) = &waits.account {
                         self.writes.write(&identify_waiting(id, pair, account)).await?;
                     }
-                    return Ok(Held::Same);
+                    return Ok(Checked::Same);
                 }
-                Some(true) => (Held::Same, waiting::confirm(&seen, &waits, self.refresh_every, now)),
+                Some(true) => (Checked::Same, waiting::confirm(&seen, &waits, self.refresh_every, now)),
             };
-            refused = (held != Held::Same).then_some(held);
-            let (write, dropped) = written;
+            refused = (checked != Checked::Same).then_some(checked);
             log_dropped(dropped);
             row = match self.writes.write(&write).await? {
                 Written::Applied(row) => {
-                    if let (Held::Same, Row::Connection(connection)) = (held, &row) {
+                    if let (Checked::Same, Row::Connection(connection)) = (checked, &row) {
                         self.accounts.claim_confirmed(connection).await;
                     }
-                    return Ok(held);
+                    return Ok(checked);
                 }
                 Written::ConditionFailed(image) => image,
             };
@@ -112,8 +112,8 @@ impl SameAccount {
     }
 }
 
-fn gone(row: &Row) -> Result<Held, StoreError> {
-    Ok(Held::Gone(match row.state()? {
+fn gone(row: &Row) -> Result<Checked, StoreError> {
+    Ok(Checked::Gone(match row.state()? {
         State::Active | State::NotRefreshed | State::NeedsCustomer { .. } | State::AwaitingConfirmation { .. } => {
             Refusal::Superseded
         }

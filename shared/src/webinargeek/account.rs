@@ -1,4 +1,4 @@
-//! Whose account an access token is for: one GET with the token as its bearer (RFC 6750 section 2.1).
+//! Asks whose account an access token is for: one GET with the token as bearer token (RFC 6750 section 2.1).
 
 use async_trait::async_trait;
 use http::header::ACCEPT;
@@ -43,8 +43,9 @@ impl ReadAccount for AccountEndpoint {
     }
 }
 
-/// The names are not documented: the usual ones are read, at the top, in `data`, and in their `user`. `account_id`
-/// leaves no doubt; `id` is the account's within an `account`, and elsewhere may be the user's.
+/// The names are not documented. The usual ones are read: at the top, in `data`, and in the `user` of both.
+/// `account_id` is certainly the account's. An `id` is the account's inside an `account`, and elsewhere may be the
+/// user's.
 fn account(top: &Members) -> Option<Account> {
     let data = top.object("data");
     let outer: Vec<&Members> = std::iter::once(top).chain(&data).collect();
@@ -93,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn the_accounts_id_goes_before_the_users() {
+    fn the_id_of_the_account_comes_before_the_id_of_the_user() {
         for body in [
             r#"{"id":1,"account":{"id":7}}"#,
             r#"{"id":1,"account":{"id":2,"account_id":7}}"#,
@@ -113,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_keeps_all_its_digits_and_a_byte_order_mark_is_no_part_of_the_answer() {
+    fn an_id_keeps_all_its_digits_and_a_byte_order_mark_is_ignored() {
         let digits = "123456789012345678901234567890";
         let body = format!("\u{feff}{{\"id\":{digits},\"company\":\"\\ud800\"}}");
         assert_eq!(account(body.as_bytes()).unwrap().id, digits);
@@ -123,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn what_names_no_account_is_none() {
+    fn an_answer_that_names_no_account_has_none() {
         for body in
             ["", "[]", "<html>", "{}", r#"{"id":null}"#, r#"{"id":""}"#, r#"{"id":{"a":1}}"#, r#"{"id":"a\nb"}"#]
         {

@@ -1,8 +1,9 @@
 //! What an answer of the token endpoint says about the grant that was sent.
 //!
-//! Read leniently where it grants: a pair that is refused for a missing `token_type` is a pair lost, since the provider
-//! has rotated it. So a form is read too, and an object with something around it, or before a break. Read strictly
-//! where it takes away: only a complete JSON object that says `invalid_grant`, with nothing around it, says so.
+//! An answer that grants tokens is read leniently: to refuse a pair for a missing `token_type` is to lose it, since the
+//! provider has rotated. So a form is read too, and an object with other text around it, or before the connection
+//! broke. An answer that ends a grant is read strictly: `invalid_grant` counts only in a complete JSON object with
+//! nothing around it.
 //!
 //! A success may be a refusal: some providers answer 200 and `{"error": "bad_refresh_token"}` (GitHub documents it). An
 //! outcome is unknown only where an answer says neither.
@@ -61,7 +62,7 @@ fn has_unreadable_refresh_token(members: &Members) -> bool {
     members.is_written_as_text("refresh_token") && !members.is_empty("refresh_token")
 }
 
-/// A success that is none.
+/// What an answer says that is a success by its status and grants no tokens.
 fn not_granted(answer: &Answer, object: Option<&Members>) -> ProviderError {
     let status = answer.status;
     let unknown = |why: &dyn Display| ProviderError::Unknown(format!("status {status} and {why}"));
@@ -71,8 +72,7 @@ fn not_granted(answer: &Answer, object: Option<&Members>) -> ProviderError {
             None => unknown(&"nothing that holds tokens"),
         };
     };
-    // Tokens that cannot be read are tokens all the same: the provider has rotated, and what else it says does not
-    // matter.
+    // The provider has rotated, even if its tokens cannot be read: what else it says does not matter.
     if !members.is_empty("access_token") || !members.is_empty("refresh_token") {
         return unknown(&"tokens that cannot be read");
     }
@@ -81,11 +81,12 @@ fn not_granted(answer: &Answer, object: Option<&Members>) -> ProviderError {
         None => unknown(&"no access_token"),
     }
 }
-/// What an answer says that is no success.
+
+/// What an answer says that is not a success.
 pub(super) fn error(answer: &Answer) -> ProviderError {
     let status = answer.status;
     let code = code(answer);
-    // A redirect may have been answered by something that stands before the provider.
+    // A redirect may come from a proxy before the provider.
     match code.as_deref().filter(|_| status.is_client_error()) {
         Some(code @ ("invalid_grant" | "invalid_client")) if status != StatusCode::TOO_MANY_REQUESTS => {
             error_of(status, code)
@@ -98,7 +99,7 @@ pub(super) fn error(answer: &Answer) -> ProviderError {
     }
 }
 
-/// `Retry-After` may stand beside any status (RFC 9110 section 10.2.3): some limits come as 403.
+/// `Retry-After` may come with any status (RFC 9110 section 10.2.3): some limits are answered 403.
 pub(super) fn asks_to_wait(answer: &Answer) -> bool {
     answer.status == StatusCode::TOO_MANY_REQUESTS || answer.retry_after.is_some()
 }
@@ -113,7 +114,7 @@ fn object(answer: &Answer) -> Option<Members> {
     Members::read(&answer.body.octets).filter(|_| answer.body.cut.is_none())
 }
 
-/// For our log: without any text of the provider.
+/// For the log: without any text of the provider.
 pub(super) fn described(status: StatusCode, code: Option<&str>) -> String {
     match code {
         Some(code) => format!("status {status}, error {}", known(code)),
@@ -129,8 +130,8 @@ fn error_of(status: StatusCode, code: &str) -> ProviderError {
     }
 }
 
-/// The codes of RFC 6749 section 5.2, RFC 7009 section 2.2.1 and RFC 6750 section 3.1. Any other text is the
-/// provider's, and stays out of our log.
+/// The codes of RFC 6749 section 5.2, RFC 7009 section 2.2.1 and RFC 6750 section 3.1. Any other text is the provider's
+/// own, and is not logged.
 fn known(code: &str) -> &'static str {
     const CODES: [&str; 8] = [
         "invalid_request",
@@ -145,7 +146,7 @@ fn known(code: &str) -> &'static str {
     CODES.into_iter().find(|known| *known == code).unwrap_or("(not a standard code)")
 }
 
-/// Whole seconds from a number, a fraction, or a text of either. Less than one is ignored: a token that is never
+/// Whole seconds from a number, a fraction, or a text of either. Less than one second is ignored: a token that is never
 /// fresh would be refreshed at every read.
 fn seconds(value: &Value) -> Option<Duration> {
     let number = value.as_f64().or_else(|| value.as_str()?.trim().parse().ok())?;

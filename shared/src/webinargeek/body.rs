@@ -1,10 +1,10 @@
 //! The body of an answer, within a limit, and without its content codings (RFC 9110 section 8.4.1).
 //!
-//! No coding is asked for. RFC 9110 section 12.5.3 lets a server choose one all the same, and some front ends compress
-//! whatever they pass on; to refuse such an answer would be to lose the pair that is in it. The header may be wrong
-//! too: where it names a coding that the body does not have, the body is taken as it is.
+//! The request asks for no coding. RFC 9110 section 12.5.3 lets a server choose one anyway, and some proxies compress
+//! everything; to refuse such an answer is to lose its pair. The header may also be wrong: if it names a coding that
+//! the body does not have, the body is used as it is.
 //!
-//! What is not whole is kept as far as it goes: a pair may stand in it.
+//! A body that is not whole is kept as far as it goes: it may hold a pair.
 
 use std::io::Read;
 
@@ -15,16 +15,16 @@ use http::header::CONTENT_ENCODING;
 
 use super::cause;
 
-/// The most that is read of an answer. A pair is below 4 KiB; a page of HTML may be anything, and so may a few bytes
-/// that are compressed.
+/// The most that is read of an answer. A pair is smaller than 4 KiB; a page of HTML may have any size, and so may a few
+/// bytes when they are decompressed.
 const LIMIT: usize = 64 * 1024;
 
-/// What a coding may add to octets that do not compress.
+/// A coding may add some bytes to a body that does not compress.
 const CODED_LIMIT: usize = LIMIT + 1024;
 
 pub(super) struct Body {
     pub(super) octets: Vec<u8>,
-    /// Why it is not all that the provider has sent, where it is not.
+    /// Why the body is not whole; `None` if it is.
     pub(super) cut: Option<Cut>,
 }
 
@@ -38,7 +38,7 @@ pub(super) enum Cut {
     Broken(String),
 }
 
-/// More than any server applies: each is another pass over the body.
+/// More than any server applies. Each coding is another pass over the body.
 const MOST_CODINGS: usize = 4;
 
 impl Body {
@@ -57,7 +57,7 @@ impl Body {
         Self { octets, cut }.decoded(response.headers())
     }
 
-    /// The codings stand in the order in which they were applied.
+    /// The header names the codings in the order in which they were applied.
     fn decoded(mut self, headers: &HeaderMap) -> Self {
         let values = headers.get_all(CONTENT_ENCODING).iter().filter_map(|value| value.to_str().ok());
         let codings: Vec<&str> = values.flat_map(|value| value.split(',')).map(str::trim).collect();
@@ -79,7 +79,7 @@ impl Body {
     }
 }
 
-/// `None` where it is no gzip (RFC 1952).
+/// `None` if it is not gzip (RFC 1952).
 fn gunzip(coded: &[u8]) -> Option<Body> {
     let mut octets = Vec::new();
     let read = MultiGzDecoder::new(coded).take(LIMIT as u64 + 1).read_to_end(&mut octets);
@@ -87,9 +87,10 @@ fn gunzip(coded: &[u8]) -> Option<Body> {
     (cut.is_none() || !octets.is_empty()).then_some(Body { octets, cut })
 }
 
-/// `deflate` is the zlib format (RFC 1950), and some servers send its inner format alone (RFC 1951), which has no mark:
-/// it is taken for that only if it is whole and nothing follows. An indented JSON object begins like a short whole one:
-/// a server that names a coding and does not apply it would lose its answer. `None` if it is neither.
+/// `deflate` is the zlib format (RFC 1950). Some servers send its inner format alone (RFC 1951), which has no header: a
+/// body is read as this format only if it is whole and nothing follows. An indented JSON object begins like a short
+/// whole body of this format, and must not be lost if a server names the coding and does not apply it. `None` if it is
+/// neither format.
 fn inflate(coded: &[u8]) -> Option<Body> {
     let (zlib, _) = inflate_as(coded, true);
     if !zlib.octets.is_empty() {
@@ -100,7 +101,7 @@ fn inflate(coded: &[u8]) -> Option<Body> {
     (is_whole || matches!(raw.cut, Some(Cut::TooLong))).then_some(raw)
 }
 
-/// And how many octets were read.
+/// Also returns how many bytes were read.
 fn inflate_as(coded: &[u8], has_zlib_header: bool) -> (Body, u64) {
     let mut octets = Vec::with_capacity(LIMIT + 1);
     let mut decompress = Decompress::new(has_zlib_header);

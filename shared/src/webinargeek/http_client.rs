@@ -10,11 +10,11 @@ use crate::tls::Tls;
 
 const CONNECT_BUDGET: Duration = Duration::from_secs(3);
 
-/// hyper reads 100 otherwise, within the same limit of some 400 KiB.
+/// hyper's default is 100. Its limit of about 400 KiB for all headers does not change.
 const MOST_HEADERS: usize = 4096;
 
-/// How long a connection may be unused between two requests of a run. Servers keep one for several seconds, so it is
-/// seldom that one ends a connection just when a request is sent on it.
+/// How long a connection may be unused between two requests of a run. Servers keep one for several seconds, so a server
+/// seldom closes a connection at the moment when a request is sent on it.
 const IDLE: Duration = Duration::from_secs(2);
 
 /// A clone is the same client.
@@ -24,11 +24,11 @@ pub struct HttpClient {
     client: Arc<RwLock<reqwest::Client>>,
 }
 
-/// While it lives, connections are used for more than one request.
+/// As long as this value exists, connections are used for more than one request.
 pub struct ReusedConnections<'a>(&'a HttpClient);
 
 impl HttpClient {
-    /// Made in `main`, and passed to every part that calls the provider.
+    /// `main` makes it, and passes it to every part that calls the provider.
     pub fn new(tls: &Tls) -> Self {
         Self { tls: tls.clone(), client: Arc::new(RwLock::new(client(tls, 0))) }
     }
@@ -37,9 +37,9 @@ impl HttpClient {
         self.client.read().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
     }
 
-    /// Many requests follow, and the process is not frozen between them. A connection that was kept from an earlier
-    /// invocation has been frozen with it: it breaks after sending, and the outcome is unknown for nothing. So they are
-    /// kept until the end of this one.
+    /// For an invocation with many requests: the process is not frozen between them. Connections are not kept for the
+    /// next invocation: one that was frozen with the process breaks after a request was sent on it, and the outcome of
+    /// this request is unknown.
     pub fn reuse_connections(&self) -> ReusedConnections<'_> {
         self.replace(client(&self.tls, usize::MAX));
         ReusedConnections(self)
@@ -57,13 +57,13 @@ impl Drop for ReusedConnections<'_> {
 }
 
 fn client(tls: &Tls, most_idle: usize) -> reqwest::Client {
-    // A front end may compress all the same: see `body`.
+    // A proxy may compress anyway: see `body`.
     let headers = HeaderMap::from_iter([(ACCEPT_ENCODING, HeaderValue::from_static("identity"))]);
     let client = tls
         .http()
         .default_headers(headers)
-        // RFC 9112 section 5 lets a client accept all three. A pair that is refused for a header of some proxy is a pair
-        // lost.
+        // RFC 9112 section 5 lets a client accept the following three. To refuse an answer for a header of some proxy
+        // is to lose its pair.
         .http1_max_headers(MOST_HEADERS)
         .http1_allow_obsolete_multiline_headers_in_responses(true)
         .http1_allow_spaces_after_header_name_in_responses(true)

@@ -1,10 +1,10 @@
-//! The members of an object that the provider has answered.
+//! The members of a JSON object that the provider has answered.
 //!
-//! Each member is read when it is needed, so that a defect in one that is not needed hides no other: a byte that is not
-//! UTF-8 in a description, half a surrogate pair, a number beyond all limits. An object that is cut off has no members.
+//! Each member is read when it is needed, so that a defect in one member hides no other: a byte that is not UTF-8 in a
+//! description, half a surrogate pair, a number beyond all limits. An object that is cut off has no members.
 //!
-//! What an answer takes away is read from one object and nothing else: [`Members::read`]. What it gives may have
-//! something around it, a warning of PHP or a remark of a cache: [`Members::find`].
+//! The end of a grant is read only from an answer that is one object: [`Members::read`]. Tokens may have other text
+//! around their object, such as a warning of PHP or a comment of a cache: [`Members::find`].
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -17,13 +17,13 @@ use url::form_urlencoded;
 pub(super) struct Members(BTreeMap<Name, Box<RawValue>>);
 
 impl Members {
-    /// `None` for everything but one complete object.
+    /// `None` unless the answer is one complete object.
     pub(super) fn read(octets: &[u8]) -> Option<Self> {
         Self::parse(&text(octets))
     }
 
-    /// The first object that is what is wanted, whatever stands before and behind it. Not one within another object, or
-    /// within a list: what it is there, only the whole says.
+    /// The first object in which `wanted` finds something; other text may be before and after it. An object inside
+    /// another object or a list is not used: its meaning depends on the outer one.
     pub(super) fn find<T>(octets: &[u8], wanted: impl Fn(&Self) -> Option<T>) -> Option<T> {
         let text = text(octets);
         let mut rest = text.as_ref();
@@ -37,7 +37,7 @@ impl Members {
                 return None;
             }
             let mut objects = serde_json::Deserializer::from_str(candidate).into_iter::<BTreeMap<_, _>>();
-            // What is behind the brace of a broken object is within it.
+            // Everything after the opening brace of a broken object is inside it.
             let members = Self(objects.next()?.ok()?);
             if let Some(found) = wanted(&members) {
                 return Some(found);
@@ -47,8 +47,8 @@ impl Members {
         None
     }
 
-    /// The pairs of a form (`application/x-www-form-urlencoded`), which some providers answer. `None` where a byte
-    /// stands for itself that no form has so: it is something else.
+    /// The pairs of a form (`application/x-www-form-urlencoded`), which some providers answer. `None` if it holds a
+    /// character that a form always encodes: then it is not a form.
     pub(super) fn read_form(octets: &[u8]) -> Option<Self> {
         let text = text(octets);
         let is_of_a_form = |byte: u8| byte.is_ascii_graphic() && !b"\"'<>\\^`{|}".contains(&byte);
@@ -65,12 +65,13 @@ impl Members {
         Self::parse(self.raw(name)?)
     }
 
-    /// A member that is a text and not empty. With U+FFFD it is not the text that the provider has sent.
+    /// A member that is a text and not empty. A text with U+FFFD differs from what the provider has sent, and is not
+    /// used.
     pub(super) fn text(&self, name: &str) -> Option<String> {
         self.value::<String>(name).filter(|text| !text.is_empty() && !text.contains(char::REPLACEMENT_CHARACTER))
     }
 
-    /// A member that is a number, as it was written: a number of JSON may have more digits than any type holds.
+    /// A member that is a number, as it was written: a JSON number may have more digits than any type can hold.
     pub(super) fn number(&self, name: &str) -> Option<&str> {
         self.raw(name).filter(|raw| raw.starts_with(|first: char| first == '-' || first.is_ascii_digit()))
     }
@@ -84,7 +85,7 @@ impl Members {
         self.raw(name).is_none_or(|raw| matches!(raw, "null" | "\"\""))
     }
 
-    /// Whether a member is written as a text, which may be unreadable.
+    /// Whether a member is written as a text, even if the text cannot be read.
     pub(super) fn is_written_as_text(&self, name: &str) -> bool {
         self.raw(name).is_some_and(|raw| raw.starts_with('"'))
     }
@@ -98,13 +99,13 @@ impl Members {
     }
 }
 
-/// A byte that is not UTF-8 becomes U+FFFD: it stands for no character of JSON's grammar, so it mends no structure. A
-/// byte order mark is ignored (RFC 8259 section 8.1).
+/// A byte that is not UTF-8 becomes U+FFFD. That is no character of JSON's grammar, so it cannot complete a broken
+/// object. A byte order mark is ignored (RFC 8259 section 8.1).
 fn text(octets: &[u8]) -> Cow<'_, str> {
     String::from_utf8_lossy(octets.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(octets))
 }
 
-/// Bytes, since a name may hold half a surrogate pair too.
+/// A name as bytes, since it too may hold half a surrogate pair.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Name(Vec<u8>);
 

@@ -1,4 +1,4 @@
-//! A request that the token endpoint must refuse: it refuses either the code or the client, and so shows whether our
+//! A request that the token endpoint must refuse. Whether it refuses the code or the client shows whether our
 //! credentials are right.
 
 use super::{WebinarGeek, answer};
@@ -7,18 +7,18 @@ use crate::domain::time::Timestamp;
 use crate::domain::token_pair::TokenResponse;
 use crate::ports::ProviderError;
 
-/// A provider has never issued this code: codes are random.
+/// No provider has issued this code: codes are random.
 const CODE: &str = "made-up-by-the-doctor";
 
-/// Without it, a provider that requires a verifier (RFC 7636 section 4.5) would refuse before it looks at the code;
-/// others ignore it (RFC 6749 section 3.2).
+/// Without it, a provider that requires a verifier (RFC 7636 section 4.5) would refuse the request before it looks at
+/// the code. Other providers ignore it (RFC 6749 section 3.2).
 const VERIFIER: &str = "made-up-by-the-doctor-as-long-as-verifiers-are";
 
-/// What the token endpoint answered, and when by its own clock (RFC 9110 section 6.6.1).
+/// What the token endpoint answered, and the time by its own clock (RFC 9110 section 6.6.1).
 pub struct Probed {
-    /// `InvalidClient` says that our credentials are wrong; `InvalidGrant`, that they are right.
+    /// `InvalidClient` says that our credentials are wrong, and `InvalidGrant` that they are right.
     pub answer: Result<TokenResponse, ProviderError>,
-    /// `None` where no answer came, or none with a `Date` that can be read.
+    /// `None` if no answer came, or its `Date` cannot be read.
     pub date: Option<Timestamp>,
 }
 

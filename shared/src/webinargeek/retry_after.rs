@@ -1,5 +1,5 @@
-//! How long an answer asks to wait (RFC 9110 section 10.2.3). The section allows it with any status, as a number of
-//! seconds or as a date; some servers write a fraction. Anything else says nothing.
+//! How long an answer asks to wait (RFC 9110 section 10.2.3). The section allows `Retry-After` with any status, as a
+//! number of seconds or as a date; some servers write a fraction. Any other text is ignored.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use http::header::RETRY_AFTER;
 use super::date;
 use crate::domain::time::Timestamp;
 
-/// Keeps sums of times far from their limits. How long we do wait is the protocol's decision.
+/// Keeps sums of times far from their limits. The protocol decides how long we really wait.
 const LONGEST: Duration = Duration::from_secs(10 * 365 * 86_400);
 
 pub(super) fn read(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
@@ -18,7 +18,7 @@ pub(super) fn read(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     waits.next().map(|wait| wait.min(LONGEST))
 }
 
-/// Digits, and perhaps a fraction, which is rounded up. (`f64` would read `inf` and `1e3` too.)
+/// Digits, and an optional fraction, which is rounded up. (`f64` would also read `inf` and `1e3`.)
 fn seconds(text: &str) -> Option<Duration> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
     let are_digits = |digits: &str| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
@@ -30,7 +30,7 @@ fn seconds(text: &str) -> Option<Duration> {
     Some(Duration::from_secs(seconds.saturating_add(u64::from(is_begun))))
 }
 
-/// A date that is over asks for no wait.
+/// A date in the past asks for no wait.
 fn until(text: &str, now: Timestamp) -> Option<Duration> {
     Some(Duration::from_secs(now.seconds_until(date(text)?).max(0) as u64))
 }

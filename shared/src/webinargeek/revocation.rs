@@ -1,9 +1,9 @@
-//! Revoking a pair (RFC 7009), where the provider has an endpoint for it.
+//! Revokes a pair (RFC 7009), where the provider has an endpoint for it.
 //!
-//! A complete 4xx is final: another request would only repeat it. By section 2.2 a token that is invalid already is a
-//! success, but some providers answer that with an error, and the endpoint's address may be wrong. The same holds for a
-//! redirect, which is never followed. Two cases are not final: an answer that asks us to try later, and a refusal of
-//! the client, where another secret may be accepted.
+//! A complete 4xx is final: another request would only repeat it. By section 2.2 the revocation of an invalid token is
+//! a success, but some providers answer with an error, and the endpoint's address may be wrong. A redirect is final
+//! too, and is never followed. Two cases are not final: an answer that asks us to try later, and a refusal of the
+//! client, where another secret may be accepted.
 
 use async_trait::async_trait;
 use http::StatusCode;
@@ -25,7 +25,7 @@ enum Said {
 impl RevokeToken for WebinarGeek {
     async fn revoke(&self, pair: &TokenPair, secret: &ClientSecret) -> Result<Revoked, ProviderError> {
         let Some(url) = &self.endpoint.revoke_url else { return Ok(Revoked::Off) };
-        // Revoking the refresh token ends the grant (section 2.1); the access token is the second choice.
+        // To revoke the refresh token ends the grant (section 2.1). The access token is the second choice.
         if let Some(refresh_token) = &pair.refresh_token {
             let answer = self.post(url.as_str(), &refresh_token_form(refresh_token), secret).await?;
             match said(&answer)? {
@@ -74,8 +74,8 @@ fn said(answer: &Answer) -> Result<Said, ProviderError> {
     }
 }
 
-/// The request was not looked at, and the same one may be sent again: RFC 9110 sections 10.2.3 and 15.5.9, RFC 8470
-/// section 5.2, RFC 6585 section 4. All are told as throttling: all that follows from any of them is to wait.
+/// Whether the request was not looked at, and may be sent again: RFC 9110 sections 10.2.3 and 15.5.9, RFC 8470 section
+/// 5.2, RFC 6585 section 4. All of these are reported as throttling, since the only reaction to them is to wait.
 fn is_for_later(answer: &Answer) -> bool {
     answer::asks_to_wait(answer) || matches!(answer.status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY)
 }
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn any_success_is_a_revocation_whatever_its_body_says() {
+    fn every_success_is_a_revocation_with_any_body() {
         for body in ["", "{}", r#"{"error":"invalid_token"}"#, "<html>"] {
             assert!(matches!(read(200, body), Ok(Said::Revoked)), "{body}");
         }
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_client_is_distinguished_since_another_secret_may_be_accepted() {
+    fn a_refused_client_is_not_final_since_another_secret_may_be_accepted() {
         for (status, code) in [(401, "invalid_client"), (400, "invalid_client"), (403, "unauthorized_client")] {
             let answer = read(status, &format!(r#"{{"error":"{code}","error_description":"{code}"}}"#));
             assert!(matches!(answer, Err(ProviderError::InvalidClient)), "{status} {code}");
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn what_asks_us_to_wait_is_tried_later_and_so_is_an_outage() {
+    fn an_answer_that_asks_to_wait_is_tried_later_and_so_is_an_outage() {
         for status in [408, 425, 429] {
             assert!(matches!(read(status, ""), Err(ProviderError::Throttled { .. })), "{status}");
         }

@@ -133,7 +133,7 @@ async fn finds(world: &World, status: &str, class: &str) -> (Vec<String>, Vec<St
     let log = captured();
     assert_eq!(finding["status"], status, "{finding}");
     assert!(finding["detail"].as_str().unwrap().contains(&format!("({class})")), "{finding}");
-    assert!(log.contains("rotation was tried") && log.contains(class), "{log}");
+    assert!(log.contains("the doctor has tested the rotation") && log.contains(class), "{log}");
     let (sent, given) = (overheard.sent(), overheard.given());
     for secret in sent.iter().chain(&given) {
         assert!(!log.contains(secret) && !finding.to_string().contains(secret), "{log} {finding}");

@@ -1,14 +1,14 @@
-//! What an examination has found.
+//! The results of the doctor's checks.
 
 use serde_json::{Value, json};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CheckStatus {
     Ok,
-    /// Works, but may not be intended.
+    /// It works, but may not be intended.
     Warning,
     Failed,
-    /// Cannot be checked before something else is repaired.
+    /// It cannot be checked before something else is repaired.
     Skipped,
 }
 

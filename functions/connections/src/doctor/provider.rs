@@ -15,12 +15,11 @@ use super::{AWS_REMEDY, Finding, bounded, revocation};
 /// For all secrets of the list together.
 const PROBE_BUDGET: Duration = Duration::from_secs(10);
 
-const FORM_REMEDY: &str =
-    "store it in Secrets Manager in one of these forms (WEBINARGEEK_CLIENT_SECRET on a laptop): nothing is sent before";
+const FORM_REMEDY: &str = "store it in Secrets Manager in one of these forms (WEBINARGEEK_CLIENT_SECRET on a laptop): until then nothing is sent";
 
 /// `Date` is in whole seconds, and the answer took time to arrive.
 const CLOCK_TOLERANCE: i64 = 30;
-/// AWS refuses signatures whose clock differs by more than this (Signature Version 4).
+/// AWS refuses signatures if the clocks differ by more than this (Signature Version 4).
 const CLOCK_LIMIT: i64 = 300;
 
 pub(super) async fn examine(
@@ -46,11 +45,11 @@ pub(super) async fn examine(
 }
 
 fn without_secret(why: String, remedy: &'static str) -> Vec<Finding> {
-    let first = "mend client_secret first";
+    let first = "repair client_secret first";
     vec![
         Finding::failed("client_secret", why, remedy),
         Finding::skipped("client_credentials", "there is no client secret to send", first),
-        Finding::skipped("clock", "WebinarGeek was not asked for its time", first),
+        Finding::skipped("clock", "without a request, WebinarGeek's time is not known", first),
         Finding::skipped(revocation::CHECK, "there is no client secret to send", first),
     ]
 }
@@ -59,7 +58,7 @@ fn is_accepted(probed: &Probed) -> bool {
     matches!(probed.answer, Err(ProviderError::InvalidGrant))
 }
 
-/// The first answer that does not refuse the client, or the last one, and how many secrets were refused before it.
+/// The first answer that does not refuse the client, or the last answer; and how many secrets were refused before it.
 async fn first_accepted(secrets: &[ClientSecret], provider: &WebinarGeek, redirect_uri: &str) -> (usize, Probed) {
     let mut last = (0, unknown("there is no client secret"));
     let asking = async {
@@ -99,7 +98,7 @@ fn credentials(probed: &Probed, refused: usize) -> Finding {
         ProviderError::InvalidGrant => Finding::warning(
             CHECK,
             format!("WebinarGeek accepts the client secret at place {} of the list, and none before it", refused + 1),
-            "each function tries the refused one first: when the rotation is over, put the accepted one alone",
+            "each function tries the refused ones first: when the rotation is over, store only the accepted one",
         ),
         ProviderError::InvalidClient => Finding::failed(
             CHECK,
@@ -137,10 +136,10 @@ fn credentials(probed: &Probed, refused: usize) -> Finding {
 
 fn compare(now: Timestamp, theirs: Option<Timestamp>) -> Finding {
     const CHECK: &str = "clock";
-    const REMEDY: &str = "let the system keep the time (NTP); a Lambda function's clock is kept by AWS, so there it is \
-                          WebinarGeek's that is wrong, and nothing is to be done";
+    const REMEDY: &str = "set the clock by NTP; AWS sets the clock of a Lambda function, so there WebinarGeek's clock \
+                          is wrong, and nothing is to be done";
     let Some(theirs) = theirs else {
-        return Finding::skipped(CHECK, "WebinarGeek's answer did not say its time", "mend client_credentials first");
+        return Finding::skipped(CHECK, "WebinarGeek's answer did not say its time", "repair client_credentials first");
     };
     let ahead = theirs.seconds_until(now);
     let detail = format!("{} s {} WebinarGeek's", ahead.abs(), if ahead < 0 { "behind" } else { "ahead of" });

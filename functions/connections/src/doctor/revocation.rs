@@ -13,7 +13,7 @@ use super::{CALL_BUDGET, Finding};
 
 pub(super) const CHECK: &str = "revocation";
 
-/// A token that no provider has issued: real tokens are random.
+/// No provider has issued this token: tokens are random.
 const TOKEN: &str = "made-up-by-the-doctor";
 
 const NO_ENDPOINT: &str = "where there is no error code, RevokeUrl (WEBINARGEEK_REVOKE_URL) names no revocation endpoint: ask \
@@ -33,7 +33,7 @@ pub(super) async fn examine(provider: &WebinarGeek, accepted: Option<&ClientSecr
         return Finding::skipped(
             CHECK,
             "the client was not accepted at the token endpoint",
-            "mend client_credentials first",
+            "repair client_credentials first",
         );
     };
     let made_up = TokenPair { access_token: AccessToken::new(TOKEN), refresh_token: Some(RefreshToken::new(TOKEN)) };

@@ -8,10 +8,10 @@
 //!    - honoured (P1, P3): the grant that came with it is stored nowhere, and is revoked
 //!    - refused: refresh once more. That works (P2), or is refused too: then the reuse has ended the whole grant (P4)
 //!
-//! The token protocol never sends a refresh token whose successor is stored, since a provider may take it for theft and
-//! end the grant. This examination does exactly that. So the connection is marked as a throw-away when its session is
-//! made, and must be named here again: a wrong id alone must not end a customer's grant. The caller must not use the
-//! connection meanwhile, and deletes it afterwards.
+//! The token protocol never sends a refresh token whose successor is stored: a provider may take it for theft and end
+//! the grant. This test does exactly that. So the session must be made with `throw_away`, and the connection must be
+//! named here: a wrong id alone must not end a customer's grant. The caller must not use the connection meanwhile, and
+//! deletes it afterwards.
 
 use shared::domain::connection::refresh::RefreshReason;
 use shared::domain::connection::{Connection, Row};
@@ -39,13 +39,15 @@ const NO_TIME: &str = "the invocation had too little time";
 
 const CONNECT: &str = "connect by a session that was made with `throw_away: true`, and ask again with its id";
 const ASK_AGAIN: &str = "let no program use the connection, and ask again in some minutes";
-const ASK_FOR_ONE: &str = "ask WebinarGeek what grants one, perhaps a scope (Scope, WEBINARGEEK_SCOPE): without it every \
+const ASK_FOR_ONE: &str = "ask WebinarGeek what grants one, maybe a scope (Scope, WEBINARGEEK_SCOPE): without it every \
                            customer must connect again when the access token ends";
-const MEND: &str = "GET /v1/doctor says what to repair: ask again then";
+const REPAIR: &str = "GET /v1/doctor says what to repair: ask again then";
 const WITH_ANOTHER: &str = "delete this connection, connect another throw-away one, and ask again in some minutes";
 
 const LEFT: &str =
     ". The pair that came with it could not be revoked: it is stored nowhere, and valid until WebinarGeek ends it";
+
+const NOT_REVOKED: &str = "the doctor could not revoke the pair that it got for the old refresh token";
 
 const LOST_WITH_THE_ANSWER: &str = "nothing is to be set. A customer whose answer was lost must connect again, which is rare: \
                                     docs/reliability.md. Ask WebinarGeek to honour the old refresh token until the new \
@@ -77,8 +79,8 @@ impl Connections {
             }
             Row::Connection(_) | Row::Tombstone(_) | Row::Unreadable(_) => Finding::skipped(CHECK, NOT_IN_USE, CONNECT),
         };
-        // Also for a caller whose request API Gateway has ended: the next try may need another connection.
-        tracing::info!(status = finding.status.as_str(), detail = finding.detail, "rotation was tried");
+        // API Gateway may have ended the caller's request. The result is in the log, since the connection may be lost.
+        tracing::info!(status = finding.status.as_str(), detail = finding.detail, "the doctor has tested the rotation");
         Ok(answer(&Examination { findings: vec![finding] }))
     }
 }
@@ -89,7 +91,7 @@ async fn examine(refreshing: &Refreshing, connection: &Connection, deadline: Tim
         Ok(pair) => pair,
         Err(failure) => {
             failure.log();
-            return Finding::skipped(CHECK, failure.to_string(), MEND);
+            return Finding::skipped(CHECK, failure.to_string(), REPAIR);
         }
     };
     let Some(old_token) = &old.refresh_token else {
@@ -107,7 +109,7 @@ async fn examine(refreshing: &Refreshing, connection: &Connection, deadline: Tim
     if old.has_the_refresh_token_of(&new) {
         return Finding::ok(CHECK, "a refresh leaves the refresh token as it is (P0): no connection is lost");
     }
-    // 5. The effect of the reuse shows only in one more refresh, which needs time.
+    // 5. Only one more refresh shows the effect of the reuse, and it needs time.
     if refreshing.clock.now() + REQUEST_BUDGET + INVOCATION_BUDGET > deadline {
         return Finding::skipped(CHECK, NO_TIME, ASK_AGAIN);
     }
@@ -133,16 +135,16 @@ async fn reuse(refreshing: &Refreshing, old: &RefreshToken, deadline: Timestamp)
     Ok(refreshing.secrets.send(&secrets, has_time, send).await?)
 }
 
-/// Best effort. False if a live pair is left that is not stored.
+/// False if a live pair may be left that is stored nowhere.
 async fn revoke(refreshing: &Refreshing, pair: &TokenPair, stored: &TokenPair, deadline: Timestamp) -> bool {
-    // Some providers repeat their earlier answer to a reuse: that pair is in the table, and is live.
+    // Some providers answer a reuse with the same pair again: it is stored, and is the live pair.
     if pair.has_the_refresh_token_of(stored) || pair.access_token == stored.access_token {
         return true;
     }
     let secrets = match refreshing.secrets.current().await {
         Ok(secrets) => secrets,
         Err(error) => {
-            tracing::warn!(%error, "the pair of a reuse could not be revoked");
+            tracing::warn!(%error, "{NOT_REVOKED}");
             return false;
         }
     };
@@ -151,7 +153,7 @@ async fn revoke(refreshing: &Refreshing, pair: &TokenPair, stored: &TokenPair, d
     match refreshing.secrets.send(&secrets, has_time, send).await {
         Ok(revoked) => revoked == Revoked::Done,
         Err(error) => {
-            tracing::warn!(%error, "the pair of a reuse could not be revoked");
+            tracing::warn!(%error, "{NOT_REVOKED}");
             false
         }
     }
@@ -176,7 +178,7 @@ async fn refused(refreshing: &Refreshing, refreshed: &Connection, deadline: Time
     Finding::skipped(CHECK, detail, WITH_ANOTHER)
 }
 
-/// False if an answer was lost before the refusal: the lost request may have ended the refresh token.
+/// False if an answer was lost before the refusal: the refresh token may have ended with that request.
 async fn is_certain(refreshing: &Refreshing, id: &ConnectionId) -> bool {
     match refreshing.connections.row(id).await {
         Ok(Some(Row::Connection(stored))) => stored.journal.reason == Some(FailureClass::InvalidGrant),
@@ -198,7 +200,7 @@ async fn refresh(refreshing: &Refreshing, connection: &Connection, deadline: Tim
 fn not_refreshed(outcome: &Outcome) -> (String, &'static str) {
     let (why, remedy) = match outcome {
         Outcome::Failed { failure, .. } => {
-            return (failure.to_string(), if is_refused(outcome) { WITH_ANOTHER } else { MEND });
+            return (failure.to_string(), if is_refused(outcome) { WITH_ANOTHER } else { REPAIR });
         }
         Outcome::Refreshed(..) | Outcome::Adopted(_) | Outcome::Busy { .. } => {
             ("another worker refreshes the connection", ASK_AGAIN)

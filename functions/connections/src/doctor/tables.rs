@@ -17,7 +17,7 @@ pub(super) async fn connections(table: &ConnectionsTable) -> Vec<Finding> {
     let (finding, shape) = table_finding("connections_table", "id", table.describe()).await;
     let index = |check, name: &str, key: &[&str], attributes: &[&str]| match &shape {
         Some(shape) => index_finding(check, name, key, attributes, shape),
-        None => Finding::skipped(check, "the table could not be looked at", "mend connections_table first"),
+        None => Finding::skipped(check, "the table could not be looked at", "repair connections_table first"),
     };
     let of_the_fleet = [EXPIRES_AT, NEEDS_CUSTOMER_SINCE, NOT_REFRESHED];
     let due = index("index_due", "due", &["shard", "refresh_at"], &of_the_fleet);
@@ -29,11 +29,11 @@ pub(super) async fn attempts(table: &AttemptsTable) -> Vec<Finding> {
     let ((finding, shape), expires_by) =
         tokio::join!(table_finding("attempts_table", "pk", table.describe()), bounded(table.expires_by()));
     const CHECK: &str = "attempts_ttl";
-    const REMEDY: &str = "without it finished journeys stay for ever: aws dynamodb update-time-to-live --table-name … \
+    const REMEDY: &str = "without it, rows of old journeys are never deleted: aws dynamodb update-time-to-live --table-name … \
                           --time-to-live-specification Enabled=true,AttributeName=ttl";
     let expiry = match expires_by {
         _ if shape.is_none() => {
-            Finding::skipped(CHECK, "the table could not be looked at", "mend attempts_table first")
+            Finding::skipped(CHECK, "the table could not be looked at", "repair attempts_table first")
         }
         Ok(Some(attribute)) if attribute == "ttl" => Finding::ok(CHECK, "rows expire by ttl"),
         Ok(Some(attribute)) => Finding::failed(CHECK, format!("rows expire by {attribute}, and not by ttl"), REMEDY),
@@ -49,7 +49,9 @@ async fn table_finding(
     described: impl Future<Output = Result<Option<TableShape>, StoreError>>,
 ) -> (Finding, Option<TableShape>) {
     match bounded(described).await {
-        Ok(Some(shape)) if shape.key == [key] => (Finding::ok(check, format!("there, by the key {key}")), Some(shape)),
+        Ok(Some(shape)) if shape.key == [key] => {
+            (Finding::ok(check, format!("found, with the key {key}")), Some(shape))
+        }
         Ok(Some(shape)) => {
             let detail = format!("its key is {}, and not {key}: it is another table", shape.key.join(", "));
             (Finding::failed(check, detail, TABLE_REMEDY), Some(shape))
@@ -73,6 +75,6 @@ fn index_finding(check: &'static str, name: &str, key: &[&str], attributes: &[&s
     } else if !index.is_active {
         Finding::failed(check, "it is still being built", INDEX_REMEDY)
     } else {
-        Finding::ok(check, format!("there, by the key {}", key.join(", ")))
+        Finding::ok(check, format!("found, with the key {}", key.join(", ")))
     }
 }

@@ -19,7 +19,7 @@ use crate::ports::{ReadAttempts, StoreError, WriteAttempts, WriteOrders};
 pub struct AttemptsTable(pub(super) Table);
 
 impl AttemptsTable {
-    /// `name` is the table's; nothing is sent.
+    /// `name` is the table's name. Sends nothing.
     pub fn new(client: Client, name: String) -> Self {
         Self(Table { client, name, key: "pk" })
     }

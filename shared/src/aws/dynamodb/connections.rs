@@ -28,7 +28,7 @@ const PAGE: i32 = 100;
 pub struct ConnectionsTable(pub(super) Table);
 
 impl ConnectionsTable {
-    /// `name` is the table's; nothing is sent.
+    /// `name` is the table's name. Sends nothing.
     pub fn new(client: Client, name: String) -> Self {
         Self(Table { client, name, key: "id" })
     }
@@ -115,14 +115,15 @@ fn cursor(mut key: HashMap<String, AttributeValue>) -> Option<DueCursor> {
     }
 }
 
-/// An index requires the types of its keys. Any other attribute that cannot be read is found when the row is read.
+/// DynamoDB checks the types of an index's keys. If another attribute cannot be read, this is found when the row is
+/// read.
 fn due(row: &Item) -> Option<Due> {
     let number = |name: &'static str| row.optional_time(name).ok().flatten();
     let Some(Value::S(key)) = row.0.get("id") else { return None };
-    // A number that is not an integer: due at once, and put off when the row itself is read.
+    // A number that is not an integer makes the row due at once. It is put off when the row itself is read.
     let refresh_at = number("refresh_at").unwrap_or(Timestamp::from_unix(0));
-    // Such a row does not count for the fleet's least remaining lifetime: it has no access token yet, or its customer
-    // is needed, which has been reported.
+    // Such a row does not count for the fleet's least remaining lifetime: it has no access token yet, or it has been
+    // reported that its customer is needed.
     let has_none = [NEEDS_CUSTOMER_SINCE, NOT_REFRESHED].into_iter().any(|name| row.0.contains_key(name));
     Some(Due { key: key.clone(), refresh_at, expires_at: number("expires_at").filter(|_| !has_none) })
 }

@@ -21,7 +21,7 @@ pub struct TableShape {
 pub struct IndexShape {
     /// `due` or `attention`, if the table is as the product makes it.
     pub name: String,
-    /// Names of attributes; it has no sort key where there is one name.
+    /// Names of attributes: one, if it has no sort key.
     pub key: Vec<String>,
     /// The projected attributes beside the keys; `None` is all of them.
     pub attributes: Option<Vec<String>>,
@@ -58,7 +58,7 @@ impl ConnectionsTable {
 }
 
 impl AttemptsTable {
-    /// By which attribute rows expire; `None` where none do (`dynamodb:DescribeTimeToLive`).
+    /// The attribute by which rows expire; `None` where they do not expire (`dynamodb:DescribeTimeToLive`).
     pub async fn expires_by(&self) -> Result<Option<String>, StoreError> {
         let output =
             self.0.client.describe_time_to_live().table_name(&self.0.name).send().await.map_err(unavailable)?;

@@ -79,7 +79,7 @@ impl Expression {
         }
     }
 
-    /// Every name goes through a placeholder: `status` and `session` are reserved words.
+    /// Every name is replaced by a placeholder: `status` and `session` are reserved words of DynamoDB.
     fn name(&mut self, name: &str) -> String {
         let placeholder = format!("#{name}");
         self.names.insert(placeholder.clone(), name.to_owned());

@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::domain::item::{Item, Value};
 
-/// A value of a type that is never written is kept as such: it makes its own row unreadable.
+/// A value of another type than those that are written becomes [`Value::Other`]: it makes its own row unreadable.
 pub(super) fn parse(attributes: HashMap<String, AttributeValue>) -> Item {
     let value = |value| match value {
         AttributeValue::S(text) => Value::S(text),

@@ -12,7 +12,7 @@ use crate::ports::{Page, Segment, StoreError, WalkConnections};
 
 type Attributes = HashMap<String, AttributeValue>;
 
-/// DynamoDB may leave keys of a batch unread, and says which.
+/// DynamoDB may leave keys of a batch unread, and says which: they are requested again.
 const BATCH_TRIES: usize = 5;
 
 /// Rows of one page of a scan.
@@ -28,8 +28,7 @@ pub enum Listing {
 }
 
 impl ConnectionsTable {
-    /// At most `limit` rows a call, however many there are (`dynamodb:Scan`; `dynamodb:Query` on the index and
-    /// `dynamodb:BatchGetItem`).
+    /// Reads at most `limit` rows (`dynamodb:Scan`; or `dynamodb:Query` on the index and `dynamodb:BatchGetItem`).
     pub async fn list_connections(
         &self,
         listing: Listing,
@@ -47,7 +46,8 @@ impl ConnectionsTable {
 impl WalkConnections for ConnectionsTable {
     async fn page(&self, segment: Segment, after: Option<&str>) -> Result<Page, StoreError> {
         let mut scan = self.0.client.scan().limit(WALK).consistent_read(true);
-        // A walk in one is a plain scan, in the order that a cursor of a version without segments belongs to.
+        // A walk in one segment is a plain scan: the cursor of an earlier version without segments belongs to its
+        // order.
         if segment.of > 1 {
             scan = scan.segment(segment.number.into()).total_segments(segment.of.into());
         }
@@ -63,7 +63,7 @@ impl ConnectionsTable {
         Ok(Page { rows: rows(output.items.unwrap_or_default()), next })
     }
 
-    /// The index holds keys only. The rows are read from the table, so they are as they are now.
+    /// The index holds keys only. The rows are read from the table, in their present state.
     async fn query_attention(&self, word: &str, limit: u8, after: Option<String>) -> Result<Page, StoreError> {
         let table = &self.0;
         let word = AttributeValue::S(word.to_owned());
@@ -105,7 +105,7 @@ impl ConnectionsTable {
             return Err(StoreError::Unavailable("a batch of rows was not read to its end".to_owned()));
         }
         let mut rows = rows(found);
-        // A batch comes in any order, the index in the order of the ids.
+        // A batch comes in any order. The index is in the order of the ids.
         rows.sort_by(|one, other| one.id().cmp(other.id()));
         Ok(rows)
     }

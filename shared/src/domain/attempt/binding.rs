@@ -1,4 +1,5 @@
-//! The cookie of an attempt, and what is stored of it: which browser has started the attempt, and where its grant goes.
+//! The cookie of an attempt, and what is stored of it. It proves which browser has started the attempt, and that the
+//! attempt's destination has not changed.
 
 use aws_lc_rs::hmac;
 
@@ -11,7 +12,7 @@ use crate::domain::secret::CookieValue;
 /// each other.
 ///
 /// Only https may set a name with the `__Host-` prefix (RFC 6265bis section 4.1.3.2), and no other host of the domain
-/// can plant it. Plain http on loopback cannot have it and takes the bare name.
+/// can set it. Plain http on loopback uses the name without the prefix.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CookieName(String);
 
@@ -37,7 +38,7 @@ impl CookieName {
         self.0.starts_with(SECURE_PREFIX)
     }
 
-    /// Of the attempt's state.
+    /// The fingerprint of the attempt's state.
     pub fn fingerprint(&self) -> &str {
         &self.0[self.0.len() - 8..]
     }
@@ -53,7 +54,7 @@ impl CookieName {
     }
 }
 
-/// As a browser has it. Its value is nowhere else.
+/// The cookie as the browser has it. Its value is stored nowhere else.
 #[derive(Clone, Debug)]
 pub struct Cookie {
     /// With or without the `__Host-` prefix, as the browser has sent it.
@@ -62,19 +63,19 @@ pub struct Cookie {
     pub value: CookieValue,
 }
 
-/// Why a cookie does not open an attempt.
+/// Why a cookie does not prove that an attempt is the browser's own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unproven {
-    /// The binding is another one: a forged or passed-on `state` (login CSRF, RFC 6749 section 10.12).
+    /// The binding differs: the `state` was forged, or passed on (login CSRF, RFC 6749 section 10.12).
     #[error("another browser started this attempt")]
     ForeignBrowser,
-    /// The MAC does not fit the destination: the row was written by something else than `/authorize`.
-    #[error("the row of the attempt was changed: its grant would go elsewhere")]
+    /// The MAC does not fit the destination: another program than `/authorize` has written the row.
+    #[error("the row of the attempt was changed: its grant would go to another destination")]
     Changed,
 }
 
-/// The stored form of the cookie. The name is hashed with the value: a neighbouring host that plants `wg_…` in place of
-/// `__Host-wg_…` fails the check, even if it knows the value.
+/// The stored form of the cookie. The name is hashed with the value: another host of the domain that sets `wg_…` in
+/// place of `__Host-wg_…` fails the check, even if it knows the value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Binding(String);
 
@@ -94,9 +95,9 @@ impl Cookie {
         Binding(digest::sha256(format!("{}={}", self.name.as_str(), self.value.expose())))
     }
 
-    /// The cookie's value is the key, which no table holds: an attacker who writes the row can change where a grant
-    /// goes, and cannot make the code of a changed row. HMAC-SHA256 (RFC 2104), over parts with their length in front,
-    /// so that no two attempts have the same bytes.
+    /// The MAC of a destination. Its key is the cookie's value, which no table holds: an attacker who can write to the
+    /// table can change where a grant goes, but cannot make the MAC of the changed row. HMAC-SHA256 (RFC 2104), over
+    /// parts with their length in front, so that no two attempts have the same bytes.
     pub(super) fn mac(&self, state_hash: &StateHash, destination: &Destination) -> String {
         let mut bytes = Vec::new();
         for part in ["webinargeek-connect destination", self.name.as_str(), state_hash.as_str()] {

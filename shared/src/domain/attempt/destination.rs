@@ -1,4 +1,4 @@
-//! Where the grant of a journey goes, and where its browser goes then. Decided when it begins, and never changed.
+//! Where the grant of a journey goes, and where its browser goes then. It is fixed when the journey begins.
 
 use crate::domain::connection_id::ConnectionId;
 use crate::domain::item::{BadAttribute, Item};
@@ -13,17 +13,17 @@ use crate::domain::write::Change;
 pub struct Destination {
     /// The connection id that the grant is stored under.
     pub connection_id: ConnectionId,
-    /// The last event of the connection id before the journey began: all later ones came after it.
+    /// The order of the last event of the connection id before the journey began.
     pub order: Order,
     /// The connect session whose link began the journey; `None` for an install link.
     pub session: Option<SessionMark>,
-    /// As it was sent with the authorization request: the exchange repeats it (RFC 6749 section 4.1.3).
+    /// As in the authorization request: the token request repeats it (RFC 6749 section 4.1.3).
     pub redirect_uri: String,
     /// The address of the integrator's that the browser is sent to at the end; `None` for a page of ours.
     pub return_to: Option<ReturnTo>,
     /// The browser carries it to the integrator's product, whose backend confirms connections.
     pub confirmation: Option<Confirmation>,
-    /// Copied from its session: the doctor may try on the grant what may end it.
+    /// Copied from its session: the doctor may make a test with the grant that can end it.
     pub throw_away: bool,
     /// Copied from its session: only the account that is connected already is accepted.
     pub same_account: bool,
@@ -66,7 +66,7 @@ impl Destination {
         changes
     }
 
-    /// Every part, always as many and in this order.
+    /// Always the same number of parts, in this order.
     pub(super) fn append_to(&self, bytes: &mut Vec<u8>) {
         let number = |order: Order| order.number().to_string();
         let session = self.session.as_ref();
@@ -82,7 +82,8 @@ impl Destination {
     }
 }
 
-/// With its length in front, so that no two lists of parts have the same bytes; what is absent is not what is empty.
+/// With its length in front, so that no two lists of parts have the same bytes. An absent part differs from an empty
+/// one.
 pub(super) fn append(bytes: &mut Vec<u8>, part: Option<&str>) {
     bytes.push(part.is_some().into());
     let part = part.unwrap_or_default().as_bytes();

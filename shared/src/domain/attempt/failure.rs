@@ -1,4 +1,4 @@
-//! Why a journey has made no connection: what its attempt and its session remember, and what the integrator is told.
+//! Why a journey has made no connection: what its attempt and its session store, and what the integrator is told.
 
 use crate::domain::item::{BadAttribute, Item};
 use crate::domain::write::Change;
@@ -18,9 +18,9 @@ pub enum JourneyFailure {
     Exists,
     /// The connection was taken away during the journey.
     Disconnected,
-    /// The grant could not be stored yet, or not even asked for. It may be later: the connection then says so.
+    /// The grant was not stored, or not even requested. It may still be stored later: then the connection shows it.
     NotStored,
-    /// The customer has approved with another account than the one that was asked for.
+    /// The customer has approved with another account than the connected one, and only that one is accepted.
     OtherAccount,
 }
 
@@ -56,7 +56,7 @@ impl JourneyFailure {
         Self::ALL.into_iter().find(|failure| failure.as_str() == text)
     }
 
-    /// `status` of a session that has ended so, and in the address of `return_to`.
+    /// The `status` of the session, and of the address that the browser returns to.
     pub fn status(self) -> &'static str {
         match self {
             Self::Denied => "denied",
@@ -86,7 +86,7 @@ impl FailedJourney {
         Self { why, reference: (why != JourneyFailure::Denied).then(|| request_id.to_owned()) }
     }
 
-    /// In a row that has other attributes, too; `None` where nothing has failed.
+    /// Parses it from the row of an attempt or a session; `None` where nothing has failed.
     pub fn parse(item: &Item) -> Result<Option<Self>, BadAttribute> {
         let Some(text) = item.optional_string("failure")? else { return Ok(None) };
         Ok(Some(Self {
@@ -103,7 +103,7 @@ impl FailedJourney {
         [Change::Set("failure", self.why.as_str().into()), reference]
     }
 
-    /// Of a row of which nothing has failed.
+    /// The changes of a row in which nothing has failed.
     pub(in crate::domain) fn none() -> [Change; 2] {
         [Change::Remove("failure"), Change::Remove("reference")]
     }

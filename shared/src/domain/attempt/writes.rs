@@ -7,7 +7,7 @@
 //! ```
 //!
 //! A code is sent to the provider at most once, by one invocation (protocol rule 6), and only for the browser that
-//! started the attempt. An answer without a code takes nothing: the same browser may still come back with one.
+//! started the attempt. An answer without a code does not take the attempt: the same browser may still bring a code.
 
 use std::time::Duration;
 
@@ -16,8 +16,8 @@ use crate::domain::language::Language;
 use crate::domain::time::Timestamp;
 use crate::domain::write::{Change, Test, Write, WriteName, clause};
 
-/// How long a row and its cookie outlive their attempt: a reload still gets the stored outcome, and a browser that
-/// comes back too late is not taken for another one.
+/// How long a row and its cookie are kept after the attempt has expired: a reload still gets the stored outcome, and a
+/// browser that comes back too late is still recognised.
 pub const KEPT_AFTER_EXPIRY: Duration = Duration::from_secs(24 * 3600);
 
 /// Stores a new attempt.
@@ -43,12 +43,12 @@ pub fn begin(attempt: &Attempt) -> Write {
     }
 }
 
-/// Notes how a journey has failed so far without a code having been sent: WebinarGeek has answered without one, or the
+/// Notes how a journey has failed so far, before any code was sent: WebinarGeek has answered without a code, or the
 /// browser has come back too late.
 pub fn note(state_hash: &StateHash, binding: &Binding, failed: &FailedJourney, now: Timestamp) -> Write {
     let mut clauses = vec![
         clause("this browser started it", Test::Equals("binding", binding.as_str().into())),
-        // What a code has come to, or may be coming to, is not changed by an answer without one.
+        // An answer without a code does not change the outcome of a code that was sent, or is being sent.
         clause("no code was sent", is(Phase::Pending)),
     ];
     if failed.why != JourneyFailure::Expired {
@@ -65,9 +65,10 @@ pub fn take(state_hash: &StateHash, binding: &Binding, now: Timestamp, invocatio
         clauses: vec![
             // DynamoDB deletes expired rows hours late.
             clause("it has not expired", Test::Above("expires_at", now.unix())),
-            // Login CSRF: a state that another browser started. Also the proof that the attempt exists.
+            // Login CSRF: the state of another browser's journey. This also proves that the attempt exists.
             clause("this browser started it", Test::Equals("binding", binding.as_str().into())),
-            // Replay, reload, double click. The second half makes a repetition by the SDK after a lost answer harmless.
+            // Replay, reload, double click. The second part makes it harmless if the SDK repeats the write after a lost
+            // answer.
             clause("no other invocation has taken it", Test::Any(vec![is(Phase::Pending), is_taken_by(invocation)])),
         ],
         changes: vec![
@@ -89,13 +90,13 @@ pub fn give_back(state_hash: &StateHash, invocation: &str, failed: &FailedJourne
     Write {
         name: WriteName::GiveAttemptBack,
         key: state_hash.key(),
-        // Also if another request has given it up as lost meanwhile: this invocation knows that the code is unused.
+        // Also if another request has ended it as lost meanwhile: this invocation knows that the code was not used.
         clauses: vec![clause("this invocation has taken it", taken_by(invocation))],
         changes,
     }
 }
 
-/// How an attempt ended whose code was sent, or is not to be sent any more.
+/// How an attempt ended: its code was sent, or will not be sent any more.
 #[derive(Clone, Debug)]
 pub enum End {
     /// The grant is stored. The code verifier is removed from the row.
@@ -104,8 +105,8 @@ pub enum End {
     Failed(FailedJourney),
 }
 
-/// Stores how the attempt ended. A reload that finds the connection stored ends a failed attempt once more; an attempt
-/// that has connected stays connected.
+/// Stores how the attempt ended. A failed attempt may still become connected: a reload may find that the connection was
+/// stored. A connected one stays connected.
 pub fn end(state_hash: &StateHash, end: &End) -> Write {
     let (phase, failure) = match end {
         End::Connected => (Phase::Connected, FailedJourney::none()),
@@ -113,7 +114,8 @@ pub fn end(state_hash: &StateHash, end: &End) -> Write {
     };
     let mut changes = vec![Change::Set("phase", phase.as_str().into())];
     changes.extend(failure);
-    // One that is believed lost may be given back by its own invocation: then its code is still to be sent.
+    // A failed attempt keeps the verifier. If another request has ended it as lost, its own invocation may still give
+    // it back, and then its code is sent.
     if matches!(end, End::Connected) {
         changes.push(Change::Remove("code_verifier"));
     }

@@ -67,7 +67,7 @@ attributes! {
     // Its grant.
     /// The OAuth client that the grant belongs to.
     CLIENT_ID = "client_id", Removes;
-    /// When the first grant was given, in seconds since 1970. A reconnect does not change it.
+    /// When the first grant since the last disconnect was given, in seconds since 1970.
     CREATED_AT = "created_at", Removes;
     /// The name of the attempt or of the import.
     GRANTED_BY = "granted_by", Removes;
@@ -101,7 +101,7 @@ attributes! {
     ANSWERED = "answered", Removes;
     /// Failures in a row.
     FAILURES = "failures", Removes;
-    /// Until when a failure backs off, in seconds since 1970.
+    /// Until when no refresh is tried after a failure, in seconds since 1970.
     NOT_BEFORE = "not_before", Removes;
     /// The class of the last failure.
     REASON = "reason", Removes;
@@ -109,12 +109,12 @@ attributes! {
     INVALID_GRANT_AT = "invalid_grant_at", Removes;
     /// The number of the fleet's window in which it was last counted as refused.
     REFUSAL_WINDOW = "refusal_window", Removes;
-    /// Since when only the customer can help, in seconds since 1970. Storing a pair removes it and its reason.
+    /// Since when only the customer can help, in seconds since 1970. A new pair removes it and its reason.
     NEEDS_CUSTOMER_SINCE = "needs_customer_since", Removes;
     /// The class of the failure that gave it up.
     NEEDS_CUSTOMER_WHY = "needs_customer_why", Removes;
 
-    // The newest connect session that has stored a grant. It stays: its link can never be used again.
+    // The newest connect session that has stored a grant. A tombstone keeps it: its link can never be used again.
     /// The session's id.
     SESSION = "session", Keeps;
     /// Its place among the events of the connection id.
@@ -133,7 +133,7 @@ attributes! {
     WAITING_ACCOUNT = "waiting_account", Removes;
 
     // Only in a tombstone.
-    /// When the last live pair ended, in seconds since 1970. Where none was, when the first one began to wait.
+    /// When the last live pair ended, in seconds since 1970; without one, when the first pair began to wait.
     VACANT_SINCE = "vacant_since", Keeps;
     /// The last disconnect. It stays when the customer connects again.
     DISCONNECT_ORDER = "disconnect_order", Keeps;
@@ -141,7 +141,7 @@ attributes! {
     REVOCATION = "revocation", Keeps;
 }
 
-/// The names of all.
+/// The names of all attributes.
 pub fn names() -> impl Iterator<Item = &'static str> {
     ALL.iter().map(|(name, _)| *name).chain(REVOKE)
 }
@@ -162,10 +162,10 @@ pub const NEEDS_CUSTOMER: &str = "reauth_required";
 /// See [`NEEDS_CUSTOMER`]: a person has to look at the row.
 pub const QUARANTINED: &str = "quarantined";
 
-/// What belongs to the account.
+/// The attributes of the account.
 pub const OF_THE_ACCOUNT: [&str; 4] = [ACCOUNT_ID, ACCOUNT_COMPANY, ACCOUNT_EMAIL, ACCOUNT_ALSO];
 
-/// What belongs to a stored pair and ends with it: its lease, journal and failures.
+/// The attributes that end with a stored pair: its lease, its journal, and why its customer is needed.
 pub const OF_THE_PAIR: [&str; 14] = [
     LEASE_OWNER,
     LEASE_UNTIL,
@@ -183,10 +183,10 @@ pub const OF_THE_PAIR: [&str; 14] = [
     ATTENTION,
 ];
 
-/// What belongs to the waiting pair. All of it is stored together, except [`WAITING_ACCOUNT`].
+/// The attributes of the waiting pair. They are stored together, except [`WAITING_ACCOUNT`].
 pub const OF_THE_WAITING: [&str; 5] = [WAITING_ID, WAITING, WAITING_HASH, WAITING_UNTIL, WAITING_ACCOUNT];
 
-/// The changes that make a row a tombstone: every attribute that it does not keep is removed. Grants to revoke stay.
+/// Removes every attribute that a tombstone does not keep. The list of grants to revoke stays.
 pub(super) fn removed_by_a_tombstone() -> impl Iterator<Item = Change> {
     ALL.iter().filter(|(_, kept)| *kept == Removes).map(|(name, _)| Change::Remove(name))
 }

@@ -20,7 +20,7 @@ pub(super) fn parse(item: &Item) -> Result<Row, BadAttribute> {
     if item.number(a::FORMAT)? != a::FORMAT_VERSION {
         return Err(BadAttribute(a::FORMAT));
     }
-    // Not used here. An index reads it: with another type it would not work.
+    // Not used here, but the index `due` needs it: DynamoDB does not put a value of another type into the index.
     item.optional_number(a::SHARD)?;
     match item.string(a::STATUS)? {
         a::CONNECTED => connection(item).map(|connection| Row::Connection(Box::new(connection))),

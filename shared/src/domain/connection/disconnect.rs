@@ -3,9 +3,9 @@
 
 use super::Row;
 use super::attributes::{DISCONNECT_ORDER, REVOCATION, STATUS, VACANT, VACANT_SINCE, removed_by_a_tombstone};
-use super::revision::{COUNTED, is_as_seen};
+use super::revision::{NEXT_REVISION, is_as_seen};
 use super::revocation::{Added, Revocation};
-use super::schedule::is_to_be_worked_off;
+use super::schedule::enter_vacant_shard;
 use crate::domain::order::Order;
 use crate::domain::time::Timestamp;
 use crate::domain::token_pair::PairId;
@@ -48,16 +48,16 @@ pub fn disconnect(seen: &Row, order: Order, now: Timestamp) -> Option<(Write, Ve
     }
     // Of two requests at once, the earlier one may write last: the higher number stays.
     let order = seen.disconnected().map_or(order, |before| before.max(order));
-    // What came after the disconnect took its number, and before this write, goes with the rest.
+    // A grant that came after the disconnect took its number, and before this write, is taken away too.
     let taken_away = live.into_iter().chain(waiting).map(|grant| Revocation { order: grant.order.min(order), ..grant });
     let Added { changes: mut sets, dropped } = seen.revocations()?.add(taken_away);
     sets.extend([
-        COUNTED,
+        NEXT_REVISION,
         Change::Set(STATUS, VACANT.into()),
         Change::Set(VACANT_SINCE, now.into()),
         Change::Set(DISCONNECT_ORDER, order.number().into()),
     ]);
-    sets.extend(is_to_be_worked_off(now));
+    sets.extend(enter_vacant_shard(now));
     let is_set = |name: &str| sets.iter().any(|set| set.attribute() == name);
     let mut changes: Vec<Change> = removed_by_a_tombstone().filter(|remove| !is_set(remove.attribute())).collect();
     changes.push(Change::Remove(REVOCATION));

@@ -10,7 +10,7 @@ use super::attributes::{
     REFRESHABLE, REFRESHED_AT, REPLACES, REVOCATION, SCOPE, SEALED, SHARD, STATUS, THROW_AWAY, TOKEN_TYPE,
     VACANT_SINCE, VERSION,
 };
-use super::revision::{counted, is_as_seen};
+use super::revision::{first_or_next_revision, is_as_seen};
 use super::revocation::{Added, Revocation};
 use super::waiting::Awaited;
 use super::{Connection, Row, SealedPair, State};
@@ -36,7 +36,7 @@ pub struct NewPair {
     /// The scope of the pair; `None` where the provider has not named it.
     #[serde(deserialize_with = "Option::deserialize")]
     pub scope: Option<String>,
-    /// When the request for it was sent: a lifetime that begins then is never too long.
+    /// When the request for it was sent. Its lifetime is counted from then, so it is never too long.
     pub granted_at: Timestamp,
     /// When its access token ends.
     pub expires_at: Timestamp,
@@ -57,12 +57,12 @@ pub struct NewGrant {
     /// The connect session that its journey belongs to; `None` for an install link or an import.
     #[serde(deserialize_with = "Option::deserialize")]
     pub session: Option<SessionMark>,
-    /// Set where the integrator's backend has to confirm it.
+    /// Set where it must be confirmed before it becomes live.
     #[serde(deserialize_with = "Option::deserialize")]
     pub awaited: Option<Awaited>,
-    /// Whether it may be lost: see [`Connection::is_throw_away`].
+    /// See [`Connection::is_throw_away`].
     pub is_throw_away: bool,
-    /// The pair has no access token yet: it was imported.
+    /// Whether the pair was imported, and has no access token yet.
     pub is_not_refreshed: bool,
     /// The first pair of the grant.
     pub new: NewPair,
@@ -75,7 +75,7 @@ pub enum Refusal {
     SessionUsed,
     /// The connection was taken away after the grant's journey began.
     Disconnected,
-    /// A newer grant is stored; for an import that was not refreshed yet: there is a connection that works.
+    /// A newer grant is stored; or, for an import that was not refreshed yet, the connection is active.
     Superseded,
 }
 
@@ -97,7 +97,7 @@ impl NewPair {
         let refresh_at = if self.has_refresh_token {
             schedule::refresh_at(id, version, self.granted_at, self.expires_at, refresh_every)
         } else {
-            // Nothing can be refreshed: the schedule comes when the token ends, and the customer is needed.
+            // It cannot be refreshed: the row is due when the token ends, and then its customer is needed.
             self.expires_at
         };
         let mut changes = vec![
@@ -155,8 +155,8 @@ impl NewGrant {
     /// What is done with the grant over the row as it was seen; `None` is no row. The error is an unreadable row.
     pub fn decide(&self, seen: Option<&Row>) -> Result<Decision, Unreadable> {
         let decision = decide(&self.name, self.order, self.session.as_ref(), seen)?;
-        // A token that has not been refreshed yet does not replace a connection that works: the customer may have
-        // connected since the row was read.
+        // A token that was not refreshed yet does not replace an active connection: the customer may have connected
+        // since the import read the row.
         let is_active = seen.and_then(Row::live).is_some_and(|live| live.state == State::Active);
         Ok(match decision {
             Decision::Store if self.is_not_refreshed && is_active => Decision::Refuse(Refusal::Superseded),
@@ -174,15 +174,14 @@ impl NewGrant {
             Change::Set(GRANT_ORDER, self.order.number().into()),
             Change::SetIfAbsent(CREATED_AT, self.new.granted_at.into()),
             Change::Set(SHARD, i64::from(shard(&self.id)).into()),
-            // Attributes of a tombstone. The time of the disconnect stays: a journey that began before is refused.
+            // Attributes of a tombstone. `disconnect_order` stays: a journey that began before it is refused.
             Change::Remove(VACANT_SINCE),
             Change::Remove(REVOCATION),
         ];
         changes.extend(
             live.and_then(Connection::last_known_account).map(|before| Change::Set(ACCOUNT_BEFORE, before.into())),
         );
-        let may_be_lost = self.is_throw_away;
-        changes.push(if may_be_lost { Change::Set(THROW_AWAY, 1.into()) } else { Change::Remove(THROW_AWAY) });
+        changes.push(if self.is_throw_away { Change::Set(THROW_AWAY, 1.into()) } else { Change::Remove(THROW_AWAY) });
         if self.new.scope.is_none() {
             // The scope of the replaced grant would be wrong.
             changes.push(Change::Remove(SCOPE));
@@ -197,27 +196,27 @@ impl NewGrant {
     }
 }
 
-/// Makes a new grant live, over what was seen before its code was sent: nothing, a tombstone, or a pair.
+/// Makes a new grant live, over the row that was read before its code was sent: no row, a tombstone, or a connection.
 ///
 /// The grant that it replaces is added to the list of grants to revoke.
 pub fn connect(grant: &NewGrant, seen: Option<&Row>, refresh_every: Duration, now: Timestamp) -> (Write, Vec<PairId>) {
     let version = seen.map_or(0, version_of) + 1;
     let mut changes = grant.new.changes(&grant.id, version, refresh_every);
     changes.extend(grant.changes(seen.and_then(Row::live)));
-    // Account of the replaced grant; the account of the new one is requested again.
+    // The account of the replaced grant. The account of the new grant is asked for.
     changes.extend(OF_THE_ACCOUNT.map(Change::Remove));
     changes.push(Change::Remove(CONFIRMED));
     changes.extend(grant.session.iter().flat_map(SessionMark::changes));
-    changes.push(counted(seen, grant.order));
+    changes.push(first_or_next_revision(seen, grant.order));
     let dropped = replace(seen, now, &mut changes);
-    // This also checks that the live pair is the predecessor: otherwise a write that the SDK repeats after a lost
-    // acknowledgement would put a spent pair over its successor.
+    // This also checks that the live pair has not changed: otherwise a write that the SDK repeats after a lost
+    // acknowledgement would put a used pair over its successor.
     let (key, clauses) = (grant.id.as_str().to_owned(), vec![is_as_seen(seen)]);
     (Write { name: WriteName::Connect, key, clauses, changes }, dropped)
 }
 
-/// Of a grant whose account is asked for as soon as it is stored. Where it takes the place of one whose account is
-/// known, its listeners hear of it with the answer, or with the next refresh: they are told whether the account is
+/// For a grant whose account is asked for as soon as it is stored. If the account of the replaced grant is known, the
+/// event `reconnected` is published with the answer, or with the next refresh. So it says whether the account is
 /// another one.
 pub fn to_be_identified(mut write: Write, seen: Option<&Row>) -> Write {
     if seen.and_then(Row::live).is_some_and(|live| live.was_connected && live.last_known_account().is_some()) {
@@ -227,7 +226,7 @@ pub fn to_be_identified(mut write: Write, seen: Option<&Row>) -> Write {
     write
 }
 
-/// Puts the live pair that a grant replaces into the list of grants to revoke.
+/// Adds the live pair that a grant replaces to the list of grants to revoke.
 pub(super) fn replace(seen: Option<&Row>, now: Timestamp, changes: &mut Vec<Change>) -> Vec<PairId> {
     let (Some(live), Some(revocations)) = (seen.and_then(Row::live), seen.and_then(Row::revocations)) else {
         return Vec::new();

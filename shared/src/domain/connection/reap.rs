@@ -35,7 +35,7 @@ pub fn reap(row: &Row, limit: Timestamp) -> Reaping {
     }
 }
 
-/// Fails if its customer has come back, a pair has come out of the queue, or something was added to it.
+/// The condition fails if the customer has come back, a pair was stored from the queue, or something was added.
 fn delete(name: WriteName, row: &Row) -> Reaping {
     Reaping::Delete(Delete { name, key: row.id().to_owned(), clauses: vec![is_as_seen(Some(row))] })
 }

@@ -15,8 +15,8 @@ use super::attributes::{
     REFUSAL_WINDOW, REVISION, SHARD, STATUS,
 };
 use super::grant::{NewPair, pair_is};
-use super::revision::COUNTED;
-use super::schedule::is_to_be_worked_off;
+use super::revision::NEXT_REVISION;
+use super::schedule::enter_vacant_shard;
 use crate::domain::connection_id::ConnectionId;
 use crate::domain::failure_class::FailureClass;
 use crate::domain::item::{Unreadable, Value};
@@ -25,29 +25,30 @@ use crate::domain::time::Timestamp;
 use crate::domain::token_pair::PairId;
 use crate::domain::write::{Change, Clause, Test, Write, WriteName, clause};
 
-/// A lease covers two requests to the provider (13 s each), the key, and the commit.
+/// A lease is long enough for two requests to the provider (13 s each), the key, and the commit.
 pub const LEASE: Duration = Duration::from_secs(35);
 
-/// A lease that ran out without being settled: the process died, or its pair waits in the queue. Within this time the
-/// pair arrives in the table, or the queue's count shows it: the counts of SQS may lag by a minute or more.
+/// How long a lease that ran out without being settled is not taken over: its process died, or its pair waits in the
+/// queue. In this time the pair arrives in the table, or the queue's count shows it: SQS counts may be late by a
+/// minute or more.
 pub const UNSETTLED_GRACE: Duration = Duration::from_secs(120);
 
-/// A caller's report that the provider refused this version is believed once the version is older than this: an answer
-/// that was sent before a refresh must not cause the next one.
+/// A caller's report that the provider refused this version is believed only if the version is older than this: an
+/// answer from before a refresh must not cause another refresh.
 pub const REJECTION_AGE: Duration = Duration::from_secs(60);
 
-/// Between the first `invalid_grant` and the one that confirms it.
+/// The shortest time between the first `invalid_grant` and the one that confirms it.
 pub const CONFIRM_AFTER: Duration = Duration::from_secs(60);
 
 /// The longest that an invocation of any function may run.
 pub const LONGEST_INVOCATION: Duration = Duration::from_secs(300);
 
-/// Why a refresh is wanted, and the clause that says it still is.
+/// Why a refresh is wanted. It decides the clause that checks whether it is still wanted.
 #[derive(Clone, Copy, Debug)]
 pub enum RefreshReason {
     /// The row is due in the schedule.
     Scheduled,
-    /// A caller found too little life left in this pair.
+    /// A caller needs an access token that is valid for longer than the one of this pair.
     OnDemand {
         /// The live pair that the caller has read.
         seen: PairId,
@@ -78,7 +79,7 @@ pub fn acquire(id: &ConnectionId, reason: &RefreshReason, lease_owner: &str, now
         // A worker that comes second adopts the pair that the first one stored.
         clause("a refresh is still wanted", wanted),
         clause(
-            "no other worker holds the lease, and none that has ended may still bring its pair",
+            "no other worker holds the lease, and the pair of an unsettled lease cannot arrive any more",
             Test::Any(vec![Test::Absent(LEASE_UNTIL), Test::Below(LEASE_UNTIL, (now - UNSETTLED_GRACE).unix())]),
         ),
         clause(
@@ -98,7 +99,7 @@ pub fn acquire(id: &ConnectionId, reason: &RefreshReason, lease_owner: &str, now
     match reason {
         RefreshReason::Scheduled => {}
         // The refresh is long before its due time. If this process dies, and a provider honours the old refresh token
-        // for some minutes only, the schedule must come at once (found by the simulator).
+        // for some minutes only, the schedule must try again at once (found by the simulator).
         RefreshReason::OnDemand { .. } | RefreshReason::Rejected { .. } => {
             changes.push(Change::Set(REFRESH_AT, (now + LEASE + Duration::from_secs(1)).into()));
         }
@@ -109,13 +110,12 @@ pub fn acquire(id: &ConnectionId, reason: &RefreshReason, lease_owner: &str, now
 /// Stores a refreshed pair over the one that it was made from.
 ///
 /// The predecessor is the only clause. The lease is not checked: a late but valid pair is the only live one. The state
-/// is not checked: a pair that arrives after another worker has given the connection up revives it, since the notes of
-/// that worker are removed with the old pair. Only a connection that was taken away has no predecessor; its late pair
-/// goes to the list of grants to revoke.
+/// is not checked: a pair that arrives after the connection was given up revives it, and removes the notes of that.
+/// Only a connection that was taken away has no predecessor; its late pair goes to the list of grants to revoke.
 pub fn commit(id: &ConnectionId, old: PairId, version: i64, new: &NewPair, refresh_every: Duration) -> Write {
     let mut changes = new.changes(id, version, refresh_every);
     changes.extend(OF_THE_PAIR.map(Change::Remove));
-    changes.push(COUNTED);
+    changes.push(NEXT_REVISION);
     // A connection that was given up is not in the index: this puts it back.
     changes.push(Change::Set(SHARD, i64::from(shard(id)).into()));
     Write {
@@ -130,19 +130,19 @@ pub fn commit(id: &ConnectionId, old: PairId, version: i64, new: &NewPair, refre
 pub struct Settlement {
     /// What has failed.
     pub reason: FailureClass,
-    /// The row is kept as it is until a person has looked at it.
+    /// Whether the row is quarantined.
     pub needs_a_person: bool,
-    /// Until when no refresh is tried, and when the schedule comes again.
+    /// Until when no refresh is tried; the row is due then.
     pub not_before: Timestamp,
-    /// It is certain that the provider has not rotated the pair.
+    /// Whether the provider has certainly not rotated the pair.
     pub is_answered: bool,
-    /// The provider's answer was `invalid_grant`, now.
+    /// The present time, if the provider's answer was `invalid_grant`.
     pub invalid_grant_at: Option<Timestamp>,
     /// The window of the fleet's count in which this refusal is counted.
     pub refusal_window: Option<i64>,
 }
 
-/// Releases the lease after a failure and waits.
+/// Notes a failure, releases the lease, and puts the next try off.
 pub fn settle(id: &ConnectionId, lease_owner: &str, settlement: &Settlement) -> Write {
     let mut changes = vec![
         Change::Set(REASON, settlement.reason.as_str().into()),
@@ -186,7 +186,7 @@ pub fn give_up(
     not_before: Timestamp,
 ) -> Write {
     let mut changes = vec![
-        COUNTED,
+        NEXT_REVISION,
         Change::Set(NEEDS_CUSTOMER_SINCE, now.into()),
         Change::Set(NEEDS_CUSTOMER_WHY, why.as_str().into()),
         Change::Set(ATTENTION, NEEDS_CUSTOMER.into()),
@@ -202,8 +202,9 @@ pub fn give_up(
             Change::Add(ANSWERED, 1),
         ]);
     } else {
-        // A pair may wait for its confirmation beside it: the schedule ends that pair, and then leaves the row alone.
-        changes.extend(is_to_be_worked_off(now));
+        // A pair may wait for its confirmation beside it, and grants may be left to revoke: the schedule does this
+        // work, and then takes the row out of the index.
+        changes.extend(enter_vacant_shard(now));
     }
     Write { name: WriteName::GiveUp, key: id.as_str().to_owned(), clauses: vec![lease_is_ours(lease_owner)], changes }
 }
@@ -211,16 +212,16 @@ pub fn give_up(
 /// Who found that a row cannot be read.
 #[derive(Clone, Copy, Debug)]
 pub enum PutOffBy<'a> {
-    /// The owner of the lease that was taken before the row was read; it is released.
+    /// The worker that has taken the lease of this owner; the lease is released.
     Lease(&'a str),
-    /// The schedule. The row moves back in its shard, so that it does not stay the first one for ever.
+    /// The schedule. The row moves back in its shard, so that it does not stay the first one.
     Schedule,
     /// A request, or a worker that holds no lease. Whether the row is due is not known.
     Caller,
 }
 
-/// Puts off a row that cannot be read, and lists it for a person. It stays as it is, and due: a wrong deployment that
-/// makes every row unreadable must not empty the schedule.
+/// Puts off a row that cannot be read, and lists it for a person. The rest of the row does not change, and it stays in
+/// the index: a wrong deployment that cannot read any row must not empty the schedule.
 pub fn quarantine(unreadable: &Unreadable, by: PutOffBy<'_>, not_before: Timestamp, now: Timestamp) -> Write {
     let mut clauses = Vec::new();
     if unreadable.found.iter().all(|(_, value)| value.is_none()) {
@@ -234,10 +235,10 @@ pub fn quarantine(unreadable: &Unreadable, by: PutOffBy<'_>, not_before: Timesta
             Some(value) => Test::Equals(attribute, value.clone()),
         };
         match *attribute {
-            // Meanwhile it may have been removed, and its customer may have connected again: an attribute that was
-            // missing may be missing there too, and rightly.
+            // The row may have been deleted meanwhile, and its customer may have connected again. In the new row, the
+            // attribute that was missing may be missing for a good reason.
             REVISION => clause("it is the row that was read", is_as_it_was),
-            // Meanwhile it may have been mended.
+            // The row may have been repaired meanwhile.
             _ => clause("what could not be read is as it was", is_as_it_was),
         }
     }));
@@ -250,22 +251,24 @@ pub fn quarantine(unreadable: &Unreadable, by: PutOffBy<'_>, not_before: Timesta
     ];
     match by {
         PutOffBy::Lease(_) | PutOffBy::Schedule => changes.push(Change::Set(REFRESH_AT, not_before.into())),
-        // Whether it is due is not known here. If it is repaired, its token has to live as long as callers were told.
+        // Whether it is due is not known here. If the row is repaired, no refresh may end its token before the
+        // `cache_until` that callers were told.
         PutOffBy::Caller => {}
     }
-    // A worker of another deployment that can read it may hold the lease.
+    // A worker of another version, which can read the row, may hold the lease.
     match by {
         PutOffBy::Lease(owner) => clauses.push(lease_is_ours(owner)),
         PutOffBy::Schedule | PutOffBy::Caller => {
             let is_over = Test::Any(vec![Test::Absent(LEASE_UNTIL), Test::Below(LEASE_UNTIL, now.unix())]);
-            // Otherwise a caller that repeats its request would keep it from the schedule, which counts it.
+            // Otherwise a caller that repeats its request would put the row off again and again, and the schedule,
+            // which counts it, would never find it due.
             let is_due = Test::Any(vec![Test::Absent(NOT_BEFORE), Test::AtMost(NOT_BEFORE, now.unix())]);
             let asked = [
                 (LEASE_UNTIL, clause("no worker holds the lease", is_over)),
                 (NOT_BEFORE, clause("it is not put off already", is_due)),
             ];
-            // A time that cannot be read is not comparable: its clause would never hold, and the row would never be put
-            // off.
+            // A time that cannot be read cannot be compared: its clause would never hold, and the row would never be
+            // put off.
             let readable = asked.into_iter().filter(|(attribute, _)| *attribute != unreadable.attribute);
             clauses.extend(readable.map(|(_, clause)| clause));
         }

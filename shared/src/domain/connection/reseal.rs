@@ -1,7 +1,7 @@
 //! The conditional write that puts a pair under another data key.
 
 use super::attributes::{DATA_KEY, SEALED, WAITING};
-use super::revision::COUNTED;
+use super::revision::NEXT_REVISION;
 use super::revocation::Revocation;
 use super::{Row, SealedPair, waiting};
 use crate::domain::write::{Change, Test, Write, WriteName, clause};
@@ -21,14 +21,14 @@ pub fn held(row: &Row) -> Vec<SealedPair> {
 /// finds its predecessor. `None` where the row does not hold it.
 ///
 /// A refresh in flight holds the data key that it has read, and its [`super::refresh::commit`] stores `sealed` and
-/// `data_key` together: the row can be opened after both orders of the two writes. Where the commit comes last, the row
-/// is under the earlier key again, and another run seals it anew.
+/// `data_key` together. So the pair opens after the two writes in either order. Where the commit comes last, the pair
+/// is under the earlier key again, and another run seals it again.
 pub fn reseal(row: &Row, pair: &SealedPair) -> Option<Write> {
-    // No two seals are equal. So this does not overwrite a newer pair, nor one that another run has sealed meanwhile,
-    // perhaps under a newer key than ours.
+    // No two seals are equal. So this write overwrites neither a newer pair, nor a pair that another run has sealed
+    // meanwhile, maybe under a newer key than ours.
     let write = |clause, mut changes: Vec<Change>| {
         // A worker that read the row before must not write the earlier seal to another attribute.
-        changes.push(COUNTED);
+        changes.push(NEXT_REVISION);
         Write { name: WriteName::Reseal, key: row.id().to_owned(), clauses: vec![clause], changes }
     };
     if let Row::Connection(connection) = row

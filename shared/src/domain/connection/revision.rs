@@ -10,14 +10,15 @@ use crate::domain::order::Order;
 use crate::domain::write::{Change, Clause, Test, clause};
 
 /// A part of every write that changes what the row holds.
-pub(super) const COUNTED: Change = Change::Add(REVISION, 1);
+pub(super) const NEXT_REVISION: Change = Change::Add(REVISION, 1);
 
-/// For a write that may create the row. A row of this id may have been deleted before. Its revisions were lower, since
-/// the orders of an id's events do not begin anew, so a worker that read the deleted row cannot write over this one.
-pub(super) fn counted(seen: Option<&Row>, order: Order) -> Change {
+/// For a write that may create the row. A row of this id may have been deleted before, and a worker that read it must
+/// not write over the new one. So a new row begins above all earlier revisions: at the order of its grant, since orders
+/// of an id only grow.
+pub(super) fn first_or_next_revision(seen: Option<&Row>, order: Order) -> Change {
     match seen {
         None => Change::Set(REVISION, order.number().into()),
-        Some(_) => COUNTED,
+        Some(_) => NEXT_REVISION,
     }
 }
 

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::attributes::{FORMAT_VERSION, REVOCATION, REVOKE};
 use super::disconnect::RevocationOutcome;
-use super::revision::{COUNTED, is_as_seen};
+use super::revision::{NEXT_REVISION, is_as_seen};
 use super::{Connection, Row, SealedPair, schedule};
 use crate::domain::item::{BadAttribute, Item};
 use crate::domain::order::Order;
@@ -21,7 +21,7 @@ use crate::domain::write::{Change, Write, WriteName};
 /// How long the revocation of a grant is tried.
 pub const TRIED_FOR: Duration = Duration::from_secs(24 * 3600);
 
-/// Longer than one try takes, so that two workers do not send it at once.
+/// Longer than one try takes, so that two workers do not send the same revocation at the same time.
 const FIRST_BACKOFF: Duration = Duration::from_secs(60);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(900);
 
@@ -32,14 +32,14 @@ pub struct Revocation {
     pub(super) format: i64,
     /// The sealed pair whose tokens are sent to the revocation endpoint (RFC 7009).
     pub pair: SealedPair,
-    /// Of the grant.
+    /// The order of the grant.
     pub order: Order,
     /// Whose account it is for, if known.
     #[serde(deserialize_with = "Option::deserialize")]
     pub account_id: Option<String>,
     /// When it was added.
     pub since: Timestamp,
-    /// Earliest time of the next try: at once for a new one, and later after each try.
+    /// The earliest time of the next try: a new grant is tried at once, and each later try waits longer.
     pub next_try_at: Timestamp,
     pub(super) tries: u32,
 }
@@ -87,7 +87,7 @@ impl Revocation {
         serde_json::to_string(self).expect("texts and numbers are JSON")
     }
 
-    /// `row` is the one that it is listed in.
+    /// `row` is the row that lists it.
     pub fn verdict(&self, row: &Row) -> Verdict {
         let live = match row {
             Row::Connection(live) => live,
@@ -164,21 +164,21 @@ impl Revocations {
 /// Adds a grant that no row holds to the list of the row that it belongs to. `None` where the row cannot be read.
 pub fn add(seen: &Row, grant: Revocation, now: Timestamp) -> Option<(Write, Vec<PairId>)> {
     let Added { mut changes, dropped } = seen.revocations()?.add([grant]);
-    changes.push(COUNTED);
+    changes.push(NEXT_REVISION);
     changes.extend(schedule::enter(Some(seen), now));
     let clauses = vec![is_as_seen(Some(seen))];
     Some((Write { name: WriteName::AddRevocation, key: seen.id().to_owned(), clauses, changes }, dropped))
 }
 
-/// Takes a grant of the list for one try; the next try comes later, even if this process dies. Returns the grant as it
-/// is then in the list.
+/// Takes a grant of the list for one try; the next try comes later, even if this process dies. Also returns the grant
+/// as the list then has it.
 pub fn claim(row: &Row, revocation: &Revocation, now: Timestamp) -> Option<(Write, Revocation)> {
     let slot = row.revocations()?.slot(revocation)?;
     let claimed = revocation.claimed(now);
-    let mut changes = vec![Change::Set(slot, claimed.text().into()), COUNTED];
-    changes.extend(schedule::looks_again(row, row.revocations()?.without(revocation.pair.id).chain([&claimed])));
-    // This also proves that no other worker has it, and that its customer has not come back: this must not overwrite
-    // the time of a live connection's next refresh.
+    let mut changes = vec![Change::Set(slot, claimed.text().into()), NEXT_REVISION];
+    changes.extend(schedule::next_look(row, row.revocations()?.without(revocation.pair.id).chain([&claimed])));
+    // This also proves that no other worker has claimed it, and that its customer has not come back: this must not
+    // overwrite the time of a live connection's next refresh.
     let clauses = vec![is_as_seen(Some(row))];
     Some((Write { name: WriteName::ClaimRevocation, key: row.id().to_owned(), clauses, changes }, claimed))
 }
@@ -188,9 +188,9 @@ pub fn remove(row: &Row, pair: PairId, outcome: RevocationOutcome) -> Option<Wri
     let list = row.revocations()?;
     let grant = list.iter().find(|grant| grant.pair.id == pair)?;
     let slot = list.slot(grant)?;
-    let mut changes = vec![Change::Remove(slot), COUNTED];
-    changes.extend(schedule::looks_again(row, list.without(pair)));
-    // How a disconnect ended is not said by a grant that came after it, and was never confirmed.
+    let mut changes = vec![Change::Remove(slot), NEXT_REVISION];
+    changes.extend(schedule::next_look(row, list.without(pair)));
+    // A grant that came after the disconnect, and was never confirmed, says nothing about how the disconnect ended.
     if let Row::Tombstone(tombstone) = row
         && tombstone.disconnected.is_some_and(|disconnected| grant.order <= disconnected)
         && tombstone.revocation != Some(RevocationOutcome::Failed)

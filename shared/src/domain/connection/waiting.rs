@@ -9,7 +9,7 @@
 //!                      └──► expire     too late: it is revoked, and the live pair is what it was
 //! ```
 //!
-//! It waits beside the live pair, which is handed out meanwhile.
+//! It may wait beside a live pair, which is handed out meanwhile.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ use super::attributes::{
     WAITING, WAITING_ACCOUNT, WAITING_HASH, WAITING_ID, WAITING_UNTIL,
 };
 use super::grant::{NewGrant, replace, version_of};
-use super::revision::{COUNTED, counted, is_as_seen};
+use super::revision::{NEXT_REVISION, first_or_next_revision, is_as_seen};
 use super::revocation::{Added, Revocation};
 use super::{Connection, Row, schedule};
 use crate::domain::account::{Account, KnownAccount};
@@ -32,7 +32,7 @@ use crate::domain::time::Timestamp;
 use crate::domain::token_pair::PairId;
 use crate::domain::write::{Change, Write, WriteName};
 
-/// Counted from the customer's approval: their browser comes back at once.
+/// Counted from the return of the customer's browser with the approval: the browser goes on to `return_to` at once.
 pub const CONFIRM_WITHIN: Duration = Duration::from_secs(900);
 
 /// What a waiting grant is confirmed with.
@@ -46,7 +46,7 @@ pub struct Awaited {
 }
 
 impl Awaited {
-    /// For a grant whose approval comes back at `now`.
+    /// For a grant whose customer has come back with an approval at `now`.
     pub fn new(confirmation: &Confirmation, now: Timestamp) -> Self {
         Self { hash: hash(confirmation), until: now + CONFIRM_WITHIN }
     }
@@ -62,7 +62,7 @@ pub fn hash(confirmation: &Confirmation) -> String {
 pub struct Waiting {
     /// The grant that becomes live, with its sealed pair.
     pub grant: NewGrant,
-    /// Of the confirmation that it waits for, as in [`Awaited`].
+    /// The hash of the confirmation that it waits for, as in [`Awaited`].
     pub hash: String,
     /// When the wait ends.
     pub until: Timestamp,
@@ -75,7 +75,7 @@ pub struct Waiting {
 pub struct Confirmed {
     /// The connect session whose journey has brought the pair.
     pub session: SessionId,
-    /// Of the confirmation, as in [`Awaited`].
+    /// The hash of the confirmation, as in [`Awaited`].
     pub hash: String,
 }
 
@@ -129,14 +129,14 @@ impl Waiting {
         self.grant.session.as_ref().is_some_and(|mark| mark.id == *session)
     }
 
-    /// Whether it is of the account that the live connection is of; `None` where that cannot be told, because its own
-    /// is not known. Where there is nothing to compare with, every account is the same.
+    /// Whether it is for the account of the live connection. `None` where the account of the waiting pair is not known.
+    /// Without a live connection whose account is known, every account is the same.
     pub fn is_of_the_same_account(&self, row: &Row) -> Option<bool> {
         let Some(live) = row.live().and_then(Connection::last_known_account) else { return Some(true) };
         self.account.as_ref().map(|account| account.id == live)
     }
 
-    /// A later grant is live in its row.
+    /// Whether a later grant is live in its row.
     pub fn is_superseded(&self, row: &Row) -> bool {
         row.live().is_some_and(|live| live.granted_by.order > self.grant.order)
     }
@@ -147,7 +147,7 @@ impl Waiting {
     }
 }
 
-/// The grant as it stands in a row.
+/// The grant as a row stores it.
 pub(super) fn text(grant: &NewGrant) -> String {
     let stored = Stored { format: FORMAT_VERSION, grant: grant.clone() };
     serde_json::to_string(&stored).expect("texts and numbers are JSON")
@@ -161,7 +161,7 @@ pub fn await_confirmation(
     now: Timestamp,
 ) -> (Write, Vec<PairId>) {
     let mut changes = vec![
-        counted(seen, grant.order),
+        first_or_next_revision(seen, grant.order),
         Change::Set(WAITING_ID, grant.new.pair.id.as_bytes().to_vec().into()),
         Change::Set(WAITING, text(grant).into()),
         Change::Set(WAITING_HASH, awaited.hash.as_str().into()),
@@ -170,7 +170,7 @@ pub fn await_confirmation(
     ];
     changes.extend(grant.session.iter().flat_map(SessionMark::changes));
     let replaced = seen.and_then(Row::waiting);
-    // What it replaces is to be revoked at once.
+    // A pair that it replaces is to be revoked at once.
     changes.extend(schedule::enter(seen, if replaced.is_some() { now } else { awaited.until }));
     if seen.and_then(Row::live).is_none() {
         changes.extend([
@@ -189,15 +189,15 @@ pub fn await_confirmation(
     (Write { name: WriteName::AwaitConfirmation, key, clauses, changes }, dropped)
 }
 
-/// Makes the pair that waits the live one. Whether the confirmation is its own and comes in time is asked of the row
-/// that is seen ([`Waiting::is_confirmed_by`]). Session and hash stay, so that a repetition after a lost answer finds
-/// its own success.
+/// Makes the waiting pair live. The caller has checked on the row that it has read whether the confirmation is right
+/// and in time ([`Waiting::is_confirmed_by`]). Session and hash stay, so that a caller that repeats its request after a
+/// lost answer gets the success.
 pub fn confirm(seen: &Row, waiting: &Waiting, refresh_every: Duration, now: Timestamp) -> (Write, Vec<PairId>) {
     let grant = &waiting.grant;
     let mut changes = grant.new.changes(&grant.id, version_of(seen) + 1, refresh_every);
     changes.extend(grant.changes(seen.live()));
     changes.extend(OF_THE_WAITING.map(Change::Remove));
-    changes.push(COUNTED);
+    changes.push(NEXT_REVISION);
     changes.push(match &grant.session {
         Some(session) => Change::Set(CONFIRMED, format!("{}/{}", session.id.as_str(), waiting.hash).into()),
         None => Change::Remove(CONFIRMED),
@@ -217,7 +217,7 @@ pub fn confirm(seen: &Row, waiting: &Waiting, refresh_every: Duration, now: Time
 /// Ends the wait of a pair that was not confirmed in time: it is to be revoked.
 pub fn expire(seen: &Row, waiting: &Waiting, now: Timestamp) -> Option<(Write, Vec<PairId>)> {
     let Added { mut changes, dropped } = seen.revocations()?.add([waiting.revocation(now)]);
-    changes.push(COUNTED);
+    changes.push(NEXT_REVISION);
     changes.extend(OF_THE_WAITING.map(Change::Remove));
     let (key, clauses) = (waiting.grant.id.as_str().to_owned(), vec![is_as_seen(Some(seen))]);
     Some((Write { name: WriteName::ExpireConfirmation, key, clauses, changes }, dropped))

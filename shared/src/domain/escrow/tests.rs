@@ -62,7 +62,7 @@ fn all() -> [Escrowed; 2] {
     [Escrowed::Refreshed(Box::new(refreshed)), Escrowed::Granted(Box::new(grant()))]
 }
 
-/// What storing it says to the table.
+/// The writes that store it.
 fn writes(escrowed: &Escrowed) -> Vec<Write> {
     match escrowed {
         Escrowed::Refreshed(it) => vec![commit(&it.id, it.predecessor, it.version, &it.new, REFRESH_EVERY)],
@@ -73,7 +73,7 @@ fn writes(escrowed: &Escrowed) -> Vec<Write> {
     }
 }
 
-/// With the values, which a row's own `Debug` form leaves out.
+/// The writes, and the rows that they make: the `Debug` form of a write leaves the values out.
 fn rows(escrowed: &Escrowed) -> Vec<(String, crate::domain::item::Item)> {
     writes(escrowed).iter().map(|write| (format!("{write:?}"), write.apply(None))).collect()
 }
@@ -84,7 +84,7 @@ fn is_refused(message: &Value) -> bool {
 
 type Members = serde_json::Map<String, Value>;
 
-/// The message once for each of its members, in objects of every depth, that `change` does something to.
+/// Changes one member at a time, in objects of every depth. Returns the messages that `change` has changed.
 fn changed(message: &Value, change: &dyn Fn(&mut Members, &str) -> bool) -> Vec<Value> {
     let Value::Object(members) = message else { return Vec::new() };
     let mut all = Vec::new();
@@ -135,7 +135,7 @@ fn a_message_of_another_format_version_is_refused() {
 }
 
 #[test]
-fn a_message_without_one_of_its_members_is_refused_also_where_it_might_be_null() {
+fn a_message_without_one_of_its_members_is_refused_even_if_the_member_may_be_null() {
     for escrowed in all() {
         let message = serde_json::from_str(&escrowed.to_json()).unwrap();
         let all = changed(&message, &|members, name| members.remove(name).is_some());
@@ -147,7 +147,7 @@ fn a_message_without_one_of_its_members_is_refused_also_where_it_might_be_null()
 }
 
 #[test]
-fn a_message_with_one_member_more_is_refused_at_every_depth() {
+fn a_message_with_an_unknown_member_is_refused_at_every_depth() {
     for escrowed in all() {
         let message = serde_json::from_str(&escrowed.to_json()).unwrap();
         for one in changed(&message, &|members, _| members.insert("more".to_owned(), json!(1)).is_none()) {
@@ -194,7 +194,7 @@ fn a_message_with_a_value_that_is_never_written_is_refused() {
 }
 
 #[test]
-fn what_is_no_message_is_refused() {
+fn a_text_that_is_not_a_whole_message_is_refused() {
     for text in
         ["", "{}", "[]", "null", "7", "\"text\"", "{\"format\":1}", "{\"format\":1,\"pair\":{}}", "{\"format\":1,"]
     {

@@ -8,10 +8,10 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use crate::domain::branding::{Branding, Colour};
 
-/// The card's background, where the browser is light and where it is dark.
+/// The card's background in a light and in a dark browser.
 const CARD: [Colour; 2] = [Colour::WHITE, Colour::new(0x1c, 0x1f, 0x24)];
 
-/// Sides have logical names, so that a language from right to left needs no other style.
+/// It uses logical names of sides, so that a language from right to left needs no other style.
 const STYLE: &str = "\
 *{box-sizing:border-box}\
 body{margin:0;padding:1.5rem 1rem;min-block-size:100vh;display:flex;flex-direction:column;align-items:center;\
@@ -51,7 +51,7 @@ footer{margin-block:1rem auto;font-size:.9375rem}\
 border-radius:0;box-shadow:none}main:last-child{margin:0}footer{margin-block:.5rem 1.5rem}}\
 @media(prefers-color-scheme:dark){header img{padding:.375rem;border-radius:.5rem;background:#fff}}";
 
-/// What a `data:` address in an attribute cannot have.
+/// The characters that a `data:` address in an attribute must not have.
 const NOT_IN_DATA: &AsciiSet = &CONTROLS.add(b'"').add(b'#').add(b'%').add(b'<').add(b'>').add(b'&');
 
 /// How the pages look, and what the browser may load for them.
@@ -93,7 +93,7 @@ impl Layout {
     }
 }
 
-/// With the deployment's own colours. A button whose colour is hardly seen on the card gets an edge that is.
+/// The style with the deployment's colours. If a button's colour is hard to see on the card, the button gets an edge.
 fn style(branding: &Branding) -> String {
     let accent = branding.accent;
     let edge = |card: Colour| if accent.is_seen_on(card) { accent.0.css() } else { "var(--soft)".to_owned() };
@@ -114,8 +114,8 @@ fn style(branding: &Branding) -> String {
 
 /// The style is allowed by its hash, so the policy needs no `unsafe-inline`.
 ///
-/// `form-action` is left out on purpose: browsers apply it to every redirect that follows a form, and the
-/// confirmation's leads to the provider, back, and on to the integrator.
+/// `form-action` is left out on purpose: browsers apply it to every redirect that follows a form, and the redirects
+/// after the confirmation lead to the provider, back, and to the integrator.
 fn policy(branding: &Branding, style: &str) -> String {
     let hash = STANDARD.encode(digest(&SHA256, style.as_bytes()));
     let logo = branding.logo.as_ref().and_then(|logo| logo.source()).map(|source| format!(" {source}"));
@@ -125,7 +125,7 @@ fn policy(branding: &Branding, style: &str) -> String {
     )
 }
 
-/// Inside the page: without one, browsers ask for `/favicon.ico`.
+/// The icon is inside the page: without one, browsers request `/favicon.ico`.
 fn icon(branding: &Branding) -> String {
     let (background, text) = (branding.accent.0.css(), branding.accent.text().css());
     let drawn = match branding.application.as_deref().and_then(first_letter) {
@@ -142,7 +142,7 @@ fn icon(branding: &Branding) -> String {
     format!("data:image/svg+xml,{}", utf8_percent_encode(&svg, NOT_IN_DATA))
 }
 
-/// In the place of a logo. The name stands beside it, so it is not read out.
+/// It replaces a missing logo. The name is beside it, so screen readers do not read it out.
 fn initial(name: &str) -> Markup {
     html! { @if let Some(letter) = first_letter(name) { b aria-hidden="true" { (letter) } } }
 }

@@ -135,7 +135,7 @@ pub(super) static TEXTS: Texts = Texts {
         title: "Diese Adresse öffnet man im Browser",
         text: "Sie wurde auf andere Weise aufgerufen. Mit Ihrem Konto ist nichts geschehen.",
     },
-    by_no_person: Message {
+    prefetched_or_embedded: Message {
         title: "Öffnen Sie diese Seite selbst",
         text: "Ihr Browser hat sie ohne Sie geladen, deshalb ging es nicht weiter. Es ist nichts verloren.",
     },

@@ -126,7 +126,7 @@ pub(super) static TEXTS: Texts = Texts {
         title: "This address is opened in a browser",
         text: "It was called in another way. Nothing has happened to your account.",
     },
-    by_no_person: Message {
+    prefetched_or_embedded: Message {
         title: "Open this page yourself",
         text: "Your browser loaded it without you, so we have not gone on. Nothing is lost.",
     },

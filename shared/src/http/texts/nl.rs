@@ -128,7 +128,7 @@ pub(super) static TEXTS: Texts = Texts {
         title: "Dit adres open je in een browser",
         text: "Het is op een andere manier aangeroepen. Er is niets met je account gebeurd.",
     },
-    by_no_person: Message {
+    prefetched_or_embedded: Message {
         title: "Open deze pagina zelf",
         text: "Je browser heeft de pagina geladen zonder jou, daarom zijn we niet verdergegaan. Er is niets verloren.",
     },

@@ -2,7 +2,7 @@ use super::*;
 
 const LONG_NAME: &str = "Vereinigte Webinarwerkstätten Süd";
 
-/// Each text with its place, by name. A field that is added must be listed: the patterns have no rest.
+/// Each text with its name and its place. The patterns have no `..`: a new field must be listed here.
 fn texts(texts: &Texts, name: Option<&str>) -> Vec<(&'static str, Place, String)> {
     let Texts {
         language: _,
@@ -22,7 +22,7 @@ fn texts(texts: &Texts, name: Option<&str>) -> Vec<(&'static str, Place, String)
         other_browser,
         other_page,
         other_method,
-        by_no_person,
+        prefetched_or_embedded,
         too_long,
         other_account,
         connected_meanwhile,
@@ -74,7 +74,7 @@ fn texts(texts: &Texts, name: Option<&str>) -> Vec<(&'static str, Place, String)
         ("other_browser", other_browser),
         ("other_page", other_page),
         ("other_method", other_method),
-        ("by_no_person", by_no_person),
+        ("prefetched_or_embedded", prefetched_or_embedded),
         ("other_account", other_account),
         ("connected_meanwhile", connected_meanwhile),
         ("disconnected_meanwhile", disconnected_meanwhile),

@@ -7,7 +7,7 @@ use tokio::task::yield_now;
 
 use super::*;
 
-/// A list that can be changed, and that counts how often it is read. `None` is an outage.
+/// A list that a test can change, and that counts its reads. `None` is an outage.
 struct Counting {
     list: Locked<Option<Vec<&'static str>>>,
     reads: AtomicUsize,
@@ -17,7 +17,7 @@ struct Counting {
 impl ReadClientSecret for Counting {
     async fn read(&self) -> Result<Vec<ClientSecret>, SecretError> {
         self.reads.fetch_add(1, Ordering::AcqRel);
-        // Others go on while the answer is on its way.
+        // Other callers run while the answer is on its way.
         yield_now().await;
         let list = self.list.lock().unwrap().clone();
         let list = list.ok_or_else(|| SecretError::Unavailable("an outage".to_owned()))?;
@@ -101,13 +101,13 @@ async fn ten_refused_callers_make_one_more_read_and_all_of_them_find_the_new_sec
     let answers = join_all((0..10).map(|_| world.send_with(&secrets))).await;
     assert!(answers.iter().all(|answer| answer.as_deref().unwrap() == "new"));
     assert_eq!(world.reads(), 2);
-    // One that was sent before all this, and is refused only now.
+    // A request that was sent before all this, and is refused only now.
     assert_eq!(world.send_with(&secrets).await.unwrap(), "new");
     assert_eq!(world.reads(), 2);
 }
 
 #[tokio::test]
-async fn ten_refused_callers_make_one_more_read_where_it_brings_nothing_new_or_fails() {
+async fn ten_refused_callers_make_one_more_read_even_if_it_finds_no_new_secret_or_fails() {
     for list in [Some(&["wrong"][..]), None] {
         let world = World::new(&["wrong"], "right");
         let secrets = world.secrets.current().await.unwrap();
@@ -139,7 +139,7 @@ async fn a_preferred_secret_stays_first_until_it_is_refused_itself() {
 }
 
 #[tokio::test]
-async fn a_preferred_secret_that_is_no_longer_stored_is_sent_no_more() {
+async fn a_preferred_secret_that_is_no_longer_stored_is_no_longer_sent() {
     let world = World::new(&["new", "old"], "old");
     world.send().await.unwrap();
     world.store(Some(&["newer", "new"]));
@@ -147,12 +147,12 @@ async fn a_preferred_secret_that_is_no_longer_stored_is_sent_no_more() {
 }
 
 #[tokio::test]
-async fn every_secret_of_the_list_is_tried_once_and_no_longer_than_there_is_time() {
+async fn every_secret_of_the_list_is_tried_once_as_long_as_there_is_time() {
     let world = World::new(&["a", "b", "c"], "c");
     let secrets = world.secrets.current().await.unwrap();
     let refused = world.secrets.send(&secrets, || false, |secret| world.answer(secret)).await;
     assert!(matches!(refused, Err(ProviderError::InvalidClient)));
-    assert_eq!((world.sent(), world.reads()), (vec!["a".to_owned()], 1), "nor is there time to read");
+    assert_eq!((world.sent(), world.reads()), (vec!["a".to_owned()], 1), "there is no time to read either");
 
     let has_time = || world.sent.lock().unwrap().len() < 2;
     let refused = world.secrets.send(&secrets, has_time, |secret| world.answer(secret)).await;
@@ -185,7 +185,7 @@ async fn only_a_refused_client_is_a_reason_to_send_again() {
 }
 
 #[tokio::test]
-async fn a_secret_that_the_grant_was_refused_with_is_an_accepted_one() {
+async fn an_invalid_grant_shows_that_the_client_secret_is_accepted() {
     let world = World::new(&["wrong", "right"], "right");
     let send = |secret: ClientSecret| async move {
         let is_right = secret.expose() == "right";
@@ -197,7 +197,7 @@ async fn a_secret_that_the_grant_was_refused_with_is_an_accepted_one() {
 }
 
 #[tokio::test]
-async fn an_empty_list_is_an_error_and_replaces_nothing() {
+async fn an_empty_list_is_an_error_and_the_known_list_stays() {
     let world = World::new(&[], "a");
     assert!(world.secrets.current().await.is_err());
     world.store(Some(&["a"]));

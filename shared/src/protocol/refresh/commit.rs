@@ -1,4 +1,4 @@
-//! Stores a new pair on its predecessor, for the worker that received it or the one that takes it from the queue.
+//! Stores a new pair over its predecessor: for the worker that has received it, or that takes it from the queue.
 
 use super::outcome::adopt;
 use super::{Failure, Lease, Outcome, Prepared, Refreshing};
@@ -18,14 +18,14 @@ use crate::sealing::{self, SealingContext};
 pub enum CommitOutcome {
     /// The pair is stored, and may be released.
     Stored(Box<Connection>),
-    /// Another pair was stored meanwhile. If it is of another grant, ours is in the list of grants to revoke.
+    /// Another pair was stored meanwhile. If it is of another grant, this pair is in the list of grants to revoke.
     Superseded(Box<Connection>),
-    /// The connection was taken away: ours is in its list of grants to revoke.
+    /// The connection was taken away: this pair is in the list of grants to revoke, if there is a row.
     Orphaned,
 }
 
 impl Refreshing {
-    /// From here on a live pair is in this process's memory only. Storing it comes first.
+    /// From here on a live pair is only in the memory of this process. So it is stored first.
     pub(super) async fn commit(
         &self,
         lease: &Lease,
@@ -60,21 +60,21 @@ impl Refreshing {
         };
         let escrowed = || Escrowed::Refreshed(Box::new(refreshed.clone()));
         let written = self.pairs.store(&self.commit_of(&refreshed), escrowed, deadline).await?;
-        let landed = match self.landed(&refreshed, written).await {
-            Ok(landed) => landed,
-            // The pair is nowhere else, if the row does not hold it.
+        let outcome = match self.commit_outcome(&refreshed, written).await {
+            Ok(outcome) => outcome,
+            // If the row does not hold the pair, it is nowhere else.
             Err(error) => {
                 self.pairs.put_into_queue(&escrowed()).await;
                 return Err(error.into());
             }
         };
-        match landed {
+        match outcome {
             CommitOutcome::Stored(stored) => {
                 self.work_off_revocations(&stored, [&prepared.pair, &pair], deadline).await;
                 Ok(Outcome::Refreshed(stored, pair))
             }
             CommitOutcome::Superseded(stored) => {
-                tracing::info!("another pair was stored meanwhile, and is adopted");
+                tracing::info!("another worker stored a pair first: its pair is used");
                 Err(adopt(*stored))
             }
             CommitOutcome::Orphaned => Err(Outcome::Gone),
@@ -84,7 +84,7 @@ impl Refreshing {
     /// Stores a pair from the queue.
     pub async fn commit_again(&self, refreshed: &RefreshedPair) -> Result<CommitOutcome, Failure> {
         let written = self.write(&self.commit_of(refreshed)).await?;
-        Ok(self.landed(refreshed, written).await?)
+        Ok(self.commit_outcome(refreshed, written).await?)
     }
 
     fn commit_of(&self, refreshed: &RefreshedPair) -> Write {
@@ -92,22 +92,26 @@ impl Refreshing {
         writes::commit(id, *predecessor, *version, new, self.deployment.refresh_every)
     }
 
-    async fn landed(&self, refreshed: &RefreshedPair, written: Written<Row>) -> Result<CommitOutcome, StoreError> {
+    async fn commit_outcome(
+        &self,
+        refreshed: &RefreshedPair,
+        written: Written<Row>,
+    ) -> Result<CommitOutcome, StoreError> {
         let row = match written {
             Written::Applied(row) => Some(row),
             Written::ConditionFailed(image) => image,
         };
         match row {
-            // Also if the condition failed: our own write was repeated after its acknowledgement was lost.
+            // The condition fails too if the SDK repeats our own write after its acknowledgement was lost.
             Some(Row::Connection(stored)) if stored.pair.id == refreshed.new.pair.id => {
                 Ok(CommitOutcome::Stored(stored))
             }
-            // Another worker refreshed the same grant: our pair is left to expire, as its predecessor is.
+            // Another worker has refreshed the same grant: our pair is left to expire, as its predecessor is.
             Some(Row::Connection(stored)) if stored.granted_by == refreshed.granted_by => {
                 Ok(CommitOutcome::Superseded(stored))
             }
             Some(Row::Connection(stored)) => {
-                self.leave_to_revoke(refreshed, Some(Row::Connection(stored.clone()))).await?;
+                self.add_to_revocations(refreshed, Some(Row::Connection(stored.clone()))).await?;
                 Ok(CommitOutcome::Superseded(stored))
             }
             Some(Row::Unreadable(unreadable)) => {
@@ -115,27 +119,27 @@ impl Refreshing {
                 Err(unreadable.into())
             }
             row @ (Some(Row::Tombstone(_)) | None) => {
-                tracing::info!("the connection was taken away: its newest pair is to be revoked");
-                self.leave_to_revoke(refreshed, row).await?;
+                tracing::info!("the connection was taken away: its new pair will be revoked");
+                self.add_to_revocations(refreshed, row).await?;
                 Ok(CommitOutcome::Orphaned)
             }
         }
     }
 
-    async fn leave_to_revoke(&self, refreshed: &RefreshedPair, row: Option<Row>) -> Result<(), StoreError> {
+    async fn add_to_revocations(&self, refreshed: &RefreshedPair, row: Option<Row>) -> Result<(), StoreError> {
         let RefreshedPair { account_id, new, granted_by, .. } = refreshed;
         let left = Revocation::new(new.pair.clone(), granted_by.order, account_id.clone(), self.clock.now());
         self.revoking.list.add(left, row).await
     }
 
-    /// Runs after the new pair is stored. What fails here is tried again with the next refresh.
+    /// Runs after the new pair is stored. If it fails, the next refresh tries again.
     async fn work_off_revocations(&self, stored: &Connection, in_use: [&TokenPair; 2], deadline: Timestamp) {
         if stored.revocations.is_empty() && stored.waiting.is_none() {
             return;
         }
         let row = Row::Connection(Box::new(stored.clone()));
         if let Err(error) = self.revoking.work_off(row, &in_use, deadline).await {
-            tracing::warn!(%error, "the grants to revoke could not be worked off; the next refresh tries again");
+            tracing::warn!(%error, "grants could not be revoked: the next refresh tries again");
         }
     }
 }

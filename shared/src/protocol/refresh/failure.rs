@@ -15,25 +15,27 @@ use crate::domain::token_pair::PairId;
 use crate::domain::write::Written;
 use crate::ports::{ProviderError, StoreError};
 
-/// How long a connection that would be given up is kept while many are refused.
+/// The freeze keeps a connection at most this long from being given up.
 const FREEZE_LONGEST: Duration = Duration::from_secs(24 * 3600);
 
-/// A pair that is refused without a statement about its grant is given up so long after its access token's end.
+/// If WebinarGeek refuses the requests of a connection and says nothing about its grant, the connection is given up so
+/// long after the end of its access token.
 const REFUSED_FOR: Duration = Duration::from_secs(24 * 3600);
 
-/// A connection that was given up because of such refusals is tried again at this interval: they may end.
+/// How often a connection that was given up because of such refusals is tried again: they may end.
 const TRIED_AGAIN_AFTER: Duration = Duration::from_secs(6 * 3600);
 
 impl Refreshing {
-    /// `invalid_grant`: another worker may have rotated the pair, the provider may be wrong for a moment, or it is
-    /// true.
+    /// After `invalid_grant`: another worker may have rotated the pair, the provider may be wrong for a moment, or the
+    /// grant has ended.
     pub(super) async fn refused(&self, lease: &Lease, unknown_before: bool) -> Result<Outcome, Outcome> {
         let stored = self.stored(lease).await?;
         let now = self.clock.now();
         self.count_refusal(&stored, now).await;
         let is_ambiguous = unknown_before || stored.has_unknown_outcome();
         let (reason, confirm_after) = if is_ambiguous {
-            // Another attempt on this pair has no known end: its answer may still be on its way to the table.
+            // An earlier request with this pair has an unknown outcome: its new pair may still be on its way to the
+            // table.
             (FailureClass::AmbiguousRotation, LONGEST_INVOCATION + CONFIRM_AFTER)
         } else {
             (FailureClass::InvalidGrant, CONFIRM_AFTER)
@@ -99,7 +101,7 @@ impl Refreshing {
             Ok(Written::Applied(Row::Unreadable(unreadable))) => self.unreadable(unreadable, PutOffBy::Caller).await,
             Ok(Written::Applied(Row::Tombstone(_))) => Outcome::Gone,
             Ok(Written::ConditionFailed(_)) => {
-                self.found(id, lease.connection.pair.id).await.unwrap_or_else(Outcome::from)
+                self.outcome_of_row(id, lease.connection.pair.id).await.unwrap_or_else(Outcome::from)
             }
             Err(error) => error.into(),
         }
@@ -107,8 +109,8 @@ impl Refreshing {
 
     pub(super) async fn settle(&self, lease: &Lease, failure: Failure, is_answered: bool) -> Outcome {
         let now = self.clock.now();
-        // Counted from its access token's end on, so that the freeze has counted all of them before the first is given
-        // up.
+        // Refusals are counted from the end of the access token on. So the count of the freeze is complete before the
+        // first connection is given up.
         let is_counted = matches!(&failure, Failure::Provider(ProviderError::Refused(_)))
             && lease.connection.state.is_in_use()
             && now >= lease.connection.expires_at;
@@ -166,12 +168,12 @@ impl Refreshing {
                 return adopt(*stored);
             }
             Ok(Written::ConditionFailed(Some(Row::Connection(_) | Row::Unreadable(_)))) => {
-                tracing::warn!("the lease was lost before its failure could be noted");
+                tracing::warn!("the failure of a refresh was not stored: its lease had been lost");
                 retry_at = retry_at.min(self.clock.now());
             }
             Err(error) => {
-                tracing::warn!(%error, "a failure could not be noted");
-                // The lease runs out by itself, and other workers do not know of the backoff.
+                tracing::warn!(%error, "the failure of a refresh could not be stored");
+                // The lease runs out by itself. Other workers do not know of the backoff, and may try from then on.
                 retry_at = retry_at.min(lease.until);
             }
         }
@@ -179,8 +181,8 @@ impl Refreshing {
         Outcome::Failed { failure, retry_at: Some(retry_at), connection }
     }
 
-    /// The result from the row as it is now, after another worker's write came first.
-    async fn found(&self, id: &ConnectionId, old: PairId) -> Result<Outcome, StoreError> {
+    /// The outcome that the row shows, after another worker's write came first.
+    async fn outcome_of_row(&self, id: &ConnectionId, old: PairId) -> Result<Outcome, StoreError> {
         Ok(match self.connections.row(id).await? {
             Some(Row::Connection(stored)) if stored.pair.id == old => {
                 Outcome::Busy { until: stored.lease.map_or(self.clock.now(), |lease| lease.until) }

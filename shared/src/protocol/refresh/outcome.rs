@@ -17,17 +17,17 @@ pub enum Outcome {
     Adopted(Box<Connection>),
     /// Another worker refreshes it.
     Busy {
-        /// The end of its lease; if it has passed, the time until which its pair may still arrive.
+        /// The end of its lease; if the lease has run out, the time until which its pair may still arrive.
         until: Timestamp,
     },
     /// An earlier failure backs off.
     Waiting {
         /// The end of the backoff; for a rejected pair also the time from which the report is believed.
         until: Timestamp,
-        /// The connection with the pair that was not refreshed, whose access token may still live.
+        /// The connection with the pair that was not refreshed. Its access token may still be valid.
         connection: Box<Connection>,
     },
-    /// The provider has asked to wait with every request.
+    /// The provider has asked to wait with all requests.
     Paused {
         /// When the pause ends. No lease was taken.
         until: Timestamp,
@@ -36,7 +36,7 @@ pub enum Outcome {
     NeedsCustomer(Box<Connection>),
     /// There is no live pair.
     Gone,
-    /// Nothing was changed except that the failure was noted.
+    /// It failed. Nothing was changed, except that the failure was noted.
     Failed {
         /// What failed.
         failure: Failure,
@@ -45,7 +45,7 @@ pub enum Outcome {
         /// The connection as the lease found it. `None` where the table failed, or the row is unreadable.
         connection: Option<Box<Connection>>,
     },
-    /// The invocation could not have finished what it began.
+    /// The invocation has too little time left.
     NoTime,
 }
 
@@ -59,7 +59,7 @@ impl Outcome {
     }
 }
 
-/// What failed in a refresh, a revocation or a replay. Of it, only [`Failure::class`] is stored and shown.
+/// What failed in a refresh, a revocation or a replay. Only its [`Failure::class`] is stored and shown.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
     /// The table failed, or the row is unreadable.
@@ -71,28 +71,28 @@ pub enum Failure {
     /// The client secrets could not be read: nothing was sent.
     #[error(transparent)]
     Secret(#[from] SecretError),
-    /// The request failed: [`ProviderError`] says whether the pair may be spent.
+    /// The request failed: [`ProviderError`] says whether the provider may have rotated the pair.
     #[error(transparent)]
     Provider(#[from] ProviderError),
     /// The pair does not open under its data key: a person has to look at the row.
     #[error(transparent)]
     Unopenable(#[from] Unopenable),
-    /// Found before the pair is opened: no key is asked for.
+    /// Found before the pair is opened: KMS is not called.
     #[error("the connection belongs to another client id than WEBINARGEEK_CLIENT_ID: nothing was sent")]
     ForeignClient,
-    /// The access token still lives; when it ends, the connection is given up.
+    /// The access token is still valid; when it ends, the connection is given up.
     #[error("WebinarGeek has granted no refresh token to this connection")]
     NoRefreshToken,
-    /// To send the refresh token now would be a reuse: its successor may be in the queue.
+    /// Its successor may be in the queue: then to send the refresh token would be a reuse.
     #[error("an earlier pair may wait in the queue: nothing was sent")]
     PairInEscrow,
-    /// The lease could have run out under the request.
-    #[error("the process stood still until its lease was nearly over: nothing was sent")]
+    /// The lease could have ended during the request.
+    #[error("the process was frozen until its lease had nearly ended: nothing was sent")]
     Frozen,
 }
 
 impl Failure {
-    /// The class that is stored in the row, counted and shown: no text of the provider.
+    /// The class that is stored in the row, counted and shown. It holds no text of the provider.
     pub fn class(&self) -> FailureClass {
         match self {
             Failure::Store(error) => error.into(),
@@ -113,7 +113,7 @@ impl Failure {
     }
 }
 
-/// Why the lease was not available, from the row as it is.
+/// Why the lease was not available: what the row shows.
 pub(super) fn refused_lease(connection: Connection, reason: &RefreshReason, now: Timestamp) -> Outcome {
     if let State::NeedsCustomer { why, .. } = connection.state
         && why != FailureClass::Refused
@@ -144,7 +144,7 @@ pub(super) fn refused_lease(connection: Connection, reason: &RefreshReason, now:
     Outcome::Waiting { until, connection: Box::new(connection) }
 }
 
-/// The row holds another pair than the one we began with.
+/// The row holds another pair than at the beginning.
 pub(super) fn adopt(stored: Connection) -> Outcome {
     match stored.state {
         State::NeedsCustomer { .. } => Outcome::NeedsCustomer(Box::new(stored)),

@@ -7,7 +7,7 @@ fn read(status: u16, body: impl AsRef<[u8]>) -> Result<TokenResponse, ProviderEr
 }
 
 #[test]
-fn an_odd_answer_that_holds_an_access_token_is_a_grant() {
+fn an_unusual_answer_that_holds_an_access_token_is_a_grant() {
     for (body, expires_in) in [
         (r#"{"access_token":"a","refresh_token":"r","expires_in":7200}"#, Some(7200)),
         (r#"{"access_token":"a","refresh_token":"r","expires_in":"7200"}"#, Some(7200)),
@@ -43,7 +43,7 @@ fn a_success_that_cannot_be_read_is_an_unknown_outcome_and_not_a_refusal() {
 }
 
 #[test]
-fn only_well_formed_json_takes_a_grant_away() {
+fn only_well_formed_json_ends_a_grant() {
     assert!(matches!(read(400, r#"{"error":"invalid_grant"}"#), Err(ProviderError::InvalidGrant)));
     assert!(matches!(read(401, r#"{"error":"invalid_client"}"#), Err(ProviderError::InvalidClient)));
     for (status, body) in [
@@ -116,7 +116,7 @@ fn a_defect_in_a_member_that_is_not_needed_hides_neither_tokens_nor_an_error() {
 }
 
 #[test]
-fn a_byte_that_is_not_utf_8_mends_no_structure() {
+fn a_byte_that_is_not_utf_8_does_not_complete_an_object() {
     for body in [
         &b"{\"error\":\"invalid_grant\"\xff}"[..],
         b"{\"error\":\"invalid_grant\",\"error_description\":\"\xff",
@@ -135,11 +135,10 @@ fn the_providers_own_words_stay_out_of_our_errors() {
     assert!(!error.to_string().contains("canary"), "{error}");
 }
 
-/// A refusal in another dress has an `error`. Such an answer says neither that it has rotated nor that it
-/// has not: taken for a refusal, a pair that was rotated could be lost, and taken for an unknown outcome, the token is
-/// sent once more.
+/// Such an answer does not say whether the provider has rotated. If it counted as a refusal, a pair that was rotated
+/// could be lost. As an unknown outcome, the token is sent once more.
 #[test]
-fn a_success_without_tokens_and_without_an_error_stays_an_unknown_outcome_whatever_else_it_says() {
+fn a_success_without_tokens_and_without_an_error_is_an_unknown_outcome() {
     for body in [r#"{"ok":false}"#, r#"{"success":false,"message":"expired"}"#, r#"{"status":"error"}"#] {
         assert!(matches!(read(200, body), Err(ProviderError::Unknown(_))), "{body}");
     }
