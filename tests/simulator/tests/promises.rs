@@ -60,18 +60,18 @@ fn the_search_finds_every_forbidden_order_of_the_steps_of_a_refresh() {
 fn every_order_of_steps_that_the_protocol_forbids_is_found_out() {
     for ordering in Ordering::ALL {
         let mut runs = 0;
-        let fall = mutation::hunt(&Mutant::Ordering(ordering), || {
+        let result = mutation::try_to_kill(&Mutant::Ordering(ordering), || {
             runs += 1;
             runs < 250
         });
-        assert!(fall.killed_by.is_some(), "{ordering:?} survived");
+        assert!(result.killed_by.is_some(), "{ordering:?} survived");
     }
 }
 
 #[test]
 fn a_seed_is_a_history() {
     let picture = |seed| {
-        let plan = simulator::scenario::Plan::stormy(seed, Class::P2);
+        let plan = simulator::scenario::Plan::with_many_faults(seed, Class::P2);
         campaign::replay(plan, None).history.picture(10_000)
     };
     assert_eq!(picture(3), picture(3));

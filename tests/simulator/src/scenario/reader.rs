@@ -19,7 +19,7 @@ use crate::world::World;
 /// The longest invocation of the token route.
 const INVOCATION: Duration = Duration::from_secs(60);
 
-/// A token that an integrator has.
+/// A token that an integrator keeps.
 #[derive(Clone, Debug)]
 struct Cached {
     access: String,
@@ -59,7 +59,7 @@ impl Caches {
     }
 }
 
-/// One visit of the integrator.
+/// One call of the integrator.
 struct Visit {
     id: String,
     index: usize,
@@ -82,8 +82,8 @@ impl Scenario {
             caches: self.cached.clone(),
             deployment: self.deployment(),
             min_ttl: (!self.plan.orderly && self.random.chance(0.3)).then(|| self.random.below(self.plan.lifetime)),
-            from_cache: !self.quiet && self.random.chance(0.5),
-            is_mistaken: !self.quiet && self.random.chance(self.plan.mistakes),
+            from_cache: !self.is_concluding && self.random.chance(0.5),
+            is_mistaken: !self.is_concluding && self.random.chance(self.plan.mistakes),
         };
         let now = self.now();
         let times = (now, now + INVOCATION.as_millis() as u64);
@@ -158,7 +158,7 @@ impl Visit {
         let cached = {
             let mut world = ports.world.lock();
             let now = world.time();
-            world.note(ports.process, || format!("= released {access}"));
+            world.note(ports.process, || format!("= handed out {access}"));
             world.ledger.released(now, asked_at, &self.id, &access);
             let until = body["cache_until"].as_str().and_then(seconds).map(World::at);
             Cached {
@@ -187,7 +187,7 @@ impl Visit {
         if now < cached.until && used_at < cached.until && !was_disturbed {
             let access = cached.access.clone();
             world.ledger.violate(now, Invariant::CacheHonoured, || {
-                format!("{access} was to be kept until {}, and is refused", cached.until)
+                format!("{access} could be kept until {}, and is refused before that", cached.until)
             });
         }
         drop(world);
