@@ -54,8 +54,8 @@ const OF_ANSWERS: [(Route, Instructions); 2] = [
 /// The most bytes that a sweep allocates for a due row: some 7 % above the counted value, since two runs differ by 3 %.
 const ALLOCATED_PER_ROW: u64 = 660_000;
 
-/// How much more memory, in bytes, a sweep of [`MANY`] rows may need than one of [`FEW`]. Two runs of one size differ as
-/// much.
+/// How much more memory, in bytes, a sweep of [`MANY`] rows may need than one of [`FEW`]. Two runs of one size differ
+/// as much.
 const GROWTH: u64 = 600_000;
 const FEW: usize = 1_000;
 const MANY: usize = 3_000;

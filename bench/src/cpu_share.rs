@@ -1,7 +1,7 @@
 //! The share of a processor that a process gets, by a control group (version 2, or the CPU controller of version 1).
 //!
-//! Lambda gives one vCPU at 1,769 MB of memory, and a share in proportion at less memory. The group also has the highest
-//! weight: if the machine has other work, the other processes wait, and the measured ones do not.
+//! Lambda gives one vCPU at 1,769 MB of memory, and a share in proportion at less memory. The group also has the
+//! highest weight: if the machine has other work, the other processes wait, and the measured ones do not.
 
 use std::fs;
 use std::io;

@@ -1,5 +1,5 @@
-//! Each alarm of the template is tested with a fault that makes it ring. No other alarm rings without a reason, which is
-//! written here. Afterwards all alarms are silent again. On a day without a fault, no alarm rings.
+//! Each alarm of the template is tested with a fault that makes it ring. No other alarm rings without a reason, which
+//! is written here. Afterwards all alarms are silent again. On a day without a fault, no alarm rings.
 //!
 //! docs/operating.md has the results as a table.
 

@@ -13,8 +13,8 @@
 //! The second test checks the same on the simulated provider. The third shows that at a provider that rotates at once
 //! only unavoidable losses happen, and that the row of each lost connection says so.
 //!
-//! `SEED` chooses the faults and their times. The timing of the machine also has an effect, so a seed repeats a run only
-//! nearly.
+//! `SEED` chooses the faults and their times. The timing of the machine also has an effect, so a seed repeats a run
+//! only nearly.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;

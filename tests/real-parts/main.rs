@@ -1,5 +1,5 @@
-//! Tests that need more than Rust: Doorkeeper, DynamoDB Local, moto, and the built binaries. `.ci/run` installs the parts
-//! and names them by variables. If a variable is missing, the run fails.
+//! Tests that need more than Rust: Doorkeeper, DynamoDB Local, moto, and the built binaries. `.ci/run` installs the
+//! parts and names them by variables. If a variable is missing, the run fails.
 //!
 //! | variable | names |
 //! |---|---|

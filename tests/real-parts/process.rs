@@ -20,8 +20,8 @@ pub(crate) fn built(function: &str) -> PathBuf {
 }
 
 /// An address that stays free until its server listens. Each is given once, and its port is below those that a system
-/// assigns by default. Otherwise another test could get the port while the server starts, and the test would talk to the
-/// wrong server.
+/// assigns by default. Otherwise another test could get the port while the server starts, and the test would talk to
+/// the wrong server.
 pub(crate) async fn free_address() -> SocketAddr {
     static NEXT: AtomicU16 = AtomicU16::new(21_000);
     loop {

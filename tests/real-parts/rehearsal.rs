@@ -119,8 +119,8 @@ async fn a_customer_connects_through_the_stack_and_its_policies_allow_just_what_
         assert!(is_live(&aws.provider, body(&answer)["access_token"].as_str().unwrap()).await, "{id}: {answer}");
     }
 
-    // The customer withdraws the access. After a second refusal the connection is given up, with an outcome that was not
-    // known before.
+    // The customer withdraws the access. After a second refusal the connection is given up, with an outcome that was
+    // not known before.
     aws.simulation.grants.revoke_all();
     aws.set("tenant", &[("refresh_at", 1)]).await;
     let refused = aws.invoke(&refresh, scheduled.clone()).await;

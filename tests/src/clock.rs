@@ -24,7 +24,8 @@ impl TestClock {
         self.milliseconds.fetch_add(seconds * 1000, Ordering::SeqCst);
     }
 
-    /// Whether a wait moves the time for all tasks from now on. Then a task that tries until a deadline comes to its end.
+    /// Whether a wait moves the time for all tasks from now on. Then a task that tries until a deadline comes to its
+    /// end.
     pub fn waits_move_time(&self, move_time: bool) {
         self.waits_move_time.store(move_time, Ordering::SeqCst);
     }
@@ -36,8 +37,8 @@ impl Clock for TestClock {
         Timestamp::from_unix(self.milliseconds.load(Ordering::SeqCst) / 1000)
     }
 
-    /// Lets all other tasks run. The time changes only if waits move it: of many waiting tasks, none may move the time of
-    /// the others.
+    /// Lets all other tasks run. The time changes only if waits move it: of many waiting tasks, none may move the time
+    /// of the others.
     #[expect(clippy::disallowed_methods, reason = "engines on other threads need a moment of real time")]
     async fn sleep(&self, duration: Duration) {
         if self.waits_move_time.load(Ordering::SeqCst) {

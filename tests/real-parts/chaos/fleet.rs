@@ -1,9 +1,9 @@
 //! The environment of the functions that are killed: engines, a provider, and rows that can be made older.
 //!
-//! A freeze that is longer than the lease would take 35 s of real time, so the rows are made older instead. For all other
-//! processes, the lease of the frozen process and its grace are then over. The clock of the frozen process does not show
-//! that. So this is stricter than reality: the process goes on, although with a later clock it would stop. And the
-//! shipped binary needs no test clock.
+//! A freeze that is longer than the lease would take 35 s of real time, so the rows are made older instead. For all
+//! other processes, the lease of the frozen process and its grace are then over. The clock of the frozen process does
+//! not show that. So this is stricter than reality: the process goes on, although with a later clock it would stop. And
+//! the shipped binary needs no test clock.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

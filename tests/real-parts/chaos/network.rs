@@ -1,6 +1,8 @@
-//! The network between the functions and the provider: a proxy that breaks requests and answers while its faults are on.
+//! The network between the functions and the provider: a proxy that breaks requests and answers while its faults are
+//! on.
 //!
-//! A fault after the answer of the provider is the worse one: a pair is rotated or a code is used, and the answer is lost.
+//! A fault after the answer of the provider is the worse one: a pair is rotated or a code is used, and the answer is
+//! lost.
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};

@@ -14,8 +14,8 @@ use super::journey::{Provider, back_with_a_code};
 use crate::gateway::body;
 use crate::runtime_api::{Answer, Function};
 
-/// The longest time before a fault, and the longest freeze, in milliseconds. They are as long as the work of a function,
-/// so that faults come at every step of it.
+/// The longest time before a fault, and the longest freeze, in milliseconds. They are as long as the work of a
+/// function, so that faults come at every step of it.
 const MOMENT: u64 = 120;
 const FROZEN: u64 = 150;
 

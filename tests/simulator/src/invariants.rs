@@ -167,7 +167,8 @@ pub struct Ledger {
     /// Access tokens that have ever been stored.
     stored: HashSet<String>,
     /// Refresh tokens whose successor was committed. If a frozen process committed it after the end of its lease, other
-    /// processes may have taken the lease over before: each token has these processes, which cannot know of that commit.
+    /// processes may have taken the lease over before: each token has these processes, which cannot know of that
+    /// commit.
     spent: HashMap<String, Vec<ProcessId>>,
     /// By refresh token: the leases on the current pair.
     leases: HashMap<String, Vec<Lease>>,

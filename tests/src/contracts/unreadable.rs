@@ -1,5 +1,5 @@
-//! Unreadable rows, read through the shipped adapters. Each names its wrong attribute, and none makes a process crash. No
-//! page, list or index leaves out another row because of it.
+//! Unreadable rows, read through the shipped adapters. Each names its wrong attribute, and none makes a process crash.
+//! No page, list or index leaves out another row because of it.
 //!
 //! Each row is a complete one with one change: an attribute is missing, has another type, is a number but no integer,
 //! or is a text that is never written.

@@ -70,7 +70,8 @@ pub(super) fn deploy(
             "KMS_KEY_ID" => Some(keys::KEY_ARN.to_owned()),
             "CLIENT_SECRET_ARN" => Some(keys::SECRET_ARN.to_owned()),
             "STACK" => Some("tests".to_owned()),
-            // The clock does not move by itself: with a lower rate, a large run would wait for the next second for ever.
+            // The clock does not move by itself: with a lower rate, a large run would wait for the next second for
+            // ever.
             "PROVIDER_REQUESTS_PER_SECOND" => Some("10000".to_owned()),
             "WEBINARGEEK_CLIENT_ID" => Some("client-one".to_owned()),
             "WEBINARGEEK_AUTHORIZE_URL" => Some(format!("{provider_origin}/oauth/authorize")),

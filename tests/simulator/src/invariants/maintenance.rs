@@ -77,8 +77,8 @@ impl Ledger {
         self.touched(at, &delete.key, None);
     }
 
-    /// A row may be put off by the worker whose lease is in it. A worker without a lease may put it off if the row has no
-    /// lease and is not put off yet.
+    /// A row may be put off by the worker whose lease is in it. A worker without a lease may put it off if the row has
+    /// no lease and is not put off yet.
     pub(super) fn quarantined(&mut self, facts: &Facts<'_>) {
         let id = &facts.write.key;
         let Some(Row::Unreadable(_)) = facts.old else {

@@ -1,5 +1,5 @@
-//! Checks of grants that are not live any more. Each is revoked, waits to be revoked, may be left to expire, or is named
-//! in the log.
+//! Checks of grants that are not live any more. Each is revoked, waits to be revoked, may be left to expire, or is
+//! named in the log.
 
 use std::collections::hash_map::Entry;
 

@@ -140,8 +140,8 @@ impl World {
         if self.merges_local_steps { COUNT_LAGS } else { self.lags.below(COUNT_LAGS + 1) }
     }
 
-    /// Whether a journey notes that it could not store its grant. This write is often made late, after the grant has come
-    /// out of the queue: chance would make this chain of faults too rarely.
+    /// Whether a journey notes that it could not store its grant. This write is often made late, after the grant has
+    /// come out of the queue: chance would make this chain of faults too rarely.
     pub(super) fn may_be_late(&self, request: &Request) -> bool {
         let not_stored = Value::from("not_stored");
         let says_so = |write: &Write| {

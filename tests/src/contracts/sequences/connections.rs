@@ -112,8 +112,8 @@ pub(super) fn first_row(random: &mut Random, id: &ConnectionId) -> (Item, Vec<Wr
     }
 }
 
-/// A row in any state of a connection, so that a sequence need not contain all states. The protocol's own writes make it,
-/// without a check of their conditions.
+/// A row in any state of a connection, so that a sequence need not contain all states. The protocol's own writes make
+/// it, without a check of their conditions.
 fn any_row(random: &mut Random, id: &ConnectionId) -> Item {
     let mut image = None;
     let becomes =
