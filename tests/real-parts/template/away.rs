@@ -206,7 +206,7 @@ async fn each_parameter_of_the_template_is_deployed_away_from_its_default() {
 }
 
 #[tokio::test]
-async fn the_functions_take_every_parameter_away_from_its_default() {
+async fn the_functions_accept_every_parameter_away_from_its_default() {
     let stack = all_away(&["ClientSecret"]).await;
     for function in FUNCTIONS {
         let variables = stack.environment(function);

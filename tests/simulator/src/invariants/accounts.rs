@@ -18,12 +18,12 @@ impl Ledger {
             facts.new.waiting().and_then(|waits| Some((waits.pair_id(), waits.account.as_ref()?.id.clone())));
         let listed = facts.new.revocations().into_iter().flat_map(|list| list.iter());
         let of_listed = listed.filter_map(|grant| Some((grant.pair.id, grant.account_id.clone()?)));
-        for (pair, told) in of_live.into_iter().chain(of_waiting).chain(of_listed) {
+        for (pair, noted) in of_live.into_iter().chain(of_waiting).chain(of_listed) {
             let Some(opened) = self.opened.get(&pair) else { continue };
-            if facts.provider.account_of(opened) != Some(told.clone()) {
+            if facts.provider.account_of(opened) != Some(noted.clone()) {
                 let access = opened.access.clone();
                 self.violate(facts.times.now, Invariant::AccountsAreTrue, || {
-                    format!("{} has the account {told}, and {access} is of another one", facts.write.key)
+                    format!("{} has the account {noted}, and {access} is of another one", facts.write.key)
                 });
             }
         }

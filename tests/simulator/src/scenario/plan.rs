@@ -49,7 +49,7 @@ pub struct Plan {
     pub disconnects: bool,
     /// The chance that a connection does not exist at the beginning.
     pub unconnected: f64,
-    /// Only the schedule refreshes, so every cached token must live as long as its caller was told.
+    /// Only the schedule refreshes, so every cached token must be valid until its `cache_until`.
     pub orderly: bool,
     pub odds: Odds,
 }

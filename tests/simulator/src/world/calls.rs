@@ -54,8 +54,8 @@ impl World {
         let (there, back) = (self.chooser.latency(service), self.chooser.latency(service));
         let sent_at = self.now.max(self.processes[process].frozen_until);
         if self.history.is_on() {
-            let told = if fate == Fate::Succeed { String::new() } else { format!("  ✗ {fate:?}") };
-            let text = format!("→ {}{told}", request.name());
+            let with_fate = if fate == Fate::Succeed { String::new() } else { format!("  ✗ {fate:?}") };
+            let text = format!("→ {}{with_fate}", request.name());
             self.note(process, || text);
         }
         let mut steps: Vec<(u64, Step)> = Vec::with_capacity(3);
