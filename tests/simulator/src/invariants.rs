@@ -40,7 +40,7 @@ pub use storing::{Facts, Times};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Invariant {
     /// 1. A token is stored before it is handed out.
-    StoredBeforeRelease,
+    StoredBeforeHandOut,
     /// 2. A pair is committed on the pair that it was made from, and once.
     CommitOnPredecessor,
     /// 3. No refresh token is sent again after its successor was committed.
@@ -112,7 +112,7 @@ pub struct Counts {
     /// Refresh tokens that arrived at the provider.
     pub sent: u64,
     pub connects: u64,
-    pub released: u64,
+    pub handed_out: u64,
     /// Grants that were revoked.
     pub revoked: u64,
     pub faults: u64,
@@ -126,7 +126,7 @@ impl Counts {
         self.refreshes += other.refreshes;
         self.sent += other.sent;
         self.connects += other.connects;
-        self.released += other.released;
+        self.handed_out += other.handed_out;
         self.revoked += other.revoked;
         self.faults += other.faults;
         self.crashes += other.crashes;

@@ -91,7 +91,7 @@ fn run(class: Class, seed: u64, refreshes: u64) -> bool {
         counts.refreshes,
         counts.sent,
         counts.connects,
-        counts.released,
+        counts.handed_out,
         campaign.runs,
         campaign.virtual_seconds / 86_400,
         counts.faults,

@@ -24,7 +24,7 @@ pub enum Weakening {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Ordering {
     /// The store answers before the pair is durable: the token is handed out first.
-    ReleaseBeforeStore,
+    HandOutBeforeStore,
     /// A commit requires the lease too.
     CommitGatedByLease,
     /// The data key is opened after the provider has answered.
@@ -41,7 +41,7 @@ pub enum Ordering {
 
 impl Ordering {
     pub const ALL: [Self; 7] = [
-        Self::ReleaseBeforeStore,
+        Self::HandOutBeforeStore,
         Self::CommitGatedByLease,
         Self::DecryptAfterAnswer,
         Self::ResendWithoutWaiting,

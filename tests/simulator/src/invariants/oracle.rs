@@ -143,15 +143,15 @@ impl Ledger {
     }
 
     /// An access token is shown to an integrator who had asked at that moment.
-    pub fn released(&mut self, now: u64, asked_at: u64, id: &str, access: &str) {
-        self.counts.released += 1;
+    pub fn handed_out(&mut self, now: u64, asked_at: u64, id: &str, access: &str) {
+        self.counts.handed_out += 1;
         if access.is_empty() {
-            self.violate(now, Invariant::StoredBeforeRelease, || {
+            self.violate(now, Invariant::StoredBeforeHandOut, || {
                 format!("a token of {id} was handed out, which its import does not have yet")
             });
         } else if !self.stored.contains(access) {
             // A pair that waits for its confirmation is not stored as a live pair either.
-            self.violate(now, Invariant::StoredBeforeRelease, || {
+            self.violate(now, Invariant::StoredBeforeHandOut, || {
                 format!("{access} was handed out before it was stored")
             });
         }

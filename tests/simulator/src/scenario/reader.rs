@@ -25,7 +25,7 @@ struct Cached {
     access: String,
     version: i64,
     until: u64,
-    released_at: u64,
+    handed_out_at: u64,
     refused: bool,
 }
 
@@ -159,13 +159,13 @@ impl Visit {
             let mut world = ports.world.lock();
             let now = world.time();
             world.note(ports.process, || format!("= handed out {access}"));
-            world.ledger.released(now, asked_at, &self.id, &access);
+            world.ledger.handed_out(now, asked_at, &self.id, &access);
             let until = body["cache_until"].as_str().and_then(seconds).map(World::at);
             Cached {
                 access,
                 version: body["version"].as_i64().unwrap_or_default(),
                 until: until.unwrap_or(now),
-                released_at: now,
+                handed_out_at: now,
                 refused: false,
             }
         };
@@ -183,7 +183,7 @@ impl Visit {
         cached.refused = true;
         let mut world = ports.world.lock();
         let now = world.time();
-        let was_disturbed = world.ledger.is_disturbed(&self.id, &cached.access, cached.released_at, &world.provider);
+        let was_disturbed = world.ledger.is_disturbed(&self.id, &cached.access, cached.handed_out_at, &world.provider);
         if now < cached.until && used_at < cached.until && !was_disturbed {
             let access = cached.access.clone();
             world.ledger.violate(now, Invariant::CacheHonoured, || {

@@ -47,7 +47,7 @@ impl World {
     /// Schedules a second effect of a call, if the mutant wants one. Returns the number of additional steps.
     pub(super) fn reorder_steps(&mut self, id: CallId, request: &Request, effect: u64) -> u8 {
         let again = match (self.ordering(), request) {
-            (Some(Ordering::ReleaseBeforeStore), Request::Write { write, .. }) if write.name == WriteName::Commit => {
+            (Some(Ordering::HandOutBeforeStore), Request::Write { write, .. }) if write.name == WriteName::Commit => {
                 3_000
             }
             (Some(Ordering::ResendWithoutWaiting), Request::Refresh { .. }) => 0,
@@ -60,7 +60,7 @@ impl World {
 
     /// Whether this effect is answered, but only made later.
     pub(super) fn is_put_off(&self, request: &Request, is_first: bool) -> bool {
-        self.ordering() == Some(Ordering::ReleaseBeforeStore)
+        self.ordering() == Some(Ordering::HandOutBeforeStore)
             && is_first
             && matches!(request, Request::Write { write, .. } if write.name == WriteName::Commit)
     }
