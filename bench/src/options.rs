@@ -10,10 +10,11 @@ use crate::stand_ins::Latency;
 pub(crate) const HELP: &str = "\
 cargo bench-functions [starts|sweeps|sizes|budgets] [options]
 
-  starts   cold starts and first answers; all programs are started in turns
+  starts   cold starts and first answers; the programs take turns, in another order each round
   sweeps   scheduled runs: refreshes a second, processor time of a refresh, memory
   sizes    the size of each function's zip
-  budgets  limits that do not depend on the machine: calls, zips, crates, instructions; fails if one is exceeded
+  budgets  limits that do not depend on the machine: calls, zips, crates, instructions; fails if one is exceeded. The
+           allocated bytes are those of a second build, which is linked dynamically
 
   --functions LABEL=DIRECTORY  a build: the output of `sam build`, or target/release. Several builds are measured side
                                by side. A function that is not built is left out

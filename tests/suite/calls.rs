@@ -64,12 +64,12 @@ async fn a_fresh_token_is_one_call_and_the_first_one_of_a_process_two() {
 }
 
 #[tokio::test]
-async fn a_data_key_is_opened_again_when_it_was_kept_for_two_hours() {
+async fn a_data_key_is_opened_again_when_it_was_kept_for_four_hours() {
     let world = World::new().await;
     world.connect("t").await;
     let mut opened = Vec::new();
     for _ in 0..5 {
-        world.clock.advance(3000);
+        world.clock.advance(6000);
         world.calls.take();
         world.token("t").await;
         opened.push(world.calls.take().contains_key("Decrypt"));
