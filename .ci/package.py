@@ -3,8 +3,8 @@
 
     package.py v0.2.0 arm64 dist
 
-`dist/webinargeek-connect-v0.2.0-arm64.tar.gz` has the template, a zip for each function, and samconfig.toml. What is built
-twice is packed into the same bytes: names are sorted, and times are those of no day.
+`dist/webinargeek-connect-v0.2.0-arm64.tar.gz` has the template, a zip for each function, and samconfig.toml. The same build
+gives the same bytes: names are sorted, and all times are constant.
 """
 
 import gzip
@@ -19,7 +19,7 @@ BUILD = Path(".aws-sam/build")
 
 
 def zipped(binary: bytes) -> bytes:
-    """A function: one file that may be executed."""
+    """The zip of a function: one executable file."""
     entry = zipfile.ZipInfo("bootstrap", date_time=(1980, 1, 1, 0, 0, 0))
     entry.create_system, entry.external_attr = 3, 0o100755 << 16
     packed = io.BytesIO()
@@ -35,14 +35,14 @@ def files(architecture: str) -> dict[str, bytes]:
         name = built.parent.name
         template, found = re.subn(rf"(?m)^( +CodeUri: ){name}$", rf"\g<1>{name}.zip", template)
         if found != 1:
-            sys.exit(f"the template names the code of {name} {found} times")
+            sys.exit(f"the template must have `CodeUri: {name}` once, and has it {found} times")
         packed[f"{name}.zip"] = zipped(built.read_bytes())
     left = [uri for uri in re.findall(r"(?m)^ +CodeUri: (\S+)$", template) if uri != "functions" and uri not in packed]
     if left or not packed:
-        sys.exit(f"not built: {left}")
+        sys.exit(f"these functions are not built: {left}")
     settings, found = re.subn(r'"Architecture=\w+"', f'"Architecture={architecture}"', Path("samconfig.toml").read_text())
     if found != 1:
-        sys.exit("samconfig.toml does not name the architecture once")
+        sys.exit("samconfig.toml must have the architecture once")
     packed["samconfig.toml"] = settings.encode()
     packed["template.yaml"] = template.encode()
     packed["LICENSE"] = Path("LICENSE").read_bytes()

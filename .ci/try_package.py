@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Whether SAM uploads what an archive of package.py holds, without building anything: `sam package` on a bucket of moto.
+"""Checks that SAM uploads the functions of an archive of package.py without a build: `sam package` on a bucket of moto.
 
     try_package.py dist/webinargeek-connect-v0.2.0-x86_64.tar.gz
 """
@@ -38,9 +38,9 @@ uploaded = set()
 for key in keys:
     with zipfile.ZipFile(io.BytesIO(s3.get_object(Bucket="packages", Key=key)["Body"].read())) as code:
         (entry,) = code.infolist()
-        assert entry.external_attr >> 16 == 0o100755, "Lambda must be able to start it"
+        assert entry.external_attr >> 16 == 0o100755, "Lambda cannot start a file that is not executable"
         uploaded.add(code.read("bootstrap"))
 server.stop()
 built = {path.read_bytes() for path in BUILD.glob("*/bootstrap")}
 assert uploaded == built and len(keys) == len(built), f"{len(keys)} functions are uploaded, {len(built)} are built"
-print(f"{len(keys)} functions, as they were built")
+print(f"{len(keys)} functions are uploaded as they were built")

@@ -1,5 +1,5 @@
-//! Budgets that do not depend on the machine: calls, bytes and crates. A program may grow beyond a budget only by a
-//! decision: it changes the number here, and docs/performance.md says why.
+//! Budgets that do not depend on the machine: calls, bytes, crates, instructions. Exceeding one needs a decision: the
+//! number is changed here, and docs/performance.md says why.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
@@ -28,7 +28,7 @@ const OF_FUNCTIONS: [(&str, u64, usize); 7] = [
 
 type Calls = &'static [(&'static str, u64)];
 
-/// A route, the calls of the first answer of a process, and of a later one for the same connection.
+/// A route, the calls of a process's first answer, and of a later answer for the same connection.
 const OF_ROUTES: [(Route, Calls, Calls); 4] = [
     (Route::Authorize, &[("UpdateItem", 1)], &[("UpdateItem", 1)]),
     (
@@ -54,15 +54,15 @@ const OF_ANSWERS: [(Route, Instructions); 2] = [
 /// The most bytes that a sweep allocates for a due row: some 7 % above the counted value, since two runs differ by 5 %.
 const ALLOCATED_PER_ROW: u64 = 715_000;
 
-/// How much more memory, in bytes, a sweep of [`MANY`] rows may need than one of [`FEW`]: the difference between two
-/// runs of one size.
+/// How much more memory, in bytes, a sweep of [`MANY`] rows may need than one of [`FEW`]. Two runs of one size differ
+/// as much.
 const GROWTH: u64 = 600_000;
 const FEW: usize = 1_000;
 const MANY: usize = 3_000;
 
-/// Checks every budget, and prints what was found. dhat sees no allocation of a static program: the allocated bytes are
-/// those of the last build, which may be linked dynamically.
-pub(crate) async fn hold(builds: &[Build], stand_ins: &StandIns) -> Result<(), Failed> {
+/// Checks every budget, and prints the counted values. dhat sees no allocation of a static program: the allocated bytes
+/// are those of the last build, which may be linked dynamically.
+pub(crate) async fn check(builds: &[Build], stand_ins: &StandIns) -> Result<(), Failed> {
     let (build, allocating) = builds.first().zip(builds.last()).ok_or("no build")?;
     let mut exceeded = Vec::new();
     println!("| function | zip, bytes | budget | crates | budget |\n|---|---|---|---|---|");
@@ -73,7 +73,7 @@ pub(crate) async fn hold(builds: &[Build], stand_ins: &StandIns) -> Result<(), F
             exceeded.push(function.to_owned());
         }
     }
-    println!("\n| | calls | budget |\n|---|---|---|");
+    println!("\n| route | calls | budget |\n|---|---|---|");
     let mut counted = |what: String, calls: &BTreeMap<String, u64>, budget: Calls| {
         let budget: BTreeMap<String, u64> = budget.iter().map(|(name, number)| ((*name).to_owned(), *number)).collect();
         println!("| {what} | {} | {} |", listed(calls), listed(&budget));
@@ -87,14 +87,14 @@ pub(crate) async fn hold(builds: &[Build], stand_ins: &StandIns) -> Result<(), F
         let known = OF_ROUTES.iter().find(|(route, ..)| subject.route == Some(*route));
         let Some((route, first, later)) = known else { continue };
         subject.start(stand_ins, None, 1).await;
-        counted(route.name().to_owned(), &subject.measured.counts.calls, first);
-        counted(format!("{}, later", route.name()), &subject.measured.later.calls, later);
+        counted(format!("{}, first answer", route.name()), &subject.measured.counts.calls, first);
+        counted(format!("{}, later answer", route.name()), &subject.measured.later.calls, later);
     }
     let mut program = of_ours(build, "refresh", Reach::StandIns(stand_ins))?;
     // The calls that a run makes once, for any number of due rows, are in both.
     let (few, more) = (2, 12);
     let all = two_runs(&program, more, stand_ins).await?.into_iter().zip(two_runs(&program, few, stand_ins).await?);
-    for (((run, of_few), budget), what) in all.zip(OF_A_REFRESH).zip(["a refresh", "a refresh, later"]) {
+    for (((run, of_few), budget), what) in all.zip(OF_A_REFRESH).zip(["first refresh", "later refresh"]) {
         // Lambda may freeze the process between two runs: what was connected before is of no use then.
         if !run.connections.contains_key(&Service::Provider) {
             return Err(format!("{what}: a connection to the provider has outlived its run").into());
@@ -110,7 +110,7 @@ pub(crate) async fn hold(builds: &[Build], stand_ins: &StandIns) -> Result<(), F
         calls.values_mut().for_each(|number| *number /= (more - few) as u64);
         counted(what.to_owned(), &calls, budget);
     }
-    println!("\n| | counted | budget |\n|---|---|---|");
+    println!("\n| what | counted | budget |\n|---|---|---|");
     let mut measured = |what: String, counted: u64, budget: u64| {
         println!("| {what} | {counted} | {budget} |");
         if counted > budget {
@@ -119,12 +119,12 @@ pub(crate) async fn hold(builds: &[Build], stand_ins: &StandIns) -> Result<(), F
     };
     for (route, budget) in OF_ANSWERS {
         let counted = valgrind::instructions(build, route, stand_ins).await?;
-        measured(format!("{}, instructions", route.name()), counted.first, budget.first);
-        measured(format!("{}, later, instructions", route.name()), counted.later, budget.later);
+        measured(format!("instructions of the first answer, {}", route.name()), counted.first, budget.first);
+        measured(format!("instructions of a later answer, {}", route.name()), counted.later, budget.later);
     }
     let allocated = valgrind::allocated_per_row(allocating, [32, 160], stand_ins).await?;
-    measured("a due row, allocated bytes".to_owned(), allocated, ALLOCATED_PER_ROW);
-    // Kept data keys have a bound of their own, of some 4 MB. At one rate, both have as many requests in flight.
+    measured("allocated bytes for a due row".to_owned(), allocated, ALLOCATED_PER_ROW);
+    // No data keys are kept: their limit is some 4 MB. With one rate, both sweeps have as many requests in flight.
     let settings = [("DATA_KEY_MINUTES", "0"), ("PROVIDER_REQUESTS_PER_SECOND", "200")];
     program.environment.extend(settings.map(|(name, value)| (name.to_owned(), value.to_owned())));
     let mut peaks = [0; 2];
@@ -132,8 +132,12 @@ pub(crate) async fn hold(builds: &[Build], stand_ins: &StandIns) -> Result<(), F
         let sweep = Sweep { maker: Maker::Ours, program: &program, due, budget: sweep::BUDGET, must_end: true };
         *peak = sweep.run(stand_ins, None).await?.peak_memory;
     }
-    measured(format!("{MANY} due rows in place of {FEW}, bytes"), peaks[1].saturating_sub(peaks[0]), GROWTH);
-    if exceeded.is_empty() { Ok(()) } else { Err(format!("beyond the budget: {}", exceeded.join(", ")).into()) }
+    measured(
+        format!("more bytes of memory for {MANY} due rows than for {FEW}"),
+        peaks[1].saturating_sub(peaks[0]),
+        GROWTH,
+    );
+    if exceeded.is_empty() { Ok(()) } else { Err(format!("over budget: {}", exceeded.join(", ")).into()) }
 }
 
 async fn two_runs(program: &Program, due: usize, stand_ins: &StandIns) -> Result<[Counts; 2], Failed> {

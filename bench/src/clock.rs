@@ -1,4 +1,4 @@
-//! Time as it is measured. The started processes note the time too, so it is the system's clock.
+//! The time for measurements. The started processes note it too, so it is the system's clock.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

@@ -1,7 +1,7 @@
 //! The share of a processor that a process gets, by a control group (version 2, or the CPU controller of version 1).
 //!
-//! Lambda gives one vCPU at 1,769 MB of memory, and less in proportion to less memory. The group also has the highest
-//! weight that there is: on a machine that does other things too, the other processes wait, and a start does not.
+//! Lambda gives one vCPU at 1,769 MB of memory, and a share in proportion at less memory. The group also has the
+//! highest weight: if the machine has other work, the other processes wait, and the measured ones do not.
 
 use std::fs;
 use std::io;
@@ -61,7 +61,7 @@ impl Drop for CpuShare {
             let left =
                 if is_own { fs::write(root.join("cgroup.procs"), std::process::id().to_string()) } else { Ok(()) };
             if let Err(error) = left.and_then(|()| fs::remove_dir(&self.group)) {
-                eprintln!("{} is left: {error}", self.group.display());
+                eprintln!("the control group {} could not be removed: {error}", self.group.display());
             }
         }
     }
@@ -73,17 +73,18 @@ pub(crate) fn of_programs(mb: Option<u64>) -> io::Result<Option<CpuShare>> {
     match CpuShare::new("programs", mb) {
         Ok(share) => Ok(Some(share)),
         Err(error) if mb.is_some() => {
-            Err(io::Error::new(error.kind(), format!("no control group can be made ({error}): as root, or --cpu full")))
+            let why = format!("cannot make a control group ({error}): run as root, or with --cpu full");
+            Err(io::Error::new(error.kind(), why))
         }
         Err(_) => Ok(None),
     }
 }
 
-/// What a table says about it.
+/// The group's description in a table's title.
 pub(crate) fn described(mb: Option<u64>, share: Option<&CpuShare>) -> String {
     match (mb, share) {
-        (Some(mb), _) => format!("the share of {mb} MB, by a control group"),
-        (None, Some(_)) => "whole processors, before all others on the machine".to_owned(),
-        (None, None) => "whole processors, beside all others on the machine".to_owned(),
+        (Some(mb), _) => format!("the processor share of {mb} MB, by a control group"),
+        (None, Some(_)) => "whole processors, with priority over all other processes".to_owned(),
+        (None, None) => "whole processors, without priority over other processes".to_owned(),
     }
 }

@@ -30,7 +30,7 @@ pub(crate) struct Function {
     api: RuntimeApi,
     log: Arc<Mutex<Vec<String>>>,
     exec_at: Duration,
-    /// What the processor had done for the process before the process became the function.
+    /// The processor time that the process had used before it became the function.
     spent_before: u64,
 }
 
@@ -72,20 +72,20 @@ impl Function {
     pub(crate) async fn next(&mut self) -> Result<Duration, Failed> {
         match self.step(PATIENCE).await? {
             Step::Next(at) => Ok(at.saturating_sub(self.exec_at)),
-            Step::Answered(..) => Err(self.told("an answer, and no event was handed over")),
-            Step::Failed(why) => Err(self.told(&String::from_utf8_lossy(&why))),
+            Step::Answered(..) => Err(self.error("it answered before it had an event")),
+            Step::Failed(why) => Err(self.error(&String::from_utf8_lossy(&why))),
         }
     }
 
-    /// Hands over an event. `next` must have come before.
+    /// Hands over an event. `next` must have been called before.
     pub(crate) async fn invoke(&mut self, event: &str, budget: Duration) -> Result<Answer, Failed> {
         let sent_at = clock::now();
         let event = Event { body: event.to_owned(), deadline: sent_at + budget };
         self.api.events.send(event).map_err(|_| "the runtime API has ended")?;
         match self.step(budget.max(PATIENCE)).await? {
             Step::Answered(came_at, body) => Ok(Answer { sent_at, came_at, body }),
-            Step::Next(_) => Err(self.told("it asks for another event without an answer")),
-            Step::Failed(why) => Err(self.told(&String::from_utf8_lossy(&why))),
+            Step::Next(_) => Err(self.error("it asked for another event before it answered")),
+            Step::Failed(why) => Err(self.error(&String::from_utf8_lossy(&why))),
         }
     }
 
@@ -105,7 +105,7 @@ impl Function {
         Ok(self.process.kill().await?)
     }
 
-    /// Asks the process to end. A tool that counts in it writes its counts then.
+    /// Asks the process to end. Then a tool that counts in it writes its counts.
     pub(crate) async fn terminate(mut self) -> Result<(), Failed> {
         Command::new("sh").arg("-c").arg(format!("kill {}", self.id())).status().await?;
         tokio::time::timeout(PATIENCE, self.process.wait()).await??;
@@ -121,10 +121,10 @@ impl Function {
             step = tokio::time::timeout(patience, self.api.steps.recv()) => step.ok().flatten(),
             _ = self.process.wait() => None,
         };
-        step.ok_or_else(|| self.told("it has ended, or takes too long"))
+        step.ok_or_else(|| self.error("the process has ended, or has not answered in time"))
     }
 
-    fn told(&self, what: &str) -> Failed {
+    fn error(&self, what: &str) -> Failed {
         let log = self.log.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         format!("{what}\n{}", log.join("\n")).into()
     }

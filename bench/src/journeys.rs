@@ -1,4 +1,4 @@
-//! What a program is asked, and whether its answer is right.
+//! The events that a program gets, and the checks of its answers.
 
 use serde_json::{Value, json};
 use url::Url;
@@ -9,14 +9,14 @@ use crate::rows;
 use crate::stand_ins::StandIns;
 use crate::stand_ins::tables::Tables;
 
-/// What an answer is for.
+/// The route that an answer is measured for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Route {
     /// A browser is sent to the provider. One write.
     Authorize,
     /// The code is exchanged, and the pair is stored.
     Callback,
-    /// A stored token that is fresh. Two calls: the row, and KMS.
+    /// A stored token that is not due. Two calls: the row, and KMS.
     Token,
     /// The status of a connection. One read.
     Status,
@@ -55,7 +55,7 @@ impl Route {
         Ok(event.to_string())
     }
 
-    /// What the answer must be, and what must be stored.
+    /// Checks the answer, and what was stored for it.
     pub(crate) fn check(self, maker: Maker, answer: &[u8], stand_ins: &StandIns) -> Result<Value, Failed> {
         let answer: Value = serde_json::from_slice(answer)?;
         let body = || serde_json::from_str::<Value>(answer["body"].as_str().unwrap_or_default()).unwrap_or_default();
@@ -70,7 +70,7 @@ impl Route {
             Self::Status => status == 200 && body()["status"] == "active",
             Self::Hello => status == 200 && answer["body"] == "hello",
         };
-        if is_right { Ok(answer) } else { Err(format!("{self:?} of {maker:?} is answered wrongly: {answer}").into()) }
+        if is_right { Ok(answer) } else { Err(format!("{maker:?} gave a wrong answer to {self:?}: {answer}").into()) }
     }
 }
 

@@ -1,5 +1,5 @@
-//! What stands between the bench and a function: it notes the time, and becomes the function. So a start is measured
-//! from its `exec`, and the time that the bench needs to make a process is not counted.
+//! The bench starts itself as a launcher, which notes the time and then becomes the function by `exec`. So a start is
+//! measured from the `exec`, and the time that the bench needs to make a process is not counted.
 
 use std::ffi::OsString;
 use std::fs;
@@ -12,10 +12,10 @@ use crate::clock;
 
 /// The first argument of a launch.
 pub(crate) const LAUNCH: &str = "launch";
-/// Stands in place of a control group's file.
+/// The argument if there is no control group.
 pub(crate) const NO_GROUP: &str = "-";
 
-/// `group program arguments…`. Writes one line. It returns only if the program cannot be started.
+/// Its arguments are `group program arguments…`. It writes one line, and returns only if the program cannot be started.
 pub(crate) fn launch(mut arguments: impl Iterator<Item = OsString>) -> io::Error {
     let (Some(group), Some(program)) = (arguments.next(), arguments.next()) else {
         return io::Error::other("launch needs a group and a program");

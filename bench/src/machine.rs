@@ -1,4 +1,4 @@
-//! Where and when something was measured.
+//! The machine and the time of a measurement.
 
 use std::fs;
 
@@ -11,7 +11,7 @@ pub(crate) fn now() -> Timestamp {
     Timestamp::from_unix(clock::now().as_secs().cast_signed())
 }
 
-/// The machine, the moment, and what else the machine does: the load of the last minute, in processes that want to run.
+/// The time, the machine, and its load: the average number of processes of the last minute that are ready to run.
 pub(crate) fn described() -> String {
     let text = |path: &str| fs::read_to_string(path).unwrap_or_default();
     let of_processors = text("/proc/cpuinfo");

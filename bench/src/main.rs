@@ -55,7 +55,7 @@ fn run(options: Options) -> Result<(), Failed> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let directory = std::env::temp_dir().join(format!("bench-{}", std::process::id()));
     std::fs::create_dir(&directory)?;
-    // The stand-ins must not wait for other programs either.
+    // The stand-ins must not wait for other programs of the machine either.
     let own = CpuShare::new("own", None).and_then(|group| group.enter().map(|()| group)).ok();
     let done = runtime.block_on(async {
         let stand_ins = StandIns::start(&directory).await?;
@@ -63,7 +63,7 @@ fn run(options: Options) -> Result<(), Failed> {
             "starts" => starts(&options, &stand_ins).await,
             "sweeps" => sweeps::all(&options, &stand_ins).await,
             "sizes" => report::of_sizes(&options),
-            "budgets" => budgets::hold(&options.builds, &stand_ins).await,
+            "budgets" => budgets::check(&options.builds, &stand_ins).await,
             command => Err(format!("{command} is not known\n\n{}", options::HELP).into()),
         }
     });
@@ -89,7 +89,7 @@ async fn starts(options: &Options, stand_ins: &StandIns) -> Result<(), Failed> {
             let at = cpu_share::described(*share, group.as_ref());
             println!("\n## {at}; latency {latency}; {} cold starts each, median (95th percentile)\n", options.runs);
             println!("{}\n", machine::described());
-            // A latency changes nothing before the first event.
+            // The latency has no effect on starts: it comes with the first event.
             if number == 0 {
                 println!("{}", report::of_starts(&subjects));
             }
@@ -97,7 +97,7 @@ async fn starts(options: &Options, stand_ins: &StandIns) -> Result<(), Failed> {
             wrong += subjects.iter().filter(|subject| subject.measured.wrong.is_some()).count();
         }
     }
-    if wrong > 0 { Err(format!("{wrong} programs have answered wrongly").into()) } else { Ok(()) }
+    if wrong > 0 { Err(format!("{wrong} programs gave a wrong answer").into()) } else { Ok(()) }
 }
 
 /// An order for each run. In a fixed one, the same program would always follow Node or Python, which empty the

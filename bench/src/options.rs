@@ -10,26 +10,28 @@ use crate::stand_ins::Latency;
 pub(crate) const HELP: &str = "\
 cargo bench-functions [starts|sweeps|sizes|budgets] [options]
 
-  starts   cold starts and first answers, interleaved
-  sweeps   scheduled runs: refreshes a second, processor time of each, memory
-  sizes    zips
-  budgets  what does not depend on the machine: calls, zips, crates; fails beyond a budget. A second build that is
-           linked dynamically has its allocated bytes counted
+  starts   cold starts and first answers; the programs take turns, in another order each round
+  sweeps   scheduled runs: refreshes a second, processor time of a refresh, memory
+  sizes    the size of each function's zip
+  budgets  limits that do not depend on the machine: calls, zips, crates, instructions; fails if one is exceeded. The
+           allocated bytes are those of a second build, which is linked dynamically
 
-  --functions LABEL=DIRECTORY  a build: of `sam build`, or target/release. More than one: all are measured side by
-                               side. A function that is not built is left out
-  --plain-provider LABEL       a build that trusts public certificate authorities alone: its provider answers without TLS
-  --peer NAME                  rust-hello, rust-default, node-guide, python-refresher or none; all, if none is named
-  --peers DIRECTORY            what bench/peers/build has made (target/peers)
-  --cpu full|MEGABYTES         the share of a processor that Lambda gives at this memory; full and 256
-  --latency zero|real          0, or 5 ms of DynamoDB, 8 ms of KMS, 150 ms of the provider; both
+  --functions LABEL=DIRECTORY  a build: the output of `sam build`, or target/release. Several builds are measured side
+                               by side. A function that is not built is left out
+  --plain-provider LABEL       this build trusts only public certificate authorities for the provider, so its provider
+                               answers without TLS
+  --peer NAME                  rust-hello, rust-default, node-guide, python-refresher, or none (all)
+  --peers DIRECTORY            the output of bench/peers/build (target/peers)
+  --cpu full|MEGABYTES         a whole processor, or the share that Lambda gives at this memory (full and 256)
+  --latency zero|real          none, or 5 ms for DynamoDB, 8 ms for KMS and 150 ms for the provider (both)
   --runs N                     cold starts of each program (30)
-  --warm N                     later events of each (10)
-  --due N                      connections of a sweep (1000)
-  --due-peer N                 of a sweep of a peer, which refreshes one after the other (100)
-  --memory N                   connections of a sweep whose memory is measured, more than once; 1000, 10000, 100000";
+  --warm N                     later events after each cold start (10)
+  --due N                      due connections of a sweep (1000)
+  --due-peer N                 due connections of a sweep of a peer, which refreshes one after the other (100)
+  --memory N                   due connections of a sweep whose memory is measured; several are possible
+                               (1000, 10000 and 100000)";
 
-/// The error for `--help`, which is no command.
+/// The command for `--help`.
 pub(crate) const HELP_ASKED: &str = "help";
 
 pub(crate) struct Options {

@@ -12,7 +12,7 @@ pub(crate) const FUNCTIONS: [&str; 7] =
 pub(crate) const HOST: &str = "connect.example.com";
 pub(crate) const AUTHORIZE_URL: &str = "https://provider.example/oauth/authorize";
 
-/// The author of the program: it decides how the program is called, and what it stores.
+/// The author of a program. It decides how the program is called, and what it stores.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Maker {
     Ours,
@@ -51,7 +51,7 @@ pub(crate) struct Build {
 }
 
 impl Build {
-    /// Those that are built, in their own order.
+    /// The functions that are built, in a fixed order.
     pub(crate) fn functions(&self) -> Result<Vec<&'static str>, Failed> {
         let built: Vec<_> = FUNCTIONS.into_iter().filter(|function| self.binary(function).is_ok()).collect();
         if built.is_empty() { Err(format!("{} has no functions", self.directory.display()).into()) } else { Ok(built) }
@@ -67,7 +67,7 @@ impl Build {
     }
 }
 
-/// How a process is started: with the settings that Lambda gives, or also with the addresses of the stand-ins.
+/// What a process can reach: only what Lambda itself configures, or also the stand-ins.
 #[derive(Clone, Copy)]
 pub(crate) enum Reach<'a> {
     Nothing,

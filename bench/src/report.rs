@@ -30,7 +30,7 @@ fn ratio(one: &Series, other: &Series) -> String {
     if one.is_empty() || other.is_empty() { "–".to_owned() } else { format!("{:.2}", one.median() / other.median()) }
 }
 
-/// `exec` → `/next` of every function, as Lambda starts it, against the floor.
+/// `exec` → `/next` of every function, as Lambda starts it, compared with the floor (`rust-hello`).
 pub(crate) fn of_starts(subjects: &[Subject]) -> String {
     let is_right = |it: &&Subject| it.route.is_none() && it.measured.wrong.is_none();
     let floor = subjects.iter().filter(is_right).find(|it| it.maker == Maker::RustHello);
@@ -38,7 +38,7 @@ pub(crate) fn of_starts(subjects: &[Subject]) -> String {
         subjects.iter().filter(is_right).find(|it| it.owner == owner && it.function == function)
     };
     let mut table =
-        "| | function | exec → `/next`, ms | × floor | CPU, ms | peak memory, MB |\n|---|---|---|---|---|---|\n"
+        "| program | function | exec → `/next`, ms | × floor | CPU, ms | peak memory, MB |\n|---|---|---|---|---|---|\n"
             .to_owned();
     let mut row = |subject: &Subject| {
         let measured = &subject.measured;
@@ -53,10 +53,10 @@ pub(crate) fn of_starts(subjects: &[Subject]) -> String {
     table
 }
 
-/// `exec` → first answer, and the later answers. A ratio says how much slower a peer is than the first build.
+/// `exec` → first answer, and the later answers. A ratio says how much slower a program is than the first build.
 pub(crate) fn of_answers(subjects: &[Subject]) -> String {
     let mut table =
-        "| route | | exec → `/next`, ms | exec → first answer, ms | / ours | warm, ms | / ours | CPU, ms | / ours \
+        "| route | program | exec → `/next`, ms | exec → first answer, ms | / ours | warm, ms | / ours | CPU, ms | / ours \
                      | peak memory, MB | calls | connections |\n|---|---|---|---|---|---|---|---|---|---|---|---|\n"
             .to_owned();
     for route in [Route::Hello, Route::Authorize, Route::Callback, Route::Token, Route::Status] {
@@ -65,7 +65,7 @@ pub(crate) fn of_answers(subjects: &[Subject]) -> String {
             let measured = &subject.measured;
             if let Some(wrong) = &measured.wrong {
                 let why = wrong.lines().next().unwrap_or_default();
-                let _ = writeln!(table, "| {} | {} | answers wrongly: {why} |", route.name(), subject.owner);
+                let _ = writeln!(table, "| {} | {} | wrong answer: {why} |", route.name(), subject.owner);
                 continue;
             }
             let ours = of_route().find(|it| it.maker == Maker::Ours && it.measured.wrong.is_none());
@@ -94,7 +94,7 @@ pub(crate) fn of_answers(subjects: &[Subject]) -> String {
 
 /// The zip of each function.
 pub(crate) fn of_sizes(options: &Options) -> Result<(), Failed> {
-    println!("| | function | zip, MB |\n|---|---|---|");
+    println!("| program | function | zip, MB |\n|---|---|---|");
     let row =
         |owner: &str, function: &str, bytes: u64| println!("| {owner} | {function} | {:.2} |", bytes as f64 / 1e6);
     for build in &options.builds {
@@ -137,15 +137,15 @@ mod tests {
     }
 
     #[test]
-    fn a_peer_that_answers_wrongly_has_no_figure_and_no_ratio() {
+    fn a_peer_that_gives_a_wrong_answer_has_no_figure_and_no_ratio() {
         let mut subjects = [subject("ours", Maker::Ours, 10), subject("node-guide", Maker::NodeGuide, 200)];
         assert!(of_answers(&subjects).contains("| 200.0 (200.0) | 20.00 |"));
         subjects[1].measured.wrong = Some("an empty page".to_owned());
         let table = of_answers(&subjects);
-        assert!(table.contains("| authorize | node-guide | answers wrongly: an empty page |"), "{table}");
+        assert!(table.contains("| authorize | node-guide | wrong answer: an empty page |"), "{table}");
         assert!(!table.contains("200.0") && !table.contains("20.00"), "{table}");
         subjects[1].measured.wrong = None;
         subjects[0].measured.wrong = Some("an empty page".to_owned());
-        assert!(!of_answers(&subjects).contains("20.00"), "nothing is measured against a wrong answer of ours either");
+        assert!(!of_answers(&subjects).contains("20.00"), "no peer is compared with a wrong answer of ours");
     }
 }

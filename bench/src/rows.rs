@@ -1,4 +1,4 @@
-//! Rows as the programs have written them before they are measured.
+//! The rows that are stored before a measurement, as each program writes them.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use crate::stand_ins::{CLIENT_ID, access_token, refresh_token};
 
 pub(crate) const STACK: &str = "bench";
 const LIFETIME: Duration = Duration::from_secs(7200);
-/// After this part of its lifetime every pair is due.
+/// After this time every pair is due.
 const DUE_AFTER: Duration = Duration::from_secs(6300);
 
 /// The access token of the rows that [`connection`] and [`in_rust_default`] make.

@@ -1,4 +1,4 @@
-//! How much a function's zip holds. Lambda fetches and unpacks it at a cold start.
+//! The size of a function's zip. Lambda fetches and unpacks it at a cold start.
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -1,4 +1,4 @@
-//! Stand-ins for AWS and the provider: each on a port of its own, behind TLS, as late as the real one would answer.
+//! Stand-ins for AWS and the provider. Each has a port of its own and answers over TLS, with the latency that is set.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -158,7 +158,7 @@ async fn listen(shared: Arc<Shared>, service: Service, tls: Option<TlsAcceptor>)
             tokio::spawn(async move {
                 *locked(&shared.counts).connections.entry(service).or_default() += 1;
                 match tls {
-                    // A client that does not trust our certificate reports that itself.
+                    // If a client does not trust our certificate, it reports that itself.
                     Some(tls) => {
                         if let Ok(stream) = tls.accept(stream).await {
                             serve(stream, shared, service).await;

@@ -1,5 +1,5 @@
-//! Cold starts. Every run starts all programs one after the other, so other work of the machine slows all of them
-//! alike.
+//! Cold starts. Every run starts all programs one after the other, so other work of the machine slows down all of them
+//! equally.
 
 use std::path::Path;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::rows;
 use crate::stand_ins::{Counts, StandIns};
 use crate::statistics::Series;
 
-/// Near the limit that Lambda itself has for these functions.
+/// Near the timeout of these functions.
 pub(crate) const BUDGET: Duration = Duration::from_secs(30);
 
 /// A program that is started again and again.
@@ -43,9 +43,9 @@ pub(crate) struct Measured {
     pub cpu: Series,
     /// Megabytes.
     pub memory: Series,
-    /// Of the first answer: its calls.
+    /// The calls of the first answer.
     pub counts: Counts,
-    /// Of the last answer: its calls.
+    /// The calls of the last answer.
     pub later: Counts,
     /// Why there is no figure.
     pub wrong: Option<String>,
@@ -131,7 +131,7 @@ impl Subject {
         Self::new(owner, maker, route.name(), Some(route), program)
     }
 
-    /// One cold start. A program that gives one wrong answer has no figures.
+    /// One cold start. After one wrong answer a program has no figures.
     pub(crate) async fn start(&mut self, stand_ins: &StandIns, group: Option<&Path>, warm: usize) {
         if self.measured.wrong.is_none()
             && let Err(error) = self.measure(stand_ins, group, warm).await

@@ -22,7 +22,7 @@ impl Series {
         self.percentile(0.5)
     }
 
-    /// The smallest value that this part of all values does not exceed.
+    /// The smallest value such that this part of all values is at most as large.
     pub(crate) fn percentile(&self, part: f64) -> f64 {
         let mut sorted = self.0.clone();
         sorted.sort_by(f64::total_cmp);

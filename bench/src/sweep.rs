@@ -22,9 +22,9 @@ pub(crate) struct Sweep<'a> {
     pub maker: Maker,
     pub program: &'a Program,
     pub due: usize,
-    /// From the event to the deadline.
+    /// The time from the event to the deadline.
     pub budget: Duration,
-    /// Whether it has the time to refresh all of them.
+    /// Whether the run must refresh all of them.
     pub must_end: bool,
 }
 
@@ -56,7 +56,7 @@ impl Sweep<'_> {
         Ok(Swept { refreshed, took, cpu, peak_memory, counts })
     }
 
-    /// The process that has done a run.
+    /// Does a run, and returns its process.
     pub(crate) async fn run_to_its_end(&self, stand_ins: &StandIns) -> Result<Function, Failed> {
         self.seed(stand_ins);
         let mut function = Function::start(self.program, None).await?;
@@ -100,7 +100,7 @@ impl Sweep<'_> {
         }
     }
 
-    /// Every refresh that is counted has brought a pair, and every pair is stored.
+    /// Checks that every counted refresh has sent a request, and that every new pair is stored.
     fn check(&self, answer: &Value, refreshed: u64, counts: &Counts, stand_ins: &StandIns) -> Result<(), Failed> {
         let now = machine::now().unix();
         let mut tables = stand_ins.tables();
@@ -112,8 +112,10 @@ impl Sweep<'_> {
         if is_right && (!self.must_end || refreshed == self.due as u64) {
             return Ok(());
         }
-        let told = format!("{refreshed} refreshed of {}, {sent} sent, {stored} stored: {answer}", self.due);
-        Err(told.into())
+        let due = self.due;
+        let wrong =
+            format!("{refreshed} of {due} were refreshed, {sent} requests sent, {stored} pairs stored: {answer}");
+        Err(wrong.into())
     }
 
     fn seed(&self, stand_ins: &StandIns) {

@@ -11,7 +11,7 @@ use crate::programs::{Maker, Reach, of_ours, of_peer};
 use crate::stand_ins::{Service, StandIns};
 use crate::sweep::{BUDGET, Sweep, Swept};
 
-/// The time for a run whose memory is measured: it need not end.
+/// The time for a run whose memory is measured. It need not refresh all connections.
 const MEMORY_BUDGET: Duration = Duration::from_secs(90);
 
 pub(crate) async fn all(options: &Options, stand_ins: &StandIns) -> Result<(), Failed> {
@@ -22,7 +22,9 @@ pub(crate) async fn all(options: &Options, stand_ins: &StandIns) -> Result<(), F
         let members = group.as_ref().map(CpuShare::members);
         let at = cpu_share::described(*share, group.as_ref());
         println!("\n## one run; {at}; latency {}\n\n{}\n", REAL.0, machine::described());
-        print!("| | due | s | refreshes a second | most in flight | of what they allow | CPU of a refresh, ms ");
+        print!(
+            "| program | due | seconds | refreshes a second | most in flight | of the possible rate | CPU of a refresh, ms "
+        );
         println!("| peak memory, MB | connections to DynamoDB, KMS, provider |");
         println!("|---|---|---|---|---|---|---|---|---|");
         stand_ins.set_latency(REAL.1);
@@ -33,13 +35,13 @@ pub(crate) async fn all(options: &Options, stand_ins: &StandIns) -> Result<(), F
                 Ok(swept) => println!("{}", row(owner, due, &swept)),
                 Err(error) => {
                     wrong += 1;
-                    println!("| {owner} | {due} | answers wrongly: {error} |");
+                    println!("| {owner} | {due} | wrong answer: {error} |");
                 }
             }
         }
     }
-    println!("\n## memory; latency {}; a run of {} s\n", ZERO.0, MEMORY_BUDGET.as_secs());
-    println!("| | due | refreshed | peak memory, MB |\n|---|---|---|---|");
+    println!("\n## memory of one run of {} s; latency {}\n", MEMORY_BUDGET.as_secs(), ZERO.0);
+    println!("| program | due | refreshed | peak memory, MB |\n|---|---|---|---|");
     stand_ins.set_latency(ZERO.1);
     for due in &options.due_for_memory {
         for (owner, maker, program) in programs.iter().filter(|(_, maker, _)| *maker == Maker::Ours) {
@@ -50,12 +52,12 @@ pub(crate) async fn all(options: &Options, stand_ins: &StandIns) -> Result<(), F
                 }
                 Err(error) => {
                     wrong += 1;
-                    println!("| {owner} | {due} | answers wrongly: {error} |");
+                    println!("| {owner} | {due} | wrong answer: {error} |");
                 }
             }
         }
     }
-    if wrong > 0 { Err(format!("{wrong} runs have answered wrongly").into()) } else { Ok(()) }
+    if wrong > 0 { Err(format!("{wrong} runs gave a wrong answer").into()) } else { Ok(()) }
 }
 
 fn programs(options: &Options, stand_ins: &StandIns) -> Result<Vec<(String, Maker, Program)>, Failed> {
@@ -75,8 +77,8 @@ fn programs(options: &Options, stand_ins: &StandIns) -> Result<Vec<(String, Make
     Ok(programs)
 }
 
-/// How long a refresh waits for its calls, which come one after another: the latencies of all calls of the run, for each
-/// refresh.
+/// How long a refresh waits for its calls, which are made one after the other: the latencies of all calls of the run,
+/// divided by the number of refreshes.
 fn waits(swept: &Swept) -> Duration {
     let latency = REAL.1;
     let of_a_call = |name: &str| match name {

@@ -1,7 +1,7 @@
-//! Each alarm of the template is proven by its fault: it rings, no other one does without a reason that is written
-//! here, and all are silent again afterwards. A day without a fault rings none.
+//! Each alarm of the template is tested with a fault that makes it ring. No other alarm rings without a reason, which
+//! is written here. Afterwards all alarms are silent again. On a day without a fault, no alarm rings.
 //!
-//! What is proven stands as a table in docs/operating.md.
+//! docs/operating.md has the results as a table.
 
 use std::collections::BTreeSet;
 
@@ -22,14 +22,14 @@ use cloudwatch::{Alarm, children};
 use operation::{MINUTE, Operation};
 use proofs::{FURTHER, Fault, PROOFS};
 
-/// On a thread of its own: the log's metrics are collected by thread.
-fn alone<T>(task: impl Future<Output = T>) -> T {
+/// Runs a task on this thread alone, since the log's metrics are collected by thread.
+fn on_this_thread<T>(task: impl Future<Output = T>) -> T {
     runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(task)
 }
 
 #[test]
 fn each_alarm_rings_for_its_fault_and_no_other_one_and_the_operators_page_says_when() {
-    let stack = alone(Stack::with(&[]));
+    let stack = on_this_thread(Stack::with(&[]));
     let alarms = Alarm::all(&stack);
     let at_risk = children(&stack, "TokensAtRiskAlarm", &alarms);
     let mut table = "| fault | rings | after minutes | rings too |\n|---|---|---|---|\n".to_owned();
@@ -37,7 +37,7 @@ fn each_alarm_rings_for_its_fault_and_no_other_one_and_the_operators_page_says_w
     let mut wrong = Vec::new();
     let rehearsed = std::thread::scope(|scope| {
         let (stack, alarms) = (&stack, &alarms);
-        let threads = PROOFS.each_ref().map(|proof| scope.spawn(move || alone(proof.rehearse(stack, alarms))));
+        let threads = PROOFS.each_ref().map(|proof| scope.spawn(move || on_this_thread(proof.rehearse(stack, alarms))));
         threads.map(|thread| thread.join().unwrap())
     });
     for (proof, rung) in PROOFS.iter().zip(rehearsed) {
@@ -64,10 +64,10 @@ fn each_alarm_rings_for_its_fault_and_no_other_one_and_the_operators_page_says_w
     }
 }
 
-/// An age is what one would look at first, with the longest that a replay may take as its threshold.
+/// One would first think of an alarm on the age, with the longest time of a replay as its threshold.
 #[test]
-fn an_alarm_on_the_age_alone_is_silent_however_long_a_message_waits_and_ours_rings() {
-    let stack = alone(Stack::with(&[]));
+fn an_alarm_on_the_age_stays_silent_about_a_message_that_waits_and_ours_rings() {
+    let stack = on_this_thread(Stack::with(&[]));
     let queue = stack.arn("Escrow").rsplit(':').next().unwrap();
     let on_the_age = json!({
         "physical_id": "on-the-age",
@@ -87,7 +87,7 @@ fn an_alarm_on_the_age_alone_is_silent_however_long_a_message_waits_and_ours_rin
     alarms.push(Alarm::of("OnTheAge", &on_the_age));
     for fault in [Fault::MessageUnreadable, Fault::PairsNotStored] {
         let proof = PROOFS.iter().find(|proof| proof.fault == fault).unwrap();
-        let rung = alone(async {
+        let rung = on_this_thread(async {
             let mut operation = Operation::begin(&stack, &alarms, Setup::default()).await;
             proof.begin(&mut operation).await;
             let mut rung = BTreeSet::new();
@@ -95,7 +95,7 @@ fn an_alarm_on_the_age_alone_is_silent_however_long_a_message_waits_and_ours_rin
                 operation.minute().await;
                 rung.extend(operation.ringing(FURTHER));
             }
-            assert!(operation.ringing(FURTHER).contains(&"EscrowAlarm"), "{}: it waits still", proof.says);
+            assert!(operation.ringing(FURTHER).contains(&"EscrowAlarm"), "{}: the message still waits", proof.says);
             rung
         });
         assert!(rung.contains("EscrowAlarm") && !rung.contains("OnTheAge"), "{}: {rung:?}", proof.says);
@@ -105,7 +105,7 @@ fn an_alarm_on_the_age_alone_is_silent_however_long_a_message_waits_and_ours_rin
 /// Runs of any length, up to the longest.
 const LONG_RUNS: fn(i64) -> i64 = |number| [4, 290, 12, 180, 299, 40][number as usize % 6];
 
-/// However far CloudWatch looks back.
+/// Checks two distances that CloudWatch may look back.
 async fn a_day_is_silent(interval: &str, minutes: i64, run_takes: fn(i64) -> i64) {
     let stack = Stack::with(&[("RefreshIntervalMinutes", interval)]).await;
     let alarms = Alarm::all(&stack);

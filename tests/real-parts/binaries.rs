@@ -1,5 +1,5 @@
 //! The built functions, unchanged, under a Lambda Runtime API, against the laptop's engines through
-//! `AWS_ENDPOINT_URL…`. A whole journey through them is `rehearsal.rs`.
+//! `AWS_ENDPOINT_URL…`. `rehearsal.rs` has a whole journey.
 
 use std::sync::Arc;
 
@@ -39,7 +39,7 @@ async fn start(function: &str) -> Function {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn api_gateways_own_ways_with_paths_and_queries_change_nothing() {
+async fn paths_queries_and_bodies_in_every_form_of_api_gateway_are_checked() {
     let token = start("token").await;
     for (number, path) in [
         "/v1/connections/../token",
@@ -63,11 +63,11 @@ async fn api_gateways_own_ways_with_paths_and_queries_change_nothing() {
     assert_eq!(
         token.invoke("encoded", rejected).await.unwrap()["statusCode"],
         404,
-        "read, and the connection is unknown"
+        "the body is read, and the connection is unknown"
     );
 }
 
-/// `tests/suite/gateway_events.rs` has more of them, in the process.
+/// `tests/suite/gateway_events.rs` sends more of them to the same code, without a process.
 #[tokio::test(flavor = "multi_thread")]
 async fn no_event_makes_a_built_function_crash() {
     let proof = Proof::asked();
@@ -89,7 +89,7 @@ async fn no_event_makes_a_built_function_crash() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_event_that_is_none_is_an_error_of_the_invocation() {
+async fn an_event_of_an_unknown_form_is_an_error_of_the_invocation() {
     let refresh = start("refresh").await;
     let error = refresh.invoke("bad", json!({ "shards": [99] })).await.unwrap_err();
     assert!(error["errorMessage"].as_str().unwrap().contains("shards"), "{error}");

@@ -1,19 +1,20 @@
-//! No connection is lost, whatever happens to the processes and to the network.
+//! No connection is lost if processes are killed or frozen, and the network is broken.
 //!
-//! The built functions refresh and connect the same few connections, on demand, by the schedule and by customers who
-//! come again. They are killed with SIGKILL and frozen with SIGSTOP for longer than their leases, at random moments,
-//! while the network to the provider breaks two requests in five. After each round the faults stop, and every
-//! connection must yield a token that the provider accepts.
+//! The built functions refresh and connect the same few connections: on demand, by the schedule, and by customers who
+//! connect again. At random moments they are killed with SIGKILL, or frozen with SIGSTOP for longer than their leases.
+//! The network to the provider breaks two requests in five. After each round the faults stop, and every connection must
+//! yield a token that the provider accepts.
 //!
 //! ```text
 //! cargo test -p tests --features real-parts --test real-parts chaos -- --nocapture    about a minute
 //! PROOF=long cargo test … chaos::doorkeeper -- --nocapture    10,000 kills and freezes
 //! ```
 //!
-//! The second test checks the same on the simulated provider. The third shows that at a provider which rotates at once
-//! only unavoidable losses happen, and that each loss is in its row.
+//! The second test checks the same on the simulated provider. The third shows that at a provider that rotates at once
+//! only unavoidable losses happen, and that the row of each lost connection says so.
 //!
-//! `SEED` chooses the faults and their times; the machine's own timing adds to it, so a seed repeats a run only nearly.
+//! `SEED` chooses the faults and their times. The timing of the machine also has an effect, so a seed repeats a run
+//! only nearly.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -44,24 +45,24 @@ use fleet::{Fleet, read_token};
 use journey::{Provider, back_with_a_code};
 use worker::Worker;
 
-/// Few, so that several functions work on the same one.
+/// So few that several functions work on the same connection.
 const CONNECTIONS: usize = 6;
 
 const WORKERS: [&str; 6] = ["token", "token", "token", "refresh", "refresh", "callback"];
 
-/// Operations of each worker between two looks at every connection.
+/// Operations of each worker between two checks of all connections.
 const OPERATIONS: u64 = 8;
 
 /// The client secret of doorkeeper.ru.
 const SECRET: &str = "s3cret";
 
-/// What the provider makes possible (the classes of docs/ARCHITECTURE.md's table).
+/// What is promised at a provider, by its class.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Promise {
     /// The old refresh token is valid until the new access token is used: nothing may be lost.
     NoneIsLost,
-    /// The old one ends at once: a pair whose answer is lost is lost with it, and its row must say so.
-    NoneIsLostInSilence,
+    /// The old one ends at once: a pair is lost with its answer, and its row must say so.
+    EachLossIsLabelled,
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -79,13 +80,13 @@ async fn the_simulated_provider_loses_no_connection_to_kills_freezes_and_a_broke
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_provider_that_rotates_at_once_loses_no_connection_in_silence() {
+async fn each_loss_at_a_provider_that_rotates_at_once_is_labelled() {
     let proof = Proof::asked();
     let address = simulated(Rotation::Strict).await;
-    holds(Promise::NoneIsLostInSilence, Provider::Simulated, address, proof, proof.length(100, 10_000)).await;
+    holds(Promise::EachLossIsLabelled, Provider::Simulated, address, proof, proof.length(100, 10_000)).await;
 }
 
-async fn holds(promise: Promise, provider: Provider, address: SocketAddr, proof: Proof, injuries: u64) {
+async fn holds(promise: Promise, provider: Provider, address: SocketAddr, proof: Proof, kills_and_freezes: u64) {
     let began = SystemClock.now();
     let fleet = Fleet::new(address, SECRET, CONNECTIONS, &proof).await;
     let callback = fleet.start("callback").await;
@@ -97,10 +98,10 @@ async fn holds(promise: Promise, provider: Provider, address: SocketAddr, proof:
         workers.push(Worker::start(&fleet, name, provider, proof.random(number as u64)).await);
     }
     let mut losses = Vec::new();
-    while fleet.tally.injuries() < injuries && losses.is_empty() {
+    while fleet.tally.kills_and_freezes() < kills_and_freezes && losses.is_empty() {
         let uses_tokens = fleet.tally.of("rounds").is_multiple_of(2);
         fleet.tally.count("rounds");
-        fleet.network.breaks(!uses_tokens && promise == Promise::NoneIsLost);
+        fleet.network.start_faults(!uses_tokens && promise == Promise::NoneIsLost);
         let [a, b, c, d, e, f] = &mut workers[..] else { unreachable!("six workers") };
         tokio::join!(
             a.round(OPERATIONS, uses_tokens),
@@ -110,13 +111,13 @@ async fn holds(promise: Promise, provider: Provider, address: SocketAddr, proof:
             e.round(OPERATIONS, uses_tokens),
             f.round(OPERATIONS, uses_tokens),
         );
-        fleet.network.heals();
+        fleet.network.stop_faults();
         if proof.long && fleet.tally.of("rounds").is_multiple_of(20) {
             println!("so far {}", fleet.tally.json());
         }
-        for (id, answer) in look(&fleet).await {
+        for (id, answer) in lost_connections(&fleet).await {
             let reason = fleet.stored(&id).await.and_then(|stored| stored.journal.reason);
-            if promise == Promise::NoneIsLostInSilence && reason == Some(FailureClass::AmbiguousRotation) {
+            if promise == Promise::EachLossIsLabelled && reason == Some(FailureClass::AmbiguousRotation) {
                 fleet.tally.count("losses_labelled");
                 connect(&fleet, &callback, provider, &id).await;
             } else {
@@ -135,8 +136,8 @@ async fn holds(promise: Promise, provider: Provider, address: SocketAddr, proof:
     figures["seconds"] = began.seconds_until(SystemClock.now()).into();
     println!("{figures}");
     assert!(losses.is_empty(), "lost: {losses:#?}");
-    assert_eq!(fleet.network.most_sends_of_a_code(), 1, "a code is sent once, ever");
-    let is_lossy = promise == Promise::NoneIsLostInSilence;
+    assert_eq!(fleet.network.most_sends_of_a_code(), 1, "a code is sent only once");
+    let is_lossy = promise == Promise::EachLossIsLabelled;
     assert_eq!(fleet.tally.of("losses_labelled") > 0, is_lossy, "a check that never finds a loss would prove nothing");
     assert!(fleet.tally.of("kills") > 0 && fleet.tally.of("freezes") > 0 && fleet.tally.of("network_faults") > 0);
 }
@@ -147,11 +148,11 @@ async fn connect(fleet: &Fleet, callback: &Function, provider: Provider, id: &Co
     assert_eq!(page["statusCode"], 200, "{page}");
 }
 
-/// Without faults, every connection yields a token that the provider accepts. Returns those that do not, and their
-/// answers.
-async fn look(fleet: &Fleet) -> Vec<(ConnectionId, Value)> {
-    // A sweep that the provider has asked to wait makes all others wait, for seconds. Before this line was here, one
-    // check in a hundred took that for losses.
+/// Checks, without faults, that every connection yields a token that the provider accepts. Returns those that do not,
+/// with the answers.
+async fn lost_connections(fleet: &Fleet) -> Vec<(ConnectionId, Value)> {
+    // After a `Retry-After`, all refreshes pause for seconds. Without this line, one check in a hundred took the pause
+    // for losses.
     fleet.end_pause().await;
     let token = fleet.start("token").await;
     let mut losses = Vec::new();

@@ -39,7 +39,7 @@ mod assumed {
     pub(super) const WRITE_UNITS_OF_AN_INDEX_MOVE: f64 = 2.0;
     /// By each of two processes, which keep a key for four hours: one refreshes every 90 minutes, one reads every hour.
     pub(super) const KEYS_OPENED: f64 = (24.0 / 4.5 + 24.0 / 4.0) * 30.0;
-    /// Of one process: with more connections, a key is mostly gone when it is needed again.
+    /// Of one process. With more connections, a key is often no longer kept when it is needed again.
     pub(super) const KEYS_KEPT: f64 = 10_000.0;
     pub(super) const INDEX_ENTRY_BYTES: f64 = 130.0;
     pub(super) const READ_SECONDS: f64 = 0.05;
@@ -62,7 +62,7 @@ struct Counted {
 }
 
 async fn counted() -> Counted {
-    // What is kept is counted by an assumption: here each key is opened at each use.
+    // How often a kept key saves a call is an assumption. Here each key is opened at each use.
     let world = World::with(Setup::default().variable("DATA_KEY_MINUTES", "0")).await;
     world.connect("a").await;
     world.sweep().await;
@@ -81,7 +81,7 @@ async fn counted() -> Counted {
     world.connect("b").await;
     let mut refresh = refreshing().await;
     refresh.iter_mut().for_each(|(operation, count)| *count -= one.get(operation).copied().unwrap_or_default());
-    // Refreshes that begin at once may each read the fleet's pause.
+    // Refreshes that begin at the same time may each read the fleet's pause.
     refresh.remove("GetItem");
     refresh.retain(|_, count| *count > 0);
     Counted { row_bytes: bytes_of(&world.row("a").await.expect("it is connected")), refresh, read, run }
@@ -162,7 +162,7 @@ async fn the_documents_say_what_the_counted_calls_cost() {
     let read_units = |fleet: f64| {
         let shards = calls(&counted.run, "Query");
         let due = fleet * assumed::REFRESHES / assumed::RUNS / shards;
-        // A query reads what is due, and a page of what is not; it need not be consistent.
+        // A query reads the entries that are due, and one page of others. It is eventually consistent.
         let entries = (fleet / shards).min(due + 100.0);
         let of_a_query = (entries * assumed::INDEX_ENTRY_BYTES / 4096.0).ceil().max(1.0) / 2.0;
         fleet * assumed::READS * calls(&counted.read, "GetItem") + assumed::RUNS * shards * of_a_query

@@ -40,7 +40,7 @@ async fn holds(rotation: Rotation, name: &str, consent: &str) {
     contracts::provider::holds(&running(address, rotation)).await;
 }
 
-/// What the doctor finds on a connection of it, which stays in use.
+/// Checks what the doctor finds on a connection at this provider, and that the connection still works then.
 async fn finds(rotation: Rotation, name: &str, class: &str) {
     let (_server, address) = start(name, "on").await;
     let provider = running(address, rotation);
@@ -51,7 +51,7 @@ async fn finds(rotation: Rotation, name: &str, class: &str) {
     let refresh_token = contracts::provider::refresh_token(&provider).await;
     let import = json!({ "refresh_token": refresh_token.expose() });
     world.json(Method::PUT, "/v1/connections/t", Some(import)).await;
-    // As if a session for a connection that may be lost had brought it.
+    // As if a session with `throw_away` had made it.
     world.set("t", "throw_away", AttributeValue::N("1".to_owned())).await;
     let found = world.json(Method::POST, "/v1/doctor", Some(json!({ "throw_away": "t" }))).await;
     let detail = found.body["findings"][0]["detail"].as_str().unwrap();

@@ -83,7 +83,7 @@ async fn a_link_that_was_passed_on_connects_nothing() {
         let begun = as_user(user, laptop.http.post(format!("http://{address}/connect"))).await.unwrap();
         begun.headers()["location"].to_str().unwrap().to_owned()
     };
-    // Through the page that asks and the provider's consent, to where the browser comes back.
+    // Through the page that asks and the provider's consent page. Returns the address that the browser comes back to.
     let approve = async |link: &str| {
         let sent = laptop.http.post(link).header("origin", &laptop.origin).send().await.unwrap();
         laptop.approve(sent).await.headers()["location"].to_str().unwrap().to_owned()
@@ -95,7 +95,7 @@ async fn a_link_that_was_passed_on_connects_nothing() {
     let back = approve(&passed_on).await;
     assert_eq!(come_back("vera", &back).await, 403);
     let own = start("vera").await;
-    assert_eq!(come_back("vera", &back).await, 403, "nor while she has one of her own");
+    assert_eq!(come_back("vera", &back).await, 403, "also after she has got a link of her own");
     assert_ne!(token("mallory").await, 200);
 
     let back = approve(&own).await;

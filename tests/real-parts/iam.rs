@@ -14,12 +14,12 @@ pub(crate) struct Question {
     pub principal: String,
     pub asked: Asked,
     pub policies: Vec<Value>,
-    /// Of a key.
+    /// The policy of a key.
     pub resource_policy: Option<Value>,
 }
 
 impl Question {
-    /// What a function may do.
+    /// A question about a function.
     pub(crate) fn of(stack: &Stack, function: &str, asked: Asked) -> Self {
         let principal = stack.properties(&logical_id(function))["Role"].as_str().unwrap().to_owned();
         let key = asked.action.starts_with("kms:").then(|| {
@@ -33,7 +33,7 @@ impl Question {
     }
 }
 
-/// Whether each is allowed. A request or a policy that AWS does not know fails the test.
+/// Whether IAM allows each request. A request or a policy that AWS does not know fails the test.
 pub(crate) async fn decide(questions: &[Question]) -> Vec<bool> {
     let requests: Vec<Value> = questions
         .iter()

@@ -1,5 +1,5 @@
-//! What needs more than Rust: Doorkeeper, DynamoDB Local, moto, and the built binaries. `.ci/run` installs the parts
-//! and names them by variables; a missing one fails the run.
+//! Tests that need more than Rust: Doorkeeper, DynamoDB Local, moto, and the built binaries. `.ci/run` installs the
+//! parts and names them by variables. If a variable is missing, the run fails.
 //!
 //! | variable | names |
 //! |---|---|

@@ -119,7 +119,7 @@ async fn customers_notice_nothing(rotation: &str) {
 
     let lines = home_made.export(&[]).await;
     assert_eq!(lines.len(), CUSTOMERS.len());
-    // A job that was forgotten has refreshed one of them after the export.
+    // A forgotten job has refreshed one of them after the export.
     home_made.refresh(&["gamma"]).await;
     home_made.every_customer_is_served("with a token that has rotated meanwhile").await;
     for line in &lines {
@@ -142,7 +142,7 @@ async fn customers_notice_nothing(rotation: &str) {
     home_made.every_customer_is_served("without the old tokens").await;
     assert_eq!(laptop.json("/local/provider").await, before, "nothing was refreshed for it");
 
-    // Away from here again: by the old way in.
+    // Back to the home-made integration: its customers connect by its own `/callback`.
     app.kill().await.unwrap();
     let _app = home_made.before().await;
     for customer in CUSTOMERS {

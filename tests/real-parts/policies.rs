@@ -1,4 +1,5 @@
-//! Compares the calls of a rehearsal with the policies, in both directions; and the denials that the design depends on.
+//! Compares the calls of a rehearsal with the policies, in both directions, and checks the denials that the design
+//! depends on.
 
 use serde_json::{Value, json};
 
@@ -10,7 +11,7 @@ use crate::stack::{FUNCTIONS, Stack};
 const OF_THE_PLATFORM: [&str; 6] =
     ["Log", "Trace", "ReportFailedRun", "TakeFromEscrow", "FollowStream", "ReportFailedBatch"];
 
-/// Every call is allowed by the stack as it was then, and these functions have used all their permissions.
+/// The stack allows every call, and these functions have used all their permissions.
 pub(crate) async fn allow_every_call_and_nothing_unused(stack: &Stack, calls: &[Call], functions: &[&str]) {
     let asked = asked(calls);
     let questions: Vec<Question> =
@@ -93,7 +94,7 @@ pub(crate) async fn no_function_may_do_more(stack: &Stack, calls: &[Call]) {
         ("refresh makes a data key", "refresh", generate.clone()),
         ("refresh reads an attempt", "refresh", state.clone()),
         ("token makes a data key", "token", generate.clone()),
-        ("token lists who is due", "token", one("refresh", "dynamodb:Query")),
+        ("token lists the due connections", "token", one("refresh", "dynamodb:Query")),
         ("maintenance reads an attempt", "maintenance", state.clone()),
         ("maintenance writes an attempt", "maintenance", renamed(&state, "dynamodb:UpdateItem")),
         (
@@ -115,7 +116,7 @@ pub(crate) async fn no_function_may_do_more(stack: &Stack, calls: &[Call]) {
         ("events reads a connection", "events", connection.clone()),
         ("events writes a connection", "events", renamed(&connection, "dynamodb:UpdateItem")),
         ("events opens a data key", "events", decrypt.clone()),
-        ("token tells events", "token", one("events", "events:PutEvents")),
+        ("token publishes events", "token", one("events", "events:PutEvents")),
         ("connections begins an attempt", "connections", renamed(&state, "dynamodb:UpdateItem")),
         (
             "token opens another stack's data key",
@@ -141,7 +142,7 @@ pub(crate) async fn no_function_may_do_more(stack: &Stack, calls: &[Call]) {
         let change = Asked { context: json!({}), ..renamed(&session, "dynamodb:UpdateTimeToLive") };
         denied.push(("changes how long attempts are kept", function, change));
         if function != "connections" {
-            denied.push(("looks how a table is made", function, one("connections", "dynamodb:DescribeTable")));
+            denied.push(("describes a table", function, one("connections", "dynamodb:DescribeTable")));
         }
     }
     for action in ["kms:Decrypt", "kms:GenerateDataKey"] {
@@ -154,7 +155,7 @@ pub(crate) async fn no_function_may_do_more(stack: &Stack, calls: &[Call]) {
         assert!(!allowed, "{function}: {what}");
     }
 
-    // The tables' key: for every role that may use a table, only through DynamoDB.
+    // The key of the tables may be used by every role that may use a table, but only through DynamoDB.
     let through = |service: &str, account: &str| {
         let asked = Asked {
             action: "kms:Decrypt".to_owned(),

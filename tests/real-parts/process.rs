@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::process::{Child, Command};
 
-/// A path that `.ci/run` hands over.
+/// A path that `.ci/run` gives in a variable.
 #[expect(clippy::disallowed_methods, reason = "the run chooses where the parts are")]
 pub(crate) fn part(name: &str) -> PathBuf {
     PathBuf::from(std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: use .ci/run")))
@@ -19,9 +19,9 @@ pub(crate) fn built(function: &str) -> PathBuf {
     part("SAM_BUILD").join(crate::stack::logical_id(function)).join("bootstrap")
 }
 
-/// An address that is free, and stays so until its server is up: each is given once, below the ports that a system
-/// assigns by default. Otherwise another test's listener could get it while the server starts, and the test would speak
-/// with the wrong one.
+/// An address that stays free until its server listens. Each is given once, and its port is below those that a system
+/// assigns by default. Otherwise another test could get the port while the server starts, and the test would talk to
+/// the wrong server.
 pub(crate) async fn free_address() -> SocketAddr {
     static NEXT: AtomicU16 = AtomicU16::new(21_000);
     loop {
@@ -32,7 +32,7 @@ pub(crate) async fn free_address() -> SocketAddr {
     }
 }
 
-/// Starts a server and waits until it accepts connections. It ends with the value.
+/// Starts a server and waits until it accepts connections. The server ends when the value is dropped.
 pub(crate) async fn serve(mut command: Command, address: SocketAddr) -> Child {
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).kill_on_drop(true).spawn().unwrap();
     while TcpStream::connect(address).await.is_err() {

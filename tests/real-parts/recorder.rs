@@ -1,4 +1,5 @@
-//! The calls of a function to AWS: a proxy before each engine notes every call, and what IAM decides about it.
+//! The calls of a function to AWS. A proxy in front of each engine records every call. [`Call::asks`] has the requests
+//! that IAM decides for it.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -59,7 +60,7 @@ struct Proxy {
     http: reqwest::Client,
 }
 
-/// The address of the engine for the function.
+/// Starts a proxy for the function in front of an engine, and returns its address.
 pub(crate) async fn record(function: &'static str, engine: SocketAddr, calls: Calls) -> SocketAddr {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -106,7 +107,7 @@ pub(crate) struct Asked {
 }
 
 impl Call {
-    /// What IAM decides about this call: a transaction is asked for item by item.
+    /// The requests that IAM decides for this call. For a transaction there is one for each item.
     pub(crate) fn asks(&self) -> Vec<Asked> {
         let (service, operation) = self.target.split_once('.').unwrap();
         match (service, operation) {
@@ -152,7 +153,7 @@ impl Call {
                 for (key, value) in pairs {
                     context[format!("kms:EncryptionContext:{key}")] = value.clone();
                 }
-                // The key that was used: a ciphertext names its own.
+                // The key that was used. A ciphertext names its key.
                 let resource = self.output["KeyId"].as_str().unwrap_or_else(|| panic!("no key: {self:?}")).to_owned();
                 vec![Asked { action: format!("kms:{operation}"), resource, context }]
             }

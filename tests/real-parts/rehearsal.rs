@@ -1,322 +1,30 @@
 //! The deployment, rehearsed: the template's own tables, key, environment and policies, and the functions that `sam
 //! build` has made, with the events that API Gateway and the Scheduler send.
 
-use std::collections::BTreeSet;
-use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use aws_sdk_dynamodb::types::{AttributeValue, TimeToLiveSpecification};
-use local::engines::Engines;
-use local::stream::Stream;
-use local::webinargeek::{self, Faults, Grants, Rotation, Simulation};
 use serde_json::{Value, json};
-use shared::aws::Clients;
-use shared::aws::own_function::OwnFunction;
-use shared::domain::fleet;
-use shared::metrics::METRICS;
-use shared::ports::{Clock, StartRun};
-use shared::system::{SystemClock, SystemEntropy};
+use shared::ports::Clock;
+use shared::system::SystemClock;
 use tests::laptop::is_live;
 use tokio::net::TcpListener;
-use tokio::process::Child;
 use url::Url;
 
-use crate::engines::{listen, sdk_at};
 use crate::gateway::{Request, body};
-use crate::moto;
 use crate::policies;
 use crate::process::built;
-use crate::recorder::{Calls, record};
 use crate::runtime_api::Function;
 use crate::stack::{FUNCTIONS, Stack};
 
-/// The value of the template's parameter, until an engine has given the key another name.
-const NEW_KEY: &str = "arn:aws:kms:eu-west-1:111122223333:key/1b2c";
-
+mod deployment;
 mod integrator;
+mod journey;
+mod logs;
+
+use deployment::Rehearsal;
 
 const SECRET: &str = "canary-client-secret";
-
-struct Rehearsal {
-    stack: Stack,
-    clients: Clients,
-    endpoints: [(&'static str, SocketAddr); 5],
-    stream: Stream,
-    /// The same stack, once it has been deployed with another sealing key.
-    changed: Stack,
-    escrow: aws_sdk_sqs::Client,
-    simulation: Arc<Simulation>,
-    provider: String,
-    calls: Calls,
-    requests: AtomicUsize,
-    http: reqwest::Client,
-    _moto: Child,
-}
-
-impl Rehearsal {
-    async fn begin() -> Self {
-        let stack = Stack::with(&[]).await;
-        let engines = Engines::in_memory(SECRET.to_owned(), Arc::new(SystemEntropy)).unwrap();
-        let tables_at = listen(engines.clone()).await;
-        let (moto, moto_at) = moto::start().await;
-        let clients = Clients {
-            kms: aws_sdk_kms::Client::new(&sdk_at(moto_at)).into(),
-            secrets_manager: aws_sdk_secretsmanager::Client::new(&sdk_at(moto_at)).into(),
-            ..engines.clients()
-        };
-
-        // The resources that CloudFormation would make, on engines that give their own names.
-        for table in ["ConnectionsTable", "AttemptsTable"] {
-            create_table(&clients, &engines, &stack, table).await;
-        }
-        let table = stack.resource("ConnectionsTable")["physical_id"].as_str().unwrap();
-        let stream = Stream::new(engines, table);
-        let key = stack.properties("SealingKey");
-        let made = clients.kms.create_key().policy(key["KeyPolicy"].to_string()).send().await.unwrap();
-        let key_arn = made.key_metadata.unwrap().arn.unwrap();
-        let secret = stack.properties("Secret")["SecretString"].as_str().unwrap();
-        let made = clients.secrets_manager.create_secret().name("client-secret").secret_string(secret).send().await;
-        let secret_arn = made.unwrap().arn.unwrap();
-        let escrow = aws_sdk_sqs::Client::new(&sdk_at(moto_at));
-        let name = stack.arn("Escrow").rsplit(':').next().unwrap();
-        escrow.create_queue().queue_name(name).send().await.unwrap();
-        let bus = stack.properties("EventBus")["Name"].as_str().unwrap();
-        aws_sdk_eventbridge::Client::new(&sdk_at(moto_at)).create_event_bus().name(bus).send().await.unwrap();
-        let (sealing_key, client_secret) = (stack.arn("SealingKey").to_owned(), stack.arn("Secret").to_owned());
-        let made = clients.kms.create_key().send().await.unwrap();
-        let new_key = made.key_metadata.unwrap().arn.unwrap();
-        let [stack, changed] = [stack, Stack::with(&[("NewSealingKeyArn", NEW_KEY)]).await].map(|stack| {
-            stack.renamed(&sealing_key, &key_arn).renamed(&client_secret, &secret_arn).renamed(NEW_KEY, &new_key)
-        });
-
-        let simulation = Arc::new(Simulation {
-            client_id: "client-one".to_owned(),
-            client_secret: SECRET.to_owned(),
-            redirect_uris: vec![stack.output("RedirectUri").to_owned()],
-            grants: Grants::open(None, Rotation::Strict, Duration::from_secs(7200)).unwrap(),
-            faults: Faults::default(),
-            clock: Arc::new(SystemClock),
-            entropy: Arc::new(SystemEntropy),
-        });
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-        let provider = format!("http://{}", webinargeek::serve(simulation.clone(), listener).unwrap());
-        Self {
-            stack,
-            changed,
-            clients,
-            endpoints: [
-                ("AWS_ENDPOINT_URL_DYNAMODB", tables_at),
-                ("AWS_ENDPOINT_URL_KMS", moto_at),
-                ("AWS_ENDPOINT_URL_SECRETS_MANAGER", moto_at),
-                ("AWS_ENDPOINT_URL_SQS", moto_at),
-                ("AWS_ENDPOINT_URL_EVENTBRIDGE", moto_at),
-            ],
-            stream,
-            escrow,
-            simulation,
-            provider,
-            calls: Calls::default(),
-            requests: AtomicUsize::new(0),
-            http: tests::browser::provider_client(),
-            _moto: moto,
-        }
-    }
-
-    /// The built function, with the template's environment. Only the provider is elsewhere, and AWS behind the
-    /// recorder.
-    async fn function(&self, name: &'static str) -> Function {
-        self.function_of(&self.stack, name).await
-    }
-
-    async fn function_of(&self, stack: &Stack, name: &'static str) -> Function {
-        let mut variables = stack.environment(name);
-        for (variable, path) in [
-            ("WEBINARGEEK_AUTHORIZE_URL", "/oauth/authorize"),
-            ("WEBINARGEEK_TOKEN_URL", "/oauth/token"),
-            ("WEBINARGEEK_REVOKE_URL", "/oauth/revoke"),
-        ] {
-            if let Some(url) = variables.get_mut(variable) {
-                *url = format!("{}{path}", self.provider);
-            }
-        }
-        for (variable, engine) in self.endpoints {
-            let at = record(name, engine, self.calls.clone()).await;
-            variables.insert(variable.to_owned(), format!("http://{at}"));
-        }
-        let variables: Vec<(&str, String)> =
-            variables.iter().map(|(key, value)| (key.as_str(), value.clone())).collect();
-        Function::start(&built(name), &variables).await
-    }
-
-    /// As a run hands shards on that is at work for long.
-    async fn hand_on(&self) {
-        let at = record("refresh", SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), self.calls.clone()).await;
-        let name = self.stack.resource("RefreshFunction")["physical_id"].as_str().unwrap().to_owned();
-        let until = SystemClock.now() + Duration::from_secs(300);
-        OwnFunction::new(&sdk_at(at), name).start(&[3], until).await.unwrap();
-    }
-
-    fn host(&self) -> &str {
-        self.stack.output("ApiOrigin").trim_start_matches("https://")
-    }
-
-    /// A request through the API: to the function that its route names.
-    async fn send(&self, function: &Function, request: Request<'_>) -> Value {
-        let routed = self.stack.route(request.method, request.path);
-        assert_eq!(routed, Some(function.name()), "{} {}", request.method, request.path);
-        self.invoke(function, request.event(self.host())).await
-    }
-
-    /// A customer's way to the callback, which is not called yet.
-    async fn to_callback(&self, connections: &Function, authorize: &Function, id: &str) -> Journey {
-        // The integrator's backend makes a link.
-        let begin = Request::new("POST", "/v1/connect-sessions").json(json!({ "connection_id": id }));
-        let session = self.send(connections, begin).await;
-        assert_eq!(session["statusCode"], 201, "{session}");
-        let link = Url::parse(body(&session)["url"].as_str().unwrap()).unwrap();
-        assert_eq!(link.host_str(), Some(self.host()), "from the request's context");
-
-        // The customer follows it, is asked, and is redirected to WebinarGeek.
-        let target = format!("/authorize?{}", link.query().unwrap());
-        let asked = self.send(authorize, Request::new("GET", &target)).await;
-        assert_eq!(asked["statusCode"], 200, "{asked}");
-        let sent = Request::new("POST", &target).header("origin", self.stack.output("ApiOrigin"));
-        let sent = self.send(authorize, sent).await;
-        assert_eq!(sent["statusCode"], 303, "{sent}");
-        let cookie = sent["cookies"][0].as_str().unwrap().split(';').next().unwrap().to_owned();
-        assert!(cookie.starts_with("__Host-wg_"), "{cookie}");
-        let consent = Url::parse(sent["headers"]["location"].as_str().unwrap()).unwrap();
-        let mut form: Vec<(String, String)> = consent.query_pairs().into_owned().collect();
-        form.push(("decision".to_owned(), "approve".to_owned()));
-        let back = self.http.post(format!("{}/oauth/authorize", self.provider)).form(&form).send().await.unwrap();
-        let back = Url::parse(back.headers()["location"].to_str().unwrap()).unwrap();
-        Journey { target: format!("/callback?{}", back.query().unwrap()), cookie, link, back }
-    }
-
-    /// As if a hundred other connections had been refused, or not.
-    async fn others_are_refused(&self, refused: bool) {
-        let window = fleet::window(SystemClock.now());
-        for window in [window, window + 1] {
-            let mut row =
-                std::collections::HashMap::from([("id".to_owned(), AttributeValue::S(fleet::key(window).to_owned()))]);
-            for (name, number) in [("window", window), ("refused", if refused { 100 } else { 0 }), ("refreshed", 0)] {
-                row.insert(name.to_owned(), AttributeValue::N(number.to_string()));
-            }
-            let table = self.stack.environment("refresh")["CONNECTIONS_TABLE"].clone();
-            self.clients.dynamodb.put_item().table_name(table).set_item(Some(row)).send().await.unwrap();
-        }
-    }
-
-    /// The messages of the queue, in the form of SQS's event source mapping.
-    async fn escrowed(&self) -> Value {
-        let url = self.stack.resource("Escrow")["physical_id"].as_str().unwrap();
-        let mut records = Vec::new();
-        loop {
-            let received =
-                self.escrow.receive_message().queue_url(url).max_number_of_messages(10).send().await.unwrap();
-            let messages = received.messages.unwrap_or_default();
-            if messages.is_empty() {
-                return json!({ "Records": records });
-            }
-            records.extend(messages.into_iter().map(|message| {
-                json!({
-                    "messageId": message.message_id,
-                    "receiptHandle": message.receipt_handle,
-                    "body": message.body,
-                    "attributes": { "ApproximateReceiveCount": "1" },
-                    "eventSource": "aws:sqs",
-                    "eventSourceARN": self.stack.arn("Escrow"),
-                    "awsRegion": "eu-west-1",
-                })
-            }));
-        }
-    }
-
-    /// The events that the bus has accepted.
-    fn told(&self) -> Vec<Value> {
-        let calls = self.calls.all().into_iter().filter(|call| call.target == "AWSEvents.PutEvents");
-        let mut told = Vec::new();
-        for call in calls {
-            assert_eq!(call.output["FailedEntryCount"], 0, "{call:?}");
-            let entries = call.input["Entries"].as_array().unwrap().iter();
-            told.extend(entries.map(|entry| serde_json::from_str::<Value>(entry["Detail"].as_str().unwrap()).unwrap()));
-        }
-        told
-    }
-
-    async fn invoke(&self, function: &Function, event: Value) -> Value {
-        let id = format!("r{}", self.requests.fetch_add(1, Ordering::SeqCst));
-        function.invoke(&id, event).await.unwrap()
-    }
-
-    fn fault(&self, fault: Value) {
-        self.simulation.faults.add(serde_json::from_value(fault).unwrap());
-    }
-
-    /// As if time had passed, or another process had died: attributes of a connection, set to numbers.
-    async fn set(&self, id: &str, numbers: &[(&str, i64)]) {
-        let mut update = self
-            .clients
-            .dynamodb
-            .update_item()
-            .table_name(self.stack.environment("refresh")["CONNECTIONS_TABLE"].as_str())
-            .key("id", AttributeValue::S(id.to_owned()));
-        let names: Vec<String> = numbers.iter().map(|(name, _)| format!("#{name} = :{name}")).collect();
-        for (name, number) in numbers {
-            update = update
-                .expression_attribute_names(format!("#{name}"), *name)
-                .expression_attribute_values(format!(":{name}"), AttributeValue::N(number.to_string()));
-        }
-        update.update_expression(format!("SET {}", names.join(", "))).send().await.unwrap();
-    }
-}
-
-struct Journey {
-    target: String,
-    cookie: String,
-    link: Url,
-    back: Url,
-}
-
-impl Journey {
-    fn request(&self) -> Request<'_> {
-        Request::new("GET", &self.target).cookie(&self.cookie)
-    }
-
-    fn secrets(&self) -> Vec<String> {
-        let mut secrets: Vec<String> = self.back.query_pairs().map(|(_, value)| value.into_owned()).collect();
-        secrets.extend([self.cookie.split('=').nth(1).unwrap().to_owned(), self.link.query().unwrap().to_owned()]);
-        secrets
-    }
-}
-
-/// DynamoDB's own request, made of the template's properties.
-async fn create_table(clients: &Clients, engines: &Engines, stack: &Stack, id: &str) {
-    let properties = stack.properties(id);
-    let mut request = json!({ "TableName": stack.resource(id)["physical_id"] });
-    for name in ["AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "BillingMode"] {
-        if let Some(value) = properties.get(name) {
-            request[name] = value.clone();
-        }
-    }
-    if let Some(stream) = properties.get("StreamSpecification") {
-        // CloudFormation's property has no member for it.
-        request["StreamSpecification"] = json!({ "StreamEnabled": true, "StreamViewType": stream["StreamViewType"] });
-    }
-    let (status, text) = engines.answer("DynamoDB_20120810.CreateTable", request.to_string().as_bytes()).await;
-    assert!(status.is_success(), "{id}: {text}");
-    if let Some(expiry) = properties.get("TimeToLiveSpecification") {
-        let specification = TimeToLiveSpecification::builder()
-            .attribute_name(expiry["AttributeName"].as_str().unwrap())
-            .enabled(expiry["Enabled"].as_bool().unwrap())
-            .build();
-        let update =
-            clients.dynamodb.update_time_to_live().table_name(stack.resource(id)["physical_id"].as_str().unwrap());
-        update.time_to_live_specification(specification.unwrap()).send().await.unwrap();
-    }
-}
 
 const TOKEN: &str = "/v1/connections/tenant/token";
 
@@ -334,7 +42,7 @@ async fn a_customer_connects_through_the_stack_and_its_policies_allow_just_what_
 
     let journey = aws.to_callback(&connections, &authorize, "tenant").await;
 
-    // And returns, twice at once: the second request waits for the first.
+    // The browser comes back with two requests at once: the second one waits for the first.
     aws.fault(json!({ "answer": { "late": 1500 }, "grant_type": "authorization_code" }));
     let second_callback = aws.function("callback").await;
     let (first, second) =
@@ -346,7 +54,7 @@ async fn a_customer_connects_through_the_stack_and_its_policies_allow_just_what_
         "the doctor's made-up code, and the customer's"
     );
 
-    // The integrator gets a live token, fresh and refreshed.
+    // The integrator gets a live token: the stored one, and after a refresh the new one.
     let read = async || body(&aws.send(&token, Request::new("GET", TOKEN)).await);
     let first = read().await;
     let first_token = first["access_token"].as_str().unwrap().to_owned();
@@ -368,7 +76,7 @@ async fn a_customer_connects_through_the_stack_and_its_policies_allow_just_what_
     let shown = aws.send(&connections, Request::new("GET", "/v1/connections/tenant")).await;
     assert_eq!(body(&shown)["version"], 3);
 
-    // The table is down after the provider's answer: each pair waits in the queue, and is stored from there.
+    // The table is down after the provider's answer. So each pair waits in the queue, and is stored from there.
     let a_moment_ago = SystemClock.now().unix() - 60;
     let is_due = [("expires_at", a_moment_ago), ("not_before", 1), ("refresh_at", 1)];
     let granted = aws.to_callback(&connections, &authorize, "granted").await;
@@ -386,7 +94,7 @@ async fn a_customer_connects_through_the_stack_and_its_policies_allow_just_what_
     assert_eq!(token_answer["statusCode"], 503, "{token_answer}");
     assert_eq!(summary["failed"], json!({ "store_unavailable": 1 }), "{summary}");
     aws.calls.fail_to_store_pairs(false);
-    // A refresh token is not sent again while its successor may be there.
+    // A refresh token is not sent again while its successor may be in the queue.
     let refreshes = aws.simulation.faults.requested("refresh_token");
     aws.set("tenant", &is_due).await;
     aws.set("tenant", &[("lease_until", 1)]).await;
@@ -395,7 +103,7 @@ async fn a_customer_connects_through_the_stack_and_its_policies_allow_just_what_
     aws.set("tenant", &is_due).await;
     assert_eq!(aws.send(&token, Request::new("GET", TOKEN)).await["statusCode"], 503);
     assert_eq!(aws.simulation.faults.requested("refresh_token"), refreshes);
-    let escrowed = aws.escrowed().await;
+    let escrowed = aws.messages_in_the_queue().await;
     assert_eq!(escrowed["Records"].as_array().unwrap().len(), 3, "{escrowed}");
     for secret in granted.secrets() {
         assert!(!escrowed.to_string().contains(&secret), "{escrowed}");
@@ -411,7 +119,8 @@ async fn a_customer_connects_through_the_stack_and_its_policies_allow_just_what_
         assert!(is_live(&aws.provider, body(&answer)["access_token"].as_str().unwrap()).await, "{id}: {answer}");
     }
 
-    // The customer withdraws the access: refused, refused again, and given up; where an answer may have been lost.
+    // The customer withdraws the access. After a second refusal the connection is given up, with an outcome that was
+    // not known before.
     aws.simulation.grants.revoke_all();
     aws.set("tenant", &[("refresh_at", 1)]).await;
     let refused = aws.invoke(&refresh, scheduled.clone()).await;
@@ -435,17 +144,17 @@ async fn a_customer_connects_through_the_stack_and_its_policies_allow_just_what_
 
     integrator::rehearse(&aws, &connections, &token, &refresh).await;
 
-    // A run that cannot list what is due reports it, and the alarm rings.
+    // A run that cannot list the due connections reports it in the metric of an alarm.
     aws.calls.fail_to_list(true);
-    let blind = aws.invoke(&refresh, scheduled.clone()).await;
+    let unlisted = aws.invoke(&refresh, scheduled.clone()).await;
     aws.calls.fail_to_list(false);
-    assert_eq!((&blind["finished"], &blind["unfinished_runs"]), (&json!(false), &json!(1)), "{blind}");
+    assert_eq!((&unlisted["finished"], &unlisted["unfinished_runs"]), (&json!(false), &json!(1)), "{unlisted}");
 
     // Each of these is an event, from the table's stream.
     let events = aws.function("events").await;
     let records = aws.stream.records().await.unwrap();
     assert_eq!(aws.invoke(&events, json!({ "Records": records })).await, json!({ "batchItemFailures": [] }));
-    let told = aws.told();
+    let told = aws.published_events();
     for id in [
         "tenant/1/connection.connected",
         "granted/1/connection.connected",
@@ -459,13 +168,13 @@ async fn a_customer_connects_through_the_stack_and_its_policies_allow_just_what_
         assert_eq!(told.iter().filter(|detail| detail["id"] == id).count(), 1, "{id}: {told:#?}");
     }
 
-    // An error that WebinarGeek reports without a state is counted.
+    // An error of WebinarGeek that comes without a state is counted.
     let reported = aws.send(&callback, Request::new("GET", "/callback?error=invalid_scope")).await;
     assert_eq!(reported["statusCode"], 400, "{reported}");
 
     aws.hand_on().await;
 
-    // The sealing key is changed; sealed pairs are sealed anew, and rows of no use are removed.
+    // With another sealing key, all pairs are sealed anew, and rows of no use are removed.
     let calls_before = aws.calls.all().len();
     let maintenance = aws.function_of(&aws.changed, "maintenance").await;
     let looked = aws.invoke(&maintenance, json!({ "task": "reseal" })).await;
@@ -488,52 +197,14 @@ async fn a_customer_connects_through_the_stack_and_its_policies_allow_just_what_
     }
     let functions = [&connections, &authorize, &callback, &second_callback, &token, &refresh, &events, &maintenance];
     refresh.logged(|line| line["ambiguous_rotations"] == 1).await;
-    the_logs_tell_it_and_no_secret(&functions, &secrets);
-    every_metric_has_been_written(&functions);
+    logs::each_line_has_its_members_and_no_secret(&functions, &secrets);
+    logs::every_metric_has_been_written(&functions);
     let (maintaining, serving): (Vec<&str>, Vec<&str>) = FUNCTIONS.into_iter().partition(|it| *it == "maintenance");
     let calls = aws.calls.all();
     let (before, after) = calls.split_at(calls_before);
     policies::allow_every_call_and_nothing_unused(&aws.stack, before, &serving).await;
     policies::allow_every_call_and_nothing_unused(&aws.changed, after, &maintaining).await;
     policies::no_function_may_do_more(&aws.stack, before).await;
-}
-
-fn the_logs_tell_it_and_no_secret(functions: &[&Function], secrets: &[String]) {
-    for function in functions {
-        for line in function.log() {
-            assert_eq!(line["function"], function.name(), "{line}");
-            assert!(line["request_id"].as_str().is_some_and(|id| id.starts_with('r')), "{line}");
-            let texts = ["level", "message", "timestamp", "stack"].map(|member| line[member].is_string());
-            assert_eq!(texts, [true; 4], "{line}");
-            for secret in secrets {
-                assert!(!line.to_string().contains(secret), "{secret} in {line}");
-            }
-        }
-    }
-    let callback = functions.iter().find(|function| function.name() == "callback").unwrap().log();
-    assert!(callback.iter().any(|line| line["connection"] == "tenant" && line["attempt"].is_string()));
-}
-
-/// The alarms watch what the code writes: `template.rs` compares the alarms with the same list.
-fn every_metric_has_been_written(functions: &[&Function]) {
-    let mut written = BTreeSet::new();
-    for line in functions.iter().flat_map(|function| function.log()) {
-        for directive in line["_aws"]["CloudWatchMetrics"].as_array().into_iter().flatten() {
-            assert!(line["_aws"]["Timestamp"].is_number(), "{line}");
-            for metric in directive["Metrics"].as_array().unwrap() {
-                let name = metric["Name"].as_str().unwrap();
-                assert!(line[name].is_number(), "{name} in {line}");
-                for dimension in
-                    directive["Dimensions"].as_array().unwrap().iter().flat_map(|it| it.as_array().unwrap())
-                {
-                    assert!(line[dimension.as_str().unwrap()].is_string(), "{dimension} in {line}");
-                }
-                written.insert(name.to_owned());
-            }
-        }
-    }
-    let all: BTreeSet<String> = METRICS.iter().map(|metric| metric.name.to_owned()).collect();
-    assert_eq!(written, all);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -603,7 +274,7 @@ async fn a_function_without_permission_says_which_action_on_which_resource_was_r
         let started = Function::start(&built(function), &variables).await;
         let answer = started.invoke("r1", request.event("connect.example.com")).await.unwrap();
         assert_eq!(answer["statusCode"], 503, "{function}: {answer}");
-        assert!(!answer["body"].as_str().unwrap().contains("arn:"), "the caller need not know: {answer}");
+        assert!(!answer["body"].as_str().unwrap().contains("arn:"), "no caller gets the name of a resource: {answer}");
         let line = started.logged(|line| line["failures"] == 1).await;
         let error = line["error"].as_str().unwrap();
         assert!(error.contains("dynamodb:GetItem on resource: arn:aws:dynamodb:"), "{function}: {line}");

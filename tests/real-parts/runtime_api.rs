@@ -42,7 +42,7 @@ pub(crate) struct Function {
     server: JoinHandle<()>,
 }
 
-/// A chaos run starts thousands.
+/// A chaos run starts thousands of functions, so each one stops its server.
 impl Drop for Function {
     fn drop(&mut self) {
         self.server.abort();
@@ -90,26 +90,26 @@ impl Function {
     }
 
     pub(crate) async fn invoke(&self, request_id: &str, event: Value) -> Answer {
-        self.invoke_mortal(request_id, event).await.expect("the function answers every invocation")
+        self.invoke_unless_killed(request_id, event).await.expect("the function answers every invocation")
     }
 
-    /// `None` where the process is killed before it answers.
-    pub(crate) async fn invoke_mortal(&self, request_id: &str, event: Value) -> Option<Answer> {
+    /// `None` if the process is killed before it answers.
+    pub(crate) async fn invoke_unless_killed(&self, request_id: &str, event: Value) -> Option<Answer> {
         let (sender, receiver) = oneshot::channel();
         self.api.waiting.lock().unwrap().insert(request_id.to_owned(), sender);
         self.events.send((request_id.to_owned(), event)).unwrap();
-        // No function runs for longer; one that hangs must not hang the run.
+        // No function runs for longer. If one hangs, the test fails.
         let answered = tokio::time::timeout(Duration::from_secs(60), receiver).await;
         answered.unwrap_or_else(|_| panic!("{} has not answered in time: {:#?}", self.name, self.log())).ok()
     }
 
-    /// SIGKILL: nothing of it runs on. A caller that waits gets no answer.
+    /// Kills the process (SIGKILL). A caller that waits gets no answer.
     pub(crate) fn kill(&self) {
         self.process.lock().unwrap().start_kill().unwrap();
         self.api.waiting.lock().unwrap().clear();
     }
 
-    /// SIGSTOP, until it is thawed.
+    /// Stops the process (SIGSTOP) until it is thawed.
     pub(crate) async fn freeze(&self) {
         self.signal("STOP").await;
     }
@@ -124,7 +124,7 @@ impl Function {
         assert!(sent.success(), "SIG{signal}");
     }
 
-    /// A line that it has written, or is about to write: its output takes another way than its answer.
+    /// Waits for a line of its log, which may come later than its answer.
     pub(crate) async fn logged(&self, is_it: impl Fn(&Value) -> bool) -> Value {
         let found = async {
             loop {
@@ -148,7 +148,7 @@ impl Function {
 async fn serve(api: Arc<Api>) -> (SocketAddr, JoinHandle<()>) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let address = listener.local_addr().unwrap();
-    // Without it, each small answer waits for an acknowledgement of the one before.
+    // Without `nodelay`, each small answer waits for an acknowledgement of the one before.
     let listener = listener.tap_io(|stream| stream.set_nodelay(true).unwrap());
     let router = Router::new()
         .route("/2018-06-01/runtime/invocation/next", get(next))

@@ -14,14 +14,14 @@ pub(crate) const FUNCTIONS: [&str; 7] =
 pub(crate) struct Stack(Value);
 
 impl Stack {
-    /// With the parameters that an engineer would give, and these.
+    /// With the two parameters that are required, and these.
     pub(crate) async fn with(parameters: &[(&str, &str)]) -> Self {
         let mut given = BTreeMap::from([("ClientId", "client-one"), ("ClientSecret", "canary-client-secret")]);
         given.extend(parameters.iter().copied());
         Self::resolve(&given).await.unwrap_or_else(|problems| panic!("{problems}"))
     }
 
-    /// Of this name, in this region.
+    /// The same for a stack of this name, in this region.
     pub(crate) async fn deployed(name: &str, region: &str, parameters: &[(&str, &str)]) -> Self {
         let mut given = BTreeMap::from([("ClientId", "client-one"), ("ClientSecret", "canary-client-secret")]);
         given.extend(parameters.iter().copied());
@@ -37,7 +37,7 @@ impl Stack {
         resolved.unwrap_or_else(|problems| panic!("{problems}: {addition}"))
     }
 
-    /// Or the error that CloudFormation would give before it creates anything.
+    /// With these parameters only. The error is the one that CloudFormation would give before it creates anything.
     pub(crate) async fn resolve(parameters: &BTreeMap<&str, &str>) -> Result<Self, String> {
         Self::resolve_at(&[], parameters).await
     }
@@ -60,7 +60,7 @@ impl Stack {
     }
 
     pub(crate) fn resource(&self, id: &str) -> &Value {
-        self.0["resources"].get(id).unwrap_or_else(|| panic!("the template makes no {id}"))
+        self.0["resources"].get(id).unwrap_or_else(|| panic!("the stack has no resource {id}"))
     }
 
     pub(crate) fn properties(&self, id: &str) -> &Value {
@@ -75,7 +75,7 @@ impl Stack {
         self.0["resources"].as_object().unwrap().iter().map(|(id, resource)| (id.as_str(), resource))
     }
 
-    /// Everything, as text.
+    /// The whole stack as text.
     pub(crate) fn text(&self) -> String {
         self.0.to_string()
     }
@@ -89,7 +89,7 @@ impl Stack {
         resources.filter(|(_, resource)| resource["Type"] == kind).map(|(id, it)| (id.as_str(), it)).collect()
     }
 
-    /// The stack, where an engine has given a resource another name than CloudFormation would have.
+    /// The stack with another name for a resource, since an engine has given it that name.
     pub(crate) fn renamed(self, from: &str, to: &str) -> Self {
         Self(serde_json::from_str(&self.0.to_string().replace(from, to)).unwrap())
     }
@@ -103,9 +103,9 @@ impl Stack {
         let role = &self.properties(&logical_id(function))["Role"];
         let (_, role) = self.of_type("AWS::IAM::Role").into_iter().find(|(_, it)| it["arn"] == *role).unwrap();
         let policies = role["Properties"]["Policies"].as_array().unwrap();
-        let by_themselves = self.of_type("AWS::IAM::RolePolicy").into_iter().map(|(_, policy)| &policy["Properties"]);
-        let by_themselves = by_themselves.filter(|policy| policy["RoleName"] == role["physical_id"]);
-        policies.iter().chain(by_themselves).map(|policy| policy["PolicyDocument"].clone()).collect()
+        let own_policies = self.of_type("AWS::IAM::RolePolicy").into_iter().map(|(_, policy)| &policy["Properties"]);
+        let own_policies = own_policies.filter(|policy| policy["RoleName"] == role["physical_id"]);
+        policies.iter().chain(own_policies).map(|policy| policy["PolicyDocument"].clone()).collect()
     }
 
     /// Method (`ANY` for any), path with its variables, function, and whether it must be signed.

@@ -1,4 +1,4 @@
-//! Time that stands still until a test moves it.
+//! A clock that moves only when a test moves it.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
@@ -10,12 +10,12 @@ use shared::ports::Clock;
 pub struct TestClock {
     milliseconds: AtomicI64,
     /// Whether a wait moves the time.
-    waiting_counts: AtomicBool,
+    waits_move_time: AtomicBool,
 }
 
 impl Default for TestClock {
     fn default() -> Self {
-        Self { milliseconds: AtomicI64::new(1_800_000_000_000), waiting_counts: AtomicBool::new(false) }
+        Self { milliseconds: AtomicI64::new(1_800_000_000_000), waits_move_time: AtomicBool::new(false) }
     }
 }
 
@@ -24,9 +24,10 @@ impl TestClock {
         self.milliseconds.fetch_add(seconds * 1000, Ordering::SeqCst);
     }
 
-    /// From now on a wait moves the time for all tasks, so a task that tries until a deadline comes to its end.
-    pub fn waiting_counts(&self, counts: bool) {
-        self.waiting_counts.store(counts, Ordering::SeqCst);
+    /// Whether a wait moves the time for all tasks from now on. Then a task that tries until a deadline comes to its
+    /// end.
+    pub fn waits_move_time(&self, move_time: bool) {
+        self.waits_move_time.store(move_time, Ordering::SeqCst);
     }
 }
 
@@ -36,11 +37,11 @@ impl Clock for TestClock {
         Timestamp::from_unix(self.milliseconds.load(Ordering::SeqCst) / 1000)
     }
 
-    /// Lets all other tasks run. The time changes only if waits move it: when many tasks wait, no task may move the
-    /// time of the others.
+    /// Lets all other tasks run. The time changes only if waits move it: of many waiting tasks, none may move the time
+    /// of the others.
     #[expect(clippy::disallowed_methods, reason = "engines on other threads need a moment of real time")]
     async fn sleep(&self, duration: Duration) {
-        if self.waiting_counts.load(Ordering::SeqCst) {
+        if self.waits_move_time.load(Ordering::SeqCst) {
             self.milliseconds.fetch_add(duration.as_millis() as i64, Ordering::SeqCst);
         }
         tokio::time::sleep(Duration::from_millis(2)).await;

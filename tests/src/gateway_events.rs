@@ -1,4 +1,4 @@
-//! Events of API Gateway's HTTP APIs (payload format 2.0): real ones, and those that a stranger could make.
+//! Events of API Gateway's HTTP APIs (payload format 2.0): real ones, and random ones that an attacker could send.
 
 use http::{HeaderName, HeaderValue, StatusCode};
 use serde_json::{Value, json};
@@ -34,10 +34,10 @@ pub fn event(method: &str, path: &str, query: &str) -> Value {
     })
 }
 
-/// True for every event: a 5xx of ours names its request.
+/// The request id of every event. A 5xx of ours must name it.
 pub const REQUEST_ID: &str = "request-of-lambda";
 
-/// The event is in payload format 2.0, and so is our answer.
+/// Checks that our answer is in payload format 2.0.
 pub fn hold(answer: &Value, of: &str) {
     let status = answer["statusCode"].as_u64().and_then(|status| StatusCode::from_u16(status.try_into().ok()?).ok());
     let status = status.unwrap_or_else(|| panic!("no status: {answer}\n{of}"));
@@ -51,7 +51,7 @@ pub fn hold(answer: &Value, of: &str) {
     }
     assert_eq!(
         answer["headers"]["cross-origin-resource-policy"], "same-origin",
-        "it has not come through our edge: {answer}\n{of}"
+        "the answer does not have the headers of `http::answer`: {answer}\n{of}"
     );
     for cookie in answer["cookies"].as_array().unwrap() {
         assert!(HeaderValue::from_str(cookie.as_str().unwrap()).is_ok(), "{cookie}\n{of}");
@@ -60,7 +60,7 @@ pub fn hold(answer: &Value, of: &str) {
     let body = answer["body"].as_str().unwrap();
     // An answer to HEAD has only headers.
     if status.is_server_error() && !body.is_empty() {
-        assert!(body.contains(REQUEST_ID), "a 5xx that names no request: {answer}\n{of}");
+        assert!(body.contains(REQUEST_ID), "a 5xx without its request id: {answer}\n{of}");
     }
     if answer["headers"]["content-type"].as_str().is_some_and(|media_type| media_type.ends_with("json"))
         && !body.is_empty()
@@ -70,7 +70,7 @@ pub fn hold(answer: &Value, of: &str) {
     }
 }
 
-/// Values with which an event passes the first checks.
+/// Valid values, so that events pass the first checks.
 pub struct Known {
     pub queries: Vec<String>,
     pub cookies: String,

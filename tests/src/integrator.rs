@@ -12,7 +12,7 @@ use crate::laptop::{Folder, Laptop};
 /// It has the characters that clients often sign wrongly.
 const CONNECTION: &str = "acme:eu-1.a_b-c";
 
-/// The settings that a program needs. From this machine it gets only the variables that it needs to start.
+/// A program with the settings that it needs. From this machine it gets only `PATH`.
 pub fn configured(mut command: Command, api: &str) -> Command {
     #[expect(clippy::disallowed_methods, reason = "where programs are found is the machine's")]
     let path = std::env::var("PATH").unwrap();
@@ -29,7 +29,7 @@ pub async fn calls_the_api(laptop: &str, program: &str, example: Command) {
     let folder = Folder::new(&format!("example-{program}"));
     let variables = [
         ("DATA_DIR", folder.0.to_str().unwrap()),
-        // The provider's tokens end long before the end that its answer states.
+        // The provider's tokens end long before the time in its answer.
         ("SIMULATED_EXPIRES_IN", "60"),
         ("WEBINARGEEK_EXPIRES_IN", "7200"),
     ];

@@ -61,7 +61,7 @@ impl Laptop {
         });
         let mut printed = Vec::new();
         let origin = loop {
-            let line = output.recv().await.expect("it has stopped before it listened");
+            let line = output.recv().await.expect("cargo dev ended before it listened");
             let origin = line.strip_prefix("listening on ").map(str::to_owned);
             printed.push(line);
             if let Some(origin) = origin {
@@ -71,7 +71,7 @@ impl Laptop {
         Self { origin, printed, http: provider_client(), process: Some(Process { child, output }) }
     }
 
-    /// The same deployment inside this process, some time later.
+    /// The same deployment inside this process, with a clock that is ahead.
     pub async fn later(data_dir: &Path, later: Duration) -> Self {
         let data_dir = data_dir.to_string_lossy().into_owned();
         let lookup = move |name: &str| match name {
@@ -86,7 +86,7 @@ impl Laptop {
         Self { origin, printed: Vec::new(), http: provider_client(), process: None }
     }
 
-    /// Where the simulated provider listens.
+    /// The origin of the simulated provider.
     pub async fn provider(&self) -> String {
         let session = self.post("/v1/connect-sessions", json!({ "confirm_page": false })).await;
         let sent = self.http.get(session["url"].as_str().unwrap()).send().await.unwrap();
@@ -98,13 +98,13 @@ impl Laptop {
         self.process.as_ref().and_then(|process| process.child.id()).expect("a process of its own, that runs")
     }
 
-    /// Its log so far, up to the first line that contains this text.
+    /// Waits for a line that contains this text, and returns the output up to it.
     pub async fn log_until(&mut self, text: &str) -> Vec<String> {
         let output = &mut self.process.as_mut().expect("a process of its own").output;
         let mut lines = Vec::new();
         while !lines.last().is_some_and(|line: &String| line.contains(text)) {
             let next = tokio::time::timeout(Duration::from_secs(30), output.recv()).await;
-            lines.push(next.ok().flatten().unwrap_or_else(|| panic!("it did not say {text}: {lines:?}")));
+            lines.push(next.ok().flatten().unwrap_or_else(|| panic!("{text} was not printed: {lines:?}")));
         }
         lines
     }

@@ -1,9 +1,9 @@
-//! How long the proofs run, and from which seed.
+//! How long the proofs run, and with which seed.
 //!
-//! | variable | value | otherwise |
+//! | variable | value | if it is not set |
 //! |---|---|---|
-//! | `PROOF` | `long`: as much as is claimed | the short form, which CI runs |
-//! | `SEED` | a number, to replay a run | always the same one |
+//! | `PROOF` | `long`: the length that docs/reliability.md claims | the short form, which CI runs |
+//! | `SEED` | a number, to repeat a run | 1 |
 
 use crate::random::Random;
 
@@ -20,9 +20,10 @@ impl Proof {
         let long = match variable("PROOF").as_deref() {
             None => false,
             Some("long") => true,
-            Some(other) => panic!("PROOF is {other}: it may be long, or unset"),
+            Some(other) => panic!("PROOF is {other}: the only value is long"),
         };
-        let seed = variable("SEED").map(|text| text.parse().unwrap_or_else(|_| panic!("SEED is {text}: no number")));
+        let seed =
+            variable("SEED").map(|text| text.parse().unwrap_or_else(|_| panic!("SEED is {text}, which is no number")));
         Self { long, seed: seed.unwrap_or(1) }
     }
 

@@ -50,7 +50,7 @@ pub fn verify(request: &Received<'_>, secret: &str, region: &str, service: &str)
     if field("Signature")? == hex(hmac_sha256(&key, &text).as_ref()) {
         Ok(())
     } else {
-        Err(format!("another signature than that of\n{canonical}"))
+        Err(format!("the signature is not the one of\n{canonical}"))
     }
 }
 

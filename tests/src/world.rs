@@ -1,20 +1,17 @@
 //! A deployment in memory: the shipped handlers, the real adapters, embedded engines, a simulated provider.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use async_trait::async_trait;
-use aws_sdk_dynamodb::config::interceptors::BeforeTransmitInterceptorContextRef;
-use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_dynamodb::types::AttributeValue;
 use http::{Method, StatusCode};
 use local::deployment::Deployment;
 use local::engines::Engines;
 use local::stream::Stream;
-use local::webinargeek::{Fault, Faults, Grants, Rotation, Simulation};
-use local::{keys, tables, webinargeek};
+use local::webinargeek::{Fault, Faults, Grants, Simulation};
+use local::{tables, webinargeek};
 use refresh::Run;
 use serde_json::Value;
 use shared::aws::Clients;
@@ -23,9 +20,8 @@ use shared::domain::connection_id::ConnectionId;
 use shared::domain::escrow::Escrowed;
 use shared::domain::session::{Session, SessionId};
 use shared::http::{Invocation, Request, Response};
-use shared::ports::{Clock, Entropy, Escrow, EscrowError, ReadAttempts, ReadConnections};
+use shared::ports::{Clock, Entropy, ReadAttempts, ReadConnections};
 use shared::protocol::replay::Replayed;
-use shared::system::SystemEntropy;
 use tokio::net::TcpListener;
 use tracing::Instrument;
 
@@ -33,118 +29,19 @@ use crate::browser::{Browser, provider_client};
 use crate::clock::TestClock;
 use crate::description::{Asked, DESCRIPTION};
 
+mod calls;
+mod escrow;
+mod setup;
+
+use calls::counted;
+pub use calls::{Calls, LISTING_A_GRANT, STORING_A_PAIR};
+pub use escrow::EscrowInMemory;
+pub use setup::Setup;
+use setup::deploy;
+
 pub const ORIGIN: &str = "https://connect.example.com";
 pub const CLIENT_SECRET: &str = "canary-client-secret";
 pub const TABLE: &str = tables::CONNECTIONS;
-
-/// Calls to the AWS clients by operation, including repeated ones; and the operations that fail.
-#[derive(Clone, Debug, Default)]
-pub struct Calls {
-    counts: Arc<Mutex<BTreeMap<String, usize>>>,
-    down: Arc<Mutex<Vec<&'static str>>>,
-}
-
-/// The name of a failing operation: every update that stores a pair.
-pub const STORING_A_PAIR: &str = "storing a pair";
-
-/// The name of a failing operation: every update that puts a grant into the list of those to revoke.
-pub const LISTING_A_GRANT: &str = "listing a grant";
-
-impl Calls {
-    /// The calls since the last time, by operation.
-    pub fn take(&self) -> BTreeMap<String, usize> {
-        std::mem::take(&mut *self.counts.lock().unwrap())
-    }
-}
-
-/// The queue of pairs that the table could not accept.
-#[derive(Clone, Default)]
-pub struct EscrowInMemory(Arc<Mutex<Vec<Escrowed>>>);
-
-impl EscrowInMemory {
-    pub fn take(&self) -> Vec<Escrowed> {
-        std::mem::take(&mut *self.0.lock().unwrap())
-    }
-}
-
-#[async_trait]
-impl Escrow for EscrowInMemory {
-    async fn put(&self, escrowed: &Escrowed) -> Result<(), EscrowError> {
-        self.0.lock().unwrap().push(escrowed.clone());
-        Ok(())
-    }
-
-    async fn is_empty(&self) -> Result<bool, EscrowError> {
-        Ok(self.0.lock().unwrap().is_empty())
-    }
-}
-
-impl Intercept for Calls {
-    fn name(&self) -> &'static str {
-        "calls"
-    }
-
-    fn read_before_transmit(
-        &self,
-        context: &BeforeTransmitInterceptorContextRef<'_>,
-        _: &RuntimeComponents,
-        _: &mut ConfigBag,
-    ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-        let target = context.request().headers().get("x-amz-target").unwrap_or_default();
-        let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
-        let body = context.request().body().bytes().unwrap_or_default();
-        let sets = |set: &str| body.windows(set.len()).any(|part| part == set.as_bytes());
-        let is_down = |down: &&'static str| match *down {
-            STORING_A_PAIR => sets("#sealed = ") || sets("#waiting = "),
-            LISTING_A_GRANT => sets("#revoke_0 = "),
-            down => *down == operation,
-        };
-        let fails = self.down.lock().unwrap().iter().any(is_down);
-        *self.counts.lock().unwrap().entry(operation).or_default() += 1;
-        if fails { Err("the service is down".into()) } else { Ok(()) }
-    }
-}
-
-/// The differences between worlds.
-pub struct Setup {
-    pub rotation: Rotation,
-    pub expires_in: u64,
-    /// Variables of the functions' environment.
-    pub variables: Vec<(&'static str, String)>,
-    pub client_secret: String,
-    pub entropy: Arc<dyn Entropy>,
-}
-
-impl Default for Setup {
-    fn default() -> Self {
-        Self {
-            rotation: Rotation::Grace,
-            expires_in: 7200,
-            variables: vec![
-                ("RETURN_TO_ORIGINS", "https://app.example.com".to_owned()),
-                ("INSTALL_LINK", "on".to_owned()),
-            ],
-            client_secret: CLIENT_SECRET.to_owned(),
-            entropy: Arc::new(SystemEntropy),
-        }
-    }
-}
-
-impl Setup {
-    pub fn strict() -> Self {
-        Self { rotation: Rotation::Strict, ..Self::default() }
-    }
-
-    /// With `WEBINARGEEK_ACCOUNT_URL`.
-    pub fn asking_for_accounts(self) -> Self {
-        self.variable("ASKS_FOR_ACCOUNTS", "on")
-    }
-
-    pub fn variable(mut self, name: &'static str, value: &str) -> Self {
-        self.variables.insert(0, (name, value.to_owned()));
-        self
-    }
-}
 
 pub struct World {
     pub clock: Arc<TestClock>,
@@ -220,7 +117,7 @@ impl World {
         world
     }
 
-    /// Another process of the same deployment.
+    /// Another set of processes of the same deployment.
     pub fn another(&self) -> Self {
         self.redeployed(&[])
     }
@@ -317,7 +214,7 @@ impl World {
         assert_eq!(ended.status(), StatusCode::OK, "{}", ended.body());
     }
 
-    /// The customers end the access on the provider's own pages, and the sweeps notice that.
+    /// All customers remove the app at the provider, and the sweeps notice that.
     pub async fn every_grant_ends(&self) {
         self.simulation.grants.revoke_all();
         for _ in 0..3 {
@@ -354,10 +251,10 @@ impl World {
         self.deployment.replaying.replay(pair).await.unwrap()
     }
 
-    /// From now on these operations fail, and a wait moves the time.
+    /// From now on these operations fail, and waits move the time.
     pub fn outage_of(&self, operations: &[&'static str]) {
-        *self.calls.down.lock().unwrap() = operations.to_vec();
-        self.clock.waiting_counts(!operations.is_empty());
+        self.calls.fail(operations);
+        self.clock.waits_move_time(!operations.is_empty());
     }
 
     pub async fn session_row(&self, id: &str) -> Session {
@@ -365,7 +262,7 @@ impl World {
         self.clients.attempts(tables::ATTEMPTS).session(&id).await.unwrap().unwrap()
     }
 
-    /// Makes the row as if its journey's process had died before it stored the outcome.
+    /// Changes the row as if the process of the journey had died before it stored the outcome.
     pub async fn say_that_it_is_pending(&self, session: &str) {
         let request = self.clients.dynamodb.update_item().table_name(tables::ATTEMPTS);
         let request = request.key("pk", AttributeValue::S(format!("session#{session}")));
@@ -393,12 +290,12 @@ impl World {
         self.simulation.faults.add(fault);
     }
 
-    /// The answer of the provider's API to an access token; asking is its first use.
+    /// Whether the provider's API accepts an access token. The question is a use of the token.
     pub fn is_live(&self, access_token: &str) -> bool {
         self.simulation.grants.present(access_token, self.clock.now()).is_ok()
     }
 
-    /// Whether the provider would refresh with it; asking is a refresh.
+    /// Whether the provider gives a new pair for a refresh token. The question is a refresh.
     pub async fn honours(&self, refresh_token: &str) -> bool {
         let form = [
             ("grant_type", "refresh_token"),
@@ -412,50 +309,5 @@ impl World {
 
     pub fn refreshes(&self) -> usize {
         self.simulation.faults.requested("refresh_token")
-    }
-}
-
-/// The functions with their environment.
-fn deploy(
-    variables: &[(&'static str, String)],
-    provider_origin: &str,
-    clients: &Clients,
-    clock: &Arc<TestClock>,
-    entropy: &Arc<dyn Entropy>,
-) -> Deployment {
-    let lookup = |name: &str| {
-        let set = variables.iter().find(|(key, _)| *key == name).map(|(_, value)| value.clone());
-        set.or_else(|| match name {
-            "ATTEMPTS_TABLE" => Some(tables::ATTEMPTS.to_owned()),
-            "CONNECTIONS_TABLE" => Some(tables::CONNECTIONS.to_owned()),
-            "ESCROW_QUEUE_URL" => Some("http://127.0.0.1:9/".to_owned()),
-            "KMS_KEY_ID" => Some(keys::KEY_ARN.to_owned()),
-            "CLIENT_SECRET_ARN" => Some(keys::SECRET_ARN.to_owned()),
-            "STACK" => Some("tests".to_owned()),
-            // The clock stands still: with a lower rate, a large run would wait for ever for the next second.
-            "PROVIDER_REQUESTS_PER_SECOND" => Some("10000".to_owned()),
-            "WEBINARGEEK_CLIENT_ID" => Some("client-one".to_owned()),
-            "WEBINARGEEK_AUTHORIZE_URL" => Some(format!("{provider_origin}/oauth/authorize")),
-            "WEBINARGEEK_TOKEN_URL" => Some(format!("{provider_origin}/oauth/token")),
-            // `/api/account` of the simulated provider, if a test asks for it.
-            "WEBINARGEEK_ACCOUNT_URL" if variables.iter().any(|(key, _)| *key == "ASKS_FOR_ACCOUNTS") => {
-                Some(format!("{provider_origin}/api/account"))
-            }
-            "WEBINARGEEK_REVOKE_URL" => Some(format!("{provider_origin}/oauth/revoke")),
-            _ => None,
-        })
-    };
-    Deployment::new(&lookup, clients.clone(), clock.clone(), entropy.clone()).unwrap()
-}
-
-fn counted(clients: Clients, calls: &Calls) -> Clients {
-    let dynamodb = clients.dynamodb.config().to_builder().interceptor(calls.clone()).build();
-    let kms = clients.kms.config().to_builder().interceptor(calls.clone()).build();
-    let secrets_manager = clients.secrets_manager.config().to_builder().interceptor(calls.clone()).build();
-    Clients {
-        dynamodb: aws_sdk_dynamodb::Client::from_conf(dynamodb),
-        kms: aws_sdk_kms::Client::from_conf(kms).into(),
-        secrets_manager: aws_sdk_secretsmanager::Client::from_conf(secrets_manager).into(),
-        escrow: clients.escrow,
     }
 }

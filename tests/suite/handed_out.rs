@@ -68,7 +68,7 @@ async fn a_read_during_a_lease_waits_two_seconds_at_most_and_then_answers_a_toke
     world.connect("t").await;
     world.clock.advance(3000);
     is_leased(&world, "t").await;
-    world.clock.waiting_counts(true);
+    world.clock.waits_move_time(true);
     let asked_at = world.clock.now();
     let answer = world.token("t").await;
     assert_eq!((answer.status, &answer.body["version"]), (StatusCode::OK, &json!(1)), "{answer:?}");
@@ -84,7 +84,7 @@ async fn a_read_during_a_lease_waits_longer_if_the_stored_token_has_ended() {
     world.connect("t").await;
     world.clock.advance(7201);
     is_leased(&world, "t").await;
-    world.clock.waiting_counts(true);
+    world.clock.waits_move_time(true);
     let asked_at = world.clock.now();
     let answer = world.token("t").await;
     assert_eq!((answer.status.as_u16(), answer.text("code")), (503, "unavailable"), "{answer:?}");
@@ -209,7 +209,7 @@ impl RefreshPair for ThenTheTableIsDown {
     async fn refresh(&self, token: &RefreshToken, secret: &ClientSecret) -> Result<TokenResponse, ProviderError> {
         let answer = self.provider.refresh(token, secret).await;
         self.world.outage_of(&["UpdateItem"]);
-        self.world.clock.waiting_counts(false);
+        self.world.clock.waits_move_time(false);
         answer
     }
 }

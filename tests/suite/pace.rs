@@ -49,7 +49,7 @@ async fn sent_in_each_second(paces: &[Arc<Pace>], clock: &Arc<TestClock>, second
 #[tokio::test]
 async fn all_runs_together_stay_below_the_rate_and_use_it() {
     let world = World::new().await;
-    world.clock.waiting_counts(true);
+    world.clock.waits_move_time(true);
     let runs = [0, 1, 2].map(|_| pace(&world, &world.clock, 0));
     let sent = sent_in_each_second(&runs, &world.clock, 10).await;
     assert!(sent.values().all(|sent| *sent <= RATE), "{sent:?}");
@@ -60,7 +60,7 @@ async fn all_runs_together_stay_below_the_rate_and_use_it() {
 async fn a_429_halves_the_rate_of_all_runs_once_and_it_grows_back() {
     capture();
     let world = World::new().await;
-    world.clock.waiting_counts(true);
+    world.clock.waits_move_time(true);
     let runs = [pace(&world, &world.clock, 0), pace(&world, &world.clock, 0)];
     sent_in_each_second(&runs, &world.clock, 2).await;
     let mut turns = Vec::new();
@@ -85,7 +85,7 @@ async fn a_429_halves_the_rate_of_all_runs_once_and_it_grows_back() {
 async fn a_429_that_few_customers_get_lowers_the_rate_of_no_other() {
     capture();
     let world = World::new().await;
-    world.clock.waiting_counts(true);
+    world.clock.waits_move_time(true);
     let run = pace(&world, &world.clock, 0);
     for number in 0..400 {
         let turn = run.turn(|| false).await.unwrap();
@@ -101,7 +101,7 @@ async fn a_429_that_few_customers_get_lowers_the_rate_of_no_other() {
 #[tokio::test]
 async fn a_run_that_begins_knows_the_lowered_rate_and_its_own_429_does_not_raise_it() {
     let world = World::new().await;
-    world.clock.waiting_counts(true);
+    world.clock.waits_move_time(true);
     let first = pace(&world, &world.clock, 0);
     sent_in_each_second(std::slice::from_ref(&first), &world.clock, 1).await;
     for lowered_to in [RATE / 2, RATE / 4, RATE / 8] {
@@ -124,7 +124,7 @@ async fn a_run_that_begins_knows_the_lowered_rate_and_its_own_429_does_not_raise
 #[tokio::test]
 async fn a_second_that_is_far_away_in_the_row_stops_no_run() {
     let world = World::new().await;
-    world.clock.waiting_counts(true);
+    world.clock.waits_move_time(true);
     let run = pace(&world, &world.clock, 0);
     sent_in_each_second(std::slice::from_ref(&run), &world.clock, 1).await;
     let far = world.clock.now() + Duration::from_secs(3600);
@@ -137,7 +137,7 @@ async fn a_second_that_is_far_away_in_the_row_stops_no_run() {
 async fn a_run_that_cannot_use_the_row_keeps_to_a_share_of_the_rate_and_says_so() {
     capture();
     let world = World::new().await;
-    world.clock.waiting_counts(true);
+    world.clock.waits_move_time(true);
     world.set("#rate", "second", AttributeValue::S("never a text".to_owned())).await;
     let sent = sent_in_each_second(&[pace(&world, &world.clock, 0)], &world.clock, 3).await;
     // Others cannot use it either.
@@ -148,7 +148,7 @@ async fn a_run_that_cannot_use_the_row_keeps_to_a_share_of_the_rate_and_says_so(
 #[tokio::test]
 async fn one_run_writes_no_index_partition_more_than_that_takes_however_fast_the_provider_is() {
     let world = World::new().await;
-    world.clock.waiting_counts(true);
+    world.clock.waits_move_time(true);
     let rows: Arc<dyn FleetRows> = world.clients.connections(TABLE);
     let run = Arc::new(Pace::new(rows, world.clock.clone(), 10_000, 0));
     let sent = sent_in_each_second(&[run], &world.clock, 3).await;
@@ -292,7 +292,7 @@ async fn a_run_that_waits_for_the_rate_alone_starts_no_others() {
     world.simulation.faults.clear();
     let (refresh, started) = long_run(&world, 3);
     let few = Refresh { most_requests: 1, ..refresh };
-    world.clock.waiting_counts(true);
+    world.clock.waits_move_time(true);
     run(&few, Run::scheduled(), &world).await;
     assert!(started.runs.lock().unwrap().is_empty());
 }

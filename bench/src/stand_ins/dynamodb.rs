@@ -1,4 +1,4 @@
-//! DynamoDB, as far as the programs that are measured use it.
+//! DynamoDB, as far as the measured programs use it.
 
 use std::collections::BTreeMap;
 

@@ -55,7 +55,7 @@ impl Reader<'_> {
         while self.words.next_if(|word| word == "+").is_some() {
             value = match (value, self.operand()?) {
                 (Value::N(one), Value::N(other)) => Value::N(one + other),
-                _ => return Err("a sum of what is no number".to_owned()),
+                _ => return Err("a sum needs numbers".to_owned()),
             };
         }
         Ok(value)

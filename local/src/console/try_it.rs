@@ -82,7 +82,7 @@ pub static CALLS: [Call; 11] = [
     ),
     call("importConnection", "PUT", "/v1/connections/{id}", "Takes over a connection from another system", Connection),
     call("disconnect", "DELETE", "/v1/connections/{id}", "Takes a connection away, and revokes its tokens", Connection),
-    call("examine", "GET", "/v1/doctor", "Finds what would keep the first customer from connecting", Nothing),
+    call("examine", "GET", "/v1/doctor", "Finds faults that would keep the first customer from connecting", Nothing),
     call(
         "tryRotation",
         "POST",

@@ -11,8 +11,7 @@ use crate::{INTERVAL, Scenario};
 const BETWEEN_REFRESHES: Duration = Duration::from_secs(5400);
 
 impl Scenario {
-    /// Connections that are kept fresh on a healthy day. With half as many there is room to make up for an hour of
-    /// outage.
+    /// The most connections that are kept fresh on a healthy day. With half as many, an hour of outage is made up for.
     pub fn ceiling(&self) -> u32 {
         let round_trip = self.provider.latency + self.write * 2;
         let of_a_run = (MOST_IN_FLIGHT as f64 / round_trip.as_secs_f64()).min(1.0 / self.processor.as_secs_f64());

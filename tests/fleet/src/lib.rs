@@ -1,8 +1,8 @@
 //! A day of a large fleet in virtual time. The schedule, the sweep, its pace and the handing on of shards are the
 //! product's own code ([`refresh::Refresh`]); the rows, the provider and Lambda are models.
 //!
-//! The model of a refresh is its time: two writes, the request, and the processor of its run. Whether a refresh loses a
-//! pair is tested by the simulator (`tests/simulator`), not here.
+//! A refresh is modelled by its time only: two writes, the request, and the processor of its run. The simulator
+//! (`tests/simulator`) tests whether a refresh loses a pair.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,7 +61,7 @@ impl Scenario {
             .enable_time()
             .start_paused(true)
             .build()
-            .expect("nothing that it needs can be missing")
+            .expect("a runtime without I/O can always be built")
             .block_on(self.day())
     }
 
@@ -108,7 +108,7 @@ impl Lambda {
             };
             let began = self.clock.now();
             let summary = refresh.run(run, deadline).await;
-            self.rows.ended(&summary, began);
+            self.rows.run_ended(&summary, began);
         });
     }
 }

@@ -1,5 +1,5 @@
-//! `cargo fleet`: days of large fleets, as a table. It takes three numbers: connections, requests a second, runs. A day's
-//! name behind them leaves out all other days.
+//! `cargo fleet`: days of large fleets, as a table, for three fleets. With three numbers it is for one fleet:
+//! connections, `ProviderRequestsPerSecond`, `ParallelRuns`; with a day's name behind them, for one day.
 //! `cargo fleet ceilings`: the table of docs/operating.md.
 
 use std::time::Duration;
@@ -31,11 +31,12 @@ fn main() {
 }
 
 const HEAD: &str = "\
-| connections | rate | runs | the day | requests | most a second | 429 | index writes a second and shard, at most | tokens that \
-ended | the last, h | ended at the end of the day | runs, unfinished | shards handed on | longest run, s |
+| connections | `ProviderRequestsPerSecond` | `ParallelRuns` | the day | requests | most in a second | answered 429 | most index \
+writes a second in a shard | tokens that expired before their refresh | the last of them, hour | tokens that are expired at the \
+end | runs, unfinished | shards handed on | longest run, s |
 |---|---|---|---|---|---|---|---|---|---|---|---|---|---|";
 
-/// A healthy day, and one day with each trouble.
+/// A healthy day, and a day with each kind of trouble.
 fn scenarios(connections: u32, most_requests: u32, most_runs: u32) -> Vec<(&'static str, Scenario)> {
     let base =
         Scenario { most_requests: most_requests.into(), most_runs: most_runs as usize, ..Scenario::of(connections) };
@@ -50,16 +51,16 @@ fn scenarios(connections: u32, most_requests: u32, most_runs: u32) -> Vec<(&'sta
     far.provider.latency = Duration::from_millis(800);
     vec![
         ("healthy", base.clone()),
-        ("800 ms an answer", far),
+        ("each answer takes 800 ms", far),
         ("429 above half of the rate", limited),
-        ("an hour without connections", with((6.0, 7.0, Trouble::Out))),
-        ("an hour of 503, Retry-After 60", with((6.0, 7.0, Trouble::Waits(60)))),
-        ("an hour of answers in 5 s", with((6.0, 7.0, Trouble::Slow(5000)))),
+        ("an hour in which the provider is unreachable", with((6.0, 7.0, Trouble::Unreachable))),
+        ("an hour of 503 with Retry-After 60", with((6.0, 7.0, Trouble::RetryAfter(60)))),
+        ("an hour in which each answer takes 5 s", with((6.0, 7.0, Trouble::Slow(5000)))),
     ]
 }
 
 fn print_row(name: &str, scenario: &Scenario, seen: &Seen) {
-    let last = seen.last_ended.map_or_else(|| "–".to_owned(), |hours| format!("{hours:.2}"));
+    let last = seen.last_expired.map_or_else(|| "–".to_owned(), |hours| format!("{hours:.2}"));
     println!(
         "| {} | {} | {} | {name} | {} | {} | {} | {} | {} | {last} | {} | {}, {} | {} | {} |",
         scenario.connections,
@@ -69,8 +70,8 @@ fn print_row(name: &str, scenario: &Scenario, seen: &Seen) {
         seen.most_requests_a_second,
         seen.throttled,
         seen.most_index_writes_a_second,
-        seen.ended,
-        seen.ended_at_last,
+        seen.expired,
+        seen.expired_at_the_end,
         seen.runs,
         seen.unfinished_runs,
         seen.handed_on,

@@ -17,10 +17,10 @@ pub struct Provider {
 
 #[derive(Clone, Copy, PartialEq)]
 pub enum Trouble {
-    /// It refuses connections.
-    Out,
-    /// 503 with `Retry-After` of this number of seconds.
-    Waits(u64),
+    /// It refuses TCP connections.
+    Unreachable,
+    /// It answers 503 with `Retry-After` of this number of seconds.
+    RetryAfter(u64),
     /// Every answer takes this number of milliseconds.
     Slow(u64),
 }
@@ -46,10 +46,10 @@ impl Provider {
         let requests = log.note(now);
         let hours = began.seconds_until(now) as f64 / 3600.0;
         match self.trouble.iter().find(|(from, to, _)| (*from..*to).contains(&hours)) {
-            Some((_, _, Trouble::Out)) => {
+            Some((_, _, Trouble::Unreachable)) => {
                 return (self.latency, Err(ProviderError::NotSent("connection refused".to_owned())));
             }
-            Some((_, _, Trouble::Waits(seconds))) => {
+            Some((_, _, Trouble::RetryAfter(seconds))) => {
                 let retry_after = Some(Duration::from_secs(*seconds));
                 return (self.latency, Err(ProviderError::Throttled { status: 503, retry_after }));
             }

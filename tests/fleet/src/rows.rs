@@ -1,4 +1,4 @@
-//! The rows of a large fleet, a few bytes each, and what a refresh does with one.
+//! The rows of a large fleet, a few bytes each, and what a refresh does with a row.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -34,11 +34,11 @@ const INDEX_WRITES: u32 = 2;
 #[derive(Debug, Default, Clone, PartialEq)]
 pub struct Seen {
     pub refreshed: u64,
-    /// Access tokens that had ended before their refresh, and the hour in which this last happened.
-    pub ended: u64,
-    pub last_ended: Option<f64>,
-    /// The tokens that are not valid when the day is over.
-    pub ended_at_last: u64,
+    /// Access tokens that expired before their refresh, and the hour in which this last happened.
+    pub expired: u64,
+    pub last_expired: Option<f64>,
+    /// Tokens that are expired at the end of the day.
+    pub expired_at_the_end: u64,
     pub requests: u64,
     pub most_requests_a_second: u32,
     pub throttled: u64,
@@ -108,7 +108,7 @@ impl Rows {
         Process { rows: self.clone(), busy_until: Mutex::new(Instant::now()) }
     }
 
-    pub(crate) fn ended(&self, summary: &Summary, began: Timestamp) {
+    pub(crate) fn run_ended(&self, summary: &Summary, began: Timestamp) {
         let seen = &mut self.table().seen;
         seen.runs += 1;
         seen.unfinished_runs += u64::from(!summary.finished);
@@ -118,10 +118,10 @@ impl Rows {
 
     pub(crate) fn seen(&self, end: Timestamp) -> Seen {
         let table = self.table();
-        let has_ended = |row: &&Stored| row.granted_at + LIFETIME.as_secs() as i64 <= end.unix();
-        let ended_at_last = table.rows.iter().filter(has_ended).count() as u64;
+        let has_expired = |row: &&Stored| row.granted_at + LIFETIME.as_secs() as i64 <= end.unix();
+        let expired_at_the_end = table.rows.iter().filter(has_expired).count() as u64;
         let (requests, most_requests_a_second, throttled) = self.provider.seen();
-        Seen { ended_at_last, requests, most_requests_a_second, throttled, ..table.seen.clone() }
+        Seen { expired_at_the_end, requests, most_requests_a_second, throttled, ..table.seen.clone() }
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {
@@ -217,15 +217,15 @@ impl Process {
         let now = self.rows.clock.now();
         let mut table = self.rows.table();
         let row = &mut table.rows[number as usize];
-        let ended = now.unix() - (row.granted_at + LIFETIME.as_secs() as i64);
+        let expired_for = now.unix() - (row.granted_at + LIFETIME.as_secs() as i64);
         let expires_at = granted_at + LIFETIME;
         (row.granted_at, row.failures) = (granted_at.unix(), 0);
         row.version += 1;
         let version = i64::from(row.version);
         table.seen.refreshed += 1;
-        if ended > 0 {
-            table.seen.ended += 1;
-            table.seen.last_ended = Some(self.rows.began.seconds_until(now) as f64 / 3600.0);
+        if expired_for > 0 {
+            table.seen.expired += 1;
+            table.seen.last_expired = Some(self.rows.began.seconds_until(now) as f64 / 3600.0);
         }
         let refresh_at = schedule::refresh_at(&id(number), version, granted_at, expires_at, self.rows.refresh_every);
         table.schedule(number, refresh_at, now);

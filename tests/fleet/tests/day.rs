@@ -1,10 +1,10 @@
-//! What a large fleet is promised. The tables of docs/performance.md are the same days, longer and larger.
+//! The promises to a large fleet. The tables of docs/performance.md have longer days of larger fleets.
 
 use std::time::Duration;
 
 use fleet::{Scenario, Trouble};
 
-/// A scheduled run sends so many requests without asking for a slot.
+/// A scheduled run sends this many requests without asking for a slot.
 const FREE: u32 = 10;
 
 /// Eight hours: each token is refreshed five times.
@@ -13,9 +13,9 @@ fn fleet(connections: u32) -> Scenario {
 }
 
 #[test]
-fn on_a_healthy_day_no_token_ends_and_no_second_has_more_requests_than_the_rate() {
+fn on_a_healthy_day_no_token_expires_and_no_second_has_more_requests_than_the_rate() {
     let seen = fleet(10_000).run();
-    assert_eq!((seen.ended, seen.ended_at_last, seen.unfinished_runs, seen.throttled), (0, 0, 0, 0), "{seen:?}");
+    assert_eq!((seen.expired, seen.expired_at_the_end, seen.unfinished_runs, seen.throttled), (0, 0, 0, 0), "{seen:?}");
     assert!(seen.refreshed > 10_000 * 4, "{seen:?}");
     assert!(seen.most_requests_a_second <= 50 + FREE, "{seen:?}");
 }
@@ -27,51 +27,51 @@ fn a_run_that_is_slow_starts_others_and_together_they_keep_every_token_valid() {
     slow_provider.provider.latency = Duration::from_secs(12);
     for slow in [slow_processor, slow_provider] {
         let alone = Scenario { most_runs: 1, ..slow.clone() }.run();
-        assert!(alone.unfinished_runs > 0 && alone.ended > 0, "one run cannot do it: {alone:?}");
+        assert!(alone.unfinished_runs > 0 && alone.expired > 0, "one run is too slow: {alone:?}");
         let together = Scenario { most_runs: 8, ..slow }.run();
-        assert_eq!((together.ended, together.ended_at_last), (0, 0), "{together:?}");
+        assert_eq!((together.expired, together.expired_at_the_end), (0, 0), "{together:?}");
         assert!(together.handed_on > 0, "{together:?}");
     }
 }
 
 #[test]
-fn runs_that_wait_for_the_rate_alone_start_no_others() {
+fn runs_that_wait_only_for_the_rate_start_no_other_runs() {
     let mut scenario = fleet(10_000);
     scenario.provider.most_a_second = Some(25);
     assert_eq!(scenario.run().handed_on, 0);
 }
 
 #[test]
-fn an_hour_of_outage_is_made_up_for_within_the_rate_and_no_token_ends_long_after_it() {
-    for trouble in [Trouble::Out, Trouble::Waits(60)] {
+fn an_hour_of_outage_is_made_up_for_within_the_rate_and_no_token_expires_long_after_it() {
+    for trouble in [Trouble::Unreachable, Trouble::RetryAfter(60)] {
         let mut scenario = fleet(10_000);
         scenario.provider.trouble.push((3.0, 4.0, trouble));
         let seen = scenario.run();
-        assert!(seen.ended > 0, "the hour is longer than what is left of a token when it is due: {seen:?}");
-        assert!(seen.last_ended.unwrap() < 4.25, "{seen:?}");
-        assert_eq!(seen.ended_at_last, 0, "{seen:?}");
+        assert!(seen.expired > 0, "when a token is due, less than the hour is left of it: {seen:?}");
+        assert!(seen.last_expired.unwrap() < 4.25, "{seen:?}");
+        assert_eq!(seen.expired_at_the_end, 0, "{seen:?}");
         assert!(seen.most_requests_a_second <= 50 + FREE, "{seen:?}");
     }
 }
 
 #[test]
-fn a_provider_that_allows_half_of_the_rate_answers_429_to_few_and_no_token_ends() {
+fn a_provider_that_allows_half_of_the_rate_answers_429_to_few_and_no_token_expires() {
     let mut scenario = fleet(10_000);
     scenario.provider.most_a_second = Some(25);
     let seen = scenario.run();
-    assert_eq!((seen.ended, seen.ended_at_last), (0, 0), "{seen:?}");
+    assert_eq!((seen.expired, seen.expired_at_the_end), (0, 0), "{seen:?}");
     assert!(seen.throttled * 20 < seen.requests, "{seen:?}");
 }
 
 #[test]
-fn the_documented_ceiling_is_where_a_fleet_ceases_to_be_fresh() {
+fn a_fleet_below_the_documented_ceiling_is_kept_fresh_and_one_above_it_is_not() {
     let small = Scenario { most_requests: 2, ..fleet(0) };
     let with =
         |share: f64| Scenario { connections: (f64::from(small.ceiling()) * share) as u32, ..small.clone() }.run();
     let below = with(0.9);
-    assert_eq!((below.ended, below.ended_at_last), (0, 0), "{below:?}");
+    assert_eq!((below.expired, below.expired_at_the_end), (0, 0), "{below:?}");
     let above = with(1.3);
-    assert!(above.ended > 0, "{above:?}");
+    assert!(above.expired > 0, "{above:?}");
 }
 
 #[test]

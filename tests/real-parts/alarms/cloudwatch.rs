@@ -24,7 +24,7 @@ impl Metrics {
             .push(value);
     }
 
-    /// `None` where there is no data point.
+    /// `None` if there is no data point.
     fn statistic(&self, metric: &Metric, statistic: &str, from: i64, period: i64) -> Option<f64> {
         let points = self.0.get(metric)?.range(from..from + period);
         let values: Vec<f64> = points.flat_map(|(_, values)| values).copied().collect();
@@ -60,7 +60,7 @@ pub(crate) struct Alarm {
     missing_is_breaching: bool,
 }
 
-/// A number that CloudFormation has, or has made a string of.
+/// A number of CloudFormation, which may be a string.
 fn number(value: &Value) -> f64 {
     value.as_f64().unwrap_or_else(|| value.as_str().and_then(|text| text.parse().ok()).unwrap())
 }
@@ -144,8 +144,8 @@ impl Alarm {
     /// Whether it is in ALARM at this moment, by the last complete periods.
     ///
     /// "How alarm state is evaluated when data is missing": CloudWatch looks `further` back than the evaluation
-    /// periods. Where it finds enough data points it takes the newest of them; where it does not, the missing ones
-    /// count as `TreatMissingData` says. How far it looks is not promised, so a test tries more than one distance.
+    /// periods. If it finds enough data points, it takes the newest of them. Otherwise the missing ones count as
+    /// `TreatMissingData` says. AWS does not promise how far it looks, so a test tries more than one distance.
     pub(crate) fn rings(&self, metrics: &Metrics, now: i64, further: usize) -> bool {
         let end = now - now.rem_euclid(self.period);
         let range = self.evaluation_periods + further;
@@ -167,8 +167,8 @@ pub(crate) fn children(stack: &Stack, composite: &str, alarms: &[Alarm]) -> Vec<
     ids.collect()
 }
 
-/// The table in CloudWatch's documentation for three of three data points, five of them looked at; the newest is the
-/// last.
+/// The table in CloudWatch's documentation for three of three data points, if it looks at five. The newest is the last
+/// one.
 #[test]
 fn missing_data_is_treated_as_cloudwatch_documents_it() {
     for (points, when_breaching, when_not) in [

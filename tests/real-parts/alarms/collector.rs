@@ -1,4 +1,4 @@
-//! What CloudWatch Logs makes of the log: each line with a metric's member is a data point.
+//! The data points that CloudWatch Logs makes from the log: one from each line with a metric's member.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -13,7 +13,7 @@ thread_local! {
     static LINES: RefCell<Vec<BTreeMap<String, String>>> = const { RefCell::new(Vec::new()) };
 }
 
-/// One for the whole process, and the lines of each test on its own thread.
+/// The process has one of these. The lines of each test are on its own thread.
 struct Lines;
 
 impl<S: tracing::Subscriber> Layer<S> for Lines {
@@ -43,12 +43,12 @@ pub(crate) fn begin() {
 
 pub(crate) struct Point {
     pub name: &'static str,
-    /// Beside `stack`.
+    /// Without `stack`.
     pub dimensions: Vec<(&'static str, String)>,
     pub value: f64,
 }
 
-/// The data points since the last time.
+/// The data points since the last call.
 pub(crate) fn points() -> Vec<Point> {
     let mut points = Vec::new();
     for line in LINES.take() {

@@ -3,10 +3,10 @@
 
 use std::collections::BTreeMap;
 
-/// The metrics of an alarm in one period; `None` where there is no data.
+/// The metrics of an alarm in one period. `None` is no data.
 pub(crate) type Values = BTreeMap<String, Option<f64>>;
 
-/// The expression's value; `None` where data is missing for it, and where no metric has any.
+/// The expression's value. `None` if data is missing for it, or if no metric has any.
 pub(crate) fn evaluate(expression: &str, values: &Values) -> Option<f64> {
     if values.values().all(Option::is_none) {
         return None;
@@ -16,7 +16,7 @@ pub(crate) fn evaluate(expression: &str, values: &Values) -> Option<f64> {
     }
     let tokens = tokens(expression);
     let mut parser = Parser { tokens: &tokens, values };
-    let value = parser.both();
+    let value = parser.conjunction();
     assert!(parser.tokens.is_empty(), "{expression}: {:?}", parser.tokens);
     value
 }
@@ -48,7 +48,7 @@ impl Parser<'_> {
         first
     }
 
-    fn takes(&mut self, token: &str) -> bool {
+    fn skip_if(&mut self, token: &str) -> bool {
         let is_next = self.tokens.first().is_some_and(|first| first == token);
         if is_next {
             self.next();
@@ -56,13 +56,13 @@ impl Parser<'_> {
         is_next
     }
 
-    fn must(&mut self, token: &str) {
-        assert!(self.takes(token), "{token} is expected before {:?}", self.tokens);
+    fn expect(&mut self, token: &str) {
+        assert!(self.skip_if(token), "{token} was expected before {:?}", self.tokens);
     }
 
-    fn both(&mut self) -> Option<f64> {
+    fn conjunction(&mut self) -> Option<f64> {
         let mut value = self.comparison();
-        while self.takes("AND") {
+        while self.skip_if("AND") {
             let other = self.comparison();
             value = value.zip(other).map(|(one, other)| f64::from(u8::from(one != 0.0 && other != 0.0)));
         }
@@ -72,7 +72,7 @@ impl Parser<'_> {
     fn comparison(&mut self) -> Option<f64> {
         let left = self.sum();
         for (sign, holds) in [("<", f64::lt as fn(&f64, &f64) -> bool), (">", f64::gt)] {
-            if self.takes(sign) {
+            if self.skip_if(sign) {
                 return left.zip(self.sum()).map(|(left, right)| f64::from(u8::from(holds(&left, &right))));
             }
         }
@@ -81,7 +81,7 @@ impl Parser<'_> {
 
     fn sum(&mut self) -> Option<f64> {
         let mut value = self.term();
-        while self.takes("+") {
+        while self.skip_if("+") {
             value = value.zip(self.term()).map(|(one, other)| one + other);
         }
         value
@@ -94,21 +94,21 @@ impl Parser<'_> {
         }
         match name.as_str() {
             "FILL" => {
-                self.must("(");
+                self.expect("(");
                 let value = self.term();
-                self.must(",");
+                self.expect(",");
                 let filled = self.term();
-                self.must(")");
+                self.expect(")");
                 value.or(filled)
             }
             "IF" => {
-                self.must("(");
-                let condition = self.both();
-                self.must(",");
+                self.expect("(");
+                let condition = self.conjunction();
+                self.expect(",");
                 let then = self.sum();
-                self.must(",");
+                self.expect(",");
                 let otherwise = self.sum();
-                self.must(")");
+                self.expect(")");
                 if condition? != 0.0 { then } else { otherwise }
             }
             id => *self.values.get(id).unwrap_or_else(|| panic!("there is no metric {id}")),

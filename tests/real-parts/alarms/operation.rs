@@ -46,7 +46,7 @@ impl PutEvents for Bus {
     }
 }
 
-/// The same in each run, so that the times until an alarm rings are too.
+/// The same in each run, so that each alarm rings after the same time.
 struct Repeated(Mutex<Random>);
 
 impl Entropy for Repeated {
@@ -59,7 +59,7 @@ impl Entropy for Repeated {
 pub(crate) struct Operation<'a> {
     pub world: World,
     pub broken: Broken,
-    /// Messages of the queue that cannot be read, and are therefore never deleted.
+    /// The number of messages in the queue that cannot be read, and so are never deleted.
     pub unreadable_messages: usize,
     /// How long a scheduled run takes, by its number.
     pub run_takes: fn(i64) -> i64,
@@ -118,20 +118,20 @@ impl<'a> Operation<'a> {
         self.connections.push(id.to_owned());
     }
 
-    /// As in a fleet that is so large that many are due in each interval.
+    /// Makes all connections due, as in a fleet so large that many are due in each interval.
     pub(crate) async fn all_are_due(&self) {
         for id in &self.connections {
             self.world.set(id, "refresh_at", AttributeValue::N(self.now().to_string())).await;
         }
     }
 
-    /// The alarms that ring, where CloudWatch looks so far back.
+    /// The alarms that ring if CloudWatch looks this much further back.
     pub(crate) fn ringing(&self, further: usize) -> Vec<&'a str> {
         let (alarms, now) = (self.alarms, self.now());
         alarms.iter().filter(|alarm| alarm.rings(&self.metrics, now, further)).map(|alarm| alarm.id.as_str()).collect()
     }
 
-    /// What a minute brings: a scheduled run, a reader, the table's stream, the queue.
+    /// One minute: a scheduled run, a reader, the table's stream, the queue.
     pub(crate) async fn minute(&mut self) {
         let now = self.now();
         if now >= self.next_run {
@@ -142,7 +142,7 @@ impl<'a> Operation<'a> {
         self.follow_the_stream().await;
         self.replay_escrow().await;
         self.collect();
-        // Where waiting took time, it is later than it was.
+        // Waits may have taken a part of the minute.
         let now = self.now();
         self.world.clock.advance(MINUTE - now.rem_euclid(MINUTE));
     }
@@ -153,7 +153,7 @@ impl<'a> Operation<'a> {
         }
         self.runs += 1;
         if self.broken.no_concurrency {
-            // Lambda tries again for as long as the event may be old, which is less than an interval.
+            // Lambda tries again until the event is too old, which is less than an interval.
             self.lambda("refresh", "Throttles", 1.0);
             return self.dead_letter();
         }
@@ -191,7 +191,7 @@ impl<'a> Operation<'a> {
     async fn follow_the_stream(&mut self) {
         let records = self.world.stream.records().await.unwrap();
         let waiting = &records[self.followed..];
-        // The age of a record, and not of the first try.
+        // The age is the record's, and not the first try's.
         if waiting.is_empty() {
             return;
         }

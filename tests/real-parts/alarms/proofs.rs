@@ -40,9 +40,9 @@ pub(super) struct Proof {
     pub(super) fault: Fault,
     pub(super) says: &'static str,
     pub(super) minutes: i64,
-    /// What it is about.
+    /// The alarms that must ring for this fault.
     pub(super) alarms: &'static [&'static str],
-    /// What rings too, and why that is right.
+    /// The other alarms that ring, and why that is right.
     pub(super) also: &'static [(&'static str, &'static str)],
 }
 
@@ -213,7 +213,7 @@ impl Proof {
     pub(super) async fn rehearse(&self, stack: &Stack, alarms: &[Alarm]) -> BTreeMap<String, i64> {
         let setup = match self.fault {
             Fault::AnswerLost => Setup::strict(),
-            // Otherwise a warm process goes on with the keys that it has opened.
+            // Otherwise a warm process goes on with the data keys that it keeps.
             Fault::KeyDisabled => Setup::default().variable("DATA_KEY_MINUTES", "0"),
             _ => Setup::default(),
         };

@@ -1,6 +1,6 @@
-//! A queue of SQS whose messages are not deleted before they are done, and its metrics by the documented rules.
+//! A queue of SQS, with its metrics by the documented rules. A message is deleted when it is done.
 
-/// As long as a message of the queue is not delivered again.
+/// Seconds until a message is delivered again.
 const VISIBILITY: i64 = 300;
 
 /// A message that was received so often is moved to the back of the queue, and the age leaves it out
@@ -18,7 +18,7 @@ struct Message {
 pub(super) struct Queue(Vec<Message>);
 
 impl Queue {
-    /// The messages that are in it now: a new one was sent at this moment, and one that is missing was deleted.
+    /// The bodies of all messages that are in it now. A new one was sent at this moment, and a missing one was deleted.
     pub(super) fn holds(&mut self, bodies: &[String], now: i64) {
         self.0.retain(|message| bodies.contains(&message.body));
         for body in bodies {
@@ -28,8 +28,8 @@ impl Queue {
         }
     }
 
-    /// What the event source mapping has received until now. It asks all the time, so it gets a message as soon as it is
-    /// visible, and not when the model's next minute begins.
+    /// The messages that the event source mapping has received until now. It asks all the time, so it gets a message as
+    /// soon as it is visible, and not when the model's next minute begins.
     pub(super) fn receive(&mut self, now: i64) -> Vec<String> {
         let mut received = Vec::new();
         for message in self.0.iter_mut().filter(|message| message.visible_at <= now) {

@@ -1,9 +1,9 @@
-//! The environment of the functions that are killed: engines, a provider, the rows, and how time is made to pass.
+//! The environment of the functions that are killed: engines, a provider, and rows that can be made older.
 //!
-//! A freeze longer than the lease would take 35 s and more of real time, so the rows are aged instead: for all other
-//! processes, the frozen process's lease and its grace are over. Its own clock does not show that when it wakes up.
-//! This is stricter than reality: it goes on where a later clock would have stopped it. And the shipped binary needs no
-//! test clock.
+//! A freeze that is longer than the lease would take 35 s of real time, so the rows are made older instead. For all
+//! other processes, the lease of the frozen process and its grace are then over. The clock of the frozen process does
+//! not show that. So this is stricter than reality: the process goes on, although with a later clock it would stop. And
+//! the shipped binary needs no test clock.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -83,20 +83,20 @@ impl Fleet {
     /// `None` if the function is killed meanwhile.
     pub(super) async fn invoke(&self, function: &Function, event: Value) -> Option<Answer> {
         let request_id = format!("r{}", self.requests.fetch_add(1, Ordering::SeqCst));
-        function.invoke_mortal(&request_id, event).await
+        function.invoke_unless_killed(&request_id, event).await
     }
 
     pub(super) async fn stored(&self, id: &ConnectionId) -> Option<Connection> {
         self.connections.row(id).await.unwrap().and_then(|row| row.connection().unwrap())
     }
 
-    /// As if the access token had expired, and its waits had ended.
+    /// As if the access token had expired, and the waits of the connection were over.
     pub(super) async fn age(&self, id: &ConnectionId) {
         let update = "SET expires_at = :past, refresh_at = :past, not_before = :past";
         self.update(id, update, "attribute_exists(id)").await;
     }
 
-    /// As if the holder of each lease had died, or stood still, a while ago.
+    /// As if the holder of each lease had died, or was frozen, a while ago.
     pub(super) async fn age_leases(&self) {
         for id in &self.ids {
             self.update(id, "SET lease_until = :past", "attribute_exists(lease_until)").await;

@@ -1,4 +1,4 @@
-//! A customer's way through the provider's consent page, to the event that brings the callback its code.
+//! A customer's way through the provider's consent page, up to the event that brings the code to the callback.
 
 use std::time::Duration;
 

@@ -1,6 +1,8 @@
-//! The network between the functions and the provider: a proxy that breaks what it carries, until it is switched off.
+//! The network between the functions and the provider: a proxy that breaks requests and answers while its faults are
+//! on.
 //!
-//! A fault after the provider has answered is the worse one: a pair is rotated, a code spent, and its answer lost.
+//! A fault after the answer of the provider is the worse one: a pair is rotated or a code is used, and the answer is
+//! lost.
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -22,8 +24,8 @@ const FAULTS: u64 = 40;
 
 #[derive(Clone, Copy, Debug)]
 enum Fault {
-    /// Before the provider has seen the request.
-    Unheard,
+    /// Before the provider gets the request.
+    ResetBeforeSend,
     ResetAfterSend,
     HalfABody,
     SlowDrip,
@@ -35,7 +37,7 @@ enum Fault {
 }
 
 const ALL: [Fault; 9] = [
-    Fault::Unheard,
+    Fault::ResetBeforeSend,
     Fault::ResetAfterSend,
     Fault::HalfABody,
     Fault::SlowDrip,
@@ -51,9 +53,9 @@ pub(super) struct Network {
     provider: SocketAddr,
     random: Mutex<Random>,
     broken: AtomicBool,
-    /// A rotation whose refresh token is withheld ends the connection as soon as its access token is used: then only
-    /// the provider is the cause. So this fault comes in rounds in which no token is used.
-    holds_back: AtomicBool,
+    /// Whether answers may come without their refresh token. If the access token of such an answer is used, the
+    /// connection ends, and only the provider is the cause. So this fault comes only in rounds that use no token.
+    withholds_refresh_tokens: AtomicBool,
     tally: Arc<Tally>,
     codes: Mutex<BTreeMap<String, u64>>,
 }
@@ -66,7 +68,7 @@ impl Network {
             provider,
             random: Mutex::new(random),
             broken: AtomicBool::new(false),
-            holds_back: AtomicBool::new(false),
+            withholds_refresh_tokens: AtomicBool::new(false),
             tally,
             codes: Mutex::default(),
         });
@@ -74,19 +76,19 @@ impl Network {
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let network = serving.clone();
-                // The connection of a function that is killed ends too.
+                // If a function is killed, its connection ends with an error.
                 tokio::spawn(async move { network.carry(stream).await.ok() });
             }
         });
         network
     }
 
-    pub(super) fn breaks(&self, holds_back: bool) {
-        self.holds_back.store(holds_back, Ordering::SeqCst);
+    pub(super) fn start_faults(&self, withholds_refresh_tokens: bool) {
+        self.withholds_refresh_tokens.store(withholds_refresh_tokens, Ordering::SeqCst);
         self.broken.store(true, Ordering::SeqCst);
     }
 
-    pub(super) fn heals(&self) {
+    pub(super) fn stop_faults(&self) {
         self.broken.store(false, Ordering::SeqCst);
     }
 
@@ -113,7 +115,7 @@ impl Network {
         self.tally.count(&format!("network_faults.{fault:?}"));
         let (status, body) = ("HTTP/1.1 200 OK", "<!doctype html><title>Maintenance</title>");
         match fault {
-            Fault::Unheard => function.set_zero_linger(),
+            Fault::ResetBeforeSend => function.set_zero_linger(),
             Fault::ResetAfterSend => {
                 self.ask(&request).await?;
                 function.set_zero_linger()
@@ -157,8 +159,8 @@ impl Network {
         }
         let mut random = self.random.lock().unwrap();
         let fault = random.percent(FAULTS).then(|| random.pick(&ALL))?;
-        let may_hold_back = is_refresh && self.holds_back.load(Ordering::SeqCst);
-        Some(if matches!(fault, Fault::NoRefreshToken) && !may_hold_back { Fault::ResetAfterSend } else { fault })
+        let may_withhold = is_refresh && self.withholds_refresh_tokens.load(Ordering::SeqCst);
+        Some(if matches!(fault, Fault::NoRefreshToken) && !may_withhold { Fault::ResetAfterSend } else { fault })
     }
 
     /// The provider's whole answer.
@@ -189,7 +191,7 @@ async fn read_request(stream: &mut TcpStream) -> std::io::Result<Vec<u8>> {
     }
 }
 
-/// With its empty line; 0 where that has not come yet.
+/// The length of a message's head with its empty line, or 0 if that line has not come yet.
 fn head_length(message: &[u8]) -> usize {
     message.windows(4).position(|bytes| bytes == b"\r\n\r\n").map_or(0, |at| at + 4)
 }
@@ -205,7 +207,7 @@ fn throttled(retry_after: &str) -> Vec<u8> {
     answer(&format!("HTTP/1.1 429 Too Many Requests\r\nRetry-After: {retry_after}"), "text/plain", b"later")
 }
 
-/// `None` for an answer that grants nothing.
+/// `None` if the answer has no refresh token.
 fn without_refresh_token(whole: &[u8]) -> Option<Vec<u8>> {
     let body = &whole[head_length(whole)..];
     let (first, last) = (body.iter().position(|byte| *byte == b'{')?, body.iter().rposition(|byte| *byte == b'}')?);

@@ -1,4 +1,4 @@
-//! What a chaos run has done, and its losses.
+//! The counts of a chaos run: what it has done, and its losses.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -17,8 +17,8 @@ impl Tally {
         self.0.lock().unwrap().get(what).copied().unwrap_or_default()
     }
 
-    /// Kills and freezes that hit a function at work.
-    pub(super) fn injuries(&self) -> u64 {
+    /// Kills and freezes of functions at work.
+    pub(super) fn kills_and_freezes(&self) -> u64 {
         self.of("kills") + self.of("freezes")
     }
 

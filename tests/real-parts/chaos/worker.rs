@@ -14,8 +14,8 @@ use super::journey::{Provider, back_with_a_code};
 use crate::gateway::body;
 use crate::runtime_api::{Answer, Function};
 
-/// How long a function runs before its fault, and how long it stays frozen, in milliseconds: the time that its work
-/// takes, so that every step of it is hit.
+/// The longest time before a fault, and the longest freeze, in milliseconds. They are as long as the work of a
+/// function, so that faults come at every step of it.
 const MOMENT: u64 = 120;
 const FROZEN: u64 = 150;
 
@@ -32,7 +32,7 @@ impl<'a> Worker<'a> {
         Self { fleet, name, provider, function: fleet.start(name).await, random }
     }
 
-    /// Some operations, with faults. Where tokens are used, the first use ends the pair before.
+    /// Some operations, with faults. If tokens are used, the first use ends the pair before.
     pub(super) async fn round(&mut self, operations: u64, uses_tokens: bool) {
         for _ in 0..operations {
             let id = self.random.pick(&self.fleet.ids);
@@ -51,7 +51,7 @@ impl<'a> Worker<'a> {
             && answer["statusCode"] == 200
         {
             self.fleet.tally.count("tokens_released");
-            // Another worker may have used a newer one meanwhile, and this one has ended with that.
+            // If another worker has used a newer token meanwhile, this one has ended.
             let token = body(&answer)["access_token"].as_str().unwrap().to_owned();
             if uses_tokens && is_live(&self.fleet.provider, &token).await {
                 self.fleet.tally.count("tokens_used");
@@ -78,13 +78,14 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// With a kill, a freeze or nothing, at a random moment. A fault of an idle function is not counted.
+    /// Invokes the function, with a kill, a freeze or nothing at a random moment. A fault in an idle function is not
+    /// counted.
     async fn invoke(&mut self, event: Value) -> Option<Answer> {
         let moment = Duration::from_millis(self.random.below(MOMENT));
-        let (hurt, kill) = (self.random.percent(80), self.random.percent(50));
+        let (has_fault, kill) = (self.random.percent(80), self.random.percent(50));
         let frozen = Duration::from_millis(self.random.below(FROZEN));
         let mut answer = Box::pin(self.fleet.invoke(&self.function, event));
-        if !hurt {
+        if !has_fault {
             return answer.await;
         }
         tokio::select! {
@@ -95,7 +96,7 @@ impl<'a> Worker<'a> {
         if !kill {
             self.function.freeze().await;
             self.count("freezes");
-            // For all other processes the frozen one has lost its lease.
+            // For all other processes, the lease of the frozen one is over.
             self.fleet.age_leases().await;
             SystemClock.sleep(frozen).await;
             self.function.thaw().await;
@@ -103,7 +104,7 @@ impl<'a> Worker<'a> {
         }
         self.function.kill();
         let answered = answer.await;
-        // Or the answer was on its way already.
+        // If there is an answer, it was sent before the kill.
         if answered.is_none() {
             self.count("kills");
         }
@@ -112,8 +113,8 @@ impl<'a> Worker<'a> {
         answered
     }
 
-    fn count(&self, injury: &str) {
-        self.fleet.tally.count(injury);
-        self.fleet.tally.count(&format!("{injury}.{}", self.name));
+    fn count(&self, fault: &str) {
+        self.fleet.tally.count(fault);
+        self.fleet.tally.count(&format!("{fault}.{}", self.name));
     }
 }

@@ -54,7 +54,7 @@ pub(super) async fn rehearse(aws: &Rehearsal, connections: &Function, token: &Fu
     });
     aws.calls.fail_to_store_pairs(false);
     assert_eq!(imported["statusCode"], 202, "{imported}");
-    let escrowed = aws.escrowed().await;
+    let escrowed = aws.messages_in_the_queue().await;
     assert_eq!(escrowed["Records"].as_array().unwrap().len(), 1, "{escrowed}");
     assert_eq!(aws.invoke(refresh, escrowed).await, json!({ "batchItemFailures": [] }));
 

@@ -124,7 +124,7 @@ fn passes(filter: &Value, body: &Value) -> bool {
 }
 
 #[tokio::test]
-async fn a_first_deployment_sends_no_mail_about_alarms_that_are_all_right() {
+async fn a_first_deployment_sends_no_mail_about_alarms_that_are_ok() {
     let stack = Stack::with(&[("AlarmEmail", "ops@example.com")]).await;
     let mail = stack.properties("AlarmSubscription");
     assert_eq!(mail["FilterPolicyScope"], "MessageBody");
@@ -142,7 +142,7 @@ async fn a_first_deployment_sends_no_mail_about_alarms_that_are_all_right() {
 }
 
 #[tokio::test]
-async fn one_pager_is_enough_and_is_not_woken_by_everything() {
+async fn one_alarm_for_the_pager_is_made_of_those_that_should_wake_a_person() {
     let stack = Stack::with(&[]).await;
     let composite = stack.properties("TokensAtRiskAlarm");
     let pager = json!([stack.resource("PagerTopic")["physical_id"]]);

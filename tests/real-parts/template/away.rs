@@ -1,4 +1,5 @@
-//! Each parameter once away from its default: where its value arrives, and that the functions take it.
+//! Each parameter with a value that is not its default. The value must arrive in its place, and the functions must
+//! accept it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -73,7 +74,7 @@ const AWAY: [Away; 44] = [
     Away("DomainName", "connect.example.com", "Domain/Properties/DomainName", "connect.example.com"),
     Away("CertificateArn", CERTIFICATE, "Domain/Properties/DomainNameConfigurations/0/CertificateArn", CERTIFICATE),
     Away("HostedZoneId", "Z123", "DomainRecordV6/Properties/HostedZoneId", "Z123"),
-    // With a domain the default is true: what it is without one is compared by itself.
+    // Its default applies only with a domain, so the test compares it with another stack.
     Away("DisableExecuteApiEndpoint", "false", "AuthorizeFunction/Properties/Environment/Variables/PUBLIC_ORIGIN", ""),
     Away("AlarmEmail", "ops@example.com", "AlarmSubscription/Properties/Endpoint", "ops@example.com"),
     Away("RefreshIntervalMinutes", "1", "TokenFunction/Properties/Environment/Variables/REFRESH_EVERY", "60"),
@@ -159,7 +160,7 @@ const AWAY: [Away; 44] = [
     Away("PreviousSealingKeyArn", KEYS[2], "OpenDataKey/2", KEYS[2]),
 ];
 
-/// The resources, and the keys that the token function may open data keys with, beside them.
+/// The resources. `OpenDataKey` has the keys with which the token function may open data keys.
 fn deployed(stack: &Stack) -> Value {
     let mut all: serde_json::Map<String, Value> =
         stack.resources().map(|(id, resource)| (id.to_owned(), resource.clone())).collect();
@@ -169,7 +170,7 @@ fn deployed(stack: &Stack) -> Value {
     Value::Object(all)
 }
 
-/// Everything away at once, but for what excludes it.
+/// All parameters away from their defaults, without those that exclude another one.
 async fn all_away(without: &[&str]) -> Stack {
     let given: BTreeMap<&str, &str> =
         AWAY.iter().map(|Away(name, value, ..)| (*name, if without.contains(name) { "" } else { *value })).collect();
@@ -191,7 +192,10 @@ async fn each_parameter_of_the_template_is_deployed_away_from_its_default() {
         let at = |deployed: &Value| deployed.pointer(&format!("/{place}")).cloned();
         if name == "DisableExecuteApiEndpoint" {
             let body = |deployed: &Value| deployed["Api"]["Properties"]["Body"].to_string();
-            assert!(!body(away).contains("\"disableExecuteApiEndpoint\":true") && at(away).is_none(), "both answer");
+            assert!(
+                !body(away).contains("\"disableExecuteApiEndpoint\":true") && at(away).is_none(),
+                "both addresses answer"
+            );
             let closed = Stack::with(&[("DomainName", "connect.example.com"), ("CertificateArn", CERTIFICATE)]).await;
             assert!(body(&deployed(&closed)).contains("\"disableExecuteApiEndpoint\":true"), "by default");
             continue;
@@ -202,7 +206,7 @@ async fn each_parameter_of_the_template_is_deployed_away_from_its_default() {
 }
 
 #[tokio::test]
-async fn the_functions_take_every_parameter_away_from_its_default() {
+async fn the_functions_accept_every_parameter_away_from_its_default() {
     let stack = all_away(&["ClientSecret"]).await;
     for function in FUNCTIONS {
         let variables = stack.environment(function);

@@ -1,4 +1,4 @@
-//! What is left of a stack, and what another one takes over.
+//! What outlives a stack, and what another stack adopts.
 
 use serde_json::{Value, json};
 
@@ -46,7 +46,7 @@ async fn what_holds_connections_outlives_the_stack() {
     let replay = stack.properties("RefreshFunctionReplay");
     assert_eq!(
         replay["ScalingConfig"]["MaximumConcurrency"], 2,
-        "replays leave a new account's ten to everything else"
+        "a new account has only ten concurrent executions, for all functions together"
     );
 }
 

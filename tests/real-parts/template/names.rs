@@ -1,4 +1,4 @@
-//! Where a name must be unique: two stacks in one account, and one name in two regions.
+//! Names that must be unique: two stacks in one account, and stacks of one name in two regions.
 
 use std::collections::BTreeSet;
 
@@ -35,7 +35,7 @@ const NAMED: [(&str, &str, Scope); 17] = [
     ("AWS::SecretsManager::Secret", "Name", Scope::Region),
 ];
 
-/// What AWS names by an id of its own.
+/// Types of resources whose names AWS makes.
 const UNNAMED: [&str; 9] = [
     "AWS::ApiGatewayV2::Api",
     "AWS::ApiGatewayV2::ApiMapping",
@@ -88,7 +88,7 @@ async fn nothing_that_outlives_a_stack_has_a_name_that_the_next_one_needs() {
         let kind = resource["Type"].as_str().unwrap();
         let property = NAMED.iter().find(|(its, ..)| *its == kind).map(|(_, property, _)| *property);
         let name = property.and_then(|property| resource["Properties"].get(property));
-        assert!(name.is_none(), "{id} is kept, and {name:?} is taken at the next try");
+        assert!(name.is_none(), "{id} is kept, so the next try cannot use the name {name:?}");
         assert!(stack.text().contains(id), "{id}");
     }
 }
@@ -96,8 +96,7 @@ async fn nothing_that_outlives_a_stack_has_a_name_that_the_next_one_needs() {
 #[tokio::test]
 async fn a_first_deployment_that_fails_leaves_nothing_that_costs_money() {
     let stack = Stack::with(&[]).await;
-    // What CloudFormation keeps at the rollback of a creation. A table cannot be among what it removes: it is
-    // protected.
+    // These are kept when CloudFormation rolls back a creation. The tables must be: they are protected from deletion.
     let kept: Vec<&str> =
         stack.resources().filter(|(_, it)| it["DeletionPolicy"] == "Retain").map(|(id, _)| id).collect();
     assert_eq!(kept, ["AttemptsTable", "ConnectionsTable"]);

@@ -1,4 +1,4 @@
-//! Each parameter away from its default.
+//! What single parameters change.
 
 use std::collections::BTreeMap;
 
@@ -109,10 +109,14 @@ async fn sam_reads_each_printed_list_of_parameters_as_it_is_meant() {
             panic!("{list:#}: {problems}");
         }
     }
-    assert_eq!(lists[0]["read"], json!({ "Architecture": "arm64" }), "before its two lines are filled in");
+    assert_eq!(
+        lists[0]["read"],
+        json!({ "Architecture": "arm64" }),
+        "samconfig.toml, before its two lines are filled in"
+    );
 }
 
-/// The first deployment: what it must be told, and nothing else.
+/// A first deployment needs these two, and no others.
 #[tokio::test]
 async fn two_parameters_are_enough() {
     let secret = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:webinargeek-connect-AbCdEf";

@@ -1,4 +1,4 @@
-//! What docs/platform.md adds to the template fits it.
+//! The additions of docs/platform.md fit the template.
 
 use serde_json::{Value, json};
 

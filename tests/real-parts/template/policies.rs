@@ -25,7 +25,7 @@ fn question(stack: &Stack, policy: &Value, action: &str, resource: &str) -> Ques
 }
 
 #[tokio::test]
-async fn a_token_reader_connects_nobody_and_a_connector_gets_no_token() {
+async fn a_token_reader_connects_no_customer_and_a_connector_gets_no_token() {
     let stack = Stack::with(&[]).await;
     let expected: [(&str, &[&str]); 16] = [
         ("GET/v1/connections/tenant/token", &[READER, OPERATOR]),

@@ -123,11 +123,11 @@ pub enum CallError {
     },
     Unknown,
     InvalidGrant,
-    /// Complete, and without a statement about the grant.
+    /// A complete answer that does not say that the grant is invalid.
     Refused,
     Unavailable,
-    /// A failure of the store that a repetition does not remove.
-    Nonsense,
+    /// A failure of the store that comes again at every try.
+    Permanent,
 }
 
 impl Request {
@@ -149,7 +149,7 @@ impl Request {
         }
     }
 
-    /// Whether a repetition can do harm. If not, the transport's own retry is no fault worth trying.
+    /// Whether the call changes a row. For other calls, a retry of the transport changes nothing, and is not tried.
     pub fn changes(&self) -> bool {
         matches!(self, Self::Write { .. } | Self::WriteBoth(..) | Self::Delete(_))
     }
@@ -159,8 +159,8 @@ impl Request {
         matches!(self, Self::Read { key, .. } if key.starts_with('#'))
     }
 
-    /// What no other process of the exhaustive search can see or change: the pause, which is never written there; the
-    /// numbers of an id's events, which only one process takes; keys and the client secret.
+    /// Whether no other process of the exhaustive search can see or change what the call reads. That is true for the
+    /// pause, which is never written there; for the order of events, which only one process takes; for keys and secret.
     pub fn is_of_one_process(&self) -> bool {
         match self {
             Self::MakeKey { .. } | Self::OpenKey { .. } | Self::Secret => true,
@@ -194,7 +194,7 @@ impl Request {
             Self::WriteBoth(first, second) => format!("{} and {}", first.name, second.name),
             Self::Delete(delete) => format!("{} {}", delete.name, delete.key),
             Self::Walk { segment, after: None } => format!("walk segment {}", segment.number),
-            Self::Walk { after: Some(key), .. } => format!("walk behind {key}"),
+            Self::Walk { after: Some(key), .. } => format!("walk after {key}"),
             Self::List { shard } => format!("list shard {shard}"),
             Self::MakeKey { .. } => "make key".to_owned(),
             Self::OpenKey { .. } => "open key".to_owned(),
@@ -216,12 +216,12 @@ impl Answer {
             Self::Item(None) => "no row".to_owned(),
             Self::Item(Some(_)) => "row".to_owned(),
             Self::Written(Written::Applied(_)) => "applied".to_owned(),
-            Self::Written(Written::ConditionFailed(None)) => "refused, no row".to_owned(),
-            Self::Written(Written::ConditionFailed(Some(_))) => "refused".to_owned(),
+            Self::Written(Written::ConditionFailed(None)) => "condition failed, no row".to_owned(),
+            Self::Written(Written::ConditionFailed(Some(_))) => "condition failed".to_owned(),
             Self::Both(true) => "both applied".to_owned(),
-            Self::Both(false) => "both refused".to_owned(),
+            Self::Both(false) => "neither applied".to_owned(),
             Self::Deleted(true) => "deleted".to_owned(),
-            Self::Deleted(false) => "refused".to_owned(),
+            Self::Deleted(false) => "condition failed".to_owned(),
             Self::Walked(page) => format!("{} rows", page.rows.len()),
             Self::Due(page) => format!("{} rows", page.rows.len()),
             Self::MadeKey { .. } | Self::OpenedKey(Some(_)) => "key".to_owned(),
@@ -253,7 +253,7 @@ impl From<CallError> for ProviderError {
                 status,
                 retry_after: retry_after.map(|seconds| std::time::Duration::from_secs(seconds.into())),
             },
-            CallError::Unknown | CallError::Unavailable | CallError::Nonsense => Self::Unknown("simulated".to_owned()),
+            CallError::Unknown | CallError::Unavailable | CallError::Permanent => Self::Unknown("simulated".to_owned()),
             CallError::InvalidGrant => Self::InvalidGrant,
             CallError::Refused => Self::Refused("simulated".to_owned()),
         }

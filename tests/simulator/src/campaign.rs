@@ -1,4 +1,4 @@
-//! Runs seed after seed, until enough refreshes were stored or a run is wrong.
+//! Runs seed after seed, until enough refreshes were stored or a promise is broken.
 
 use crate::history::History;
 use crate::invariants::Counts;
@@ -11,7 +11,7 @@ pub struct Campaign {
     pub counts: Counts,
     pub runs: u64,
     pub virtual_seconds: u64,
-    /// The first run in which something was wrong.
+    /// The first run in which a promise was broken.
     pub failed: Option<(Plan, Report)>,
 }
 
@@ -19,8 +19,8 @@ pub fn run(class: Class, first_seed: u64, refreshes: u64) -> Campaign {
     let mut campaign = Campaign { counts: Counts::default(), runs: 0, virtual_seconds: 0, failed: None };
     let mut seed = first_seed;
     while campaign.counts.refreshes < refreshes {
-        // One run in eight is stormy: it stores few refreshes, and meets many faults.
-        let plan = if seed.is_multiple_of(8) { Plan::stormy(seed, class) } else { Plan::drawn(seed, class) };
+        // One run in eight has many faults, and stores few refreshes.
+        let plan = if seed.is_multiple_of(8) { Plan::with_many_faults(seed, class) } else { Plan::drawn(seed, class) };
         let report = Scenario::new(plan, None, History::default()).run();
         campaign.counts.add(&report.counts);
         campaign.runs += 1;
@@ -39,15 +39,15 @@ pub fn replay(plan: Plan, mutant: Option<Mutant>) -> Report {
     Scenario::new(plan, mutant, History::on()).run()
 }
 
-/// The text to print about a run that is wrong.
+/// The end of the run's history, and the promise that was broken.
 pub fn explain(report: &Report, events: usize) -> String {
     let mut text = report.history.picture(events);
     match &report.violation {
         Some(violation) => {
             let crate::invariants::Violation { invariant, time, what } = violation;
-            text.push_str(&format!("\nseed {}: {invariant:?} at {} s: {what}\n", report.seed, time / 1000));
+            text.push_str(&format!("\nseed {}: {invariant:?} broken at {} s: {what}\n", report.seed, time / 1000));
         }
-        None => text.push_str(&format!("\nseed {}: nothing is wrong\n", report.seed)),
+        None => text.push_str(&format!("\nseed {}: no promise was broken\n", report.seed)),
     }
     text
 }

@@ -8,7 +8,7 @@ mod enumeration;
 pub use dice::{Dice, Odds};
 pub use enumeration::{Enumeration, Position};
 
-/// The fate of a call. Times are milliseconds.
+/// What happens to a call. Times are milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Fate {
     Succeed,
@@ -26,9 +26,9 @@ pub enum Fate {
     CrashBefore,
     /// The process dies after the call has taken effect.
     CrashAfter,
-    /// The process stands still between its last check and the call.
+    /// The process is frozen between its last check and the call.
     FreezeBefore(u64),
-    /// The process stands still before it sees the answer.
+    /// The process is frozen before it gets the answer.
     FreezeAfter(u64),
     /// The provider asks to wait, and has no effect.
     Throttled {
@@ -39,11 +39,11 @@ pub enum Fate {
     ServerError,
     /// The provider carries it out, and answers 200 with HTML.
     Html,
-    /// The provider grants, keeps the refresh token (P0), and leaves it out of its answer.
+    /// The provider (P0) gives an access token, and leaves the refresh token, which stays valid, out of its answer.
     NoRefreshToken,
-    /// A code gives an access token, and no refresh token at all.
-    Bare,
-    /// The provider refuses completely, without a statement about the grant, and has no effect.
+    /// The provider answers a code with an access token, and without a refresh token.
+    AccessTokenOnly,
+    /// The provider refuses the request, and does not say that the grant is invalid. It has no effect.
     Refused,
     /// The provider answers `invalid_grant` although the token is valid; a moment later it accepts the token again.
     FalseRefusal,
@@ -52,15 +52,15 @@ pub enum Fate {
 impl Fate {
     /// True for a fault, false for a normal variation of an answer.
     pub fn is_fault(self) -> bool {
-        !matches!(self, Self::Succeed | Self::NoRefreshToken | Self::Bare)
+        !matches!(self, Self::Succeed | Self::NoRefreshToken | Self::AccessTokenOnly)
     }
 }
 
-/// What the world allows at a call.
+/// Which faults the world allows at a call.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Weather {
-    /// No faults: at the end of a run, or in a window that the provider's promise rests on.
-    pub calm: bool,
+pub struct FaultsAllowed {
+    /// At the end of a run, and in a window that the provider's promise depends on.
+    pub no_faults: bool,
     /// The provider has not yet refused this token falsely.
     pub may_refuse_falsely: bool,
 }
@@ -68,7 +68,7 @@ pub struct Weather {
 pub trait Chooser: Send {
     /// Chooses which of `count` steps comes next. The steps are ordered by their time.
     fn next(&mut self, count: usize) -> usize;
-    fn fate(&mut self, request: &Request, weather: Weather) -> Fate;
+    fn fate(&mut self, request: &Request, allowed: FaultsAllowed) -> Fate;
     /// How long a call takes on its way there, or back.
     fn latency(&mut self, service: Service) -> u64;
 }

@@ -23,23 +23,23 @@ use crate::world::Turn;
 #[derive(Clone, Copy, Debug)]
 pub struct Setup {
     pub class: Class,
-    /// The second worker starts this many seconds after the first: at once, or when the lease and its grace are over.
+    /// Seconds after which the second worker starts: at once, or when the lease and its grace are over.
     pub second_after: u64,
     /// Whether the access token has expired.
     pub expired: bool,
     /// Whether the connection is taken away meanwhile.
     pub disconnects: bool,
     pub most_faults: usize,
-    /// An order of steps that the protocol forbids. It shows that the search still finds a fault, although it leaves
-    /// out so many orders.
+    /// An order of steps that the protocol forbids. A test uses it to show that the search finds a broken promise.
     pub forbidden: Option<Ordering>,
 }
 
 #[derive(Default)]
 pub struct Found {
     pub states: u64,
-    /// Runs that came to their end. Each is an interleaving that differs visibly from all others.
+    /// Runs that came to their end. Each is an interleaving of its own.
     pub interleavings: u64,
+    /// Runs that were left at a state that an earlier run had reached.
     pub pruned: u64,
     pub lost: u64,
     /// The history of the first run in which something is wrong.
@@ -59,7 +59,14 @@ impl Setup {
     }
 
     fn plan(self) -> Plan {
-        let odds = Odds { fault: 0.0, slow: 0.0, closed: 0.0, no_refresh_token: 0.0, bare: 0.0, unrevocable: 0.0 };
+        let odds = Odds {
+            fault: 0.0,
+            slow: 0.0,
+            closed: 0.0,
+            no_refresh_token: 0.0,
+            access_token_only: 0.0,
+            unrevocable: 0.0,
+        };
         let mut plan = Plan::drawn(1, self.class);
         (plan.connections, plan.lifetime, plan.sweep_every, plan.odds, plan.orderly) = (1, 7200, 300, odds, false);
         plan
@@ -91,7 +98,7 @@ impl Setup {
         let times = (start, start + LONGEST_INVOCATION.as_millis() as u64);
         scenario.scheduler.spawn(name.to_owned(), times, move |ports: Ports| async move {
             let ports = Arc::new(ports);
-            ports.looks();
+            ports.has_just_read();
             let deadline = Clock::now(&*ports) + Duration::from_secs(600);
             let outcome = deployment.refreshing(&ports).refresh(&id, &need, deadline).await;
             ports.world.lock().note(ports.process, || format!("= {outcome:?}").chars().take(30).collect());
@@ -108,7 +115,7 @@ pub fn search(setup: Setup) -> Found {
     loop {
         let mut scenario = setup.begin(&position, History::default());
         let came_to_its_end = loop {
-            if locked().is_new_ground() {
+            if locked().is_unexplored() {
                 let (state, faults) = (scenario.scheduler.world.lock().fingerprint(), locked().faults() as u8);
                 let fewest = seen.entry(state).or_insert(u8::MAX);
                 if *fewest <= faults {

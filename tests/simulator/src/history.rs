@@ -24,7 +24,7 @@ impl History {
         Self { on: true, ..Self::default() }
     }
 
-    /// Writing it costs more than the run itself, so it is written only when a seed is replayed.
+    /// It is written only when a seed is replayed, since writing takes longer than the run itself.
     pub fn is_on(&self) -> bool {
         self.on
     }
@@ -59,12 +59,12 @@ impl History {
     pub fn picture(&self, count: usize) -> String {
         let lines = &self.lines[self.lines.len().saturating_sub(count)..];
         let lanes = lines.iter().map(|line| line.lane + 1).max().unwrap_or(0);
-        let mut inhabitants: Vec<&str> = vec![""; lanes];
+        let mut shown: Vec<&str> = vec![""; lanes];
         let mut picture = String::new();
         for line in lines {
             let mut text = line.text.clone();
-            if inhabitants[line.lane] != line.process {
-                inhabitants[line.lane] = &line.process;
+            if shown[line.lane] != line.process {
+                shown[line.lane] = &line.process;
                 text = format!("[{}] {text}", line.process);
             }
             let mut row = format!("{:>11}  ", seconds(line.time));

@@ -1,8 +1,8 @@
 //! The promises that must hold after every step, and the ledger that they are checked against.
 //!
-//! The ledger sees effects, not intentions: writes that were applied to the tables, requests that arrived at the
-//! provider, answers that left it, tokens that were shown to an integrator. Their order is the order of these effects,
-//! and not the time of a clock. The first promise that is broken is kept as the [`Violation`] of the run.
+//! The ledger sees only effects: writes that were applied to the tables, requests that arrived at the provider, its
+//! answers, tokens that were handed out. Their order is the order of these effects, and not the time of a clock. The
+//! first promise that is broken is kept as the [`Violation`] of the run.
 
 use std::collections::{HashMap, HashSet};
 
@@ -19,25 +19,28 @@ use crate::world::ProcessId;
 
 mod accounts;
 mod fingerprint;
+mod fleet;
 mod journeys;
+mod leases;
 mod maintenance;
 mod oracle;
 mod orders;
+mod reports;
 mod revoking;
 mod sending;
 mod storing;
-mod telling;
 
+use leases::Lease;
 pub use oracle::Verdict;
+pub use reports::TokenAnswer;
 pub use sending::Sending;
 pub use storing::{Facts, Times};
-pub use telling::TokenAnswer;
 
 /// The promises, by number. For a new one, add a line here, and a check at the place where its fact becomes known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Invariant {
-    /// 1. A token is stored before it is released.
-    StoredBeforeRelease,
+    /// 1. A token is stored before it is handed out.
+    StoredBeforeHandOut,
     /// 2. A pair is committed on the pair that it was made from, and once.
     CommitOnPredecessor,
     /// 3. No refresh token is sent again after its successor was committed.
@@ -61,21 +64,20 @@ pub enum Invariant {
     NoneLost,
     /// 7b. A lost connection says so, and why.
     LossLabelled,
-    /// 8. If a caller was told to keep a token until a time, the token lives until then.
+    /// 8. A token is valid until its `cache_until`.
     CacheHonoured,
     /// 8b. Only a worker that has seen a pair refreshes it. A pair is not refreshed while it is young, or if only its
     ///     customer can help.
-    NotForNothing,
-    /// 9. If a customer is told that the account is connected, it is connected. A session says what its journey did.
-    ToldTheTruth,
+    NoNeedlessRefresh,
+    /// 9. If a page says that the account is connected, it is connected. A session says what its journey did.
+    ReportsAreTrue,
     /// 10. Every row is consistent.
-    RowMakesSense,
+    RowIsConsistent,
     /// 11. A value that all workers share is counted once, in its window, and no pause is shortened.
     FleetIsCounted,
-    /// 12. Events are true: each change has an id of its own, and only connections told as connected are told as taken
-    ///     away.
+    /// 12. Events are true: each change has an id of its own, and `disconnected` comes only after `connected`.
     EventsAreTrue,
-    /// 12b. State, index, list, token route and events say the same of a row.
+    /// 12b. State, index, list, token route and events say the same about a row.
     RoutesAgree,
     /// 13. A pair that has to be confirmed is neither handed out nor refreshed before that, and cannot be confirmed
     ///     late.
@@ -83,14 +85,15 @@ pub enum Invariant {
     /// 14. Maintenance changes no pair, puts none under an older key, and deletes only rows that have long been of no
     ///     use.
     MaintenanceIsHarmless,
-    /// 14b. A row that cannot be read is put off under its lease, or once. It is never overwritten.
+    /// 14b. An unreadable row is put off under its lease, or once. It is never overwritten.
     UnreadableIsKept,
     /// 15. The account on a connection is its grant's, and is never taken from a connection that has it.
     AccountsAreTrue,
     /// 16. Every grant that is not live is revoked, waits to be revoked, is left to expire by the rules, or was named
     ///     in the log.
     NoGrantForgotten,
-    /// 16b. A grant is not revoked beside a live connection of the same account, or of an account that is not known.
+    /// 16b. A grant is not revoked if there is a live connection of the same account, or of an account that is not
+    ///      known.
     NothingLiveRevoked,
 }
 
@@ -109,7 +112,7 @@ pub struct Counts {
     /// Refresh tokens that arrived at the provider.
     pub sent: u64,
     pub connects: u64,
-    pub released: u64,
+    pub handed_out: u64,
     /// Grants that were revoked.
     pub revoked: u64,
     pub faults: u64,
@@ -123,7 +126,7 @@ impl Counts {
         self.refreshes += other.refreshes;
         self.sent += other.sent;
         self.connects += other.connects;
-        self.released += other.released;
+        self.handed_out += other.handed_out;
         self.revoked += other.revoked;
         self.faults += other.faults;
         self.crashes += other.crashes;
@@ -150,21 +153,7 @@ pub struct Stored {
     pub stored_at: u64,
 }
 
-/// The youngest age at which a pair may be refreshed: half of the shortest lifetime is left, and a rejection needs a
-/// minute.
-const YOUNG: i64 = 59;
-
-/// A lease, from the moment that the table had it.
-struct Lease {
-    process: ProcessId,
-    owner: String,
-    acquired_at: i64,
-    until: i64,
-    /// Its owner has noted how it ended.
-    settled: bool,
-}
-
-/// Why a rotated pair could not be saved, or a grant is not revoked.
+/// Why the loss of a rotated pair was unavoidable, or why a grant need not be revoked.
 type Excuse = &'static str;
 
 #[derive(Default)]
@@ -177,8 +166,9 @@ pub struct Ledger {
     pub current: HashMap<String, Stored>,
     /// Access tokens that have ever been stored.
     stored: HashSet<String>,
-    /// Refresh tokens whose successor was committed. Each has the processes that had rightly taken the lease over
-    /// before a frozen process committed after the end of its own lease: they cannot know of that commit.
+    /// Refresh tokens whose successor was committed. If a frozen process committed it after the end of its lease, other
+    /// processes may have taken the lease over before: each token has these processes, which cannot know of that
+    /// commit.
     spent: HashMap<String, Vec<ProcessId>>,
     /// By refresh token: the leases on the current pair.
     leases: HashMap<String, Vec<Lease>>,
@@ -193,7 +183,7 @@ pub struct Ledger {
     excused_families: HashMap<u32, Excuse>,
     /// Refresh tokens that were rotated, and whose successor is not stored; since when.
     open: HashMap<String, u64>,
-    /// Access tokens whose pair was leased before it was due, since a caller had asked for that.
+    /// Access tokens whose pair was leased before it was due, since a caller asked for that.
     early: HashSet<String>,
     /// Grants that were stored, by name: live or waiting.
     pub grants: HashSet<String>,
@@ -221,8 +211,8 @@ pub struct Ledger {
     opened: HashMap<PairId, Opened>,
     /// Pairs that need no more work: their successor is stored, or they are left to expire.
     dealt_with: HashMap<PairId, Excuse>,
-    /// Pairs that a process brought too late, and that are in no row yet.
-    offered: HashMap<ProcessId, Vec<PairId>>,
+    /// Late pairs of each process that are in no row yet.
+    brought_late: HashMap<ProcessId, Vec<PairId>>,
     /// The grants that a process was about to revoke, and whether the row at that time allowed it.
     claims: HashMap<(ProcessId, String), bool>,
     /// Final refusals of the revocation endpoint.
@@ -233,8 +223,8 @@ pub struct Ledger {
     identified: HashMap<String, (String, u64)>,
     /// Connections that ever had an account, each with the claim's key.
     ever_identified: HashSet<(String, String)>,
-    /// The ids of the events so far.
-    told: HashSet<String>,
+    /// The ids of all events so far.
+    event_ids: HashSet<String>,
     /// Sessions whose connection was in a row that was removed.
     removed: HashSet<String>,
     /// Access tokens of pairs that were stored in a row that was removed.
@@ -246,7 +236,7 @@ pub struct Ledger {
     /// By connection: since when its row cannot be read.
     damaged: HashMap<String, u64>,
     /// Connections whose row was repaired by hand.
-    mended: HashSet<String>,
+    repaired: HashSet<String>,
     /// When a connection last got another grant.
     pub disturbed: HashMap<String, u64>,
 }
@@ -260,7 +250,7 @@ impl Ledger {
 
     pub fn process_ended(&mut self, process: ProcessId) {
         self.holding.remove(&process);
-        self.offered.remove(&process);
+        self.brought_late.remove(&process);
     }
 
     /// If a process dies between the answer and the first durable write, its pair is lost with it.
@@ -270,13 +260,13 @@ impl Ledger {
         for (token, family) in self.holding.remove(&process).unwrap_or_default() {
             self.excuse(token, family, "its process died with the answer");
         }
-        for pair in self.offered.remove(&process).unwrap_or_default() {
+        for pair in self.brought_late.remove(&process).unwrap_or_default() {
             self.dealt_with.insert(pair, "its process died with it");
         }
     }
 
-    /// If a process stands still for longer than its lease, another may have refreshed meanwhile. In P4 that cannot be
-    /// helped.
+    /// If a process is frozen for longer than its lease, another one may have refreshed meanwhile. With P4 the loss is
+    /// then unavoidable.
     pub fn process_frozen(&mut self, process: ProcessId, time: u64) {
         if time < 30_000 {
             return;
@@ -291,29 +281,31 @@ impl Ledger {
         self.excused_families.insert(family, excuse);
     }
 
-    /// Whether the successor of a stored pair has been on its way for longer than this.
-    pub fn rotated_without_trace(&self, now: u64, limit: u64) -> bool {
+    /// Whether the successor of a stored pair has been on its way for longer than `limit`.
+    pub fn successor_is_missing(&self, now: u64, limit: u64) -> bool {
         self.open.values().any(|since| now > since + limit)
     }
 
     /// A code arrives at the provider, for the `times`th time.
     pub fn code_arrived(&mut self, code: &str, times: u32) {
         if times > 1 {
-            self.violate(0, Invariant::OneExchange, || format!("{code} arrived {times} times"));
+            self.violate(0, Invariant::OneExchange, || format!("{code} arrived at the provider {times} times"));
         }
     }
 
     /// A code is sent for a browser that did not begin the journey.
     pub fn foreign_code(&mut self, code: &str) {
-        self.violate(0, Invariant::OneExchange, || format!("{code} is sent for a browser that did not begin"));
+        self.violate(0, Invariant::OneExchange, || {
+            format!("{code} is sent for a browser that did not begin the journey")
+        });
     }
 
     /// The answer of a browser that did not begin the journey is noted.
     pub fn foreign_answer(&mut self, now: u64) {
-        self.violate(now, Invariant::ToldTheTruth, || "an attempt notes what another browser was answered".to_owned());
+        self.violate(now, Invariant::ReportsAreTrue, || "an attempt notes the answer of another browser".to_owned());
     }
 
-    pub fn met(&mut self, fate: Fate) {
+    pub fn count_fault(&mut self, fate: Fate) {
         self.counts.faults += u64::from(fate.is_fault());
     }
 
@@ -324,13 +316,13 @@ impl Ledger {
             Some(Row::Unreadable(_)) => drop(self.damaged.insert(id.to_owned(), at)),
             Some(row) => {
                 if self.damaged.remove(id).is_some() {
-                    self.mended.insert(id.to_owned());
+                    self.repaired.insert(id.to_owned());
                 }
-                self.stands(at, id, row);
+                self.note_token_answer(at, id, row);
             }
             None => {
                 self.damaged.remove(id);
-                self.mended.remove(id);
+                self.repaired.remove(id);
                 // The network may repeat the write that has stored it. No clause can know of a row that does not exist
                 // (a million refreshes at P2, seed 4544).
                 if let Some(last) = self.current.remove(id) {
@@ -344,7 +336,7 @@ impl Ledger {
                 self.removed.extend(of_it);
                 self.disconnected.remove(id);
                 let of_it = format!("{id}/");
-                self.told.retain(|told| !told.starts_with(&of_it));
+                self.event_ids.retain(|id| !id.starts_with(&of_it));
                 self.token_answers.entry(id.to_owned()).or_default().push((at, TokenAnswer::NotFound));
             }
         }

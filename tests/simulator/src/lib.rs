@@ -4,12 +4,12 @@
 //! | module | holds |
 //! |---|---|
 //! | [`scheduler`] | one thread, virtual time, one step after the other |
-//! | [`world`] | everything outside the code: time, tables, keys, provider, who is alive |
+//! | [`world`] | everything outside the code: time, tables, keys, provider, live processes |
 //! | [`ports`] | the ports of one process, each call handed to the world |
 //! | [`call`] | a call and its answer, as values |
-//! | [`chooser`] | the decisions: chance, or a search through every choice |
+//! | [`chooser`] | chooses steps and faults: by chance, or in a search through every choice |
 //! | [`store`], [`keys`], [`queue`], [`provider`] | the parts that answer |
-//! | [`scenario`] | sweeps, readers, customers; the end of a run and its judgement |
+//! | [`scenario`] | sweeps, readers, customers; the end of a run and its checks |
 //! | [`invariants`] | what must hold after every step |
 //! | [`mutant`] | protocols that are wrong in one place |
 //! | [`campaign`], [`mutation`] | many seeds; every mutant |

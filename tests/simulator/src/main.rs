@@ -13,11 +13,21 @@ use simulator::scenario::Plan;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const USAGE: &str = "\
-simulator run [--provider p0|p1|p2|p3|p4] [--refreshes N] [--seed N]
-simulator replay SEED [--provider …] [--stormy yes] [--mutant TEXT] [--events N]
-simulator mutants [--seconds N] [--only TEXT]
-simulator exhaustive [--faults N] [--provider …]
-simulator all";
+cargo simulator run            random runs, until N refreshes are stored
+  --provider p0|p1|p2|p3|p4    the class of the provider (p1)
+  --refreshes N                (1_000_000)
+  --seed N                     the seed of the first run (0)
+cargo simulator replay SEED    one run again, with its history
+  --provider, --events N       the last N events (200)
+  --many-faults yes|no         as it was in the run (yes for each eighth seed)
+  --mutant TEXT                with the first mutant whose name contains TEXT
+cargo simulator mutants        removes each clause of each condition; a promise must break
+  --seconds N                  the most for each mutant (10)
+  --only TEXT                  only mutants whose name contains TEXT
+cargo simulator exhaustive     every interleaving of two workers and a disconnect
+  --faults N                   the most faults of a run (2)
+  --provider                   one class (all)
+cargo simulator all            short forms of all of these";
 
 /// What follows the command: `--name value` pairs, and words without a name.
 struct Arguments(Vec<String>);
@@ -76,12 +86,12 @@ fn run(class: Class, seed: u64, refreshes: u64) -> bool {
     }
     let counts = campaign.counts;
     println!(
-        "{class:?}: {} refreshes stored ({} sent), {} connects, {} tokens released, in {} runs of {} days; {} faults, {} \
-         crashes; {} lost, {} of them unavoidable; {:.1} s",
+        "{class:?}: {} refreshes stored ({} sent), {} connects, {} tokens handed out, in {} runs ({} virtual days together); {} \
+         faults, {} crashes; {} connections lost, {} of them unavoidable; {:.1} s",
         counts.refreshes,
         counts.sent,
         counts.connects,
-        counts.released,
+        counts.handed_out,
         campaign.runs,
         campaign.virtual_seconds / 86_400,
         counts.faults,
@@ -95,9 +105,10 @@ fn run(class: Class, seed: u64, refreshes: u64) -> bool {
 
 fn replay(arguments: &Arguments) -> bool {
     let seed = arguments.0.first().and_then(|text| text.parse().ok()).unwrap_or(0);
-    let is_stormy = arguments.option("--stormy").map_or_else(|| u64::is_multiple_of(seed, 8), |text| text == "yes");
+    let has_many_faults =
+        arguments.option("--many-faults").map_or_else(|| u64::is_multiple_of(seed, 8), |text| text == "yes");
     let class = arguments.class();
-    let plan = if is_stormy { Plan::stormy(seed, class) } else { Plan::drawn(seed, class) };
+    let plan = if has_many_faults { Plan::with_many_faults(seed, class) } else { Plan::drawn(seed, class) };
     let mutant = arguments
         .option("--mutant")
         .and_then(|text| mutation::find(600).into_iter().find(|mutant| mutant.name().contains(text)));
@@ -111,17 +122,17 @@ fn mutants(seconds: u64, only: &str) -> bool {
     let mutants = mutation::find(600);
     for mutant in mutants.iter().filter(|mutant| mutant.name().contains(only)) {
         let began = now();
-        let fall = mutation::hunt(mutant, || began.elapsed() < Duration::from_secs(seconds));
-        let name = fall.mutant.name();
+        let result = mutation::try_to_kill(mutant, || began.elapsed() < Duration::from_secs(seconds));
+        let name = result.mutant.name();
         let time = began.elapsed().as_secs_f64();
-        match fall.killed_by {
+        match result.killed_by {
             Some((plan, violation)) => {
                 let invariant = format!("{:?}", violation.invariant);
-                println!("killed   {time:>5.1} s  {invariant:<20} {:?} seed {:<6} {name}", plan.class, plan.seed);
+                println!("killed   {time:>5.1} s  by {invariant:<21} {:?} seed {:<6} {name}", plan.class, plan.seed);
             }
             None => {
                 survivors += 1;
-                println!("SURVIVED {time:>5.1} s  after {} runs {:>13} {name}", fall.runs, "");
+                println!("SURVIVED {time:>5.1} s  in {:<6} runs {:>24} {name}", result.runs, "");
             }
         }
     }
@@ -135,12 +146,12 @@ fn exhaustive(most_faults: usize, only: Option<Class>) -> bool {
         let began = now();
         let found = exhaustive::search(setup);
         println!(
-            "{:?}, second worker after {} s{}{}, up to {most_faults} faults: {} states, {} interleavings, {} left where one was \
-             before; {} end in an unavoidable loss; {:.1} s",
+            "{:?}, second worker {} s after the first{}{}, up to {most_faults} faults: {} states, {} interleavings, {} runs \
+             left at a known state; {} unavoidable losses; {:.1} s",
             setup.class,
             setup.second_after,
-            if setup.expired { ", token expired" } else { "" },
-            if setup.disconnects { ", taken away meanwhile" } else { "" },
+            if setup.expired { ", access token expired" } else { "" },
+            if setup.disconnects { ", connection taken away meanwhile" } else { "" },
             found.states,
             found.interleavings,
             found.pruned,

@@ -16,15 +16,15 @@ pub enum Weakening {
     Removed,
     /// One of several tests that must all hold is removed.
     WithoutPart(usize),
-    /// One test of a clause that needs only one of its tests: it holds a while too early or too late.
+    /// A test against a number: it holds too early or too late, by [`SHIFT`].
     Shifted(usize),
 }
 
-/// Orders of steps that the protocol forbids. The parts around the real code make them.
+/// Orders of steps that the protocol forbids. The simulated services make them; the code is not changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Ordering {
-    /// The store answers before the pair is durable: the token is released first.
-    ReleaseBeforeStore,
+    /// The store answers before the pair is durable: the token is handed out first.
+    HandOutBeforeStore,
     /// A commit requires the lease too.
     CommitGatedByLease,
     /// The data key is opened after the provider has answered.
@@ -41,7 +41,7 @@ pub enum Ordering {
 
 impl Ordering {
     pub const ALL: [Self; 7] = [
-        Self::ReleaseBeforeStore,
+        Self::HandOutBeforeStore,
         Self::CommitGatedByLease,
         Self::DecryptAfterAnswer,
         Self::ResendWithoutWaiting,

@@ -61,7 +61,7 @@ impl Subscriber for Listener {
     fn exit(&self, _: &Id) {}
 }
 
-/// A run begins.
+/// Begins to collect for a new run.
 pub(crate) fn listen() {
     static ONCE: Once = Once::new();
     // If a subscriber exists already, it receives the same events.

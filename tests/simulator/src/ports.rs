@@ -57,9 +57,9 @@ impl Future for Asking<'_> {
 }
 
 impl Ports {
-    /// The process begins with knowledge of the row, as if it had just read it.
-    pub fn looks(&self) {
-        self.world.lock().looks(self.process);
+    /// The process begins as if it had just read the row.
+    pub fn has_just_read(&self) {
+        self.world.lock().has_just_read(self.process);
     }
 
     pub fn ask(&self, request: Request) -> impl Future<Output = Answer> + Send {

@@ -2,7 +2,7 @@
 //!
 //! | class | the old refresh token |
 //! |---|---|
-//! | P0 | stays for ever |
+//! | P0 | stays valid for ever |
 //! | P1 | ends with its access token when the new access token is first used (Doorkeeper's default) |
 //! | P2 | ends at once with its access token (Doorkeeper without `previous_refresh_token`) |
 //! | P3 | can be used again within a window |
@@ -52,7 +52,7 @@ pub struct Refresh {
     /// When it was answered `invalid_grant`, rightly or wrongly.
     pub refused: Vec<u64>,
     pub refused_falsely: bool,
-    /// It was refused without a statement about the grant.
+    /// It was `refused`: a complete answer that was not `invalid_grant`.
     pub refused_otherwise: bool,
 }
 
@@ -83,8 +83,8 @@ pub struct Provider {
     pub window: u64,
     pub refresh_tokens: HashMap<String, Refresh>,
     pub access_tokens: HashMap<String, Access>,
-    /// Families whose tokens are refused without a statement about the grant, and until when.
-    pub refuses: HashMap<u32, u64>,
+    /// Families whose tokens are `refused`, and until when.
+    pub refused_families: HashMap<u32, u64>,
     /// Whether the revocation endpoint works. If not, it answers 404.
     pub revokes: bool,
     codes: HashMap<String, Code>,
@@ -106,7 +106,7 @@ impl Provider {
             window,
             refresh_tokens: HashMap::new(),
             access_tokens: HashMap::new(),
-            refuses: HashMap::new(),
+            refused_families: HashMap::new(),
             revokes: true,
             codes: HashMap::new(),
             families: 0,
@@ -114,7 +114,7 @@ impl Provider {
         }
     }
 
-    /// The customer has approved.
+    /// The code of a customer who has approved.
     pub fn issue_code(&mut self, challenge: Option<String>, now: u64) -> String {
         let code = format!("code{}", self.codes.len() + 1);
         self.codes.insert(code.clone(), Code { challenge, issued_at: now, family: None, sent: 0 });
@@ -126,12 +126,12 @@ impl Provider {
         self.codes.get(code).map_or(0, |code| code.sent)
     }
 
-    /// A bare grant has no refresh token. The model makes one, and leaves it out of its answer.
+    /// With `access_token_only` the answer has no refresh token. The model makes one all the same.
     pub fn exchange(
         &mut self,
         code: &str,
         verifier: Option<&str>,
-        is_bare: bool,
+        access_token_only: bool,
         now: u64,
     ) -> Result<TokenResponse, InvalidGrant> {
         let known = self.codes.get_mut(code).ok_or(InvalidGrant)?;
@@ -147,7 +147,7 @@ impl Provider {
         self.families += 1;
         known.family = Some(self.families);
         let mut grant = self.issue(self.families, None, None, now);
-        grant.pair.refresh_token = grant.pair.refresh_token.filter(|_| !is_bare);
+        grant.pair.refresh_token = grant.pair.refresh_token.filter(|_| !access_token_only);
         Ok(grant)
     }
 
@@ -260,7 +260,7 @@ impl Provider {
         Some(format!("account{}", family % 3))
     }
 
-    /// The account of a stored pair; an import's has no access token yet.
+    /// The account of a stored pair. An imported pair has no access token yet.
     pub fn account_of(&self, pair: &Opened) -> Option<String> {
         let family = self.refresh_tokens.get(&pair.refresh)?.family;
         Some(format!("account{}", family % 3))
@@ -280,13 +280,13 @@ impl Provider {
         }
     }
 
-    /// Whether a refresh token is refused now, without a statement about its grant.
+    /// Whether a refresh token is `refused` now.
     pub fn is_refused(&self, refresh: &str, now: u64) -> bool {
         let family = self.refresh_tokens.get(refresh).map(|token| token.family);
-        family.and_then(|family| self.refuses.get(&family)).is_some_and(|until| now < *until)
+        family.and_then(|family| self.refused_families.get(&family)).is_some_and(|until| now < *until)
     }
 
-    /// Whether a refresh token would be granted a new pair now.
+    /// Whether the provider would give a new pair for a refresh token now.
     pub fn honours(&self, refresh: &str, now: u64) -> bool {
         self.refresh_tokens.get(refresh).is_some_and(|token| {
             !token.revoked

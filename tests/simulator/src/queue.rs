@@ -29,7 +29,7 @@ impl Queue {
         self.counted.push((now + lag, None));
     }
 
-    /// Decided by the count.
+    /// What the count says, which may be late.
     pub fn is_empty(&self, now: u64) -> bool {
         !self.counted.iter().any(|(from, until)| *from <= now && until.is_none_or(|until| now < until))
     }

@@ -5,11 +5,11 @@
 //! | sweep | `refresh::Refresh::run`, on schedule, often two at once |
 //! | reader | `token::Token`, then the token at the provider's API; reports a refused one |
 //! | customer | `authorize::Authorize`, the consent, `callback::Callback`: double click, reload, stranger, delay |
-//! | disconnect | `disconnecting::Disconnecting`, at the worst moment |
+//! | disconnect | `disconnecting::Disconnecting`, at a moment when it is most likely to do harm |
 //! | confirm | the integrator's backend, some sessions: in time, too late, or with a guess |
 //! | import | `connections::import::Importing`, a grant made elsewhere, over the present row |
 //! | maintenance | `maintenance::Maintenance::run`, some runs: all pairs under a new key, or rows of no use reaped |
-//! | damage | a row is unreadable, until an operator repairs it |
+//! | damage | a row becomes unreadable, until an operator repairs it |
 //! | replay | `refresh::replay`, of messages in the queue |
 //!
 //! After the duration of the plan the faults stop, the sweeps go on, and each connection is judged.
@@ -31,101 +31,26 @@ use crate::random::Random;
 use crate::scheduler::Scheduler;
 use crate::world::{Shared, Step, Turn, World};
 
-mod ambush;
+mod actor;
 mod customer;
 mod fleet;
 mod import;
+mod moment;
 mod operator;
-
 mod plan;
 mod reader;
 
+pub use actor::REPLAY;
 pub use fleet::{Deployment, RATE, STACK};
 pub use plan::Plan;
 
-use ambush::Ambush;
+use actor::Actor;
 use customer::{Journey, Link};
+use moment::Awaited;
 
-/// The virtual time for which sweeps go on without faults. It covers the longest Retry-After, two refusals six minutes
-/// apart, and leases.
-const QUIET: u64 = 2_100_000;
-
-/// The actor of a turn. Packed into the number of a [`Step::Drive`].
-#[derive(Clone, Copy, Debug)]
-enum Actor {
-    Sweep,
-    Reader(usize),
-    Customer(usize),
-    /// A browser comes back from the provider, for a journey.
-    Return(usize),
-    Disconnect(usize),
-    /// The queue delivers its messages.
-    Replay,
-    /// A connection of another system is imported.
-    Import(usize),
-    /// The integrator's backend confirms what a journey has connected.
-    Confirm(usize),
-    Maintain,
-    Damage(usize),
-    Mend(usize),
-    /// Browsers follow a link.
-    SetOut(usize),
-    /// All clocks stand still, or go on.
-    StopClocks,
-    StartClocks,
-    /// The table stops accepting writes, or accepts them again.
-    StopTable,
-    StartTable,
-}
-
-/// [`Actor::Replay`], packed.
-pub const REPLAY: u32 = 5 << 24;
-
-impl Actor {
-    fn pack(self) -> u32 {
-        let (kind, index) = match self {
-            Self::Sweep => (0, 0),
-            Self::Reader(index) => (1, index),
-            Self::Customer(index) => (2, index),
-            Self::Return(index) => (3, index),
-            Self::Disconnect(index) => (4, index),
-            Self::Replay => (REPLAY >> 24, 0),
-            Self::Import(index) => (6, index),
-            Self::Confirm(index) => (7, index),
-            Self::Maintain => (8, 0),
-            Self::Damage(index) => (9, index),
-            Self::Mend(index) => (10, index),
-            Self::SetOut(index) => (11, index),
-            Self::StopClocks => (12, 0),
-            Self::StartClocks => (13, 0),
-            Self::StopTable => (14, 0),
-            Self::StartTable => (15, 0),
-        };
-        (kind << 24) | index as u32
-    }
-
-    fn unpack(number: u32) -> Self {
-        let index = (number & 0xFF_FFFF) as usize;
-        match number >> 24 {
-            0 => Self::Sweep,
-            1 => Self::Reader(index),
-            2 => Self::Customer(index),
-            3 => Self::Return(index),
-            4 => Self::Disconnect(index),
-            6 => Self::Import(index),
-            7 => Self::Confirm(index),
-            8 => Self::Maintain,
-            9 => Self::Damage(index),
-            10 => Self::Mend(index),
-            11 => Self::SetOut(index),
-            12 => Self::StopClocks,
-            13 => Self::StartClocks,
-            14 => Self::StopTable,
-            15 => Self::StartTable,
-            _ => Self::Replay,
-        }
-    }
-}
+/// The virtual time of the sweeps without faults at the end. It covers the longest Retry-After, two refusals six
+/// minutes apart, and leases.
+const WITHOUT_FAULTS: u64 = 2_100_000;
 
 pub struct Scenario {
     pub scheduler: Scheduler,
@@ -136,8 +61,8 @@ pub struct Scenario {
     links: Vec<Link>,
     journeys: Vec<Journey>,
     cached: reader::Caches,
-    quiet: bool,
-    ambushes: Vec<Ambush>,
+    is_concluding: bool,
+    awaited: Vec<Awaited>,
 }
 
 /// How a run ended.
@@ -180,8 +105,8 @@ impl Scenario {
             links: Vec::new(),
             journeys: Vec::new(),
             cached,
-            quiet: false,
-            ambushes: Vec::new(),
+            is_concluding: false,
+            awaited: Vec::new(),
         }
     }
 
@@ -204,25 +129,25 @@ impl Scenario {
     }
 
     pub fn begin_sweeps(&mut self) {
-        self.drive(0, Actor::Sweep);
+        self.plan_turn(0, Actor::Sweep);
     }
 
     /// Ends the faults, and judges each connection a while later.
     pub fn conclude(&mut self) {
-        self.quiet = true;
+        self.is_concluding = true;
         {
             let mut world = self.scheduler.world.lock();
-            world.calm = true;
+            world.faults_have_ended = true;
             world.stop_clocks(false);
             world.is_table_down = false;
         }
-        // The search through every order has no turns of the scenario before its end.
-        self.drive(0, Actor::Replay);
-        // In P4 a pair may end after it was stored. The next refresh shows that.
+        // In the exhaustive search no actor has a turn before the end.
+        self.plan_turn(0, Actor::Replay);
+        // With P4 a pair may end after it was stored. The next refresh shows that.
         let until_refreshed = if self.plan.class == Class::P4 { self.plan.lifetime * 1000 } else { 0 };
-        let judged_at = self.now() + QUIET + until_refreshed;
+        let judged_at = self.now() + WITHOUT_FAULTS + until_refreshed;
         self.play_until(judged_at);
-        // A pair that is on its way to the table is not lost.
+        // A pair that is still on its way to the table is not lost.
         while self.scheduler.world.lock().is_refreshing() && !self.is_wrong() {
             let soon = self.now() + 100;
             self.play_until(soon);
@@ -238,7 +163,7 @@ impl Scenario {
         self.begin_sweeps();
         self.later(self.plan.maintain_every, Actor::Maintain);
         self.later(self.plan.outages.then_some(self.plan.duration / 10), Actor::StopTable);
-        self.later(self.plan.stands_still.then_some(self.plan.duration / 10), Actor::StopClocks);
+        self.later(self.plan.stops_clocks.then_some(self.plan.duration / 10), Actor::StopClocks);
         for index in 0..self.ids.len() {
             let Plan { read_every, reconnect_every, import_every, maintain_every, disconnects, duration, .. } =
                 self.plan;
@@ -256,17 +181,17 @@ impl Scenario {
         self.scheduler.world.lock().now
     }
 
-    fn drive(&mut self, after: u64, actor: Actor) {
+    fn plan_turn(&mut self, after: u64, actor: Actor) {
         let mut world = self.scheduler.world.lock();
         let time = world.now + after;
-        world.schedule(time, Step::Drive(actor.pack()));
+        world.schedule(time, Step::Act(actor.pack()));
     }
 
-    /// Plans a turn at a random moment, on average after that many seconds. Without a number there is no turn.
+    /// Plans a turn at a random moment, on average after so many seconds. With `None` there is no turn.
     fn later(&mut self, seconds: Option<u64>, actor: Actor) {
         if let Some(seconds) = seconds {
             let after = self.random.between(1, seconds * 2000);
-            self.drive(after, actor);
+            self.plan_turn(after, actor);
         }
     }
 
@@ -274,9 +199,9 @@ impl Scenario {
     pub fn play_until(&mut self, end: u64) {
         loop {
             match self.scheduler.step() {
-                Turn::Drive(actor) => self.act(Actor::unpack(actor)),
+                Turn::Act(actor) => self.act(Actor::unpack(actor)),
                 Turn::End => return,
-                Turn::Poll(_) if !self.ambushes.is_empty() && !self.quiet => self.strike(),
+                Turn::Poll(_) if !self.awaited.is_empty() && !self.is_concluding => self.act_at_awaited_moments(),
                 Turn::Poll(_) | Turn::Drop(_) | Turn::Nothing => {}
             }
             let world = self.scheduler.world.lock();
@@ -289,65 +214,65 @@ impl Scenario {
     fn act(&mut self, actor: Actor) {
         match actor {
             Actor::Sweep => {
-                let twice = !self.quiet && self.random.chance(self.plan.double_sweep);
+                let twice = !self.is_concluding && self.random.chance(self.plan.double_sweep);
                 self.sweep(false);
                 if twice {
                     self.sweep(true);
                 }
-                self.drive(self.plan.sweep_every * 1000, Actor::Sweep);
+                self.plan_turn(self.plan.sweep_every * 1000, Actor::Sweep);
             }
             Actor::Replay => self.replay(),
-            Actor::Reader(index) if !self.quiet => {
+            Actor::Reader(index) if !self.is_concluding => {
                 self.read(index);
                 self.later(self.plan.read_every, Actor::Reader(index));
             }
-            Actor::Customer(index) if !self.quiet => {
+            Actor::Customer(index) if !self.is_concluding => {
                 self.begin_journey(index);
                 self.later(self.plan.reconnect_every, Actor::Customer(index));
             }
-            Actor::Import(index) if !self.quiet => {
+            Actor::Import(index) if !self.is_concluding => {
                 self.import(index);
                 self.later(self.plan.import_every, Actor::Import(index));
             }
             Actor::Confirm(journey) => self.confirm(journey),
-            Actor::Maintain if !self.quiet => {
+            Actor::Maintain if !self.is_concluding => {
                 let task = if self.random.chance(0.7) { Task::Reseal } else { Task::Reap };
                 self.maintain(task);
                 self.later(self.plan.maintain_every, Actor::Maintain);
             }
-            Actor::Damage(index) if !self.quiet => {
+            Actor::Damage(index) if !self.is_concluding => {
                 self.damage(index);
                 if self.random.chance(0.4) {
-                    self.lie_in_wait_for_the_unreadable(index);
+                    self.repair_or_remove_at_a_quarantine(index);
                 }
                 self.later(Some(self.plan.duration / 8), Actor::Damage(index));
             }
-            Actor::Mend(index) => self.mend(index),
-            Actor::StopTable if !self.quiet => {
+            Actor::Repair(index) => self.repair(index),
+            Actor::StopTable if !self.is_concluding => {
                 self.scheduler.world.lock().is_table_down = true;
                 self.later(Some(6), Actor::StartTable);
             }
-            Actor::StartTable if !self.quiet => {
+            Actor::StartTable if !self.is_concluding => {
                 self.scheduler.world.lock().is_table_down = false;
                 self.later(Some(self.plan.duration / 20), Actor::StopTable);
             }
-            Actor::StopClocks if !self.quiet => {
+            Actor::StopClocks if !self.is_concluding => {
                 self.scheduler.world.lock().stop_clocks(true);
                 self.later(Some(60), Actor::StartClocks);
             }
-            Actor::StartClocks if !self.quiet => {
+            Actor::StartClocks if !self.is_concluding => {
                 self.scheduler.world.lock().stop_clocks(false);
                 self.later(Some(self.plan.duration / 10), Actor::StopClocks);
             }
-            Actor::SetOut(link) if !self.quiet => self.follow(link),
-            Actor::Return(journey) if !self.quiet => self.come_back(journey),
-            Actor::Disconnect(index) if !self.quiet => {
-                self.lie_in_wait(index);
+            Actor::FollowLink(link) if !self.is_concluding => self.follow(link),
+            Actor::Return(journey) if !self.is_concluding => self.come_back(journey),
+            Actor::Disconnect(index) if !self.is_concluding => {
+                self.disconnect_at_the_worst_moment(index);
                 self.later(Some(self.plan.duration / 3), Actor::Disconnect(index));
             }
             Actor::Reader(_)
             | Actor::Customer(_)
-            | Actor::SetOut(_)
+            | Actor::FollowLink(_)
             | Actor::Return(_)
             | Actor::Disconnect(_)
             | Actor::Import(_)
@@ -379,9 +304,10 @@ impl Scenario {
         }
     }
 
+    /// A caller must get a token that the provider accepts.
     fn must_yield(&mut self, index: usize) {
         let (id, answered) = (self.ids[index].clone(), self.cached.answers());
-        // In P2 a sweep may end a token on its way to the API.
+        // With P2 a sweep may end a token that is on its way to the API.
         for _ in 0..3 {
             self.read(index);
             let end = self.now() + 60_000;
@@ -392,7 +318,7 @@ impl Scenario {
         }
         let mut world = self.scheduler.world.lock();
         let now = world.time();
-        world.ledger.violate(now, Invariant::NoneLost, || format!("{id} could live, and yields no token"));
+        world.ledger.violate(now, Invariant::NoneLost, || format!("{id} should yield a token, and does not"));
     }
 
     pub fn report(self) -> Report {

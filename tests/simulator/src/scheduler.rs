@@ -40,7 +40,7 @@ impl Scheduler {
             Turn::Poll(process) => self.poll(process),
             // Its memory is lost.
             Turn::Drop(process) => self.tasks[process] = None,
-            Turn::Drive(_) | Turn::Nothing | Turn::End => {}
+            Turn::Act(_) | Turn::Nothing | Turn::End => {}
         }
         turn
     }

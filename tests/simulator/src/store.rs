@@ -1,5 +1,4 @@
-//! The two tables: maps of rows, and the domain's own conditions and changes. No condition is written a second time
-//! here.
+//! The two tables: maps of rows, with the domain's own conditions and changes. No condition is repeated here.
 
 use std::collections::BTreeMap;
 

@@ -8,33 +8,33 @@ use simulator::mutation;
 use simulator::provider::Class;
 
 /// Runs of a thousand refreshes, with a fault possible at every call.
-fn none_is_lost(class: Class) -> campaign::Campaign {
+fn losses_are_unavoidable(class: Class) -> campaign::Campaign {
     let campaign = campaign::run(class, 0, 1000);
     if let Some((plan, _)) = &campaign.failed {
         panic!("{}", campaign::explain(&campaign::replay(*plan, None), 80));
     }
     assert_eq!(campaign.counts.lost, campaign.counts.unavoidable);
-    assert!(campaign.counts.faults > 100 && campaign.counts.crashes > 20, "nothing went wrong");
+    assert!(campaign.counts.faults > 100 && campaign.counts.crashes > 20, "there were too few faults");
     campaign
 }
 
 #[test]
 fn no_connection_is_lost_where_the_provider_makes_that_possible() {
     for class in [Class::P0, Class::P1, Class::P3] {
-        assert_eq!(none_is_lost(class).counts.lost, 0, "{class:?}");
+        assert_eq!(losses_are_unavoidable(class).counts.lost, 0, "{class:?}");
     }
 }
 
 #[test]
-fn every_loss_at_a_provider_that_forgets_at_once_is_unavoidable_and_says_so() {
+fn every_loss_at_a_provider_that_rotates_at_once_is_unavoidable_and_labelled() {
     for class in [Class::P2, Class::P4] {
-        assert!(none_is_lost(class).counts.lost > 0, "{class:?}: the oracle had nothing to decide");
+        assert!(losses_are_unavoidable(class).counts.lost > 0, "{class:?}: there was no loss to check");
     }
 }
 
 #[test]
 fn every_interleaving_of_two_workers_with_one_fault_keeps_every_promise() {
-    // With a connection that is taken away meanwhile there are ten times as many: `cargo simulator exhaustive`.
+    // With a disconnect there are ten times as many states: `cargo simulator exhaustive`.
     let is_short = |setup: &Setup| matches!(setup.class, Class::P1 | Class::P4) && !setup.disconnects;
     for setup in Setup::all(1).into_iter().filter(is_short) {
         let found = search(setup);
@@ -43,7 +43,7 @@ fn every_interleaving_of_two_workers_with_one_fault_keeps_every_promise() {
     }
 }
 
-/// A search that takes two states for one that are not would find none of them. Codes are not searched.
+/// A search that takes two different states for the same one would not find them. It has no codes.
 #[test]
 fn the_search_finds_every_forbidden_order_of_the_steps_of_a_refresh() {
     let searched = Ordering::ALL.into_iter().filter(|ordering| *ordering != Ordering::CodeSentAgain);
@@ -57,21 +57,21 @@ fn the_search_finds_every_forbidden_order_of_the_steps_of_a_refresh() {
 }
 
 #[test]
-fn every_order_of_steps_that_the_protocol_forbids_is_found_out() {
+fn every_forbidden_order_of_steps_breaks_a_promise() {
     for ordering in Ordering::ALL {
         let mut runs = 0;
-        let fall = mutation::hunt(&Mutant::Ordering(ordering), || {
+        let result = mutation::try_to_kill(&Mutant::Ordering(ordering), || {
             runs += 1;
             runs < 250
         });
-        assert!(fall.killed_by.is_some(), "{ordering:?} survived");
+        assert!(result.killed_by.is_some(), "{ordering:?} survived");
     }
 }
 
 #[test]
 fn a_seed_is_a_history() {
     let picture = |seed| {
-        let plan = simulator::scenario::Plan::stormy(seed, Class::P2);
+        let plan = simulator::scenario::Plan::with_many_faults(seed, Class::P2);
         campaign::replay(plan, None).history.picture(10_000)
     };
     assert_eq!(picture(3), picture(3));

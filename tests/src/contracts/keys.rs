@@ -55,7 +55,7 @@ pub async fn hold(client: &LazyClient<Client>, key_id: &str) {
     assert!(encrypt(4097).await.is_err());
 }
 
-/// Re-sealing tells the keys apart by this name.
+/// Re-sealing distinguishes the keys by this name.
 pub async fn a_wrapped_key_names_the_one_that_wrapped_it(client: &LazyClient<Client>, arns: [&str; 2]) {
     let id = ConnectionId::parse("tenant").unwrap();
     for arn in arns {
@@ -71,6 +71,6 @@ fn assert_refused<T>(answer: Result<T, KeyError>) {
     match answer {
         Err(KeyError::NotAccepted(_)) => {}
         Err(error) => panic!("refused for another reason: {error}"),
-        Ok(_) => panic!("it opens"),
+        Ok(_) => panic!("the wrapped key was opened"),
     }
 }

@@ -41,9 +41,9 @@ pub async fn holds(running: &Running) {
     for authentication in [ClientAuthentication::Post, ClientAuthentication::Basic] {
         let suite = Suite::new(running, authentication);
         suite.a_denial_comes_back_with_the_state().await;
-        suite.a_code_is_good_once_and_only_with_its_verifier_and_redirect_uri().await;
+        suite.a_code_is_valid_once_and_only_with_its_verifier_and_redirect_uri().await;
         suite.a_wrong_secret_leaves_the_code_unused().await;
-        suite.a_refresh_gives_a_new_pair_and_the_old_one_dies_as_its_class_says().await;
+        suite.a_refresh_gives_a_new_pair_and_the_old_one_ends_as_its_class_says().await;
         suite.a_first_use_at_the_token_info_counts().await;
         suite.revoking_either_token_ends_the_pair().await;
         suite.unknown_tokens_are_distinguished_from_unknown_clients().await;
@@ -71,13 +71,13 @@ impl<'a> Suite<'a> {
     async fn a_denial_comes_back_with_the_state(&self) {
         let (_, back) = self.decide("deny").await;
         assert_eq!(parameter(&back, "state").as_deref(), Some("the state"));
-        // A provider that knows the customer may answer with a code, without asking again.
+        // A provider that skips its consent page answers with a code.
         if parameter(&back, "code").is_none() {
             assert_eq!(parameter(&back, "error").as_deref(), Some("access_denied"));
         }
     }
 
-    async fn a_code_is_good_once_and_only_with_its_verifier_and_redirect_uri(&self) {
+    async fn a_code_is_valid_once_and_only_with_its_verifier_and_redirect_uri(&self) {
         let (verifier, back) = self.decide("approve").await;
         let code = AuthorizationCode::new(parameter(&back, "code").unwrap());
         let other = pkce::code_verifier([7; 32]);
@@ -116,7 +116,7 @@ impl<'a> Suite<'a> {
         assert_eq!(grant.scope.as_deref(), Some("read"));
     }
 
-    async fn a_refresh_gives_a_new_pair_and_the_old_one_dies_as_its_class_says(&self) {
+    async fn a_refresh_gives_a_new_pair_and_the_old_one_ends_as_its_class_says(&self) {
         let old = self.connect().await;
         let new = self.refresh(&old).await.unwrap().pair;
         assert_ne!(old.access_token.expose(), new.access_token.expose());
@@ -142,7 +142,7 @@ impl<'a> Suite<'a> {
                 let newest = self.refresh(&new).await.unwrap().pair;
                 assert!(self.is_live(&newest.access_token).await);
                 assert_invalid_grant(self.refresh(&old).await);
-                assert!(!self.is_live(&newest.access_token).await, "all that were refreshed from the old one");
+                assert!(!self.is_live(&newest.access_token).await, "reuse ends all pairs of the grant");
                 assert_invalid_grant(self.refresh(&newest).await);
                 return;
             }
@@ -175,7 +175,7 @@ impl<'a> Suite<'a> {
         assert_invalid_grant(self.refresh(&pair).await);
 
         let twice = self.adapter.revoke(&access_only, &self.secret).await.unwrap();
-        assert_eq!(twice, Revoked::Done, "a second time is a success, too");
+        assert_eq!(twice, Revoked::Done, "a second revocation also succeeds");
         assert!(self.adapter.revoke(&access_only, &ClientSecret::new("wrong")).await.is_err());
     }
 

@@ -30,7 +30,7 @@ const STEPS: u64 = 6;
 /// Sequences that run side by side, each on its own rows.
 const WORKERS: u64 = 4;
 
-/// The number of tries to find a write that the model applies, or refuses: for one name, and then the number of names.
+/// The most tries to find a write that the model applies, or refuses: for one name, and the most names.
 const TRIES: usize = 60;
 const NAMES: usize = 6;
 
@@ -58,7 +58,7 @@ impl Tried {
             let (applied, refused) = self.0.get(name).copied().unwrap_or_default();
             assert!(
                 applied > 0 && refused > 0,
-                "{name}: {applied} applied, {refused} refused: it was not really tried"
+                "{name}: {applied} applied, {refused} refused: one of the two was never tried"
             );
         }
     }
@@ -98,7 +98,7 @@ struct Subject {
     names: Vec<WriteName>,
 }
 
-/// The effect of a sequence on a row.
+/// One step of a sequence.
 enum Step {
     Write(Write),
     Delete(Delete),
@@ -181,11 +181,11 @@ impl Sequence {
         let (image, names) = match kind {
             _ if self.random.percent(30) => (None, all),
             Kind::Connection => {
-                let (item, names) = connections::stage(&mut self.random, &self.id);
+                let (item, names) = connections::first_row(&mut self.random, &self.id);
                 (Some(item), names)
             }
-            Kind::Attempt => (Some(self.journey.standing_attempt(&mut self.random)), all),
-            Kind::Session => (Some(self.journey.standing_session(&mut self.random)), all),
+            Kind::Attempt => (Some(self.journey.any_attempt(&mut self.random)), all),
+            Kind::Session => (Some(self.journey.any_session(&mut self.random)), all),
             Kind::Account | Kind::Fleet | Kind::Order => (None, all),
         };
         self.engine.place(kind, &key, image.as_ref()).await;

@@ -43,12 +43,12 @@ pub async fn holds(client: &Client) {
         let (applied, refused) = tried.get(name).copied().unwrap_or_default();
         assert!(
             applied > 0 && refused > 0,
-            "{name}: {applied} applied, {refused} refused: the rows are too much alike"
+            "{name}: {applied} applied, {refused} refused: the rows do not differ enough"
         );
     }
     two_writes_are_both_done_or_neither(&engine).await;
     a_list_of_one_test_is_accepted_and_so_is_a_transaction_without_values(&engine).await;
-    of_many_that_want_the_lease_one_gets_it(&engine).await;
+    of_many_rivals_one_gets_the_lease(&engine).await;
     the_due_index_is_in_order_paged_and_sparse(&engine).await;
 }
 
@@ -134,7 +134,7 @@ async fn a_list_of_one_test_is_accepted_and_so_is_a_transaction_without_values(e
     engine.remove(Kind::Session, &second.key).await;
 }
 
-async fn of_many_that_want_the_lease_one_gets_it(engine: &Engine) {
+async fn of_many_rivals_one_gets_the_lease(engine: &Engine) {
     for round in 0..20 {
         engine.put(Kind::Connection, &connection()).await;
         let rivals: Vec<_> = (0..32)

@@ -1,5 +1,5 @@
-//! Unreadable rows, through the shipped adapters. Each names its wrong attribute, and none ends a process. No page,
-//! list or index loses another row because of it.
+//! Unreadable rows, read through the shipped adapters. Each names its wrong attribute, and none makes a process crash.
+//! No page, list or index leaves out another row because of it.
 //!
 //! Each row is a complete one with one change: an attribute is missing, has another type, is a number but no integer,
 //! or is a text that is never written.
@@ -40,7 +40,7 @@ pub async fn holds(client: &Client) {
     a_page_of_the_due_index_may_end_on_any_number(&engine, &table).await;
 }
 
-/// Each odd row, and complete ones beside them, by its key.
+/// Stores the odd rows, and complete ones beside them. Returns those that the engine accepts, by key.
 async fn put_all(engine: &Engine) -> BTreeMap<String, Odd> {
     let mut rows = BTreeMap::new();
     for (number, odd) in odd::rows().into_iter().enumerate() {
@@ -134,7 +134,7 @@ async fn each_is_put_off_and_stays_as_it_is(engine: &Engine, table: &Connections
         becomes_a_row_of(&key, &mut before);
         let mut before = item(before);
         let now = Timestamp::from_unix(complete::NOW + 10_000);
-        write_off(table, &unreadable, now, odd).await;
+        put_off_by_the_schedule(table, &unreadable, now, odd).await;
         let mut after = engine.read(Kind::Connection, &key).await.unwrap();
         for item in [&mut before, &mut after] {
             item.0.retain(|name, _| !touched.contains(&&**name));
@@ -145,7 +145,7 @@ async fn each_is_put_off_and_stays_as_it_is(engine: &Engine, table: &Connections
     assert_eq!(attention(table, a::QUARANTINED).await.into_iter().collect::<BTreeSet<_>>(), put_off);
 }
 
-async fn write_off(table: &ConnectionsTable, unreadable: &Unreadable, now: Timestamp, odd: &Odd) {
+async fn put_off_by_the_schedule(table: &ConnectionsTable, unreadable: &Unreadable, now: Timestamp, odd: &Odd) {
     let write = quarantine(unreadable, PutOffBy::Schedule, now + Duration::from_secs(300), now);
     let written = table.write(&write).await.unwrap();
     assert!(matches!(written, Written::Applied(_)), "it is not put off: {} {}", odd.attribute, odd.what);

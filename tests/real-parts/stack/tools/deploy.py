@@ -1,9 +1,9 @@
-"""What `sam deploy` asks a person, as JSON: the prompts in their order, and the last line that it prints.
+"""Prints what `sam deploy` asks, as JSON: the prompts in their order, and the last line that it prints.
 
     deploy.py folder [--guided]
 
-The folder has template.yaml and samconfig.toml. SAM runs on a terminal, without credentials: it asks everything before it needs them.
-ClientId and ClientSecret are answered, and Return is pressed for everything else.
+The folder has template.yaml and samconfig.toml. SAM runs on a terminal and without credentials: it asks all its questions
+before it needs them. ClientId and ClientSecret are answered; for all other questions, Return is pressed.
 """
 
 import json
@@ -15,7 +15,7 @@ import sys
 import tempfile
 
 ANSWERS = {"Parameter ClientId []": "my-client", "Parameter ClientSecret": "a secret"}
-# A prompt is a last line that waits: `Stack Name [webinargeek-connect]: `, or `Parameter ClientSecret: `.
+# A prompt is a last line without an end: `Stack Name [webinargeek-connect]: `, or `Parameter ClientSecret: `.
 PROMPT = re.compile(r"([^\r\n]+): $")
 MOST = 200
 

@@ -56,7 +56,7 @@ KINDS = {
     "AWS::DynamoDB::Table": Kind(
         "TableName",
         f"arn:{PARTITION}:dynamodb:{AT}:table/{{name}}",
-        # Made of the property that switches the stream on: without it there is no attribute.
+        # It needs the property that switches the stream on. Without that there is no attribute.
         attributes={**ARN, "StreamArn": "{arn}/stream/{StreamSpecification[StreamViewType]}"},
     ),
     "AWS::Events::EventBus": Kind(
@@ -66,7 +66,7 @@ KINDS = {
     "AWS::IAM::ManagedPolicy": Kind("ManagedPolicyName", MANAGED_POLICY, MANAGED_POLICY, {"PolicyArn": "{arn}"}),
     "AWS::IAM::Policy": Kind("PolicyName"),
     "AWS::IAM::Role": Kind("RoleName", f"arn:{PARTITION}:iam::{ACCOUNT}:role{{Path}}{{name}}", attributes=ARN),
-    # What Ref answers is documented as a name alone; nothing here refers to one.
+    # The documentation says only that Ref gives a name. The template has no such Ref.
     "AWS::IAM::RolePolicy": Kind("PolicyName"),
     "AWS::KMS::Alias": Kind("AliasName", f"arn:{PARTITION}:kms:{AT}:{{name}}"),
     "AWS::KMS::Key": Kind(arn=f"arn:{PARTITION}:kms:{AT}:key/{{uuid}}", ref="{uuid}", attributes={**ARN, "KeyId": "{uuid}"}),
@@ -98,7 +98,7 @@ KINDS = {
 
 
 def identity(logical_id, kind, properties):
-    """The physical id, the ARN (or None) and the attributes that there are."""
+    """The physical id, the ARN (or None) and the attributes of a resource."""
     bus = properties.get("EventBusName", "default").rpartition("/")[2]
     facts = {"Path": "/", "GroupName": "default", **properties} | {
         "name": properties.get(kind.name, f"{STACK}-{logical_id}"),

@@ -1,8 +1,8 @@
-"""What SAM makes of each list `parameter_overrides` in samconfig.toml and in the TOML of documents.
+"""Prints how SAM reads each list `parameter_overrides` in samconfig.toml and in the TOML blocks of documents.
 
     overrides.py samconfig.toml docs/deploying.md
 
-Prints a JSON list of {"read": what SAM reads, "meant": what stands there}.
+The output is a JSON list of {"read": what SAM reads, "meant": what is written there}.
 """
 
 import json

@@ -2,9 +2,9 @@
 
     resolve.py template.yaml '{"ParameterName": "value"}'
 
-STACK_NAME and STACK_REGION are where it is deployed, if not as in the rehearsal. ADDITION is YAML that is merged into the
-template first.
-What CloudFormation refuses ends with exit code 1 and a line per problem.
+The variables STACK_NAME and STACK_REGION may name another stack and region than the rehearsal's. ADDITION is YAML that is
+merged into the template first. If CloudFormation would refuse the deployment, there is a line for each problem, and the exit
+code is 1.
 """
 
 import json
@@ -65,7 +65,7 @@ class Stack:
         self.path = []  # the names being resolved, for cycles and error messages
 
     def described(self):
-        # Sorted, because the translator's order is another one in each run.
+        # Sorted, because the translator's order differs from run to run.
         names = sorted(name for name, source in self.template["Resources"].items() if self.exists(source))
         resources, outputs = {name: self.resource(name) for name in names}, {}
         for name, source in self.template.get("Outputs", {}).items():
@@ -92,7 +92,7 @@ class Stack:
 
         self.path.append(name)
         for other in listed(source.get("DependsOn", [])):
-            # CloudFormation forgets the order where a condition leaves the other one out.
+            # CloudFormation ignores DependsOn if a condition leaves the other resource out.
             if self.exists(self.template["Resources"].get(other, {})):
                 self.resource(other)
         properties = self.value(source.get("Properties", {}))
@@ -182,7 +182,7 @@ class Stack:
                 return plain(self.value(one)) == plain(self.value(other))
             case "Fn::Not", [part]:
                 return not self.holds(part)
-            # The whole list: a part that is no condition is a mistake even where the answer is clear before.
+            # All parts are evaluated: a part that is no condition is an error, even if the result is clear without it.
             case "Fn::And", [_, _, *_] as parts:
                 return all([self.holds(part) for part in parts])
             case "Fn::Or", [_, _, *_] as parts:
@@ -248,7 +248,7 @@ def against(limits, value):
 
 
 def merged(template, addition):
-    """As a person would who copies it in: maps into maps, everything else in the place of what was there."""
+    """Merges maps into maps. All other values replace those of the template."""
     for key, value in addition.items():
         both = isinstance(value, dict) and isinstance(template.get(key), dict)
         template[key] = merged(template[key], value) if both else value
@@ -266,7 +266,7 @@ def packaged(template):
 def main(path, given="{}"):
     stack = None
     try:
-        # A round trip, because a date without quotes is a string for CloudFormation.
+        # The round trip makes strings of dates without quotes, as CloudFormation does.
         with open(path, encoding="utf-8") as file:
             template = merged(yaml_parse(file.read()), yaml_parse(os.environ.get("ADDITION", "{}")))
         template = json.loads(json.dumps(template, default=str))

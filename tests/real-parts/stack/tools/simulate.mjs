@@ -2,7 +2,7 @@
 //
 //     NODE_MODULES_PARENT=folder node simulate.mjs < requests.json
 //
-// A request or policy that AWS does not know is an error: a typo must never pass for a denial.
+// A request or policy that AWS does not know is an error: a typo must not look like a denial.
 
 import { createRequire } from 'node:module'
 import { resolve } from 'node:path'
@@ -29,10 +29,10 @@ async function wrongKeys({ action, resource, context, policies }) {
     const name = key.toLowerCase()
     const type = await simulator.typeForContextKey(name)
     if (!known.includes(name) && !families.some((family) => name.startsWith(family))) wrong.push(`context.key: ${key}`)
-    // Of several values for a key that has one, the library takes the first.
+    // If a key with one value has several, the library takes the first.
     if (simulator.isConditionKeyArray(type) !== Array.isArray(value)) wrong.push(`context.shape: ${key}`)
   }
-  // The library does not look at a policy's keys: a misspelt one is absent from every request.
+  // The library does not check a policy's keys: a misspelt key is in no request.
   for (const key of policies.flatMap(askedFor)) {
     await simulator.typeForContextKey(key.toLowerCase()).catch(() => wrong.push(`policy.key: ${key}`))
   }
@@ -47,13 +47,13 @@ async function decide({ principal, action, resource, context = {}, policies, res
     request: {
       principal,
       action,
-      // Some ARNs name no account; theirs is the caller's.
+      // Some ARNs name no account: then it is the caller's.
       resource: { resource, accountId: accountOf(resource) || accountOf(principal) },
       contextVariables: context,
     },
     identityPolicies: policies.map((policy, index) => ({ name: `policies[${index}]`, policy })),
-    // Linted, because a statement without a Principal grants nothing and yet passes for valid; named, because
-    // runUnsafeSimulation fails on a resource policy without a name.
+    // It is linted, because a statement without a Principal is valid but grants nothing. It has a name, because
+    // runUnsafeSimulation fails on a resource policy without one.
     resourcePolicy:
       resourcePolicy && createValidatedPolicy(resourcePolicy, lintResourcePolicy, { name: 'resource_policy' }),
     serviceControlPolicies: [],
@@ -65,7 +65,7 @@ async function decide({ principal, action, resource, context = {}, policies, res
     return { errors: [message, ...Object.entries(details).map(([where, what]) => `${where}: ${JSON.stringify(what)}`)] }
   }
   const results = outcome.results ?? [outcome.result]
-  // The library allows a pattern as soon as anything within it is allowed. AWS asks for one resource, or for `*`.
+  // The library allows a pattern if it allows any part of it. AWS decides for one resource, or for `*`.
   if (outcome.results && results.concat({ resourcePattern: resource }).some((one) => one.resourcePattern !== '*')) {
     return { errors: ['resource.wildcard'] }
   }
@@ -73,7 +73,7 @@ async function decide({ principal, action, resource, context = {}, policies, res
   const errors = await wrongKeys({ action, resource, context, policies: all })
   if (errors.length) return { errors }
 
-  // Validation drops keys with a variable part, like the encryption context's pairs; without it they are decided upon.
+  // Validation drops keys with a variable part, like the pairs of the encryption context. Without validation they count.
   const dropped = results.some((one) => one.ignoredContextKeys.length)
   const result = dropped ? simulator.runUnsafeSimulation(simulation, {}) : outcome.overallResult
   return { decision: result === 'Allowed' ? 'allowed' : 'denied', errors }

@@ -1,4 +1,4 @@
-"""The template as CloudFormation gets it, from what resolve.py prints: for linters that know no SAM and no conditions.
+"""Makes the template that CloudFormation gets from the output of resolve.py, for linters that do not know SAM and conditions.
 
     resolve.py template.yaml '{"ClientId": "id", "ClientSecret": "secret"}' | transformed.py > transformed.json
 """

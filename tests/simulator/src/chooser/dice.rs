@@ -1,6 +1,6 @@
 //! Chance: time orders the steps; latencies and faults are drawn at random.
 
-use super::{Chooser, Fate, Weather};
+use super::{Chooser, Fate, FaultsAllowed};
 use crate::call::{Request, Service};
 use crate::random::Random;
 
@@ -9,15 +9,15 @@ use crate::random::Random;
 pub struct Odds {
     /// Of a fault.
     pub fault: f64,
-    /// Of a slow call, though not slower than its client's timeout.
+    /// Of a slow call, which still ends before its client's timeout.
     pub slow: f64,
-    /// Of a token endpoint that answers with an error, and says for how long to wait.
+    /// Of a token endpoint that answers 503 with `Retry-After`.
     pub closed: f64,
-    /// Of a grant without the refresh token, after which the old one stays valid.
+    /// Of an answer without a refresh token. The old one stays valid.
     pub no_refresh_token: f64,
     /// Of a code without a refresh token.
-    pub bare: f64,
-    /// Of a revocation endpoint that fails, or refuses.
+    pub access_token_only: f64,
+    /// Of a failure or a refusal of the revocation endpoint.
     pub unrevocable: f64,
 }
 
@@ -31,8 +31,8 @@ impl Dice {
         Self { random: Random::new(seed ^ 0xD1CE), odds }
     }
 
-    /// Mostly seconds, sometimes longer than a lease, seldom longer than its grace.
-    fn standstill(&mut self) -> u64 {
+    /// The duration of a freeze: mostly seconds, sometimes longer than a lease, seldom longer than its grace.
+    fn freeze(&mut self) -> u64 {
         match self.random.below(10) {
             0..4 => self.random.between(100, 20_000),
             4..8 => self.random.between(20_000, 60_000),
@@ -45,11 +45,11 @@ impl Dice {
             0..4 => Fate::FailBefore,
             4..7 => Fate::CrashBefore,
             7..10 => {
-                let for_long = self.standstill();
+                let for_long = self.freeze();
                 Fate::FreezeBefore(for_long)
             }
             _ => {
-                let for_long = self.standstill();
+                let for_long = self.freeze();
                 Fate::FreezeAfter(for_long)
             }
         }
@@ -78,7 +78,7 @@ impl Dice {
         }
     }
 
-    fn token_endpoint(&mut self, weather: Weather) -> Fate {
+    fn token_endpoint(&mut self, allowed: FaultsAllowed) -> Fate {
         match self.random.below(17) {
             14 => Fate::Refused,
             0..3 => Fate::LostAnswer,
@@ -89,7 +89,7 @@ impl Dice {
             10 => Fate::Throttled { status: 429, retry_after: None },
             11 => Fate::ServerError,
             12 => Fate::Html,
-            13 if weather.may_refuse_falsely => Fate::FalseRefusal,
+            13 if allowed.may_refuse_falsely => Fate::FalseRefusal,
             _ => self.any_service(),
         }
     }
@@ -100,8 +100,8 @@ impl Chooser for Dice {
         0
     }
 
-    fn fate(&mut self, request: &Request, weather: Weather) -> Fate {
-        if weather.calm || request.service() == Service::Api {
+    fn fate(&mut self, request: &Request, allowed: FaultsAllowed) -> Fate {
+        if allowed.no_faults || request.service() == Service::Api {
             return Fate::Succeed;
         }
         if request.asks_for_tokens() && self.random.chance(self.odds.closed) {
@@ -113,12 +113,12 @@ impl Chooser for Dice {
         if self.random.chance(self.odds.fault) {
             return match request.service() {
                 Service::Store if request.changes() => self.store(),
-                Service::Provider if request.asks_for_tokens() => self.token_endpoint(weather),
+                Service::Provider if request.asks_for_tokens() => self.token_endpoint(allowed),
                 _ => self.any_service(),
             };
         }
-        if matches!(request, Request::Exchange { .. }) && self.random.chance(self.odds.bare) {
-            return Fate::Bare;
+        if matches!(request, Request::Exchange { .. }) && self.random.chance(self.odds.access_token_only) {
+            return Fate::AccessTokenOnly;
         }
         if request.asks_for_tokens() && self.random.chance(self.odds.no_refresh_token) {
             return Fate::NoRefreshToken;

@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use super::{Chooser, Fate, Weather};
+use super::{Chooser, Fate, FaultsAllowed};
 use crate::call::{Request, Service};
 
 /// The current path: which choice was taken, and out of how many.
@@ -13,7 +13,7 @@ pub struct Position {
     depth: usize,
     /// Faults of this run so far.
     faults: usize,
-    /// The search is over for this run: the run continues without choices.
+    /// The rest of this run has no choices.
     closed: bool,
 }
 
@@ -31,8 +31,8 @@ impl Position {
         choice
     }
 
-    /// Whether the choices of the current path that were decided by an earlier run have been followed.
-    pub fn is_new_ground(&self) -> bool {
+    /// Whether the run has followed all choices that earlier runs have decided for this path.
+    pub fn is_unexplored(&self) -> bool {
         self.depth >= self.path.len()
     }
 
@@ -75,7 +75,7 @@ impl Enumeration {
 }
 
 /// Longer than a lease and its grace.
-const STANDSTILL: u64 = 200_000;
+const FROZEN_FOR: u64 = 200_000;
 
 const STORE: &[Fate] = &[
     Fate::Succeed,
@@ -86,7 +86,7 @@ const STORE: &[Fate] = &[
     Fate::Repeated(0),
     Fate::CrashBefore,
     Fate::CrashAfter,
-    Fate::FreezeBefore(STANDSTILL),
+    Fate::FreezeBefore(FROZEN_FOR),
 ];
 const PROVIDER: &[Fate] = &[
     Fate::Succeed,
@@ -94,8 +94,8 @@ const PROVIDER: &[Fate] = &[
     Fate::LostAnswer,
     Fate::LateEffect(0),
     Fate::CrashAfter,
-    Fate::FreezeBefore(STANDSTILL),
-    Fate::FreezeAfter(STANDSTILL),
+    Fate::FreezeBefore(FROZEN_FOR),
+    Fate::FreezeAfter(FROZEN_FOR),
     Fate::Throttled { status: 429, retry_after: None },
     Fate::FalseRefusal,
 ];
@@ -107,9 +107,9 @@ impl Chooser for Enumeration {
         self.position().choose(count)
     }
 
-    fn fate(&mut self, request: &Request, weather: Weather) -> Fate {
+    fn fate(&mut self, request: &Request, allowed: FaultsAllowed) -> Fate {
         let mut position = self.position();
-        if weather.calm
+        if allowed.no_faults
             || position.faults >= self.most_faults
             || request.service() == Service::Api
             || request.is_of_the_fleet()
@@ -122,9 +122,9 @@ impl Chooser for Enumeration {
             Service::Provider if matches!(request, Request::Revoke { .. }) => REVOCATION,
             _ => OTHER,
         };
-        // It is the last one.
+        // `FalseRefusal` is the last one of the list.
         let possible =
-            fates.len() - usize::from(!weather.may_refuse_falsely && fates.last() == Some(&Fate::FalseRefusal));
+            fates.len() - usize::from(!allowed.may_refuse_falsely && fates.last() == Some(&Fate::FalseRefusal));
         let fate = fates[position.choose(possible)];
         position.faults += usize::from(fate.is_fault());
         fate

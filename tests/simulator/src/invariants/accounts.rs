@@ -18,12 +18,12 @@ impl Ledger {
             facts.new.waiting().and_then(|waits| Some((waits.pair_id(), waits.account.as_ref()?.id.clone())));
         let listed = facts.new.revocations().into_iter().flat_map(|list| list.iter());
         let of_listed = listed.filter_map(|grant| Some((grant.pair.id, grant.account_id.clone()?)));
-        for (pair, told) in of_live.into_iter().chain(of_waiting).chain(of_listed) {
+        for (pair, noted) in of_live.into_iter().chain(of_waiting).chain(of_listed) {
             let Some(opened) = self.opened.get(&pair) else { continue };
-            if facts.provider.account_of(opened) != Some(told.clone()) {
+            if facts.provider.account_of(opened) != Some(noted.clone()) {
                 let access = opened.access.clone();
                 self.violate(facts.times.now, Invariant::AccountsAreTrue, || {
-                    format!("{} is said to be {told}'s, and {access} is not", facts.write.key)
+                    format!("{} has the account {noted}, and {access} is of another one", facts.write.key)
                 });
             }
         }
@@ -45,7 +45,7 @@ impl Ledger {
             (asked_for(&self.throw_away_sessions), asked_for(&self.same_account_sessions));
         if live.is_throw_away != may_be_lost {
             self.violate(facts.times.now, Invariant::AccountsAreTrue, || {
-                format!("whether {} may be lost is not what its session says", facts.write.key)
+                format!("{} and its session differ in whether it may be lost", facts.write.key)
             });
         }
         let before = facts.old.and_then(Row::live).and_then(|old| old.account.as_ref());
@@ -86,14 +86,16 @@ impl Ledger {
         if !self.ever_identified.contains(&(claims.clone(), write.key.clone())) {
             // If another worker came at the same moment, neither would find a connection that has the account, and
             // neither would know of the other.
-            self.violate(times.now, Invariant::AccountsAreTrue, || format!("{claims} claims {} too early", write.key));
+            self.violate(times.now, Invariant::AccountsAreTrue, || {
+                format!("{claims} claims {} before its row has the account", write.key)
+            });
         }
         let Some(other) = old.and_then(|old| old.string("connection").ok()).map(str::to_owned) else { return };
         let has_it =
-            self.identified.get(&other).is_some_and(|(key, since)| *key == write.key && *since < times.looked_at);
+            self.identified.get(&other).is_some_and(|(key, since)| *key == write.key && *since < times.last_read_at);
         if has_it && claims != other {
             self.violate(times.now, Invariant::AccountsAreTrue, || {
-                format!("{other} has {}, and another one claims it", write.key)
+                format!("{other} has {}, and another connection claims it", write.key)
             });
         }
     }

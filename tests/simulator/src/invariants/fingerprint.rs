@@ -24,10 +24,11 @@ impl Ledger {
         (in_any_order(&self.spent), in_any_order(&self.holding), in_any_order(&self.open)).hash(hasher);
         (in_any_order(self.excused_tokens.keys()), in_any_order(self.excused_families.keys())).hash(hasher);
         (in_any_order(&self.has_queued_successor), in_any_order(&self.stored)).hash(hasher);
-        (in_any_order(&self.owned), in_any_order(self.dealt_with.keys()), in_any_order(&self.offered)).hash(hasher);
+        (in_any_order(&self.owned), in_any_order(self.dealt_with.keys()), in_any_order(&self.brought_late))
+            .hash(hasher);
         in_any_order(&self.crashed).hash(hasher);
         (in_any_order(&self.claims), in_any_order(&self.refused_revocations)).hash(hasher);
-        (in_any_order(&self.connected), in_any_order(&self.told)).hash(hasher);
+        (in_any_order(&self.connected), in_any_order(&self.event_ids)).hash(hasher);
     }
 }
 

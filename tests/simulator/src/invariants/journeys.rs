@@ -31,18 +31,18 @@ impl Ledger {
             self.violate(times.now, Invariant::OneExchange, || "an attempt was taken after its time".to_owned());
         }
         if text(old, "phase") == "connected" && text(Some(new), "phase") != "connected" {
-            self.violate(times.now, Invariant::ToldTheTruth, || {
+            self.violate(times.now, Invariant::ReportsAreTrue, || {
                 format!("an attempt that has connected is {}", text(Some(new), "phase"))
             });
         }
         let sent = |item| matches!(text(item, "phase").as_str(), "exchanging" | "connected" | "failed");
         if write.name == WriteName::NoteFailure && (sent(old) || sent(Some(new))) {
-            self.violate(times.now, Invariant::ToldTheTruth, || {
-                "an answer without a code has changed what a code has come to".to_owned()
+            self.violate(times.now, Invariant::ReportsAreTrue, || {
+                "an answer without a code has changed the outcome of a code".to_owned()
             });
         }
         if write.name == WriteName::NoteFailure && is_late && text(Some(new), "failure") != "expired" {
-            self.violate(times.now, Invariant::ToldTheTruth, || {
+            self.violate(times.now, Invariant::ReportsAreTrue, || {
                 "an answer that came too late is noted as if it had come in time".to_owned()
             });
         }
@@ -52,15 +52,15 @@ impl Ledger {
                 let began = self.begun.get(name).copied().unwrap_or_default();
                 if self.disconnected.get(&id).is_none_or(|disconnected| *disconnected < began) {
                     self.violate(times.now, Invariant::DisconnectWins, || {
-                        format!("{id} was taken away before this journey began, and refuses it")
+                        format!("{id} was taken away before this journey began, and its grant is refused for that")
                     });
                 }
             }
             "exists" if text(old, "failure") != "exists" => {
                 let began = self.begun.get(name).copied().unwrap_or_default();
                 if self.granted.get(&id).is_none_or(|granted| *granted < began) {
-                    self.violate(times.now, Invariant::ToldTheTruth, || {
-                        format!("no later grant of {id} is stored, and one refuses this one")
+                    self.violate(times.now, Invariant::ReportsAreTrue, || {
+                        format!("a grant of {id} is refused for a later one, and no later one is stored")
                     });
                 }
             }
@@ -68,7 +68,7 @@ impl Ledger {
         }
     }
 
-    /// By an operator. The network may repeat the write that has begun the journey.
+    /// An operator has removed the session. The network may repeat the write that has made it.
     pub fn session_removed(&mut self, key: &str) {
         if let Some(session) = key.strip_prefix("session#") {
             self.completed.remove(session);
@@ -86,13 +86,13 @@ impl Ledger {
         if new.string("status").is_ok_and(|status| status == "completed") {
             self.completed.insert(session.to_owned());
             if !self.sessions.contains_key(session) && !self.removed.contains(session) {
-                self.violate(times.now, Invariant::ToldTheTruth, || {
-                    "a session is completed, and no journey of it has connected".to_owned()
+                self.violate(times.now, Invariant::ReportsAreTrue, || {
+                    "a session is completed, but no journey of it has connected".to_owned()
                 });
             }
         } else if self.completed.contains(session) {
-            self.violate(times.now, Invariant::ToldTheTruth, || {
-                "a session that was completed says otherwise".to_owned()
+            self.violate(times.now, Invariant::ReportsAreTrue, || {
+                "a session that was completed is not completed any more".to_owned()
             });
         }
     }

@@ -19,7 +19,7 @@ impl Ledger {
     /// The pairs are the same, under a key that is not older. One exception: a run of an earlier deployment that
     /// reaches a row of a later one.
     pub(super) fn resealed(&mut self, facts: &Facts<'_>) {
-        // The rest of the row has been made unreadable meanwhile.
+        // The row has become unreadable meanwhile.
         let Some(old) = facts.old.filter(|old| !matches!(old, Row::Unreadable(_))) else { return };
         let id = facts.write.key.as_str();
         let after = held(facts.new);
@@ -39,13 +39,13 @@ impl Ledger {
             let before = self.resealed.insert(is.id, facts.times.at);
             if !is_the_same {
                 self.violate(facts.times.now, Invariant::MaintenanceIsHarmless, || {
-                    format!("{id} is no longer the pair that it was")
+                    format!("the pair of {id} has changed")
                 });
             } else if keys::wrapped_by(id, &was.data_key) > keys::wrapped_by(id, &is.data_key)
-                && before.is_some_and(|at| at > facts.times.looked_at)
+                && before.is_some_and(|at| at > facts.times.last_read_at)
             {
                 self.violate(facts.times.now, Invariant::MaintenanceIsHarmless, || {
-                    format!("{id} is under an older key again")
+                    format!("the pair of {id} is under an older key again")
                 });
             }
         }
@@ -68,25 +68,27 @@ impl Ledger {
             Row::Unreadable(_) => false,
         };
         if !is_dead {
-            self.violate(now, Invariant::MaintenanceIsHarmless, || format!("{} was deleted, and lived", delete.key));
+            self.violate(now, Invariant::MaintenanceIsHarmless, || {
+                format!("{} was deleted while it was in use", delete.key)
+            });
         } else if row.waiting().is_some() || row.revocations().is_some_and(|list| !list.is_empty()) {
             self.violate(now, Invariant::NoGrantForgotten, || format!("{} was deleted with its grants", delete.key));
         }
         self.touched(at, &delete.key, None);
     }
 
-    /// By the worker whose lease is in the row. Or by a worker without a lease, if the row has none and is not put off
-    /// yet.
+    /// A row may be put off by the worker whose lease is in it. A worker without a lease may put it off if the row has
+    /// no lease and is not put off yet.
     pub(super) fn quarantined(&mut self, facts: &Facts<'_>) {
         let id = &facts.write.key;
         let Some(Row::Unreadable(_)) = facts.old else {
             // A value of a type that cannot be compared may have been replaced by another value: no condition can see
             // that.
-            if self.mended.contains(id) && facts.item.0.contains_key("scope") && tests_for(facts, "scope") {
+            if self.repaired.contains(id) && facts.item.0.contains_key("scope") && tests_for(facts, "scope") {
                 return;
             }
             return self.violate(facts.times.now, Invariant::UnreadableIsKept, || {
-                format!("{id} was put off, and can be read")
+                format!("{id} was put off, but can be read")
             });
         };
         let before = |name: &'static str| self.before(facts, name);
@@ -101,7 +103,7 @@ impl Ledger {
                 format!("{id} was put off under the lease of another worker")
             });
         } else if not_before.is_some_and(|not_before| not_before > facts.times.asked_at + 999) {
-            self.violate(facts.times.now, Invariant::UnreadableIsKept, || format!("{id} was put off once more"));
+            self.violate(facts.times.now, Invariant::UnreadableIsKept, || format!("{id} was put off a second time"));
         }
     }
 
@@ -125,12 +127,12 @@ impl Ledger {
                 | WriteName::Settle
                 | WriteName::Quarantine
                 | WriteName::GiveUp
-                // Such a write changes only the pair, which is the same. And the worker may have read another row last.
+                // These change only the pair, which is the same. And the worker may have read another row last.
                 | WriteName::Reseal
                 | WriteName::Identify
                 | WriteName::IdentifyWaiting
         );
-        if !may_come && since < facts.times.looked_at {
+        if !may_come && since < facts.times.last_read_at {
             self.violate(facts.times.now, Invariant::UnreadableIsKept, || {
                 format!("\"{}\" writes over {id}, which cannot be read", facts.write.name)
             });

@@ -7,7 +7,7 @@ use shared::domain::failure_class::FailureClass;
 use shared::domain::item::Item;
 use shared::domain::time::Timestamp;
 
-use super::telling::TokenAnswer;
+use super::reports::TokenAnswer;
 use super::{Invariant, Ledger, Opened};
 use crate::provider::{Class, Provider};
 use crate::world::World;
@@ -15,11 +15,11 @@ use crate::world::World;
 /// The condition of a connection after the faults have stopped and the sweeps have gone on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It must yield a token now.
+    /// A caller must get a token of it now.
     Lives,
-    /// It is lost, unavoidably, and says so.
+    /// It is lost, which was unavoidable, and its row says so.
     Lost,
-    /// It was taken away, or has no promise.
+    /// It was taken away, or nothing is promised for it.
     Gone,
 }
 
@@ -44,7 +44,7 @@ impl Ledger {
         let connection = match row {
             Some(Row::Connection(connection)) => connection,
             Some(Row::Unreadable(_)) => {
-                self.violate(now, Invariant::RowMakesSense, || format!("the row of {id} makes no sense"));
+                self.violate(now, Invariant::RowIsConsistent, || format!("the row of {id} is unreadable"));
                 return Verdict::Gone;
             }
             Some(Row::Tombstone(tombstone)) => {
@@ -58,7 +58,7 @@ impl Ledger {
             None => return Verdict::Gone,
         };
         let Some(stored) = self.current.get(id).cloned() else {
-            self.violate(now, Invariant::RowMakesSense, || format!("no write has made {id} live"));
+            self.violate(now, Invariant::RowIsConsistent, || format!("no write has made {id} live"));
             return Verdict::Gone;
         };
         let needs_customer = match connection.state {
@@ -67,14 +67,15 @@ impl Ledger {
         };
         if !stored.pair.has_refresh_token {
             if is_over(connection.expires_at) && needs_customer != Some(FailureClass::NoRefreshToken) {
-                self.violate(now, Invariant::LossLabelled, || format!("{id} has no refresh token, and says nothing"));
+                self.violate(now, Invariant::LossLabelled, || {
+                    format!("{id} has no refresh token, but its row does not say so")
+                });
             }
             return Verdict::Gone;
         }
         if provider.honours(&stored.pair.refresh, now) {
             let is_refused = provider.is_refused(&stored.pair.refresh, now);
-            // A token that was refused without a statement about the grant is tried again every six hours, and works
-            // from then on.
+            // A token that was `refused` is tried again every six hours, and then works.
             let is_to_be_tried = needs_customer == Some(FailureClass::Refused)
                 && !is_over(connection.refresh_at)
                 && connection.refresh_at <= World::clock_at(now) + TRIED_AGAIN_AFTER;
@@ -84,11 +85,13 @@ impl Ledger {
         match self.excuse_of(&stored.pair.refresh, provider) {
             Some(_) => self.counts.unavoidable += 1,
             None => self.violate(now, Invariant::NoneLost, || {
-                format!("{id} is lost: {} is dead, and nobody is to blame but us", stored.pair.refresh)
+                format!("{id} is lost: {} is not valid any more, and no fault excuses it", stored.pair.refresh)
             }),
         }
         if needs_customer.is_none() {
-            self.violate(now, Invariant::LossLabelled, || format!("{id} is lost, and says {:?}", connection.state));
+            self.violate(now, Invariant::LossLabelled, || {
+                format!("{id} is lost, but its state is {:?}", connection.state)
+            });
         }
         Verdict::Lost
     }
@@ -97,7 +100,7 @@ impl Ledger {
     pub(super) fn replaced(&mut self, now: u64, id: &str, before: &Opened, provider: &Provider) {
         let refresh = &before.refresh;
         let is_on_its_way = self.holding.values().flatten().any(|(token, _)| token == refresh);
-        // The pair was not lost: it would have arrived, and goes to the grants to revoke.
+        // That pair was not lost: its successor is on its way, and goes to the grants to revoke.
         let is_on_its_way = is_on_its_way || self.has_queued_successor.contains(refresh);
         if is_on_its_way || !before.has_refresh_token || provider.honours(refresh, now) {
             return;
@@ -106,7 +109,7 @@ impl Ledger {
         match self.excuse_of(refresh, provider) {
             Some(_) => self.counts.unavoidable += 1,
             None => self.violate(now, Invariant::NoneLost, || {
-                format!("{id} had been lost: {refresh} was dead, and nobody is to blame but us")
+                format!("{id} had been lost: {refresh} was not valid any more, and no fault excuses it")
             }),
         }
     }
@@ -125,8 +128,8 @@ impl Ledger {
 }
 
 impl Ledger {
-    /// Whether an access token was ended by something else than a refresh at its time: a new grant, a disconnect, a
-    /// caller who has asked for an early refresh, a rotation whose pair has not arrived, or a family that has ended.
+    /// Whether an access token may have ended before its refresh was due: by a new grant, a disconnect, a caller who
+    /// asked for an early refresh, a rotation whose pair has not arrived, or the end of its family.
     pub fn is_disturbed(&self, id: &str, access: &str, since: u64, provider: &Provider) -> bool {
         let Some(stored) = self.current.get(id) else { return true };
         if self.early.contains(access) || self.disturbed.get(id).is_some_and(|at| *at >= since) {
@@ -140,15 +143,17 @@ impl Ledger {
     }
 
     /// An access token is shown to an integrator who had asked at that moment.
-    pub fn released(&mut self, now: u64, asked_at: u64, id: &str, access: &str) {
-        self.counts.released += 1;
+    pub fn handed_out(&mut self, now: u64, asked_at: u64, id: &str, access: &str) {
+        self.counts.handed_out += 1;
         if access.is_empty() {
-            self.violate(now, Invariant::StoredBeforeRelease, || {
-                format!("{id} gave out what an import has not got yet")
+            self.violate(now, Invariant::StoredBeforeHandOut, || {
+                format!("a token of {id} was handed out, which its import does not have yet")
             });
         } else if !self.stored.contains(access) {
             // A pair that waits for its confirmation is not stored as a live pair either.
-            self.violate(now, Invariant::StoredBeforeRelease, || format!("{access} was released, and never stored"));
+            self.violate(now, Invariant::StoredBeforeHandOut, || {
+                format!("{access} was handed out before it was stored")
+            });
         }
         self.answered(now, asked_at, id, TokenAnswer::Live);
     }

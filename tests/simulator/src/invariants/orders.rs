@@ -8,7 +8,7 @@ use super::{Invariant, Ledger};
 use crate::world::ProcessId;
 
 impl Ledger {
-    /// A number is taken: no event of this id has had it, or a later one.
+    /// A number is taken. No event of this id may have this number, or a later one.
     pub(super) fn order_taken(
         &mut self,
         times: Times,
@@ -20,7 +20,7 @@ impl Ledger {
         let last = |item: &Item| item.number("last").unwrap_or_default();
         if old.is_some_and(|old| last(old) >= last(new)) {
             self.violate(times.now, Invariant::OrdersIncrease, || {
-                format!("{} goes from {:?} to {}", write.key, old.map(last), last(new))
+                format!("{} changes from {:?} to {}", write.key, old.map(last), last(new))
             });
         }
         self.order_seen.insert(process, times.at);
@@ -31,12 +31,12 @@ impl Ledger {
         self.order_seen.insert(process, at);
     }
 
-    /// A grant that comes from no journey and no import.
+    /// A grant that exists before the run: it comes from no journey and no import.
     pub fn begins(&mut self, name: &str, at: u64) {
         self.begun.insert(name.to_owned(), at);
     }
 
-    /// A grant is in the row: its journey or import began after the last disconnect, and not before.
+    /// A grant is stored. Its journey or import must have begun after the last disconnect.
     pub(super) fn grant_stored(&mut self, times: Times, process: ProcessId, id: &str, name: &str) {
         // An import begins when it takes its number.
         if name.starts_with("import#") && !self.begun.contains_key(name) {

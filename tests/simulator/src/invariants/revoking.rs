@@ -1,5 +1,5 @@
-//! Checks of grants that are not live any more: each is revoked, waits to be revoked, is left to expire by the rules,
-//! or is named in the log.
+//! Checks of grants that are not live any more. Each is revoked, waits to be revoked, may be left to expire, or is
+//! named in the log.
 
 use std::collections::hash_map::Entry;
 
@@ -24,15 +24,15 @@ const FULL: usize = REVOKE.len();
 const A_DAY: u64 = 86_399_000;
 
 impl Ledger {
-    /// The grants of a row stay in it, or leave it for a reason.
+    /// The grants of a row stay in it, or are removed for a reason.
     pub(super) fn pairs_kept(&mut self, facts: &Facts<'_>) {
         let id = facts.write.key.as_str();
         let now_held = held(facts.new);
         for sealed in &now_held {
             if let Entry::Vacant(vacant) = self.opened.entry(sealed.id) {
                 let Some(opened) = open(id, sealed, facts.provider) else {
-                    return self.violate(facts.times.now, Invariant::RowMakesSense, || {
-                        format!("\"{}\" stored what does not open", facts.write.name)
+                    return self.violate(facts.times.now, Invariant::RowIsConsistent, || {
+                        format!("\"{}\" stored a pair that does not open", facts.write.name)
                     });
                 };
                 vacant.insert(opened);
@@ -41,11 +41,11 @@ impl Ledger {
             if !owned.contains(&sealed.id) {
                 owned.push(sealed.id);
             }
-            if let Some(offered) = self.offered.get_mut(&facts.process) {
-                offered.retain(|pair| *pair != sealed.id);
+            if let Some(brought_late) = self.brought_late.get_mut(&facts.process) {
+                brought_late.retain(|pair| *pair != sealed.id);
             }
         }
-        // Also if the row could not be read at that moment.
+        // Also if the row was unreadable at that moment.
         let predecessor = facts.old_item.and_then(|old| old.optional_bytes(PAIR_ID).ok().flatten());
         if facts.write.name == WriteName::Commit
             && let Some(predecessor) = predecessor.and_then(PairId::parse)
@@ -54,7 +54,7 @@ impl Ledger {
         }
         let Some(old) = facts.old else { return };
         if let Row::Unreadable(_) = old {
-            return self.taken_off_unseen(facts);
+            return self.removed_from_an_unreadable_row(facts);
         }
         let is_full = facts.new.revocations().is_some_and(|list| list.iter().count() == FULL);
         for sealed in held(old) {
@@ -65,35 +65,35 @@ impl Ledger {
             let is_in_list = old.revocations().is_some_and(|list| list.contains(sealed.id));
             match facts.write.name {
                 WriteName::Commit if is_live => {}
-                WriteName::RemoveRevocation if is_in_list => self.taken_off_the_list(facts, old, sealed.id),
+                WriteName::RemoveRevocation if is_in_list => self.removed_from_the_list(facts, old, sealed.id),
                 _ if is_in_list && is_full && named::contains(sealed.id) => {}
                 _ => self.violate(facts.times.now, Invariant::NoGrantForgotten, || {
-                    format!("\"{}\" forgets a pair of {id}", facts.write.name)
+                    format!("\"{}\" removes a pair of {id} without a reason", facts.write.name)
                 }),
             }
         }
     }
 
     /// A late removal from a row that has become unreadable.
-    fn taken_off_unseen(&mut self, facts: &Facts<'_>) {
+    fn removed_from_an_unreadable_row(&mut self, facts: &Facts<'_>) {
         for slot in REVOKE {
             let text = |item: Option<&Item>| item.and_then(|item| item.string(slot).ok()).map(str::to_owned);
             let (Some(before), None) = (text(facts.old_item), text(Some(facts.item))) else { continue };
             let grant: serde_json::Value = serde_json::from_str(&before).unwrap_or_default();
             let id = grant["pair"]["id"].as_str().map(str::to_owned).and_then(|id| PairId::try_from(id).ok());
             if let Some(id) = id {
-                self.taken_off(facts, id, grant["since"].as_i64().map(World::at));
+                self.removed_from_list(facts, id, grant["since"].as_i64().map(World::at));
             }
         }
     }
 
-    fn taken_off_the_list(&mut self, facts: &Facts<'_>, old: &Row, pair: PairId) {
+    fn removed_from_the_list(&mut self, facts: &Facts<'_>, old: &Row, pair: PairId) {
         let since = old.revocations().into_iter().flat_map(|list| list.iter());
         let since = since.filter(|grant| grant.pair.id == pair).map(|grant| World::at(grant.since.unix())).min();
-        self.taken_off(facts, pair, since);
+        self.removed_from_list(facts, pair, since);
     }
 
-    fn taken_off(&mut self, facts: &Facts<'_>, pair: PairId, since: Option<u64>) {
+    fn removed_from_list(&mut self, facts: &Facts<'_>, pair: PairId, since: Option<u64>) {
         let Some(opened) = self.opened.get(&pair).cloned() else { return };
         let provider = facts.provider;
         let of_live = self.current.get(&facts.write.key).map(|current| &current.pair);
@@ -109,7 +109,7 @@ impl Ledger {
             "a day has passed, and the log says so"
         } else {
             return self.violate(facts.times.now, Invariant::NoGrantForgotten, || {
-                format!("{} of {} is taken off the list, and lives on", opened.refresh, facts.write.key)
+                format!("{} of {} is removed from the list, and is still valid", opened.refresh, facts.write.key)
             });
         };
         self.dealt_with.insert(pair, excuse);
@@ -126,7 +126,7 @@ impl Ledger {
             };
             if World::at(seen.next_try_at.unix()) > facts.times.asked_at {
                 self.violate(facts.times.now, Invariant::BackoffHonoured, || {
-                    format!("a grant of {} is to be revoked while another worker has it", facts.write.key)
+                    format!("a grant of {} is claimed before the time of its next try", facts.write.key)
                 });
             }
             let Some(opened) = self.opened.get(&grant.pair.id) else { continue };
@@ -135,17 +135,17 @@ impl Ledger {
         }
     }
 
-    /// No later run reads this row: no work of a run may be left.
+    /// No later run reads this row, so no work of a run may be left.
     pub(super) fn has_left_the_schedule(&mut self, facts: &Facts<'_>) {
         if has_work(facts.new) {
             self.violate(facts.times.now, Invariant::NoGrantForgotten, || {
-                format!("no run comes to {}, which has grants to be revoked", facts.write.key)
+                format!("no run reads {} any more, which has grants to revoke", facts.write.key)
             });
         }
     }
 
-    /// A token is about to be revoked.
-    pub fn revocation_leaves(&mut self, now: u64, process: ProcessId, refresh: &str) {
+    /// A process sends a request to revoke a token.
+    pub fn revocation_is_sent(&mut self, now: u64, process: ProcessId, refresh: &str) {
         if self.claims.get(&(process, refresh.to_owned())) != Some(&true) {
             self.violate(now, Invariant::NothingLiveRevoked, || {
                 format!("{refresh} is to be revoked beside a live connection, or without a claim")
@@ -160,7 +160,7 @@ impl Ledger {
         self.refused_revocations.insert(refresh.to_owned());
     }
 
-    /// A refreshed pair that the table does not accept: from here on only its process has it.
+    /// The table does not accept a refreshed pair. From here on only its process has it.
     pub fn commit_refused(&mut self, process: ProcessId, write: &Write, provider: &Provider) {
         let bytes = |name: &str| {
             write.changes.iter().find_map(|change| match change {
@@ -188,13 +188,13 @@ impl Ledger {
         }
         self.opened.insert(pair.id, opened);
         self.owned.entry(id.to_owned()).or_default().push(pair.id);
-        self.offered.entry(process).or_default().push(pair.id);
+        self.brought_late.entry(process).or_default().push(pair.id);
     }
 
-    /// A process that has brought a pair too late meets a fault: it cannot do more for the pair.
-    pub fn offer_fails(&mut self, process: ProcessId) {
-        for pair in self.offered.get(&process).cloned().unwrap_or_default() {
-            self.dealt_with.insert(pair, "the table failed when it was to be noted");
+    /// A process could not note its late pair because of a fault. It cannot do more for the pair.
+    pub fn late_pairs_fail(&mut self, process: ProcessId) {
+        for pair in self.brought_late.get(&process).cloned().unwrap_or_default() {
+            self.dealt_with.insert(pair, "the table failed when it should be noted");
         }
     }
 
@@ -218,7 +218,7 @@ impl Ledger {
         let forgotten = forgotten.first().map(|opened| opened.refresh.clone());
         if let Some(refresh) = forgotten {
             self.violate(now, Invariant::NoGrantForgotten, || {
-                format!("{refresh} of {id} lives, and nothing knows of it")
+                format!("{refresh} of {id} is valid, and no row and no log line names it")
             });
         }
         if row.and_then(|row| row.state().ok()) == Some(State::Disconnecting) {

@@ -29,7 +29,7 @@ impl Ledger {
         self.has_queued_successor.extend(made_from);
     }
 
-    /// The queue holds no message of it any more: the result for its pair is in a row, or in the log.
+    /// The message is deleted from the queue: its pair is in a row, or the log names it.
     pub fn left_the_queue(&mut self, escrowed: &Escrowed, provider: &Provider) {
         let pair = open(escrowed.id().as_str(), escrowed.pair(), provider);
         let made_from = pair.and_then(|pair| provider.access_tokens.get(&pair.access)?.parent.clone());
@@ -38,10 +38,10 @@ impl Ledger {
         }
     }
 
-    /// A refresh token leaves a process.
-    pub fn refresh_leaves(&mut self, now: u64, process: ProcessId, token: &str) {
+    /// A process sends a refresh token.
+    pub fn refresh_is_sent(&mut self, now: u64, process: ProcessId, token: &str) {
         if self.spent.get(token).is_some_and(|exempt| !exempt.contains(&process)) {
-            let overtaken = || format!("{token} is sent, and its successor was committed");
+            let overtaken = || format!("{token} is sent after its successor was committed");
             self.violate(now, Invariant::NotSentAgain, overtaken);
         }
         let leases = self.leases.get(token).map(Vec::as_slice).unwrap_or_default();
@@ -62,7 +62,9 @@ impl Ledger {
                 format!("{token} has another sender, whose lease ran until {until} and was taken over at {taken}")
             });
         } else if self.not_before.get(token).is_some_and(|not_before| mine.acquired_at < *not_before) {
-            self.violate(now, Invariant::BackoffHonoured, || format!("{token} is sent while it backs off"));
+            self.violate(now, Invariant::BackoffHonoured, || {
+                format!("{token} is sent before the time of its next try")
+            });
         }
         self.senders.entry(token.to_owned()).or_default().push(process);
     }
@@ -89,8 +91,8 @@ impl Ledger {
         }
         let senders = self.senders.get(*token).map(Vec::as_slice).unwrap_or_default();
         if senders.iter().any(|sender| *sender != process) {
-            // A forbidden one was reported when it left the process.
-            self.excused_families.insert(*family, "its lease was taken over by right");
+            // A forbidden one was reported when it was sent.
+            self.excused_families.insert(*family, "its lease was rightly taken over");
         }
         match fate {
             Fate::FreezeBefore(_) => {

@@ -1,7 +1,6 @@
 //! Checks of the writes to the tables. Each write must have its checks: a new one without checks does not compile.
 
 use shared::domain::attempt::Attempt;
-use shared::domain::connection::refresh::LEASE;
 use shared::domain::connection::{Row, State};
 use shared::domain::failure_class::FailureClass;
 use shared::domain::fleet::FleetRow;
@@ -10,17 +9,15 @@ use shared::domain::order::Order;
 use shared::domain::session::Session;
 use shared::domain::write::{Write, WriteName};
 
-use super::{Invariant, Lease, Ledger, Opened, Stored, YOUNG};
+use super::{Invariant, Ledger, Opened, Stored};
 use crate::call::Table;
 use crate::provider::Provider;
-use crate::scenario::RATE;
 use crate::world::{Process, ProcessId, World};
 
 /// The table holds whole seconds. So the time between two answers may look one second shorter than it was.
 const CONFIRMED_AFTER: u64 = 58_000;
 
-/// For how long after the end of its access token a pair may be refused without a statement about its grant. Then it is
-/// given up.
+/// The time after the end of its access token after which a pair that is `refused` is given up.
 const REFUSED_FOR: i64 = 86_400;
 
 /// The moments of a write, in milliseconds, and in the order of all effects.
@@ -32,7 +29,7 @@ pub struct Times {
     /// The place of this write.
     pub at: u64,
     /// The effect in which the process last read the connection, or the index.
-    pub looked_at: u64,
+    pub last_read_at: u64,
     /// The process serves a caller that wants a token before its time.
     pub is_early: bool,
 }
@@ -50,8 +47,8 @@ pub struct Facts<'a> {
 }
 
 impl Times {
-    pub fn of(world: &World, process: &Process, asked_at: u64, looked_at: u64) -> Self {
-        Self { now: world.time(), asked_at, at: world.sequence, looked_at, is_early: process.is_early }
+    pub fn of(world: &World, process: &Process, asked_at: u64, last_read_at: u64) -> Self {
+        Self { now: world.time(), asked_at, at: world.sequence, last_read_at, is_early: process.is_early }
     }
 }
 
@@ -69,8 +66,10 @@ impl Ledger {
         provider: &Provider,
     ) {
         let is_of_a_connection = table == Table::Connections && !write.key.starts_with('#');
-        if old.is_none() && !is_of_a_connection && !makes_sense(table, &write.key, new) {
-            return self.violate(times.now, Invariant::RowMakesSense, || format!("\"{}\" made half a row", write.name));
+        if old.is_none() && !is_of_a_connection && !is_complete(table, &write.key, new) {
+            return self.violate(times.now, Invariant::RowIsConsistent, || {
+                format!("\"{}\" stored an incomplete row", write.name)
+            });
         }
         match write.name {
             WriteName::BeginAttempt
@@ -142,14 +141,14 @@ impl Ledger {
             && !matches!(old, Some(Row::Unreadable(_)))
         {
             let attribute = unreadable.attribute;
-            return self.violate(times.now, Invariant::RowMakesSense, || {
-                format!("after \"{}\" the {attribute} of {} makes no sense", write.name, write.key)
+            return self.violate(times.now, Invariant::RowIsConsistent, || {
+                format!("after \"{}\" the attribute {attribute} of {} is unreadable", write.name, write.key)
             });
         }
         // A lease changes none of these values, and is the most frequent write besides the commit.
         if write.name != WriteName::Acquire {
             self.pairs_kept(facts);
-            self.told(facts);
+            self.check_events(facts);
             self.account_is_true(facts);
             self.routes_agree(facts);
             self.state_changed(facts);
@@ -173,8 +172,7 @@ impl Ledger {
             WriteName::LeaveSchedule => self.has_left_the_schedule(facts),
             WriteName::Identify => self.identified(facts),
             WriteName::Reseal => self.resealed(facts),
-            // These writes change a grant of the list, or of the waiting pair. Every grant is kept, and every account
-            // is true.
+            // `pairs_kept` and `account_is_true` check these: they change the list, or the waiting pair.
             WriteName::AddRevocation | WriteName::RemoveRevocation | WriteName::IdentifyWaiting => {}
             WriteName::BeginAttempt
             | WriteName::NoteFailure
@@ -197,95 +195,12 @@ impl Ledger {
             | WriteName::BeginSecond
             | WriteName::LowerRate
             | WriteName::HandOn => {
-                self.violate(times.now, Invariant::RowMakesSense, || {
-                    format!("\"{}\" writes {}", write.name, write.key)
+                self.violate(times.now, Invariant::RowIsConsistent, || {
+                    format!("\"{}\" is no write of a connection, but writes {}", write.name, write.key)
                 });
             }
         }
         self.kept_if_unreadable(facts);
-    }
-
-    fn leased(&mut self, facts: &Facts<'_>) {
-        let Facts { times, process, write, new, .. } = *facts;
-        let connection = match new {
-            Row::Connection(connection) => connection,
-            // The row is put off at once.
-            Row::Unreadable(_) => return self.leased_unreadable(facts),
-            Row::Tombstone(_) => {
-                return self.violate(times.now, Invariant::RowMakesSense, || {
-                    format!("{} has no live pair, and is leased", write.key)
-                });
-            }
-        };
-        let Some(lease) = &connection.lease else { return };
-        if let State::NeedsCustomer { why, .. } = connection.state
-            && why != FailureClass::Refused
-        {
-            return self.violate(times.now, Invariant::NotForNothing, || {
-                format!("{} is to be refreshed, and only its customer can help", write.key)
-            });
-        }
-        let Some(current) = self.current.get(&write.key) else { return };
-        let acquired_at = lease.until.unix() - LEASE.as_secs() as i64;
-        let token = current.pair.refresh.clone();
-        let young = connection.has_been_refreshed && acquired_at - connection.refreshed_at.unix() < YOUNG;
-        let is_due = facts.old.and_then(Row::live).is_none_or(|old| old.refresh_at.unix() <= acquired_at);
-        let unseen = connection.has_been_refreshed && current.stored_at > times.looked_at && !is_due;
-        if young || unseen {
-            let why = if young { "is young" } else { "was stored since its process looked" };
-            return self
-                .violate(times.now, Invariant::NotForNothing, || format!("{token} is to be refreshed, and {why}"));
-        }
-        if times.is_early && !is_due {
-            self.early.insert(current.pair.access.clone());
-        }
-        self.leases.entry(token).or_default().push(Lease {
-            process,
-            owner: lease.owner.clone(),
-            acquired_at,
-            until: lease.until.unix(),
-            settled: false,
-        });
-    }
-
-    fn leased_unreadable(&mut self, facts: &Facts<'_>) {
-        let Some(current) = self.current.get(&facts.write.key) else { return };
-        let (Ok(owner), Ok(until)) = (facts.item.string("lease_owner"), facts.item.number("lease_until")) else {
-            return;
-        };
-        self.leases.entry(current.pair.refresh.clone()).or_default().push(Lease {
-            process: facts.process,
-            owner: owner.to_owned(),
-            acquired_at: until - LEASE.as_secs() as i64,
-            until,
-            settled: false,
-        });
-    }
-
-    fn settled(&mut self, facts: &Facts<'_>) {
-        self.is_of_its_lease(facts);
-        let Some(current) = self.current.get(&facts.write.key) else { return };
-        for lease in self.leases.get_mut(&current.pair.refresh).into_iter().flatten() {
-            lease.settled |= lease.process == facts.process;
-        }
-        if let Ok(not_before) = facts.item.number("not_before") {
-            self.not_before.insert(current.pair.refresh.clone(), not_before);
-        }
-    }
-
-    /// A failure is noted by the worker whose lease is in the row, for the pair that it was given.
-    fn is_of_its_lease(&mut self, facts: &Facts<'_>) {
-        let Some(current) = self.current.get(&facts.write.key) else { return };
-        let leases = self.leases.get(&current.pair.refresh).map(Vec::as_slice).unwrap_or_default();
-        let newest = leases.iter().max_by_key(|lease| lease.acquired_at);
-        if newest.is_some_and(|newest| newest.process != facts.process && !newest.settled)
-            || !leases.iter().any(|lease| lease.process == facts.process)
-        {
-            let write = facts.write;
-            self.violate(facts.times.now, Invariant::OneSender, || {
-                format!("\"{}\" of {} by a worker that has no lease on its pair", write.name, write.key)
-            });
-        }
     }
 
     fn disconnected(&mut self, facts: &Facts<'_>) {
@@ -326,7 +241,7 @@ impl Ledger {
         } else {
             self.counts.connects += 1;
             self.disturbed.insert(write.key.clone(), times.now);
-            // Also if the connection had already said that it was lost.
+            // Also if the row had said already that the pair was lost.
             if let Some(before) = before.as_ref().filter(|_| old.and_then(Row::live).is_some()) {
                 self.replaced(times.now, &write.key, &before.pair, provider);
             }
@@ -338,7 +253,7 @@ impl Ledger {
         self.holding.values_mut().for_each(|held| held.retain(|(token, _)| Some(token) != made_from.as_ref()));
     }
 
-    /// The facts about a pair that another one has replaced.
+    /// Removes the facts about a pair that another one has replaced.
     fn forget(&mut self, before: &Opened, successor_by: Option<ProcessId>) {
         let leases = self.leases.remove(&before.refresh).unwrap_or_default();
         self.senders.remove(&before.refresh);
@@ -351,7 +266,7 @@ impl Ledger {
         }
     }
 
-    /// From now on only its customer can help: checks whether that is true.
+    /// The connection needs its customer from now on. Checks that this is right.
     fn state_changed(&mut self, facts: &Facts<'_>) {
         let Facts { times, process, write, old, new, provider, .. } = *facts;
         let Some(connection) = new.live() else { return };
@@ -392,41 +307,14 @@ impl Ledger {
             });
         } else if rival {
             self.violate(times.now, Invariant::EndedOnConfirmation, || {
-                format!("{id} was given up under a rival's lease")
+                format!("{id} was given up under the lease of another worker")
             });
         }
-    }
-
-    /// The values that all workers share: no count is lost, none is of another window, and no pause ends before its
-    /// time.
-    fn fleet_written(&mut self, times: Times, write: &Write, old: Option<&Item>, new: &Item) {
-        let number = |item: Option<&Item>, name: &'static str| item.and_then(|item| item.number(name).ok());
-        let (before, after) = (number(old, "window"), number(Some(new), "window"));
-        let present = shared::domain::fleet::window(World::clock_at(times.asked_at));
-        let wrong = match write.name {
-            WriteName::BeginWindow if before.is_some_and(|before| Some(before) >= after) => "begins a window anew",
-            WriteName::CountRefusals if after.is_none_or(|after| after != present && after + 1 != present) => {
-                "counts into another window"
-            }
-            WriteName::Pause if number(old, "until") > number(Some(new), "until") => "shortens a pause",
-            WriteName::NoteSuccess if number(old, "at") > number(Some(new), "at") => "forgets a later success",
-            WriteName::BeginSecond if number(old, "second") >= number(Some(new), "second") => "begins a second anew",
-            WriteName::TakeSlots if number(old, "second") != number(Some(new), "second") => {
-                "takes another second's slots"
-            }
-            WriteName::TakeSlots if number(Some(new), "taken") > Some(RATE) => "takes more slots than there are",
-            WriteName::LowerRate if number(old, "lowered_at") >= number(Some(new), "lowered_at") => {
-                "lowers the rate twice for requests that were sent before"
-            }
-            WriteName::HandOn if number(old, "until") > number(Some(new), "until") => "starts runs beside others",
-            _ => return,
-        };
-        self.violate(times.now, Invariant::FleetIsCounted, || format!("\"{}\" {wrong}", write.name));
     }
 }
 
 /// Whether a new row is complete.
-fn makes_sense(table: Table, key: &str, new: &Item) -> bool {
+fn is_complete(table: Table, key: &str, new: &Item) -> bool {
     match table {
         Table::Connections if key.starts_with("#account#") => shared::domain::account::parse_claim(new).is_ok(),
         Table::Connections => FleetRow::parse(key, new).is_ok(),

@@ -19,7 +19,7 @@ use crate::call::{Answer, CallError, Request, Rows, Table};
 
 fn store_error(answer: Answer) -> StoreError {
     match answer {
-        Answer::Failed(CallError::Nonsense) => {
+        Answer::Failed(CallError::Permanent) => {
             StoreError::Unreadable(Unreadable { key: String::new(), attribute: "simulated", found: Vec::new() })
         }
         answer => StoreError::Unavailable(unexpected(&answer)),

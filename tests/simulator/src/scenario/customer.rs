@@ -27,13 +27,13 @@ const INVOCATION: Duration = Duration::from_secs(60);
 
 /// The state of a browser that comes back.
 #[derive(Clone)]
-struct Back {
+struct Returning {
     state: String,
     code: String,
     cookie: String,
 }
 
-/// What the integrator's backend gives to a customer.
+/// A link that the integrator's backend gives to a customer.
 #[derive(Clone)]
 pub(super) struct Link {
     index: usize,
@@ -44,9 +44,9 @@ pub(super) struct Link {
 /// A browser on its way.
 pub(super) struct Journey {
     id: String,
-    /// The browser returns with a denial, or an error of the provider, and perhaps with the code after that.
+    /// The browser comes back with a denial or an error, and later perhaps with the code.
     denies: bool,
-    back: Arc<Mutex<Option<Back>>>,
+    back: Arc<Mutex<Option<Returning>>>,
     session: SessionId,
     /// The confirmation from the last redirect to the integrator's product.
     confirmation: Arc<Mutex<Option<String>>>,
@@ -89,7 +89,7 @@ impl Scenario {
             if WriteAttempts::session(&*ports, &session.begin()).await.is_ok() {
                 let mut world = ports.world.lock();
                 let now = world.now;
-                world.schedule(now, Step::Drive(Actor::SetOut(link).pack()));
+                world.schedule(now, Step::Act(Actor::FollowLink(link).pack()));
             }
         });
     }
@@ -103,11 +103,11 @@ impl Scenario {
             let start = self.now() + self.random.between(1, within);
             // Some use the install link. It has no session, and makes a new connection.
             let has_session = !self.plan.outages || self.random.chance(0.6);
-            self.set_out(index, &session, has_session.then_some(token.as_str()), start);
+            self.start_in_a_browser(index, &session, has_session.then_some(token.as_str()), start);
         }
     }
 
-    fn set_out(&mut self, index: usize, session: &SessionId, token: Option<&str>, start: u64) {
+    fn start_in_a_browser(&mut self, index: usize, session: &SessionId, token: Option<&str>, start: u64) {
         let journey = self.journeys.len();
         let back = Arc::new(Mutex::new(None));
         let denies = self.random.chance(0.1);
@@ -149,22 +149,22 @@ impl Scenario {
             let mut world = ports.world.lock();
             let (now, time) = (world.now, world.time());
             let code = world.provider.issue_code(parameter("code_challenge"), time);
-            let arrived = Back {
+            let returning = Returning {
                 state: parameter("state").unwrap_or_default(),
                 code,
                 cookie: cookie.split(';').next().unwrap_or_default().to_owned(),
             };
-            *back.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(arrived);
+            *back.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(returning);
             for after in visits {
-                world.schedule(now + after, Step::Drive(Actor::Return(journey).pack()));
+                world.schedule(now + after, Step::Act(Actor::Return(journey).pack()));
             }
         });
     }
 
-    /// A browser comes back: the one that began, or another one that knows the address.
+    /// A browser comes back: the one that began the journey, or another one that knows the address.
     pub(super) fn come_back(&mut self, journey: usize) {
         let Journey { id, denies, back, confirmation, .. } = &self.journeys[journey];
-        let arrived = Arrived { journey, confirmation: confirmation.clone(), confirmed_after: None };
+        let after_return = AfterReturn { journey, confirmation: confirmation.clone(), confirmed_after: None };
         let Some(mut back) = back.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone() else { return };
         let is_foreign = self.random.chance(0.15);
         if is_foreign {
@@ -177,27 +177,35 @@ impl Scenario {
         };
         let now = self.now();
         let (deployment, id) = (self.deployment(), id.clone());
-        // Usually the integrator's user is the one who came back. Some take about as long as the confirmation allows.
+        // Usually the user who came back is confirmed. Some confirmations come about when their time ends.
         let confirmed_after = (self.plan.confirms > 0.0 && self.random.chance(0.7))
             .then(|| if self.random.chance(0.6) { 1_000 } else { self.random.between(894_000, 902_000) });
-        let arrived = Arrived { confirmed_after, ..arrived };
+        let after_return = AfterReturn { confirmed_after, ..after_return };
         let times = (now, now + INVOCATION.as_millis() as u64);
         let name = format!("{} {id}", if is_foreign { "stranger" } else { "callback" });
-        let process =
-            self.scheduler.spawn(name, times, move |ports| arrive(ports, deployment, id, back, answer, arrived));
+        let process = self
+            .scheduler
+            .spawn(name, times, move |ports| return_to_callback(ports, deployment, id, back, answer, after_return));
         self.scheduler.world.lock().processes[process].is_foreign = is_foreign;
     }
 }
 
-/// The next step of a journey that has to be confirmed.
-struct Arrived {
+/// What follows in a journey that has to be confirmed.
+struct AfterReturn {
     journey: usize,
     confirmation: Arc<Mutex<Option<String>>>,
     /// Milliseconds.
     confirmed_after: Option<u64>,
 }
 
-async fn arrive(ports: Ports, deployment: Deployment, id: String, back: Back, answer: String, arrived: Arrived) {
+async fn return_to_callback(
+    ports: Ports,
+    deployment: Deployment,
+    id: String,
+    back: Returning,
+    answer: String,
+    after_return: AfterReturn,
+) {
     let ports = Arc::new(ports);
     let request = http::Request::builder()
         .method(Method::GET)
@@ -212,11 +220,11 @@ async fn arrive(ports: Ports, deployment: Deployment, id: String, back: Back, an
     let says_connected = response.status() == StatusCode::OK && response.body().contains("is connected")
         || brings("status").as_deref() == Some("connected");
     if let Some(confirmation) = brings("confirmation") {
-        *arrived.confirmation.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(confirmation);
-        if let Some(after) = arrived.confirmed_after {
+        *after_return.confirmation.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(confirmation);
+        if let Some(after) = after_return.confirmed_after {
             let mut world = ports.world.lock();
             let time = world.now + after;
-            world.schedule(time, Step::Drive(Actor::Confirm(arrived.journey).pack()));
+            world.schedule(time, Step::Act(Actor::Confirm(after_return.journey).pack()));
         }
     }
     let mut world = ports.world.lock();
@@ -225,19 +233,19 @@ async fn arrive(ports: Ports, deployment: Deployment, id: String, back: Back, an
         let grant = StateHash::of(&State::new(back.state)).map(|hash| hash.as_str().to_owned()).unwrap_or_default();
         let now = world.time();
         if !world.ledger.grants.contains(&grant) {
-            world.ledger.violate(now, Invariant::ToldTheTruth, || format!("{id} is said to be connected"));
+            world.ledger.violate(now, Invariant::ReportsAreTrue, || format!("{id} is said to be connected"));
         }
     }
 }
 
 impl Scenario {
-    /// The integrator's backend confirms with the confirmation that came back. Or a stranger brings another one.
+    /// The integrator's backend confirms with the confirmation that came back, or with a guessed one.
     pub(super) fn confirm(&mut self, journey: usize) {
         let Journey { id, session, confirmation, .. } = &self.journeys[journey];
         let Some(text) = confirmation.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone() else { return };
         let (id, session, now) = (id.clone(), session.clone(), self.now());
         let is_guessed = self.random.chance(0.2);
-        // Or it sends the right one to another session of the connection.
+        // Or the right confirmation is sent for another session of the connection.
         let mut others =
             self.journeys.iter().filter(|other| is_guessed && other.id == id.as_str() && other.session != session);
         let another = others.next_back().map(|other| other.session.clone()).filter(|_| self.random.chance(0.5));

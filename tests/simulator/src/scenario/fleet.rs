@@ -46,12 +46,12 @@ use crate::world::{Step, World};
 pub const STACK: &str = "simulated";
 pub(super) const ORIGIN: &str = "https://connect.example.com";
 const CLIENT_ID: &str = "client";
-/// Requests a second of all runs: so few that runs must wait for each other.
+/// Requests a second of all runs. It is so low that runs must wait for each other.
 pub const RATE: i64 = 2;
 /// Short, so that some browsers come back after it.
 pub(super) const CONSENT_TIME: Duration = Duration::from_secs(600);
 
-/// Made once, instead of for each request of a run.
+/// Made once, and not for each request of a run.
 static LAYOUT: LazyLock<Arc<Layout>> = LazyLock::new(Arc::default);
 
 fn ways_back() -> WaysBack {
@@ -260,8 +260,8 @@ impl Scenario {
         if self.plan.late_pairs == 0.0 || !self.random.chance(self.plan.late_pairs) {
             return;
         }
-        // Another worker has given the connection up while its pair was on its way: a chain of faults that is too rare
-        // to come by chance. The pair comes out of the queue in a moment.
+        // Another worker has given the connection up while its pair was on its way. Chance would make this chain of
+        // faults too rarely. The pair comes out of the queue soon.
         let refresh_token = world.ledger.current[id.as_str()].pair.refresh.clone();
         let Ok(response) = world.provider.refresh(&refresh_token, false, time) else { return };
         let late = new_pair(late_id, response);
@@ -279,7 +279,7 @@ impl Scenario {
         world.ledger.escrowed(&message, &world.provider);
         world.queue.put(message.to_json(), time, lag);
         let after = self.random.between(1, 60_000);
-        world.schedule(world.now + after, Step::Drive(REPLAY));
+        world.schedule(world.now + after, Step::Act(REPLAY));
     }
 
     /// The customer comes back at this moment, if no other event of the connection has that number.
@@ -294,7 +294,7 @@ impl Scenario {
         }
     }
 
-    /// A connection that was refused for a day, without a statement about its grant.
+    /// A connection that was `refused` for a day.
     pub(super) fn begin_refused(&mut self, index: usize) {
         self.begin_connected(index);
         let until = self.random.between(self.plan.duration * 250, self.plan.duration * 750);
@@ -304,7 +304,7 @@ impl Scenario {
         let Some(stored) = world.ledger.current.get(&id) else { return };
         let family = world.provider.refresh_tokens.get(&stored.pair.refresh).map(|token| token.family);
         if let Some(family) = family {
-            world.provider.refuses.insert(family, until);
+            world.provider.refused_families.insert(family, until);
             world.provider.refused_otherwise(&stored.pair.refresh.clone());
         }
         world.touch(&id, |row| {
@@ -326,7 +326,7 @@ impl Scenario {
             if world.queue.has_messages() {
                 // A message that is not finished by then is delivered again. So is a message that was invisible while
                 // the clocks stood still.
-                world.schedule(now + OUT_OF_SIGHT, Step::Drive(REPLAY));
+                world.schedule(now + OUT_OF_SIGHT, Step::Act(REPLAY));
             }
             messages
         };

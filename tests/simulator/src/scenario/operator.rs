@@ -39,7 +39,7 @@ impl Scenario {
         });
     }
 
-    /// An operator's mistake, or a deployment that writes rows which another one cannot read. Not in P3: there, no
+    /// A row becomes unreadable, by a mistake of an operator or by another version of the code. Not with P3: there, no
     /// request would come in time.
     pub(super) fn damage(&mut self, index: usize) {
         if self.plan.class == Class::P3 {
@@ -60,12 +60,12 @@ impl Scenario {
                 };
             });
             let time = world.now + after;
-            world.schedule(time, Step::Drive(Actor::Mend(index).pack()));
+            world.schedule(time, Step::Act(Actor::Repair(index).pack()));
         }
     }
 
     /// Does nothing if a new pair has repaired the row.
-    pub(super) fn mend(&mut self, index: usize) {
+    pub(super) fn repair(&mut self, index: usize) {
         let id = self.ids[index].as_str();
         let mut world = self.scheduler.world.lock();
         let row = world.store.connections.get(id).map(|item| Row::parse(id, item));

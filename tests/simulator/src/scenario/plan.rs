@@ -21,7 +21,7 @@ pub struct Plan {
     pub double_sweep: f64,
     pub read_every: Option<u64>,
     pub reconnect_every: Option<u64>,
-    /// Drawn from the seed alone, so that no other number depends on it. The same holds for all fields that say so.
+    /// From the seed alone, so that no other number depends on it. The same is true for all fields that say so.
     pub import_every: Option<u64>,
     /// The chance that a session's connection has to be confirmed. From the seed alone.
     pub confirms: f64,
@@ -32,11 +32,10 @@ pub struct Plan {
     /// exist at the beginning then have rows that have long been of no use, and some rows are unreadable for a while.
     /// From the seed alone.
     pub maintain_every: Option<u64>,
-    /// The chance that a connection begins after a day of refusals without a statement about its grant. From the seed
-    /// alone.
+    /// The chance that a connection begins after a day in which it was `refused`. From the seed alone.
     pub refused: f64,
     /// Whether all clocks stand still for a while, again and again. From the seed alone.
-    pub stands_still: bool,
+    pub stops_clocks: bool,
     /// Whether the table accepts no writes for a while, again and again. From the seed alone.
     pub outages: bool,
     /// Whether the revocation endpoint works. From the seed alone.
@@ -50,7 +49,7 @@ pub struct Plan {
     pub disconnects: bool,
     /// The chance that a connection does not exist at the beginning.
     pub unconnected: f64,
-    /// Only the schedule refreshes, so every cached token must live as long as its caller was told.
+    /// Only the schedule refreshes, so every cached token must be valid until its `cache_until`.
     pub orderly: bool,
     pub odds: Odds,
 }
@@ -81,7 +80,7 @@ impl Plan {
             late_pairs: if seed % 7 == 3 { 0.5 } else { 0.0 },
             maintain_every: (!orderly && seed % 7 == 1).then_some(lifetime),
             refused: if !orderly && seed % 7 == 2 { 0.5 } else { 0.0 },
-            stands_still: seed % 5 == 2,
+            stops_clocks: seed % 5 == 2,
             outages: seed % 11 == 3 && class != Class::P3,
             revokes: seed % 9 != 4,
             accounts: seed % 2 == 1,
@@ -95,23 +94,23 @@ impl Plan {
                 slow: 0.02,
                 closed: 0.0,
                 no_refresh_token: if random.chance(0.3) { 0.1 } else { 0.0 },
-                bare: if seed % 7 == 4 { 0.1 } else { 0.0 },
+                access_token_only: if seed % 7 == 4 { 0.1 } else { 0.0 },
                 unrevocable: if seed.is_multiple_of(3) { 0.5 } else { 0.0 },
             },
         }
     }
 
     /// Many faults at once and many workers on one connection: these runs must kill the mutants. In one of three,
-    /// customers come, come back, and are taken away.
-    pub fn stormy(seed: u64, class: Class) -> Self {
-        let plan = Self::stormy_at_all(seed, class);
+    /// customers connect, come back, and their connections are taken away.
+    pub fn with_many_faults(seed: u64, class: Class) -> Self {
+        let plan = Self::drawn_with_many_faults(seed, class);
         // A journey that has to be confirmed is for a connection that does not exist, or is not live.
         let unconnected = if plan.confirms > 0.0 { 0.8 } else { plan.unconnected };
         let maintain_every = plan.maintain_every.map(|_| 40);
         Self { confirms: plan.confirms * 1.8, unconnected, maintain_every, ..plan }
     }
 
-    fn stormy_at_all(seed: u64, class: Class) -> Self {
+    fn drawn_with_many_faults(seed: u64, class: Class) -> Self {
         let mut random = Random::new(seed ^ 0x0005_7042);
         let drawn = Self::drawn(seed, class);
         if random.chance(0.33) {
@@ -131,7 +130,7 @@ impl Plan {
             };
         }
         if random.chance(0.25) {
-            // Short durations: if answers get lost, connections end, and their ends are checked.
+            // Short durations: connections whose answers were lost come to their end in the run, and it is checked.
             return Self {
                 connections: 4,
                 lifetime: 600,

@@ -19,13 +19,13 @@ use crate::world::World;
 /// The longest invocation of the token route.
 const INVOCATION: Duration = Duration::from_secs(60);
 
-/// A token that an integrator has.
+/// A token that an integrator keeps.
 #[derive(Clone, Debug)]
 struct Cached {
     access: String,
     version: i64,
     until: u64,
-    released_at: u64,
+    handed_out_at: u64,
     refused: bool,
 }
 
@@ -59,7 +59,7 @@ impl Caches {
     }
 }
 
-/// One visit of the integrator.
+/// One call of the integrator.
 struct Visit {
     id: String,
     index: usize,
@@ -82,8 +82,8 @@ impl Scenario {
             caches: self.cached.clone(),
             deployment: self.deployment(),
             min_ttl: (!self.plan.orderly && self.random.chance(0.3)).then(|| self.random.below(self.plan.lifetime)),
-            from_cache: !self.quiet && self.random.chance(0.5),
-            is_mistaken: !self.quiet && self.random.chance(self.plan.mistakes),
+            from_cache: !self.is_concluding && self.random.chance(0.5),
+            is_mistaken: !self.is_concluding && self.random.chance(self.plan.mistakes),
         };
         let now = self.now();
         let times = (now, now + INVOCATION.as_millis() as u64);
@@ -158,14 +158,14 @@ impl Visit {
         let cached = {
             let mut world = ports.world.lock();
             let now = world.time();
-            world.note(ports.process, || format!("= released {access}"));
-            world.ledger.released(now, asked_at, &self.id, &access);
+            world.note(ports.process, || format!("= handed out {access}"));
+            world.ledger.handed_out(now, asked_at, &self.id, &access);
             let until = body["cache_until"].as_str().and_then(seconds).map(World::at);
             Cached {
                 access,
                 version: body["version"].as_i64().unwrap_or_default(),
                 until: until.unwrap_or(now),
-                released_at: now,
+                handed_out_at: now,
                 refused: false,
             }
         };
@@ -183,11 +183,11 @@ impl Visit {
         cached.refused = true;
         let mut world = ports.world.lock();
         let now = world.time();
-        let was_disturbed = world.ledger.is_disturbed(&self.id, &cached.access, cached.released_at, &world.provider);
+        let was_disturbed = world.ledger.is_disturbed(&self.id, &cached.access, cached.handed_out_at, &world.provider);
         if now < cached.until && used_at < cached.until && !was_disturbed {
             let access = cached.access.clone();
             world.ledger.violate(now, Invariant::CacheHonoured, || {
-                format!("{access} was to be kept until {}, and is refused", cached.until)
+                format!("{access} could be kept until {}, and is refused before that", cached.until)
             });
         }
         drop(world);

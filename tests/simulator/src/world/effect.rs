@@ -23,7 +23,7 @@ impl World {
         }
         call.outcome = Some(answer);
         self.calls.insert(id, call);
-        self.used_up(id);
+        self.step_done(id);
         Turn::Nothing
     }
 
@@ -35,7 +35,7 @@ impl World {
                 if key.starts_with("order#") {
                     self.ledger.order_read(call.process, at);
                 } else {
-                    self.processes[call.process].looked_at = at;
+                    self.processes[call.process].last_read_at = at;
                 }
                 Answer::Item(self.store.read(*table, key).cloned())
             }
@@ -63,11 +63,11 @@ impl World {
                 Answer::Deleted(deleted.is_some())
             }
             Request::Walk { segment, after } => {
-                self.processes[call.process].looked_at = at;
+                self.processes[call.process].last_read_at = at;
                 Answer::Walked(self.store.page(*segment, after.as_deref()))
             }
             Request::List { shard } => {
-                self.processes[call.process].looked_at = at;
+                self.processes[call.process].last_read_at = at;
                 Answer::Due(self.store.due(*shard))
             }
             Request::MakeKey { connection } => {
@@ -87,13 +87,14 @@ impl World {
                 // The search delivers the queue's messages at its end.
                 if !self.merges_local_steps {
                     let after = self.lags.between(1_000, 15_000);
-                    self.schedule(self.now + after, Step::Drive(REPLAY));
+                    self.schedule(self.now + after, Step::Act(REPLAY));
                 }
                 Answer::Queued
             }
             Request::IsQueueEmpty => Answer::QueueIsEmpty(self.queue.is_empty(now)),
             Request::Exchange { code, verifier, .. } => {
-                let granted = self.provider.exchange(code, verifier.as_deref(), call.fate == Fate::Bare, now);
+                let granted =
+                    self.provider.exchange(code, verifier.as_deref(), call.fate == Fate::AccessTokenOnly, now);
                 self.ledger.code_arrived(code, self.provider.code_sent(code));
                 Answer::Grant(granted.map_err(|_| CallError::InvalidGrant))
             }
@@ -116,7 +117,7 @@ impl World {
     }
 
     fn write(&mut self, call: &Call, table: Table, write: &Write) -> Written<Item> {
-        // An operator removes a session at the last moment.
+        // Sometimes an operator removes a session just before it is confirmed.
         if write.name == WriteName::ConfirmSession && self.sequence.is_multiple_of(61) && !self.merges_local_steps {
             self.store.attempts.remove(&write.key);
             self.ledger.session_removed(&write.key);
@@ -126,7 +127,7 @@ impl World {
             if write.name == WriteName::NoteFailure && self.processes[call.process].is_foreign {
                 self.ledger.foreign_answer(self.time());
             }
-            let times = Times::of(self, &self.processes[call.process], call.created_at, call.looked_at);
+            let times = Times::of(self, &self.processes[call.process], call.created_at, call.last_read_at);
             self.ledger.written(times, call.process, table, write, old.as_ref(), new, &self.provider);
         } else if write.name == WriteName::Commit {
             self.ledger.commit_refused(call.process, write, &self.provider);
@@ -139,10 +140,9 @@ impl World {
         if self.merges_local_steps { COUNT_LAGS } else { self.lags.below(COUNT_LAGS + 1) }
     }
 
-    /// The end of a journey that could not store its grant, just after the table was down. It comes late here, when the
-    /// grant has come out of the queue and its browser has the answer: a chain of faults that is too rare to come by
-    /// chance.
-    pub(super) fn is_late_end(&self, request: &Request) -> bool {
+    /// Whether a journey notes that it could not store its grant. This write is often made late, after the grant has
+    /// come out of the queue: chance would make this chain of faults too rarely.
+    pub(super) fn may_be_late(&self, request: &Request) -> bool {
         let not_stored = Value::from("not_stored");
         let says_so = |write: &Write| {
             write.changes.iter().any(|change| matches!(change, Change::Set("failure", why) if *why == not_stored))
@@ -153,7 +153,7 @@ impl World {
         }
     }
 
-    /// A change of a row from outside.
+    /// Changes a row from outside of the code.
     pub fn touch(&mut self, id: &str, change: impl FnOnce(&mut Item)) {
         self.sequence += 1;
         let Some(item) = self.store.connections.get_mut(id) else { return };
@@ -161,12 +161,12 @@ impl World {
         self.ledger.touched(self.sequence, id, Some(&Row::parse(id, item)));
     }
 
-    /// A row of the table at the beginning.
+    /// Stores a row that exists before the run.
     pub fn begin_with(&mut self, write: &Write) {
         if let (Written::Applied(new), old) = self.store.write(Table::Connections, write, None) {
             self.sequence += 1;
             let (now, at) = (self.time(), self.sequence);
-            let times = Times { now, asked_at: now, at, looked_at: at, is_early: false };
+            let times = Times { now, asked_at: now, at, last_read_at: at, is_early: false };
             self.ledger.written(times, usize::MAX, Table::Connections, write, old.as_ref(), &new, &self.provider);
         }
     }
@@ -201,12 +201,12 @@ impl World {
         Answer::Grant(granted.map_err(|_| CallError::InvalidGrant))
     }
 
-    /// The moment of sending. A process that is frozen from here on is the one exemption of the protocol.
+    /// Checks a request when it is sent. The protocol excuses only a process that is frozen from here on.
     pub(super) fn check_before_sending(&mut self, process: ProcessId, request: &Request) {
         match request {
-            Request::Refresh { refresh_token } => self.ledger.refresh_leaves(self.time(), process, refresh_token),
+            Request::Refresh { refresh_token } => self.ledger.refresh_is_sent(self.time(), process, refresh_token),
             Request::Revoke { token } => {
-                self.ledger.revocation_leaves(self.time(), process, self.provider.refresh_of(token));
+                self.ledger.revocation_is_sent(self.time(), process, self.provider.refresh_of(token));
             }
             Request::Exchange { code, .. } if self.processes[process].is_foreign => self.ledger.foreign_code(code),
             _ => {}

@@ -15,14 +15,14 @@ use crate::call::Answer;
 use crate::named;
 
 impl World {
-    pub(super) fn hear(&mut self, process: ProcessId, answer: &Answer) {
+    pub(super) fn note_answer(&mut self, process: ProcessId, answer: &Answer) {
         let mut hasher = DefaultHasher::new();
         let clock = self.clock().unix();
-        let heard = &mut self.processes[process].heard;
-        // A process reads whole seconds.
-        (*heard, clock).hash(&mut hasher);
+        let answers_hash = &mut self.processes[process].answers_hash;
+        // Clocks have whole seconds.
+        (*answers_hash, clock).hash(&mut hasher);
         hash_answer(answer, &mut hasher);
-        *heard = hasher.finish();
+        *answers_hash = hasher.finish();
     }
 
     pub fn fingerprint(&self) -> u64 {
@@ -32,8 +32,8 @@ impl World {
         self.now.hash(&mut hasher);
         for process in &self.processes {
             let frozen_until = process.frozen_until.max(self.now);
-            let stands = (process.heard, process.key_fails, frozen_until, place(process.looked_at));
-            process.alive.then_some(stands).hash(&mut hasher);
+            let state = (process.answers_hash, process.key_fails, frozen_until, place(process.last_read_at));
+            process.alive.then_some(state).hash(&mut hasher);
         }
         for item in self.store.connections.values().chain(self.store.attempts.values()) {
             hash_item(item, &mut hasher);
@@ -42,7 +42,7 @@ impl World {
         self.queue.hash_messages(&mut hasher);
         self.ledger.hash_what_decides(place, &mut hasher);
         named::hash(&mut hasher);
-        // The order of the queue is the order in which calls were made. That order no longer matters.
+        // The steps are in the order in which calls were made. That order has no effect any more.
         let mut steps: Vec<_> = self.steps.iter().map(|((time, _), step)| self.hash_step(*time, step, place)).collect();
         steps.sort_unstable();
         steps.hash(&mut hasher);
@@ -51,8 +51,8 @@ impl World {
 
     /// The effects whose order a later check may ask for.
     fn moments(&self) -> Vec<u64> {
-        let looked = self.processes.iter().filter(|process| process.alive).map(|process| process.looked_at);
-        let decided = self.calls.values().map(|call| call.looked_at);
+        let looked = self.processes.iter().filter(|process| process.alive).map(|process| process.last_read_at);
+        let decided = self.calls.values().map(|call| call.last_read_at);
         let mut moments: Vec<u64> = looked.chain(decided).chain(self.ledger.moments()).collect();
         moments.sort_unstable();
         moments.dedup();
@@ -66,15 +66,15 @@ impl World {
             Step::Effect(id) | Step::Deliver(id) | Step::Wake(id) => {
                 std::mem::discriminant(step).hash(&mut hasher);
                 if let Some(call) = self.calls.get(id) {
-                    (call.process, call.heard, call.request.name(), call.fate).hash(&mut hasher);
-                    (call.created_at, place(call.looked_at), call.is_over, call.steps).hash(&mut hasher);
+                    (call.process, call.answers_hash, call.request.name(), call.fate).hash(&mut hasher);
+                    (call.created_at, place(call.last_read_at), call.is_over, call.steps).hash(&mut hasher);
                     if let Some(outcome) = &call.outcome {
                         hash_answer(outcome, &mut hasher);
                     }
                 }
             }
             Step::Run(process) | Step::Crash(process) => (2, process).hash(&mut hasher),
-            Step::Drive(actor) => (3, actor).hash(&mut hasher),
+            Step::Act(actor) => (3, actor).hash(&mut hasher),
         }
         hasher.finish()
     }

@@ -1,4 +1,4 @@
-//! The mutants that change an order of steps. The parts around the code make the change, never a copy of the code.
+//! The mutants that change an order of steps. The simulated services make the change; there is no copy of the code.
 
 use shared::domain::connection::attributes;
 use shared::domain::failure_class::FailureClass;
@@ -44,10 +44,10 @@ impl World {
         }
     }
 
-    /// Effects that the call would not have without the mutant.
+    /// Schedules a second effect of a call, if the mutant wants one. Returns the number of additional steps.
     pub(super) fn reorder_steps(&mut self, id: CallId, request: &Request, effect: u64) -> u8 {
         let again = match (self.ordering(), request) {
-            (Some(Ordering::ReleaseBeforeStore), Request::Write { write, .. }) if write.name == WriteName::Commit => {
+            (Some(Ordering::HandOutBeforeStore), Request::Write { write, .. }) if write.name == WriteName::Commit => {
                 3_000
             }
             (Some(Ordering::ResendWithoutWaiting), Request::Refresh { .. }) => 0,
@@ -58,9 +58,9 @@ impl World {
         1
     }
 
-    /// Whether this effect only seems to happen.
+    /// Whether this effect is answered, but only made later.
     pub(super) fn is_put_off(&self, request: &Request, is_first: bool) -> bool {
-        self.ordering() == Some(Ordering::ReleaseBeforeStore)
+        self.ordering() == Some(Ordering::HandOutBeforeStore)
             && is_first
             && matches!(request, Request::Write { write, .. } if write.name == WriteName::Commit)
     }
@@ -79,7 +79,7 @@ impl World {
             (Some(Ordering::CommitTriedOnce), Request::Write { write, .. })
                 if write.name == WriteName::Commit && matches!(answer, Answer::Failed(_)) =>
             {
-                Answer::Failed(CallError::Nonsense)
+                Answer::Failed(CallError::Permanent)
             }
             _ => answer,
         }

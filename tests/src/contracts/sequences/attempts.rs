@@ -44,8 +44,8 @@ impl Journey {
         self.session_id.key()
     }
 
-    /// A row of any moment in an attempt's life, so that a sequence need not contain that whole life.
-    pub(super) fn standing_attempt(&self, random: &mut Random) -> Item {
+    /// A row in any phase of an attempt, so that a sequence need not contain all phases.
+    pub(super) fn any_attempt(&self, random: &mut Random) -> Item {
         let mut item = Kind::Attempt.after(&writes::begin(&self.attempt(random)), None);
         for write in [
             writes::note(&self.state_hash, &self.cookie(random).binding(), &failed(random), time(random)),
@@ -59,7 +59,7 @@ impl Journey {
         item
     }
 
-    pub(super) fn standing_session(&self, random: &mut Random) -> Item {
+    pub(super) fn any_session(&self, random: &mut Random) -> Item {
         let item = Kind::Session.after(&self.session(random).begin(), None);
         Kind::Session.after(&end_session(&self.session_id, &status(random)), Some(&item))
     }

@@ -99,20 +99,22 @@ pub(super) fn make(name: WriteName, random: &mut Random, id: &ConnectionId, imag
     Some(Step::Write(write))
 }
 
-/// A first row, and the writes that are tried on it. Some stages are short, and have writes of their own: more
-/// sequences begin with them.
-pub(super) fn stage(random: &mut Random, id: &ConnectionId) -> (Item, Vec<WriteName>) {
+/// A first row, and the writes that are tried on it. Some states last only a short time, so more sequences begin with
+/// them, and only with writes that belong to them.
+pub(super) fn first_row(random: &mut Random, id: &ConnectionId) -> (Item, Vec<WriteName>) {
     use WriteName as W;
     match random.below(10) {
-        0..3 => (dead(random, id), vec![W::ReapTombstone, W::ReapConnection, W::Connect, W::Commit, W::AddRevocation]),
+        0..3 => {
+            (reapable(random, id), vec![W::ReapTombstone, W::ReapConnection, W::Connect, W::Commit, W::AddRevocation])
+        }
         3..6 => (leased(random, id), vec![W::Acquire, W::Settle, W::GiveUp, W::Commit, W::Disconnect]),
-        _ => (standing(random, id), Kind::Connection.names()),
+        _ => (any_row(random, id), Kind::Connection.names()),
     }
 }
 
-/// A row of any moment in a connection's life, so that a sequence need not contain that whole life. The protocol's own
-/// writes have made it, without a check of their conditions.
-fn standing(random: &mut Random, id: &ConnectionId) -> Item {
+/// A row in any state of a connection, so that a sequence need not contain all states. The protocol's own writes make
+/// it, without a check of their conditions.
+fn any_row(random: &mut Random, id: &ConnectionId) -> Item {
     let mut image = None;
     let becomes =
         |image: &mut Option<Item>, write: Write| *image = Some(Kind::Connection.after(&write, image.as_ref()));
@@ -166,7 +168,7 @@ fn leased(random: &mut Random, id: &ConnectionId) -> Item {
 }
 
 /// A row that maintenance looks for.
-fn dead(random: &mut Random, id: &ConnectionId) -> Item {
+fn reapable(random: &mut Random, id: &ConnectionId) -> Item {
     let item = Kind::Connection.after(&connect(&grant(random, id), None, REFRESH_EVERY, time(random)).0, None);
     let after = |write: &Write, item: &Item| Kind::Connection.after(write, Some(item));
     if random.percent(60) {
@@ -184,7 +186,7 @@ fn dead(random: &mut Random, id: &ConnectionId) -> Item {
 fn seen(random: &mut Random, id: &ConnectionId, image: Option<&Item>) -> Option<Row> {
     match random.below(10) {
         0..6 => image.map(|item| Row::parse(id.as_str(), item)),
-        6..9 => Some(Row::parse(id.as_str(), &standing(random, id))),
+        6..9 => Some(Row::parse(id.as_str(), &any_row(random, id))),
         _ => None,
     }
 }

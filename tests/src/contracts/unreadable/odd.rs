@@ -52,8 +52,8 @@ const MAY_BE_MISSING: [&str; 22] = [
     a::REVOKE[7],
 ];
 
-/// Attributes that are counted up, or compared like counters. A value below zero is never written, and above its limit
-/// a value could not be counted up any more.
+/// Attributes that are counters, or are compared like counters. A value below zero is never written, and the largest
+/// integer could not be counted up.
 const COUNTED: [&str; 9] = [
     a::VERSION,
     a::REVISION,
@@ -69,7 +69,7 @@ const COUNTED: [&str; 9] = [
 pub(super) fn rows() -> Vec<Odd> {
     let (live, gone) = (complete::connection(), complete::tombstone());
     let names: BTreeSet<&str> = [&live, &gone].into_iter().flat_map(|item| item.0.keys().map(|name| &**name)).collect();
-    assert_eq!(names, a::names().collect(), "an attribute is in neither row, or is none");
+    assert_eq!(names, a::names().collect(), "an attribute is in neither row, or is not in the list of attributes");
     // All slots are read in the same way, so two of them are enough.
     let is_alike = |name: &str| a::REVOKE[1..7].contains(&name);
     let of_live: Vec<_> = a::names().filter(|name| live.0.contains_key(*name) && !is_alike(name)).collect();

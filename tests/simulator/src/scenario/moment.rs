@@ -1,4 +1,4 @@
-//! Acts at the worst moment: a connection is taken away, or rows of no use are deleted.
+//! Acts that come at the moment when they are most likely to do harm: a connection is taken away, or rows are deleted.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,9 +13,9 @@ use crate::ports::Ports;
 /// The longest invocation of the function that answers `DELETE`, in milliseconds.
 const TIMEOUT: u64 = 60_000;
 
-/// Waits for the moment to act.
+/// A moment that is awaited for a connection. Then an act follows.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Ambush {
+pub(super) struct Awaited {
     index: usize,
     moment: Moment,
 }
@@ -31,11 +31,11 @@ enum Moment {
     AboutToCommit,
     /// A worker is about to lease it.
     AboutToAcquire,
-    /// A late pair is about to be added to the list of grants to revoke. Then its customer comes back by an import.
+    /// A late pair is about to be added to the list of grants to revoke. Then the connection is imported.
     AboutToAdd,
     /// Its grants are about to be revoked.
     AboutToRevoke,
-    /// A row that has long been of no use is about to be revived, or taken away. Then an operator deletes such rows.
+    /// A row that has long been of no use is about to change. Then an operator deletes such rows.
     AboutToChange,
     /// A row that cannot be read is about to be put off. Then an operator repairs it; or an operator removes it, and
     /// the customer connects again.
@@ -43,7 +43,7 @@ enum Moment {
 }
 
 impl Scenario {
-    pub(super) fn lie_in_wait(&mut self, index: usize) {
+    pub(super) fn disconnect_at_the_worst_moment(&mut self, index: usize) {
         let moments = [
             Moment::Any,
             Moment::AboutToGiveUp,
@@ -53,24 +53,24 @@ impl Scenario {
             Moment::AboutToAcquire,
         ];
         let moment = moments[self.random.below(6) as usize];
-        self.ambushes.push(Ambush { index, moment: Moment::AboutToAdd });
-        self.ambushes.push(Ambush { index, moment });
+        self.awaited.push(Awaited { index, moment: Moment::AboutToAdd });
+        self.awaited.push(Awaited { index, moment });
     }
 
-    pub(super) fn lie_in_wait_for_the_unreadable(&mut self, index: usize) {
-        self.ambushes.push(Ambush { index, moment: Moment::AboutToQuarantine });
+    pub(super) fn repair_or_remove_at_a_quarantine(&mut self, index: usize) {
+        self.awaited.push(Awaited { index, moment: Moment::AboutToQuarantine });
     }
 
     pub(super) fn reap_when_a_row_is_about_to_change(&mut self, index: usize) {
-        self.ambushes.push(Ambush { index, moment: Moment::AboutToChange });
+        self.awaited.push(Awaited { index, moment: Moment::AboutToChange });
     }
 
-    pub(super) fn strike(&mut self) {
-        let mut struck = Vec::new();
+    pub(super) fn act_at_awaited_moments(&mut self) {
+        let mut due = Vec::new();
         {
             let world = self.scheduler.world.lock();
             let ids = &self.ids;
-            self.ambushes.retain(|Ambush { index, moment }| {
+            self.awaited.retain(|Awaited { index, moment }| {
                 let id = ids[*index].as_str();
                 let Some(item) = world.store.connections.get(id) else { return true };
                 let has = |name: &str| item.0.contains_key(name);
@@ -93,12 +93,12 @@ impl Scenario {
                     Moment::AboutToQuarantine => world.is_writing(WriteName::Quarantine, id),
                 };
                 if is_now {
-                    struck.push((*index, *moment));
+                    due.push((*index, *moment));
                 }
                 !is_now
             });
         }
-        for (index, moment) in struck {
+        for (index, moment) in due {
             match moment {
                 Moment::AboutToChange => self.maintain(Task::Reap),
                 Moment::AboutToAdd => self.import(index),
@@ -106,7 +106,7 @@ impl Scenario {
                     self.remove_by_hand(index);
                     self.connect_at_once(index);
                 }
-                Moment::AboutToQuarantine => self.mend(index),
+                Moment::AboutToQuarantine => self.repair(index),
                 Moment::Any
                 | Moment::AboutToGiveUp
                 | Moment::AboutToConnect
@@ -123,7 +123,7 @@ impl Scenario {
         self.scheduler.spawn("disconnect".to_owned(), (now, now + TIMEOUT), move |ports: Ports| async move {
             let ports = Arc::new(ports);
             let deadline = Clock::now(&*ports) + Duration::from_millis(TIMEOUT);
-            // Its effect is checked, and not its answer; the schedule does the rest.
+            // Its effect is checked, and its answer is not. The schedule does the rest.
             let _ = deployment.disconnecting(&ports).disconnect(&id, deadline).await;
         });
     }

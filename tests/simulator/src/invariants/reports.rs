@@ -1,4 +1,4 @@
-//! Checks of what a listener, a list and a caller are told about each state of a row.
+//! Checks of what events, the list and the token route report about each state of a row.
 
 use events::event::{Event, Kind};
 use events::state::{Health, Seen};
@@ -41,13 +41,13 @@ impl TokenAnswer {
 }
 
 impl Ledger {
-    /// The stream may deliver a change several times. A listener tells a repeated change from another one by the id.
-    pub(super) fn told(&mut self, facts: &Facts<'_>) {
+    /// The stream may deliver a change several times. A consumer recognizes a repeated change by its id.
+    pub(super) fn check_events(&mut self, facts: &Facts<'_>) {
         let (old, new) = (Seen::of(facts.old), Seen::of(Some(facts.new)));
         if old == new {
             return;
         }
-        // An unreadable row does not say whether it was told as connected, so no event says that it is taken away.
+        // An unreadable row does not say whether there was a `connected`. So there is no `disconnected` for it.
         if let (Seen::Unreadable, Seen::Absent) = (&old, &new) {
             self.connected.remove(&facts.write.key);
             return;
@@ -62,11 +62,11 @@ impl Ledger {
         let (id, of) = (event.id(), event.connection.as_str().to_owned());
         let is_connected = self.connected.contains(&of);
         let wrong = match event.kind {
-            Kind::Connected if is_connected => "is told as connected twice",
+            Kind::Connected if is_connected => "is `connected` a second time",
             Kind::Reconnected | Kind::Disconnected | Kind::Recovered | Kind::Degraded if !is_connected => {
-                "was never told as connected"
+                "comes without a `connected`"
             }
-            _ if !self.told.insert(id.clone()) => "names a second change",
+            _ if !self.event_ids.insert(id.clone()) => "is the id of two events",
             _ => "",
         };
         match event.kind {
@@ -79,8 +79,7 @@ impl Ledger {
         }
     }
 
-    /// The state of a row decides where the schedule and the list find it, what the token route says, and what was
-    /// told.
+    /// The state of a row decides in which indexes it is, what the token route answers, and which events there were.
     pub(super) fn routes_agree(&mut self, facts: &Facts<'_>) {
         let id = &facts.write.key;
         let Ok(state) = facts.new.state() else { return };
@@ -94,7 +93,7 @@ impl Ledger {
                 of_the_connection
             }
             State::AwaitingConfirmation { .. } | State::Disconnecting => Some(i64::from(VACANT_SHARD)),
-            // Until a run has found that no work is left.
+            // It may stay in the vacant shard until a run has found that no work is left.
             State::NeedsCustomer { .. } | State::Tombstone => number("shard").and(Some(i64::from(VACANT_SHARD))),
         };
         let attention = match facts.item.0.get("attention") {
@@ -110,10 +109,10 @@ impl Ledger {
         let is_vacant = !matches!(facts.new, Row::Connection(_));
         let is_clean = !is_vacant || of_the_live.into_iter().all(|name| !facts.item.0.contains_key(name));
         let seen = Seen::of(Some(facts.new));
-        let is_told = match (state, &seen) {
+        let events_agree = match (state, &seen) {
             (State::NeedsCustomer { .. }, Seen::Present { health, .. }) => *health == Health::ReauthRequired,
             (State::Active, Seen::Present { health, .. }) => *health != Health::ReauthRequired,
-            // It replaces a connection that was told as connected.
+            // It replaces a connection that had a `connected`.
             (State::NotRefreshed, Seen::Present { health, .. }) => *health == Health::NotRefreshed,
             (State::Active | State::NeedsCustomer { .. }, _) => false,
             (_, seen) => matches!(seen, Seen::Absent),
@@ -121,13 +120,13 @@ impl Ledger {
         let is_scheduled = number("shard").is_none() || number("refresh_at").is_some();
         let is_missed = number("shard").is_none() && has_work(facts.new);
         let wrong = if number("shard") != expected_shard || !is_scheduled || is_missed {
-            "where the schedule does not look for it"
+            "not in the shard that the schedule reads for it"
         } else if !is_in_the_list {
-            "where the list does not look for it"
+            "not in the index that the list reads for it"
         } else if !is_clean {
-            "with what belongs to a live pair"
-        } else if !is_told || (state == State::Active && !self.connected.contains(id)) {
-            "and its listeners were told otherwise"
+            "with attributes of a live pair"
+        } else if !events_agree || (state == State::Active && !self.connected.contains(id)) {
+            "and its events say otherwise"
         } else {
             ""
         };
@@ -137,10 +136,10 @@ impl Ledger {
                 format!("after \"{write}\" {id} is {state:?}, {wrong}")
             });
         }
-        self.stands(facts.times.at, id, facts.new);
+        self.note_token_answer(facts.times.at, id, facts.new);
     }
 
-    pub(super) fn stands(&mut self, at: u64, id: &str, row: &Row) {
+    pub(super) fn note_token_answer(&mut self, at: u64, id: &str, row: &Row) {
         let now = TokenAnswer::of(row);
         let token_answers = self.token_answers.entry(id.to_owned()).or_default();
         if token_answers.last().is_none_or(|(_, last)| *last != now) {
@@ -163,7 +162,7 @@ impl Ledger {
         let since = token_answers.iter().filter(|(at, _)| *at > asked_at).map(|(_, was)| *was);
         if before != answer && !since.into_iter().any(|was| was == answer) {
             self.violate(now, Invariant::RoutesAgree, || {
-                format!("the token route says {answer:?} of {id}, which was {before:?} all the time")
+                format!("the token route answers {answer:?} for {id}, which was {before:?} all the time")
             });
         }
     }
