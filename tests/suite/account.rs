@@ -38,7 +38,7 @@ async fn replaced_by_another_account(world: &World) -> String {
 }
 
 #[tokio::test]
-async fn a_connection_says_whose_it_is() {
+async fn a_connection_shows_its_account_and_a_refresh_does_not_ask_again() {
     let world = world().await;
     world.simulation.grants.sign_in("7");
     world.connect("t").await;
@@ -51,7 +51,7 @@ async fn a_connection_says_whose_it_is() {
 }
 
 #[tokio::test]
-async fn a_second_connection_of_the_same_account_is_flagged_until_the_first_is_gone() {
+async fn a_second_connection_of_an_account_names_the_first_until_that_is_disconnected() {
     let world = world().await;
     for id in ["t", "u"] {
         world.connect(id).await;
@@ -68,7 +68,7 @@ async fn a_second_connection_of_the_same_account_is_flagged_until_the_first_is_g
 }
 
 #[tokio::test]
-async fn an_import_is_asked_for_its_account_too() {
+async fn the_account_of_an_import_is_read_too() {
     let world = world().await;
     world.simulation.grants.sign_in("9");
     world.connect("elsewhere").await;
@@ -79,7 +79,7 @@ async fn an_import_is_asked_for_its_account_too() {
 }
 
 #[tokio::test]
-async fn a_provider_that_does_not_say_whose_account_it_is_ends_no_connection() {
+async fn a_connection_works_without_an_answer_from_the_account_endpoint() {
     let unanswered = Setup::default().variable("WEBINARGEEK_ACCOUNT_URL", "http://127.0.0.1:9/account");
     let world = World::with(unanswered).await;
     world.connect("t").await;
@@ -88,7 +88,7 @@ async fn a_provider_that_does_not_say_whose_account_it_is_ends_no_connection() {
 }
 
 #[tokio::test]
-async fn a_reconnect_with_another_account_leaves_no_grant_of_the_first_one_behind() {
+async fn a_reconnect_with_another_account_revokes_the_grant_of_the_first() {
     let world = world().await;
     let replaced = replaced_by_another_account(&world).await;
     assert_eq!(account(&world, "t").await["id"], "2");
@@ -147,7 +147,7 @@ impl ReadConnections for ComesBack {
 }
 
 #[tokio::test]
-async fn one_that_comes_back_while_its_account_is_claimed_by_another_does_not_leave_both_without_the_flag() {
+async fn of_two_connections_that_get_one_account_at_once_one_names_the_other() {
     let world = world().await;
     world.connect("t").await;
     world.clock.advance(1);
@@ -184,7 +184,7 @@ fn event(id: &str, account_changed_from: Value) -> (String, Value) {
 }
 
 #[tokio::test]
-async fn a_reconnect_by_another_account_was_told_to_nobody() {
+async fn a_reconnect_with_another_account_was_in_no_answer_and_no_event() {
     let world = world().await;
     world.connect("t").await;
     let from = async |world: &World| world.get("/v1/connections/t").await.body["account_changed_from"].clone();
@@ -204,7 +204,7 @@ async fn a_reconnect_by_another_account_was_told_to_nobody() {
 }
 
 #[tokio::test]
-async fn an_account_that_could_not_be_read_in_between_hides_no_change() {
+async fn a_change_of_account_is_seen_although_the_account_could_not_be_read_in_between() {
     let world = world().await;
     world.connect("t").await;
     let deaf = world.redeployed(&[("WEBINARGEEK_ACCOUNT_URL", "http://127.0.0.1:9/account")]);

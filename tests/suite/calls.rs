@@ -13,7 +13,7 @@ fn total(calls: &BTreeMap<String, usize>) -> usize {
 }
 
 #[tokio::test]
-async fn authorize_is_one_call_and_three_with_a_session_whose_making_is_two() {
+async fn authorize_is_one_call_or_three_with_a_session_and_a_new_session_is_two() {
     let world = World::new().await;
     world.browser().confirm("/authorize").await;
     assert_eq!(world.calls.take(), BTreeMap::from([("UpdateItem".to_owned(), 1)]));
@@ -29,7 +29,7 @@ async fn authorize_is_one_call_and_three_with_a_session_whose_making_is_two() {
 }
 
 #[tokio::test]
-async fn callback_is_five_calls_beside_the_first_read_of_the_secret() {
+async fn callback_is_five_calls_without_the_first_read_of_the_secret() {
     let world = World::new().await;
     let session = world.session(json!({})).await;
     for url in ["/authorize", session.text("url")] {
@@ -44,7 +44,7 @@ async fn callback_is_five_calls_beside_the_first_read_of_the_secret() {
 }
 
 #[tokio::test]
-async fn a_fresh_token_is_one_call_and_the_first_one_of_a_process_two() {
+async fn reading_a_fresh_token_is_one_call_and_two_the_first_time_in_a_process() {
     let world = World::new().await;
     world.connect("t").await;
     let calls = async |world: &World| {
@@ -64,7 +64,7 @@ async fn a_fresh_token_is_one_call_and_the_first_one_of_a_process_two() {
 }
 
 #[tokio::test]
-async fn a_data_key_is_opened_again_when_it_was_kept_for_two_hours() {
+async fn a_data_key_is_opened_again_after_two_hours() {
     let world = World::new().await;
     world.connect("t").await;
     let mut opened = Vec::new();
@@ -78,7 +78,7 @@ async fn a_data_key_is_opened_again_when_it_was_kept_for_two_hours() {
 }
 
 #[tokio::test]
-async fn kept_data_keys_carry_reads_and_refreshes_through_an_outage_of_kms() {
+async fn with_kept_data_keys_reads_and_refreshes_go_on_during_an_outage_of_kms() {
     let world = World::new().await;
     world.connect("t").await;
     world.token("t").await;
@@ -91,7 +91,7 @@ async fn kept_data_keys_carry_reads_and_refreshes_through_an_outage_of_kms() {
 }
 
 #[tokio::test]
-async fn a_refresh_is_two_calls_beside_the_first_opening_of_its_key() {
+async fn a_refresh_is_two_calls_without_the_first_opening_of_its_key() {
     let world = World::new().await;
     world.connect("t").await;
 
@@ -115,7 +115,7 @@ async fn a_refresh_is_two_calls_beside_the_first_opening_of_its_key() {
 }
 
 #[tokio::test]
-async fn a_grant_that_waits_for_its_confirmation_is_not_read_before_its_time_is_over() {
+async fn a_waiting_pair_is_not_read_before_its_time_is_over() {
     let world = World::new().await;
     world.connect("given-up").await;
     world.every_grant_ends().await;

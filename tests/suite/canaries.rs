@@ -172,7 +172,7 @@ async fn some_days(random: &mut Random) -> (u64, u64) {
 }
 
 #[tokio::test]
-async fn no_line_page_or_problem_holds_a_secret_whatever_is_sent_and_answered() {
+async fn no_log_line_page_or_problem_holds_a_secret_for_any_request_and_any_answer() {
     let proof = Proof::asked();
     let lines_wanted = proof.length(2_000, 1_000_000);
     let mut random = proof.random(7);

@@ -64,7 +64,7 @@ async fn fails(mut command: Command) -> (i32, Value) {
 }
 
 #[tokio::test]
-async fn a_customer_is_linked_confirmed_used_and_taken_away() {
+async fn the_commands_link_confirm_use_and_disconnect_a_connection() {
     let laptop = Laptop::start(LAPTOP, &[]).await;
     let wgc = |arguments: &[&str]| at(&laptop.origin, arguments);
     let back = "http://127.0.0.1:1/back";
@@ -106,7 +106,7 @@ async fn a_customer_is_linked_confirmed_used_and_taken_away() {
 }
 
 #[tokio::test]
-async fn an_exit_code_tells_what_to_do() {
+async fn each_kind_of_failure_has_its_exit_code() {
     let laptop = Laptop::start(LAPTOP, &[]).await;
     assert_eq!(laptop.connect("acme").await.status(), 200);
     let codes: [(&[&str], i32, &str); 6] = [
@@ -142,7 +142,7 @@ async fn an_exit_code_tells_what_to_do() {
 }
 
 #[tokio::test]
-async fn the_doctor_says_what_is_wrong_and_its_exit_code_too() {
+async fn doctor_shows_its_findings_and_its_exit_code_says_if_one_has_failed() {
     let laptop = Laptop::start(LAPTOP, &[]).await;
     let examined = said(at(&laptop.origin, &["doctor"])).await;
     assert!(examined.contains("client_credentials\tok"), "{examined}");
@@ -170,7 +170,7 @@ async fn events_are_shown_as_they_happen() {
 }
 
 #[tokio::test]
-async fn maintenance_is_looked_at_first_and_asks_before_it_changes() {
+async fn maintain_shows_a_dry_run_and_refuses_too_few_days() {
     let laptop = Laptop::start(LAPTOP, &[]).await;
     assert_eq!(laptop.connect("acme").await.status(), 200);
     let looked = said_json(at(&laptop.origin, &["maintain", "reap", "--dry-run"])).await;
@@ -187,7 +187,7 @@ async fn maintenance_is_looked_at_first_and_asks_before_it_changes() {
 }
 
 #[tokio::test]
-async fn a_shell_completes_its_commands() {
+async fn completions_are_printed_for_each_shell() {
     for shell in ["bash", "zsh", "fish"] {
         let script = said(wgc(&["completions", shell])).await;
         assert!(["wgc", "disconnect", "reveal"].iter().all(|word| script.contains(word)), "{shell}");

@@ -41,7 +41,7 @@ async fn told(world: &World) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn in_the_same_second_ten_times_by_a_link() {
+async fn a_customer_can_connect_and_disconnect_ten_times_in_one_second() {
     let world = World::new().await;
     let second = world.clock.now();
     for version in 1..=10 {
@@ -60,7 +60,7 @@ async fn in_the_same_second_ten_times_by_a_link() {
 }
 
 #[tokio::test]
-async fn in_the_same_second_ten_times_by_an_import() {
+async fn an_import_can_connect_and_be_disconnected_ten_times_in_one_second() {
     let world = World::new().await;
     for number in 1..=10 {
         let refresh_token = refresh_token(&world, &format!("elsewhere{number}")).await;
@@ -72,7 +72,7 @@ async fn in_the_same_second_ten_times_by_an_import() {
 }
 
 #[tokio::test]
-async fn by_a_link_that_was_made_before_and_is_followed_after() {
+async fn a_link_that_was_made_before_the_disconnect_connects_after_it() {
     let world = World::new().await;
     world.connect("t").await;
     let session = world.session(json!({ "connection_id": "t" })).await;
@@ -83,7 +83,7 @@ async fn by_a_link_that_was_made_before_and_is_followed_after() {
 }
 
 #[tokio::test]
-async fn two_links_of_one_second_connect_one_after_the_other_and_none_of_them_twice() {
+async fn links_that_were_made_in_one_second_connect_in_their_order_and_each_only_once() {
     let world = World::new().await;
     for number in 0..12 {
         let id = format!("t{number}");
@@ -141,7 +141,7 @@ fn answers() -> Vec<(Value, &'static str, usize)> {
 }
 
 #[tokio::test]
-async fn after_any_answer_of_the_revocation_endpoint() {
+async fn a_customer_can_come_back_after_any_answer_of_the_revocation_endpoint() {
     let world = World::new().await;
     for (number, (fault, says, requests)) in answers().into_iter().enumerate() {
         let imported = refresh_token(&world, &format!("elsewhere{number}")).await;
@@ -172,7 +172,7 @@ async fn after_any_answer_of_the_revocation_endpoint() {
 }
 
 #[tokio::test]
-async fn a_complete_refusal_is_final_and_named_in_the_log_and_no_alarm_rings_for_a_day() {
+async fn a_complete_refusal_to_revoke_is_final_and_logged_once_and_rings_no_alarm() {
     for (fault, says, requests) in answers() {
         if says != "failed" {
             continue;
@@ -205,7 +205,7 @@ async fn a_complete_refusal_is_final_and_named_in_the_log_and_no_alarm_rings_for
 }
 
 #[tokio::test]
-async fn an_outage_is_tried_with_backoff_until_it_ends() {
+async fn a_revocation_is_tried_with_backoff_until_the_outage_ends() {
     let world = World::new().await;
     world.connect("t").await;
     let token = tokens::live(&world, "t").await;
@@ -228,7 +228,7 @@ async fn an_outage_is_tried_with_backoff_until_it_ends() {
 }
 
 #[tokio::test]
-async fn a_refused_client_is_answered_with_another_secret_of_the_list() {
+async fn a_revocation_tries_the_next_client_secret_if_the_first_is_refused() {
     let list = json!(["not-yet-known-to-the-provider", CLIENT_SECRET]).to_string();
     let world = World::with(Setup { client_secret: list, ..Setup::default() }).await;
     world.connect("t").await;
@@ -283,7 +283,7 @@ pub(crate) fn slow(world: &World, meanwhile: Meanwhile) -> World {
 }
 
 #[tokio::test]
-async fn a_journey_that_began_before_does_not_bring_it_back_and_its_code_is_not_spent() {
+async fn a_journey_that_began_before_the_disconnect_connects_nothing_and_sends_no_code() {
     let world = World::new().await;
     world.connect("t").await;
     let session = world.session(json!({ "connection_id": "t" })).await;
@@ -303,7 +303,7 @@ async fn a_journey_that_began_before_does_not_bring_it_back_and_its_code_is_not_
 }
 
 #[tokio::test]
-async fn a_grant_whose_connection_was_taken_away_while_it_was_fetched_is_revoked_by_the_next_sweep() {
+async fn a_grant_whose_connection_was_disconnected_during_the_exchange_is_revoked_by_the_next_sweep() {
     let world = World::new().await;
     world.connect("t").await;
     let session = world.session(json!({ "connection_id": "t" })).await;
@@ -322,7 +322,7 @@ async fn a_grant_whose_connection_was_taken_away_while_it_was_fetched_is_revoked
 }
 
 #[tokio::test]
-async fn a_refused_journey_is_failed_says_why_and_takes_nothing_from_the_connection_that_lives() {
+async fn a_journey_that_another_link_has_overtaken_fails_and_leaves_the_live_connection_alone() {
     let world = World::new().await;
     world.connect("t").await;
     let session = world.session(json!({ "connection_id": "t" })).await;

@@ -52,7 +52,7 @@ async fn of_the_live_pair(world: &World) -> HashMap<String, AttributeValue> {
 }
 
 #[tokio::test]
-async fn the_live_token_is_handed_out_until_the_confirm_call_swaps_them() {
+async fn the_live_token_is_handed_out_until_the_confirm_call_makes_the_waiting_pair_live() {
     let world = world().await;
     world.connect("t").await;
     let (before, row) = (world.token("t").await, of_the_live_pair(&world).await);
@@ -89,7 +89,7 @@ async fn the_live_token_is_handed_out_until_the_confirm_call_swaps_them() {
 }
 
 #[tokio::test]
-async fn a_refresh_in_between_is_swapped_as_well() {
+async fn the_confirm_call_replaces_the_live_pair_also_after_a_refresh() {
     let world = world().await;
     world.connect("t").await;
     world.clock.advance(5000);
@@ -109,7 +109,7 @@ async fn a_refresh_in_between_is_swapped_as_well() {
 }
 
 #[tokio::test]
-async fn one_that_is_not_confirmed_in_time_changes_nothing_and_is_revoked_where_its_account_is_another() {
+async fn a_pair_that_is_not_confirmed_in_time_changes_nothing_and_is_revoked_if_its_account_is_another() {
     for (account, is_revoked) in [("1", false), ("2", true)] {
         let world = world().await;
         world.connect("t").await;
@@ -137,7 +137,7 @@ async fn one_that_is_not_confirmed_in_time_changes_nothing_and_is_revoked_where_
 }
 
 #[tokio::test]
-async fn only_the_sessions_own_confirmation_in_time_swaps() {
+async fn only_the_confirmation_of_the_same_session_in_time_replaces_the_live_pair() {
     let world = world().await;
     world.connect("t").await;
     let link = waits(&world, "2").await;
@@ -157,7 +157,7 @@ async fn only_the_sessions_own_confirmation_in_time_swaps() {
 }
 
 #[tokio::test]
-async fn a_link_that_connects_without_confirmation_later_leaves_nothing_to_confirm() {
+async fn after_a_later_link_without_confirmation_nothing_is_left_to_confirm() {
     let world = world().await;
     world.connect("t").await;
     let link = waits(&world, "2").await;
@@ -169,7 +169,7 @@ async fn a_link_that_connects_without_confirmation_later_leaves_nothing_to_confi
 }
 
 #[tokio::test]
-async fn a_delete_while_one_waits_revokes_both() {
+async fn a_delete_revokes_the_live_and_the_waiting_pair() {
     let world = world().await;
     world.connect("t").await;
     let live = tokens::live(&world, "t").await;
@@ -185,7 +185,7 @@ async fn a_delete_while_one_waits_revokes_both() {
 }
 
 #[tokio::test]
-async fn a_second_one_that_waits_takes_the_place_of_the_first_which_is_revoked() {
+async fn a_second_waiting_pair_replaces_the_first_which_is_revoked() {
     for has_a_live_one in [false, true] {
         let world = world().await;
         if has_a_live_one {
@@ -213,7 +213,7 @@ async fn a_second_one_that_waits_takes_the_place_of_the_first_which_is_revoked()
 }
 
 #[tokio::test]
-async fn unconfirmed_links_tell_no_event_and_a_customer_who_was_needed_is_reconnected() {
+async fn a_waiting_pair_has_no_event_and_its_confirmation_ends_reauth_required() {
     let world = world().await;
     waits(&world, "1").await;
     world.clock.advance(900);
@@ -263,7 +263,7 @@ async fn strangers_approval(world: &World, comes_first: bool) -> String {
 }
 
 #[tokio::test]
-async fn a_stranger_who_approves_for_a_connection_that_needs_its_customer_is_revoked_too() {
+async fn a_strangers_unconfirmed_grant_is_revoked_also_if_the_connection_needs_its_customer() {
     for comes_first in [false, true] {
         let world = world().await;
         let stranger = strangers_approval(&world, comes_first).await;
@@ -283,7 +283,7 @@ async fn a_stranger_who_approves_for_a_connection_that_needs_its_customer_is_rev
 }
 
 #[tokio::test]
-async fn a_stranger_whose_account_is_not_known_is_kept_in_the_list_and_out_of_the_schedule() {
+async fn a_strangers_grant_of_an_unknown_account_stays_in_the_list_and_out_of_the_schedule() {
     let world = World::new().await;
     let stranger = strangers_approval(&world, false).await;
     world.clock.advance(900);
@@ -297,7 +297,7 @@ async fn a_stranger_whose_account_is_not_known_is_kept_in_the_list_and_out_of_th
 }
 
 #[tokio::test]
-async fn a_late_pair_brings_a_connection_beside_which_another_waits_back_to_its_own_place_in_the_schedule() {
+async fn a_late_pair_puts_its_connection_back_into_its_own_shard_although_another_pair_waits() {
     let world = World::with(Setup::strict().asking_for_accounts()).await;
     world.connect("t").await;
     let shard = world.row("t").await.unwrap()["shard"].clone();
@@ -321,7 +321,7 @@ async fn a_late_pair_brings_a_connection_beside_which_another_waits_back_to_its_
 }
 
 #[tokio::test]
-async fn an_account_is_claimed_when_it_is_confirmed_and_not_before() {
+async fn an_account_is_claimed_by_the_confirm_call_and_not_before() {
     let world = world().await;
     let link = waits(&world, "1").await;
     world.connect("u").await;

@@ -31,7 +31,7 @@ pub(crate) async fn confirm(world: &World, session: &Answer, confirmation: &str)
 }
 
 #[tokio::test]
-async fn a_connection_hands_out_nothing_until_the_user_who_began_has_come_back() {
+async fn no_token_is_handed_out_before_the_confirm_call() {
     let world = World::new().await;
     let (session, back) = journey(&world, "t", "approve").await;
     assert_eq!(parameter(&back, "status").unwrap(), "connected");
@@ -73,7 +73,7 @@ async fn a_victim_who_follows_the_attackers_link_keeps_the_account() {
 }
 
 #[tokio::test]
-async fn only_the_sessions_own_confirmation_in_time_confirms() {
+async fn only_the_confirmation_of_the_same_session_in_time_confirms() {
     let world = World::new().await;
     let (session, back) = journey(&world, "t", "approve").await;
     let (other_session, other_back) = journey(&world, "u", "approve").await;
@@ -119,7 +119,7 @@ async fn a_reload_of_the_last_page_brings_the_same_confirmation_and_a_denial_non
 }
 
 #[tokio::test]
-async fn a_confirmation_needs_a_way_back() {
+async fn confirm_true_needs_a_return_to() {
     let world = World::new().await;
     let refused = world.json(Method::POST, "/v1/connect-sessions", Some(json!({ "confirm": true }))).await;
     assert_problem(&refused.body, &refused.headers, 400, "invalid_request");
@@ -127,7 +127,7 @@ async fn a_confirmation_needs_a_way_back() {
 }
 
 #[tokio::test]
-async fn the_store_going_down_at_the_callback_leaves_it_to_the_queue_and_it_still_has_to_be_confirmed() {
+async fn a_grant_that_comes_out_of_the_queue_must_still_be_confirmed() {
     let world = World::new().await;
     let body = json!({ "connection_id": "t", "return_to": "https://app.example.com/done" });
     let session = world.session(body).await;
@@ -157,7 +157,7 @@ async fn confirm_with(world: &World, (session, back): &(Answer, Url)) -> Answer 
 }
 
 #[tokio::test]
-async fn confirm_false_switches_it_off_and_without_return_to_there_is_none() {
+async fn with_confirm_false_or_without_return_to_nothing_must_be_confirmed() {
     let world = World::new().await;
     let body = json!({ "connection_id": "t", "return_to": "https://app.example.com/done", "confirm": false });
     let session = world.session(body).await;
@@ -174,7 +174,7 @@ async fn confirm_false_switches_it_off_and_without_return_to_there_is_none() {
 }
 
 #[tokio::test]
-async fn a_session_was_completed_before_anybody_had_confirmed_and_now_awaits_it() {
+async fn a_session_said_completed_before_the_confirm_call() {
     for has_a_live_one in [false, true] {
         let world = World::new().await;
         if has_a_live_one {
@@ -193,7 +193,7 @@ async fn a_session_was_completed_before_anybody_had_confirmed_and_now_awaits_it(
 }
 
 #[tokio::test]
-async fn an_approval_that_is_not_confirmed_in_time_fails_its_session_before_and_after_it_is_swept_away() {
+async fn a_session_that_is_not_confirmed_in_time_has_failed_before_and_after_the_sweep() {
     for has_a_live_one in [false, true] {
         let world = World::new().await;
         if has_a_live_one {
@@ -213,7 +213,7 @@ async fn an_approval_that_is_not_confirmed_in_time_fails_its_session_before_and_
 }
 
 #[tokio::test]
-async fn a_session_whose_approval_was_overtaken_or_taken_away_says_so() {
+async fn a_session_whose_grant_was_overtaken_or_disconnected_says_so() {
     let world = World::new().await;
     let (first, _) = journey(&world, "t", "approve").await;
     let second = journey(&world, "t", "approve").await;
@@ -231,7 +231,7 @@ async fn a_session_whose_approval_was_overtaken_or_taken_away_says_so() {
 }
 
 #[tokio::test]
-async fn a_confirm_call_whose_answer_was_lost_is_repeated_even_when_a_later_link_was_followed_meanwhile() {
+async fn a_confirm_call_can_be_repeated_although_a_later_link_was_followed_meanwhile() {
     let world = World::new().await;
     let link = journey(&world, "t", "approve").await;
     assert_eq!(confirm_with(&world, &link).await.status, StatusCode::OK);
@@ -244,7 +244,7 @@ async fn a_confirm_call_whose_answer_was_lost_is_repeated_even_when_a_later_link
 }
 
 #[tokio::test]
-async fn a_session_whose_journey_could_not_say_how_it_ended_awaits_its_confirmation_all_the_same() {
+async fn a_session_awaits_its_confirmation_although_its_journey_could_not_store_its_end() {
     let world = World::new().await;
     let link = journey(&world, "t", "approve").await;
     world.say_that_it_is_pending(link.0.text("session_id")).await;
@@ -254,7 +254,7 @@ async fn a_session_whose_journey_could_not_say_how_it_ended_awaits_its_confirmat
 }
 
 #[tokio::test]
-async fn nobody_is_told_whose_account_it_is_before_it_is_confirmed() {
+async fn no_answer_and_no_event_shows_the_account_before_the_confirm_call() {
     let world = World::with(tests::world::Setup::default().asking_for_accounts()).await;
     world.simulation.grants.sign_in("7");
     let link = journey(&world, "t", "approve").await;

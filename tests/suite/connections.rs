@@ -6,7 +6,7 @@ use shared::http::Request;
 use tests::world::{ORIGIN, World};
 
 #[tokio::test]
-async fn a_session_is_a_link_whose_token_its_id_does_not_give_away() {
+async fn the_id_of_a_session_does_not_reveal_the_token_of_its_link() {
     let world = World::new().await;
     let body = json!({ "connection_id": "tenant.1:a_b-c", "return_to": "https://app.example.com/x", "expires_in": 60 });
     let session = world.session(body).await;
@@ -18,7 +18,7 @@ async fn a_session_is_a_link_whose_token_its_id_does_not_give_away() {
 }
 
 #[tokio::test]
-async fn everything_in_a_session_has_a_default() {
+async fn every_member_of_a_session_has_a_default() {
     let world = World::new().await;
     let session = world.session(json!({})).await;
     assert!(session.text("connection_id").starts_with("c_"));
@@ -82,7 +82,7 @@ async fn a_body_that_is_not_valid_is_answered_with_the_reason() {
 }
 
 #[tokio::test]
-async fn a_connection_shows_how_it_is_and_nothing_secret() {
+async fn a_connection_shows_its_status_and_no_secret() {
     let world = World::new().await;
     world.connect("t").await;
     let answer = world.get("/v1/connections/t").await;
@@ -176,7 +176,7 @@ async fn delete_revokes_and_a_second_delete_gets_the_same_answer() {
 }
 
 #[tokio::test]
-async fn a_delete_that_cannot_revoke_yet_is_pending_and_the_schedule_ends_it() {
+async fn a_delete_that_cannot_revoke_yet_is_pending_and_the_schedule_revokes_later() {
     let world = World::new().await;
     world.connect("t").await;
     world.fault(json!({ "answer": { "status": { "status": 500, "error": null, "retry_after": null } }, "grant_type": "revoke" }));

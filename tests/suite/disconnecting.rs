@@ -37,7 +37,7 @@ fn revocations(world: &World) -> usize {
 }
 
 #[tokio::test]
-async fn afterwards_the_provider_accepts_neither_token_and_nothing_secret_is_left() {
+async fn after_a_disconnect_the_provider_accepts_neither_token_and_no_secret_is_left() {
     let world = World::new().await;
     world.connect("t").await;
     let token = world.token("t").await.text("access_token").to_owned();
@@ -69,14 +69,14 @@ async fn afterwards_the_provider_accepts_neither_token_and_nothing_secret_is_lef
 }
 
 #[tokio::test]
-async fn a_provider_without_an_endpoint_for_it_is_no_reason_to_keep_a_connection() {
+async fn a_connection_is_disconnected_although_the_provider_has_no_revocation_endpoint() {
     let world = World::with(Setup::default().variable("WEBINARGEEK_REVOKE_URL", "")).await;
     world.connect("t").await;
     assert_eq!(disconnect(&world, "t").await, Disconnection::Ended(RevocationOutcome::Off));
 }
 
 #[tokio::test]
-async fn a_customer_may_come_back_and_the_version_goes_on() {
+async fn a_customer_may_come_back_and_the_version_continues() {
     let world = World::new().await;
     world.connect("t").await;
     disconnect(&world, "t").await;
@@ -113,7 +113,7 @@ impl ReadAttempts for StandsStill {
 }
 
 #[tokio::test]
-async fn a_journey_whose_process_stood_still_before_its_first_write_does_not_bring_it_back() {
+async fn a_journey_that_stood_still_before_its_first_write_does_not_connect_after_a_disconnect() {
     let world = World::new().await;
     let used = world.session(json!({ "connection_id": "t", "confirm_page": false })).await.text("url").to_owned();
     let link = world.session(json!({ "connection_id": "t", "confirm_page": false })).await.text("url").to_owned();
@@ -130,7 +130,7 @@ async fn a_journey_whose_process_stood_still_before_its_first_write_does_not_bri
 }
 
 #[tokio::test]
-async fn a_link_that_was_used_does_not_bring_it_back_although_its_journey_died_before_it_could_say_so() {
+async fn a_used_link_does_not_connect_again_although_its_journey_could_not_store_its_end() {
     let world = World::new().await;
     let earlier = world.session(json!({ "connection_id": "t" })).await;
     world.clock.advance(1);
@@ -173,7 +173,7 @@ impl RefreshPair for TakenAway {
 }
 
 #[tokio::test]
-async fn a_refresh_in_flight_holds_nothing_up_and_its_pair_is_revoked_by_the_next_sweep() {
+async fn a_refresh_in_flight_does_not_delay_a_disconnect_and_its_pair_is_revoked_by_the_next_sweep() {
     let world = World::with(Setup::strict()).await;
     world.connect("t").await;
     world.clock.advance(6000);
@@ -200,7 +200,7 @@ async fn a_refresh_in_flight_holds_nothing_up_and_its_pair_is_revoked_by_the_nex
 }
 
 #[tokio::test]
-async fn a_pair_that_cannot_be_revoked_is_tried_for_a_day() {
+async fn the_revocation_of_a_pair_is_tried_for_a_day() {
     let world = World::with(Setup::default().variable("WEBINARGEEK_REVOKE_URL", "http://127.0.0.1:9/revoke")).await;
     world.connect("t").await;
     assert_eq!(disconnect(&world, "t").await, Disconnection::Pending);
@@ -220,7 +220,7 @@ fn refuses_a_revocation(world: &World) {
 }
 
 #[tokio::test]
-async fn how_it_ended_is_said_of_the_last_disconnect_and_of_no_earlier_one() {
+async fn the_answered_outcome_is_that_of_the_last_disconnect() {
     let world = World::new().await;
     world.connect("t").await;
     refuses_a_revocation(&world);
@@ -236,7 +236,7 @@ async fn how_it_ended_is_said_of_the_last_disconnect_and_of_no_earlier_one() {
 }
 
 #[tokio::test]
-async fn a_grant_that_came_after_it_and_was_never_confirmed_says_nothing_of_how_it_ended() {
+async fn an_unconfirmed_grant_does_not_change_the_outcome_of_the_disconnect_before() {
     for (of_the_connection, of_the_other) in
         [(RevocationOutcome::Done, RevocationOutcome::Failed), (RevocationOutcome::Failed, RevocationOutcome::Done)]
     {
@@ -269,7 +269,7 @@ async fn two_disconnects_at_once_revoke_once_and_leave_one_tombstone() {
 }
 
 #[tokio::test]
-async fn of_two_that_overlap_the_later_order_stays_although_the_earlier_one_writes_last() {
+async fn of_two_overlapping_disconnects_the_later_order_stays_although_the_earlier_one_writes_last() {
     let world = World::new().await;
     world.connect("t").await;
     disconnect(&world, "t").await;

@@ -88,7 +88,7 @@ async fn a_healthy_deployment_is_ok_in_every_finding_and_names_the_redirect_uri_
 }
 
 #[tokio::test]
-async fn an_examination_writes_nothing_and_asks_the_provider_once_for_each_endpoint() {
+async fn an_examination_writes_nothing_and_asks_each_endpoint_of_the_provider_once() {
     let world = World::new().await;
     world.connect("doctor").await;
     let (before, token) = (world.row("doctor").await, world.token("doctor").await.body);
@@ -137,7 +137,7 @@ async fn a_secret_as_the_console_of_secrets_manager_stores_it_is_understood() {
 }
 
 #[tokio::test]
-async fn a_secret_in_another_form_is_never_sent_and_log_and_doctor_say_which_forms_there_are() {
+async fn a_secret_in_an_unknown_form_is_never_sent_and_log_and_doctor_name_the_known_forms() {
     for stored in
         [json!([]), json!({ "user": "canary-1", "password": "canary-2" }), json!({ "client_secret": ["canary"] })]
     {
@@ -159,7 +159,7 @@ async fn a_secret_in_another_form_is_never_sent_and_log_and_doctor_say_which_for
 }
 
 #[tokio::test]
-async fn the_revocation_endpoint_is_sent_a_made_up_token_and_what_its_answer_means_is_told() {
+async fn the_revocation_endpoint_gets_a_made_up_token_and_its_answer_is_explained() {
     let world = World::new().await;
     let answer = finds(&world, &[]).await;
     assert!(finding(&answer, "revocation")["detail"].as_str().unwrap().contains("RFC 7009"), "{}", answer.body);
@@ -194,7 +194,7 @@ async fn the_revocation_endpoint_is_sent_a_made_up_token_and_what_its_answer_mea
 }
 
 #[tokio::test]
-async fn the_revocation_endpoint_is_asked_with_the_secret_that_is_accepted() {
+async fn the_revocation_endpoint_gets_the_secret_that_the_provider_accepts() {
     let secrets = json!(["canary-new", CLIENT_SECRET]).to_string();
     let world = World::with(Setup { client_secret: secrets, ..Setup::default() }).await;
     finds(&world, &[("client_credentials", "warning")]).await;
@@ -226,7 +226,7 @@ async fn a_list_whose_first_secret_is_refused_is_a_warning() {
 }
 
 #[tokio::test]
-async fn a_key_that_is_refused_is_found_whether_it_cannot_make_or_cannot_open() {
+async fn a_key_that_cannot_make_or_cannot_open_data_keys_is_found() {
     let world = World::with(
         Setup::default()
             .variable("KMS_KEY_ID", "arn:aws:kms:eu-west-1:000000000000:key/00000000-0000-4000-8000-000000000009"),
@@ -261,7 +261,7 @@ async fn a_missing_table_and_a_missing_index_are_found() {
 }
 
 #[tokio::test]
-async fn an_index_that_is_made_otherwise_is_found() {
+async fn an_index_with_other_keys_or_attributes_is_found() {
     let world = World::with(Setup::default().variable("CONNECTIONS_TABLE", "by-hand")).await;
     let attribute = |name: &str, of_type| {
         AttributeDefinition::builder().attribute_name(name).attribute_type(of_type).build().unwrap()
@@ -288,7 +288,7 @@ async fn an_index_that_is_made_otherwise_is_found() {
 }
 
 #[tokio::test]
-async fn tables_that_may_not_be_looked_at_are_found() {
+async fn tables_that_may_not_be_described_are_found() {
     let world = World::new().await;
     world.outage_of(&["DescribeTimeToLive"]);
     finds(&world, &[("attempts_ttl", "failed")]).await;
@@ -298,7 +298,7 @@ async fn tables_that_may_not_be_looked_at_are_found() {
 }
 
 #[tokio::test]
-async fn rows_that_do_not_expire_are_found() {
+async fn an_attempts_table_without_ttl_is_found() {
     let world = World::new().await;
     let off = TimeToLiveSpecification::builder().enabled(false).attribute_name("ttl").build().unwrap();
     let update = world.clients.dynamodb.update_time_to_live().table_name(tables::ATTEMPTS);
@@ -308,7 +308,7 @@ async fn rows_that_do_not_expire_are_found() {
 }
 
 #[tokio::test]
-async fn a_clock_that_is_off_is_found_and_how_far() {
+async fn a_wrong_clock_is_found_with_its_difference() {
     let world = World::new().await;
     let dated = |seconds: i64| {
         let theirs = world.clock.now().unix() - seconds;
@@ -330,7 +330,7 @@ async fn a_clock_that_is_off_is_found_and_how_far() {
 }
 
 #[tokio::test]
-async fn plain_http_is_found_and_forgiven_on_a_laptop() {
+async fn plain_http_is_a_failure_and_on_a_laptop_a_warning() {
     let world = World::new().await;
     let at = async |origin: &str| {
         let mut request = Request::default();
@@ -355,7 +355,7 @@ async fn plain_http_is_found_and_forgiven_on_a_laptop() {
 }
 
 #[tokio::test]
-async fn a_provider_that_is_not_there_or_answers_strangely_is_found() {
+async fn a_provider_that_is_unreachable_or_answers_unexpectedly_is_found() {
     let nobody = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap().local_addr().unwrap();
     let url = format!("http://{nobody}/oauth/token");
     let world = World::with(Setup::default().variable("WEBINARGEEK_TOKEN_URL", &url)).await;
@@ -396,7 +396,7 @@ async fn command(variables: &[(&str, &str)]) -> (bool, Vec<String>) {
 }
 
 #[tokio::test]
-async fn the_command_prints_a_line_for_each_finding_and_fails_where_one_has_failed() {
+async fn the_command_prints_a_line_for_each_finding_and_fails_if_one_has_failed() {
     let (is_well, lines) = command(&[]).await;
     assert!(is_well, "{lines:?}");
     let checks: Vec<&str> = lines.iter().map(|line| line.split_whitespace().nth(1).unwrap()).collect();

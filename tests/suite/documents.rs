@@ -27,7 +27,7 @@ fn documents() -> Vec<PathBuf> {
 }
 
 #[test]
-fn each_threat_names_a_test_that_there_is() {
+fn each_test_that_a_threat_names_exists() {
     let text = document("docs/security.md");
     let named: Vec<(&str, &str)> =
         text.split('`').skip(1).step_by(2).filter_map(|code| code.split_once(": ")).collect();
@@ -86,7 +86,7 @@ fn no_line_of_a_document_is_longer_than_120_characters() {
 }
 
 #[tokio::test]
-async fn the_simulated_webinargeek_understands_each_order_that_is_printed() {
+async fn the_simulated_webinargeek_understands_each_order_in_the_documents() {
     let laptop = Laptop::start(LAPTOP, &[]).await;
     let text = document("docs/laptop.md");
     let printed: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("curl -d '")).collect();

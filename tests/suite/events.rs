@@ -153,7 +153,7 @@ async fn every_event_of_a_connection_fits_the_schema_and_holds_no_secret() {
 }
 
 #[tokio::test]
-async fn delivered_again_and_in_any_pieces_each_event_keeps_its_id() {
+async fn an_event_keeps_its_id_if_it_is_delivered_again_or_in_other_batches() {
     let world = World::new().await;
     a_whole_life(&world).await;
     let records = world.stream.records().await.unwrap();
@@ -168,7 +168,7 @@ async fn delivered_again_and_in_any_pieces_each_event_keeps_its_id() {
 }
 
 #[tokio::test]
-async fn an_event_that_the_bus_does_not_accept_is_delivered_again_from_there() {
+async fn after_an_event_that_the_bus_does_not_accept_the_delivery_continues_with_it() {
     let world = World::new().await;
     a_whole_life(&world).await;
     let mut records = world.stream.records().await.unwrap();
@@ -186,7 +186,7 @@ async fn an_event_that_the_bus_does_not_accept_is_delivered_again_from_there() {
 }
 
 #[tokio::test]
-async fn an_unreadable_record_is_logged_and_holds_up_no_other() {
+async fn an_unreadable_record_is_logged_and_delays_no_other() {
     let world = World::new().await;
     world.connect("t").await;
     world.set("t", "status", AttributeValue::S("what".to_owned())).await;
@@ -223,7 +223,7 @@ async fn a_connection_has_its_event_when_it_is_stored_and_not_before() {
 }
 
 #[tokio::test]
-async fn the_bus_gets_ten_at_a_time_and_each_of_its_answers_is_looked_at() {
+async fn the_bus_gets_ten_events_at_a_time_and_each_of_its_answers_is_checked() {
     let calls = Arc::new(Mutex::new(Vec::<Value>::new()));
     let noted = calls.clone();
     let bus = axum::Router::new().fallback(move |body: Bytes| async move {
@@ -286,7 +286,7 @@ fn answered(entry: &Value) -> Value {
 }
 
 #[tokio::test]
-async fn a_laptop_shows_what_its_bus_would_have_got() {
+async fn a_laptop_shows_the_events_that_a_bus_would_have_received() {
     let laptop = Laptop::start(env!("CARGO_BIN_EXE_laptop"), &[]).await;
     assert_eq!(laptop.json("/local/events").await, json!({ "events": [] }));
     laptop.connect("t").await;

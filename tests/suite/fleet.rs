@@ -64,7 +64,7 @@ async fn some_customers_who_leave_are_given_up_while_the_others_are_refreshed() 
 }
 
 #[tokio::test]
-async fn a_fleet_that_really_was_refused_is_given_up_after_a_day() {
+async fn a_fleet_whose_grants_have_all_ended_is_given_up_after_a_day() {
     let world = world_of(6).await;
     world.simulation.grants.revoke_all();
     for _ in 0..288 {
@@ -82,7 +82,7 @@ async fn a_fleet_that_really_was_refused_is_given_up_after_a_day() {
 }
 
 #[tokio::test]
-async fn a_pause_that_the_provider_asks_one_worker_for_holds_for_all() {
+async fn a_pause_that_the_provider_asks_one_worker_for_applies_to_all() {
     let world = world_of(2).await;
     let unavailable = json!({ "status": { "status": 503, "error": null, "retry_after": "120" } });
     world.fault(json!({ "answer": unavailable, "grant_type": "refresh_token" }));
@@ -119,7 +119,7 @@ async fn a_pause_is_for_a_quarter_of_an_hour_at_most() {
 
 /// Two requests were in flight, and the one that is answered later asks for a shorter wait.
 #[tokio::test]
-async fn a_shorter_pause_ends_no_longer_one_in_the_memory_of_a_process() {
+async fn a_shorter_pause_does_not_end_a_longer_one_that_a_process_remembers() {
     let world = world_of(2).await;
     for seconds in [600, 10] {
         let until = world.clock.now() + Duration::from_secs(seconds);

@@ -52,7 +52,7 @@ async fn a_raw_space_in_the_query_made_the_function_crash_before_a_handler_ran()
 }
 
 #[tokio::test]
-async fn a_cookie_outside_ascii_in_an_event_hid_all_the_others() {
+async fn a_non_ascii_cookie_in_an_event_hid_all_the_others() {
     let world = World::new().await;
     let browser = world.browser();
     let callback = browser.to_callback("/authorize").await;
@@ -64,7 +64,7 @@ async fn a_cookie_outside_ascii_in_an_event_hid_all_the_others() {
 }
 
 #[tokio::test]
-async fn half_of_a_surrogate_pair_in_one_header_costs_that_header_alone() {
+async fn half_of_a_surrogate_pair_in_a_header_loses_only_that_header() {
     let world = World::new().await;
     let text = event("GET", "/authorize", "").to_string().replace("text/html", r"\ud800");
     let answer = answer(&world, "authorize", &text).await;
@@ -109,7 +109,7 @@ async fn the_laptop_decodes_a_path_once_too() {
 }
 
 #[tokio::test]
-async fn an_event_that_is_none_of_api_gateways_is_told_what_it_has_not() {
+async fn an_event_that_is_not_api_gateways_is_answered_with_what_it_lacks() {
     let world = World::new().await;
     for (event, detail) in [
         (json!({}), "requestContext:"),

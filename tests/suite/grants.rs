@@ -56,7 +56,7 @@ async fn reap(world: &World) -> Value {
 const DAY: i64 = 24 * 3600;
 
 #[tokio::test]
-async fn three_accounts_without_a_refresh_between_leave_the_last_one_alone_and_a_delete_none() {
+async fn after_three_accounts_in_a_row_only_the_last_grant_lives_and_after_a_delete_none() {
     let world = world().await;
     let pairs = connected_as(&world, &["1", "2", "3"]).await;
     assert_eq!(live(&world, &pairs), [true, true, true]);
@@ -72,7 +72,7 @@ async fn three_accounts_without_a_refresh_between_leave_the_last_one_alone_and_a
 }
 
 #[tokio::test]
-async fn a_delete_before_any_refresh_revokes_all_of_them() {
+async fn a_delete_before_any_refresh_revokes_all_grants() {
     let world = world().await;
     let pairs = connected_as(&world, &["1", "2", "3"]).await;
     assert_eq!(delete(&world).await, json!({ "revocation": "done" }));
@@ -82,7 +82,7 @@ async fn a_delete_before_any_refresh_revokes_all_of_them() {
 }
 
 #[tokio::test]
-async fn an_account_that_comes_back_to_its_own_is_not_revoked_and_the_one_between_is() {
+async fn if_an_account_returns_its_grant_is_not_revoked_and_that_of_the_account_between_is() {
     let world = world().await;
     let pairs = connected_as(&world, &["1", "2", "1"]).await;
     world.clock.advance(6000);
@@ -93,7 +93,7 @@ async fn an_account_that_comes_back_to_its_own_is_not_revoked_and_the_one_betwee
 }
 
 #[tokio::test]
-async fn grants_of_unknown_accounts_are_kept_until_the_connection_is_taken_away() {
+async fn grants_of_unknown_accounts_are_kept_until_the_disconnect() {
     let world = World::new().await;
     let pairs = connected_as(&world, &["1", "2", "3"]).await;
     for _ in 0..2 {
@@ -112,7 +112,7 @@ async fn grants_of_unknown_accounts_are_kept_until_the_connection_is_taken_away(
 }
 
 #[tokio::test]
-async fn the_ninth_reconnect_lets_the_oldest_fall_out_and_says_which_also_where_all_came_in_one_second() {
+async fn the_ninth_reconnect_in_one_second_drops_the_oldest_grant_and_logs_which_one() {
     let world = World::new().await;
     let (mut pairs, mut names) = (Vec::new(), Vec::new());
     capture();
@@ -174,7 +174,7 @@ async fn a_row_to_reap_with_grants_to_revoke_becomes_a_tombstone_first_and_is_de
 }
 
 #[tokio::test]
-async fn a_grant_that_falls_out_of_a_full_list_when_its_row_is_reaped_is_named_too() {
+async fn a_grant_that_is_dropped_from_a_full_list_when_its_row_is_reaped_is_logged_too() {
     let world = World::new().await;
     let mut names = Vec::new();
     for _ in 0..9 {
@@ -191,7 +191,7 @@ async fn a_grant_that_falls_out_of_a_full_list_when_its_row_is_reaped_is_named_t
 }
 
 #[tokio::test]
-async fn a_customer_who_comes_back_while_old_grants_are_still_to_be_revoked_keeps_the_new_one() {
+async fn a_customer_who_comes_back_while_old_grants_are_still_to_be_revoked_keeps_the_new_grant() {
     for (account, is_revoked) in [("1", false), ("2", true)] {
         let world = world().await;
         let before = connected_as(&world, &["1"]).await;
@@ -253,7 +253,7 @@ fn slow(world: &World, meanwhile: Meanwhile) -> Revoking {
 }
 
 #[tokio::test]
-async fn two_workers_that_take_off_the_last_two_grants_at_once_leave_nothing_in_the_schedule() {
+async fn two_workers_that_revoke_the_last_two_grants_at_once_leave_nothing_in_the_schedule() {
     let world = world().await;
     let pairs = connected_as(&world, &["1", "2"]).await;
     let down = json!({ "status": { "status": 500, "error": null, "retry_after": null } });
@@ -271,7 +271,7 @@ async fn two_workers_that_take_off_the_last_two_grants_at_once_leave_nothing_in_
 }
 
 #[tokio::test]
-async fn a_grant_that_a_refresh_revokes_while_its_connection_is_taken_away_leaves_nothing_in_the_schedule_either() {
+async fn a_grant_that_a_refresh_revokes_during_a_disconnect_leaves_nothing_in_the_schedule() {
     let world = world().await;
     let pairs = connected_as(&world, &["1", "2"]).await;
     let deadline = world.clock.now() + Duration::from_secs(60);
@@ -284,7 +284,7 @@ async fn a_grant_that_a_refresh_revokes_while_its_connection_is_taken_away_leave
 }
 
 #[tokio::test]
-async fn a_worker_that_would_claim_a_grant_after_its_customer_has_come_back_changes_nothing_of_the_row() {
+async fn a_worker_that_claims_a_grant_after_its_customer_came_back_does_not_change_the_row() {
     let world = World::new().await;
     world.connect("t").await;
     let down = json!({ "status": { "status": 500, "error": null, "retry_after": null } });
@@ -301,7 +301,7 @@ async fn a_worker_that_would_claim_a_grant_after_its_customer_has_come_back_chan
 }
 
 #[tokio::test]
-async fn what_is_added_to_a_connection_that_was_given_up_brings_it_back_into_the_schedule() {
+async fn a_grant_to_revoke_brings_a_connection_that_was_given_up_back_into_the_schedule() {
     let world = World::new().await;
     world.connect("t").await;
     world.every_grant_ends().await;

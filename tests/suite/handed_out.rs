@@ -29,7 +29,7 @@ fn is_over(answer: &Answer, world: &World) -> bool {
 }
 
 #[tokio::test]
-async fn from_its_due_time_on_a_token_is_refreshed_and_not_handed_out() {
+async fn a_token_that_is_due_is_refreshed_and_not_handed_out() {
     let world = World::with(Setup::strict()).await;
     world.connect("t").await;
     let refresh_at = world.stored("t").await.unwrap().refresh_at;
@@ -43,7 +43,7 @@ async fn from_its_due_time_on_a_token_is_refreshed_and_not_handed_out() {
 }
 
 #[tokio::test]
-async fn many_readers_of_a_due_token_join_one_refresh_and_none_gets_the_old_one() {
+async fn many_readers_of_a_due_token_cause_one_refresh_and_none_gets_the_old_token() {
     let world = Arc::new(World::with(Setup::strict()).await);
     world.connect("t").await;
     let refresh_at = world.stored("t").await.unwrap().refresh_at;
@@ -93,7 +93,7 @@ async fn a_read_during_a_lease_waits_longer_if_the_stored_token_has_ended() {
 }
 
 #[tokio::test]
-async fn a_token_may_be_cached_for_a_while_whenever_it_is_asked_for() {
+async fn every_token_that_is_handed_out_may_be_cached_for_some_time() {
     let world = World::with(Setup::strict()).await;
     world.connect("t").await;
     // For longer than two lifetimes, and without a single run of the schedule.
@@ -108,7 +108,7 @@ async fn a_token_may_be_cached_for_a_while_whenever_it_is_asked_for() {
 }
 
 #[tokio::test]
-async fn while_nothing_new_can_be_had_the_stored_token_may_be_cached_until_the_next_try() {
+async fn while_refreshes_fail_the_stored_token_may_be_cached_until_the_next_try() {
     let world = World::with(Setup::strict()).await;
     world.connect("t").await;
     world.clock.advance(6000);
@@ -125,7 +125,7 @@ async fn while_nothing_new_can_be_had_the_stored_token_may_be_cached_until_the_n
 
 /// At a provider that ends the old pair at once, a token that is handed out just before a refresh ends at once.
 #[tokio::test]
-async fn tokens_of_forty_seconds_are_honoured_until_their_cache_until_and_that_is_of_use() {
+async fn tokens_that_live_forty_seconds_are_valid_until_their_cache_until() {
     let world = Arc::new(World::with(Setup { expires_in: 40, ..Setup::strict() }).await);
     world.connect("t").await;
     let mut kept: Vec<Answer> = Vec::new();
@@ -174,7 +174,7 @@ fn asks_to_wait(world: &World, status: u16) {
 }
 
 #[tokio::test]
-async fn during_a_pause_that_another_process_may_not_know_of_the_stored_token_is_not_to_be_kept() {
+async fn during_a_pause_the_stored_token_is_handed_out_and_must_not_be_cached() {
     let world = World::with(Setup::strict()).await;
     world.connect("t").await;
     world.connect("u").await;
@@ -188,7 +188,7 @@ async fn during_a_pause_that_another_process_may_not_know_of_the_stored_token_is
 }
 
 #[tokio::test]
-async fn after_a_refresh_that_got_no_lease_the_stored_token_is_not_to_be_kept() {
+async fn after_a_refresh_without_a_lease_the_stored_token_must_not_be_cached() {
     let world = World::with(Setup::strict()).await;
     world.connect("t").await;
     world.clock.advance(4000);
@@ -215,7 +215,7 @@ impl RefreshPair for ThenTheTableIsDown {
 }
 
 #[tokio::test]
-async fn after_a_failure_that_could_not_be_noted_the_stored_token_may_be_kept_until_the_lease_ends_and_no_longer() {
+async fn after_a_failure_that_could_not_be_stored_the_token_may_be_cached_only_until_the_lease_ends() {
     let world = World::with(Setup::strict()).await;
     world.connect("t").await;
     world.clock.advance(4000);

@@ -26,7 +26,7 @@ async fn put(world: &World, body: Value) -> Answer {
 }
 
 #[tokio::test]
-async fn an_imported_connection_is_refreshed_on_arrival_and_then_like_any_other() {
+async fn an_imported_connection_is_refreshed_at_once_and_then_like_any_other() {
     let world = World::with(Setup::strict()).await;
     let imported = put(&world, json!({ "refresh_token": refresh_token(&world).await })).await;
     assert_eq!(imported.status, StatusCode::CREATED);
@@ -39,7 +39,7 @@ async fn an_imported_connection_is_refreshed_on_arrival_and_then_like_any_other(
 }
 
 #[tokio::test]
-async fn a_live_connection_is_not_overwritten_in_passing() {
+async fn a_live_connection_is_replaced_only_with_replace() {
     let world = World::with(Setup::strict()).await;
     let refresh_token = refresh_token(&world).await;
     world.connect("t").await;
@@ -56,7 +56,7 @@ async fn a_live_connection_is_not_overwritten_in_passing() {
 }
 
 #[tokio::test]
-async fn one_that_needs_its_customer_may_be_imported_anew() {
+async fn a_connection_that_needs_its_customer_may_be_imported_again() {
     let world = World::new().await;
     world.connect("t").await;
     world.every_grant_ends().await;
@@ -66,7 +66,7 @@ async fn one_that_needs_its_customer_may_be_imported_anew() {
 }
 
 #[tokio::test]
-async fn where_nothing_is_connected_a_refresh_token_that_the_provider_refuses_is_stored_and_the_answer_says_so() {
+async fn a_refused_refresh_token_is_stored_if_nothing_was_connected_and_the_answer_says_so() {
     let world = World::new().await;
     let imported = put(&world, json!({ "refresh_token": "nothing that the provider knows" })).await;
     assert_eq!((imported.status, imported.text("reason")), (StatusCode::ACCEPTED, "invalid_grant"));
@@ -92,7 +92,7 @@ async fn an_import_whose_refresh_fails_is_tried_again_by_the_schedule() {
 }
 
 #[tokio::test]
-async fn an_import_while_the_schedule_has_the_old_pair_at_the_provider_stands() {
+async fn an_import_is_stored_although_another_worker_is_refreshing_the_old_pair() {
     let world = World::with(Setup::strict()).await;
     let refresh_token = refresh_token(&world).await;
     world.connect("t").await;
@@ -150,7 +150,7 @@ async fn pause(world: &World) {
 }
 
 #[tokio::test]
-async fn one_that_was_not_refreshed_yet_says_so_in_every_route_and_is_connected_with_its_first_refresh() {
+async fn an_import_is_pending_in_every_route_until_its_first_refresh_connects_it() {
     let world = World::new().await;
     let refresh_token = refresh_token(&world).await;
     let told = async || {
@@ -182,7 +182,7 @@ async fn one_that_was_not_refreshed_yet_says_so_in_every_route_and_is_connected_
 }
 
 #[tokio::test]
-async fn an_import_that_was_never_refreshed_has_no_event_when_it_is_taken_away() {
+async fn an_import_that_was_never_refreshed_has_no_event_when_it_is_disconnected() {
     let world = World::new().await;
     let refresh_token = refresh_token(&world).await;
     pause(&world).await;
@@ -195,7 +195,7 @@ async fn an_import_that_was_never_refreshed_has_no_event_when_it_is_taken_away()
 }
 
 #[tokio::test]
-async fn a_replacement_that_does_not_refresh_leaves_the_live_pair_as_it_is() {
+async fn a_replacement_whose_refresh_fails_does_not_change_the_live_pair() {
     let world = World::with(Setup::strict()).await;
     world.connect("t").await;
     let spent = refresh_token(&world).await;
@@ -238,7 +238,7 @@ async fn a_replacement_that_does_not_refresh_leaves_the_live_pair_as_it_is() {
 }
 
 #[tokio::test]
-async fn a_replacement_is_swapped_after_its_one_refresh_and_the_replaced_grant_is_in_the_list() {
+async fn a_replacement_becomes_live_after_one_refresh_and_the_replaced_grant_is_listed_to_be_revoked() {
     let world = World::with(Setup::strict().asking_for_accounts()).await;
     world.connect("t").await;
     let before = tokens::live(&world, "t").await;
@@ -259,7 +259,7 @@ async fn a_replacement_is_swapped_after_its_one_refresh_and_the_replaced_grant_i
 }
 
 #[tokio::test]
-async fn a_replacement_that_the_table_does_not_take_comes_out_of_the_queue() {
+async fn a_replacement_that_the_table_does_not_accept_comes_out_of_the_queue() {
     let world = World::with(Setup::strict()).await;
     world.connect("t").await;
     let before = world.token("t").await;
@@ -283,7 +283,7 @@ async fn a_replacement_that_the_table_does_not_take_comes_out_of_the_queue() {
 }
 
 #[tokio::test]
-async fn one_that_needs_its_customer_is_reconnected_by_an_import_and_never_disconnected() {
+async fn an_import_over_reauth_required_is_reconnected_without_a_disconnected_event() {
     let world = World::new().await;
     world.connect("t").await;
     world.every_grant_ends().await;

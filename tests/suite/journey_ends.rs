@@ -54,7 +54,7 @@ fn button(page: &Response) -> Option<String> {
 }
 
 #[tokio::test]
-async fn a_customer_who_declines_goes_back_and_approves_is_connected_with_the_same_state() {
+async fn a_customer_who_declined_can_go_back_and_approve_with_the_same_state() {
     let world = World::new().await;
     let session = session(&world).await;
     let browser = world.browser();
@@ -92,7 +92,7 @@ async fn after_an_error_of_the_provider_the_same_state_may_still_bring_a_code() 
 }
 
 #[tokio::test]
-async fn a_denial_of_another_browser_or_of_a_prefetch_changes_nothing() {
+async fn a_denial_from_another_browser_or_a_prefetch_changes_nothing() {
     let world = World::new().await;
     let session = session(&world).await;
     let browser = world.browser();
@@ -110,7 +110,7 @@ async fn a_denial_of_another_browser_or_of_a_prefetch_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_code_that_comes_after_a_denial_and_after_the_time_at_the_consent_page_is_not_sent() {
+async fn a_code_that_comes_after_a_denial_and_too_late_is_not_sent() {
     let world = World::new().await;
     let session = session(&world).await;
     let browser = world.browser();
@@ -129,7 +129,7 @@ async fn a_code_that_comes_after_a_denial_and_after_the_time_at_the_consent_page
 }
 
 #[tokio::test]
-async fn an_error_without_a_state_is_named_counted_and_shown_and_none_of_its_words() {
+async fn an_error_without_a_state_is_logged_counted_and_shown_without_its_text() {
     let world = World::new().await;
     for (sent, name) in [
         ("error=invalid_scope", "invalid_scope"),
@@ -164,7 +164,7 @@ async fn an_error_with_a_state_is_counted_too() {
 }
 
 #[tokio::test]
-async fn the_second_tab_of_a_link_that_the_first_has_used_says_connected_and_another_browser_does_not() {
+async fn a_second_tab_of_the_same_browser_says_connected_too_and_another_browser_does_not() {
     for confirm in [false, true] {
         let world = World::new().await;
         let body = json!({ "connection_id": "t", "return_to": RETURN_TO, "confirm": confirm });
@@ -187,7 +187,7 @@ async fn the_second_tab_of_a_link_that_the_first_has_used_says_connected_and_ano
 }
 
 #[tokio::test]
-async fn a_browser_that_comes_back_too_late_is_told_so_and_so_is_the_integrator() {
+async fn for_a_browser_that_comes_back_too_late_page_and_session_say_expired() {
     for minutes in ["5", "30", "60"] {
         let world = World::with(Setup::default().variable("CONSENT_MINUTES", minutes)).await;
         let minutes: u64 = minutes.parse().unwrap();
@@ -219,7 +219,7 @@ async fn a_browser_that_comes_back_too_late_is_told_so_and_so_is_the_integrator(
 }
 
 #[tokio::test]
-async fn the_cookie_outlives_the_attempt_so_that_its_browser_is_not_taken_for_another_one() {
+async fn the_cookie_is_kept_as_long_as_the_row_of_its_attempt() {
     let world = World::new().await;
     let sent = world.browser().confirm("/authorize").await;
     let cookie = sent.headers()["set-cookie"].to_str().unwrap();
@@ -228,7 +228,7 @@ async fn the_cookie_outlives_the_attempt_so_that_its_browser_is_not_taken_for_an
 }
 
 #[tokio::test]
-async fn a_link_that_expires_unused_says_expired_for_that_reason() {
+async fn a_link_that_expires_unused_has_the_status_and_the_reason_expired() {
     let world = World::new().await;
     let session = world.session(json!({ "expires_in": 60 })).await;
     world.clock.advance(61);
@@ -236,7 +236,7 @@ async fn a_link_that_expires_unused_says_expired_for_that_reason() {
 }
 
 #[tokio::test]
-async fn a_page_about_a_session_leads_back_without_a_result_where_the_journey_is_not_this_browsers_own() {
+async fn the_page_of_a_used_or_expired_link_leads_back_without_a_result() {
     let world = World::with(Setup::default().variable("APPLICATION_HOME", "https://home.example.com/")).await;
     for (return_to, way) in [(Some(RETURN_TO), RETURN_TO), (None, "https://home.example.com/")] {
         let expired = world.session(json!({ "return_to": return_to, "expires_in": 60 })).await;
@@ -268,7 +268,7 @@ async fn a_journey_of_a_session_without_return_to_leads_to_the_applications_home
 }
 
 #[tokio::test]
-async fn a_journey_that_failed_has_one_reference_on_its_page_in_its_redirect_in_the_log_and_in_its_session() {
+async fn a_failed_journey_has_one_reference_in_its_redirect_in_the_log_and_in_its_session() {
     for answer in [
         json!("html"),
         json!({ "status": { "status": 429, "error": null, "retry_after": "1" } }),
@@ -287,7 +287,7 @@ async fn a_journey_that_failed_has_one_reference_on_its_page_in_its_redirect_in_
 }
 
 #[tokio::test]
-async fn what_fails_on_our_side_before_the_code_is_sent_is_told_and_a_reload_still_connects() {
+async fn after_a_failure_on_our_side_before_the_code_is_sent_a_reload_still_connects() {
     for operation in ["GenerateDataKey", "GetSecretValue"] {
         let world = World::new().await;
         let session = session(&world).await;
@@ -304,7 +304,7 @@ async fn what_fails_on_our_side_before_the_code_is_sent_is_told_and_a_reload_sti
 }
 
 #[tokio::test]
-async fn a_return_to_that_is_no_longer_on_the_list_is_not_gone_to() {
+async fn a_return_to_that_is_no_longer_listed_is_not_used() {
     let world = World::new().await;
     let session = session(&world).await;
     let browser = world.browser();
@@ -319,7 +319,7 @@ async fn a_return_to_that_is_no_longer_on_the_list_is_not_gone_to() {
 }
 
 #[tokio::test]
-async fn a_return_to_holds_neither_our_own_parameters_nor_more_than_2048_characters() {
+async fn a_return_to_with_our_own_parameters_or_more_than_2048_characters_is_refused() {
     let world = World::new().await;
     let long = |length: usize| format!("{RETURN_TO}?a={}", "a".repeat(length - RETURN_TO.len() - 3));
     world.session(json!({ "return_to": long(2048) })).await;
@@ -360,7 +360,7 @@ async fn tamper(world: &World, callback: &str, attribute: &str, value: Option<&s
 }
 
 #[tokio::test]
-async fn who_can_write_the_table_cannot_send_a_grant_or_its_browser_elsewhere() {
+async fn a_changed_row_of_an_attempt_sends_neither_its_grant_nor_its_browser_elsewhere() {
     let other_session = "A".repeat(43);
     for (attribute, value) in [
         ("connection_id", Some("attacker")),

@@ -17,7 +17,7 @@ mod terminal;
 const BINARY: &str = env!("CARGO_BIN_EXE_laptop");
 
 #[tokio::test]
-async fn the_page_leads_to_a_connection_and_curl_to_a_live_token() {
+async fn the_console_leads_to_a_connection_and_the_api_to_a_live_token() {
     let laptop = Laptop::start(BINARY, &[]).await;
     let home = laptop.get("/").await;
     assert_eq!(home.status(), 200);
@@ -51,7 +51,7 @@ async fn the_page_leads_to_a_connection_and_curl_to_a_live_token() {
 }
 
 #[tokio::test]
-async fn a_simulated_provider_misbehaves_on_demand() {
+async fn the_simulated_provider_answers_with_a_fault_on_demand() {
     let laptop = Laptop::start(BINARY, &[("SIMULATED_ROTATION", "strict")]).await;
     laptop.post("/local/provider", json!({ "answer": "html" })).await;
     assert_eq!(laptop.connect("t").await.status(), 502);
@@ -76,7 +76,7 @@ async fn the_doctor_finds_each_rotation_that_can_be_simulated() {
 }
 
 #[tokio::test]
-async fn another_host_or_site_gets_nothing() {
+async fn requests_by_another_host_or_from_another_site_are_refused() {
     let laptop = Laptop::start(BINARY, &[]).await;
     for path in ["/v1/connections/t", "/v1/connections/t/token", "/local/provider", "/local/live", "/openapi.yaml"] {
         for (name, value) in [
@@ -103,7 +103,7 @@ async fn another_host_or_site_gets_nothing() {
 }
 
 #[tokio::test]
-async fn sixty_four_parallel_reads_of_an_expired_token_are_one_refresh() {
+async fn sixty_four_parallel_reads_of_an_expired_token_cause_one_refresh() {
     let laptop = Arc::new(Laptop::start(BINARY, &[("WEBINARGEEK_EXPIRES_IN", "1"), ("REFRESH_EVERY", "3600")]).await);
     // Only the first token is short-lived: on a busy machine the last of the reads may come seconds after the first.
     laptop.post("/local/provider", json!({ "answer": { "without": ["expires_in"] } })).await;
@@ -190,7 +190,7 @@ async fn kill_9_at_any_moment_loses_no_connection() {
 }
 
 #[tokio::test]
-async fn any_provider_is_only_a_matter_of_variables() {
+async fn variables_are_enough_to_use_another_provider() {
     let free = async || TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let port = free().await.local_addr().unwrap().port().to_string();
     let listener = free().await;

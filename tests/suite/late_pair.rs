@@ -26,7 +26,7 @@ async fn late_pair(world: &World) {
 }
 
 #[tokio::test]
-async fn it_is_answered_and_not_refreshed_for_nothing() {
+async fn a_late_pair_is_handed_out_without_another_refresh() {
     let world = World::with(Setup::strict()).await;
     late_pair(&world).await;
     let refreshes = world.refreshes();
@@ -39,7 +39,7 @@ async fn it_is_answered_and_not_refreshed_for_nothing() {
 }
 
 #[tokio::test]
-async fn its_event_is_recovered() {
+async fn the_event_of_a_late_pair_is_recovered() {
     let world = World::with(Setup::strict()).await;
     late_pair(&world).await;
     let told = world.stream.events("tests").await.unwrap();
@@ -53,7 +53,7 @@ async fn its_event_is_recovered() {
 }
 
 #[tokio::test]
-async fn a_refused_request_changes_nothing_of_it() {
+async fn a_refused_request_does_not_change_a_late_pair() {
     let world = World::new().await;
     late_pair(&world).await;
     let before = world.row("t").await;
@@ -62,7 +62,7 @@ async fn a_refused_request_changes_nothing_of_it() {
 }
 
 #[tokio::test]
-async fn the_schedule_goes_on_with_it_although_its_token_is_not_read() {
+async fn the_schedule_refreshes_a_late_pair_although_its_token_is_not_read() {
     let world = World::with(Setup::strict()).await;
     late_pair(&world).await;
     world.clock.advance(6000);

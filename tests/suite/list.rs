@@ -39,7 +39,7 @@ fn sorted(pages: Vec<Vec<String>>) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn every_connection_is_on_one_page_and_no_row_of_the_fleet() {
+async fn each_connection_is_listed_once_and_no_row_of_the_fleet() {
     let world = World::new().await;
     assert_eq!(pages(&world, "").await, [[""; 0]]);
     for number in 0..5 {
@@ -57,7 +57,7 @@ async fn every_connection_is_on_one_page_and_no_row_of_the_fleet() {
 }
 
 #[tokio::test]
-async fn eighteen_connections_by_threes_were_nine_pages_the_first_and_the_last_of_them_empty() {
+async fn eighteen_connections_in_threes_were_nine_pages_and_two_of_them_empty() {
     let world = World::new().await;
     for number in 0..18 {
         world.connect(&format!("t{number}")).await;
@@ -81,7 +81,7 @@ async fn eighteen_connections_by_threes_were_nine_pages_the_first_and_the_last_o
 }
 
 #[tokio::test]
-async fn a_page_ends_after_two_seconds_and_its_cursor_goes_on_where_it_has_stopped() {
+async fn a_page_ends_after_two_seconds_and_its_cursor_continues_there() {
     let world = World::new().await;
     for number in 0..9 {
         world.connect(&format!("t{number}")).await;
@@ -112,7 +112,7 @@ impl Clock for Slow {
 }
 
 #[tokio::test]
-async fn a_cursor_reads_nothing_but_the_list_that_it_belongs_to() {
+async fn a_forged_cursor_reads_only_the_list_that_it_belongs_to() {
     let world = World::new().await;
     world.connect("t").await;
     world.clock.advance(6000);
@@ -130,7 +130,7 @@ async fn a_cursor_reads_nothing_but_the_list_that_it_belongs_to() {
 }
 
 #[tokio::test]
-async fn those_that_need_their_customer_are_found_without_a_look_at_all_others() {
+async fn connections_that_need_their_customer_are_listed_without_a_scan() {
     let world = World::new().await;
     for number in 0..7 {
         world.connect(&format!("t{number}")).await;
@@ -155,7 +155,7 @@ async fn those_that_need_their_customer_are_found_without_a_look_at_all_others()
 }
 
 #[tokio::test]
-async fn an_unreadable_row_hides_no_other_and_is_listed_for_a_person() {
+async fn an_unreadable_row_hides_no_other_and_is_listed_as_quarantined() {
     let world = World::new().await;
     for id in ["t", "u", "v"] {
         world.connect(id).await;
@@ -171,7 +171,7 @@ async fn an_unreadable_row_hides_no_other_and_is_listed_for_a_person() {
 }
 
 #[tokio::test]
-async fn each_status_lists_its_own() {
+async fn each_status_lists_only_its_own_connections() {
     let world = World::new().await;
     world.connect("active").await;
     crate::confirmation::journey(&world, "unconfirmed", "approve").await;
@@ -190,7 +190,7 @@ async fn each_status_lists_its_own() {
 }
 
 #[tokio::test]
-async fn a_parameter_that_is_not_ours_is_named() {
+async fn a_wrong_parameter_is_named() {
     let world = World::new().await;
     world.connect("t").await;
     world.connect("u").await;

@@ -82,7 +82,7 @@ async fn no_journey_and_no_failure_puts_a_secret_into_the_log() {
 }
 
 #[tokio::test]
-async fn the_client_secret_that_works_is_named_by_its_place_and_not_by_itself() {
+async fn the_accepted_client_secret_is_named_by_its_position_only() {
     capture();
     let list = json!(["canary-not-yet-known", CLIENT_SECRET]).to_string();
     let world = World::with(Setup { client_secret: list, ..Setup::default() }).await;
@@ -94,7 +94,7 @@ async fn the_client_secret_that_works_is_named_by_its_place_and_not_by_itself() 
 }
 
 #[tokio::test]
-async fn a_confirmation_and_an_imported_refresh_token_are_in_no_log() {
+async fn a_confirmation_and_an_imported_refresh_token_are_never_logged() {
     capture();
     let world = World::new().await;
     let body = json!({ "connection_id": "t", "return_to": "https://app.example.com/" });
@@ -118,7 +118,7 @@ async fn a_confirmation_and_an_imported_refresh_token_are_in_no_log() {
 }
 
 #[tokio::test]
-async fn a_journey_can_be_followed_by_its_attempt_and_connection() {
+async fn a_journey_can_be_followed_in_the_log_by_its_attempt_and_connection() {
     capture();
     let world = World::new().await;
     world.connect("tenant-7").await;

@@ -88,7 +88,7 @@ fn slow(world: &World, seconds: i64) -> Maintenance {
 }
 
 #[tokio::test]
-async fn a_dry_run_is_the_default_says_what_would_change_and_changes_nothing() {
+async fn a_dry_run_is_the_default_and_only_counts_what_would_change() {
     let (_, world) = changed(&["a", "b", "c"]).await;
     let before = rows(&world).await;
     world.calls.take();
@@ -137,7 +137,7 @@ async fn a_run_seals_every_pair_under_the_new_key_and_refreshes_go_on() {
 }
 
 #[tokio::test]
-async fn what_a_run_has_no_time_for_the_next_one_does_with_its_cursor_and_without() {
+async fn the_next_run_does_the_rest_with_the_cursor_or_without_it() {
     for with_cursor in [true, false] {
         let ids: Vec<String> = (0..20).map(|number| format!("c{number}")).collect();
         let (_, world) = changed(&ids.iter().map(String::as_str).collect::<Vec<_>>()).await;
@@ -171,7 +171,7 @@ async fn what_a_run_has_no_time_for_the_next_one_does_with_its_cursor_and_withou
 }
 
 #[tokio::test]
-async fn a_run_without_time_touches_nothing_and_keeps_its_place() {
+async fn a_run_without_time_changes_nothing_and_answers_the_same_cursor() {
     let (_, world) = changed(&["a"]).await;
     let cursor = json!({ "segments": 8, "open": [{ "segment": 3, "after": "b" }] });
     for cursor in [cursor, Value::Null] {
@@ -182,7 +182,7 @@ async fn a_run_without_time_touches_nothing_and_keeps_its_place() {
 }
 
 #[tokio::test]
-async fn a_cursor_that_an_earlier_version_has_answered_goes_on_behind_its_key_and_leaves_out_no_row() {
+async fn a_cursor_of_an_earlier_version_continues_after_its_key_and_leaves_out_no_row() {
     let ids: Vec<String> = (0..9).map(|number| format!("c{number}")).collect();
     let (_, world) = changed(&ids.iter().map(String::as_str).collect::<Vec<_>>()).await;
     let scan = world.clients.dynamodb.scan().table_name(TABLE).send().await.unwrap().items.unwrap();
@@ -228,7 +228,7 @@ impl WalkConnections for Watched {
 }
 
 #[tokio::test]
-async fn segments_are_walked_side_by_side_and_no_more_than_eight_rows_are_worked_on() {
+async fn segments_are_walked_in_parallel_with_at_most_eight_rows_in_work() {
     let ids: Vec<String> = (0..40).map(|number| format!("c{number}")).collect();
     let (_, world) = changed(&ids.iter().map(String::as_str).collect::<Vec<_>>()).await;
     let Ok(deployment) = Arc::try_unwrap(world.another().deployment) else { panic!("it is shared") };
@@ -260,7 +260,7 @@ impl WalkConnections for OneIsOut {
 }
 
 #[tokio::test]
-async fn a_segment_that_cannot_be_read_is_left_for_the_next_run_and_holds_up_no_other() {
+async fn a_segment_that_cannot_be_read_is_left_for_the_next_run_and_delays_no_other() {
     let ids: Vec<String> = (0..40).map(|number| format!("c{number}")).collect();
     let (_, world) = changed(&ids.iter().map(String::as_str).collect::<Vec<_>>()).await;
     let Ok(deployment) = Arc::try_unwrap(world.another().deployment) else { panic!("it is shared") };
@@ -307,7 +307,7 @@ fn overtaken(world: &World, before: &World, times: usize) -> Maintenance {
 }
 
 #[tokio::test]
-async fn a_refresh_in_between_keeps_its_pair_which_is_sealed_anew_instead() {
+async fn after_a_refresh_in_between_the_new_pair_is_resealed() {
     let (before, world) = changed(&["t"]).await;
     let event = json!({ "task": "reseal", "dry_run": false });
     let report = run_for(&overtaken(&world, &before, 1), &world, 30_000, event).await;
@@ -319,7 +319,7 @@ async fn a_refresh_in_between_keeps_its_pair_which_is_sealed_anew_instead() {
 }
 
 #[tokio::test]
-async fn a_refresh_in_between_whenever_it_is_tried_is_reported_and_left_to_another_run() {
+async fn a_row_that_is_refreshed_during_each_try_is_reported_and_left_to_the_next_run() {
     let (before, world) = changed(&["t"]).await;
     let event = json!({ "task": "reseal", "dry_run": false });
     let report = run_for(&overtaken(&world, &before, 3), &world, 30_000, event.clone()).await;
@@ -350,7 +350,7 @@ impl RefreshPair for Meanwhile {
 }
 
 #[tokio::test]
-async fn a_refresh_that_began_before_stores_its_pair_under_the_earlier_key_and_another_run_seals_it() {
+async fn a_refresh_that_began_before_the_run_keeps_the_earlier_key_and_the_next_run_reseals_its_pair() {
     let (before, world) = changed(&["t"]).await;
     world.clock.advance(6000);
     let Ok(deployment) = Arc::try_unwrap(before.another().deployment) else { panic!("it is shared") };
@@ -373,7 +373,7 @@ async fn a_refresh_that_began_before_stores_its_pair_under_the_earlier_key_and_a
 }
 
 #[tokio::test]
-async fn a_grant_that_a_later_one_has_replaced_is_sealed_anew_too_and_can_be_revoked() {
+async fn a_grant_to_revoke_is_resealed_too_and_can_still_be_revoked() {
     let before = World::with(Setup::default().asking_for_accounts()).await;
     for account in ["1", "2"] {
         before.simulation.grants.sign_in(account);
@@ -420,7 +420,7 @@ async fn rows_that_do_not_open_or_cannot_be_read_are_reported_and_left_alone() {
 }
 
 #[tokio::test]
-async fn an_outage_ends_the_walk_or_counts_its_rows_and_loses_nothing() {
+async fn an_outage_ends_the_walk_or_is_counted_for_each_row_and_loses_nothing() {
     let (_, world) = changed(&["a", "b"]).await;
     let event = json!({ "task": "reseal", "dry_run": false });
     world.outage_of(&["Scan"]);
@@ -470,7 +470,7 @@ async fn give_up(world: &World, id: &str) {
 }
 
 #[tokio::test]
-async fn rows_of_no_use_for_long_enough_are_reaped_and_no_others() {
+async fn only_rows_that_were_of_no_use_for_long_enough_are_reaped() {
     let world = World::new().await;
     for id in ["alive", "gone", "given-up", "gone-later", "given-up-later"] {
         world.connect(id).await;
@@ -511,7 +511,7 @@ async fn rows_of_no_use_for_long_enough_are_reaped_and_no_others() {
 }
 
 #[tokio::test]
-async fn a_reaping_that_stops_goes_on_behind_a_row_that_it_has_deleted() {
+async fn a_run_that_stops_continues_after_the_last_row_that_it_has_deleted() {
     let world = World::new().await;
     for number in 0..120 {
         let row =
@@ -546,7 +546,7 @@ async fn a_reaping_that_stops_goes_on_behind_a_row_that_it_has_deleted() {
 }
 
 #[tokio::test]
-async fn a_worker_that_holds_the_image_of_a_row_that_was_reaped_does_not_write_over_the_one_that_came_after() {
+async fn a_worker_that_read_a_row_before_it_was_reaped_does_not_overwrite_its_successor() {
     let world = World::new().await;
     world.connect("t").await;
     let before = world.parsed("t").await.unwrap();
@@ -581,7 +581,7 @@ impl TraceDataKeys for PassedBy {
 }
 
 #[tokio::test]
-async fn a_run_that_another_one_has_overtaken_leaves_the_row_to_it_and_its_key_that_may_be_newer() {
+async fn a_run_that_another_run_has_overtaken_leaves_the_row_under_the_key_of_the_other() {
     let (before, world) = changed(&["t"]).await;
     let Ok(deployment) = Arc::try_unwrap(world.another().deployment) else { panic!("nobody else has it") };
     let others = [world.another(), before.another()];

@@ -16,7 +16,7 @@ async fn connected_without() -> World {
 }
 
 #[tokio::test]
-async fn the_callback_warns_and_counts_it() {
+async fn the_callback_warns_of_a_missing_refresh_token_and_counts_it() {
     capture();
     connected_without().await;
     let log = captured();
@@ -26,7 +26,7 @@ async fn the_callback_warns_and_counts_it() {
 }
 
 #[tokio::test]
-async fn its_token_is_handed_out_until_its_end() {
+async fn without_a_refresh_token_the_access_token_is_handed_out_until_its_end() {
     let world = connected_without().await;
     for _ in 0..7 {
         let token = world.token("t").await;
@@ -62,7 +62,7 @@ async fn all_say_that_the_customer_is_needed(world: &World) {
 }
 
 #[tokio::test]
-async fn when_it_ends_the_schedule_finds_that_its_customer_is_needed() {
+async fn when_the_access_token_ends_the_schedule_finds_that_the_customer_is_needed() {
     capture();
     let world = connected_without().await;
     world.clock.advance(7200);
@@ -82,7 +82,7 @@ async fn when_it_ends_the_schedule_finds_that_its_customer_is_needed() {
 }
 
 #[tokio::test]
-async fn when_it_ends_a_caller_finds_that_its_customer_is_needed() {
+async fn when_the_access_token_ends_a_call_finds_that_the_customer_is_needed() {
     let world = connected_without().await;
     world.clock.advance(7201);
     all_say_that_the_customer_is_needed(&world).await;
@@ -92,7 +92,7 @@ async fn when_it_ends_a_caller_finds_that_its_customer_is_needed() {
 }
 
 #[tokio::test]
-async fn its_rejected_token_is_not_refreshed_and_not_answered_again() {
+async fn without_a_refresh_token_a_rejected_token_is_neither_refreshed_nor_answered_again() {
     let world = connected_without().await;
     world.clock.advance(120);
     let rejected = world.reject("t", 1).await;
@@ -102,7 +102,7 @@ async fn its_rejected_token_is_not_refreshed_and_not_answered_again() {
 }
 
 #[tokio::test]
-async fn a_customer_who_comes_back_with_a_refresh_token_is_connected_for_good() {
+async fn after_a_reconnect_with_a_refresh_token_the_schedule_refreshes_again() {
     let world = connected_without().await;
     world.clock.advance(7201);
     world.sweep().await;

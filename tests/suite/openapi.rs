@@ -53,7 +53,7 @@ fn deployed() -> BTreeSet<Route> {
 }
 
 #[test]
-fn what_is_described_is_deployed_and_what_is_deployed_is_described() {
+fn the_described_routes_are_the_deployed_ones() {
     let (described, deployed) = (described(), deployed());
     let only = |these: &BTreeSet<Route>, those: &BTreeSet<Route>| these - those;
     assert_eq!(only(&described, &deployed), BTreeSet::new(), "described and not deployed");
@@ -61,7 +61,7 @@ fn what_is_described_is_deployed_and_what_is_deployed_is_described() {
 }
 
 #[test]
-fn every_example_is_one() {
+fn every_example_fits_its_schema() {
     let mut examined = 0;
     examine("", DESCRIPTION.document, &mut examined);
     assert!(examined > 30, "{examined} examples were found");
@@ -107,12 +107,12 @@ fn every_reason_is_described() {
 }
 
 #[test]
-fn its_version_is_the_programs() {
+fn its_version_is_that_of_the_program() {
     assert_eq!(DESCRIPTION.document["info"]["version"], env!("CARGO_PKG_VERSION"));
 }
 
 #[tokio::test]
-async fn cargo_dev_serves_it_and_no_request_is_signed_there() {
+async fn cargo_dev_serves_it_without_signatures() {
     let laptop = Laptop::start(env!("CARGO_BIN_EXE_laptop"), &[]).await;
     let answer = laptop.get("/openapi.yaml").await;
     assert_eq!(answer.headers()["content-type"], "application/yaml");
@@ -153,7 +153,7 @@ fn an_answer_that_is_not_described_fails() {
 }
 
 #[tokio::test]
-async fn schemathesis_wrote_a_whole_number_with_a_point_which_is_an_integer_too() {
+async fn a_whole_number_with_a_decimal_point_was_not_an_integer() {
     let world = World::new().await;
     assert_eq!(world.session(json!({ "expires_in": 60.0 })).await.text("expires_at"), "2027-01-15T08:01:00Z");
     for expires_in in [json!(60.5), json!(1e300), json!(-1e300)] {
@@ -164,7 +164,7 @@ async fn schemathesis_wrote_a_whole_number_with_a_point_which_is_an_integer_too(
 }
 
 #[tokio::test]
-async fn schemathesis_confirmed_a_journey_that_had_not_ended_and_its_session_was_not_found() {
+async fn a_confirm_call_before_the_end_of_the_journey_was_answered_not_found() {
     let world = World::new().await;
     let session = world.session(json!({ "connection_id": "t" })).await;
     let path = format!("/v1/connect-sessions/{}/confirm", session.text("session_id"));
@@ -175,7 +175,7 @@ async fn schemathesis_confirmed_a_journey_that_had_not_ended_and_its_session_was
 }
 
 #[tokio::test]
-async fn schemathesis_imported_what_rfc_6749_does_not_call_a_refresh_token() {
+async fn an_import_accepted_a_refresh_token_that_rfc_6749_does_not_allow() {
     let world = World::new().await;
     for refresh_token in ["", "\u{e9}", "a\nb", "\u{7f}"] {
         let body = json!({ "refresh_token": refresh_token });

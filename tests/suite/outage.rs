@@ -37,7 +37,7 @@ async fn all_live_within_ten_minutes(world: &World) {
 }
 
 #[tokio::test]
-async fn without_the_table_the_key_or_the_secret_nothing_is_sent() {
+async fn without_the_table_the_key_or_the_secret_no_refresh_token_is_sent() {
     for operations in [
         &["Decrypt"][..],
         &["GetSecretValue"],
@@ -54,7 +54,7 @@ async fn without_the_table_the_key_or_the_secret_nothing_is_sent() {
 }
 
 #[tokio::test]
-async fn without_a_table_for_the_new_pair_each_one_is_spent_once_and_kept_in_the_queue() {
+async fn if_no_pair_can_be_stored_each_refresh_token_is_sent_once_and_its_pair_is_in_the_queue() {
     let world = ten_minutes_without(&[STORING_A_PAIR]).await;
     assert_eq!(world.refreshes(), 3, "once each: while a pair may be in the queue nothing is sent");
     all_live_within_ten_minutes(&world).await;

@@ -47,7 +47,7 @@ async fn sent_in_each_second(paces: &[Arc<Pace>], clock: &Arc<TestClock>, second
 }
 
 #[tokio::test]
-async fn all_runs_together_stay_below_the_rate_and_use_it() {
+async fn all_runs_together_use_the_rate_and_do_not_exceed_it() {
     let world = World::new().await;
     world.clock.waiting_counts(true);
     let runs = [0, 1, 2].map(|_| pace(&world, &world.clock, 0));
@@ -82,7 +82,7 @@ async fn a_429_halves_the_rate_of_all_runs_once_and_it_grows_back() {
 }
 
 #[tokio::test]
-async fn a_429_that_few_customers_get_lowers_the_rate_of_no_other() {
+async fn answers_of_429_to_few_customers_do_not_lower_the_rate() {
     capture();
     let world = World::new().await;
     world.clock.waiting_counts(true);
@@ -99,7 +99,7 @@ async fn a_429_that_few_customers_get_lowers_the_rate_of_no_other() {
 }
 
 #[tokio::test]
-async fn a_run_that_begins_knows_the_lowered_rate_and_its_own_429_does_not_raise_it() {
+async fn a_new_run_knows_the_lowered_rate_and_its_own_429_lowers_it_further() {
     let world = World::new().await;
     world.clock.waiting_counts(true);
     let first = pace(&world, &world.clock, 0);
@@ -122,7 +122,7 @@ async fn a_run_that_begins_knows_the_lowered_rate_and_its_own_429_does_not_raise
 }
 
 #[tokio::test]
-async fn a_second_that_is_far_away_in_the_row_stops_no_run() {
+async fn a_wrong_second_in_the_row_stops_no_run() {
     let world = World::new().await;
     world.clock.waiting_counts(true);
     let run = pace(&world, &world.clock, 0);
@@ -134,7 +134,7 @@ async fn a_second_that_is_far_away_in_the_row_stops_no_run() {
 }
 
 #[tokio::test]
-async fn a_run_that_cannot_use_the_row_keeps_to_a_share_of_the_rate_and_says_so() {
+async fn a_run_that_cannot_use_the_row_keeps_to_a_share_of_the_rate_and_logs_it() {
     capture();
     let world = World::new().await;
     world.clock.waiting_counts(true);
@@ -146,7 +146,7 @@ async fn a_run_that_cannot_use_the_row_keeps_to_a_share_of_the_rate_and_says_so(
 }
 
 #[tokio::test]
-async fn one_run_writes_no_index_partition_more_than_that_takes_however_fast_the_provider_is() {
+async fn one_run_stays_below_the_write_limit_of_an_index_partition() {
     let world = World::new().await;
     world.clock.waiting_counts(true);
     let rows: Arc<dyn FleetRows> = world.clients.connections(TABLE);
@@ -156,7 +156,7 @@ async fn one_run_writes_no_index_partition_more_than_that_takes_however_fast_the
 }
 
 #[tokio::test]
-async fn a_second_without_slots_is_asked_once_and_not_written_to_again_and_again() {
+async fn a_run_asks_only_once_for_slots_of_a_second_that_is_full() {
     let world = World::new().await;
     let rows: Arc<dyn FleetRows> = world.clients.connections(TABLE);
     let [first, second] = [0, 1].map(|_| Pace::new(rows.clone(), world.clock.clone(), RATE, 0));
@@ -170,7 +170,7 @@ async fn a_second_without_slots_is_asked_once_and_not_written_to_again_and_again
 }
 
 #[tokio::test]
-async fn a_run_of_few_refreshes_takes_no_slot_and_writes_nothing_for_it() {
+async fn a_run_of_few_refreshes_writes_nothing_for_the_rate() {
     let world = World::new().await;
     for number in 0..10 {
         world.connect(&format!("t{number}")).await;
@@ -181,7 +181,7 @@ async fn a_run_of_few_refreshes_takes_no_slot_and_writes_nothing_for_it() {
 }
 
 #[tokio::test]
-async fn a_429_that_names_no_time_lowers_the_rate_and_the_run_goes_on() {
+async fn a_run_goes_on_after_answers_of_429_without_retry_after() {
     let world = World::new().await;
     for number in 0..30 {
         world.connect(&format!("t{number}")).await;
@@ -265,7 +265,7 @@ async fn run(refresh: &Refresh, run: Run, world: &World) -> Value {
 }
 
 #[tokio::test]
-async fn a_run_that_is_at_work_for_long_hands_on_what_it_has_not_begun_and_every_connection_is_refreshed_once() {
+async fn a_long_run_hands_on_the_shards_that_it_has_not_begun_and_each_connection_is_refreshed_once() {
     let world = many_due().await;
     let deadline = world.clock.now() + Duration::from_secs(300);
     let (refresh, started) = long_run(&world, 3);
@@ -287,7 +287,7 @@ async fn a_run_that_is_at_work_for_long_hands_on_what_it_has_not_begun_and_every
 }
 
 #[tokio::test]
-async fn a_run_that_waits_for_the_rate_alone_starts_no_others() {
+async fn a_run_that_only_waits_for_the_rate_starts_no_others() {
     let world = many_due().await;
     world.simulation.faults.clear();
     let (refresh, started) = long_run(&world, 3);
@@ -298,7 +298,7 @@ async fn a_run_that_waits_for_the_rate_alone_starts_no_others() {
 }
 
 #[tokio::test]
-async fn while_started_runs_are_at_work_no_further_ones_are_started() {
+async fn while_started_runs_are_at_work_no_others_are_started() {
     let world = many_due().await;
     for (advance, hands_on) in [(0, true), (0, false), (6000, true)] {
         world.clock.advance(advance);
@@ -310,7 +310,7 @@ async fn while_started_runs_are_at_work_no_further_ones_are_started() {
 }
 
 #[tokio::test]
-async fn shards_that_cannot_be_handed_on_are_swept_by_the_run_itself_also_if_it_had_come_to_its_end_meanwhile() {
+async fn shards_that_cannot_be_handed_on_are_swept_by_the_run_itself() {
     capture();
     let world = many_due().await;
     // So many that this run keeps no shard for itself.

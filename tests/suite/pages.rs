@@ -25,7 +25,7 @@ async fn shown_in(world: &World, accept_language: &str, url: &str) -> Response {
 }
 
 #[tokio::test]
-async fn a_page_is_in_the_language_that_the_browser_would_like_best() {
+async fn a_page_is_in_the_language_that_the_browser_prefers() {
     let world = World::new().await;
     for (wanted, tag, expected) in [
         ("nl-NL,nl;q=0.9,en;q=0.8", "nl", "Koppel je WebinarGeek-account"),
@@ -41,7 +41,7 @@ async fn a_page_is_in_the_language_that_the_browser_would_like_best() {
 }
 
 #[tokio::test]
-async fn a_session_chooses_the_language_of_its_whole_journey_and_its_links_last_page() {
+async fn a_session_chooses_the_language_of_all_its_pages() {
     let world = World::new().await;
     let session = world.session(json!({ "connection_id": "t", "ui_locale": "de", "expires_in": 60 })).await;
     let browser = world.browser();
@@ -69,7 +69,7 @@ async fn a_session_chooses_the_language_of_its_whole_journey_and_its_links_last_
 }
 
 #[tokio::test]
-async fn a_language_that_there_are_no_pages_in_is_refused_by_name() {
+async fn a_language_without_pages_is_refused() {
     let world = World::new().await;
     for ui_locale in [json!("fr"), json!("nl-NL"), json!("NL"), json!(""), json!(1)] {
         let body = json!({ "ui_locale": ui_locale });
@@ -80,7 +80,7 @@ async fn a_language_that_there_are_no_pages_in_is_refused_by_name() {
 }
 
 #[tokio::test]
-async fn the_pages_are_the_integrators_with_name_logo_colour_and_links() {
+async fn the_pages_show_the_integrators_name_logo_colour_and_links() {
     let setup = Setup::default()
         .variable("DISPLAY_NAME", "Acme & Co")
         .variable("LOGO_URL", "https://cdn.example.com/logo.svg?v=2")
@@ -107,7 +107,7 @@ async fn the_pages_are_the_integrators_with_name_logo_colour_and_links() {
 }
 
 #[tokio::test]
-async fn a_logo_in_the_variable_itself_needs_no_other_origin() {
+async fn a_logo_as_a_data_uri_needs_no_other_origin() {
     let world = World::with(Setup::default().variable("LOGO_URL", ICON)).await;
     let page = world.browser().get("/authorize").await;
     assert!(page.body().contains(&format!("<img src=\"{ICON}\" alt=\"\">")), "{}", page.body());
@@ -116,7 +116,7 @@ async fn a_logo_in_the_variable_itself_needs_no_other_origin() {
 }
 
 #[tokio::test]
-async fn the_page_that_asks_says_who_asks_and_what_for_and_leads_back() {
+async fn the_confirmation_page_says_who_asks_and_for_what_and_leads_back() {
     let return_to = "https://app.example.com/settings?tab=1&x=2";
     let setup = Setup::default().variable("DISPLAY_NAME", "Acme").variable("WEBINARGEEK_SCOPE", "webinars:read people");
     let world = World::with(setup).await;
@@ -145,7 +145,7 @@ async fn the_page_that_asks_says_who_asks_and_what_for_and_leads_back() {
 }
 
 #[tokio::test]
-async fn what_may_be_tried_again_has_a_button_to_the_same_address() {
+async fn a_failure_that_may_pass_has_a_button_to_try_the_same_address_again() {
     let world = World::new().await;
     let session = world.session(json!({ "connection_id": "t" })).await;
     let browser = world.browser();
@@ -170,7 +170,7 @@ async fn what_may_be_tried_again_has_a_button_to_the_same_address() {
 }
 
 #[tokio::test]
-async fn an_install_link_starts_again_here_and_everything_else_there() {
+async fn an_install_link_starts_again_here_and_a_session_in_the_application() {
     let world = World::with(Setup::default().variable("APPLICATION_HOME", "https://home.example.com/")).await;
     let here = "<a class=\"button\" href=\"/authorize\">Start again</a>";
     let there = "<a class=\"button\" href=\"https://home.example.com/\">Back to the application</a>";
@@ -182,7 +182,7 @@ async fn an_install_link_starts_again_here_and_everything_else_there() {
 }
 
 #[tokio::test]
-async fn no_page_shows_the_integrators_own_id() {
+async fn no_page_shows_the_connection_id() {
     let world = World::new().await;
     let id = "customers-secret-number";
     let session = world.session(json!({ "connection_id": id })).await;
@@ -203,7 +203,7 @@ async fn no_page_shows_the_integrators_own_id() {
 }
 
 #[tokio::test]
-async fn every_page_is_small_and_asks_for_nothing() {
+async fn every_page_is_small_and_loads_nothing_else() {
     let world = World::with(Setup::default().variable("DISPLAY_NAME", &"Ä".repeat(100))).await;
     for (method, url) in [
         (Method::GET, "/authorize"),
@@ -222,7 +222,7 @@ async fn every_page_is_small_and_asks_for_nothing() {
 }
 
 #[tokio::test]
-async fn the_style_has_no_side_that_a_language_from_right_to_left_would_turn() {
+async fn the_style_names_no_left_or_right_so_that_other_directions_of_writing_work() {
     let world = World::new().await;
     let page = world.browser().get("/authorize").await;
     let style = page.body().split("<style>").nth(1).unwrap().split("</style>").next().unwrap();
@@ -234,7 +234,7 @@ async fn the_style_has_no_side_that_a_language_from_right_to_left_would_turn() {
 }
 
 #[tokio::test]
-async fn a_language_changes_no_answer_but_its_words() {
+async fn a_language_changes_only_the_texts() {
     let world = World::new().await;
     let session = world.session(json!({ "connection_id": "t", "ui_locale": "nl", "confirm_page": false })).await;
     let sent = world.browser().get(session.text("url")).await;

@@ -15,7 +15,7 @@ use tokio::sync::Semaphore;
 const IN_FLIGHT: usize = 250;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_thousand_reads_of_one_expired_token_are_one_refresh_and_a_thousand_live_answers() {
+async fn a_thousand_reads_of_one_expired_token_cause_one_refresh_and_all_get_a_live_token() {
     let reads = Proof::asked().length(100, 1000);
     for setup in [Setup::default(), Setup::strict()] {
         let world = Arc::new(World::with(setup).await);
@@ -38,7 +38,7 @@ async fn a_thousand_reads_of_one_expired_token_are_one_refresh_and_a_thousand_li
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn ten_thousand_callbacks_with_one_state_are_one_exchange() {
+async fn ten_thousand_callbacks_with_one_state_cause_one_exchange() {
     let callbacks = Proof::asked().length(500, 10_000);
     let world = Arc::new(World::new().await);
     let (callback, cookies) = {

@@ -12,7 +12,7 @@ use shared::ports::{Clock, WriteConnections};
 use tests::world::{Setup, TABLE, World};
 
 #[tokio::test]
-async fn a_token_is_renewed_before_it_expires_and_not_long_before() {
+async fn a_token_is_refreshed_before_it_expires_and_only_once() {
     let world = World::new().await;
     world.connect("t").await;
     world.clock.advance(5000);
@@ -28,7 +28,7 @@ async fn a_token_is_renewed_before_it_expires_and_not_long_before() {
 }
 
 #[tokio::test]
-async fn the_summary_of_an_empty_fleet_says_so() {
+async fn the_summary_of_an_empty_fleet_counts_nothing() {
     let world = World::new().await;
     let expected = json!({
         "due": 0, "refreshed": 0, "adopted": 0, "deferred": 0, "failed": {}, "reauth_required": 0,
@@ -38,7 +38,7 @@ async fn the_summary_of_an_empty_fleet_says_so() {
 }
 
 #[tokio::test]
-async fn more_connections_than_a_page_are_all_refreshed() {
+async fn more_due_connections_than_one_page_are_all_refreshed() {
     let world = World::with(Setup::strict()).await;
     for number in 0..130 {
         world.connect(&one_of_shard(0, number)).await;
@@ -81,7 +81,7 @@ async fn two_runs_at_once_refresh_each_connection_once() {
 }
 
 #[tokio::test]
-async fn a_run_limited_to_shards_leaves_the_others() {
+async fn a_run_of_some_shards_leaves_the_others_alone() {
     let world = World::new().await;
     for shard in [3, 4] {
         world.connect(&one_of_shard(shard, 0)).await;
@@ -107,7 +107,7 @@ async fn a_run_stops_before_its_deadline_and_says_what_it_left() {
 }
 
 #[tokio::test]
-async fn a_provider_that_asks_to_wait_is_left_alone() {
+async fn a_run_stops_when_the_provider_asks_to_wait() {
     let world = World::new().await;
     for number in 0..40 {
         world.connect(&format!("t{number}")).await;
@@ -125,7 +125,7 @@ async fn a_provider_that_asks_to_wait_is_left_alone() {
 }
 
 #[tokio::test]
-async fn retry_after_is_honoured_with_every_status_for_a_quarter_of_an_hour_and_no_longer() {
+async fn retry_after_is_respected_with_every_status_for_at_most_a_quarter_of_an_hour() {
     for status in [429, 403, 400, 502] {
         let world = World::new().await;
         world.connect("t").await;
@@ -157,7 +157,7 @@ async fn a_wrong_client_secret_stops_the_run_and_gives_no_connection_up() {
 }
 
 #[tokio::test]
-async fn one_connections_failure_is_no_other_ones() {
+async fn the_failure_of_one_connection_affects_no_other() {
     let world = World::new().await;
     for number in 0..5 {
         world.connect(&format!("t{number}")).await;
@@ -171,7 +171,7 @@ async fn one_connections_failure_is_no_other_ones() {
 }
 
 #[tokio::test]
-async fn a_process_that_died_with_the_lease_costs_the_connection_nothing() {
+async fn a_connection_survives_a_process_that_died_with_its_lease() {
     let world = World::new().await;
     world.connect("t").await;
     world.clock.advance(6000);
@@ -210,7 +210,7 @@ async fn a_lease_without_a_known_outcome_is_not_taken_over_for_two_minutes_after
 
 /// Found by the simulator: a provider that honours the old refresh token for some minutes would have ended it.
 #[tokio::test]
-async fn after_a_process_that_died_in_an_early_refresh_the_schedule_comes_at_once_and_not_when_the_token_is_old() {
+async fn if_a_process_dies_in_an_early_refresh_the_schedule_does_not_wait_until_the_token_is_old() {
     let world = World::new().await;
     world.connect("t").await;
     world.clock.advance(600);
@@ -224,7 +224,7 @@ async fn after_a_process_that_died_in_an_early_refresh_the_schedule_comes_at_onc
 }
 
 #[tokio::test]
-async fn a_pair_lost_with_its_answer_is_labelled_where_the_provider_rotates_at_once() {
+async fn a_pair_that_a_strict_provider_lost_with_its_answer_is_labelled_ambiguous_rotation() {
     let world = World::with(Setup::strict()).await;
     world.connect("t").await;
     world.clock.advance(6000);

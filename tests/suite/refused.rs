@@ -83,7 +83,7 @@ async fn is_active(world: &World, id: &str) -> bool {
 }
 
 #[tokio::test]
-async fn a_day_after_its_access_tokens_end_its_customer_is_needed() {
+async fn a_refused_connection_is_given_up_a_day_after_its_access_token_ended() {
     for (status, error) in [
         (200, Some("bad_refresh_token")),
         (400, Some("invalid_request")),
@@ -124,7 +124,7 @@ async fn a_day_after_its_access_tokens_end_its_customer_is_needed() {
 }
 
 #[tokio::test]
-async fn it_is_tried_again_every_six_hours_and_a_refresh_that_succeeds_revives_it() {
+async fn a_connection_that_was_given_up_is_tried_every_six_hours_and_revived_by_a_success() {
     let refused = answer(403, None);
     let fleet = Fleet::of(Setup::strict(), 1).await;
     let (world, id) = (&fleet.world, fleet.first());
@@ -152,7 +152,7 @@ async fn it_is_tried_again_every_six_hours_and_a_refresh_that_succeeds_revives_i
 }
 
 #[tokio::test]
-async fn it_holds_the_least_remaining_lifetime_down_no_longer() {
+async fn a_connection_that_was_given_up_does_not_count_for_the_least_remaining_lifetime() {
     let refused = answer(403, None);
     let fleet = Fleet::of(Setup::strict(), 1).await;
     fleet.runs_until(GIVEN_UP_AFTER, &refused).await;
@@ -222,7 +222,7 @@ async fn a_connection_that_is_tried_often_is_counted_once() {
 
 /// RFC 6749 section 5.2 has it at 400; some say it within a success.
 #[tokio::test]
-async fn invalid_grant_within_a_success_is_believed_at_its_second_time() {
+async fn invalid_grant_with_status_200_counts_at_its_second_time() {
     let fleet = Fleet::of(Setup::strict(), 1).await;
     let (world, id) = (&fleet.world, fleet.first());
     world.clock.advance(6000);
@@ -235,7 +235,7 @@ async fn invalid_grant_within_a_success_is_believed_at_its_second_time() {
 }
 
 #[tokio::test]
-async fn invalid_client_within_a_success_reads_the_secret_again() {
+async fn invalid_client_with_status_200_reads_the_secret_again() {
     let fleet = Fleet::of(Setup::strict(), 1).await;
     let world = &fleet.world;
     world.clock.advance(6000);

@@ -78,7 +78,7 @@ async fn wait_for_a_confirmation(world: &World) {
 }
 
 #[tokio::test]
-async fn of_a_connection_that_works() {
+async fn all_routes_agree_on_a_connection_that_works() {
     let active = |reason, told, listed| Said {
         status: Some("active"),
         reason,
@@ -107,7 +107,7 @@ async fn of_a_connection_that_works() {
 }
 
 #[tokio::test]
-async fn of_a_connection_that_has_no_token_yet() {
+async fn all_routes_agree_on_a_connection_that_has_no_token_yet() {
     let world = World::with(Setup::strict()).await;
     wait_for_a_confirmation(&world).await;
     let unconfirmed = Said {
@@ -137,7 +137,7 @@ async fn of_a_connection_that_has_no_token_yet() {
 }
 
 #[tokio::test]
-async fn of_a_connection_that_needs_its_customer() {
+async fn all_routes_agree_on_a_connection_that_needs_its_customer() {
     for why in [
         FailureClass::InvalidGrant,
         FailureClass::AmbiguousRotation,
@@ -165,7 +165,7 @@ async fn of_a_connection_that_needs_its_customer() {
 }
 
 #[tokio::test]
-async fn of_a_connection_that_is_taken_away() {
+async fn all_routes_agree_on_a_connection_that_was_disconnected() {
     let world = connected().await;
     world.fault(json!({ "answer": answer(500, "server_error"), "grant_type": "revoke", "times": 1000 }));
     let deleted = world.json(Method::DELETE, "/v1/connections/t", None).await;
@@ -199,7 +199,7 @@ async fn of_a_connection_that_is_taken_away() {
 }
 
 #[tokio::test]
-async fn of_a_row_that_cannot_be_read() {
+async fn all_routes_agree_on_a_row_that_cannot_be_read() {
     let world = connected().await;
     world.set("t", "lifetime", AttributeValue::S("long".to_owned())).await;
     let unreadable = Said {
@@ -214,7 +214,7 @@ async fn of_a_row_that_cannot_be_read() {
 }
 
 #[tokio::test]
-async fn of_a_pair_that_does_not_open() {
+async fn all_routes_agree_on_a_pair_that_does_not_open() {
     let world = connected().await;
     world.set("t", "sealed", AttributeValue::B(aws_sdk_dynamodb::primitives::Blob::new(vec![1; 64]))).await;
     world.clock.advance(6000);

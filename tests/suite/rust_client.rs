@@ -48,7 +48,7 @@ fn later(seconds: &'static str) -> Response {
 }
 
 #[tokio::test]
-async fn tasks_that_want_one_token_request_it_once_and_reject_it_once() {
+async fn tasks_that_need_the_same_token_request_it_once_and_reject_it_once() {
     let folder = Folder::new("rust-client");
     let variables = [
         ("DATA_DIR", folder.0.to_str().unwrap()),
@@ -86,7 +86,7 @@ async fn tasks_that_want_one_token_request_it_once_and_reject_it_once() {
 }
 
 #[tokio::test]
-async fn a_token_is_in_no_text() {
+async fn a_token_is_not_printed() {
     let laptop = Laptop::start(LAPTOP, &[]).await;
     assert_eq!(laptop.connect("acme").await.status(), 200);
     let client = Client::new(&laptop.origin).await.unwrap();
@@ -96,7 +96,7 @@ async fn a_token_is_in_no_text() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_down_is_asked_once_by_all_who_wait() {
+async fn all_waiting_tasks_together_ask_a_server_that_is_down_once() {
     let (origin, asked) = server([|_| later("3600")]).await;
     let client = client(&origin);
     let failures = join_all((0..20).map(|_| client.token("acme"))).await;
@@ -112,7 +112,7 @@ async fn a_server_that_is_down_is_asked_once_by_all_who_wait() {
 }
 
 #[tokio::test]
-async fn a_503_of_webinargeek_is_waited_out_where_a_repetition_is_harmless() {
+async fn after_a_503_of_webinargeek_an_idempotent_request_is_sent_once_more() {
     let laptop = Laptop::start(LAPTOP, &[]).await;
     assert_eq!(laptop.connect("acme").await.status(), 200);
     let client = Client::new(&laptop.origin).await.unwrap();
@@ -145,7 +145,7 @@ async fn a_token_does_not_follow_a_redirect_to_another_origin() {
 }
 
 #[tokio::test]
-async fn a_customer_is_sent_through_a_session_and_confirmed_and_taken_away() {
+async fn the_client_connects_confirms_and_disconnects_a_customer() {
     let laptop = Laptop::start(LAPTOP, &[]).await;
     let client = Client::new(&laptop.origin).await.unwrap();
     let session = NewSession {
@@ -182,7 +182,7 @@ async fn a_customer_is_sent_through_a_session_and_confirmed_and_taken_away() {
 }
 
 #[tokio::test]
-async fn every_page_of_a_list_is_read_an_empty_one_too() {
+async fn all_pages_of_a_list_are_read_although_one_is_empty() {
     fn page(request: &Request) -> Response {
         let connection = |id: &str| {
             json!({
@@ -211,7 +211,7 @@ async fn every_page_of_a_list_is_read_an_empty_one_too() {
 }
 
 #[tokio::test]
-async fn what_would_send_a_token_elsewhere_is_refused_before_anything_is_sent() {
+async fn an_id_or_address_that_would_send_a_token_elsewhere_is_refused_and_nothing_is_sent() {
     let (origin, asked) = server([|_| later("3600")]).await;
     let client = client(&origin);
     for id in ["", ".", "..", "a/b", "a%2Fb", "a?b", "a b", &"x".repeat(129)] {

@@ -95,7 +95,7 @@ async fn another_account_is_refused_with_its_own_page_and_its_grant_is_revoked()
 }
 
 #[tokio::test]
-async fn a_link_that_brought_another_account_is_used_and_its_session_keeps_saying_why() {
+async fn a_link_that_another_account_has_used_stays_used_and_its_session_says_why() {
     let world = world().await;
     world.connect("t").await;
     let session = link(&world).await;
@@ -109,7 +109,7 @@ async fn a_link_that_brought_another_account_is_used_and_its_session_keeps_sayin
 }
 
 #[tokio::test]
-async fn the_same_account_is_connected_at_once_and_a_first_one_is_whatever_it_is() {
+async fn the_same_account_is_connected_at_once_and_so_is_any_first_account() {
     let world = world().await;
     for version in [1, 2] {
         let session = link(&world).await;
@@ -127,7 +127,7 @@ async fn the_same_account_is_connected_at_once_and_a_first_one_is_whatever_it_is
 }
 
 #[tokio::test]
-async fn a_link_to_return_to_says_failed_there_and_has_nothing_to_confirm() {
+async fn another_account_ends_at_return_to_as_failed_with_nothing_to_confirm() {
     let world = world().await;
     world.connect("t").await;
     for (who, status) in [("2", "failed"), ("1", "connected")] {
@@ -151,7 +151,7 @@ async fn a_link_to_return_to_says_failed_there_and_has_nothing_to_confirm() {
 }
 
 #[tokio::test]
-async fn it_is_held_against_the_account_that_is_live_when_it_is_confirmed() {
+async fn the_account_is_compared_again_at_the_confirm_call() {
     let world = world().await;
     world.connect("t").await;
     let body = json!({ "connection_id": "t", "return_to": "https://app.example.com/", "same_account": true });
@@ -166,7 +166,7 @@ async fn it_is_held_against_the_account_that_is_live_when_it_is_confirmed() {
 }
 
 #[tokio::test]
-async fn a_provider_that_does_not_say_whose_account_it_is_connects_nothing() {
+async fn without_an_answer_from_the_account_endpoint_nothing_is_connected() {
     let world = world().await;
     world.connect("t").await;
     let deaf = world.redeployed(&[("WEBINARGEEK_ACCOUNT_URL", "http://127.0.0.1:9/account")]);
@@ -179,12 +179,12 @@ async fn a_provider_that_does_not_say_whose_account_it_is_connects_nothing() {
 }
 
 #[tokio::test]
-async fn a_process_that_dies_before_the_account_is_known_connects_nothing_and_its_session_does_not_say_so() {
+async fn if_the_process_dies_before_the_account_is_known_nothing_is_connected_and_the_session_failed() {
     dies_before_the_account_is_known(json!({ "connection_id": "t", "same_account": true })).await;
 }
 
 #[tokio::test]
-async fn nor_does_a_session_with_a_confirmation_whose_reload_had_said_connected_and_whose_confirm_call_then_failed() {
+async fn if_the_process_dies_before_the_account_is_known_a_session_to_be_confirmed_failed_too() {
     let body = json!({ "connection_id": "t", "same_account": true, "return_to": "https://app.example.com/" });
     dies_before_the_account_is_known(body).await;
 }
@@ -201,7 +201,7 @@ fn with(world: &World, changed: impl FnOnce(SameAccount) -> SameAccount) -> Worl
 }
 
 #[tokio::test]
-async fn another_account_is_told_as_such_although_the_write_that_ended_its_wait_was_repeated() {
+async fn another_account_is_refused_as_such_although_the_write_that_ended_its_wait_was_repeated() {
     let world = world().await;
     world.connect("t").await;
     world.simulation.grants.sign_in("2");
@@ -236,7 +236,7 @@ async fn dies_before_the_account_is_known(session: Value) {
 }
 
 #[tokio::test]
-async fn without_an_account_url_such_a_session_is_refused_and_names_the_parameter() {
+async fn without_an_account_url_same_account_is_refused_with_the_name_of_the_parameter() {
     let world = World::new().await;
     let body = json!({ "connection_id": "t", "same_account": true });
     let refused = world.json(http::Method::POST, "/v1/connect-sessions", Some(body)).await;

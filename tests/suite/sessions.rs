@@ -24,7 +24,7 @@ fn failed(reason: &str) -> (String, Value) {
 }
 
 #[tokio::test]
-async fn a_journey_of_an_earlier_link_fails_where_a_later_one_has_connected() {
+async fn a_journey_of_an_earlier_link_fails_if_a_later_one_has_connected() {
     let world = World::new().await;
     let (first, second) =
         (world.session(json!({ "connection_id": "t" })).await, world.session(json!({ "connection_id": "t" })).await);
@@ -39,7 +39,7 @@ async fn a_journey_of_an_earlier_link_fails_where_a_later_one_has_connected() {
 }
 
 #[tokio::test]
-async fn a_journey_with_a_confirmation_that_another_one_overtakes_has_failed_and_revokes_nothing() {
+async fn a_journey_to_be_confirmed_that_another_one_overtakes_fails_and_revokes_nothing() {
     let world = World::new().await;
     let body = json!({ "connection_id": "t", "return_to": "https://app.example.com/" });
     let awaited = world.session(body).await;
@@ -73,7 +73,7 @@ async fn of_two_browsers_with_one_link_one_connects_and_the_session_stays_comple
 }
 
 #[tokio::test]
-async fn a_journey_that_an_import_has_overtaken_says_that_a_connection_exists() {
+async fn a_journey_that_an_import_has_overtaken_fails_with_exists() {
     let world = World::new().await;
     world.connect("source").await;
     let source = world.stored("source").await.unwrap();
@@ -90,7 +90,7 @@ async fn a_journey_that_an_import_has_overtaken_says_that_a_connection_exists() 
 }
 
 #[tokio::test]
-async fn a_journey_whose_connection_was_taken_away_meanwhile_says_so() {
+async fn a_journey_whose_connection_was_disconnected_meanwhile_fails_with_disconnected() {
     let world = World::new().await;
     world.connect("t").await;
     let session = world.session(json!({ "connection_id": "t" })).await;
@@ -104,7 +104,7 @@ async fn a_journey_whose_connection_was_taken_away_meanwhile_says_so() {
 }
 
 #[tokio::test]
-async fn what_the_provider_or_the_customer_has_ended_may_be_tried_again_with_the_same_link() {
+async fn after_a_failure_of_the_provider_or_a_denial_the_same_link_may_be_tried_again() {
     let world = World::new().await;
     let session = world.session(json!({ "connection_id": "t" })).await;
     world.fault(json!({ "answer": "garbage", "grant_type": "authorization_code" }));
@@ -117,7 +117,7 @@ async fn what_the_provider_or_the_customer_has_ended_may_be_tried_again_with_the
 }
 
 #[tokio::test]
-async fn a_pair_that_comes_out_of_escrow_after_a_later_link_has_connected_completes_nothing() {
+async fn a_pair_from_escrow_does_not_complete_its_session_after_a_later_link_has_connected() {
     let world = World::new().await;
     let first = world.session(json!({ "connection_id": "t" })).await;
     let browser = world.browser();
@@ -132,7 +132,7 @@ async fn a_pair_that_comes_out_of_escrow_after_a_later_link_has_connected_comple
 }
 
 #[tokio::test]
-async fn the_session_of_a_pair_that_comes_out_of_escrow_awaits_its_confirmation() {
+async fn the_session_of_a_pair_from_escrow_awaits_its_confirmation() {
     let world = World::new().await;
     let body = json!({ "connection_id": "t", "return_to": "https://app.example.com/" });
     let session = world.session(body).await;
@@ -150,7 +150,7 @@ async fn the_session_of_a_pair_that_comes_out_of_escrow_awaits_its_confirmation(
 }
 
 #[tokio::test]
-async fn a_counter_that_cannot_be_counted_up_is_unreadable_and_ends_no_process() {
+async fn a_counter_that_cannot_be_increased_is_unreadable_and_crashes_no_process() {
     let world = World::new().await;
     for number in [i64::MAX, i64::MAX - 1, i64::MIN, -1] {
         let id = format!("t{number}");

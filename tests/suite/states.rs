@@ -220,7 +220,7 @@ fn rendered(table: &Table) -> String {
 }
 
 #[test]
-fn the_table_of_states_is_what_the_writes_do_and_which_events_follow() {
+fn the_table_of_states_agrees_with_the_writes_and_their_events() {
     let paper = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/ARCHITECTURE.md");
     let described = described(&std::fs::read_to_string(paper).unwrap());
     let done = done();
@@ -232,7 +232,7 @@ fn the_table_of_states_is_what_the_writes_do_and_which_events_follow() {
 }
 
 #[test]
-fn every_state_has_rows_and_every_write_changes_one_of_them() {
+fn every_state_has_sample_rows_and_every_write_changes_one_of_them() {
     let states: BTreeSet<&str> = samples().iter().map(Stored::state).collect();
     assert_eq!(states, BTreeSet::from(STATES));
     let done = done();
@@ -245,7 +245,7 @@ fn every_state_has_rows_and_every_write_changes_one_of_them() {
 /// A worker claims a grant by what it has read, and a hand from outside may damage the row before. Such a row once
 /// counted as one without a live pair: its grants were revoked, also beside a live connection.
 #[test]
-fn no_grant_is_revoked_beside_a_row_that_has_become_unreadable() {
+fn no_grant_of_a_row_that_has_become_unreadable_is_revoked() {
     let mut seen = 0;
     for stored in samples() {
         let Some(Row::Tombstone(_) | Row::Connection(_)) = stored.row() else { continue };

@@ -24,7 +24,7 @@ async fn a_fresh_token_is_answered_as_it_is_stored() {
 }
 
 #[tokio::test]
-async fn sixty_four_reads_of_an_expired_token_are_one_refresh_and_sixty_four_live_tokens() {
+async fn sixty_four_reads_of_an_expired_token_cause_one_refresh_and_all_get_a_live_token() {
     for setup in [Setup::default(), Setup::strict()] {
         let world = Arc::new(World::with(setup).await);
         world.connect("t").await;
@@ -46,7 +46,7 @@ async fn sixty_four_reads_of_an_expired_token_are_one_refresh_and_sixty_four_liv
 }
 
 #[tokio::test]
-async fn min_ttl_is_met_by_a_refresh_and_never_by_one_after_the_other() {
+async fn min_ttl_causes_a_refresh_and_never_a_second_one() {
     let world = World::new().await;
     world.connect("t").await;
     world.clock.advance(4000);
@@ -141,7 +141,7 @@ async fn a_rejected_token_is_never_answered_again() {
 }
 
 #[tokio::test]
-async fn while_the_provider_is_down_a_token_that_lives_is_answered_and_then_a_503_with_retry_after() {
+async fn while_the_provider_is_down_a_live_token_is_answered_and_later_a_503_with_retry_after() {
     let world = World::new().await;
     world.connect("t").await;
     world
@@ -159,7 +159,7 @@ async fn while_the_provider_is_down_a_token_that_lives_is_answered_and_then_a_50
 }
 
 #[tokio::test]
-async fn an_answer_that_was_lost_is_asked_for_again_and_the_connection_lives() {
+async fn after_a_lost_answer_the_refresh_token_is_sent_again_and_the_connection_lives() {
     let world = World::new().await;
     world.connect("t").await;
     world.clock.advance(8000);
@@ -184,7 +184,7 @@ async fn an_answer_without_refresh_token_keeps_the_stored_one() {
 }
 
 #[tokio::test]
-async fn a_customer_who_took_the_access_away_must_connect_again_and_only_a_second_refusal_says_so() {
+async fn only_a_second_invalid_grant_says_that_the_customer_must_connect_again() {
     let world = World::new().await;
     world.connect("t").await;
     world.clock.advance(8000);
@@ -212,7 +212,7 @@ async fn a_customer_who_took_the_access_away_must_connect_again_and_only_a_secon
 }
 
 #[tokio::test]
-async fn the_second_secret_of_the_list_is_tried_where_the_first_is_not_accepted() {
+async fn the_second_secret_of_the_list_is_tried_if_the_first_is_not_accepted() {
     let list = json!(["not-yet-known-to-the-provider", tests::world::CLIENT_SECRET]).to_string();
     let world = World::with(Setup { client_secret: list, ..Setup::default() }).await;
     world.connect("t").await;
@@ -228,7 +228,7 @@ async fn the_second_secret_of_the_list_is_tried_where_the_first_is_not_accepted(
 }
 
 #[tokio::test]
-async fn a_wrong_client_secret_changes_no_status_and_is_said_as_long_as_it_lasts() {
+async fn a_wrong_client_secret_is_answered_as_misconfigured_and_changes_no_status() {
     let world = World::new().await;
     world.connect("t").await;
     world.clock.advance(8000);
@@ -248,7 +248,7 @@ async fn a_wrong_client_secret_changes_no_status_and_is_said_as_long_as_it_lasts
 }
 
 #[tokio::test]
-async fn another_client_ids_connection_is_never_shown_to_the_provider() {
+async fn a_refresh_token_of_another_client_id_is_never_sent() {
     let world = World::new().await;
     world.connect("t").await;
     let other = World::with(Setup::default().variable("WEBINARGEEK_CLIENT_ID", "client-two")).await;
@@ -270,7 +270,7 @@ async fn a_row_of_another_stack_does_not_open() {
 }
 
 #[tokio::test]
-async fn a_row_under_another_name_does_not_open() {
+async fn a_row_under_another_id_does_not_open() {
     let world = World::new().await;
     world.connect("a").await;
     world.connect("b").await;

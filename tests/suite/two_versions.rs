@@ -20,7 +20,7 @@ fn number(number: &str) -> AttributeValue {
 }
 
 #[tokio::test]
-async fn what_a_later_version_has_added_to_a_row_outlives_the_writes_of_this_one() {
+async fn an_attribute_of_a_later_version_survives_the_writes_of_this_one() {
     let world = World::new().await;
     world.connect("t").await;
     world.set("t", "invented_later", text("a value")).await;
@@ -34,7 +34,7 @@ async fn what_a_later_version_has_added_to_a_row_outlives_the_writes_of_this_one
 }
 
 #[tokio::test]
-async fn a_row_of_a_later_format_is_left_as_it_is_and_goes_on_when_its_version_is_back() {
+async fn a_row_of_a_later_format_is_not_changed_and_goes_on_when_its_version_is_back() {
     let world = World::new().await;
     for id in ["later", "ours"] {
         world.connect(id).await;
@@ -69,7 +69,7 @@ async fn not_replayed(world: &World, body: &str) -> usize {
 }
 
 #[tokio::test]
-async fn a_message_that_a_later_version_has_sent_waits_in_the_queue_until_that_version_is_back() {
+async fn a_message_of_a_later_version_waits_in_the_queue_until_that_version_is_back() {
     let world = World::with(Setup::strict()).await;
     world.connect("t").await;
     world.clock.advance(8000);
@@ -92,7 +92,7 @@ async fn a_message_that_a_later_version_has_sent_waits_in_the_queue_until_that_v
 }
 
 #[tokio::test]
-async fn a_lease_of_a_run_of_another_version_keeps_this_one_off_until_it_has_run_out() {
+async fn a_lease_of_another_version_is_respected_until_it_has_run_out() {
     let world = World::new().await;
     world.connect("t").await;
     world.clock.advance(6000);
@@ -119,7 +119,7 @@ async fn a_lease_of_a_run_of_another_version_keeps_this_one_off_until_it_has_run
 }
 
 #[tokio::test]
-async fn events_of_rows_of_both_versions_say_that_a_row_is_degraded_and_never_that_its_customer_is_gone() {
+async fn a_row_of_a_later_format_has_the_event_degraded_and_never_disconnected() {
     let world = World::new().await;
     world.connect("t").await;
     world.set("t", "format", number("2")).await;

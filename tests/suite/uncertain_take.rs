@@ -36,7 +36,7 @@ impl WriteAttempts for LosesTheAnswer {
 }
 
 #[tokio::test]
-async fn the_page_says_reload_and_the_reload_connects_instead_of_not_knowing_what_became_of_it() {
+async fn if_the_answer_of_the_take_is_lost_a_reload_still_connects() {
     let world = World::new().await;
     let session = world.session(json!({ "connection_id": "t" })).await;
     let browser = world.browser();

@@ -47,7 +47,7 @@ fn says_that_nothing_could_be_listed(summary: &Value, log: &str, world: &World) 
 }
 
 #[tokio::test]
-async fn a_run_without_the_index_says_that_it_has_seen_nothing() {
+async fn a_run_without_the_index_reports_that_it_could_list_nothing() {
     capture();
     let world = two_due().await;
     let gone = DeleteGlobalSecondaryIndexAction::builder().index_name("due").build().unwrap();
@@ -59,7 +59,7 @@ async fn a_run_without_the_index_says_that_it_has_seen_nothing() {
 }
 
 #[tokio::test]
-async fn a_run_whose_queries_fail_says_that_it_has_seen_nothing() {
+async fn a_run_whose_queries_fail_reports_that_it_could_list_nothing() {
     capture();
     let world = two_due().await;
     world.outage_of(&["Query"]);
@@ -121,7 +121,7 @@ async fn a_shard_that_cannot_be_listed_is_counted_and_stops_no_other() {
 }
 
 #[tokio::test]
-async fn a_shard_whose_second_page_is_not_to_be_had_is_not_swept_to_its_end() {
+async fn a_shard_whose_second_page_cannot_be_read_is_reported_as_unfinished() {
     let world = World::new().await;
     let mut candidates = (0..).map(|number| format!("tenant-{number}"));
     let mut of_one_shard = candidates.by_ref().filter(|id| shard(&ConnectionId::parse(id).unwrap()) == 0);
@@ -136,7 +136,7 @@ async fn a_shard_whose_second_page_is_not_to_be_had_is_not_swept_to_its_end() {
 }
 
 #[tokio::test]
-async fn a_run_that_stops_early_has_a_class_and_is_counted_whatever_stops_it() {
+async fn a_run_that_stops_early_is_counted_with_its_class() {
     capture();
     let world = two_due().await;
     let deadline = world.clock.now() + std::time::Duration::from_secs(30);

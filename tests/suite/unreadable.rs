@@ -127,7 +127,7 @@ async fn costs_one_row(attribute: &str, odd: Option<AttributeValue>) {
 }
 
 #[tokio::test]
-async fn an_attribute_of_another_type_costs_one_row() {
+async fn an_attribute_of_another_type_affects_only_its_row() {
     for attribute in ["expires_at", "lifetime", "version", "refreshable", "format"] {
         costs_one_row(attribute, Some(text("soon"))).await;
     }
@@ -137,14 +137,14 @@ async fn an_attribute_of_another_type_costs_one_row() {
 }
 
 #[tokio::test]
-async fn an_attribute_that_is_missing_costs_one_row() {
+async fn a_missing_attribute_affects_only_its_row() {
     for attribute in ["expires_at", "sealed", "data_key", "format", "grant_order", "client_id"] {
         costs_one_row(attribute, None).await;
     }
 }
 
 #[tokio::test]
-async fn a_value_that_is_never_written_costs_one_row() {
+async fn a_value_that_is_never_written_affects_only_its_row() {
     for (attribute, odd) in [
         ("expires_at", number("1800007200.5")),
         ("lifetime", number("-1")),
@@ -161,7 +161,7 @@ async fn a_value_that_is_never_written_costs_one_row() {
 }
 
 #[tokio::test]
-async fn a_count_of_another_type_costs_one_row_although_nothing_can_be_added_to_it() {
+async fn a_counter_of_another_type_affects_only_its_row() {
     for attribute in ["leases", "answered", "failures", "invalid_grant_at", "refusal_window"] {
         costs_one_row(attribute, Some(text("odd"))).await;
     }
@@ -169,7 +169,7 @@ async fn a_count_of_another_type_costs_one_row_although_nothing_can_be_added_to_
 
 /// These are written when the row is put off.
 #[tokio::test]
-async fn what_puts_a_row_off_may_be_odd_itself() {
+async fn a_row_is_quarantined_although_the_attributes_for_that_are_unreadable_themselves() {
     for (attribute, odd) in [
         ("lease_until", text("odd")),
         ("not_before", text("odd")),
@@ -195,7 +195,7 @@ async fn what_puts_a_row_off_may_be_odd_itself() {
 }
 
 #[tokio::test]
-async fn a_row_that_cannot_be_read_is_not_taken_away_and_not_written_over() {
+async fn an_unreadable_row_is_neither_disconnected_nor_overwritten() {
     let (world, id) = three_of_one_shard().await;
     world.set(&id, "lifetime", text("long")).await;
     let path = format!("/v1/connections/{id}");

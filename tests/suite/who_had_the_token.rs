@@ -48,7 +48,7 @@ async fn each_token_that_is_handed_out_is_one_line_with_connection_version_and_p
 }
 
 #[tokio::test]
-async fn without_a_token_there_is_no_such_line_and_without_a_signature_it_names_no_principal() {
+async fn without_a_token_there_is_no_such_line_and_without_a_signature_no_principal() {
     let world = World::new().await;
     world.connect("tenant-7").await;
     capture();
@@ -65,7 +65,7 @@ async fn without_a_token_there_is_no_such_line_and_without_a_signature_it_names_
 }
 
 #[tokio::test]
-async fn a_principal_that_is_no_text_keeps_no_token_back() {
+async fn a_token_is_handed_out_although_the_principal_is_not_a_text() {
     let world = World::new().await;
     world.connect("tenant-7").await;
     for odd in [json!(null), json!([]), json!({ "iam": 1 }), json!({ "iam": { "userArn": [1] } }), json!({ "jwt": {} })]

@@ -148,7 +148,7 @@ async fn the_api_is_found_by_the_stacks_outputs_and_every_call_is_signed() {
 }
 
 #[tokio::test]
-async fn a_stack_that_is_not_there_and_a_region_that_is_not_said_are_told() {
+async fn a_missing_stack_a_missing_region_and_missing_credentials_are_reported() {
     let (aws, _) = Aws::listen("https://unused.example", Vec::new()).await;
     let mut other = wgc(&["list", "--stack", "other", "--region", REGION]);
     other.env("AWS_ENDPOINT_URL", &aws).env("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE").env("AWS_SECRET_ACCESS_KEY", SECRET);
@@ -167,7 +167,7 @@ async fn a_stack_that_is_not_there_and_a_region_that_is_not_said_are_told() {
 }
 
 #[tokio::test]
-async fn maintenance_looks_first_and_goes_on_from_each_cursor_until_it_is_finished() {
+async fn maintain_begins_with_a_dry_run_and_continues_from_each_cursor_until_it_is_finished() {
     let at = |key: &str| json!({ "segments": 8, "open": [{ "segment": 7, "after": key }] });
     let report = |dry_run: bool, scanned: u64, cursor: Option<&str>| {
         let changes = if dry_run { "would_change" } else { "changed" };
@@ -198,7 +198,7 @@ async fn maintenance_looks_first_and_goes_on_from_each_cursor_until_it_is_finish
 }
 
 #[tokio::test]
-async fn nothing_is_sealed_anew_while_a_row_does_not_open_and_a_run_that_stands_still_is_not_repeated() {
+async fn nothing_is_resealed_while_a_row_does_not_open_and_a_run_without_progress_is_not_repeated() {
     let mut does_not_open = json!({
         "task": "reseal", "dry_run": true, "scanned": 3, "would_change": 2, "skipped": 0, "failed": { "unopenable": 1 },
         "finished": true, "cursor": null,
@@ -214,7 +214,7 @@ async fn nothing_is_sealed_anew_while_a_row_does_not_open_and_a_run_that_stands_
 }
 
 #[tokio::test]
-async fn the_log_says_what_has_failed_and_what_to_do_and_what_has_happened() {
+async fn logs_shows_failures_with_their_remedies_and_events_shows_the_events() {
     let (aws, _) = Aws::listen("https://unused.example", Vec::new()).await;
     let groups = said_json(with_stack(&aws, &["logs", "--since", "2d"])).await;
     assert_eq!(groups.as_array().unwrap().len(), 1, "{groups}");
@@ -233,7 +233,7 @@ async fn the_log_says_what_has_failed_and_what_to_do_and_what_has_happened() {
 }
 
 #[tokio::test]
-async fn an_address_has_no_log_and_no_maintenance() {
+async fn with_an_address_alone_logs_events_and_maintain_ask_for_the_stack() {
     let at_address = |arguments: &[&str]| {
         let mut command = wgc(arguments);
         command.args(["--url", "https://api.example.com", "--region", REGION]);

@@ -160,7 +160,7 @@ async fn a_line_that_fails_does_not_stop_the_others_and_is_tried_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_interrupted_import_ends_what_it_has_begun_and_says_how_to_go_on() {
+async fn an_interrupted_import_finishes_the_lines_that_it_has_sent() {
     let other = Other::system().await;
     let folder = Folder::new("import-interrupted");
     let file = folder.0.join("customers.csv");

@@ -142,7 +142,7 @@ async fn finds(world: &World, status: &str, class: &str) -> (Vec<String>, Vec<St
 }
 
 #[tokio::test]
-async fn a_provider_that_never_rotates_is_sent_no_reuse() {
+async fn a_provider_that_never_rotates_gets_no_refresh_token_twice() {
     let world = connected(Rotation::Never).await;
     let old = refresh_token(&world).await;
     let (sent, _) = finds(&world, "ok", "P0").await;
@@ -151,7 +151,7 @@ async fn a_provider_that_never_rotates_is_sent_no_reuse() {
 }
 
 #[tokio::test]
-async fn a_grace_is_found_and_the_second_successor_does_not_live_on_out_of_sight() {
+async fn a_grace_is_found_and_the_second_successor_is_revoked() {
     let world = connected(Rotation::Grace).await;
     let old = refresh_token(&world).await;
     let (sent, given) = finds(&world, "ok", "P1").await;
@@ -166,7 +166,7 @@ async fn a_grace_is_found_and_the_second_successor_does_not_live_on_out_of_sight
 }
 
 #[tokio::test]
-async fn a_provider_that_rotates_at_once_is_found_and_the_connection_goes_on() {
+async fn a_provider_that_rotates_at_once_is_found_and_the_connection_lives_on() {
     let world = connected(Rotation::Strict).await;
     let old = refresh_token(&world).await;
     let (sent, given) = finds(&world, "warning", "P2").await;
@@ -176,7 +176,7 @@ async fn a_provider_that_rotates_at_once_is_found_and_the_connection_goes_on() {
 }
 
 #[tokio::test]
-async fn reuse_detection_is_found_and_costs_the_throw_away_connection_and_no_other() {
+async fn reuse_detection_is_found_and_ends_only_the_throw_away_connection() {
     let world = connected(Rotation::ReuseDetection).await;
     world.connect("customer").await;
     let old = refresh_token(&world).await;
@@ -255,7 +255,7 @@ async fn a_provider_that_is_down_at_the_reuse_is_a_finding_and_the_new_pair_is_s
 }
 
 #[tokio::test]
-async fn what_follows_a_refused_reuse_is_no_class_unless_it_is_certain() {
+async fn after_a_refused_reuse_no_class_is_named_unless_it_is_certain() {
     let world = connected(Rotation::Strict).await;
     then(&world, 2, json!({ "answer": status(429) }));
     is_skipped(&tried(&world).await, "could not be found out");
@@ -330,7 +330,7 @@ async fn is_refused(world: &World) {
 }
 
 #[tokio::test]
-async fn a_wrong_id_ends_no_customers_grant_since_only_a_connection_that_was_made_to_be_lost_is_tried() {
+async fn a_wrong_id_ends_no_customers_grant_because_only_throw_away_connections_are_tried() {
     let world = World::new().await;
     world.connect("t").await;
     is_refused(&world).await;
@@ -353,7 +353,7 @@ async fn a_wrong_id_ends_no_customers_grant_since_only_a_connection_that_was_mad
 }
 
 #[tokio::test]
-async fn an_import_is_a_customers_and_so_is_what_lives_beside_a_throw_away_that_waits() {
+async fn an_import_and_a_live_pair_beside_a_waiting_throw_away_are_not_tried() {
     let world = connected(Rotation::Grace).await;
     assert_eq!(tried(&world).await["status"], "ok");
     world.connect("another").await;
@@ -396,7 +396,7 @@ async fn a_key_that_cannot_open_the_pair_is_a_finding_and_nothing_is_sent() {
 }
 
 #[tokio::test]
-async fn no_request_is_sent_whose_answer_could_not_be_followed_up() {
+async fn no_request_is_sent_if_there_is_no_time_to_act_on_its_answer() {
     let world = connected(Rotation::Strict).await;
     for (seconds, sent) in [(39, 0), (52, 1)] {
         let mut request = Request::new(json!({ "throw_away": "t" }).to_string().into_bytes());
@@ -413,7 +413,7 @@ async fn no_request_is_sent_whose_answer_could_not_be_followed_up() {
 }
 
 #[tokio::test]
-async fn a_connection_that_is_not_there_is_not_found() {
+async fn an_unknown_or_disconnected_connection_is_not_found() {
     let world = connected(Rotation::Grace).await;
     let unknown = ask(&world, json!({ "throw_away": "nobody" })).await;
     assert_problem(&unknown.body, &unknown.headers, 404, "not_found");
@@ -424,7 +424,7 @@ async fn a_connection_that_is_not_there_is_not_found() {
 }
 
 #[tokio::test]
-async fn bad_input_names_its_field_and_touches_nothing() {
+async fn bad_input_names_its_field_and_changes_nothing() {
     let world = connected(Rotation::Grace).await;
     world.calls.take();
     for (body, field) in [

@@ -62,7 +62,7 @@ fn ports_of(process: u32) -> Vec<u16> {
 
 /// Any TCP tunnel passes `Host: 127.0.0.1` on and adds no header: `/v1` answered it live tokens.
 #[tokio::test]
-async fn the_port_that_a_tunnel_leads_to_has_the_browsers_routes_only_whatever_host_says() {
+async fn the_port_of_a_tunnel_has_only_the_browsers_routes_with_any_host() {
     const PUBLIC: &str = "https://connect.example.com";
     let laptop = Laptop::start(BINARY, &[("PUBLIC_ORIGIN", PUBLIC)]).await;
     let tunnel = laptop.printed.iter().find(|line| line.contains(PUBLIC)).expect("both addresses are told");

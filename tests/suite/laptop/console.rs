@@ -26,7 +26,7 @@ fn answered(page: &str, panel: &str) -> Value {
 }
 
 #[tokio::test]
-async fn it_says_of_a_connection_what_the_routes_say_and_names_no_tombstone() {
+async fn it_shows_each_connection_and_no_tombstone() {
     let laptop = Laptop::start(BINARY, &[]).await;
     laptop.connect("acme").await;
     let home = laptop.get("/").await.text().await.unwrap();
@@ -83,7 +83,7 @@ async fn each_form_does_what_its_route_does() {
 }
 
 #[tokio::test]
-async fn the_provider_is_broken_and_healed_while_it_runs() {
+async fn faults_of_the_simulated_provider_are_set_and_removed_while_it_runs() {
     let laptop = Laptop::start(BINARY, &[]).await;
     laptop.connect("acme").await;
     let outage = r#"{"answer":{"status":{"status":503,"error":null,"retry_after":null}},"times":9}"#;
@@ -105,7 +105,7 @@ async fn the_provider_is_broken_and_healed_while_it_runs() {
 }
 
 #[tokio::test]
-async fn a_rotated_secret_fails_every_refresh_until_it_is_stored() {
+async fn after_a_rotation_of_the_secret_refreshes_fail_until_the_new_one_is_stored() {
     let laptop = Laptop::start(BINARY, &[]).await;
     for id in ["acme", "zoo"] {
         assert_eq!(laptop.connect(id).await.status(), 200);
@@ -120,7 +120,7 @@ async fn a_rotated_secret_fails_every_refresh_until_it_is_stored() {
 
 /// On another port of this machine a page is of the same site, but of another origin.
 #[tokio::test]
-async fn a_page_of_another_origin_triggers_nothing() {
+async fn a_page_of_another_origin_cannot_post_a_form() {
     let laptop = Laptop::start(BINARY, &[]).await;
     laptop.connect("acme").await;
     let port = laptop.origin.rsplit(':').next().unwrap();
@@ -148,7 +148,7 @@ async fn a_page_of_another_origin_triggers_nothing() {
 }
 
 #[tokio::test]
-async fn another_host_and_a_tunnel_get_a_page_that_names_nothing() {
+async fn another_host_and_a_tunnel_get_a_page_without_data() {
     let laptop = Laptop::start(BINARY, &[("PUBLIC_ORIGIN", "https://connect.example.com")]).await;
     let session = json!({ "connection_id": "acme" });
     laptop.post("/v1/connect-sessions", session).await;
@@ -166,7 +166,7 @@ async fn another_host_and_a_tunnel_get_a_page_that_names_nothing() {
 }
 
 #[tokio::test]
-async fn with_a_real_provider_it_shows_the_redirect_uri_and_no_fault() {
+async fn with_a_real_provider_it_shows_the_redirect_uri_and_no_buttons_for_faults() {
     let real = [
         ("WEBINARGEEK_CLIENT_ID", "a-real-one"),
         ("WEBINARGEEK_CLIENT_SECRET", "a secret"),
@@ -185,7 +185,7 @@ async fn with_a_real_provider_it_shows_the_redirect_uri_and_no_fault() {
 }
 
 #[tokio::test]
-async fn the_page_lets_no_other_origin_in_and_is_told_of_every_change() {
+async fn the_page_allows_no_other_origin_and_receives_every_change() {
     let laptop = Laptop::start(BINARY, &[]).await;
     let home = laptop.get("/").await;
     let policy = home.headers()[CONTENT_SECURITY_POLICY].to_str().unwrap().to_owned();

@@ -93,7 +93,7 @@ fn is_the_grant(answer: &Result<TokenResponse, ProviderError>) -> bool {
 }
 
 #[tokio::test]
-async fn a_grant_is_found_behind_a_php_warning_and_before_what_a_front_has_added() {
+async fn a_grant_is_found_between_a_php_warning_and_the_comment_of_a_proxy() {
     let warning = b"<br />\n<b>Warning</b>: foreach() {main} in <b>/srv/{app}/token.php</b> on line <b>7</b><br />\n";
     let object = br#"{"request":"of ours"}"#;
     for (before, behind) in [
@@ -139,7 +139,7 @@ async fn tokens_inside_another_object_or_list_are_no_grant() {
 }
 
 #[tokio::test]
-async fn a_form_encoded_answer_grants_and_takes_nothing_away() {
+async fn a_form_encoded_answer_can_grant_but_not_refuse() {
     for body in [
         "access_token=a&token_type=bearer&expires_in=7200&refresh_token=r",
         "\u{feff}access_token=%61&refresh_token=r&expires_in=7200&scope=read+write\r\n",
@@ -167,7 +167,7 @@ async fn a_form_encoded_answer_grants_and_takes_nothing_away() {
 }
 
 #[tokio::test]
-async fn a_connection_that_breaks_behind_the_object_costs_no_grant_and_takes_none_away() {
+async fn if_the_connection_breaks_after_the_object_a_grant_counts_and_a_refusal_does_not() {
     let cut = |status: &str, header: &str, object: &[u8]| {
         [format!("HTTP/1.1 {status}\r\n{header}\r\n\r\n").as_bytes(), object].concat()
     };
@@ -190,7 +190,7 @@ async fn a_connection_that_breaks_behind_the_object_costs_no_grant_and_takes_non
 }
 
 #[tokio::test]
-async fn headers_that_are_many_folded_or_out_of_shape_do_no_harm() {
+async fn many_folded_or_malformed_headers_do_no_harm() {
     let many: String = (0..2000).map(|number| format!("X-Trace-{number}: {number}\r\n")).collect();
     for headers in [
         many.as_str(),

@@ -41,7 +41,7 @@ fn padded(object: &[u8], length: usize) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn compression_is_declined_and_read_all_the_same() {
+async fn compression_is_declined_and_a_compressed_answer_is_still_read() {
     for (coding, body) in [
         ("gzip", gzip(GRANT)),
         ("x-gzip", gzip(GRANT)),
@@ -70,7 +70,7 @@ async fn compression_is_declined_and_read_all_the_same() {
 }
 
 #[tokio::test]
-async fn a_compressed_refusal_takes_away_only_where_its_coding_is_whole() {
+async fn a_compressed_refusal_counts_only_if_it_is_complete() {
     for (coding, body) in [("gzip", gzip(REFUSAL)), ("deflate", zlib(REFUSAL)), ("deflate", raw_deflate(REFUSAL))] {
         let headers = format!("Content-Encoding: {coding}\r\n");
         let answer = Provider::answering("400 Bad Request", &headers, &body).await.refreshed().await;
@@ -84,7 +84,7 @@ async fn a_compressed_refusal_takes_away_only_where_its_coding_is_whole() {
 }
 
 #[tokio::test]
-async fn the_limit_of_an_answer_is_counted_behind_its_coding() {
+async fn the_size_limit_counts_decompressed_bytes() {
     // A bomb: a hundred megabytes out of a hundred kilobytes, without an object in the part that is read.
     let bomb = gzip(&vec![b' '; 100_000_000]);
     let answer = Provider::answering("200 OK", "Content-Encoding: gzip\r\n", &bomb).await.refreshed().await;
@@ -123,7 +123,7 @@ async fn an_answer_of_exactly_the_limit_that_does_not_compress_is_read() {
 }
 
 #[tokio::test]
-async fn an_account_is_read_through_all_that_a_grant_is_read_through() {
+async fn an_account_is_found_in_the_same_answers_in_which_a_grant_is_found() {
     let digits = "900719925474099312345";
     let account = format!(r#"{{"user":{{"id":1}},"account":{{"id":{digits},"company":"Acme"}}}}"#).into_bytes();
     let warning = b"<b>Warning</b>: {main}\n";
