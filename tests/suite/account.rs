@@ -15,6 +15,8 @@ use shared::protocol::composition::Grants;
 use tests::tokens;
 use tests::world::{Setup, World};
 
+use crate::faults;
+
 async fn world() -> World {
     World::with(Setup::default().asking_for_accounts()).await
 }
@@ -118,9 +120,7 @@ async fn a_reconnect_with_the_same_account_revokes_nothing() {
 async fn a_revocation_that_fails_is_tried_again_with_the_next_refresh() {
     let world = world().await;
     let replaced = replaced_by_another_account(&world).await;
-    world.fault(
-        json!({ "answer": { "status": { "status": 500, "error": null, "retry_after": null } }, "grant_type": "revoke" }),
-    );
+    world.fault(json!({ "answer": faults::status(500), "grant_type": "revoke" }));
     for is_revoked in [false, true] {
         world.clock.advance(6000);
         assert_eq!(world.sweep().await["refreshed"], 1);

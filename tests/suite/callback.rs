@@ -6,6 +6,8 @@ use shared::domain::digest;
 use tests::browser::location;
 use tests::world::{Setup, World};
 
+use crate::faults;
+
 fn exchanges(world: &World) -> usize {
     world.simulation.faults.requested("authorization_code")
 }
@@ -198,11 +200,11 @@ async fn after_any_bad_answer_of_the_token_endpoint_the_code_was_sent_once_and_t
         json!("huge"),
         json!("garbage"),
         json!("hang"),
-        json!({ "status": { "status": 500, "error": null, "retry_after": null } }),
-        json!({ "status": { "status": 503, "error": null, "retry_after": "5" } }),
-        json!({ "status": { "status": 302, "error": null, "retry_after": null } }),
-        json!({ "status": { "status": 400, "error": "invalid_grant", "retry_after": null } }),
-        json!({ "status": { "status": 400, "error": "canary-code", "retry_after": null } }),
+        faults::status(500),
+        faults::retry_after(503, "5"),
+        faults::status(302),
+        faults::error(400, "invalid_grant"),
+        faults::error(400, "canary-code"),
         json!({ "without": ["access_token"] }),
     ] {
         let world = World::new().await;
@@ -234,10 +236,7 @@ async fn a_failed_journey_with_return_to_redirects_there() {
 
 #[tokio::test]
 async fn a_code_that_was_certainly_not_used_is_sent_again_by_a_reload() {
-    for answer in [
-        json!({ "status": { "status": 429, "error": null, "retry_after": "1" } }),
-        json!({ "status": { "status": 401, "error": "invalid_client", "retry_after": null } }),
-    ] {
+    for answer in [faults::retry_after(429, "1"), faults::error(401, "invalid_client")] {
         let world = World::new().await;
         world.fault(json!({ "answer": answer }));
         let browser = world.browser();

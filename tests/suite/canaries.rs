@@ -11,6 +11,7 @@ use tests::proof::Proof;
 use tests::random::Random;
 use tests::world::{Setup, World};
 
+use crate::faults;
 use crate::log::{capture, captured};
 
 /// Every 32 random bytes (states, cookies, verifiers, session tokens, codes, tokens, data keys) begin, in base64, with
@@ -124,8 +125,8 @@ fn fault(random: &mut Random) -> Value {
         json!("huge"),
         json!({ "without": ["access_token"] }),
         json!({ "status": { "status": 400, "error": "canary", "retry_after": "canary" } }),
-        json!({ "status": { "status": 401, "error": "invalid_client", "retry_after": null } }),
-        json!({ "status": { "status": 500, "error": "canary", "retry_after": null } }),
+        faults::error(401, "invalid_client"),
+        faults::error(500, "canary"),
         json!({ "status": { "status": 429, "error": "canary", "retry_after": "1" } }),
     ];
     json!({ "answer": random.pick(&answers), "carried_out": random.percent(30), "times": random.between(1, 2) })

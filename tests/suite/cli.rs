@@ -9,6 +9,8 @@ use tests::laptop::{Laptop, is_live};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::process::Command;
 
+use crate::faults;
+
 mod aws;
 mod import;
 
@@ -146,7 +148,7 @@ async fn doctor_shows_its_findings_and_its_exit_code_says_if_one_has_failed() {
     let laptop = Laptop::start(LAPTOP, &[]).await;
     let examined = said(at(&laptop.origin, &["doctor"])).await;
     assert!(examined.contains("client_credentials\tok"), "{examined}");
-    let refuses = json!({ "status": { "status": 401, "error": "invalid_client", "retry_after": null } });
+    let refuses = faults::error(401, "invalid_client");
     laptop.post("/local/provider", json!({ "answer": refuses, "times": 4 })).await;
     let examined = at(&laptop.origin, &["doctor"]).output().await.unwrap();
     assert_eq!(examined.status.code(), Some(7), "{examined:?}");

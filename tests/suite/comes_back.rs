@@ -14,6 +14,7 @@ use shared::ports::{Clock, ExchangeCode, ProviderError};
 use tests::tokens;
 use tests::world::{Answer, CLIENT_SECRET, Setup, World};
 
+use crate::faults;
 use crate::log::{capture, captured};
 
 async fn delete(world: &World, id: &str) -> Answer {
@@ -113,28 +114,26 @@ async fn links_that_were_made_in_one_second_connect_in_their_order_and_each_only
 
 /// Answers of the revocation endpoint: the fault, what `DELETE` says, and how many requests that took.
 fn answers() -> Vec<(Value, &'static str, usize)> {
-    let status =
-        |status: u16, error: Value| json!({ "status": { "status": status, "error": error, "retry_after": null } });
     let once = |answer: Value| json!({ "answer": answer, "grant_type": "revoke" });
     let each_time = |answer: Value| json!({ "answer": answer, "grant_type": "revoke", "times": 2 });
     vec![
         (Value::Null, "done", 1),
-        (once(status(400, json!("invalid_token"))), "failed", 1),
-        (once(status(401, Value::Null)), "failed", 1),
-        (once(status(403, Value::Null)), "failed", 1),
-        (once(status(404, Value::Null)), "failed", 1),
-        (once(status(405, Value::Null)), "failed", 1),
-        (once(status(410, Value::Null)), "failed", 1),
-        (once(status(302, Value::Null)), "failed", 1),
-        (once(status(307, Value::Null)), "failed", 1),
-        (once(status(400, json!("unsupported_token_type"))), "done", 2),
-        (each_time(status(400, json!("unsupported_token_type"))), "failed", 2),
-        (once(status(408, Value::Null)), "pending", 1),
-        (once(status(429, Value::Null)), "pending", 1),
-        (once(status(403, json!("unauthorized_client"))), "pending", 1),
-        (once(status(401, json!("invalid_client"))), "pending", 1),
-        (once(status(500, Value::Null)), "pending", 1),
-        (once(status(503, Value::Null)), "pending", 1),
+        (once(faults::error(400, "invalid_token")), "failed", 1),
+        (once(faults::status(401)), "failed", 1),
+        (once(faults::status(403)), "failed", 1),
+        (once(faults::status(404)), "failed", 1),
+        (once(faults::status(405)), "failed", 1),
+        (once(faults::status(410)), "failed", 1),
+        (once(faults::status(302)), "failed", 1),
+        (once(faults::status(307)), "failed", 1),
+        (once(faults::error(400, "unsupported_token_type")), "done", 2),
+        (each_time(faults::error(400, "unsupported_token_type")), "failed", 2),
+        (once(faults::status(408)), "pending", 1),
+        (once(faults::status(429)), "pending", 1),
+        (once(faults::error(403, "unauthorized_client")), "pending", 1),
+        (once(faults::error(401, "invalid_client")), "pending", 1),
+        (once(faults::status(500)), "pending", 1),
+        (once(faults::status(503)), "pending", 1),
         (once(json!("hang")), "pending", 1),
         (once(json!("break")), "pending", 1),
     ]
@@ -209,7 +208,7 @@ async fn a_revocation_is_tried_with_backoff_until_the_outage_ends() {
     let world = World::new().await;
     world.connect("t").await;
     let token = tokens::live(&world, "t").await;
-    let down = json!({ "status": { "status": 500, "error": null, "retry_after": null } });
+    let down = faults::status(500);
     world.fault(json!({ "answer": down, "grant_type": "revoke", "times": 5 }));
     assert_eq!(delete(&world, "t").await.body, json!({ "revocation": "pending" }));
     let mut tried_after = vec![0];

@@ -18,6 +18,7 @@ use url::Url;
 
 use crate::confirmation::{confirm, journey, parameter};
 use crate::connections::assert_problem;
+use crate::faults;
 
 async fn world() -> World {
     World::with(Setup::default().asking_for_accounts()).await
@@ -244,7 +245,7 @@ async fn strangers_approval(world: &World, comes_first: bool) -> String {
         world.clock.advance(5800);
         waits(world, "2").await;
         stranger = Some(tokens::waiting(world, "t").await);
-        let refused = json!({ "status": { "status": 400, "error": "invalid_grant", "retry_after": null } });
+        let refused = faults::error(400, "invalid_grant");
         world.fault(json!({ "answer": refused, "grant_type": "refresh_token", "times": 2 }));
         for _ in 0..2 {
             world.sweep().await;

@@ -5,6 +5,8 @@ use serde_json::{Value, json};
 use shared::http::Request;
 use tests::world::{ORIGIN, World};
 
+use crate::faults;
+
 #[tokio::test]
 async fn the_id_of_a_session_does_not_reveal_the_token_of_its_link() {
     let world = World::new().await;
@@ -179,7 +181,7 @@ async fn delete_revokes_and_a_second_delete_gets_the_same_answer() {
 async fn a_delete_that_cannot_revoke_yet_is_pending_and_the_schedule_revokes_later() {
     let world = World::new().await;
     world.connect("t").await;
-    world.fault(json!({ "answer": { "status": { "status": 500, "error": null, "retry_after": null } }, "grant_type": "revoke" }));
+    world.fault(json!({ "answer": faults::status(500), "grant_type": "revoke" }));
     let answer = world.json(Method::DELETE, "/v1/connections/t", None).await;
     assert_eq!((answer.status, &answer.body), (StatusCode::ACCEPTED, &json!({ "revocation": "pending" })));
     assert_eq!(world.get("/v1/connections/t").await.text("status"), "disconnecting");

@@ -25,6 +25,7 @@ use tests::world::{Setup, TABLE, World};
 use token::Token;
 
 use crate::confirmation::journey;
+use crate::faults;
 
 async fn disconnect(world: &World, id: &str) -> Disconnection {
     let deadline = world.clock.now() + Duration::from_secs(60);
@@ -215,7 +216,7 @@ async fn the_revocation_of_a_pair_is_tried_for_a_day() {
 }
 
 fn refuses_a_revocation(world: &World) {
-    let refused = json!({ "status": { "status": 403, "error": null, "retry_after": null } });
+    let refused = faults::status(403);
     world.fault(json!({ "answer": refused, "grant_type": "revoke" }));
 }
 

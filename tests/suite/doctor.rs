@@ -16,6 +16,7 @@ use shared::ports::Clock;
 use tests::world::{Answer, CLIENT_SECRET, ORIGIN, Setup, World};
 use tokio::net::TcpListener;
 
+use crate::faults;
 use crate::log::{capture, captured};
 
 mod rotation;
@@ -163,17 +164,15 @@ async fn the_revocation_endpoint_gets_a_made_up_token_and_its_answer_is_explaine
     let world = World::new().await;
     let answer = finds(&world, &[]).await;
     assert!(finding(&answer, "revocation")["detail"].as_str().unwrap().contains("RFC 7009"), "{}", answer.body);
-    let status =
-        |status: u16, error: Value| json!({ "status": { "status": status, "error": error, "retry_after": null } });
     for (answer, said) in [
-        (status(404, json!(null)), "404"),
-        (status(405, json!(null)), "405"),
-        (status(302, json!(null)), "302"),
-        (status(400, json!("invalid_token")), "invalid_token"),
-        (status(400, json!("canary of the provider's own")), "400"),
-        (status(401, json!("invalid_client")), "invalid_client"),
-        (status(429, json!(null)), "429"),
-        (status(500, json!(null)), "500"),
+        (faults::status(404), "404"),
+        (faults::status(405), "405"),
+        (faults::status(302), "302"),
+        (faults::error(400, "invalid_token"), "invalid_token"),
+        (faults::error(400, "canary of the provider's own"), "400"),
+        (faults::error(401, "invalid_client"), "invalid_client"),
+        (faults::status(429), "429"),
+        (faults::status(500), "500"),
     ] {
         world.fault(json!({ "answer": answer, "grant_type": "revoke" }));
         let answer = finds(&world, &[("revocation", "warning")]).await;
@@ -365,17 +364,15 @@ async fn a_provider_that_is_unreachable_or_answers_unexpectedly_is_found() {
     assert!(remedy.contains("TokenUrl"), "{remedy}");
 
     let world = World::new().await;
-    let status =
-        |status: u16, error: Value| json!({ "status": { "status": status, "error": error, "retry_after": null } });
     for (answer, found) in [
         (json!("html"), "failed"),
         (json!("garbage"), "failed"),
-        (status(500, json!(null)), "failed"),
-        (status(404, json!(null)), "failed"),
-        (status(302, json!("invalid_grant")), "failed"),
-        (status(400, json!("unauthorized_client")), "failed"),
-        (status(400, json!("canary of the provider's own")), "failed"),
-        (status(429, json!(null)), "warning"),
+        (faults::status(500), "failed"),
+        (faults::status(404), "failed"),
+        (faults::error(302, "invalid_grant"), "failed"),
+        (faults::error(400, "unauthorized_client"), "failed"),
+        (faults::error(400, "canary of the provider's own"), "failed"),
+        (faults::status(429), "warning"),
     ] {
         world.fault(json!({ "answer": answer }));
         finds(&world, &[("client_credentials", found), ("revocation", "skipped")]).await;

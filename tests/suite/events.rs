@@ -17,6 +17,7 @@ use shared::ports::{BusEntry, BusError, Clock, PutEvents};
 use tests::laptop::Laptop;
 use tests::world::{STORING_A_PAIR, World};
 
+use crate::faults;
 use crate::log::{capture, captured};
 
 /// A bus that accepts this many entries, and then fails for a while.
@@ -52,7 +53,7 @@ pub(crate) fn events() -> (Arc<Bus>, Events) {
 
 async fn refused_refresh(world: &World) {
     world.clock.advance(400);
-    let refused = json!({ "status": { "status": 400, "error": "invalid_scope", "retry_after": null } });
+    let refused = faults::error(400, "invalid_scope");
     world.fault(json!({ "answer": refused, "grant_type": "refresh_token" }));
     world.sweep().await;
 }

@@ -9,8 +9,10 @@ use shared::domain::schedule::shard;
 use shared::ports::Clock;
 use tests::world::World;
 
+use crate::faults;
+
 fn refusing(times: u32) -> Value {
-    let refused = json!({ "status": { "status": 400, "error": "invalid_grant", "retry_after": null } });
+    let refused = faults::error(400, "invalid_grant");
     json!({ "answer": refused, "times": times, "grant_type": "refresh_token" })
 }
 
@@ -84,7 +86,7 @@ async fn a_fleet_whose_grants_have_all_ended_is_given_up_after_a_day() {
 #[tokio::test]
 async fn a_pause_that_the_provider_asks_one_worker_for_applies_to_all() {
     let world = world_of(2).await;
-    let unavailable = json!({ "status": { "status": 503, "error": null, "retry_after": "120" } });
+    let unavailable = faults::retry_after(503, "120");
     world.fault(json!({ "answer": unavailable, "grant_type": "refresh_token" }));
     // Only one of the two is sent: the other one would succeed if it left at the same time.
     let [first, second] = ["t0", "t1"].map(|id| shard(&ConnectionId::parse(id).unwrap()));
@@ -110,7 +112,7 @@ async fn a_pause_that_the_provider_asks_one_worker_for_applies_to_all() {
 #[tokio::test]
 async fn a_pause_is_for_a_quarter_of_an_hour_at_most() {
     let world = world_of(1).await;
-    let unavailable = json!({ "status": { "status": 503, "error": null, "retry_after": "86400" } });
+    let unavailable = faults::retry_after(503, "86400");
     world.fault(json!({ "answer": unavailable, "grant_type": "refresh_token" }));
     world.sweep().await;
     world.clock.advance(901);

@@ -18,6 +18,7 @@ use shared::protocol::revoke::Revoking;
 use tests::tokens;
 use tests::world::{Setup, TABLE, World};
 
+use crate::faults;
 use crate::log::{capture, captured};
 
 async fn world() -> World {
@@ -141,7 +142,7 @@ async fn a_row_to_reap_with_grants_to_revoke_becomes_a_tombstone_first_and_is_de
     let world = world().await;
     let pairs = connected_as(&world, &["1", "2"]).await;
     // The second account's owner withdraws the access before the first refresh.
-    let refused = json!({ "status": { "status": 400, "error": "invalid_grant", "retry_after": null } });
+    let refused = faults::error(400, "invalid_grant");
     world.fault(json!({ "answer": refused, "grant_type": "refresh_token", "times": 9 }));
     for _ in 0..2 {
         world.clock.advance(6000);
@@ -195,7 +196,7 @@ async fn a_customer_who_comes_back_while_old_grants_are_still_to_be_revoked_keep
     for (account, is_revoked) in [("1", false), ("2", true)] {
         let world = world().await;
         let before = connected_as(&world, &["1"]).await;
-        let down = json!({ "status": { "status": 500, "error": null, "retry_after": null } });
+        let down = faults::status(500);
         world.fault(json!({ "answer": down, "grant_type": "revoke" }));
         assert_eq!(delete(&world).await, json!({ "revocation": "pending" }));
         let after = connected_as(&world, &[account]).await;
@@ -256,7 +257,7 @@ fn slow(world: &World, meanwhile: Meanwhile) -> Revoking {
 async fn two_workers_that_revoke_the_last_two_grants_at_once_leave_nothing_in_the_schedule() {
     let world = world().await;
     let pairs = connected_as(&world, &["1", "2"]).await;
-    let down = json!({ "status": { "status": 500, "error": null, "retry_after": null } });
+    let down = faults::status(500);
     world.fault(json!({ "answer": down, "grant_type": "revoke", "times": 2 }));
     assert_eq!(delete(&world).await, json!({ "revocation": "pending" }));
     world.clock.advance(60);
@@ -287,7 +288,7 @@ async fn a_grant_that_a_refresh_revokes_during_a_disconnect_leaves_nothing_in_th
 async fn a_worker_that_claims_a_grant_after_its_customer_came_back_does_not_change_the_row() {
     let world = World::new().await;
     world.connect("t").await;
-    let down = json!({ "status": { "status": 500, "error": null, "retry_after": null } });
+    let down = faults::status(500);
     world.fault(json!({ "answer": down, "grant_type": "revoke" }));
     assert_eq!(delete(&world).await, json!({ "revocation": "pending" }));
     world.clock.advance(60);

@@ -17,6 +17,8 @@ use shared::protocol::refresh::Refreshing;
 use tests::world::{Answer, ORIGIN, Setup, TABLE, World};
 use token::Token;
 
+use crate::faults;
+
 async fn is_leased(world: &World, id: &str) {
     let reason = RefreshReason::OnDemand { seen: world.stored(id).await.unwrap().pair.id };
     let lease = acquire(&ConnectionId::parse(id).unwrap(), &reason, "another worker", world.clock.now());
@@ -112,7 +114,7 @@ async fn while_refreshes_fail_the_stored_token_may_be_cached_until_the_next_try(
     let world = World::with(Setup::strict()).await;
     world.connect("t").await;
     world.clock.advance(6000);
-    world.fault(json!({ "answer": { "status": { "status": 500, "error": null, "retry_after": null } }, "times": 2 }));
+    world.fault(json!({ "answer": faults::status(500), "times": 2 }));
     for _ in 0..2 {
         let answer = world.token("t").await;
         assert_eq!((answer.status, &answer.body["version"]), (StatusCode::OK, &json!(1)), "{answer:?}");
@@ -169,7 +171,7 @@ async fn early(world: &World, id: &str) -> Answer {
 }
 
 fn asks_to_wait(world: &World, status: u16) {
-    let answer = json!({ "status": { "status": status, "error": null, "retry_after": "600" } });
+    let answer = faults::retry_after(status, "600");
     world.fault(json!({ "answer": answer, "grant_type": "refresh_token" }));
 }
 

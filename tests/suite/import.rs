@@ -14,6 +14,7 @@ use tests::tokens;
 use tests::world::{Answer, STORING_A_PAIR, Setup, TABLE, World};
 
 use crate::connections::assert_problem;
+use crate::faults;
 
 /// The refresh token of a customer in another system.
 async fn refresh_token(world: &World) -> String {
@@ -83,7 +84,7 @@ async fn a_refused_refresh_token_is_stored_if_nothing_was_connected_and_the_answ
 async fn an_import_whose_refresh_fails_is_tried_again_by_the_schedule() {
     let world = World::new().await;
     let refresh_token = refresh_token(&world).await;
-    world.fault(json!({ "answer": { "status": { "status": 500, "error": null, "retry_after": null } }, "times": 2 }));
+    world.fault(json!({ "answer": faults::status(500), "times": 2 }));
     let imported = put(&world, json!({ "refresh_token": refresh_token })).await;
     assert_eq!((imported.status, imported.text("reason")), (StatusCode::ACCEPTED, "unknown_outcome"));
     world.clock.advance(300);
@@ -210,15 +211,11 @@ async fn a_replacement_whose_refresh_fails_does_not_change_the_live_pair() {
     assert_eq!(world.row("t").await, row);
 
     for (answer, code, requests) in [
-        (json!({ "status": { "status": 500, "error": null, "retry_after": null } }), "provider_unavailable", 2),
-        (json!({ "status": { "status": 429, "error": null, "retry_after": "60" } }), "provider_unavailable", 1),
-        (
-            json!({ "status": { "status": 400, "error": "invalid_scope", "retry_after": null } }),
-            "provider_unavailable",
-            1,
-        ),
+        (faults::status(500), "provider_unavailable", 2),
+        (faults::retry_after(429, "60"), "provider_unavailable", 1),
+        (faults::error(400, "invalid_scope"), "provider_unavailable", 1),
         (json!("break"), "provider_unavailable", 2),
-        (json!({ "status": { "status": 401, "error": "invalid_client", "retry_after": null } }), "misconfigured", 1),
+        (faults::error(401, "invalid_client"), "misconfigured", 1),
     ] {
         world.fault(json!({ "answer": answer, "times": requests }));
         let sent = world.refreshes();

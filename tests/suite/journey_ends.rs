@@ -8,6 +8,7 @@ use tests::browser::location;
 use tests::world::{Answer, Setup, World};
 use url::Url;
 
+use crate::faults;
 use crate::log::{capture, captured};
 
 const RETURN_TO: &str = "https://app.example.com/done";
@@ -269,11 +270,7 @@ async fn a_journey_of_a_session_without_return_to_leads_to_the_applications_home
 
 #[tokio::test]
 async fn a_failed_journey_has_one_reference_in_its_redirect_in_the_log_and_in_its_session() {
-    for answer in [
-        json!("html"),
-        json!({ "status": { "status": 429, "error": null, "retry_after": "1" } }),
-        json!({ "status": { "status": 400, "error": "invalid_grant", "retry_after": null } }),
-    ] {
+    for answer in [json!("html"), faults::retry_after(429, "1"), faults::error(400, "invalid_grant")] {
         let world = World::new().await;
         world.fault(json!({ "answer": answer }));
         let session = session(&world).await;

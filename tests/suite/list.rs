@@ -16,6 +16,7 @@ use tests::clock::TestClock;
 use tests::world::World;
 
 use crate::connections::assert_problem;
+use crate::faults;
 
 async fn pages(world: &World, parameters: &str) -> Vec<Vec<String>> {
     let mut pages = Vec::new();
@@ -176,9 +177,7 @@ async fn each_status_lists_only_its_own_connections() {
     world.connect("active").await;
     crate::confirmation::journey(&world, "unconfirmed", "approve").await;
     world.connect("disconnecting").await;
-    world.fault(
-        json!({ "answer": { "status": { "status": 500, "error": null, "retry_after": null } }, "grant_type": "revoke" }),
-    );
+    world.fault(json!({ "answer": faults::status(500), "grant_type": "revoke" }));
     world.json(http::Method::DELETE, "/v1/connections/disconnecting", None).await;
     world.connect("gone").await;
     world.json(http::Method::DELETE, "/v1/connections/gone", None).await;

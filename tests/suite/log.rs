@@ -10,6 +10,8 @@ use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
+use crate::faults;
+
 thread_local! {
     /// The log of this thread's test; the handlers run on its own thread.
     static CAPTURED: RefCell<Option<Vec<u8>>> = const { RefCell::new(None) };
@@ -61,7 +63,7 @@ async fn no_journey_and_no_failure_puts_a_secret_into_the_log() {
     secrets.extend(browser.cookies().split(['=', ';']).skip(1).step_by(2).map(str::to_owned));
     secrets.push(world.token("t").await.text("access_token").to_owned());
 
-    let refused = json!({ "status": { "status": 400, "error": "canary-code", "retry_after": null } });
+    let refused = faults::error(400, "canary-code");
     for (answer, times) in [(json!("garbage"), 2), (json!("break"), 2), (json!("html"), 2), (refused, 1)] {
         world.clock.advance(8000);
         world.fault(json!({ "answer": answer, "carried_out": true, "times": times }));

@@ -22,6 +22,7 @@ mod edge;
 mod escrow;
 mod events;
 mod examples;
+mod faults;
 mod fleet;
 mod gateway_events;
 mod grants;

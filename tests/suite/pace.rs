@@ -18,6 +18,7 @@ use shared::protocol::pace::Pace;
 use tests::clock::TestClock;
 use tests::world::{TABLE, World};
 
+use crate::faults;
 use crate::log::{capture, captured};
 
 const RATE: i64 = 40;
@@ -187,7 +188,7 @@ async fn a_run_goes_on_after_answers_of_429_without_retry_after() {
         world.connect(&format!("t{number}")).await;
     }
     world.clock.advance(6000);
-    let answer = json!({ "status": { "status": 429, "error": null, "retry_after": null } });
+    let answer = faults::status(429);
     world.fault(json!({ "answer": answer, "grant_type": "refresh_token", "times": 5 }));
     let summary = world.sweep().await;
     assert_eq!((&summary["failed"], &summary["refreshed"]), (&json!({ "throttled": 5 }), &json!(25)), "{summary}");

@@ -11,6 +11,8 @@ use shared::domain::write::Written;
 use shared::ports::{Clock, WriteConnections};
 use tests::world::{Setup, TABLE, World};
 
+use crate::faults;
+
 #[tokio::test]
 async fn a_token_is_refreshed_before_it_expires_and_only_once() {
     let world = World::new().await;
@@ -113,9 +115,7 @@ async fn a_run_stops_when_the_provider_asks_to_wait() {
         world.connect(&format!("t{number}")).await;
     }
     world.clock.advance(6000);
-    world.fault(
-        json!({ "answer": { "status": { "status": 503, "error": null, "retry_after": "120" } }, "times": 1000 }),
-    );
+    world.fault(json!({ "answer": faults::retry_after(503, "120"), "times": 1000 }));
     let summary = world.sweep().await;
     assert_eq!(summary["finished"], false);
     assert_eq!(summary["due"], 40);
@@ -130,7 +130,7 @@ async fn retry_after_is_respected_with_every_status_for_at_most_a_quarter_of_an_
         let world = World::new().await;
         world.connect("t").await;
         world.clock.advance(6000);
-        world.fault(json!({ "answer": { "status": { "status": status, "error": null, "retry_after": "86400" } } }));
+        world.fault(json!({ "answer": faults::retry_after(status, "86400") }));
         assert_eq!(world.sweep().await["failed"], json!({ "throttled": 1 }), "{status}");
         assert_eq!(world.refreshes(), 1, "{status}");
         world.clock.advance(890);
@@ -147,7 +147,7 @@ async fn a_wrong_client_secret_stops_the_run_and_gives_no_connection_up() {
         world.connect(&format!("t{number}")).await;
     }
     world.clock.advance(6000);
-    world.fault(json!({ "answer": { "status": { "status": 401, "error": "invalid_client", "retry_after": null } }, "times": 1000 }));
+    world.fault(json!({ "answer": faults::error(401, "invalid_client"), "times": 1000 }));
     let summary = world.sweep().await;
     assert_eq!(summary["finished"], false);
     assert!(world.refreshes() <= 20, "{summary}");
@@ -163,7 +163,7 @@ async fn the_failure_of_one_connection_affects_no_other() {
         world.connect(&format!("t{number}")).await;
     }
     world.clock.advance(6000);
-    world.fault(json!({ "answer": { "status": { "status": 400, "error": "invalid_request", "retry_after": null } } }));
+    world.fault(json!({ "answer": faults::error(400, "invalid_request") }));
     let summary = world.sweep().await;
     assert_eq!((&summary["refreshed"], &summary["failed"]), (&json!(4), &json!({ "refused": 1 })));
     world.clock.advance(11);

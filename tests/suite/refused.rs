@@ -9,6 +9,7 @@ use shared::domain::schedule::shard;
 use shared::ports::Clock;
 use tests::world::{Setup, World};
 
+use crate::faults;
 use crate::log::{capture, captured};
 use crate::told::{counted, events_of};
 
@@ -20,10 +21,6 @@ const APART: i64 = 900;
 
 fn shard_of(id: &str) -> u8 {
     shard(&ConnectionId::parse(id).unwrap())
-}
-
-fn answer(status: u16, error: Option<&str>) -> Value {
-    json!({ "status": { "status": status, "error": error, "retry_after": null } })
 }
 
 /// Connections that are refused, and one that is refreshed.
@@ -84,14 +81,13 @@ async fn is_active(world: &World, id: &str) -> bool {
 
 #[tokio::test]
 async fn a_refused_connection_is_given_up_a_day_after_its_access_token_ended() {
-    for (status, error) in [
-        (200, Some("bad_refresh_token")),
-        (400, Some("invalid_request")),
-        (401, Some("invalid_token")),
-        (403, None),
-        (404, None),
+    for answer in [
+        faults::error(200, "bad_refresh_token"),
+        faults::error(400, "invalid_request"),
+        faults::error(401, "invalid_token"),
+        faults::status(403),
+        faults::status(404),
     ] {
-        let answer = answer(status, error);
         capture();
         let fleet = Fleet::of(Setup::strict(), 1).await;
         let (world, id) = (&fleet.world, fleet.first());
@@ -125,7 +121,7 @@ async fn a_refused_connection_is_given_up_a_day_after_its_access_token_ended() {
 
 #[tokio::test]
 async fn a_connection_that_was_given_up_is_tried_every_six_hours_and_revived_by_a_success() {
-    let refused = answer(403, None);
+    let refused = faults::status(403);
     let fleet = Fleet::of(Setup::strict(), 1).await;
     let (world, id) = (&fleet.world, fleet.first());
     fleet.runs_until(GIVEN_UP_AFTER, &refused).await;
@@ -153,7 +149,7 @@ async fn a_connection_that_was_given_up_is_tried_every_six_hours_and_revived_by_
 
 #[tokio::test]
 async fn a_connection_that_was_given_up_does_not_count_for_the_least_remaining_lifetime() {
-    let refused = answer(403, None);
+    let refused = faults::status(403);
     let fleet = Fleet::of(Setup::strict(), 1).await;
     fleet.runs_until(GIVEN_UP_AFTER, &refused).await;
     let summary = fleet.world.sweep().await;
@@ -176,7 +172,7 @@ async fn while_no_other_connection_is_refreshed_none_is_given_up() {
     world.connect("t").await;
     for _ in 0..72 {
         world.clock.advance(1800);
-        world.fault(json!({ "answer": answer(403, None), "grant_type": "refresh_token" }));
+        world.fault(json!({ "answer": faults::status(403), "grant_type": "refresh_token" }));
         world.sweep().await;
     }
     assert!(is_active(&world, "t").await);
@@ -184,7 +180,7 @@ async fn while_no_other_connection_is_refreshed_none_is_given_up() {
 
 #[tokio::test]
 async fn while_many_are_refused_none_is_given_up_for_another_day() {
-    let refused = answer(403, None);
+    let refused = faults::status(403);
     let fleet = Fleet::of(Setup::strict(), 8).await;
     let world = &fleet.world;
     capture();
@@ -208,7 +204,7 @@ async fn while_many_are_refused_none_is_given_up_for_another_day() {
 /// Two of them are few, however often they are tried.
 #[tokio::test]
 async fn a_connection_that_is_tried_often_is_counted_once() {
-    let refused = answer(404, None);
+    let refused = faults::status(404);
     let fleet = Fleet::of(Setup::strict(), 2).await;
     fleet.runs_until(GIVEN_UP_AFTER - 1700, &refused).await;
     for _ in 0..12 {
@@ -226,7 +222,7 @@ async fn invalid_grant_with_status_200_counts_at_its_second_time() {
     let fleet = Fleet::of(Setup::strict(), 1).await;
     let (world, id) = (&fleet.world, fleet.first());
     world.clock.advance(6000);
-    let invalid_grant = answer(200, Some("invalid_grant"));
+    let invalid_grant = faults::error(200, "invalid_grant");
     assert_eq!(fleet.run(&invalid_grant).await["failed"], json!({ "invalid_grant": 1 }));
     world.clock.advance(61);
     assert_eq!(fleet.run(&invalid_grant).await["reauth_required"], 1);
@@ -240,7 +236,7 @@ async fn invalid_client_with_status_200_reads_the_secret_again() {
     let world = &fleet.world;
     world.clock.advance(6000);
     world.calls.take();
-    world.fault(json!({ "answer": answer(200, Some("invalid_client")), "grant_type": "refresh_token" }));
+    world.fault(json!({ "answer": faults::error(200, "invalid_client"), "grant_type": "refresh_token" }));
     let summary = world.sweep_of(vec![shard_of(fleet.first())]).await;
     assert_eq!(summary["failed"], json!({ "invalid_client": 1 }));
     assert_eq!(world.calls.take()["GetSecretValue"], 1);

@@ -9,6 +9,7 @@ use shared::failure::FailureClass;
 use shared::ports::{Clock, WriteConnections};
 use tests::world::{Setup, TABLE, World};
 
+use crate::faults;
 use crate::told::events_of;
 
 const FILTERS: [&str; 8] =
@@ -61,10 +62,6 @@ async fn all_say(world: &World, state: &str, said: Said) {
     assert_eq!(least.is_number(), said.counts, "{state}: {least}");
 }
 
-fn answer(status: u16, error: &str) -> Value {
-    json!({ "status": { "status": status, "error": error, "retry_after": null } })
-}
-
 async fn connected() -> World {
     let world = World::with(Setup::strict()).await;
     world.connect("t").await;
@@ -96,7 +93,7 @@ async fn all_routes_agree_on_a_connection_that_works() {
 
     let world = connected().await;
     world.clock.advance(5800);
-    world.fault(json!({ "answer": answer(400, "invalid_scope"), "grant_type": "refresh_token", "times": 3 }));
+    world.fault(json!({ "answer": faults::error(400, "invalid_scope"), "grant_type": "refresh_token", "times": 3 }));
     for _ in 0..3 {
         world.sweep().await;
         world.clock.advance(45);
@@ -121,7 +118,7 @@ async fn all_routes_agree_on_a_connection_that_has_no_token_yet() {
     all_say(&world, "unconfirmed", unconfirmed).await;
 
     let world = World::with(Setup::strict()).await;
-    world.fault(json!({ "answer": answer(403, "access_denied"), "grant_type": "refresh_token" }));
+    world.fault(json!({ "answer": faults::error(403, "access_denied"), "grant_type": "refresh_token" }));
     let import = json!({ "refresh_token": "from-another-system" });
     let imported = world.json(Method::PUT, "/v1/connections/t", Some(import)).await;
     assert_eq!((imported.status, imported.text("status")), (StatusCode::ACCEPTED, "pending"), "{imported:?}");
@@ -167,7 +164,7 @@ async fn all_routes_agree_on_a_connection_that_needs_its_customer() {
 #[tokio::test]
 async fn all_routes_agree_on_a_connection_that_was_disconnected() {
     let world = connected().await;
-    world.fault(json!({ "answer": answer(500, "server_error"), "grant_type": "revoke", "times": 1000 }));
+    world.fault(json!({ "answer": faults::error(500, "server_error"), "grant_type": "revoke", "times": 1000 }));
     let deleted = world.json(Method::DELETE, "/v1/connections/t", None).await;
     assert_eq!(deleted.status, StatusCode::ACCEPTED, "{deleted:?}");
     let disconnecting = Said {

@@ -7,6 +7,8 @@ use serde_json::json;
 use shared::domain::connection::State;
 use tests::world::{Setup, World};
 
+use crate::faults;
+
 #[tokio::test]
 async fn a_fresh_token_is_answered_as_it_is_stored() {
     let world = World::new().await;
@@ -144,8 +146,7 @@ async fn a_rejected_token_is_never_answered_again() {
 async fn while_the_provider_is_down_a_live_token_is_answered_and_later_a_503_with_retry_after() {
     let world = World::new().await;
     world.connect("t").await;
-    world
-        .fault(json!({ "answer": { "status": { "status": 500, "error": null, "retry_after": null } }, "times": 1000 }));
+    world.fault(json!({ "answer": faults::status(500), "times": 1000 }));
     world.clock.advance(7150);
     let living = world.token("t").await;
     assert_eq!((living.status, &living.body["version"]), (StatusCode::OK, &json!(1)), "{living:?}");
@@ -233,9 +234,7 @@ async fn a_wrong_client_secret_is_answered_as_misconfigured_and_changes_no_statu
     world.connect("t").await;
     world.clock.advance(8000);
     for _ in 0..4 {
-        world.fault(
-            json!({ "answer": { "status": { "status": 401, "error": "invalid_client", "retry_after": null } } }),
-        );
+        world.fault(json!({ "answer": faults::error(401, "invalid_client") }));
         let answer = world.token("t").await;
         assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{answer:?}");
         assert_eq!(answer.body["code"], "misconfigured");

@@ -13,6 +13,7 @@ use shared::metrics::directive;
 use shared::ports::{Clock, DueCursor, DuePage, ListDue, StoreError};
 use tests::world::{TABLE, World};
 
+use crate::faults;
 use crate::log::{capture, captured};
 use crate::told::counted;
 
@@ -145,7 +146,7 @@ async fn a_run_that_stops_early_is_counted_with_its_class() {
     assert_eq!((&no_time["failed"], &no_time["deferred"]), (&json!({ "out_of_time": 1 }), &json!(2)), "{no_time}");
     assert_eq!(counted(&captured(), "out_of_time"), 1);
 
-    let answer = json!({ "status": { "status": 503, "error": null, "retry_after": "600" } });
+    let answer = faults::retry_after(503, "600");
     world.fault(json!({ "answer": answer, "grant_type": "refresh_token", "times": 2 }));
     let asked_to_wait = world.sweep().await;
     assert_eq!(asked_to_wait["failed"]["throttled"].as_u64().unwrap() + asked_to_wait["deferred"].as_u64().unwrap(), 2);

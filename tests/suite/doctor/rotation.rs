@@ -21,6 +21,7 @@ use url::Url;
 use super::hold;
 use crate::confirmation::{confirm, parameter};
 use crate::connections::assert_problem;
+use crate::faults;
 use crate::log::{capture, captured};
 
 async fn ask(world: &World, body: Value) -> Answer {
@@ -223,14 +224,10 @@ fn then(world: &World, right: u32, fault: Value) {
     world.fault(fault);
 }
 
-fn status(status: u16) -> Value {
-    json!({ "status": { "status": status, "error": null, "retry_after": null } })
-}
-
 #[tokio::test]
 async fn a_provider_that_is_down_at_the_refresh_is_a_finding_and_the_schedule_goes_on() {
     let world = connected(Rotation::Grace).await;
-    then(&world, 0, json!({ "answer": status(500), "times": 2 }));
+    then(&world, 0, json!({ "answer": faults::status(500), "times": 2 }));
     is_skipped(&tried(&world).await, "status 500");
     let refreshes = world.refreshes();
     is_skipped(&tried(&world).await, "an earlier failure");
@@ -244,7 +241,7 @@ async fn a_provider_that_is_down_at_the_refresh_is_a_finding_and_the_schedule_go
 async fn a_provider_that_is_down_at_the_reuse_is_a_finding_and_the_new_pair_is_stored() {
     for rotation in [Rotation::Grace, Rotation::Strict] {
         let world = connected(rotation).await;
-        for answer in [status(500), status(429), json!("garbage"), json!("break")] {
+        for answer in [faults::status(500), faults::status(429), json!("garbage"), json!("break")] {
             then(&world, 1, json!({ "answer": answer }));
             let finding = tried(&world).await;
             is_skipped(&finding, "could not be found out");
@@ -257,7 +254,7 @@ async fn a_provider_that_is_down_at_the_reuse_is_a_finding_and_the_new_pair_is_s
 #[tokio::test]
 async fn after_a_refused_reuse_no_class_is_named_unless_it_is_certain() {
     let world = connected(Rotation::Strict).await;
-    then(&world, 2, json!({ "answer": status(429) }));
+    then(&world, 2, json!({ "answer": faults::status(429) }));
     is_skipped(&tried(&world).await, "could not be found out");
     assert!(is_live(&world).await);
     world.clock.advance(300);
@@ -311,7 +308,7 @@ async fn a_connection_that_is_not_in_use_is_not_touched() {
     untouched().await;
 
     connect(&world).await;
-    world.fault(json!({ "answer": status(500), "grant_type": "revoke" }));
+    world.fault(json!({ "answer": faults::status(500), "grant_type": "revoke" }));
     world.json(Method::DELETE, "/v1/connections/t", None).await;
     assert_eq!(world.get("/v1/connections/t").await.text("status"), "disconnecting");
     untouched().await;
