@@ -15,7 +15,7 @@ use shared::protocol::composition::Grants;
 use tests::tokens;
 use tests::world::{Setup, World};
 
-use crate::faults;
+use crate::{faults, parts};
 
 async fn world() -> World {
     World::with(Setup::default().asking_for_accounts()).await
@@ -155,7 +155,7 @@ async fn of_two_connections_that_get_one_account_at_once_one_names_the_other() {
     world.redeployed(&[("WEBINARGEEK_ACCOUNT_URL", "http://127.0.0.1:9/account")]).connect("t").await;
     assert_eq!(account(&world, "t").await, Value::Null);
 
-    let Ok(deployment) = Arc::try_unwrap(world.another().deployment) else { panic!("it is shared") };
+    let deployment = parts::deployment(&world);
     let AccountLookup { accounts, connections, writes, claims, clock } = &*deployment.callback.grants.accounts;
     let lookup = AccountLookup {
         accounts: accounts.clone(),
@@ -166,17 +166,16 @@ async fn of_two_connections_that_get_one_account_at_once_one_names_the_other() {
     };
     let grants = Grants { accounts: Arc::new(lookup), ..deployment.callback.grants };
     let callback = Callback { grants, ..deployment.callback };
-    let mut slow = world.another();
-    slow.deployment = Arc::new(Deployment { callback, ..deployment });
+    let slow = parts::process(&world, Deployment { callback, ..deployment });
     slow.connect("u").await;
     assert_eq!(account(&world, "u").await["also_connected_as"], "t");
 }
 
-async fn told(world: &World) -> Vec<(String, Value)> {
+/// All events: the id, and the account before.
+async fn events(world: &World) -> Vec<(String, Value)> {
     let events = world.stream.events("tests").await.unwrap();
-    let told =
-        events.iter().map(|event| (event["id"].as_str().unwrap().to_owned(), event["account_changed_from"].clone()));
-    told.collect()
+    let of = |event: &Value| (event["id"].as_str().unwrap().to_owned(), event["account_changed_from"].clone());
+    events.iter().map(of).collect()
 }
 
 fn event(id: &str, account_changed_from: Value) -> (String, Value) {
@@ -195,12 +194,12 @@ async fn a_reconnect_with_another_account_was_in_no_answer_and_no_event() {
         world.connect("t").await;
         assert_eq!(from(&world).await, before, "{version}");
         expected.push(event(&format!("t/{version}/connection.reconnected"), before));
-        assert_eq!(told(&world).await, expected);
+        assert_eq!(events(&world).await, expected);
     }
     world.clock.advance(6000);
     world.sweep().await;
     assert_eq!(from(&world).await, "2", "until it is connected once more");
-    assert_eq!(told(&world).await, expected);
+    assert_eq!(events(&world).await, expected);
 }
 
 #[tokio::test]
@@ -212,10 +211,10 @@ async fn a_change_of_account_is_seen_although_the_account_could_not_be_read_in_b
     deaf.connect("t").await;
     let mut expected =
         vec![event("t/1/connection.connected", Value::Null), event("t/2/connection.reconnected", Value::Null)];
-    assert_eq!(told(&world).await, expected, "at once, although it is not known");
+    assert_eq!(events(&world).await, expected, "at once, although it is not known");
     world.clock.advance(1);
     world.simulation.grants.sign_in("2");
     world.connect("t").await;
     expected.push(event("t/3/connection.reconnected", json!("1")));
-    assert_eq!(told(&world).await, expected);
+    assert_eq!(events(&world).await, expected);
 }

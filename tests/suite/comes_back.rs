@@ -14,8 +14,9 @@ use shared::ports::{Clock, ExchangeCode, ProviderError};
 use tests::tokens;
 use tests::world::{Answer, CLIENT_SECRET, Setup, World};
 
-use crate::faults;
 use crate::log::{capture, captured};
+use crate::reported::event_ids;
+use crate::{faults, parts};
 
 async fn delete(world: &World, id: &str) -> Answer {
     world.json(Method::DELETE, &format!("/v1/connections/{id}"), None).await
@@ -36,11 +37,6 @@ fn revocations(world: &World) -> usize {
     world.simulation.faults.requested("revoke")
 }
 
-async fn told(world: &World) -> Vec<String> {
-    let events = world.stream.events("tests").await.unwrap();
-    events.iter().map(|event| event["id"].as_str().unwrap().to_owned()).collect()
-}
-
 #[tokio::test]
 async fn a_customer_can_connect_and_disconnect_ten_times_in_one_second() {
     let world = World::new().await;
@@ -57,7 +53,7 @@ async fn a_customer_can_connect_and_disconnect_ten_times_in_one_second() {
     let expected: Vec<String> = (1..=10)
         .flat_map(|version| ["connected", "disconnected"].map(|what| format!("t/{version}/connection.{what}")))
         .collect();
-    assert_eq!(told(&world).await, expected);
+    assert_eq!(event_ids(&world).await, expected);
 }
 
 #[tokio::test]
@@ -272,13 +268,11 @@ impl ExchangeCode for StandsStill {
 
 /// A process whose callback stands still after each code's answer.
 pub(crate) fn slow(world: &World, meanwhile: Meanwhile) -> World {
-    let mut slow = world.another();
-    let Ok(deployment) = Arc::try_unwrap(world.another().deployment) else { panic!("it is shared") };
+    let deployment = parts::deployment(world);
     let provider = deployment.callback.provider.clone();
     let provider = Arc::new(StandsStill { provider, world: world.another(), meanwhile });
     let callback = Callback { provider, ..deployment.callback };
-    slow.deployment = Arc::new(Deployment { callback, ..deployment });
-    slow
+    parts::process(world, Deployment { callback, ..deployment })
 }
 
 #[tokio::test]
@@ -316,7 +310,7 @@ async fn a_grant_whose_connection_was_disconnected_during_the_exchange_is_revoke
     world.sweep().await;
     assert!(!world.is_live(left[0].access_token.expose()));
     assert_eq!(revocations(&world), 2);
-    assert_eq!(told(&world).await, ["t/1/connection.connected", "t/1/connection.disconnected"]);
+    assert_eq!(event_ids(&world).await, ["t/1/connection.connected", "t/1/connection.disconnected"]);
     assert_eq!(delete(&world, "t").await.body, json!({ "revocation": "done" }));
 }
 

@@ -19,6 +19,7 @@ use url::Url;
 use crate::confirmation::{confirm, journey, parameter};
 use crate::connections::assert_problem;
 use crate::faults;
+use crate::reported::event_ids;
 
 async fn world() -> World {
     World::with(Setup::default().asking_for_accounts()).await
@@ -26,11 +27,6 @@ async fn world() -> World {
 
 fn revocations(world: &World) -> usize {
     world.simulation.faults.requested("revoke")
-}
-
-async fn told(world: &World) -> Vec<String> {
-    let events = world.stream.events("tests").await.unwrap();
-    events.iter().map(|event| event["id"].as_str().unwrap().to_owned()).collect()
 }
 
 /// This account follows a link of its own: its pair waits.
@@ -62,7 +58,7 @@ async fn the_live_token_is_handed_out_until_the_confirm_call_makes_the_waiting_p
     assert_eq!(of_the_live_pair(&world).await, row);
     assert_eq!(world.get("/v1/connections/t").await.body, shown, "the waiting pair is not shown");
     assert_eq!(world.token("t").await.body, before.body);
-    assert_eq!(told(&world).await, ["t/1/connection.connected"]);
+    assert_eq!(event_ids(&world).await, ["t/1/connection.connected"]);
 
     let waiting = tokens::waiting(&world, "t").await;
     for _ in 0..2 {
@@ -72,7 +68,7 @@ async fn the_live_token_is_handed_out_until_the_confirm_call_makes_the_waiting_p
     }
     let after = world.token("t").await;
     assert_eq!((after.text("access_token"), &after.body["version"]), (waiting.access_token.expose(), &json!(2)));
-    assert_eq!(told(&world).await, ["t/1/connection.connected", "t/2/connection.reconnected"]);
+    assert_eq!(event_ids(&world).await, ["t/1/connection.connected", "t/2/connection.reconnected"]);
     let events = world.stream.events("tests").await.unwrap();
     assert_eq!(
         events.iter().map(|event| &event["account_changed_from"]).collect::<Vec<_>>(),
@@ -133,7 +129,7 @@ async fn a_pair_that_is_not_confirmed_in_time_changes_nothing_and_is_revoked_if_
         );
         assert!(world.is_live(world.token("t").await.text("access_token")));
         assert_eq!(world.get("/v1/connections/t").await.body["account"], shown["account"]);
-        assert_eq!(told(&world).await, ["t/1/connection.connected"]);
+        assert_eq!(event_ids(&world).await, ["t/1/connection.connected"]);
     }
 }
 
@@ -182,7 +178,7 @@ async fn a_delete_revokes_the_live_and_the_waiting_pair() {
     assert!(!world.is_live(live.access_token.expose()) && !world.is_live(waiting.access_token.expose()));
     assert_eq!(confirmed(&world, &link).await.status, StatusCode::BAD_REQUEST);
     assert_eq!(world.get("/v1/connections/t").await.status, 404);
-    assert_eq!(told(&world).await, ["t/1/connection.connected", "t/1/connection.disconnected"]);
+    assert_eq!(event_ids(&world).await, ["t/1/connection.connected", "t/1/connection.disconnected"]);
 }
 
 #[tokio::test]
@@ -221,16 +217,16 @@ async fn a_waiting_pair_has_no_event_and_its_confirmation_ends_reauth_required()
     world.sweep().await;
     assert_eq!(world.get("/v1/connections/t").await.status, 404);
     assert_eq!(world.json(Method::DELETE, "/v1/connections/t", None).await.status, 404, "it was never connected");
-    assert_eq!(told(&world).await, [""; 0]);
+    assert_eq!(event_ids(&world).await, [""; 0]);
 
     world.connect("t").await;
     world.every_grant_ends().await;
     let link = waits(&world, "1").await;
     assert_eq!(world.get("/v1/connections/t").await.text("status"), "reauth_required");
     let expected = ["t/1/connection.connected", "t/1/connection.reauth_required"];
-    assert_eq!(told(&world).await, expected, "a waiting pair has no event");
+    assert_eq!(event_ids(&world).await, expected, "a waiting pair has no event");
     assert_eq!(confirmed(&world, &link).await.text("status"), "active");
-    assert_eq!(told(&world).await, [&expected[..], &["t/2/connection.reconnected"]].concat());
+    assert_eq!(event_ids(&world).await, [&expected[..], &["t/2/connection.reconnected"]].concat());
     assert!(world.is_live(world.token("t").await.text("access_token")));
     world.clock.advance(6000);
     assert_eq!(world.sweep().await["refreshed"], 1, "it is back in the schedule");

@@ -22,10 +22,9 @@ use shared::protocol::disconnect::Disconnection;
 use shared::protocol::refresh::{self, Refreshing};
 use tests::tokens;
 use tests::world::{Setup, TABLE, World};
-use token::Token;
 
 use crate::confirmation::journey;
-use crate::faults;
+use crate::{faults, parts};
 
 async fn disconnect(world: &World, id: &str) -> Disconnection {
     let deadline = world.clock.now() + Duration::from_secs(60);
@@ -118,12 +117,11 @@ async fn a_journey_that_stood_still_before_its_first_write_does_not_connect_afte
     let world = World::new().await;
     let used = world.session(json!({ "connection_id": "t", "confirm_page": false })).await.text("url").to_owned();
     let link = world.session(json!({ "connection_id": "t", "confirm_page": false })).await.text("url").to_owned();
-    let Ok(deployment) = Arc::try_unwrap(world.another().deployment) else { panic!("it is shared") };
+    let deployment = parts::deployment(&world);
     let stands_still =
         StandsStill { sessions: deployment.authorize.sessions.clone(), world: world.another(), link: used };
     let authorize = Authorize { sessions: Arc::new(stands_still), ..deployment.authorize };
-    let mut slow = world.another();
-    slow.deployment = Arc::new(Deployment { authorize, ..deployment });
+    let slow = parts::process(&world, Deployment { authorize, ..deployment });
     let browser = slow.browser();
     let page = browser.journey(&link, "approve").await;
     assert!(page.body().contains("ended in the meantime"), "{}", page.body());
@@ -178,10 +176,7 @@ async fn a_refresh_in_flight_does_not_delay_a_disconnect_and_its_pair_is_revoked
     let world = World::with(Setup::strict()).await;
     world.connect("t").await;
     world.clock.advance(6000);
-    let Ok(deployment) = Arc::try_unwrap(world.another().deployment) else { panic!("it is shared") };
-    let Token { refreshing, .. } = deployment.token;
-    drop((deployment.connections, deployment.refresh, deployment.replaying));
-    let Ok(refreshing) = Arc::try_unwrap(refreshing) else { panic!("it is shared") };
+    let refreshing = parts::refreshing(&world);
     let provider = Arc::new(TakenAway { provider: refreshing.provider.clone(), world: world.another() });
     let refreshing = Refreshing { provider, ..refreshing };
     let deadline = world.clock.now() + Duration::from_secs(60);

@@ -17,7 +17,7 @@ use shared::protocol::refresh::Refreshing;
 use tests::world::{Answer, ORIGIN, Setup, TABLE, World};
 use token::Token;
 
-use crate::faults;
+use crate::{faults, parts};
 
 async fn is_leased(world: &World, id: &str) {
     let reason = RefreshReason::OnDemand { seen: world.stored(id).await.unwrap().pair.id };
@@ -222,12 +222,10 @@ async fn after_a_failure_that_could_not_be_stored_the_token_may_be_cached_only_u
     world.connect("t").await;
     world.clock.advance(4000);
     asks_to_wait(&world, 429);
-    let Ok(deployment) = Arc::try_unwrap(world.another().deployment) else { panic!("nobody else has it") };
-    let Token { connections, clock, entropy, refreshing } = deployment.token;
-    drop((deployment.connections, deployment.refresh, deployment.replaying));
-    let Ok(refreshing) = Arc::try_unwrap(refreshing) else { panic!("nobody else has it") };
+    let refreshing = parts::refreshing(&world);
     let provider = Arc::new(ThenTheTableIsDown { provider: refreshing.provider.clone(), world: world.another() });
-    let token = Token { refreshing: Arc::new(Refreshing { provider, ..refreshing }), connections, clock, entropy };
+    let refreshing = Arc::new(Refreshing { provider, ..refreshing });
+    let token = Token { refreshing, ..parts::deployment(&world).token };
     let mut request = Request::default();
     *request.uri_mut() = "/v1/connections/t/token?min_ttl=7000".parse().unwrap();
     let deadline = world.clock.now() + Duration::from_secs(60);

@@ -15,6 +15,7 @@ use tests::world::{Answer, STORING_A_PAIR, Setup, TABLE, World};
 
 use crate::connections::assert_problem;
 use crate::faults;
+use crate::reported::{event_ids, events_of};
 
 /// The refresh token of a customer in another system.
 async fn refresh_token(world: &World) -> String {
@@ -154,11 +155,6 @@ async fn pause(world: &World) {
 async fn an_import_is_pending_in_every_route_until_its_first_refresh_connects_it() {
     let world = World::new().await;
     let refresh_token = refresh_token(&world).await;
-    let told = async || {
-        let events = world.stream.events("tests").await.unwrap();
-        let ids = events.iter().map(|event| event["id"].as_str().unwrap().to_owned());
-        ids.filter(|id| id.starts_with("t/")).collect::<Vec<_>>()
-    };
     pause(&world).await;
     let imported = put(&world, json!({ "refresh_token": refresh_token })).await;
     assert_eq!(imported.status, StatusCode::ACCEPTED);
@@ -167,7 +163,7 @@ async fn an_import_is_pending_in_every_route_until_its_first_refresh_connects_it
     assert_eq!(imported.body["version"], 1);
     assert_eq!(world.get("/v1/connections/t").await.body, imported.body);
     assert_eq!(world.get("/v1/connections?status=pending").await.body["connections"], json!([imported.body]));
-    assert_eq!(told().await, [""; 0]);
+    assert_eq!(events_of(&world, "t").await, [""; 0]);
     assert_eq!(world.token("t").await.body["code"], "provider_unavailable");
     assert_eq!(world.refreshes(), 0);
     let refused = put(&world, json!({ "refresh_token": "another" })).await;
@@ -179,7 +175,7 @@ async fn an_import_is_pending_in_every_route_until_its_first_refresh_connects_it
     assert_eq!((&token.body["version"], world.refreshes()), (&json!(2), 1), "{token:?}");
     assert!(world.is_live(token.text("access_token")));
     assert_eq!(world.get("/v1/connections/t").await.text("status"), "active");
-    assert_eq!(told().await, ["t/2/connection.connected"]);
+    assert_eq!(events_of(&world, "t").await, ["connected/2"]);
 }
 
 #[tokio::test]
@@ -191,8 +187,7 @@ async fn an_import_that_was_never_refreshed_has_no_event_when_it_is_disconnected
     let deleted = world.json(Method::DELETE, "/v1/connections/t", None).await;
     assert_eq!(deleted.body, json!({ "revocation": "done" }));
     assert!(!world.honours(&refresh_token).await);
-    let events = world.stream.events("tests").await.unwrap();
-    assert!(events.iter().all(|event| event["connection_id"] == "elsewhere"), "{events:?}");
+    assert_eq!(event_ids(&world).await, ["elsewhere/1/connection.connected"]);
 }
 
 #[tokio::test]
@@ -247,9 +242,8 @@ async fn a_replacement_becomes_live_after_one_refresh_and_the_replaced_grant_is_
     assert_eq!(world.refreshes(), 1);
     assert!(world.is_live(world.token("t").await.text("access_token")));
     assert_eq!(tokens::to_revoke(&world, "t").await[0].access_token.expose(), before.access_token.expose());
-    let events = world.stream.events("tests").await.unwrap();
-    let told: Vec<&str> = events.iter().map(|event| event["id"].as_str().unwrap()).collect();
-    assert_eq!(told, ["t/1/connection.connected", "elsewhere/1/connection.connected", "t/2/connection.reconnected"]);
+    let expected = ["t/1/connection.connected", "elsewhere/1/connection.connected", "t/2/connection.reconnected"];
+    assert_eq!(event_ids(&world).await, expected);
     world.clock.advance(6000);
     world.sweep().await;
     assert!(!world.is_live(before.access_token.expose()), "of another account: revoked");
@@ -286,8 +280,7 @@ async fn an_import_over_reauth_required_is_reconnected_without_a_disconnected_ev
     world.every_grant_ends().await;
     let refresh_token = refresh_token(&world).await;
     put(&world, json!({ "refresh_token": refresh_token })).await;
-    let events = world.stream.events("tests").await.unwrap();
-    let ids: Vec<&str> = events.iter().map(|event| event["id"].as_str().unwrap()).collect();
-    let told: Vec<&&str> = ids.iter().filter(|id| id.starts_with("t/")).collect();
-    assert_eq!(told, [&"t/1/connection.connected", &"t/1/connection.reauth_required", &"t/3/connection.reconnected"]);
+    let ids: Vec<String> = event_ids(&world).await.into_iter().filter(|id| id.starts_with("t/")).collect();
+    let expected = ["t/1/connection.connected", "t/1/connection.reauth_required", "t/3/connection.reconnected"];
+    assert_eq!(ids, expected);
 }

@@ -16,7 +16,7 @@ use tests::clock::TestClock;
 use tests::world::World;
 
 use crate::connections::assert_problem;
-use crate::faults;
+use crate::{faults, parts};
 
 async fn pages(world: &World, parameters: &str) -> Vec<Vec<String>> {
     let mut pages = Vec::new();
@@ -88,10 +88,9 @@ async fn a_page_ends_after_two_seconds_and_its_cursor_continues_there() {
         world.connect(&format!("t{number}")).await;
     }
     crate::confirmation::journey(&world, "u", "approve").await;
-    let Ok(deployment) = Arc::try_unwrap(world.another().deployment) else { panic!("nobody else has it") };
+    let deployment = parts::deployment(&world);
     let connections = Connections { clock: Arc::new(Slow(world.clock.clone())), ..deployment.connections };
-    let mut slow = world.another();
-    slow.deployment = Arc::new(Deployment { connections, ..deployment });
+    let slow = parts::process(&world, Deployment { connections, ..deployment });
     let pages = pages(&slow, "status=unconfirmed&limit=1").await;
     assert_eq!(pages.concat(), ["u"]);
     assert!(pages.len() > 1, "{pages:?}");

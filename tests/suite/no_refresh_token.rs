@@ -6,7 +6,7 @@ use serde_json::json;
 use tests::world::World;
 
 use crate::log::{capture, captured};
-use crate::told::{counted, events_of};
+use crate::reported::{counted, events_of};
 
 async fn connected_without() -> World {
     let world = World::new().await;

@@ -18,8 +18,8 @@ use shared::protocol::pace::Pace;
 use tests::clock::TestClock;
 use tests::world::{TABLE, World};
 
-use crate::faults;
 use crate::log::{capture, captured};
+use crate::{faults, parts};
 
 const RATE: i64 = 40;
 
@@ -237,8 +237,7 @@ impl StartRun for Started {
 }
 
 fn long_run(world: &World, most: usize) -> (Refresh, Arc<Started>) {
-    let Ok(deployment) = Arc::try_unwrap(world.another().deployment) else { panic!("it has one owner") };
-    let Deployment { refresh, .. } = deployment;
+    let Deployment { refresh, .. } = parts::deployment(world);
     let started = Arc::new(Started::default());
     let due = Arc::new(Long { due: refresh.due.clone(), clock: world.clock.clone(), is_begun: AtomicBool::new(false) });
     (Refresh { due, others: Some(OtherRuns { starts: started.clone(), most }), ..refresh }, started)

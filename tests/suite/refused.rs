@@ -11,7 +11,7 @@ use tests::world::{Setup, World};
 
 use crate::faults;
 use crate::log::{capture, captured};
-use crate::told::{counted, events_of};
+use crate::reported::{counted, events_of};
 
 /// An access token's lifetime, and the day after it.
 const GIVEN_UP_AFTER: i64 = 7200 + 24 * 3600;

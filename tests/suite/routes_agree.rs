@@ -10,7 +10,7 @@ use shared::ports::{Clock, WriteConnections};
 use tests::world::{Setup, TABLE, World};
 
 use crate::faults;
-use crate::told::events_of;
+use crate::reported::events_of;
 
 const FILTERS: [&str; 8] =
     ["", "active", "degraded", "pending", "unconfirmed", "reauth_required", "disconnecting", "quarantined"];

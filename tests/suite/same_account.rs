@@ -20,6 +20,8 @@ use url::Url;
 
 use crate::confirmation::{confirm, parameter};
 use crate::connections::assert_problem;
+use crate::parts;
+use crate::reported::event_ids;
 
 struct Down;
 
@@ -90,8 +92,7 @@ async fn another_account_is_refused_with_its_own_page_and_its_grant_is_revoked()
     assert!(!world.is_live(refused.access_token.expose()), "revoked");
     assert!(world.is_live(world.token("t").await.text("access_token")));
     assert_eq!(session_status(&world, &session).await, says("failed", json!("other_account")));
-    let told = world.stream.events("tests").await.unwrap();
-    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!(event_ids(&world).await, ["t/1/connection.connected"]);
 }
 
 #[tokio::test]
@@ -191,13 +192,11 @@ async fn if_the_process_dies_before_the_account_is_known_a_session_to_be_confirm
 
 /// Another process of the deployment, whose callback finds the account with these reads and writes.
 fn with(world: &World, changed: impl FnOnce(SameAccount) -> SameAccount) -> World {
-    let Ok(deployment) = Arc::try_unwrap(world.another().deployment) else { panic!("the deployment is shared") };
+    let deployment = parts::deployment(world);
     let Ok(same_account) = Arc::try_unwrap(deployment.callback.grants.same_account) else { panic!("it is shared") };
     let grants = Grants { same_account: Arc::new(changed(same_account)), ..deployment.callback.grants };
     let callback = Callback { grants, ..deployment.callback };
-    let mut another = world.another();
-    another.deployment = Arc::new(Deployment { callback, ..deployment });
-    another
+    parts::process(world, Deployment { callback, ..deployment })
 }
 
 #[tokio::test]

@@ -12,6 +12,8 @@ use shared::domain::write::{Write, WriteName, Written};
 use shared::ports::{StoreError, WriteAttempts};
 use tests::world::World;
 
+use crate::parts;
+
 /// The answer to every take is lost.
 struct LosesTheAnswer(Arc<dyn WriteAttempts>);
 
@@ -42,11 +44,10 @@ async fn if_the_answer_of_the_take_is_lost_a_reload_still_connects() {
     let browser = world.browser();
     let callback = browser.to_callback(session.text("url")).await;
 
-    let Ok(deployment) = Arc::try_unwrap(world.another().deployment) else { panic!("the deployment is shared") };
+    let deployment = parts::deployment(&world);
     let attempts = Arc::new(LosesTheAnswer(deployment.callback.attempts.clone()));
     let uncertain = Callback { attempts, ..deployment.callback };
-    let mut other = world.another();
-    other.deployment = Arc::new(Deployment { callback: uncertain, ..deployment });
+    let other = parts::process(&world, Deployment { callback: uncertain, ..deployment });
     let page = browser.on(&other).get(&callback).await;
     assert_eq!(page.status(), StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(world.simulation.faults.requested("authorization_code"), 0);

@@ -15,7 +15,7 @@ use tests::world::{TABLE, World};
 
 use crate::faults;
 use crate::log::{capture, captured};
-use crate::told::counted;
+use crate::reported::counted;
 
 /// The members of a summary that CloudWatch counts.
 fn metrics_of(summary: &Value, world: &World) -> Vec<String> {

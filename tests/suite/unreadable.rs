@@ -14,7 +14,7 @@ use shared::ports::Clock;
 use tests::world::{TABLE, World};
 
 use crate::log::{capture, captured};
-use crate::told::{counted, events_of};
+use crate::reported::{counted, events_of};
 
 type Row = HashMap<String, AttributeValue>;
 
