@@ -7,10 +7,7 @@ use tests::browser::location;
 use tests::world::{Setup, World};
 
 use crate::faults;
-
-fn exchanges(world: &World) -> usize {
-    world.simulation.faults.requested("authorization_code")
-}
+use crate::reported::exchanges;
 
 #[tokio::test]
 async fn a_reload_or_a_double_click_shows_the_stored_outcome_and_sends_no_code_again() {

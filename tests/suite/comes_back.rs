@@ -15,7 +15,7 @@ use tests::tokens;
 use tests::world::{Answer, CLIENT_SECRET, Setup, World};
 
 use crate::log::{capture, captured};
-use crate::reported::event_ids;
+use crate::reported::{event_ids, revocations};
 use crate::{faults, parts};
 
 async fn delete(world: &World, id: &str) -> Answer {
@@ -31,10 +31,6 @@ async fn refresh_token(world: &World, elsewhere: &str) -> String {
 async fn import(world: &World, id: &str, refresh_token: &str) -> Answer {
     let body = json!({ "refresh_token": refresh_token });
     world.json(Method::PUT, &format!("/v1/connections/{id}"), Some(body)).await
-}
-
-fn revocations(world: &World) -> usize {
-    world.simulation.faults.requested("revoke")
 }
 
 #[tokio::test]

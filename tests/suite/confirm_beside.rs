@@ -19,14 +19,10 @@ use url::Url;
 use crate::confirmation::{confirm, journey, parameter};
 use crate::connections::assert_problem;
 use crate::faults;
-use crate::reported::event_ids;
+use crate::reported::{event_ids, revocations};
 
 async fn world() -> World {
     World::with(Setup::default().asking_for_accounts()).await
-}
-
-fn revocations(world: &World) -> usize {
-    world.simulation.faults.requested("revoke")
 }
 
 /// This account follows a link of its own: its pair waits.

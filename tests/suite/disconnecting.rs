@@ -24,16 +24,13 @@ use tests::tokens;
 use tests::world::{Setup, TABLE, World};
 
 use crate::confirmation::journey;
+use crate::reported::revocations;
 use crate::{faults, parts};
 
 async fn disconnect(world: &World, id: &str) -> Disconnection {
     let deadline = world.clock.now() + Duration::from_secs(60);
     let id = ConnectionId::parse(id).unwrap();
     world.deployment.connections.disconnecting.disconnect(&id, deadline).await.unwrap()
-}
-
-fn revocations(world: &World) -> usize {
-    world.simulation.faults.requested("revoke")
 }
 
 #[tokio::test]

@@ -20,7 +20,7 @@ use tests::world::{Setup, TABLE, World};
 
 use crate::faults;
 use crate::log::{capture, captured};
-use crate::reported::event_ids;
+use crate::reported::{event_ids, revocations};
 
 async fn world() -> World {
     World::with(Setup::default().asking_for_accounts()).await
@@ -43,10 +43,6 @@ async fn connected_as(world: &World, accounts: &[&str]) -> Vec<TokenPair> {
 
 fn live(world: &World, pairs: &[TokenPair]) -> Vec<bool> {
     pairs.iter().map(|pair| world.is_live(pair.access_token.expose())).collect()
-}
-
-fn revocations(world: &World) -> usize {
-    world.simulation.faults.requested("revoke")
 }
 
 async fn reap(world: &World) -> Value {

@@ -10,6 +10,7 @@ use url::Url;
 
 use crate::faults;
 use crate::log::{capture, captured};
+use crate::reported::exchanges;
 
 const RETURN_TO: &str = "https://app.example.com/done";
 
@@ -42,10 +43,6 @@ fn status(response: &Response) -> String {
 fn instead(callback: &str, answer: &str) -> String {
     let state = callback.split("state=").nth(1).unwrap().split('&').next().unwrap();
     format!("/callback?state={state}&{answer}")
-}
-
-fn exchanges(world: &World) -> usize {
-    world.simulation.faults.requested("authorization_code")
 }
 
 /// A button of a page, by where it leads.

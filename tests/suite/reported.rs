@@ -1,4 +1,4 @@
-//! What was reported: the events of connections, and the failures that a log counts.
+//! What a test looks at afterwards: events, the failures that a log counts, and the requests to the provider.
 
 use tests::world::World;
 
@@ -24,4 +24,14 @@ pub(crate) async fn events_of(world: &World, id: &str) -> Vec<String> {
 pub(crate) fn counted(log: &str, class: &str) -> usize {
     let class = format!("class=\"{class}\"");
     log.lines().filter(|line| line.contains("failures=1") && line.contains(&class)).count()
+}
+
+/// How many codes the provider has received.
+pub(crate) fn exchanges(world: &World) -> usize {
+    world.simulation.faults.requested("authorization_code")
+}
+
+/// How many tokens the provider was asked to revoke.
+pub(crate) fn revocations(world: &World) -> usize {
+    world.simulation.faults.requested("revoke")
 }
