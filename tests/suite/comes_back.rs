@@ -14,6 +14,7 @@ use shared::ports::{Clock, ExchangeCode, ProviderError};
 use tests::tokens;
 use tests::world::{Answer, CLIENT_SECRET, Setup, World};
 
+use crate::confirmation::{says, session_status};
 use crate::log::{capture, captured};
 use crate::reported::{event_ids, revocations};
 use crate::{faults, parts};
@@ -283,12 +284,10 @@ async fn a_journey_that_began_before_the_disconnect_connects_nothing_and_sends_n
     assert!(page.body().contains("ended in the meantime"), "{}", page.body());
     assert!(world.stored("t").await.is_none());
     assert_eq!(world.simulation.faults.requested("authorization_code"), 1, "the first journey's");
-    let shown = world.get(&format!("/v1/connect-sessions/{}", session.text("session_id"))).await;
-    assert_eq!((shown.text("status"), shown.text("reason")), ("failed", "disconnected"));
+    assert_eq!(session_status(&world, &session).await, says("failed", json!("disconnected")));
     // The same link begins another journey, after the disconnect.
     assert_eq!(browser.journey(session.text("url"), "approve").await.status(), StatusCode::OK);
-    let shown = world.get(&format!("/v1/connect-sessions/{}", session.text("session_id"))).await;
-    assert_eq!((shown.text("status"), &shown.body["reason"]), ("completed", &Value::Null));
+    assert_eq!(session_status(&world, &session).await, says("completed", Value::Null));
 }
 
 #[tokio::test]
@@ -321,8 +320,7 @@ async fn a_journey_that_another_link_has_overtaken_fails_and_leaves_the_live_con
     for _ in 0..2 {
         let page = browser.get(&callback).await;
         assert_eq!(page.status(), StatusCode::BAD_REQUEST);
-        let shown = world.get(&format!("/v1/connect-sessions/{}", session.text("session_id"))).await;
-        assert_eq!((shown.text("status"), shown.text("reason")), ("failed", "session_used"));
+        assert_eq!(session_status(&world, &session).await, says("failed", json!("session_used")));
     }
     world.clock.advance(6000);
     world.sweep().await;

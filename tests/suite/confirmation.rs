@@ -143,12 +143,13 @@ async fn a_grant_that_comes_out_of_the_queue_must_still_be_confirmed() {
     assert_eq!(world.token("t").await.status, 409);
 }
 
-async fn session_status(world: &World, session: &Answer) -> (String, Value) {
+/// What a session says of itself: status and reason.
+pub(crate) async fn session_status(world: &World, session: &Answer) -> (String, Value) {
     let shown = world.get(&format!("/v1/connect-sessions/{}", session.text("session_id"))).await;
     (shown.text("status").to_owned(), shown.body["reason"].clone())
 }
 
-fn says(status: &str, reason: Value) -> (String, Value) {
+pub(crate) fn says(status: &str, reason: Value) -> (String, Value) {
     (status.to_owned(), reason)
 }
 

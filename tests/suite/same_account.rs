@@ -18,7 +18,7 @@ use tests::tokens;
 use tests::world::{Answer, Setup, World};
 use url::Url;
 
-use crate::confirmation::{confirm, parameter};
+use crate::confirmation::{confirm, parameter, says, session_status};
 use crate::connections::assert_problem;
 use crate::parts;
 use crate::reported::event_ids;
@@ -50,15 +50,6 @@ async fn world() -> World {
 /// A link for `t`, whose journey ends on our own page.
 async fn link(world: &World) -> Answer {
     world.session(json!({ "connection_id": "t", "same_account": true })).await
-}
-
-async fn session_status(world: &World, session: &Answer) -> (String, Value) {
-    let shown = world.get(&format!("/v1/connect-sessions/{}", session.text("session_id"))).await;
-    (shown.text("status").to_owned(), shown.body["reason"].clone())
-}
-
-fn says(status: &str, reason: Value) -> (String, Value) {
-    (status.to_owned(), reason)
 }
 
 async fn account(world: &World) -> Value {

@@ -4,23 +4,16 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use http::{Method, StatusCode};
 use local::tables::ATTEMPTS;
 use serde_json::{Value, json};
-use tests::world::{Answer, STORING_A_PAIR, World};
+use tests::world::{STORING_A_PAIR, World};
 
-async fn shown(world: &World, session: &Answer) -> Value {
-    world.get(&format!("/v1/connect-sessions/{}", session.text("session_id"))).await.body
-}
-
-async fn ended(world: &World, session: &Answer) -> (String, Value) {
-    let shown = shown(world, session).await;
-    (shown["status"].as_str().unwrap().to_owned(), shown["reason"].clone())
-}
+use crate::confirmation::{says, session_status};
 
 fn completed() -> (String, Value) {
-    ("completed".to_owned(), json!(null))
+    says("completed", json!(null))
 }
 
 fn failed(reason: &str) -> (String, Value) {
-    ("failed".to_owned(), json!(reason))
+    says("failed", json!(reason))
 }
 
 #[tokio::test]
@@ -31,11 +24,11 @@ async fn a_journey_of_an_earlier_link_fails_if_a_later_one_has_connected() {
     let browser = world.browser();
     let callback = browser.to_callback(first.text("url")).await;
     world.browser().journey(second.text("url"), "approve").await;
-    assert_eq!(ended(&world, &first).await, ("pending".to_owned(), json!(null)));
+    assert_eq!(session_status(&world, &first).await, says("pending", json!(null)));
     let page = browser.get(&callback).await;
     assert!(page.body().contains("has been used"), "{}", page.body());
-    assert_eq!(ended(&world, &first).await, failed("session_used"));
-    assert_eq!(ended(&world, &second).await, completed());
+    assert_eq!(session_status(&world, &first).await, failed("session_used"));
+    assert_eq!(session_status(&world, &second).await, completed());
 }
 
 #[tokio::test]
@@ -48,7 +41,7 @@ async fn a_journey_to_be_confirmed_that_another_one_overtakes_fails_and_revokes_
     world.connect("t").await;
     let back = browser.get(&callback).await;
     assert!(back.headers()["location"].to_str().unwrap().contains("status=failed"), "{:?}", back.headers());
-    assert_eq!(ended(&world, &awaited).await, failed("session_used"));
+    assert_eq!(session_status(&world, &awaited).await, failed("session_used"));
     world.sweep().await;
     assert_eq!(world.simulation.faults.requested("revoke"), 0, "the provider may have given both one token");
     assert!(world.is_live(world.token("t").await.text("access_token")));
@@ -63,12 +56,12 @@ async fn of_two_browsers_with_one_link_one_connects_and_the_session_stays_comple
     let pages = tokio::join!(one.get(&callbacks.0), other.get(&callbacks.1));
     let connected = [&pages.0, &pages.1].into_iter().filter(|page| page.status() == StatusCode::OK).count();
     assert_eq!(connected, 1, "{} {}", pages.0.body(), pages.1.body());
-    assert_eq!(ended(&world, &session).await, completed());
+    assert_eq!(session_status(&world, &session).await, completed());
     for page in [one.get(&callbacks.0).await, other.get(&callbacks.1).await] {
         let says = [StatusCode::OK, StatusCode::BAD_REQUEST].contains(&page.status());
         assert!(says, "a reload says the same: {}", page.body());
     }
-    assert_eq!(ended(&world, &session).await, completed());
+    assert_eq!(session_status(&world, &session).await, completed());
     assert!(world.is_live(world.token("t").await.text("access_token")));
 }
 
@@ -86,7 +79,7 @@ async fn a_journey_that_an_import_has_overtaken_fails_with_exists() {
     assert!(imported.status.is_success(), "{imported:?}");
     let page = browser.get(&callback).await;
     assert_ne!(page.status(), StatusCode::OK, "{}", page.body());
-    assert_eq!(ended(&world, &session).await, failed("exists"));
+    assert_eq!(session_status(&world, &session).await, failed("exists"));
 }
 
 #[tokio::test]
@@ -99,7 +92,7 @@ async fn a_journey_whose_connection_was_disconnected_meanwhile_fails_with_discon
     world.json(Method::DELETE, "/v1/connections/t", None).await;
     let page = browser.get(&callback).await;
     assert_ne!(page.status(), StatusCode::OK, "{}", page.body());
-    assert_eq!(ended(&world, &session).await, failed("disconnected"));
+    assert_eq!(session_status(&world, &session).await, failed("disconnected"));
     assert_eq!(world.get("/v1/connections/t").await.status, StatusCode::NOT_FOUND);
 }
 
@@ -109,11 +102,11 @@ async fn after_a_failure_of_the_provider_or_a_denial_the_same_link_may_be_tried_
     let session = world.session(json!({ "connection_id": "t" })).await;
     world.fault(json!({ "answer": "garbage", "grant_type": "authorization_code" }));
     world.browser().journey(session.text("url"), "approve").await;
-    assert_eq!(ended(&world, &session).await, failed("provider"));
+    assert_eq!(session_status(&world, &session).await, failed("provider"));
     world.browser().journey(session.text("url"), "deny").await;
-    assert_eq!(ended(&world, &session).await, ("denied".to_owned(), json!("denied")), "the last one counts");
+    assert_eq!(session_status(&world, &session).await, says("denied", json!("denied")), "the last one counts");
     world.browser().journey(session.text("url"), "approve").await;
-    assert_eq!(ended(&world, &session).await, completed());
+    assert_eq!(session_status(&world, &session).await, completed());
 }
 
 #[tokio::test]
@@ -127,7 +120,7 @@ async fn a_pair_from_escrow_does_not_complete_its_session_after_a_later_link_has
     world.outage_of(&[]);
     world.connect("t").await;
     world.replay(&world.escrow.take().remove(0)).await;
-    assert_eq!(ended(&world, &first).await, failed("not_stored"), "another one's connection is not its own");
+    assert_eq!(session_status(&world, &first).await, failed("not_stored"), "another one's connection is not its own");
     assert_ne!(browser.get(&callback).await.status(), StatusCode::OK);
 }
 
@@ -141,9 +134,9 @@ async fn the_session_of_a_pair_from_escrow_awaits_its_confirmation() {
     world.outage_of(&[STORING_A_PAIR]);
     browser.get(&callback).await;
     world.outage_of(&[]);
-    assert_eq!(ended(&world, &session).await, failed("not_stored"));
+    assert_eq!(session_status(&world, &session).await, failed("not_stored"));
     world.replay(&world.escrow.take().remove(0)).await;
-    assert_eq!(ended(&world, &session).await, ("awaiting_confirmation".to_owned(), json!(null)));
+    assert_eq!(session_status(&world, &session).await, says("awaiting_confirmation", json!(null)));
     let back = browser.get(&callback).await;
     let back = back.headers()["location"].to_str().unwrap();
     assert!(back.contains("status=connected") && back.contains("confirmation="), "{back}");

@@ -12,6 +12,7 @@ use shared::domain::write::{Write, WriteName, Written};
 use shared::ports::{StoreError, WriteAttempts};
 use tests::world::World;
 
+use crate::confirmation::{says, session_status};
 use crate::parts;
 
 /// The answer to every take is lost.
@@ -51,14 +52,11 @@ async fn if_the_answer_of_the_take_is_lost_a_reload_still_connects() {
     let page = browser.on(&other).get(&callback).await;
     assert_eq!(page.status(), StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(world.simulation.faults.requested("authorization_code"), 0);
-    let status = async || {
-        let shown = world.get(&format!("/v1/connect-sessions/{}", session.text("session_id"))).await;
-        (shown.text("status").to_owned(), shown.body["reason"].clone())
-    };
-    assert_eq!(status().await, ("failed".to_owned(), json!("not_stored")), "the backend is told what the page says");
+    let expected = says("failed", json!("not_stored"));
+    assert_eq!(session_status(&world, &session).await, expected, "the session says what the page says");
 
     let page = browser.get(&callback).await;
     assert_eq!(page.status(), StatusCode::OK, "{}", page.body());
     assert_eq!(world.token("t").await.status, 200);
-    assert_eq!(status().await.0, "completed");
+    assert_eq!(session_status(&world, &session).await.0, "completed");
 }
