@@ -1,25 +1,16 @@
 //! `GET /v1/doctor`: finds each thing that can be wrong before the first customer comes, with its remedy.
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
-use std::time::Duration;
 
-use aws_sdk_dynamodb::types::{
-    AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection, ProjectionType,
-    ScalarAttributeType, TimeToLiveSpecification,
-};
 use http::{Method, StatusCode};
-use local::tables;
-use serde_json::{Value, json};
+use serde_json::Value;
 use shared::http::Request;
-use shared::ports::Clock;
-use tests::world::{Answer, CLIENT_SECRET, ORIGIN, Setup, World};
-use tokio::net::TcpListener;
+use tests::world::{Answer, ORIGIN, Setup, World};
 
-use crate::faults;
-use crate::log::{capture, captured};
-
+mod provider;
 mod rotation;
+mod secrets;
+mod tables;
 
 const CHECKS: [&str; 12] = [
     "redirect_uri",
@@ -118,113 +109,6 @@ async fn another_method_is_refused() {
 }
 
 #[tokio::test]
-async fn a_secret_that_cannot_be_read_is_found_and_nothing_is_sent() {
-    let unknown = World::with(Setup::default().variable("CLIENT_SECRET_ARN", "arn:of:nothing")).await;
-    let answer = finds(&unknown, &WITHOUT_A_SECRET).await;
-    assert!(finding(&answer, "client_secret")["remedy"].as_str().unwrap().contains("policies"), "{}", answer.body);
-    assert_eq!(unknown.simulation.faults.requests(), BTreeMap::new());
-}
-
-const WITHOUT_A_SECRET: [(&str, &str); 4] =
-    [("client_secret", "failed"), ("client_credentials", "skipped"), ("clock", "skipped"), ("revocation", "skipped")];
-
-#[tokio::test]
-async fn a_secret_as_the_console_of_secrets_manager_stores_it_is_understood() {
-    for stored in [json!({ "client_secret": CLIENT_SECRET }), json!({ "secret": CLIENT_SECRET, "since": 2024 })] {
-        let world = World::with(Setup { client_secret: stored.to_string(), ..Setup::default() }).await;
-        world.connect("t").await;
-        finds(&world, &[]).await;
-    }
-}
-
-#[tokio::test]
-async fn a_secret_in_an_unknown_form_is_never_sent_and_log_and_doctor_name_the_known_forms() {
-    for stored in
-        [json!([]), json!({ "user": "canary-1", "password": "canary-2" }), json!({ "client_secret": ["canary"] })]
-    {
-        let world = World::with(Setup { client_secret: stored.to_string(), ..Setup::default() }).await;
-        let answer = finds(&world, &WITHOUT_A_SECRET).await;
-        let told = finding(&answer, "client_secret").to_string();
-        let session = world.session(json!({ "connection_id": "t" })).await;
-        capture();
-        let ended = world.browser().journey(session.text("url"), "approve").await;
-        let log = captured();
-        assert_eq!(ended.status(), StatusCode::SERVICE_UNAVAILABLE);
-        assert!(log.contains("configuration"), "{log}");
-        for text in [told, log] {
-            assert!(text.contains("JSON object") && text.contains("JSON list"), "{text}");
-            assert!(!text.contains("canary"), "{text}");
-        }
-        assert_eq!(world.simulation.faults.requests(), BTreeMap::new(), "nothing was sent");
-    }
-}
-
-#[tokio::test]
-async fn the_revocation_endpoint_gets_a_made_up_token_and_its_answer_is_explained() {
-    let world = World::new().await;
-    let answer = finds(&world, &[]).await;
-    assert!(finding(&answer, "revocation")["detail"].as_str().unwrap().contains("RFC 7009"), "{}", answer.body);
-    for (answer, said) in [
-        (faults::status(404), "404"),
-        (faults::status(405), "405"),
-        (faults::status(302), "302"),
-        (faults::error(400, "invalid_token"), "invalid_token"),
-        (faults::error(400, "canary of the provider's own"), "400"),
-        (faults::error(401, "invalid_client"), "invalid_client"),
-        (faults::status(429), "429"),
-        (faults::status(500), "500"),
-    ] {
-        world.fault(json!({ "answer": answer, "grant_type": "revoke" }));
-        let answer = finds(&world, &[("revocation", "warning")]).await;
-        let finding = finding(&answer, "revocation");
-        assert!(finding["detail"].as_str().unwrap().contains(said), "{finding}");
-        assert!(finding["remedy"].as_str().unwrap().len() > 20, "{finding}");
-    }
-
-    let nobody = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap().local_addr().unwrap();
-    let url = format!("http://{nobody}/oauth/revoke");
-    let elsewhere = World::with(Setup::default().variable("WEBINARGEEK_REVOKE_URL", &url)).await;
-    let answer = finds(&elsewhere, &[("revocation", "warning")]).await;
-    assert!(finding(&answer, "revocation")["remedy"].as_str().unwrap().contains("RevokeUrl"), "{}", answer.body);
-
-    let off = World::with(Setup::default().variable("WEBINARGEEK_REVOKE_URL", "")).await;
-    let answer = finds(&off, &[]).await;
-    assert!(finding(&answer, "revocation")["detail"].as_str().unwrap().starts_with("off"), "{}", answer.body);
-}
-
-#[tokio::test]
-async fn the_revocation_endpoint_gets_the_secret_that_the_provider_accepts() {
-    let secrets = json!(["canary-new", CLIENT_SECRET]).to_string();
-    let world = World::with(Setup { client_secret: secrets, ..Setup::default() }).await;
-    finds(&world, &[("client_credentials", "warning")]).await;
-    assert_eq!(world.simulation.faults.requested("revoke"), 1);
-}
-
-#[tokio::test]
-async fn a_wrong_secret_and_a_wrong_client_id_are_found() {
-    let world = World::with(Setup { client_secret: "canary-of-another-app".to_owned(), ..Setup::default() }).await;
-    let answer = finds(&world, &[("client_credentials", "failed"), ("revocation", "skipped")]).await;
-    let credentials = finding(&answer, "client_credentials");
-    assert!(credentials["detail"].as_str().unwrap().contains("invalid_client"), "{credentials}");
-    assert!(credentials["remedy"].as_str().unwrap().contains("ClientId"), "{credentials}");
-
-    let wrong_id = World::with(Setup::default().variable("WEBINARGEEK_CLIENT_ID", "another-app")).await;
-    finds(&wrong_id, &[("client_credentials", "failed"), ("revocation", "skipped")]).await;
-}
-
-#[tokio::test]
-async fn a_list_whose_first_secret_is_refused_is_a_warning() {
-    let list = |secrets: Value| Setup { client_secret: secrets.to_string(), ..Setup::default() };
-    let world = World::with(list(json!(["canary-new", CLIENT_SECRET]))).await;
-    let answer = finds(&world, &[("client_credentials", "warning")]).await;
-    let detail = finding(&answer, "client_credentials")["detail"].as_str().unwrap();
-    assert!(detail.contains("place 2"), "{detail}");
-    finds(&World::with(list(json!([CLIENT_SECRET, "canary-old"]))).await, &[]).await;
-    let refused = [("client_credentials", "failed"), ("revocation", "skipped")];
-    finds(&World::with(list(json!(["canary-new", "canary-old"]))).await, &refused).await;
-}
-
-#[tokio::test]
 async fn a_key_that_cannot_make_or_cannot_open_data_keys_is_found() {
     let world = World::with(
         Setup::default()
@@ -239,93 +123,6 @@ async fn a_key_that_cannot_make_or_cannot_open_data_keys_is_found() {
     }
     world.outage_of(&[]);
     finds(&world, &[]).await;
-}
-
-#[tokio::test]
-async fn a_missing_table_and_a_missing_index_are_found() {
-    let missing = World::with(Setup::default().variable("CONNECTIONS_TABLE", "nothing")).await;
-    let expected = [("connections_table", "failed"), ("index_due", "skipped"), ("index_attention", "skipped")];
-    let answer = finds(&missing, &expected).await;
-    assert!(finding(&answer, "connections_table")["remedy"].as_str().unwrap().contains("ExistingConnectionsTable"));
-
-    let missing = World::with(Setup::default().variable("ATTEMPTS_TABLE", "nothing")).await;
-    finds(&missing, &[("attempts_table", "failed"), ("attempts_ttl", "skipped")]).await;
-
-    // A table, but another one.
-    let swapped = World::with(Setup::default().variable("CONNECTIONS_TABLE", tables::ATTEMPTS)).await;
-    let expected = [("connections_table", "failed"), ("index_due", "failed"), ("index_attention", "failed")];
-    finds(&swapped, &expected).await;
-    let swapped = World::with(Setup::default().variable("ATTEMPTS_TABLE", tables::CONNECTIONS)).await;
-    finds(&swapped, &[("attempts_table", "failed"), ("attempts_ttl", "failed")]).await;
-}
-
-#[tokio::test]
-async fn an_index_with_other_keys_or_attributes_is_found() {
-    let world = World::with(Setup::default().variable("CONNECTIONS_TABLE", "by-hand")).await;
-    let attribute = |name: &str, of_type| {
-        AttributeDefinition::builder().attribute_name(name).attribute_type(of_type).build().unwrap()
-    };
-    let key = |name: &str, of_type| KeySchemaElement::builder().attribute_name(name).key_type(of_type).build().unwrap();
-    let keys_only = Projection::builder().projection_type(ProjectionType::KeysOnly).build();
-    let index = |name: &str, sort: &str, partition: &str| {
-        let index = GlobalSecondaryIndex::builder().index_name(name).projection(keys_only.clone());
-        index.key_schema(key(partition, KeyType::Hash)).key_schema(key(sort, KeyType::Range)).build().unwrap()
-    };
-    let table = world.clients.dynamodb.create_table().table_name("by-hand").billing_mode(BillingMode::PayPerRequest);
-    let table =
-        table.key_schema(key("id", KeyType::Hash)).attribute_definitions(attribute("id", ScalarAttributeType::S));
-    let table = table
-        .attribute_definitions(attribute("shard", ScalarAttributeType::N))
-        .attribute_definitions(attribute("refresh_at", ScalarAttributeType::N))
-        .attribute_definitions(attribute("attention", ScalarAttributeType::S));
-    let table = table.global_secondary_indexes(index("due", "refresh_at", "shard"));
-    table.global_secondary_indexes(index("attention", "attention", "id")).send().await.unwrap();
-
-    let answer = finds(&world, &[("index_due", "failed"), ("index_attention", "failed")]).await;
-    assert!(finding(&answer, "index_due")["detail"].as_str().unwrap().contains("expires_at"), "{}", answer.body);
-    assert!(finding(&answer, "index_attention")["detail"].as_str().unwrap().contains("id, attention"));
-}
-
-#[tokio::test]
-async fn tables_that_may_not_be_described_are_found() {
-    let world = World::new().await;
-    world.outage_of(&["DescribeTimeToLive"]);
-    finds(&world, &[("attempts_ttl", "failed")]).await;
-    world.outage_of(&["DescribeTable"]);
-    let answer = examined(&world).await;
-    assert_eq!(troubles(&answer).len(), 5, "{}", answer.body);
-}
-
-#[tokio::test]
-async fn an_attempts_table_without_ttl_is_found() {
-    let world = World::new().await;
-    let off = TimeToLiveSpecification::builder().enabled(false).attribute_name("ttl").build().unwrap();
-    let update = world.clients.dynamodb.update_time_to_live().table_name(tables::ATTEMPTS);
-    update.time_to_live_specification(off).send().await.unwrap();
-    let answer = finds(&world, &[("attempts_ttl", "failed")]).await;
-    assert!(finding(&answer, "attempts_ttl")["remedy"].as_str().unwrap().contains("update-time-to-live"));
-}
-
-#[tokio::test]
-async fn a_wrong_clock_is_found_with_its_difference() {
-    let world = World::new().await;
-    let dated = |seconds: i64| {
-        let theirs = world.clock.now().unix() - seconds;
-        let theirs = std::time::UNIX_EPOCH + Duration::from_secs(theirs as u64);
-        json!({ "answer": { "dated": httpdate::fmt_http_date(theirs) } })
-    };
-    for (ahead, said, status) in [
-        (600, "600 s ahead of", Some("failed")),
-        (-600, "600 s behind", Some("failed")),
-        (120, "120 s ahead of", Some("warning")),
-        (-20, "20 s behind", None),
-    ] {
-        world.fault(dated(ahead));
-        let expected: Vec<(&str, &str)> = status.map(|status| ("clock", status)).into_iter().collect();
-        let answer = finds(&world, &expected).await;
-        let detail = finding(&answer, "clock")["detail"].as_str().unwrap();
-        assert!(detail.starts_with(said), "{detail}");
-    }
 }
 
 #[tokio::test]
@@ -351,37 +148,6 @@ async fn plain_http_is_a_failure_and_on_a_laptop_a_warning() {
     let answer = finds(&behind_a_domain, &[]).await;
     let redirect = finding(&answer, "redirect_uri")["detail"].as_str().unwrap();
     assert!(redirect.ends_with(" https://wg.example.com/callback"), "{redirect}");
-}
-
-#[tokio::test]
-async fn a_provider_that_is_unreachable_or_answers_unexpectedly_is_found() {
-    let nobody = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap().local_addr().unwrap();
-    let url = format!("http://{nobody}/oauth/token");
-    let world = World::with(Setup::default().variable("WEBINARGEEK_TOKEN_URL", &url)).await;
-    let answer =
-        finds(&world, &[("client_credentials", "failed"), ("clock", "skipped"), ("revocation", "skipped")]).await;
-    let remedy = finding(&answer, "client_credentials")["remedy"].as_str().unwrap();
-    assert!(remedy.contains("TokenUrl"), "{remedy}");
-
-    let world = World::new().await;
-    for (answer, found) in [
-        (json!("html"), "failed"),
-        (json!("garbage"), "failed"),
-        (faults::status(500), "failed"),
-        (faults::status(404), "failed"),
-        (faults::error(302, "invalid_grant"), "failed"),
-        (faults::error(400, "unauthorized_client"), "failed"),
-        (faults::error(400, "canary of the provider's own"), "failed"),
-        (faults::status(429), "warning"),
-    ] {
-        world.fault(json!({ "answer": answer }));
-        finds(&world, &[("client_credentials", found), ("revocation", "skipped")]).await;
-    }
-    world.fault(json!({ "answer": "huge" }));
-    finds(&world, &[("client_credentials", "failed"), ("revocation", "skipped")]).await;
-    // A connection that breaks has said no time that counts.
-    world.fault(json!({ "answer": "break" }));
-    finds(&world, &[("client_credentials", "failed"), ("clock", "skipped"), ("revocation", "skipped")]).await;
 }
 
 /// `cargo doctor` as a process of its own: whether it succeeds, and its lines.

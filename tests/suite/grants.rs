@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use http::Method;
-use maintenance::Event;
 use serde_json::{Value, json};
 use shared::domain::connection::revocation::{Revocation, add};
 use shared::domain::connection::{SealedPair, State};
@@ -20,6 +19,7 @@ use tests::world::{Setup, TABLE, World};
 
 use crate::faults;
 use crate::log::{capture, captured};
+use crate::maintenance::{DAY, run};
 use crate::reported::{event_ids, revocations};
 
 async fn world() -> World {
@@ -46,12 +46,8 @@ fn live(world: &World, pairs: &[TokenPair]) -> Vec<bool> {
 }
 
 async fn reap(world: &World) -> Value {
-    let event = Event::parse(&json!({ "task": "reap", "dry_run": false })).unwrap();
-    let deadline = world.clock.now() + Duration::from_secs(300);
-    serde_json::to_value(world.deployment.maintenance.run(&event, deadline).await).unwrap()
+    run(world, json!({ "task": "reap", "dry_run": false })).await
 }
-
-const DAY: i64 = 24 * 3600;
 
 #[tokio::test]
 async fn after_three_accounts_in_a_row_only_the_last_grant_lives_and_after_a_delete_none() {

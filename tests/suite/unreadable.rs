@@ -1,19 +1,17 @@
 //! One row that cannot be read costs one row: it hides no other, keeps no lease, and is listed for a person.
 
 use std::collections::HashMap;
-use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use events::record::Read;
 use http::StatusCode;
-use maintenance::Event;
 use serde_json::{Value, json};
 use shared::domain::connection_id::ConnectionId;
 use shared::domain::schedule::shard;
-use shared::ports::Clock;
 use tests::world::{TABLE, World};
 
 use crate::log::{capture, captured};
+use crate::maintenance::run;
 use crate::reported::{counted, events_of};
 
 type Row = HashMap<String, AttributeValue>;
@@ -44,21 +42,12 @@ fn number(number: &str) -> AttributeValue {
     AttributeValue::N(number.to_owned())
 }
 
-fn maintained(task: &str) -> Event {
-    Event::parse(&json!({ "task": task, "days": 365 })).unwrap()
-}
-
-async fn maintain(world: &World, task: &str) -> Value {
-    let deadline = world.clock.now() + Duration::from_secs(300);
-    serde_json::to_value(world.deployment.maintenance.run(&maintained(task), deadline).await).unwrap()
-}
-
 fn ids(page: &Value) -> Vec<&str> {
     page["connections"].as_array().unwrap().iter().map(|shown| shown["id"].as_str().unwrap()).collect()
 }
 
 /// The result for a row with an odd attribute, and for its neighbours.
-async fn costs_one_row(attribute: &str, odd: Option<AttributeValue>) {
+async fn affects_only_its_row(attribute: &str, odd: Option<AttributeValue>) {
     let context = format!("{attribute}: {odd:?}");
     let (world, id) = three_of_one_shard().await;
     let whole = world.row(&id).await.unwrap();
@@ -103,7 +92,7 @@ async fn costs_one_row(attribute: &str, odd: Option<AttributeValue>) {
     assert_eq!(counts, 1, "{context}: once by its change, however often it is leased and put off since");
 
     // Maintenance.
-    let report = maintain(&world, "reseal").await;
+    let report = run(&world, json!({ "task": "reseal" })).await;
     assert_eq!((&report["scanned"], &report["skipped"]), (&json!(3), &json!(2)), "{context}: {report}");
     assert_eq!(
         (&report["failed"], &report["finished"]),
@@ -129,17 +118,17 @@ async fn costs_one_row(attribute: &str, odd: Option<AttributeValue>) {
 #[tokio::test]
 async fn an_attribute_of_another_type_affects_only_its_row() {
     for attribute in ["expires_at", "lifetime", "version", "refreshable", "format"] {
-        costs_one_row(attribute, Some(text("soon"))).await;
+        affects_only_its_row(attribute, Some(text("soon"))).await;
     }
     for attribute in ["status", "token_type", "client_id", "granted_by", "sealed", "pair_id", "scope"] {
-        costs_one_row(attribute, Some(number("7"))).await;
+        affects_only_its_row(attribute, Some(number("7"))).await;
     }
 }
 
 #[tokio::test]
 async fn a_missing_attribute_affects_only_its_row() {
     for attribute in ["expires_at", "sealed", "data_key", "format", "grant_order", "client_id"] {
-        costs_one_row(attribute, None).await;
+        affects_only_its_row(attribute, None).await;
     }
 }
 
@@ -156,14 +145,14 @@ async fn a_value_that_is_never_written_affects_only_its_row() {
         ("account_id", AttributeValue::L(Vec::new())),
         ("waiting_id", text("no bytes")),
     ] {
-        costs_one_row(attribute, Some(odd)).await;
+        affects_only_its_row(attribute, Some(odd)).await;
     }
 }
 
 #[tokio::test]
 async fn a_counter_of_another_type_affects_only_its_row() {
     for attribute in ["leases", "answered", "failures", "invalid_grant_at", "refusal_window"] {
-        costs_one_row(attribute, Some(text("odd"))).await;
+        affects_only_its_row(attribute, Some(text("odd"))).await;
     }
 }
 
