@@ -29,7 +29,7 @@ async fn refresh_token(world: &World, id: &str) -> String {
     tokens::live(world, id).await.refresh_token.unwrap().expose().to_owned()
 }
 
-/// A connection whose customer has connected again with another account; and the refresh token that it had before.
+/// The customer of `t` connects again with another account. Returns the refresh token of the first one.
 async fn replaced_by_another_account(world: &World) -> String {
     world.connect("t").await;
     let replaced = refresh_token(world, "t").await;
@@ -48,7 +48,7 @@ async fn a_connection_shows_its_account_and_a_refresh_does_not_ask_again() {
     assert_eq!(account(&world, "t").await, known);
     world.clock.advance(6000);
     world.sweep().await;
-    assert_eq!(account(&world, "t").await, known, "a refresh does not ask again, and forgets nothing");
+    assert_eq!(account(&world, "t").await, known, "after a refresh too");
     assert_eq!(world.simulation.faults.requested("account"), 1);
 }
 
@@ -130,7 +130,7 @@ async fn a_revocation_that_fails_is_tried_again_with_the_next_refresh() {
     assert!(!world.honours(&replaced).await);
 }
 
-/// Reads `t`, and its customer connects it again before the answer arrives.
+/// Reads `t`. Its customer connects again before the answer arrives.
 struct ComesBack {
     connections: Arc<dyn ReadConnections>,
     world: World,
@@ -151,7 +151,7 @@ async fn of_two_connections_that_get_one_account_at_once_one_names_the_other() {
     let world = world().await;
     world.connect("t").await;
     world.clock.advance(1);
-    // Its newest grant has no account yet, as between the callback's two last steps.
+    // Its newest grant has no account yet, as between the last two steps of the callback.
     world.redeployed(&[("WEBINARGEEK_ACCOUNT_URL", "http://127.0.0.1:9/account")]).connect("t").await;
     assert_eq!(account(&world, "t").await, Value::Null);
 
@@ -206,12 +206,12 @@ async fn a_reconnect_with_another_account_was_in_no_answer_and_no_event() {
 async fn a_change_of_account_is_seen_although_the_account_could_not_be_read_in_between() {
     let world = world().await;
     world.connect("t").await;
-    let deaf = world.redeployed(&[("WEBINARGEEK_ACCOUNT_URL", "http://127.0.0.1:9/account")]);
+    let without_accounts = world.redeployed(&[("WEBINARGEEK_ACCOUNT_URL", "http://127.0.0.1:9/account")]);
     world.clock.advance(1);
-    deaf.connect("t").await;
+    without_accounts.connect("t").await;
     let mut expected =
         vec![event("t/1/connection.connected", Value::Null), event("t/2/connection.reconnected", Value::Null)];
-    assert_eq!(events(&world).await, expected, "at once, although it is not known");
+    assert_eq!(events(&world).await, expected, "although the account is not known");
     world.clock.advance(1);
     world.simulation.grants.sign_in("2");
     world.connect("t").await;

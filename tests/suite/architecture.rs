@@ -39,7 +39,7 @@ fn files_that(folders: &[&str], does: impl Fn(&str) -> bool) -> Vec<String> {
 
 const EVERYTHING: &[&str] = &["shared/src", "functions"];
 
-/// Whether the code has this identifier: as a whole, and not as the name of an iterator's associated type.
+/// Whether the code has this whole identifier. An iterator's associated type `Item` does not count.
 fn names(code: &str, identifier: &str) -> bool {
     let code = code.replace("Item = ", "");
     code.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == identifier)
@@ -186,7 +186,7 @@ fn callback_can_seal_but_not_open_and_neither_refreshes_nor_revokes() {
         assert!(files_that(&["functions/callback/src"], |code| names(code, port)).is_empty(), "{port}");
     }
     assert_eq!(files_that(&["functions/callback/src"], |code| names(code, "MakeDataKeys")).len(), 1);
-    // It does not get them unnamed either, in the services of a function that stores grants.
+    // The services of a function that stores grants do not contain them either.
     let composition = shipped(&std::fs::read_to_string(root().join("shared/src/protocol/composition.rs")).unwrap());
     let services = composition.split("pub struct GrantServices {").nth(1).unwrap().split('}').next().unwrap();
     assert!(cannot.iter().all(|port| !names(services, port)), "{services}");

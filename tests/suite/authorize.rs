@@ -1,4 +1,4 @@
-//! `/authorize`: what starts a journey, and what does not.
+//! `/authorize`: which requests start a journey, and which do not.
 
 use http::{Method, StatusCode};
 use serde_json::json;

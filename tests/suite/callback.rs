@@ -270,7 +270,7 @@ async fn with_a_rotated_client_secret_the_code_is_not_lost() {
     let list = json!(["not-yet-known-to-the-provider", tests::world::CLIENT_SECRET]).to_string();
     let world = World::with(Setup { client_secret: list, ..Setup::default() }).await;
     world.connect("t").await;
-    assert_eq!(exchanges(&world), 2, "the only case in which a code is sent again: it was not looked at");
+    assert_eq!(exchanges(&world), 2, "the only case in which a code is sent again: the provider did not use it");
 }
 
 #[tokio::test]
@@ -301,7 +301,7 @@ async fn if_the_process_dies_with_the_code_the_page_says_that_the_outcome_is_unk
     assert_eq!(exchanges(&world), sent, "the code is never sent a second time");
 }
 
-/// The row of a process that died while its code was on its way.
+/// The row as a process leaves it that died while its code was on its way.
 async fn put_back_to_exchanging(world: &World, callback: &str) {
     use aws_sdk_dynamodb::types::AttributeValue;
     let state = callback.split("state=").nth(1).unwrap();
@@ -317,7 +317,6 @@ async fn put_back_to_exchanging(world: &World, callback: &str) {
         .expression_attribute_values(":exchanging", text("exchanging"))
         .expression_attribute_values(":dead", text("dead"))
         .expression_attribute_values(":then", AttributeValue::N("1".to_owned()))
-        // The row is the attempt's own.
         .condition_expression("attribute_exists(pk)")
         .send()
         .await
@@ -342,13 +341,13 @@ async fn a_stranger_with_a_link_that_its_owner_has_used_connects_nothing() {
     assert_eq!(world.token("t").await.body, token);
 }
 
-/// Found by the simulator: the connection stores its last session only.
+/// Found by the simulator: a connection stores its last session only.
 #[tokio::test]
 async fn a_stranger_with_an_older_link_connects_nothing_after_the_owner_has_used_a_newer_one() {
     let world = World::new().await;
     let mut sessions =
         [world.session(json!({ "connection_id": "t" })).await, world.session(json!({ "connection_id": "t" })).await];
-    // Made within the same second: they still have an order.
+    // They were made in the same second, and still have an order.
     let order = async |session: &tests::world::Answer| world.session_row(session.text("session_id")).await.order;
     if order(&sessions[0]).await > order(&sessions[1]).await {
         sessions.reverse();

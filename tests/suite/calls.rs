@@ -1,4 +1,4 @@
-//! What each operation costs, in calls to AWS. Their prices and latencies are the product's running costs.
+//! What each operation costs in calls to AWS. These calls are most of the product's price and of its latency.
 
 use std::collections::BTreeMap;
 
@@ -107,7 +107,7 @@ async fn a_refresh_is_two_calls_without_the_first_opening_of_its_key() {
     let mut with_two = run().await;
     assert_eq!(with_two["Query"], 17, "sixteen shards, and the one of the rows without a live pair");
     with_two.iter_mut().for_each(|(operation, count)| *count -= with_one[operation]);
-    // Refreshes that begin at once may each read the fleet's pause.
+    // Refreshes that begin at the same time may each read the fleet's pause.
     with_two.remove("GetItem");
     with_two.retain(|_, count| *count > 0);
     assert_eq!(with_two, BTreeMap::from([("UpdateItem".to_owned(), 2)]), "and each run has opened one key");
@@ -119,7 +119,7 @@ async fn a_waiting_pair_is_not_read_before_its_time_is_over() {
     let world = World::new().await;
     world.connect("given-up").await;
     world.every_grant_ends().await;
-    // Beside no connection, beside one that needs its customer, and in the place of one that was taken away.
+    // Without a connection, beside one that needs its customer, and after a disconnect.
     world.connect("gone").await;
     world.json(Method::DELETE, "/v1/connections/gone", None).await;
     let waiting = ["new", "given-up", "gone"];
@@ -135,7 +135,7 @@ async fn a_waiting_pair_is_not_read_before_its_time_is_over() {
     let revoked = world.simulation.faults.requested("revoke");
     world.clock.advance(2);
     world.sweep().await;
-    assert_eq!(world.simulation.faults.requested("revoke") - revoked, 2, "whose account the third is for is not known");
+    assert_eq!(world.simulation.faults.requested("revoke") - revoked, 2, "the account of the third is not known");
     for id in waiting {
         assert!(!world.row(id).await.unwrap().contains_key("shard"), "{id}");
     }

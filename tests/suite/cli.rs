@@ -1,4 +1,4 @@
-//! `wgc`, the real binary, against `cargo dev`; `cli/aws.rs` has what it does with a stack.
+//! `wgc`, the real binary, with `cargo dev`; `cli/aws.rs` tries it with a stack.
 
 use std::process::{Output, Stdio};
 
@@ -16,10 +16,10 @@ mod import;
 
 const LAPTOP: &str = env!("CARGO_BIN_EXE_laptop");
 
-/// The binary, with nothing of this machine's settings.
+/// The binary, without this machine's settings.
 fn wgc(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_command-line"));
-    #[expect(clippy::disallowed_methods, reason = "where programs are found is the machine's")]
+    #[expect(clippy::disallowed_methods, reason = "only the machine knows where programs are")]
     let path = std::env::var("PATH").unwrap();
     command.env_clear().env("PATH", path).env("HOME", "/nowhere").env("AWS_EC2_METADATA_DISABLED", "true");
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
@@ -54,10 +54,10 @@ async fn given(mut command: Command, input: &str) -> Output {
     process.wait_with_output().await.unwrap()
 }
 
-/// A command that fails: its exit code, and what it says to a program.
+/// A command that fails: its exit code, and its error as JSON.
 async fn fails(mut command: Command) -> (i32, Value) {
     let output = command.arg("--json").output().await.unwrap();
-    assert_eq!(String::from_utf8_lossy(&output.stdout), "", "answers are on standard output, and nothing else");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "", "only answers are on standard output");
     let said = String::from_utf8(output.stderr).unwrap();
     let said: Value = serde_json::from_str(&said).unwrap_or_else(|error| panic!("{error}: {said}"));
     let code = output.status.code().unwrap();
@@ -82,7 +82,7 @@ async fn the_commands_link_confirm_use_and_disconnect_a_connection() {
     assert!(confirmed.status.success(), "{confirmed:?}");
     assert!(String::from_utf8_lossy(&confirmed.stdout).contains("status\tactive"), "{confirmed:?}");
 
-    // Plain where it is not on a terminal: a header, and columns for `cut`.
+    // Without a terminal: a header, and columns for `cut`.
     let listed = said(wgc(&["list"])).await;
     let rows: Vec<Vec<&str>> = listed.lines().map(|line| line.split('\t').collect()).collect();
     assert_eq!((rows[0][0], rows[1][0], rows[1][1], rows.len()), ("id", "acme", "active", 2), "{listed}");
@@ -102,7 +102,7 @@ async fn the_commands_link_confirm_use_and_disconnect_a_connection() {
     assert_eq!((ran.status.code(), String::from_utf8_lossy(&ran.stdout).as_ref()), (Some(43), token.trim()));
     assert_eq!(fails(wgc(&["reject", "acme", "--version", "2"])).await.0, 2, "there is no such version yet");
 
-    assert_eq!(fails(wgc(&["disconnect", "acme"])).await.0, 2, "there is nobody to ask");
+    assert_eq!(fails(wgc(&["disconnect", "acme"])).await.0, 2, "there is no terminal to ask on");
     assert_eq!(said_json(wgc(&["disconnect", "acme", "--yes"])).await["revocation"], "done");
     assert_eq!(fails(wgc(&["show", "acme"])).await.0, 3);
 }
@@ -112,7 +112,7 @@ async fn each_kind_of_failure_has_its_exit_code() {
     let laptop = Laptop::start(LAPTOP, &[]).await;
     assert_eq!(laptop.connect("acme").await.status(), 200);
     let codes: [(&[&str], i32, &str); 6] = [
-        (&["show", "nobody"], 3, "not_found"),
+        (&["show", "unknown"], 3, "not_found"),
         (&["session", "none"], 3, "not_found"),
         (&["show", "a/b"], 2, ""),
         (&["list", "--status", "happy"], 2, "invalid_request"),
@@ -130,7 +130,7 @@ async fn each_kind_of_failure_has_its_exit_code() {
     let refused = given(at(&laptop.origin, &["import", "--connection", "other"]), "a-refresh-token").await;
     assert_eq!(refused.status.code(), Some(4), "{refused:?}");
 
-    // Without credentials the gateway refuses, and with nobody there nothing answers.
+    // Without credentials the gateway refuses, and on an unused port nothing answers.
     let gateway = ApiGateway::before(&laptop.origin).await;
     let (code, error) = fails(at(&gateway.origin, &["list"])).await;
     assert_eq!((code, &error["status"]), (6, &json!(403)), "{error}");
@@ -185,7 +185,7 @@ async fn maintain_shows_a_dry_run_and_refuses_too_few_days() {
         nothing.status.success() && String::from_utf8_lossy(&nothing.stderr).contains("nothing to do"),
         "{nothing:?}"
     );
-    assert_eq!(fails(at(&laptop.origin, &["maintain", "reap", "--days", "3"])).await.0, 1, "thirty at least");
+    assert_eq!(fails(at(&laptop.origin, &["maintain", "reap", "--days", "3"])).await.0, 1, "at least 30");
 }
 
 #[tokio::test]

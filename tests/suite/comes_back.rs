@@ -1,5 +1,5 @@
-//! A customer comes back after the connection was taken away: connected at once, in the same second too, whatever the
-//! revocation endpoint answers. The clock stands still, unless a test moves it.
+//! A customer comes back after a disconnect, and is connected at once: in the same second too, and after any answer of
+//! the revocation endpoint. The clock stands still, unless a test moves it.
 
 use std::sync::Arc;
 
@@ -105,7 +105,7 @@ async fn links_that_were_made_in_one_second_connect_in_their_order_and_each_only
     }
 }
 
-/// Answers of the revocation endpoint: the fault, what `DELETE` says, and how many requests that took.
+/// Answers of the revocation endpoint: the fault, what `DELETE` answers, and how many requests that takes.
 fn answers() -> Vec<(Value, &'static str, usize)> {
     let once = |answer: Value| json!({ "answer": answer, "grant_type": "revoke" });
     let each_time = |answer: Value| json!({ "answer": answer, "grant_type": "revoke", "times": 2 });
@@ -225,14 +225,14 @@ async fn a_revocation_tries_the_next_client_secret_if_the_first_is_refused() {
     let world = World::with(Setup { client_secret: list, ..Setup::default() }).await;
     world.connect("t").await;
     let token = tokens::live(&world, "t").await;
-    // Another process, which does not know which secret is accepted.
+    // Another process does not know which secret is accepted.
     let another = world.another();
     assert_eq!(delete(&another, "t").await.body, json!({ "revocation": "done" }));
     assert_eq!(revocations(&world), 2);
     assert!(!world.is_live(token.access_token.expose()));
 }
 
-/// Receives the answer to a code, and stands still while something happens.
+/// The answer to a code has arrived, and the process stands still while something else happens.
 struct StandsStill {
     provider: Arc<dyn ExchangeCode>,
     world: World,
@@ -283,7 +283,7 @@ async fn a_journey_that_began_before_the_disconnect_connects_nothing_and_sends_n
     let page = browser.get(&callback).await;
     assert!(page.body().contains("ended in the meantime"), "{}", page.body());
     assert!(world.stored("t").await.is_none());
-    assert_eq!(world.simulation.faults.requested("authorization_code"), 1, "the first journey's");
+    assert_eq!(world.simulation.faults.requested("authorization_code"), 1, "of the first journey");
     assert_eq!(session_status(&world, &session).await, says("failed", json!("disconnected")));
     // The same link begins another journey, after the disconnect.
     assert_eq!(browser.journey(session.text("url"), "approve").await.status(), StatusCode::OK);
@@ -326,7 +326,7 @@ async fn a_journey_that_another_link_has_overtaken_fails_and_leaves_the_live_con
     world.sweep().await;
     assert!(world.is_live(world.token("t").await.text("access_token")));
     assert_eq!(revocations(&world), 0, "nothing is revoked beside a live connection whose account is not known");
-    // Three grants, each of them known: the first, the refused one, and the live one.
+    // Three grants: the first, the refused one, and the live one.
     assert_eq!(delete(&world, "t").await.body, json!({ "revocation": "done" }));
     assert_eq!(revocations(&world), 3);
 }

@@ -1,5 +1,5 @@
-//! A pair waits for its confirmation beside a live connection: the live one does not change until the confirm call
-//! swaps them.
+//! A pair waits for its confirmation beside a live pair. The live pair does not change until the confirm call replaces
+//! it.
 
 use std::collections::HashMap;
 
@@ -25,7 +25,7 @@ async fn world() -> World {
     World::with(Setup::default().asking_for_accounts()).await
 }
 
-/// This account follows a link of its own: its pair waits.
+/// A customer with this account follows a link: the pair waits.
 async fn waits(world: &World, account: &str) -> (Answer, Url) {
     world.simulation.grants.sign_in(account);
     let (session, back) = journey(world, "t", "approve").await;
@@ -69,14 +69,14 @@ async fn the_live_token_is_handed_out_until_the_confirm_call_makes_the_waiting_p
     assert_eq!(
         events.iter().map(|event| &event["account_changed_from"]).collect::<Vec<_>>(),
         [&Value::Null, &json!("1")],
-        "another account's"
+        "the account has changed"
     );
     assert_eq!(world.get("/v1/connections/t").await.body["account_changed_from"], "1");
     let replaced = tokens::to_revoke(&world, "t").await;
     assert_eq!(replaced[0].access_token.expose(), before.text("access_token"));
     world.clock.advance(6000);
     assert_eq!(world.sweep().await["refreshed"], 1);
-    assert!(!world.is_live(before.text("access_token")), "of another account: revoked");
+    assert!(!world.is_live(before.text("access_token")), "revoked, since it is of another account");
     assert!(world.is_live(world.token("t").await.text("access_token")));
     assert_eq!(revocations(&world), 1);
 }
@@ -191,7 +191,7 @@ async fn a_second_waiting_pair_replaces_the_first_which_is_revoked() {
         world.clock.advance(if has_a_live_one { 6000 } else { 60 });
         if has_a_live_one {
             world.sweep().await;
-            assert_eq!(revocations(&world), 2, "the second one comes too late, in the time that a refresh takes");
+            assert_eq!(revocations(&world), 2, "the second one was not confirmed in time either");
             assert!(!world.is_live(waiting.access_token.expose()));
         } else {
             world.sweep().await;
@@ -228,8 +228,8 @@ async fn a_waiting_pair_has_no_event_and_its_confirmation_ends_reauth_required()
     assert_eq!(world.sweep().await["refreshed"], 1, "it is back in the schedule");
 }
 
-/// `t` needs its customer, who is of account 1; a stranger of account 2 has approved before or after that. Returns the
-/// stranger's refresh token.
+/// `t` needs its customer, who has account 1. A stranger with account 2 has approved before or after that. Returns the
+/// stranger's access token.
 async fn strangers_approval(world: &World, comes_first: bool) -> String {
     world.connect("t").await;
     let mut stranger = None;

@@ -1,5 +1,5 @@
-//! A journey that ends at `return_to` is confirmed by the backend there: a link that was passed on gives no person
-//! another one's account.
+//! A journey that ends at `return_to` is confirmed by the backend there. So a link that was passed on does not give a
+//! stranger's account to the person who made it.
 
 use http::header::LOCATION;
 use http::{Method, StatusCode};
@@ -11,7 +11,7 @@ use url::Url;
 
 use crate::connections::assert_problem;
 
-/// A link for this connection, and where its journey has ended.
+/// A link for this connection, and the address at which its journey has ended.
 pub(crate) async fn journey(world: &World, id: &str, decision: &str) -> (Answer, Url) {
     let body = json!({ "connection_id": id, "return_to": "https://app.example.com/done" });
     let session = world.session(body).await;
@@ -55,7 +55,7 @@ async fn no_token_is_handed_out_before_the_confirm_call() {
 #[tokio::test]
 async fn a_victim_who_follows_the_attackers_link_keeps_the_account() {
     let world = World::new().await;
-    // The attacker's own connection; the victim follows the link, and the integrator never sees the attacker come back.
+    // The attacker made the link, and the victim follows it. The integrator never sees the attacker come back.
     journey(&world, "attacker", "approve").await;
     let pair = tokens::waiting(&world, "attacker").await;
     let granted = world.simulation.faults.requests();
@@ -185,7 +185,7 @@ async fn a_session_said_completed_before_the_confirm_call() {
         assert_eq!(session_status(&world, &link.0).await, says("awaiting_confirmation", Value::Null));
         assert_eq!(confirm_with(&world, &link).await.status, StatusCode::OK);
         assert_eq!(session_status(&world, &link.0).await, says("completed", Value::Null));
-        // Whatever becomes of the connection, and of later links.
+        // Neither a later link nor a disconnect changes that.
         journey(&world, "t", "approve").await;
         assert_eq!(session_status(&world, &link.0).await, says("completed", Value::Null));
         world.json(Method::DELETE, "/v1/connections/t", None).await;
@@ -261,13 +261,13 @@ async fn no_answer_and_no_event_shows_the_account_before_the_confirm_call() {
     let link = journey(&world, "t", "approve").await;
     assert_eq!(world.simulation.faults.requested("account"), 1, "it is known");
     let path = format!("/v1/connect-sessions/{}", link.0.text("session_id"));
-    let mut told = vec![json!(link.1.as_str()), json!(world.stream.events("tests").await.unwrap())];
+    let mut answers = vec![json!(link.1.as_str()), json!(world.stream.events("tests").await.unwrap())];
     for path in ["/v1/connections/t", "/v1/connections", "/v1/connections?status=unconfirmed", &path] {
-        told.push(world.get(path).await.body);
+        answers.push(world.get(path).await.body);
     }
-    told.push(world.token("t").await.body);
-    for told in told {
-        assert!(!told.to_string().contains("7.example") && !told.to_string().contains("Company"), "{told}");
+    answers.push(world.token("t").await.body);
+    for answer in answers {
+        assert!(!answer.to_string().contains("7.example") && !answer.to_string().contains("Company"), "{answer}");
     }
     assert_eq!(world.get("/v1/connections/t").await.body["account"], Value::Null);
     assert_eq!(confirm_with(&world, &link).await.body["account"]["id"], "7");

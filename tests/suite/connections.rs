@@ -121,13 +121,13 @@ async fn a_connection_shows_its_status_and_no_secret() {
 async fn unknown_ids_routes_and_methods_have_their_own_answers() {
     let world = World::new().await;
     for (method, target, status, code) in [
-        (Method::GET, "/v1/connections/nobody", 404, "not_found"),
-        (Method::GET, "/v1/connections/nobody/token", 404, "not_found"),
+        (Method::GET, "/v1/connections/unknown", 404, "not_found"),
+        (Method::GET, "/v1/connections/unknown/token", 404, "not_found"),
         (Method::GET, "/v1/connections/a%20b", 400, "invalid_request"),
         (Method::GET, "/v1/connections/a%2Fb/token", 400, "invalid_request"),
         (Method::GET, "/v1/connections/..", 400, "invalid_request"),
         (Method::GET, "/v1/connections/%2E%2E/token", 400, "invalid_request"),
-        (Method::GET, "/v1/connections/nobody/tokens", 404, "not_found"),
+        (Method::GET, "/v1/connections/unknown/tokens", 404, "not_found"),
         (Method::POST, "/v1/connections", 405, "method_not_allowed"),
         (Method::PUT, "/v1/connect-sessions/abc", 405, "method_not_allowed"),
         (Method::GET, "/v1/connect-sessions/abc", 404, "not_found"),
@@ -155,7 +155,7 @@ async fn a_session_says_how_its_journey_went() {
         let answer = world.get(&path).await;
         assert_eq!((answer.text("status"), answer.text("connection_id")), (status, "t"));
         world.clock.advance(61);
-        assert_eq!(world.get(&path).await.text("status"), status, "an end outlives the link");
+        assert_eq!(world.get(&path).await.text("status"), status, "also after the link has expired");
     }
     let session = world.session(json!({ "expires_in": 60 })).await;
     world.clock.advance(60);

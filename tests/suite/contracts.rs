@@ -1,4 +1,4 @@
-//! The contract suites on the embedded engines. `tests/real-parts` runs the same ones on the real ones.
+//! The contract suites on the embedded engines. `tests/real-parts` runs the same suites on the real engines.
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! The cookies that bind attempts to their browser, among all that others have set on the domain.
+//! The cookies that bind attempts to their browser, among the cookies that others have set on the domain.
 
 use std::collections::BTreeSet;
 
@@ -22,8 +22,8 @@ fn set_cookies(response: &Response) -> Vec<&str> {
     response.headers().get_all(SET_COOKIE).iter().map(|value| value.to_str().unwrap()).collect()
 }
 
-/// Names of the cookies that an answer takes back.
-fn taken_back(response: &Response) -> BTreeSet<&str> {
+/// The names of the cookies that an answer removes.
+fn removed(response: &Response) -> BTreeSet<&str> {
     let ended = set_cookies(response).into_iter().filter(|cookie| cookie.contains("; Max-Age=0;"));
     ended.map(|cookie| cookie.split_once('=').unwrap().0).collect()
 }
@@ -57,7 +57,7 @@ async fn the_cookie_is_found_in_any_of_several_headers() {
     assert_eq!(answer.status(), StatusCode::OK, "{}", answer.body());
 }
 
-/// A host of the same domain may set `other=x,__Host-wg_…=…`: what stands behind the comma has no prefix to trust.
+/// A host of the same domain may set `other=x,__Host-wg_…=…`. Browsers do not check the prefix after the comma.
 #[tokio::test]
 async fn a_cookie_inside_the_value_of_another_cookie_is_not_ours() {
     let world = World::new().await;
@@ -80,7 +80,7 @@ async fn the_final_answer_removes_its_cookie_and_a_reload_still_shows_the_answer
         let callback = browser.to_callback(url).await;
         let name = browser.cookies().split_once('=').unwrap().0.to_owned();
         let ended = browser.get(&callback).await;
-        assert_eq!(taken_back(&ended), BTreeSet::from([name.as_str()]));
+        assert_eq!(removed(&ended), BTreeSet::from([name.as_str()]));
         assert!(!browser.cookies().contains(&name), "{}", browser.cookies());
         let again = browser.get(&callback).await;
         assert_eq!((again.status(), again.body()), (ended.status(), ended.body()));
@@ -132,13 +132,13 @@ async fn if_a_browser_has_too_many_cookies_only_our_oldest_ones_are_removed() {
         browser.plant(&format!("__Host-wg_new{number:05}"), &format!("x.{}", 1_700_000_000 + number));
         browser.plant(&format!("other{number}"), "x");
         browser.plant(&format!("wg_{number:08}"), "a neighbour on http");
-        browser.plant(&format!("__Host-wg_{number}"), "x"); // no name of ours
+        browser.plant(&format!("__Host-wg_{number}"), "x"); // not a name of ours
     }
     browser.plant("__Host-wg_ancient0", "without a time");
     let first = browser.send(Method::POST, "/authorize", &[("origin", ORIGIN)]).await;
-    let taken = taken_back(&first);
+    let removed = removed(&first);
     let oldest = (0..19).map(|number| format!("__Host-wg_new{number:05}")).chain(["__Host-wg_ancient0".to_owned()]);
-    assert_eq!(taken, oldest.collect::<BTreeSet<_>>().iter().map(String::as_str).collect());
+    assert_eq!(removed, oldest.collect::<BTreeSet<_>>().iter().map(String::as_str).collect());
     for _ in 0..3 {
         browser.start("/authorize").await;
     }

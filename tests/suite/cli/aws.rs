@@ -15,7 +15,7 @@ use tokio::process::Command;
 
 use super::{LAPTOP, fails, said, said_json, wgc};
 
-/// The calls of AWS that `wgc` makes, answered in the form of AWS.
+/// A stand-in for the calls to AWS that `wgc` makes.
 #[derive(Default)]
 struct Aws {
     api_origin: String,
@@ -92,7 +92,7 @@ async fn answer(State(aws): State<Arc<Aws>>, request: Request) -> Response {
     }
 }
 
-/// A page with a line, and a second one with another.
+/// Two pages, each with one line.
 fn log(request: &Value) -> Value {
     assert!(request["startTime"].as_i64().unwrap() > 1_700_000_000_000, "milliseconds: {request}");
     let failed = |connection: &str| json!({ "failures": 1, "class": "unreachable", "error": "connection refused", "connection": connection, "request_id": "r1" });

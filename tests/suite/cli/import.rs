@@ -1,4 +1,4 @@
-//! `wgc import`: many connections, interrupted.
+//! `wgc import`: many connections, and interruptions.
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -17,7 +17,7 @@ use tokio::net::TcpListener;
 
 use super::{LAPTOP, at, given, said_json};
 
-/// The other system's provider, which knows the refresh tokens that are imported.
+/// A deployment whose provider knows the refresh tokens of another system.
 struct Other {
     simulation: Arc<Simulation>,
     laptop: Laptop,
@@ -94,11 +94,10 @@ async fn an_import_that_is_killed_twice_goes_on_and_sends_no_refresh_token_twice
         killed.kill().await.unwrap();
     }
     let ended = said_json(import()).await;
-    // A line that was on its way when the process was killed may be stored, and not refreshed yet: the schedule does
-    // it.
+    // A line that was on its way when the process was killed may be stored and not refreshed yet. The schedule does that.
     let (imported, stored) = (ended["imported"].as_u64().unwrap(), ended["stored"].as_u64().unwrap());
     assert_eq!(imported + stored, lines, "{ended}");
-    assert!(stored <= 2 * 4, "as many as were on their way at the two kills, at most: {ended}");
+    assert!(stored <= 2 * 4, "at most as many as were on their way at the two kills: {ended}");
     assert_eq!((&ended["failed"], &ended["open"]), (&json!(0), &json!(0)), "{ended}");
     assert!(other.asked() <= lines, "no refresh token was used twice");
     assert!(
@@ -107,7 +106,7 @@ async fn an_import_that_is_killed_twice_goes_on_and_sends_no_refresh_token_twice
     let written = std::fs::read_to_string(&report).unwrap();
     assert!(tokens.iter().all(|token| !written.contains(token)), "a report has no token");
 
-    // Nothing is left to do, and nothing is done.
+    // Nothing is left to do.
     assert_eq!(said_json(import()).await["imported"], imported);
     assert_eq!(std::fs::read_to_string(&report).unwrap(), written);
 }
@@ -124,7 +123,7 @@ async fn a_line_that_fails_does_not_stop_the_others_and_is_tried_again() {
     let lines = [
         line("good", &secret),
         "not JSON, with a secret-refresh-token".to_owned(),
-        line("unknown-to-webinargeek", "a-token-that-nobody-gave"),
+        line("unknown-to-webinargeek", "a-token-that-was-never-granted"),
         line("no/id", "another-secret-refresh-token"),
         line("taken", &other.refresh_token()),
         line("last", &other.refresh_token()),
@@ -147,7 +146,7 @@ async fn a_line_that_fails_does_not_stop_the_others_and_is_tried_again() {
     assert_eq!(outcome("no/id"), ("failed", "invalid_line"));
     assert_eq!(outcome("taken"), ("failed", "connection_exists"));
 
-    // Repaired, the file is imported with the same report.
+    // The repaired file is imported with the same report.
     let asked = other.asked();
     std::fs::write(
         &file,
