@@ -1,4 +1,4 @@
-//! Taking a connection away while other things happen.
+//! Disconnecting a connection while other requests are under way.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -83,7 +83,7 @@ async fn a_customer_may_come_back_and_the_version_continues() {
     assert!(world.is_live(world.token("t").await.text("access_token")));
 }
 
-/// Reads the order of the id's events, and stands still until another link was used and the connection taken away.
+/// Reads the order of the id's events, and stops until another link was used and the connection disconnected.
 struct StandsStill {
     sessions: Arc<dyn ReadAttempts>,
     world: World,
@@ -149,10 +149,10 @@ async fn a_used_link_does_not_connect_again_although_its_journey_could_not_store
     let shown = world.get(&format!("/v1/connect-sessions/{}", session.text("session_id"))).await;
     assert_eq!(shown.body["status"], "completed");
     world.connect("t").await;
-    assert_eq!(world.token("t").await.status, 200, "a new link does");
+    assert_eq!(world.token("t").await.status, 200, "a new link connects");
 }
 
-/// Receives the answer of a refresh, and stands still until the connection was taken away.
+/// Receives the answer of a refresh, and stops until the connection was disconnected.
 struct TakenAway {
     provider: Arc<dyn RefreshPair>,
     world: World,

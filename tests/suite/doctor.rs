@@ -1,4 +1,4 @@
-//! `GET /v1/doctor`: finds each thing that can be wrong before the first customer comes, with its remedy.
+//! `GET /v1/doctor`: finds each fault that keeps the first customer from connecting, and names its remedy.
 
 use std::collections::BTreeMap;
 
@@ -27,7 +27,7 @@ const CHECKS: [&str; 12] = [
     "revocation",
 ];
 
-/// The findings that are not `ok`, by check, with their status. Also checks what holds for every examination.
+/// The status of each finding that is not `ok`, by check. Also checks what holds for every examination.
 fn troubles(answer: &Answer) -> BTreeMap<String, String> {
     assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
     let findings = answer.body["findings"].as_array().unwrap();
@@ -61,7 +61,7 @@ async fn examined(world: &World) -> Answer {
     world.get("/v1/doctor").await
 }
 
-/// The examination finds exactly these.
+/// Checks that the examination finds exactly these troubles.
 async fn finds(world: &World, expected: &[(&str, &str)]) -> Answer {
     let answer = examined(world).await;
     let expected: BTreeMap<String, String> =

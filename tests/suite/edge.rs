@@ -1,4 +1,4 @@
-//! What holds for every request and every answer, whichever function it is for.
+//! What holds for every request and every answer, of all functions.
 
 use http::{Method, StatusCode};
 use serde_json::json;

@@ -30,7 +30,7 @@ async fn a_refreshed_pair_waits_in_the_queue_until_the_table_accepts_it() {
     assert_eq!(world.refreshes(), 1);
 
     let mut escrowed = world.escrow.take();
-    assert_eq!(escrowed.len(), 1, "once, however often the table is tried");
+    assert_eq!(escrowed.len(), 1, "sent once, although the table was tried more than once");
     assert!(!escrowed[0].to_json().contains(answer.body["request_id"].as_str().unwrap()));
     world.outage_of(&[]);
     let pair = escrowed.remove(0);
@@ -72,7 +72,7 @@ async fn a_customers_grant_waits_in_the_queue_too_and_a_reload_finds_it() {
     world.outage_of(&[]);
     let failed = shown().await;
     assert_eq!((&failed["status"], &failed["reason"]), (&json!("failed"), &json!("not_stored")));
-    assert_eq!(browser.get(&callback).await.status(), 503, "it is not stored yet");
+    assert_eq!(browser.get(&callback).await.status(), 503, "the connection is not stored yet");
 
     let pair = world.escrow.take().remove(0);
     assert_eq!(world.replay(&pair).await, Replayed::Stored);
@@ -196,11 +196,11 @@ async fn an_unreadable_row_is_quarantined_and_never_overwritten() {
     let row = world.row("t").await.unwrap();
     assert_eq!(row["attention"].as_s().unwrap(), "quarantined");
     assert!(row.contains_key("sealed") && row.contains_key("shard"));
-    assert_eq!(world.sweep().await["due"], 0, "not at the head of the index for ever");
+    assert_eq!(world.sweep().await["due"], 0, "the row does not stay at the head of the index");
 
     world.set("t", "lifetime", AttributeValue::N("7200".to_owned())).await;
     world.clock.advance(301);
-    assert_eq!(world.sweep().await["refreshed"], 1, "repaired, it goes on by itself");
+    assert_eq!(world.sweep().await["refreshed"], 1, "a repaired row is refreshed without a further action");
     assert!(!world.row("t").await.unwrap().contains_key("attention"));
 }
 

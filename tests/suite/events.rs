@@ -1,4 +1,4 @@
-//! Events: one for each change, by an id that stays the same, and without secrets.
+//! Events: one for each change, with an id that stays the same, and without secrets.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
@@ -21,7 +21,7 @@ use crate::faults;
 use crate::log::{capture, captured};
 use crate::reported::event_ids;
 
-/// A bus that accepts this many entries, and then fails for a while.
+/// A bus. `accepts` is the number of entries that its next call accepts; later calls accept all.
 #[derive(Default)]
 pub(crate) struct Bus {
     accepted: Mutex<Vec<BusEntry>>,
@@ -104,7 +104,7 @@ async fn a_whole_life(world: &World) -> BTreeSet<String> {
     secrets
 }
 
-/// The form of an image.
+/// A blob, in the form of the stream.
 fn as_json(blob: &Blob) -> String {
     use base64::Engine;
     base64::engine::general_purpose::STANDARD.encode(blob.as_ref())
@@ -151,7 +151,7 @@ async fn every_event_of_a_connection_fits_the_schema_and_holds_no_secret() {
         of_all("reason"),
         [json!(null), json!("refused"), json!(null), json!("invalid_grant"), json!(null), json!(null), json!(null)]
     );
-    assert!(!schema.is_valid(&json!({ "id": "t/1/connection.connected" })), "the schema asks for something");
+    assert!(!schema.is_valid(&json!({ "id": "t/1/connection.connected" })), "the schema has required members");
 }
 
 #[tokio::test]
@@ -272,7 +272,7 @@ async fn the_bus_gets_ten_events_at_a_time_and_each_of_its_answers_is_checked() 
     let error = put(REFUSED - 13..REFUSED + 20).await.unwrap_err();
     assert_eq!(error.taken, 13);
     assert!(error.why.contains("InternalFailure"), "{error}");
-    assert_eq!(calls.lock().unwrap().len(), 2, "nothing comes after a failure");
+    assert_eq!(calls.lock().unwrap().len(), 2, "no call follows a failure");
 }
 
 const REFUSED: usize = 1000;

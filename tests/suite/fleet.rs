@@ -1,4 +1,4 @@
-//! What one connection's failure means for all others.
+//! What the failure of one connection means for the others.
 
 use std::time::Duration;
 
@@ -88,13 +88,13 @@ async fn a_pause_that_the_provider_asks_one_worker_for_applies_to_all() {
     let world = world_of(2).await;
     let unavailable = faults::retry_after(503, "120");
     world.fault(json!({ "answer": unavailable, "grant_type": "refresh_token" }));
-    // Only one of the two is sent: the other one would succeed if it left at the same time.
+    // Only one of the two is sent: the other one would succeed if it were sent at the same time.
     let [first, second] = ["t0", "t1"].map(|id| shard(&ConnectionId::parse(id).unwrap()));
     assert_ne!(first, second);
     world.sweep_of(vec![first]).await;
     let asked = world.refreshes();
 
-    // Another process, which has not received the answer itself.
+    // Another process, which did not receive the answer.
     let other = world.another();
     let sweep = other.sweep().await;
     assert_eq!((&sweep["refreshed"], &sweep["finished"]), (&json!(0), &json!(false)), "{sweep}");

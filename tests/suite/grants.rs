@@ -134,7 +134,7 @@ async fn the_ninth_reconnect_in_one_second_drops_the_oldest_grant_and_logs_which
 async fn a_row_to_reap_with_grants_to_revoke_becomes_a_tombstone_first_and_is_deleted_when_they_are_revoked() {
     let world = world().await;
     let pairs = connected_as(&world, &["1", "2"]).await;
-    // The second account's owner withdraws the access before the first refresh.
+    // The owner of the second account withdraws the access before the first refresh.
     let refused = faults::error(400, "invalid_grant");
     world.fault(json!({ "answer": refused, "grant_type": "refresh_token", "times": 9 }));
     for _ in 0..2 {
@@ -150,7 +150,7 @@ async fn a_row_to_reap_with_grants_to_revoke_becomes_a_tombstone_first_and_is_de
     assert_eq!(tokens::to_revoke(&world, "t").await.len(), 2);
     assert_eq!(world.get("/v1/connections/t").await.text("status"), "disconnecting");
     assert_eq!(revocations(&world), 0, "maintenance sends nothing");
-    assert_eq!(reap(&world).await["changed"], 0, "it is not deleted before");
+    assert_eq!(reap(&world).await["changed"], 0, "the row is not deleted before");
     world.sweep().await;
     assert_eq!(revocations(&world), 2);
     for pair in &pairs {
@@ -204,7 +204,7 @@ async fn a_customer_who_comes_back_while_old_grants_are_still_to_be_revoked_keep
     }
 }
 
-/// Has revoked a grant, and stands still before it takes it off the list.
+/// Stops after it has revoked a grant, before it takes the grant off the list.
 struct StandsStill {
     provider: Arc<dyn RevokeToken>,
     world: World,
@@ -258,7 +258,7 @@ async fn two_workers_that_revoke_the_last_two_grants_at_once_leave_nothing_in_th
     let worked_off = slow(&world, Meanwhile::Swept).work_off(row, &[], deadline).await.unwrap();
     assert_eq!(worked_off.state().unwrap(), State::Tombstone);
     assert_eq!(live(&world, &pairs), [false, false]);
-    assert_eq!(revocations(&world), 4, "each was tried twice, and sent by one worker at a time");
+    assert_eq!(revocations(&world), 4, "each grant was tried twice, by one worker at a time");
     assert_eq!(world.sweep().await["due"], 0);
     assert!(!world.row("t").await.unwrap().contains_key("shard"));
 }
@@ -289,7 +289,7 @@ async fn a_worker_that_claims_a_grant_after_its_customer_came_back_does_not_chan
     let row = world.row("t").await;
     let deadline = world.clock.now() + Duration::from_secs(60);
     world.deployment.token.refreshing.revoking.work_off(before, &[], deadline).await.unwrap();
-    assert_eq!(world.row("t").await, row, "the time of its next refresh included");
+    assert_eq!(world.row("t").await, row, "also the time of the next refresh");
     assert_eq!(revocations(&world), 1);
 }
 

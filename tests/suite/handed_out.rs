@@ -1,4 +1,4 @@
-//! No ended token is handed out: a token is honoured until its `cache_until`.
+//! No ended token is handed out: the provider accepts each token until its `cache_until`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -120,7 +120,7 @@ async fn while_refreshes_fail_the_stored_token_may_be_cached_until_the_next_try(
         assert_eq!((answer.status, &answer.body["version"]), (StatusCode::OK, &json!(1)), "{answer:?}");
         assert!(!is_over(&answer, &world), "{answer:?}");
     }
-    assert_eq!(world.refreshes(), 2, "one try, which sends again after an unknown outcome");
+    assert_eq!(world.refreshes(), 2, "one refresh, which is sent again after an unknown outcome");
     world.clock.advance(11);
     assert_eq!(world.token("t").await.body["version"], 2);
 }
@@ -151,7 +151,7 @@ async fn tokens_that_live_forty_seconds_are_valid_until_their_cache_until() {
             answers += 1;
         }
         sweep.await.unwrap();
-        // Up to the last moment, and after all that came in between.
+        // Until the last moment, also after the refreshes in between.
         for _ in 0..(1 + step % 3) {
             kept.retain(|answer| !is_over(answer, &world));
             for answer in &kept {
@@ -165,7 +165,7 @@ async fn tokens_that_live_forty_seconds_are_valid_until_their_cache_until() {
     assert!((11..=20).contains(&refreshes), "240 seconds, and no more than 20 for each token: {refreshes}");
 }
 
-/// A token that is too old for its caller, long before the schedule comes to it.
+/// A read that asks for more remaining time than the token has, long before the schedule refreshes it.
 async fn early(world: &World, id: &str) -> Answer {
     world.get(&format!("/v1/connections/{id}/token?min_ttl=7000")).await
 }
@@ -185,7 +185,7 @@ async fn during_a_pause_the_stored_token_is_handed_out_and_must_not_be_cached() 
     early(&world, "t").await;
     let answer = early(&world, "u").await;
     assert_eq!((answer.status, &answer.body["version"]), (StatusCode::OK, &json!(1)), "{answer:?}");
-    assert_eq!(world.refreshes(), 1, "the pause holds the other one back");
+    assert_eq!(world.refreshes(), 1, "the other refresh waits for the end of the pause");
     assert!(is_over(&answer, &world), "{answer:?}");
 }
 
@@ -200,7 +200,7 @@ async fn after_a_refresh_without_a_lease_the_stored_token_must_not_be_cached() {
     assert!(is_over(&answer, &world), "another worker may have the lease: {answer:?}");
 }
 
-/// Has the answer of a refresh, and finds the table down.
+/// Receives the answer of a refresh while the table is down.
 struct ThenTheTableIsDown {
     provider: Arc<dyn RefreshPair>,
     world: World,
@@ -235,5 +235,5 @@ async fn after_a_failure_that_could_not_be_stored_the_token_may_be_cached_only_u
     let body: serde_json::Value = serde_json::from_str(answer.body()).unwrap();
     assert_eq!(body["version"], 1, "{body}");
     assert_eq!(world.refreshes(), 1);
-    assert_eq!(body["cache_until"], (world.clock.now() + LEASE).rfc3339(), "and not until the backoff's end: {body}");
+    assert_eq!(body["cache_until"], (world.clock.now() + LEASE).rfc3339(), "not until the end of the backoff: {body}");
 }

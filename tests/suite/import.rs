@@ -99,7 +99,7 @@ async fn an_import_is_stored_although_another_worker_is_refreshing_the_old_pair(
     let refresh_token = refresh_token(&world).await;
     world.connect("t").await;
     world.clock.advance(6000);
-    // Another worker's refresh has the lease, and will find another pair when its answer arrives.
+    // The refresh of another worker has the lease. When its answer arrives, the row has another pair.
     let id = ConnectionId::parse("t").unwrap();
     let table = world.clients.connections(TABLE);
     table.write(&acquire(&id, &RefreshReason::Scheduled, "another", world.clock.now())).await.unwrap();
@@ -120,7 +120,7 @@ async fn a_link_that_has_made_the_connection_stays_used_after_an_import() {
     customer.journey(session.text("url"), "approve").await;
     put(&world, json!({ "refresh_token": refresh_token, "replace": true })).await;
     let before = world.row("t").await;
-    assert_eq!(other.get(&late).await.status(), 400, "found by the simulator: the import had forgotten the session");
+    assert_eq!(other.get(&late).await.status(), 400, "the import keeps the session of the link");
     assert_eq!(world.row("t").await, before);
 }
 
@@ -246,7 +246,7 @@ async fn a_replacement_becomes_live_after_one_refresh_and_the_replaced_grant_is_
     assert_eq!(event_ids(&world).await, expected);
     world.clock.advance(6000);
     world.sweep().await;
-    assert!(!world.is_live(before.access_token.expose()), "of another account: revoked");
+    assert!(!world.is_live(before.access_token.expose()), "the grant of the other account is revoked");
 }
 
 #[tokio::test]

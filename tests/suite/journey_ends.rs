@@ -1,4 +1,4 @@
-//! How a journey ends, told to the browser, to the integrator's page, and by the session: each says the same.
+//! How a journey ends: the page in the browser, the integrator's page and the session say the same.
 
 use http::StatusCode;
 use http::header::LOCATION;
@@ -39,13 +39,13 @@ fn status(response: &Response) -> String {
     parameter(&back(response), "status").unwrap()
 }
 
-/// The callback's address with this answer in place of the one that it has.
+/// The address of the callback, with this answer instead of its own.
 fn instead(callback: &str, answer: &str) -> String {
     let state = callback.split("state=").nth(1).unwrap().split('&').next().unwrap();
     format!("/callback?state={state}&{answer}")
 }
 
-/// A button of a page, by where it leads.
+/// The address of the page's button.
 fn button(page: &Response) -> Option<String> {
     let to = page.body().split("<a class=\"button\" href=\"").nth(1)?.split('"').next()?;
     Some(to.replace("&amp;", "&"))
@@ -68,7 +68,7 @@ async fn a_customer_who_declined_can_go_back_and_approve_with_the_same_state() {
         assert_eq!(shown(&world, &session).await, json!(["completed", null, null]));
     }
     assert_eq!(exchanges(&world), 1, "a code is sent once");
-    assert_eq!(status(&browser.get(&denied).await), "connected", "what was granted is not declined by an old address");
+    assert_eq!(status(&browser.get(&denied).await), "connected", "an old address does not decline what was granted");
     assert_eq!(shown(&world, &session).await, json!(["completed", null, null]));
 }
 
@@ -120,7 +120,7 @@ async fn a_code_that_comes_after_a_denial_and_too_late_is_not_sent() {
     let late = browser.get(&approved).await;
     assert_eq!(exchanges(&world), 0);
     assert!(world.stored("t").await.is_none());
-    // It is the time that has ended the journey, and no longer the denial.
+    // The time has ended the journey now, and not the denial.
     assert!(!late.body().contains("You declined"), "{}", late.body());
     let shown = world.get(&format!("/v1/connect-sessions/{}", session.text("session_id"))).await;
     assert_eq!((shown.text("status"), shown.text("reason")), ("expired", "expired"), "{shown:?}");
@@ -147,7 +147,7 @@ async fn an_error_without_a_state_is_logged_counted_and_shown_without_its_text()
         assert!(line.contains("WARN") && line.contains(&format!("reported=\"{name}\"")), "{line}");
         assert!(!log.contains("canary"), "{log}");
     }
-    assert!(world.calls.take().is_empty(), "anybody may ask for this: it costs no call");
+    assert!(world.calls.take().is_empty(), "a request without a valid state costs no call");
 }
 
 #[tokio::test]
@@ -171,11 +171,11 @@ async fn a_second_tab_of_the_same_browser_says_connected_too_and_another_browser
         let first = browser.to_callback(session.text("url")).await;
         let second = browser.to_callback(session.text("url")).await;
         let strangers = stranger.to_callback(session.text("url")).await;
-        let told = location(&browser.get(&first).await);
-        assert_eq!(parameter(&Url::parse(&told).unwrap(), "confirmation").is_some(), confirm);
+        let first_end = location(&browser.get(&first).await);
+        assert_eq!(parameter(&Url::parse(&first_end).unwrap(), "confirmation").is_some(), confirm);
         for _ in 0..2 {
-            assert_eq!(location(&browser.get(&second).await), told, "all that the first tab has told");
-            assert_eq!(location(&browser.get(&first).await), told);
+            assert_eq!(location(&browser.get(&second).await), first_end, "the same result as in the first tab");
+            assert_eq!(location(&browser.get(&first).await), first_end);
             assert_eq!(status(&stranger.get(&strangers).await), "failed");
         }
         assert_eq!(exchanges(&world), 1);
@@ -208,9 +208,9 @@ async fn for_a_browser_that_comes_back_too_late_page_and_session_say_expired() {
         assert_eq!(shown(&world, &session).await, json!(["expired", "expired", reference]));
         world.clock.advance(6 * 3600);
         let again = browser.get(&late).await;
-        assert_eq!(again.body(), page.body(), "its row is there for longer");
+        assert_eq!(again.body(), page.body(), "the row still exists");
         assert_eq!(exchanges(&world), 1);
-        // The link is still good.
+        // The link still works.
         assert_eq!(status(&browser.journey(session.text("url"), "approve").await), "connected");
         assert_eq!(shown(&world, &session).await, json!(["completed", null, null]));
     }
@@ -222,7 +222,7 @@ async fn the_cookie_is_kept_as_long_as_the_row_of_its_attempt() {
     let sent = world.browser().confirm("/authorize").await;
     let cookie = sent.headers()["set-cookie"].to_str().unwrap();
     let max_age: u64 = cookie.split("Max-Age=").nth(1).unwrap().split(';').next().unwrap().parse().unwrap();
-    assert_eq!(max_age, 1800 + 24 * 3600, "as long as the row");
+    assert_eq!(max_age, 1800 + 24 * 3600, "the lifetime of the row");
 }
 
 #[tokio::test]
@@ -262,7 +262,7 @@ async fn a_journey_of_a_session_without_return_to_leads_to_the_applications_home
     }
     let world = World::new().await;
     let session = world.session(json!({ "connection_id": "t" })).await;
-    assert_eq!(button(&world.browser().journey(session.text("url"), "deny").await), None, "there is no home");
+    assert_eq!(button(&world.browser().journey(session.text("url"), "deny").await), None, "no home is set");
 }
 
 #[tokio::test]
@@ -332,7 +332,7 @@ async fn a_return_to_with_our_own_parameters_or_more_than_2048_characters_is_ref
     }
 }
 
-/// Changes an attribute of an attempt, as whoever can write the table could.
+/// Changes an attribute of an attempt, as a writer of the table could.
 async fn tamper(world: &World, callback: &str, attribute: &str, value: Option<&str>) {
     use aws_sdk_dynamodb::types::AttributeValue;
     let state = callback.split("state=").nth(1).unwrap();

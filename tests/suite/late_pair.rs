@@ -1,4 +1,4 @@
-//! A pair that arrives after its connection was given up revives the connection, by the write that stores it.
+//! A pair that arrives after its connection was given up: the write that stores it revives the connection.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::json;
@@ -12,7 +12,7 @@ use tests::world::{STORING_A_PAIR, Setup, TABLE, World};
 
 use crate::reported::event_ids;
 
-/// A pair was granted, another worker has given the connection up meanwhile, and the pair comes out of the queue.
+/// Makes a pair that cannot be stored, lets another worker give the connection up, and replays the pair.
 async fn late_pair(world: &World) {
     world.connect("t").await;
     world.clock.advance(8000);

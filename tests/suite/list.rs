@@ -63,7 +63,7 @@ async fn eighteen_connections_in_threes_were_nine_pages_and_two_of_them_empty() 
     for number in 0..18 {
         world.connect(&format!("t{number}")).await;
     }
-    // Rows that are in no list: a pause, counts, tombstones.
+    // Rows that no list shows: a pause, counts, tombstones.
     world.clock.advance(6000);
     world.sweep().await;
     for number in 0..5 {
@@ -78,7 +78,7 @@ async fn eighteen_connections_in_threes_were_nine_pages_and_two_of_them_empty() 
         assert_eq!(sizes, expected, "{parameters}limit={limit}");
         assert_eq!(sorted(pages).len(), 18);
     }
-    assert_eq!(pages(&world, "status=pending&limit=1").await, [[""; 0]], "one page says that there is none");
+    assert_eq!(pages(&world, "status=pending&limit=1").await, [[""; 0]], "an empty list is one empty page");
 }
 
 #[tokio::test]
@@ -96,7 +96,7 @@ async fn a_page_ends_after_two_seconds_and_its_cursor_continues_there() {
     assert!(pages.len() > 1, "{pages:?}");
 }
 
-/// Each look at it takes a second.
+/// A clock on which a second passes each time that it is read.
 struct Slow(Arc<TestClock>);
 
 #[async_trait]
@@ -136,7 +136,7 @@ async fn connections_that_need_their_customer_are_listed_without_a_scan() {
         world.connect(&format!("t{number}")).await;
     }
     world.simulation.grants.revoke_all();
-    // Too few for a freeze.
+    // Three failures do not stop the run.
     for number in 3..7 {
         world.json(http::Method::DELETE, &format!("/v1/connections/t{number}"), None).await;
     }
@@ -163,7 +163,11 @@ async fn an_unreadable_row_hides_no_other_and_is_listed_as_quarantined() {
     world.set("u", "version", AttributeValue::S("one".to_owned())).await;
     world.set("v", "expires_at", AttributeValue::Bool(true)).await;
     assert_eq!(sorted(pages(&world, "").await), ["t", "u", "v"]);
-    assert_eq!(sorted(pages(&world, "status=quarantined").await), ["u", "v"], "put off by the worker that found them");
+    assert_eq!(
+        sorted(pages(&world, "status=quarantined").await),
+        ["u", "v"],
+        "the worker that found the rows has put them off"
+    );
     assert_eq!(sorted(pages(&world, "status=active").await), ["t"]);
     let shown = world.get("/v1/connections/u").await;
     assert_eq!((shown.text("status"), shown.text("reason")), ("unreadable", "inconsistent_row"));

@@ -1,4 +1,4 @@
-//! What the log says, and what it never says.
+//! What the log contains, and what it never contains.
 
 use std::cell::RefCell;
 use std::io::Write;
@@ -13,7 +13,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use crate::faults;
 
 thread_local! {
-    /// The log of this thread's test; the handlers run on its own thread.
+    /// The log of the test on this thread. The handlers of a test run on its thread.
     static CAPTURED: RefCell<Option<Vec<u8>>> = const { RefCell::new(None) };
 }
 
@@ -30,8 +30,8 @@ impl Write for OfThisThread {
     }
 }
 
-/// One subscriber for the whole process: with one for each test, a line was lost when another test's subscriber ended
-/// at that moment, because tracing then rebuilds its list of subscribers.
+/// One subscriber serves the whole process. With one for each test, a line was lost when the subscriber of another test
+/// ended at that moment, because tracing then rebuilds its list of subscribers.
 pub(crate) fn capture() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
@@ -41,7 +41,7 @@ pub(crate) fn capture() {
     CAPTURED.set(Some(Vec::new()));
 }
 
-/// The log since then; from now on nothing is captured.
+/// The log since `capture`. Ends the capture.
 pub(crate) fn captured() -> String {
     String::from_utf8(CAPTURED.take().unwrap()).unwrap()
 }

@@ -1,4 +1,4 @@
-//! Every test that needs only Rust.
+//! The tests that need only Rust.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 

@@ -1,4 +1,4 @@
-//! Maintenance: a new sealing key, and rows that have been of no use for long.
+//! Maintenance: a new sealing key, and rows that are no longer of use.
 
 use std::collections::HashMap;
 use std::time::Duration;

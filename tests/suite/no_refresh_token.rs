@@ -1,5 +1,5 @@
-//! A grant without a refresh token: its access token is handed out until it ends, and then its customer is needed.
-//! Every route reports that in the same words, and nothing is sent.
+//! A grant without a refresh token: its access token is handed out until it ends. Then the customer must connect again.
+//! Every route reports that with the same reason, and nothing is sent to the provider.
 
 use http::StatusCode;
 use serde_json::json;
@@ -33,16 +33,16 @@ async fn without_a_refresh_token_the_access_token_is_handed_out_until_its_end() 
         assert_eq!((token.status, &token.body["version"]), (StatusCode::OK, &json!(1)), "{token:?}");
         assert!(world.is_live(token.text("access_token")));
         assert_eq!(world.get("/v1/connections/t").await.body["status"], "active");
-        assert_eq!(world.sweep().await["due"], 0, "there is nothing to refresh it with");
+        assert_eq!(world.sweep().await["due"], 0, "there is no refresh token");
         world.clock.advance(1000);
     }
     world.clock.advance(150);
     assert!(
         world.is_live(world.token("t").await.text("access_token")),
-        "also where it has less left than is asked for"
+        "also if the token has less remaining time than `min_ttl`"
     );
     let longer = world.get("/v1/connections/t/token?min_ttl=3000").await;
-    assert_eq!(longer.body["version"], 1, "no other one can be had: {longer:?}");
+    assert_eq!(longer.body["version"], 1, "there is no other token: {longer:?}");
     assert_eq!(world.refreshes(), 0);
 }
 
@@ -77,7 +77,7 @@ async fn when_the_access_token_ends_the_schedule_finds_that_the_customer_is_need
     assert_eq!(
         (&later["due"], &later["least_remaining_seconds"]),
         (&json!(0), &json!(null)),
-        "it does not count any more"
+        "the ended token does not count"
     );
 }
 
@@ -110,6 +110,6 @@ async fn after_a_reconnect_with_a_refresh_token_the_schedule_refreshes_again() {
     assert_eq!(world.get("/v1/connections/t").await.body["status"], "active");
     world.clock.advance(6000);
     assert_eq!(world.sweep().await["refreshed"], 1);
-    let told = events_of(&world, "t").await;
-    assert_eq!(told, ["connected/1", "reauth_required/1 no_refresh_token", "reconnected/2"]);
+    let events = events_of(&world, "t").await;
+    assert_eq!(events, ["connected/1", "reauth_required/1 no_refresh_token", "reconnected/2"]);
 }

@@ -1,4 +1,4 @@
-//! openapi.yaml itself. [`tests::world::World`] checks in every test that each answer is described.
+//! openapi.yaml itself. In every test, [`tests::world::World`] checks that each answer is described.
 
 use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
@@ -13,10 +13,10 @@ use tests::world::World;
 
 use crate::connections::assert_problem;
 
-/// Method, path with its variables unnamed, and whether a request must be signed.
+/// The method, the path without the names of its variables, and whether requests must be signed.
 type Route = (String, String, bool);
 
-/// `{id}` here may have a longer name in template.yaml.
+/// `{id}` of openapi.yaml may have a longer name in template.yaml.
 fn unnamed(path: &str) -> String {
     let segments = path.split('/').map(|segment| if segment.starts_with('{') { "{}" } else { segment });
     segments.collect::<Vec<_>>().join("/")
@@ -67,7 +67,7 @@ fn every_example_fits_its_schema() {
     assert!(examined > 30, "{examined} examples were found");
 }
 
-/// Examples stand beside a `schema`, or inside of one as a list.
+/// Examples are beside a `schema`, or in one as a list.
 fn examine(at: &str, node: &Value, examined: &mut usize) {
     let mut hold = |schema: &str, example: &Value| {
         DESCRIPTION.validate(schema, example).unwrap_or_else(|error| panic!("{at}: {error}"));
@@ -98,7 +98,7 @@ fn examine(at: &str, node: &Value, examined: &mut usize) {
 fn every_reason_is_described() {
     let described = DESCRIPTION.at("/components/schemas/ConnectionReason/enum").unwrap();
     let described: BTreeSet<&str> = described.as_array().unwrap().iter().filter_map(Value::as_str).collect();
-    // No connection fails because its events cannot be published, or because a run had no time for it.
+    // These are no failures of a connection: its events could not be published, or the run had no time left.
     let is_of_a_connection =
         |class: &&FailureClass| !matches!(class, FailureClass::BusUnavailable | FailureClass::OutOfTime);
     let classes = FailureClass::ALL.iter().filter(is_of_a_connection);
@@ -127,7 +127,10 @@ fn an_answer_that_is_not_described_fails() {
     let path = "/v1/connect-sessions/x";
     let id = "mVmNr5xYdJ0m1cQyqPzv0t6sN0X2Vb6m4j7oYw1aKcE";
     let session = |status: &str| {
-        let body = json!({ "session_id": id, "connection_id": "t", "status": status, "reason": null, "reference": null, "expires_at": "2027-01-15T08:01:00Z" });
+        let body = json!({
+            "session_id": id, "connection_id": "t", "status": status, "reason": null, "reference": null,
+            "expires_at": "2027-01-15T08:01:00Z",
+        });
         let mut response = Response::new(body.to_string());
         response.headers_mut().insert("content-type", "application/json".parse().unwrap());
         response.headers_mut().insert("cache-control", "no-store".parse().unwrap());
@@ -152,6 +155,7 @@ fn an_answer_that_is_not_described_fails() {
     }
 }
 
+/// Found by Schemathesis.
 #[tokio::test]
 async fn a_whole_number_with_a_decimal_point_was_not_an_integer() {
     let world = World::new().await;
@@ -163,6 +167,7 @@ async fn a_whole_number_with_a_decimal_point_was_not_an_integer() {
     }
 }
 
+/// Found by Schemathesis.
 #[tokio::test]
 async fn a_confirm_call_before_the_end_of_the_journey_was_answered_not_found() {
     let world = World::new().await;
@@ -174,6 +179,7 @@ async fn a_confirm_call_before_the_end_of_the_journey_was_answered_not_found() {
     assert_eq!(answer.body["field"], "confirmation");
 }
 
+/// Found by Schemathesis.
 #[tokio::test]
 async fn an_import_accepted_a_refresh_token_that_rfc_6749_does_not_allow() {
     let world = World::new().await;

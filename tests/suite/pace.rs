@@ -1,5 +1,5 @@
-//! The pace of the scheduled runs: together they stay below the fleet's rate, a 429 halves it, and a run that cannot do
-//! all its shards hands them on.
+//! The pace of the scheduled runs: together they stay below the fleet's rate, and a 429 halves it. A run that cannot do
+//! all its shards passes the others on.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering::Relaxed;
@@ -23,13 +23,13 @@ use crate::{faults, parts};
 
 const RATE: i64 = 40;
 
-/// A run's pace, of a process that shares nothing with others but the table.
+/// The pace of a run, in a process that shares only the table with others.
 fn pace(world: &World, clock: &Arc<TestClock>, free: i64) -> Arc<Pace> {
     let rows: Arc<dyn FleetRows> = world.another().clients.connections(TABLE);
     Arc::new(Pace::new(rows, clock.clone(), RATE, free))
 }
 
-/// Runs that have more to do than they have time for, and in which seconds they sent.
+/// Runs with more work than time. Returns how many requests they sent in each second.
 async fn sent_in_each_second(paces: &[Arc<Pace>], clock: &Arc<TestClock>, seconds: i64) -> BTreeMap<Timestamp, i64> {
     let end = clock.now() + Duration::from_secs(seconds.unsigned_abs());
     let sent = Arc::new(Mutex::new(BTreeMap::new()));
@@ -77,8 +77,8 @@ async fn a_429_halves_the_rate_of_all_runs_once_and_it_grows_back() {
     let after = sent_in_each_second(&runs, &world.clock, 60).await;
     let in_second = |second: u64| after.get(&(lowered_at + Duration::from_secs(second))).copied().unwrap_or(0);
     assert!((1..10).all(|second| in_second(second) <= RATE / 2 + 1 + second as i64), "{after:?}");
-    assert!((2..10).map(in_second).sum::<i64>() >= RATE / 2 * 6, "halved once, and not twice: {after:?}");
-    assert!((40..50).map(in_second).sum::<i64>() >= RATE * 8, "it has grown back: {after:?}");
+    assert!((2..10).map(in_second).sum::<i64>() >= RATE / 2 * 6, "the rate is halved once: {after:?}");
+    assert!((40..50).map(in_second).sum::<i64>() >= RATE * 8, "the rate has grown again: {after:?}");
     assert_eq!(captured().matches("the rate is halved").count(), 1);
 }
 
@@ -107,7 +107,7 @@ async fn a_new_run_knows_the_lowered_rate_and_its_own_429_lowers_it_further() {
     sent_in_each_second(std::slice::from_ref(&first), &world.clock, 1).await;
     for lowered_to in [RATE / 2, RATE / 4, RATE / 8] {
         world.clock.advance(1);
-        // Each is a run of its own, which has sent requests without a slot.
+        // Each of these is a run that has sent requests without a slot.
         let run = pace(&world, &world.clock, 10);
         let mut turns = Vec::new();
         for _ in 0..3 {
@@ -141,7 +141,7 @@ async fn a_run_that_cannot_use_the_row_keeps_to_a_share_of_the_rate_and_logs_it(
     world.clock.waiting_counts(true);
     world.set("#rate", "second", AttributeValue::S("never a text".to_owned())).await;
     let sent = sent_in_each_second(&[pace(&world, &world.clock, 0)], &world.clock, 3).await;
-    // Others cannot use it either.
+    // Other runs cannot use the row either.
     assert!(sent.values().all(|sent| (1..=RATE / 8).contains(sent)), "{sent:?}");
     assert!(captured().contains("this run keeps to a share of it"));
 }
@@ -167,7 +167,7 @@ async fn a_run_asks_only_once_for_slots_of_a_second_that_is_full() {
     world.calls.take();
     let looks = AtomicUsize::new(0);
     assert!(second.turn(|| looks.fetch_add(1, Relaxed) > 20).await.is_none());
-    assert!(world.calls.take()["UpdateItem"] <= 2, "one that begins the second, and one that finds no slot");
+    assert!(world.calls.take()["UpdateItem"] <= 2, "one write begins the second, and one finds no slot");
 }
 
 #[tokio::test]
@@ -195,7 +195,7 @@ async fn a_run_goes_on_after_answers_of_429_without_retry_after() {
     assert_eq!(summary["finished"], true);
 }
 
-/// The first look at the list takes twenty seconds.
+/// A table in which the first read of the list takes twenty seconds.
 struct Long {
     due: Arc<dyn ListDue>,
     clock: Arc<TestClock>,
@@ -212,7 +212,7 @@ impl ListDue for Long {
     }
 }
 
-/// What was started, in place of Lambda.
+/// Records the runs that would be started in Lambda.
 #[derive(Default)]
 struct Started {
     runs: Mutex<Vec<Run>>,
@@ -222,7 +222,7 @@ struct Started {
 #[async_trait]
 impl StartRun for Started {
     async fn start(&self, shards: &[u8], until: Timestamp) -> Result<(), StartError> {
-        // Lambda takes its time: meanwhile the run goes on.
+        // The start takes time, and the run continues meanwhile.
         for _ in 0..20 {
             tokio::task::yield_now().await;
         }
@@ -243,7 +243,7 @@ fn long_run(world: &World, most: usize) -> (Refresh, Arc<Started>) {
     (Refresh { due, others: Some(OtherRuns { starts: started.clone(), most }), ..refresh }, started)
 }
 
-/// Connections in all shards, three in each, that are due; and a provider that takes its time with the first.
+/// Three due connections in each shard, and a provider that is slow at first.
 async fn many_due() -> World {
     let world = World::new().await;
     for number in 0..48 {
@@ -254,7 +254,7 @@ async fn many_due() -> World {
     world
 }
 
-/// The next ten answers take a second: the run has as many in flight as it may.
+/// The next ten answers take a second, so the run has as many requests in flight as is allowed.
 fn slow(world: &World) {
     world.fault(json!({ "answer": { "late": 1000 }, "grant_type": "refresh_token", "times": 10 }));
 }
@@ -305,7 +305,7 @@ async fn while_started_runs_are_at_work_no_others_are_started() {
         slow(&world);
         let (refresh, started) = long_run(&world, 1);
         run(&refresh, Run::scheduled(), &world).await;
-        assert_eq!(!started.runs.lock().unwrap().is_empty(), hands_on, "the first may be at work for 300 seconds");
+        assert_eq!(!started.runs.lock().unwrap().is_empty(), hands_on, "the first run has 300 seconds");
     }
 }
 
@@ -313,7 +313,7 @@ async fn while_started_runs_are_at_work_no_others_are_started() {
 async fn shards_that_cannot_be_handed_on_are_swept_by_the_run_itself() {
     capture();
     let world = many_due().await;
-    // So many that this run keeps no shard for itself.
+    // So many connections are due that this run keeps no shard.
     let (refresh, started) = long_run(&world, 15);
     *started.refuses.lock().unwrap() = 15;
     let summary = run(&refresh, Run::scheduled(), &world).await;

@@ -1,4 +1,4 @@
-//! What customers see: in their language, as the integrator's pages, and with a way on.
+//! The pages for customers: in their language, in the integrator's style, and with a next step.
 
 use http::{Method, StatusCode};
 use serde_json::json;
@@ -51,7 +51,7 @@ async fn a_session_chooses_the_language_of_all_its_pages() {
     let consent = browser.start(session.text("url")).await;
     let denied = browser.decide(&consent, "deny").await;
     assert_eq!(heading(&browser.send(Method::GET, &denied, &wants_dutch).await), "Sie haben nicht zugestimmt");
-    // The state says which journey it is, and the cookie whose: another browser gets its own language.
+    // The state names the journey, and the cookie its browser: another browser gets a page in its own language.
     let strangers = world.browser().send(Method::GET, &denied, &wants_dutch).await;
     assert_eq!(heading(&strangers), "We herkennen deze browser niet");
     let approved = browser.decide(&consent, "approve").await;
@@ -125,7 +125,11 @@ async fn the_confirmation_page_says_who_asks_and_for_what_and_leads_back() {
     assert!(page.body().contains("Acme (app.example.com) asks for access"), "{}", page.body());
     assert!(page.body().contains("<ul><li>webinars:read</li><li>people</li></ul>"), "{}", page.body());
     let back = return_to.replace('&', "&amp;");
-    assert!(page.body().contains(&format!("<a href=\"{back}\">Cancel</a>")), "without a result: {}", page.body());
+    assert!(
+        page.body().contains(&format!("<a href=\"{back}\">Cancel</a>")),
+        "the address has no result: {}",
+        page.body()
+    );
 
     let worded = world.redeployed(&[("SCOPE_TEXT", "See your webinars; see who <comes>;")]);
     let page = worded.browser().get(session.text("url")).await;
@@ -137,7 +141,7 @@ async fn the_confirmation_page_says_who_asks_and_for_what_and_leads_back() {
 
     let moved = world.redeployed(&[("RETURN_TO_ORIGINS", "https://elsewhere.example.com")]);
     let page = moved.browser().get(session.text("url")).await;
-    assert!(!page.body().contains("app.example.com"), "it is no longer on the list: {}", page.body());
+    assert!(!page.body().contains("app.example.com"), "the origin is no longer listed: {}", page.body());
     let unnamed = World::new().await;
     let session = unnamed.session(json!({ "return_to": return_to })).await;
     let page = unnamed.browser().get(session.text("url")).await;
@@ -157,7 +161,7 @@ async fn a_failure_that_may_pass_has_a_button_to_try_the_same_address_again() {
     world.outage_of(&[]);
 
     let forged = browser.send(Method::POST, session.text("url"), &[("origin", "https://evil.example")]).await;
-    assert!(forged.body().contains(again), "to the page that asks: {}", forged.body());
+    assert!(forged.body().contains(again), "the link leads to the page that asks: {}", forged.body());
 
     let callback = browser.to_callback(session.text("url")).await;
     world.outage_of(&["GenerateDataKey"]);
@@ -195,8 +199,8 @@ async fn no_page_shows_the_connection_id() {
         pages.push(browser.get(&back).await);
     }
     pages.push(browser.get(session.text("url")).await);
-    let told: std::collections::BTreeSet<&str> = pages.iter().map(heading).collect();
-    assert_eq!(told.len(), 4, "asks, declined, connected, used: {told:?}");
+    let headings: std::collections::BTreeSet<&str> = pages.iter().map(heading).collect();
+    assert_eq!(headings.len(), 4, "asks, declined, connected, used: {headings:?}");
     for page in pages {
         assert!(!page.body().contains(id), "{}", page.body());
     }
@@ -214,7 +218,10 @@ async fn every_page_is_small_and_loads_nothing_else() {
     ] {
         let page = world.browser().send(method, url, &[("accept-language", "de")]).await;
         assert!(page.body().len() < 10_000, "{url}: {} bytes", page.body().len());
-        assert!(page.body().contains("<link rel=\"icon\" href=\"data:image/svg+xml,"), "{url}: none is asked for");
+        assert!(
+            page.body().contains("<link rel=\"icon\" href=\"data:image/svg+xml,"),
+            "{url}: the browser requests no icon"
+        );
         for loads in ["<script", "<img", "@import", "url(", "style=\"", "onclick"] {
             assert!(!page.body().contains(loads), "{url}: {loads}");
         }

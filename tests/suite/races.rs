@@ -1,5 +1,5 @@
-//! Many requests at once, at the HTTP edge. `PROOF=long` makes as many as the claim says; that needs an optimised
-//! build, since with a debug build no engine answers a thousand callers within the SDK's timeouts:
+//! Many requests at once, at the HTTP edge. `PROOF=long` sends as many as the claim names. That needs an optimised
+//! build: with a debug build no engine answers a thousand callers within the SDK's timeouts.
 //! `PROOF=long cargo test --profile proof -p tests --test suite races`.
 
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use tests::proof::Proof;
 use tests::world::{Setup, World};
 use tokio::sync::Semaphore;
 
-/// Callbacks in flight at any time: each holds sockets, on both sides of this one process.
+/// The most callbacks in flight: each holds sockets, at both ends, in this one process.
 const IN_FLIGHT: usize = 250;
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,4 +1,4 @@
-//! The scheduled refresh: every due connection, few at a time, and nothing lost on the way.
+//! The scheduled refresh: every due connection is refreshed, few at a time, and no pair is lost.
 
 use std::sync::Arc;
 
@@ -51,7 +51,7 @@ async fn more_due_connections_than_one_page_are_all_refreshed() {
     assert_eq!(world.refreshes(), 130);
 }
 
-/// An id of this shard.
+/// An id in this shard.
 pub(crate) fn one_of_shard(shard: u8, number: usize) -> String {
     let mut candidates = (0..).map(|salt| format!("tenant-{number}-{salt}"));
     let falls = |id: &String| shared::domain::schedule::shard(&ConnectionId::parse(id).unwrap()) == shard;
@@ -120,7 +120,7 @@ async fn a_run_stops_when_the_provider_asks_to_wait() {
     assert_eq!(summary["finished"], false);
     assert_eq!(summary["due"], 40);
     assert!(summary["deferred"].as_u64().unwrap() >= 20, "{summary}");
-    assert!(world.refreshes() <= 20, "at most the ones in flight");
+    assert!(world.refreshes() <= 20, "at most the requests in flight");
     assert_eq!(summary["least_remaining_seconds"], 1200);
 }
 
@@ -181,15 +181,15 @@ async fn a_connection_survives_a_process_that_died_with_its_lease() {
     assert!(matches!(taken, Written::Applied(_)));
 
     assert_eq!(world.sweep().await["deferred"], 1);
-    assert_eq!(world.token("t").await.body["version"], 1, "the stored token lives and is answered");
+    assert_eq!(world.token("t").await.body["version"], 1, "the stored token is valid and is answered");
     world.clock.advance(100);
-    assert_eq!(world.sweep().await["deferred"], 1, "its pair may still be on the way to the table");
+    assert_eq!(world.sweep().await["deferred"], 1, "the pair may still be on its way to the table");
     world.clock.advance(60);
     assert_eq!(world.sweep().await["refreshed"], 1);
     assert!(world.is_live(world.token("t").await.text("access_token")));
 }
 
-/// Also if its access token has ended: the pair of the worker that died may be on its way to the table, or in the
+/// Also if the access token has ended: the pair of the worker that died may be on its way to the table, or in the
 /// queue.
 #[tokio::test]
 async fn a_lease_without_a_known_outcome_is_not_taken_over_for_two_minutes_after_its_end() {
@@ -208,7 +208,7 @@ async fn a_lease_without_a_known_outcome_is_not_taken_over_for_two_minutes_after
     assert_eq!(world.token("t").await.body["version"], 2);
 }
 
-/// Found by the simulator: a provider that honours the old refresh token for some minutes would have ended it.
+/// Found by the simulator: a provider with a grace for the old refresh token would have ended the new pair.
 #[tokio::test]
 async fn if_a_process_dies_in_an_early_refresh_the_schedule_does_not_wait_until_the_token_is_old() {
     let world = World::new().await;
@@ -229,7 +229,7 @@ async fn a_pair_that_a_strict_provider_lost_with_its_answer_is_labelled_ambiguou
     world.connect("t").await;
     world.clock.advance(6000);
     world.fault(json!({ "answer": "break", "carried_out": true, "grant_type": "refresh_token" }));
-    assert_eq!(world.sweep().await["failed"], json!({ "invalid_grant": 1 }), "the second sending of the same lease");
+    assert_eq!(world.sweep().await["failed"], json!({ "invalid_grant": 1 }), "the second request under the same lease");
     for _ in 0..20 {
         world.clock.advance(60);
         world.sweep().await;

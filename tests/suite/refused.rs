@@ -1,5 +1,5 @@
-//! A refresh token that the provider refuses in other words than `invalid_grant`: if that goes on for a day after the
-//! access token's end, while others are refreshed, its customer is needed.
+//! A refresh token that the provider refuses without `invalid_grant`. If that continues for a day after the end of the
+//! access token, while others are refreshed, the customer must connect again.
 
 use http::StatusCode;
 use serde_json::{Value, json};
@@ -13,17 +13,17 @@ use crate::faults;
 use crate::log::{capture, captured};
 use crate::reported::{counted, events_of};
 
-/// An access token's lifetime, and the day after it.
+/// The lifetime of an access token, and the day after it.
 const GIVEN_UP_AFTER: i64 = 7200 + 24 * 3600;
 
-/// The time between the connections of a fleet of many.
+/// The time between the journeys of a large fleet.
 const APART: i64 = 900;
 
 fn shard_of(id: &str) -> u8 {
     shard(&ConnectionId::parse(id).unwrap())
 }
 
-/// Connections that are refused, and one that is refreshed.
+/// Connections whose refresh is refused, and one that is refreshed.
 struct Fleet {
     world: World,
     dead: Vec<String>,
@@ -40,7 +40,7 @@ impl Fleet {
         let since = world.clock.now();
         for id in &dead {
             world.connect(id).await;
-            // In a large fleet, few expire at the same moment.
+            // In a large fleet, few tokens expire at the same moment.
             world.clock.advance(if dead.len() > 2 { APART } else { 0 });
         }
         Self { world, dead, since }
@@ -50,8 +50,8 @@ impl Fleet {
         &self.dead[0]
     }
 
-    /// A run in which all of them get this answer, and the other one is refreshed when it is due. Returns the summary
-    /// of those that are refused.
+    /// A run in which these connections get this answer, and the other one is refreshed when it is due. Returns the
+    /// summary of the refused ones.
     async fn run(&self, answer: &Value) -> Value {
         let shards: std::collections::BTreeSet<u8> = self.dead.iter().map(|id| shard_of(id)).collect();
         self.world.fault(json!({ "answer": answer, "grant_type": "refresh_token", "times": 1000 }));
@@ -61,7 +61,7 @@ impl Fleet {
         refused
     }
 
-    /// Runs until this many seconds after the connections were made; each run sends each refresh token once.
+    /// Runs until this many seconds after the journeys. Each run sends each refresh token once.
     async fn runs_until(&self, seconds: i64, answer: &Value) {
         while self.since.seconds_until(self.world.clock.now()) < seconds {
             self.world.clock.advance(1700);
@@ -70,7 +70,11 @@ impl Fleet {
             let of_the_other =
                 usize::from(self.world.stored("other").await.unwrap().refreshed_at == self.world.clock.now());
             let sent = self.world.refreshes() - before - of_the_other;
-            assert_eq!(Some(sent as u64), refused["due"].as_u64(), "once at each try: {answer} {refused}");
+            assert_eq!(
+                Some(sent as u64),
+                refused["due"].as_u64(),
+                "one request for each due connection: {answer} {refused}"
+            );
         }
     }
 }
@@ -113,8 +117,8 @@ async fn a_refused_connection_is_given_up_a_day_after_its_access_token_ended() {
         let token = world.token(id).await;
         assert_eq!((token.status, token.text("code")), (StatusCode::CONFLICT, "reauth_required"), "{answer}");
         assert_eq!(world.refreshes(), sent, "{answer}: a caller's request sends none to the provider");
-        let told = ["connected/1", "degraded/1 refused", "reauth_required/1 refused"];
-        assert_eq!(events_of(world, id).await, told, "{answer}");
+        let events = ["connected/1", "degraded/1 refused", "reauth_required/1 refused"];
+        assert_eq!(events_of(world, id).await, events, "{answer}");
         assert!(is_active(world, "other").await);
     }
 }
@@ -126,7 +130,7 @@ async fn a_connection_that_was_given_up_is_tried_every_six_hours_and_revived_by_
     let (world, id) = (&fleet.world, fleet.first());
     fleet.runs_until(GIVEN_UP_AFTER, &refused).await;
     assert!(!is_active(world, id).await);
-    let told = events_of(world, id).await;
+    let events = events_of(world, id).await;
 
     world.clock.advance(6 * 3600 - 60);
     assert_eq!(fleet.run(&refused).await["due"], 0);
@@ -134,8 +138,8 @@ async fn a_connection_that_was_given_up_is_tried_every_six_hours_and_revived_by_
     let again = fleet.run(&refused).await;
     assert_eq!((&again["due"], &again["failed"]), (&json!(1), &json!({ "refused": 1 })), "{again}");
     world.clock.advance(3600);
-    assert_eq!(fleet.run(&refused).await["due"], 0, "and not more often");
-    assert_eq!(events_of(world, id).await, told, "there is no new event");
+    assert_eq!(fleet.run(&refused).await["due"], 0, "not more than once in an hour");
+    assert_eq!(events_of(world, id).await, events, "there is no new event");
     assert_eq!(world.get(&format!("/v1/connections/{id}")).await.text("status"), "reauth_required");
 
     world.clock.advance(6 * 3600);
@@ -161,11 +165,11 @@ async fn a_connection_that_was_given_up_does_not_count_for_the_least_remaining_l
     assert_eq!(
         summary["least_remaining_seconds"],
         json!(null),
-        "its customer is needed, and that was reported: {summary}"
+        "the customer must connect again, and that was reported: {summary}"
     );
 }
 
-/// If no other connection is refreshed, it may be our configuration, or the provider's outage.
+/// If no other connection is refreshed, the cause may be the configuration, or an outage of the provider.
 #[tokio::test]
 async fn while_no_other_connection_is_refreshed_none_is_given_up() {
     let world = World::with(Setup::strict()).await;
@@ -201,7 +205,7 @@ async fn while_many_are_refused_none_is_given_up_for_another_day() {
     }
 }
 
-/// Two of them are few, however often they are tried.
+/// The count is of connections, and not of tries.
 #[tokio::test]
 async fn a_connection_that_is_tried_often_is_counted_once() {
     let refused = faults::status(404);
@@ -216,7 +220,7 @@ async fn a_connection_that_is_tried_often_is_counted_once() {
     }
 }
 
-/// RFC 6749 section 5.2 has it at 400; some say it within a success.
+/// RFC 6749 section 5.2 puts the error into a 400. Some providers put it into a 200.
 #[tokio::test]
 async fn invalid_grant_with_status_200_counts_at_its_second_time() {
     let fleet = Fleet::of(Setup::strict(), 1).await;

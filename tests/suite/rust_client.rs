@@ -1,4 +1,4 @@
-//! `clients/rust`, against `cargo dev` behind a gate that checks signatures as API Gateway does.
+//! `clients/rust`, at `cargo dev` behind a gate that checks signatures as API Gateway does.
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use webinargeek_connect_client::{Client, Code, Error, Method, NewSession, SdkCon
 
 const LAPTOP: &str = env!("CARGO_BIN_EXE_laptop");
 
-/// Every call is signed.
+/// A client that signs every call.
 fn client(origin: &str) -> Client {
     let keys = Credentials::new("AKIDEXAMPLE", SECRET, Some(SESSION_TOKEN.to_owned()), None, "test");
     let config = SdkConfig::builder().region(Region::new(REGION));
@@ -29,7 +29,7 @@ fn client(origin: &str) -> Client {
     Client::with_config(origin, &config).unwrap()
 }
 
-/// A server that gives its answers in this order, the last one again and again; and how many it has given.
+/// A server that gives these answers in this order, and then repeats the last one. Also returns the count of answers.
 async fn server<const N: usize>(answers: [fn(&Request) -> Response; N]) -> (String, Arc<AtomicUsize>) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let origin = format!("http://{}", listener.local_addr().unwrap());
@@ -52,7 +52,7 @@ async fn tasks_that_need_the_same_token_request_it_once_and_reject_it_once() {
     let folder = Folder::new("rust-client");
     let variables = [
         ("DATA_DIR", folder.0.to_str().unwrap()),
-        // The provider's tokens end long before their answered end.
+        // The tokens end long before the end that the provider names.
         ("SIMULATED_EXPIRES_IN", "60"),
         ("WEBINARGEEK_EXPIRES_IN", "7200"),
     ];
@@ -69,7 +69,7 @@ async fn tasks_that_need_the_same_token_request_it_once_and_reject_it_once() {
     for answer in join_all(requests).await {
         assert_eq!(answer.unwrap().status(), StatusCode::OK);
     }
-    assert_eq!(client.clone().token("acme").await.unwrap().version, 2, "the copy of a client has its tokens");
+    assert_eq!(client.clone().token("acme").await.unwrap().version, 2, "the copy of a client shares the tokens");
     let path = "/v1/connections/acme/token";
     assert_eq!(
         gateway.requests(),
@@ -79,9 +79,9 @@ async fn tasks_that_need_the_same_token_request_it_once_and_reject_it_once() {
             format!("POST {path} {{\"rejected_version\":1}} -> 200"),
         ]
     );
-    assert_eq!(client.token_for("acme", 600).await.unwrap().version, 2, "it is good for so long");
+    assert_eq!(client.token_for("acme", 600).await.unwrap().version, 2, "the token is valid that long");
     assert_eq!(gateway.requests().len(), 3);
-    assert_eq!(client.token_for("acme", 7000).await.unwrap().version, 2, "half of a lifetime is all there is");
+    assert_eq!(client.token_for("acme", 7000).await.unwrap().version, 2, "at most half of a lifetime is asked for");
     assert_eq!(gateway.requests().len(), 4);
 }
 
@@ -105,10 +105,10 @@ async fn all_waiting_tasks_together_ask_a_server_that_is_down_once() {
         let error = failure.unwrap_err();
         let problem = error.problem().unwrap();
         assert_eq!((problem.status, &problem.code), (503, &Code::Aws));
-        assert_eq!(problem.retry_after, Some(Duration::from_secs(3600)), "which is too long to be waited for");
+        assert_eq!(problem.retry_after, Some(Duration::from_secs(3600)), "the client does not wait that long");
     }
     client.token("acme").await.unwrap_err();
-    assert_eq!(asked.load(Ordering::SeqCst), 2, "who comes later asks again");
+    assert_eq!(asked.load(Ordering::SeqCst), 2, "a later call asks again");
 }
 
 #[tokio::test]
@@ -175,7 +175,7 @@ async fn the_client_connects_confirms_and_disconnects_a_customer() {
     assert_eq!(again.problem().unwrap().code, Code::ConnectionExists);
     assert_eq!(client.disconnect("acme").await.unwrap().revocation, "done");
     let gone = client.token("acme").await.unwrap_err();
-    assert_eq!(gone.problem().unwrap().code, Code::NotFound, "a kept token goes with its connection");
+    assert_eq!(gone.problem().unwrap().code, Code::NotFound, "a kept token ends with its connection");
     assert!(client.doctor().await.unwrap().findings.iter().any(|finding| finding.check == "sealing"));
     let no_throw_away = client.try_rotation("acme").await.unwrap_err();
     assert_eq!(no_throw_away.problem().unwrap().code, Code::NotFound);

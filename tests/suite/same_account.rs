@@ -1,4 +1,4 @@
-//! `same_account: true`: only the account that is connected already can be connected again.
+//! `same_account: true`: only the account that is connected can be connected again.
 
 use std::sync::Arc;
 
@@ -32,7 +32,7 @@ impl ReadConnections for Down {
     }
 }
 
-/// A write takes effect, and its answer is lost; the SDK repeats it.
+/// A table whose write takes effect while its answer is lost. The SDK repeats the write.
 struct Repeats(Arc<dyn WriteConnections>);
 
 #[async_trait]
@@ -47,7 +47,7 @@ async fn world() -> World {
     World::with(Setup::default().asking_for_accounts()).await
 }
 
-/// A link for `t`, whose journey ends on our own page.
+/// A link for `t` whose journey ends on our own page.
 async fn link(world: &World) -> Answer {
     world.session(json!({ "connection_id": "t", "same_account": true })).await
 }
@@ -75,7 +75,7 @@ async fn another_account_is_refused_with_its_own_page_and_its_grant_is_revoked()
     assert_eq!((asked_since("authorization_code"), asked_since("account")), (1, 1));
     assert_eq!(session_status(&world, &session).await, says("failed", json!("other_account")));
     let refused = tokens::to_revoke(&world, "t").await.remove(0);
-    assert_eq!(world.token("t").await.body, live, "it is what it was");
+    assert_eq!(world.token("t").await.body, live, "the token is unchanged");
     assert_eq!(world.get("/v1/connections/t").await.body["account_changed_from"], Value::Null);
 
     world.clock.advance(6000);
@@ -91,10 +91,10 @@ async fn a_link_that_another_account_has_used_stays_used_and_its_session_says_wh
     let world = world().await;
     world.connect("t").await;
     let session = link(&world).await;
-    for (who, said) in [("2", "another WebinarGeek account"), ("1", "This link has been used")] {
-        world.simulation.grants.sign_in(who);
+    for (account, text) in [("2", "another WebinarGeek account"), ("1", "This link has been used")] {
+        world.simulation.grants.sign_in(account);
         let page = world.browser().journey(session.text("url"), "approve").await;
-        assert!(page.body().contains(said), "{}", page.body());
+        assert!(page.body().contains(text), "{}", page.body());
         assert_eq!(session_status(&world, &session).await, says("failed", json!("other_account")));
         assert_eq!(world.token("t").await.body["version"], 1);
     }
@@ -123,7 +123,7 @@ async fn another_account_ends_at_return_to_as_failed_with_nothing_to_confirm() {
     let world = world().await;
     world.connect("t").await;
     for (who, status) in [("2", "failed"), ("1", "connected")] {
-        world.simulation.grants.sign_in(who);
+        world.simulation.grants.sign_in(account);
         let body = json!({ "connection_id": "t", "return_to": "https://app.example.com/", "same_account": true });
         let session = world.session(body).await;
         let ended = world.browser().journey(session.text("url"), "approve").await;
@@ -150,7 +150,7 @@ async fn the_account_is_compared_again_at_the_confirm_call() {
     let session = world.session(body).await;
     let ended = world.browser().journey(session.text("url"), "approve").await;
     let back = Url::parse(ended.headers()[LOCATION].to_str().unwrap()).unwrap();
-    // Of another account by now: the row says so.
+    // The connection has another account now, and the row says so.
     world.set("t", "account_id", aws_sdk_dynamodb::types::AttributeValue::S("2".to_owned())).await;
     let refused = confirm(&world, &session, &parameter(&back, "confirmation").unwrap()).await;
     assert_problem(&refused.body, &refused.headers, 400, "invalid_request");
@@ -181,7 +181,7 @@ async fn if_the_process_dies_before_the_account_is_known_a_session_to_be_confirm
     dies_before_the_account_is_known(body).await;
 }
 
-/// Another process of the deployment, whose callback finds the account with these reads and writes.
+/// Another process of the deployment. Its callback uses these reads and writes to find the account.
 fn with(world: &World, changed: impl FnOnce(SameAccount) -> SameAccount) -> World {
     let deployment = parts::deployment(world);
     let Ok(same_account) = Arc::try_unwrap(deployment.callback.grants.same_account) else { panic!("it is shared") };

@@ -1,4 +1,4 @@
-//! A connect session says how its own journey ended: `completed` if that has connected, and otherwise why not.
+//! A connect session shows how its own journey ended: `completed` if it connected, and otherwise the reason.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use http::{Method, StatusCode};
@@ -43,7 +43,11 @@ async fn a_journey_to_be_confirmed_that_another_one_overtakes_fails_and_revokes_
     assert!(back.headers()["location"].to_str().unwrap().contains("status=failed"), "{:?}", back.headers());
     assert_eq!(session_status(&world, &awaited).await, failed("session_used"));
     world.sweep().await;
-    assert_eq!(world.simulation.faults.requested("revoke"), 0, "the provider may have given both one token");
+    assert_eq!(
+        world.simulation.faults.requested("revoke"),
+        0,
+        "the provider may have given both journeys the same token"
+    );
     assert!(world.is_live(world.token("t").await.text("access_token")));
 }
 
@@ -104,7 +108,7 @@ async fn after_a_failure_of_the_provider_or_a_denial_the_same_link_may_be_tried_
     world.browser().journey(session.text("url"), "approve").await;
     assert_eq!(session_status(&world, &session).await, failed("provider"));
     world.browser().journey(session.text("url"), "deny").await;
-    assert_eq!(session_status(&world, &session).await, says("denied", json!("denied")), "the last one counts");
+    assert_eq!(session_status(&world, &session).await, says("denied", json!("denied")), "the last answer counts");
     world.browser().journey(session.text("url"), "approve").await;
     assert_eq!(session_status(&world, &session).await, completed());
 }
@@ -120,7 +124,11 @@ async fn a_pair_from_escrow_does_not_complete_its_session_after_a_later_link_has
     world.outage_of(&[]);
     world.connect("t").await;
     world.replay(&world.escrow.take().remove(0)).await;
-    assert_eq!(session_status(&world, &first).await, failed("not_stored"), "another one's connection is not its own");
+    assert_eq!(
+        session_status(&world, &first).await,
+        failed("not_stored"),
+        "the connection of the other session does not count"
+    );
     assert_ne!(browser.get(&callback).await.status(), StatusCode::OK);
 }
 
@@ -155,7 +163,7 @@ async fn a_counter_that_cannot_be_increased_is_unreadable_and_crashes_no_process
         let body = json!({ "connection_id": id });
         let answer = world.json(Method::POST, "/v1/connect-sessions", Some(body)).await;
         if number < 0 {
-            // The counter has fallen behind the clock: the present moment is above it.
+            // The counter is behind the clock, so the present moment is the higher number.
             assert_eq!(answer.status, StatusCode::CREATED, "{number}: {answer:?}");
         } else {
             assert_eq!((answer.status.as_u16(), answer.text("code")), (503, "misconfigured"), "{number}: {answer:?}");

@@ -1,4 +1,4 @@
-//! `/v1/connections/{id}/token`: a live access token, or a clear reason why not.
+//! `/v1/connections/{id}/token`: a live access token, or the reason why there is none.
 
 use std::sync::Arc;
 
@@ -113,7 +113,7 @@ async fn ten_workers_with_a_401_cause_one_refresh() {
         assert_eq!(answer.body["version"], 2, "{answer:?}");
     }
     assert_eq!(world.refreshes(), 1);
-    assert_eq!(world.reject("t", 1).await.body["version"], 2, "a late report gets the newer one");
+    assert_eq!(world.reject("t", 1).await.body["version"], 2, "a late report gets the newer token");
     assert_eq!(world.refreshes(), 1);
 }
 
@@ -122,11 +122,7 @@ async fn a_rejected_token_is_never_answered_again() {
     let world = World::new().await;
     world.connect("t").await;
     let young = world.reject("t", 1).await;
-    assert_eq!(
-        young.status,
-        StatusCode::SERVICE_UNAVAILABLE,
-        "an answer that crossed the refresh on its way: {young:?}"
-    );
+    assert_eq!(young.status, StatusCode::SERVICE_UNAVAILABLE, "the report passed the refresh on its way: {young:?}");
     assert_eq!(young.headers["retry-after"], "60");
     assert_eq!(world.refreshes(), 0);
 
@@ -192,7 +188,7 @@ async fn only_a_second_invalid_grant_says_that_the_customer_must_connect_again()
     world.simulation.grants.revoke_all();
     let first = world.token("t").await;
     assert_eq!(first.status, StatusCode::SERVICE_UNAVAILABLE, "{first:?}");
-    assert_eq!(world.stored("t").await.unwrap().state, State::Active, "one refusal is not believed");
+    assert_eq!(world.stored("t").await.unwrap().state, State::Active, "one refusal does not end a connection");
 
     world.clock.advance(61);
     let second = world.token("t").await;
@@ -205,7 +201,7 @@ async fn only_a_second_invalid_grant_says_that_the_customer_must_connect_again()
 
     let refreshes = world.refreshes();
     assert_eq!(world.token("t").await.status, StatusCode::CONFLICT);
-    assert_eq!(world.refreshes(), refreshes, "the provider is left alone");
+    assert_eq!(world.refreshes(), refreshes, "no request is sent to the provider");
 
     world.connect("t").await;
     assert!(world.is_live(world.token("t").await.text("access_token")));
@@ -218,7 +214,7 @@ async fn the_second_secret_of_the_list_is_tried_if_the_first_is_not_accepted() {
     let world = World::with(Setup { client_secret: list, ..Setup::default() }).await;
     world.connect("t").await;
     assert_eq!(world.simulation.faults.requested("authorization_code"), 2);
-    // A process that knows the accepted secret begins with it; another one has to find it.
+    // A process that knows the accepted secret sends it first. Another process has to find it.
     for (process, version, refreshes) in [(&world, 2, 1), (&world.another(), 3, 3), (&world, 4, 4)] {
         world.clock.advance(8000);
         assert_eq!(process.token("t").await.body["version"], version);
@@ -239,7 +235,7 @@ async fn a_wrong_client_secret_is_answered_as_misconfigured_and_changes_no_statu
         assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{answer:?}");
         assert_eq!(answer.body["code"], "misconfigured");
         let backing_off = world.token("t").await;
-        assert_eq!(backing_off.body["code"], "misconfigured", "no refresh is under way: {backing_off:?}");
+        assert_eq!(backing_off.body["code"], "misconfigured", "{backing_off:?}");
         assert_eq!(world.stored("t").await.unwrap().state, State::Active);
         world.clock.advance(400);
     }

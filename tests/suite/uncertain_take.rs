@@ -1,4 +1,4 @@
-//! The write that takes an attempt is applied, and its answer does not come: no code was sent, and none is lost.
+//! The write that takes an attempt is applied, but its answer is lost: no code was sent, and none is lost.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use tests::world::World;
 use crate::confirmation::{says, session_status};
 use crate::parts;
 
-/// The answer to every take is lost.
+/// A table whose answer to each take is lost.
 struct LosesTheAnswer(Arc<dyn WriteAttempts>);
 
 #[async_trait]

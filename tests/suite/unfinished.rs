@@ -1,5 +1,5 @@
-//! A run that does not do all its work reports it, in its summary and as metrics: a fleet that is not listed looks like
-//! a fleet in which nothing is due.
+//! A run that does not do all its work reports that, in its summary and as metrics. Otherwise a fleet that cannot be
+//! listed would look like a fleet in which nothing is due.
 
 use std::sync::Arc;
 
@@ -38,7 +38,7 @@ fn says_that_nothing_could_be_listed(summary: &Value, log: &str, world: &World) 
     assert_eq!(
         summary["failed"],
         json!({ "store_unavailable": 17 }),
-        "sixteen shards, and the one of the rows without a live pair"
+        "sixteen shards, and the shard of the rows without a live pair"
     );
     assert_eq!(summary["least_remaining_seconds"], json!(null));
     assert_eq!(summary["unfinished_runs"], 1);
@@ -72,7 +72,7 @@ async fn a_run_whose_queries_fail_reports_that_it_could_list_nothing() {
     assert!(!metrics_of(&summary, &world).contains(&"unfinished_runs".to_owned()), "{summary}");
 }
 
-/// A table in which one shard cannot be listed from a page on.
+/// A table in which one shard cannot be listed after this page.
 struct OneShardIsDown {
     table: Arc<dyn ListDue>,
     shard: u8,
@@ -133,7 +133,7 @@ async fn a_shard_whose_second_page_cannot_be_read_is_reported_as_unfinished() {
     let summary = run(&with_a_shard_down(&world, 0, 1), &world).await;
     assert_eq!((&summary["due"], &summary["refreshed"]), (&json!(100), &json!(100)), "{summary}");
     assert_eq!((&summary["failed"], &summary["finished"]), (&json!({ "store_unavailable": 1 }), &json!(false)));
-    assert_eq!(world.sweep().await["refreshed"], 1, "the one of the second page");
+    assert_eq!(world.sweep().await["refreshed"], 1, "the connection of the second page");
 }
 
 #[tokio::test]
@@ -150,7 +150,7 @@ async fn a_run_that_stops_early_is_counted_with_its_class() {
     world.fault(json!({ "answer": answer, "grant_type": "refresh_token", "times": 2 }));
     let asked_to_wait = world.sweep().await;
     assert_eq!(asked_to_wait["failed"]["throttled"].as_u64().unwrap() + asked_to_wait["deferred"].as_u64().unwrap(), 2);
-    // The first answer may have stopped the run before the other was sent: what was sent backs off, the other is due.
+    // The first answer may have stopped the run before the other request. A sent one backs off, the other is due.
     for id in ["a", "b"] {
         world.set(id, "refresh_at", AttributeValue::N(world.clock.now().unix().to_string())).await;
     }

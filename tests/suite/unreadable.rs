@@ -1,4 +1,4 @@
-//! One row that cannot be read costs one row: it hides no other, keeps no lease, and is listed for a person.
+//! A row that cannot be read affects only itself: it hides no other, keeps no lease, and is listed for an operator.
 
 use std::collections::HashMap;
 
@@ -16,7 +16,7 @@ use crate::reported::{counted, events_of};
 
 type Row = HashMap<String, AttributeValue>;
 
-/// Three connections of one shard, and which of them is the first in its schedule.
+/// Three connections of one shard, and the first of them in the schedule.
 async fn three_of_one_shard() -> (World, String) {
     let world = World::new().await;
     let mut candidates = (0..).map(|number| format!("tenant-{number}"));
@@ -70,8 +70,8 @@ async fn affects_only_its_row(attribute: &str, odd: Option<AttributeValue>) {
     let quarantined = world.row(&id).await.unwrap();
     assert!(!quarantined.contains_key("lease_owner"), "{context}: {quarantined:?}");
     assert_eq!(quarantined["attention"], text("quarantined"), "{context}");
-    assert_eq!(quarantined.get("sealed"), broken.get("sealed"), "{context}: it is not written over");
-    assert_eq!(world.sweep().await["due"], 0, "{context}: it is not at the head of the index for ever");
+    assert_eq!(quarantined.get("sealed"), broken.get("sealed"), "{context}: the pair is not overwritten");
+    assert_eq!(world.sweep().await["due"], 0, "{context}: the row does not stay at the head of the index");
 
     // The routes.
     capture();
@@ -82,14 +82,18 @@ async fn affects_only_its_row(attribute: &str, odd: Option<AttributeValue>) {
     let all = world.get("/v1/connections").await;
     assert_eq!((all.status, ids(&all.body).len()), (StatusCode::OK, 3), "{context}: {all:?}");
     assert_eq!(ids(&world.get("/v1/connections?status=active").await.body).len(), 2, "{context}");
-    assert_eq!(counted(&captured(), "inconsistent_row"), 0, "{context}: it is counted where it is due");
+    assert_eq!(
+        counted(&captured(), "inconsistent_row"),
+        0,
+        "{context}: the failure is counted only when the row is due"
+    );
     let token = world.token(&id).await;
     assert_eq!((token.status.as_u16(), token.text("code")), (503, "misconfigured"), "{context}: {token:?}");
     assert_eq!(events_of(&world, &id).await, ["connected/1", "degraded/1 inconsistent_row"], "{context}");
 
     let records = world.stream.records().await.unwrap();
     let counts = records.iter().filter(|record| Read::of(record).unwrap().unreadable.is_some()).count();
-    assert_eq!(counts, 1, "{context}: once by its change, however often it is leased and put off since");
+    assert_eq!(counts, 1, "{context}: one event for the change, and none for later leases and delays");
 
     // Maintenance.
     let report = run(&world, json!({ "task": "reseal" })).await;
@@ -100,7 +104,7 @@ async fn affects_only_its_row(attribute: &str, odd: Option<AttributeValue>) {
         "{context}"
     );
 
-    // Repaired by hand: this attribute alone.
+    // An operator repairs this one attribute.
     let mut mended = world.row(&id).await.unwrap();
     match whole.get(attribute) {
         Some(value) => drop(mended.insert(attribute.to_owned(), value.clone())),
@@ -108,7 +112,7 @@ async fn affects_only_its_row(attribute: &str, odd: Option<AttributeValue>) {
     }
     put(&world, mended).await;
     world.clock.advance(301);
-    assert_eq!(world.sweep().await["refreshed"], 1, "{context}: it goes on by itself");
+    assert_eq!(world.sweep().await["refreshed"], 1, "{context}: a repaired row is refreshed without a further action");
     assert!(!world.row(&id).await.unwrap().contains_key("attention"), "{context}");
     assert_eq!(world.get(&format!("/v1/connections/{id}")).await.text("status"), "active", "{context}");
     assert_eq!(events_of(&world, &id).await.last().unwrap(), "recovered/2", "{context}");
@@ -156,7 +160,7 @@ async fn a_counter_of_another_type_affects_only_its_row() {
     }
 }
 
-/// These are written when the row is put off.
+/// The attributes that are written when the row is put off.
 #[tokio::test]
 async fn a_row_is_quarantined_although_the_attributes_for_that_are_unreadable_themselves() {
     for (attribute, odd) in [
@@ -196,7 +200,7 @@ async fn an_unreadable_row_is_neither_disconnected_nor_overwritten() {
     let session = world.session(json!({ "connection_id": id })).await;
     let page = world.browser().journey(session.text("url"), "approve").await;
     assert_eq!(page.status(), StatusCode::SERVICE_UNAVAILABLE, "{}", page.body());
-    assert_eq!(world.simulation.faults.requested("authorization_code"), 3, "its code was not sent");
+    assert_eq!(world.simulation.faults.requested("authorization_code"), 3, "the code was not sent");
 
     world.set(&id, "lifetime", number("7200")).await;
     assert!(world.is_live(world.token(&id).await.text("access_token")), "nothing was lost");

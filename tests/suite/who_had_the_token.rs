@@ -1,4 +1,4 @@
-//! Each token that is handed out is one line of the log, which says for whom: connection, version, IAM principal.
+//! Each token that is handed out makes one line of the log, with connection, version and IAM principal.
 
 use http::Method;
 use lambda_runtime::Context;
@@ -12,7 +12,7 @@ use crate::log::{capture, captured};
 
 const TOKEN: &str = "/v1/connections/tenant-7/token";
 
-/// As API Gateway invokes the function.
+/// Invokes the function as API Gateway does.
 async fn ask(world: &World, event: Value) -> Value {
     let event: Box<RawValue> = serde_json::from_str(&event.to_string()).unwrap();
     let mut context = Context::default();
@@ -43,7 +43,7 @@ async fn each_token_that_is_handed_out_is_one_line_with_connection_version_and_p
             assert!(line.contains(says), "no {says}: {line}");
         }
         let body: Value = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
-        assert!(!line.contains(body["access_token"].as_str().unwrap()), "the token itself: {line}");
+        assert!(!line.contains(body["access_token"].as_str().unwrap()), "the line contains the token: {line}");
     }
 }
 

@@ -1,4 +1,4 @@
-//! What the adapter sends to a provider, and reads from answers that the simulated one never gives.
+//! What the adapter sends to a provider, and how it reads answers that the simulated provider never gives.
 
 use std::collections::VecDeque;
 use std::net::Ipv4Addr;
@@ -24,7 +24,7 @@ mod octets;
 
 type Sent = Vec<(String, String)>;
 
-/// A provider that gives these answers, one after the other, and then 500.
+/// A provider that gives these answers in this order, and then 500.
 #[derive(Default)]
 struct Script {
     answers: Mutex<VecDeque<Response>>,
@@ -119,7 +119,7 @@ async fn a_provider_that_revokes_no_refresh_tokens_gets_the_access_token() {
     assert_eq!(wire.tokens(), [refresh_token(), access_token()]);
 
     let wire = Wire::answering([error(400, "unsupported_token_type"), says(503, "")]).await;
-    assert!(matches!(wire.revoke().await, Err(ProviderError::Unknown(_))), "the access token is still to be revoked");
+    assert!(matches!(wire.revoke().await, Err(ProviderError::Unknown(_))), "the access token is not revoked yet");
 }
 
 #[tokio::test]

@@ -94,7 +94,7 @@ async fn an_import_that_is_killed_twice_goes_on_and_sends_no_refresh_token_twice
         killed.kill().await.unwrap();
     }
     let ended = said_json(import()).await;
-    // A line that was on its way when the process was killed may be stored and not refreshed yet. The schedule does that.
+    // A line that was under way when the process was killed may be stored without a refresh. The schedule refreshes it.
     let (imported, stored) = (ended["imported"].as_u64().unwrap(), ended["stored"].as_u64().unwrap());
     assert_eq!(imported + stored, lines, "{ended}");
     assert!(stored <= 2 * 4, "at most as many as were on their way at the two kills: {ended}");

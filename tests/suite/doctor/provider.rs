@@ -21,7 +21,7 @@ async fn the_revocation_endpoint_gets_a_made_up_token_and_its_answer_is_explaine
     let world = World::new().await;
     let answer = finds(&world, &[]).await;
     assert!(finding(&answer, "revocation")["detail"].as_str().unwrap().contains("RFC 7009"), "{}", answer.body);
-    for (answer, said) in [
+    for (answer, words) in [
         (faults::status(404), "404"),
         (faults::status(405), "405"),
         (faults::status(302), "302"),
@@ -34,7 +34,7 @@ async fn the_revocation_endpoint_gets_a_made_up_token_and_its_answer_is_explaine
         world.fault(json!({ "answer": answer, "grant_type": "revoke" }));
         let answer = finds(&world, &[("revocation", "warning")]).await;
         let finding = finding(&answer, "revocation");
-        assert!(finding["detail"].as_str().unwrap().contains(said), "{finding}");
+        assert!(finding["detail"].as_str().unwrap().contains(words), "{finding}");
         assert!(finding["remedy"].as_str().unwrap().len() > 20, "{finding}");
     }
 
@@ -64,7 +64,7 @@ async fn a_wrong_clock_is_found_with_its_difference() {
         let theirs = std::time::UNIX_EPOCH + Duration::from_secs(theirs as u64);
         json!({ "answer": { "dated": httpdate::fmt_http_date(theirs) } })
     };
-    for (ahead, said, status) in [
+    for (ahead, begin, status) in [
         (600, "600 s ahead of", Some("failed")),
         (-600, "600 s behind", Some("failed")),
         (120, "120 s ahead of", Some("warning")),
@@ -74,7 +74,7 @@ async fn a_wrong_clock_is_found_with_its_difference() {
         let expected: Vec<(&str, &str)> = status.map(|status| ("clock", status)).into_iter().collect();
         let answer = finds(&world, &expected).await;
         let detail = finding(&answer, "clock")["detail"].as_str().unwrap();
-        assert!(detail.starts_with(said), "{detail}");
+        assert!(detail.starts_with(begin), "{detail}");
     }
 }
 
@@ -103,7 +103,7 @@ async fn a_provider_that_is_unreachable_or_answers_unexpectedly_is_found() {
     }
     world.fault(json!({ "answer": "huge" }));
     finds(&world, &[("client_credentials", "failed"), ("revocation", "skipped")]).await;
-    // A connection that breaks has said no time that counts.
+    // A broken connection shows no time.
     world.fault(json!({ "answer": "break" }));
     finds(&world, &[("client_credentials", "failed"), ("clock", "skipped"), ("revocation", "skipped")]).await;
 }

@@ -36,14 +36,14 @@ async fn a_secret_in_an_unknown_form_is_never_sent_and_log_and_doctor_name_the_k
     {
         let world = World::with(Setup { client_secret: stored.to_string(), ..Setup::default() }).await;
         let answer = finds(&world, &WITHOUT_A_SECRET).await;
-        let told = finding(&answer, "client_secret").to_string();
+        let shown = finding(&answer, "client_secret").to_string();
         let session = world.session(json!({ "connection_id": "t" })).await;
         capture();
         let ended = world.browser().journey(session.text("url"), "approve").await;
         let log = captured();
         assert_eq!(ended.status(), StatusCode::SERVICE_UNAVAILABLE);
         assert!(log.contains("configuration"), "{log}");
-        for text in [told, log] {
+        for text in [shown, log] {
             assert!(text.contains("JSON object") && text.contains("JSON list"), "{text}");
             assert!(!text.contains("canary"), "{text}");
         }

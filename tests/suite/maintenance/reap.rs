@@ -1,4 +1,4 @@
-//! `reap`: rows that have been of no use for long are deleted.
+//! `reap`: deletes rows that are no longer of use.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,7 +26,7 @@ async fn disconnect(world: &World, id: &str) {
     world.deployment.connections.disconnecting.disconnect(&id, deadline).await.unwrap();
 }
 
-/// Each delete takes a second.
+/// A table in which each delete takes a second.
 struct SlowDeletes {
     table: Arc<ConnectionsTable>,
     clock: Arc<TestClock>,
@@ -40,7 +40,7 @@ impl DeleteConnections for SlowDeletes {
     }
 }
 
-/// As after the second `invalid_grant`.
+/// Gives a connection up, as the second `invalid_grant` does.
 async fn give_up(world: &World, id: &str) {
     let id = ConnectionId::parse(id).unwrap();
     let (table, now) = (world.clients.connections(TABLE), world.clock.now());
@@ -61,14 +61,14 @@ async fn only_rows_that_were_of_no_use_for_long_enough_are_reaped() {
     disconnect(&world, "gone-later").await;
     give_up(&world, "given-up-later").await;
     world.clock.advance(31 * DAY);
-    // A row of the fleet is no connection's.
+    // A row that belongs to the fleet, and not to a connection.
     let pause = world.clients.dynamodb.put_item().table_name(TABLE).item("id", AttributeValue::S("#pause".to_owned()));
     pause.item("until", AttributeValue::N("1".to_owned())).send().await.unwrap();
 
     let before = rows(&world).await;
-    let looked = run(&world, json!({ "task": "reap" })).await;
+    let dry = run(&world, json!({ "task": "reap" })).await;
     assert_eq!(
-        (&looked["dry_run"], &looked["would_change"], &looked["skipped"], &looked["scanned"]),
+        (&dry["dry_run"], &dry["would_change"], &dry["skipped"], &dry["scanned"]),
         (&json!(true), &json!(2), &json!(3), &json!(5))
     );
     assert_eq!(rows(&world).await, before);
@@ -83,7 +83,7 @@ async fn only_rows_that_were_of_no_use_for_long_enough_are_reaped() {
     assert_eq!(sooner["changed"], 2);
     assert_eq!(rows(&world).await.into_keys().filter(|id| !id.starts_with('#')).collect::<Vec<_>>(), ["alive"]);
 
-    // Its customer comes back: a connection like a new one.
+    // The customer connects again: the connection is like a new one.
     world.connect("gone").await;
     let token = world.token("gone").await;
     assert_eq!(token.body["version"], 1);

@@ -1,4 +1,4 @@
-//! `reseal`: every pair is put under another key, while refreshes and other runs go on.
+//! `reseal`: puts every pair under another key, during refreshes and other runs.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -39,7 +39,7 @@ async fn a_run_seals_every_pair_under_the_new_key_and_refreshes_go_on() {
     for id in ids {
         assert_eq!(wrapped_by(&world, id).await, NEXT_KEY_ARN, "{id}");
     }
-    // The same pairs, also for processes from before the change.
+    // The tokens are the same, also in processes from before the change of the key.
     assert_eq!((tokens(&world).await, tokens(&before).await), (given_out.clone(), given_out));
     world.clock.advance(6000);
     assert_eq!(world.sweep().await["refreshed"], 3);
@@ -53,7 +53,7 @@ async fn a_run_seals_every_pair_under_the_new_key_and_refreshes_go_on() {
     assert_eq!((&again["changed"], &again["skipped"]), (&json!(0), &json!(3)));
 }
 
-/// A refresh comes between opening the pair and writing it.
+/// Opens data keys. The first ones cause a refresh, between the opening of the pair and the write.
 struct Overtaken {
     opener: DataKeyOpener,
     world: World,
@@ -103,7 +103,7 @@ async fn a_row_that_is_refreshed_during_each_try_is_reported_and_left_to_the_nex
     assert!(world.is_live(world.token("t").await.text("access_token")));
 }
 
-/// A whole run of maintenance, during the request to the provider.
+/// A provider that answers after a whole run of maintenance.
 struct Meanwhile {
     provider: Arc<dyn RefreshPair>,
     world: World,
@@ -134,7 +134,7 @@ async fn a_refresh_that_began_before_the_run_keeps_the_earlier_key_and_the_next_
     let outcome = refreshing.refresh(&ConnectionId::parse("t").unwrap(), &RefreshReason::Scheduled, deadline).await;
     assert!(matches!(outcome, Outcome::Refreshed(..)));
 
-    assert_eq!(wrapped_by(&world, "t").await, KEY_ARN, "it had read its data key before");
+    assert_eq!(wrapped_by(&world, "t").await, KEY_ARN, "the refresh had read its data key before the run");
     let token = world.token("t").await;
     assert_eq!(token.body["version"], 2);
     assert!(world.is_live(token.text("access_token")));
@@ -183,7 +183,11 @@ async fn rows_that_do_not_open_or_cannot_be_read_are_reported_and_left_alone() {
         for id in ["flipped", "foreign"] {
             assert_eq!(after[id], before[id], "{id}");
         }
-        assert_eq!(after["senseless"].contains_key("attention"), !dry_run, "put off, and listed for a person");
+        assert_eq!(
+            after["senseless"].contains_key("attention"),
+            !dry_run,
+            "the row is put off, and listed as quarantined"
+        );
         assert_eq!(after["senseless"]["sealed"], before["senseless"]["sealed"]);
         assert_eq!(after["senseless"] == before["senseless"], dry_run);
     }
@@ -211,7 +215,7 @@ async fn an_outage_ends_the_walk_or_is_counted_for_each_row_and_loses_nothing() 
     assert_eq!(run(&world, event).await["changed"], 2);
 }
 
-/// Opens data keys, and two other runs pass by at the first: one to the next key, and a later one to the first again.
+/// Opens data keys. During the first, two other runs end: one puts the row under the next key, the later one back.
 struct PassedBy {
     opener: DataKeyOpener,
     others: [World; 2],

@@ -1,4 +1,4 @@
-//! How a run walks the table: in segments, within its time, and from the cursor of an earlier run.
+//! How a run reads the table: in segments, within its time, and from the cursor of an earlier run.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -64,7 +64,7 @@ async fn the_next_run_does_the_rest_with_the_cursor_or_without_it() {
         let (mut scanned, mut changed, mut runs, mut cursor) = (0, 0, 0, Value::Null);
         loop {
             let event = json!({ "task": "reseal", "dry_run": false, "cursor": cursor });
-            // Without the cursor it begins again, and needs time to read the finished rows.
+            // Without the cursor a run begins again, and needs time to read the finished rows.
             let time = if with_cursor || runs == 0 { 90 } else { 300 };
             let report = run_for(&slow(&world, 5), &world, time, event).await;
             assert_eq!(report["failed"], json!({}));
@@ -80,7 +80,7 @@ async fn the_next_run_does_the_rest_with_the_cursor_or_without_it() {
                 cursor = report["cursor"].clone();
             }
         }
-        assert_eq!(changed, 20, "each of them once");
+        assert_eq!(changed, 20, "each row once");
         assert!(runs > 1, "it did stop");
         assert_eq!(scanned == 20, with_cursor, "{scanned} rows");
         for id in &ids {
@@ -115,7 +115,7 @@ async fn a_cursor_of_an_earlier_version_continues_after_its_key_and_leaves_out_n
     }
 }
 
-/// Counts how many rows are opened at a time, and notes the segments that are read.
+/// Counts how many rows are opened at the same time, and records the segments that are read.
 struct Watched {
     opener: DataKeyOpener,
     table: Arc<ConnectionsTable>,
@@ -129,7 +129,7 @@ impl TraceDataKeys for Watched {
     async fn trace(&self, connection: &ConnectionId, wrapped: &[u8]) -> Result<OpenedDataKey, KeyError> {
         let now = self.at_a_time.fetch_add(1, Ordering::SeqCst) + 1;
         self.most_at_a_time.fetch_max(now, Ordering::SeqCst);
-        // Every other row gets as far as its own conditions let it.
+        // The other rows get time to reach this point too.
         for _ in 0..100 {
             tokio::task::yield_now().await;
         }
@@ -166,7 +166,7 @@ async fn segments_are_walked_in_parallel_with_at_most_eight_rows_in_work() {
     assert_eq!(*watched.segments.lock().unwrap(), (0..8).collect());
 }
 
-/// Segment 5 cannot be read. The others can.
+/// A table whose segment 5 cannot be read.
 struct OneIsOut(Arc<ConnectionsTable>);
 
 #[async_trait]
@@ -193,5 +193,5 @@ async fn a_segment_that_cannot_be_read_is_left_for_the_next_run_and_delays_no_ot
     assert_eq!((&next["failed"], &next["finished"], &next["cursor"]), (&json!({}), &json!(true), &Value::Null));
     let changed = |report: &Value| report["changed"].as_u64().unwrap();
     assert!(changed(&first) > 0 && changed(&next) > 0, "{first} {next}");
-    assert_eq!(changed(&first) + changed(&next), 40, "each of them once");
+    assert_eq!(changed(&first) + changed(&next), 40, "each row once");
 }

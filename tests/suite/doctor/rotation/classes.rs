@@ -16,17 +16,17 @@ use tokio::net::TcpListener;
 use super::{connect, connected, is_live, is_skipped, refresh_token, tried};
 use crate::log::{capture, captured};
 
-/// A proxy before the token endpoint.
+/// A proxy in front of the token endpoint.
 #[derive(Clone, Default)]
 struct Overheard {
-    /// A reuse gets the earlier answer: the grace of some providers.
+    /// A refresh token that is used again gets the earlier answer: the grace of some providers.
     repeats: bool,
     sent: Arc<Mutex<Vec<String>>>,
     given: Arc<Mutex<Vec<String>>>,
 }
 
 impl Overheard {
-    /// Puts it between this deployment and its provider.
+    /// Puts the proxy between this deployment and its provider.
     async fn on(self, world: &World) -> World {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let url = format!("http://{}/oauth/token", listener.local_addr().unwrap());
@@ -59,7 +59,7 @@ impl Overheard {
         self.sent.lock().unwrap().clone()
     }
 
-    /// The refresh tokens of its answers.
+    /// The refresh tokens of the proxy's answers.
     fn given(&self) -> Vec<String> {
         let answers = self.given.lock().unwrap();
         let answers = answers.iter().map(|body| serde_json::from_str::<Value>(body).unwrap());
@@ -67,7 +67,7 @@ impl Overheard {
     }
 }
 
-/// The finding of a provider of this kind and class; what was sent and answered, and that no secret is logged.
+/// Checks that this class is found and no secret logged. Returns the refresh tokens that were sent and given.
 async fn finds(world: &World, status: &str, class: &str) -> (Vec<String>, Vec<String>) {
     let overheard = Overheard::default();
     let listened = overheard.clone().on(world).await;
@@ -101,7 +101,7 @@ async fn a_grace_is_found_and_the_second_successor_is_revoked() {
     assert_eq!(sent, [old.clone(), old]);
     assert_eq!(given[0], refresh_token(&world).await);
     assert_eq!(world.simulation.faults.requested("revoke"), 1);
-    assert!(!world.honours(&given[1]).await, "it is stored nowhere");
+    assert!(!world.honours(&given[1]).await, "the pair of the trial is stored nowhere");
     assert!(is_live(&world).await);
     world.clock.advance(6000);
     world.sweep().await;
@@ -137,8 +137,8 @@ async fn reuse_detection_is_found_and_ends_only_the_throw_away_connection() {
 async fn the_finding_names_a_second_successor_that_cannot_be_revoked() {
     let world = World::with(Setup::default().variable("WEBINARGEEK_REVOKE_URL", "")).await;
     connect(&world).await;
-    let says = async || tried(&world).await["detail"].as_str().unwrap().to_owned();
-    assert!(says().await.contains("could not be revoked"));
+    let detail = async || tried(&world).await["detail"].as_str().unwrap().to_owned();
+    assert!(detail().await.contains("could not be revoked"));
     assert_eq!(world.simulation.faults.requested("revoke"), 0);
 
     let world = connected(Rotation::Grace).await;

@@ -13,7 +13,7 @@ use tests::world::{Answer, ORIGIN, TABLE, World};
 use super::{connect, connected, found, is_live, is_skipped, tried};
 use crate::faults;
 
-/// The provider answers right this many times, and then so.
+/// The provider answers correctly this many times, and then with this fault.
 fn then(world: &World, right: u32, fault: Value) {
     if right > 0 {
         world.fault(json!({ "answer": { "late": 0 }, "times": right }));
@@ -28,7 +28,7 @@ async fn a_provider_that_is_down_at_the_refresh_is_a_finding_and_the_schedule_go
     is_skipped(&tried(&world).await, "status 500");
     let refreshes = world.refreshes();
     is_skipped(&tried(&world).await, "an earlier failure");
-    assert_eq!(world.refreshes(), refreshes, "no request is sent while it backs off");
+    assert_eq!(world.refreshes(), refreshes, "no request is sent while the connection backs off");
     world.clock.advance(300);
     world.sweep().await;
     assert!(is_live(&world).await);
@@ -57,7 +57,7 @@ async fn after_a_refused_reuse_no_class_is_named_unless_it_is_certain() {
     world.clock.advance(300);
     world.sweep().await;
 
-    // The answer that would show P2 is lost, and so the next one refuses.
+    // The answer that would show P2 is lost, so the next request is refused.
     then(&world, 2, json!({ "answer": "break", "carried_out": true }));
     is_skipped(&tried(&world).await, "could not be found out");
     assert_eq!(world.get("/v1/connections/t").await.text("reason"), "ambiguous_rotation");

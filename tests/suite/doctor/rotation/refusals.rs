@@ -41,7 +41,7 @@ async fn a_connection_that_is_not_in_use_is_not_touched() {
     untouched().await;
 }
 
-/// It is refused before anything is opened or sent, and says how a throw-away connection is made.
+/// Checks that the trial is refused before a pair is opened. The problem says how to make a throw-away connection.
 async fn is_refused(world: &World) {
     let (before, requests) = (world.row("t").await, world.simulation.faults.requests());
     world.calls.take();
@@ -62,12 +62,12 @@ async fn a_wrong_id_ends_no_customers_grant_because_only_throw_away_connections_
     world.browser().journey(session.text("url"), "approve").await;
     is_refused(&world).await;
 
-    // What it says goes with the grant: another one by the same id is a customer's again.
+    // The mark belongs to the grant: the next grant of the same id is a customer's again.
     connect(&world).await;
     assert_eq!(tried(&world).await["status"], "ok");
     world.clock.advance(6000);
     world.sweep().await;
-    assert_eq!(tried(&world).await["status"], "ok", "a refresh keeps it");
+    assert_eq!(tried(&world).await["status"], "ok", "a refresh keeps the mark");
     world.connect("t").await;
     is_refused(&world).await;
     connect(&world).await;
