@@ -96,7 +96,7 @@ async fn answers_of_429_to_few_customers_do_not_lower_the_rate() {
             turn.succeeded();
         }
     }
-    assert!(!captured().contains("the rate is halved"), "4 %, of customers whose own limit is reached");
+    assert!(!captured().contains("the rate is halved"), "only 4 % of the answers are 429: the limits of single customers");
 }
 
 #[tokio::test]

@@ -138,7 +138,7 @@ async fn a_connection_that_was_given_up_is_tried_every_six_hours_and_revived_by_
     let again = fleet.run(&refused).await;
     assert_eq!((&again["due"], &again["failed"]), (&json!(1), &json!({ "refused": 1 })), "{again}");
     world.clock.advance(3600);
-    assert_eq!(fleet.run(&refused).await["due"], 0, "not more than once in an hour");
+    assert_eq!(fleet.run(&refused).await["due"], 0, "one try in six hours");
     assert_eq!(events_of(world, id).await, events, "there is no new event");
     assert_eq!(world.get(&format!("/v1/connections/{id}")).await.text("status"), "reauth_required");
 

@@ -72,7 +72,7 @@ async fn a_run_whose_queries_fail_reports_that_it_could_list_nothing() {
     assert!(!metrics_of(&summary, &world).contains(&"unfinished_runs".to_owned()), "{summary}");
 }
 
-/// A table in which one shard cannot be listed after this page.
+/// A table in which one shard cannot be listed, from this page on.
 struct OneShardIsDown {
     table: Arc<dyn ListDue>,
     shard: u8,

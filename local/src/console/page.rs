@@ -106,7 +106,7 @@ pub(crate) fn render(server: &Server, view: &View, answered: Option<&Answered>) 
             }
             div.column {
                 @if let Some(markup) = take("provider") { (markup) }
-                (answer::panel(view, "told", answered.filter(|it| it.is_of_provider()), None))
+                (answer::panel(view, "provider-answer", answered.filter(|it| it.is_of_provider()), None))
                 @for name in ["chart", "events", "doctor"] { @if let Some(markup) = take(name) { (markup) } }
             }
         }

@@ -73,7 +73,7 @@ async fn each_form_does_what_its_route_does() {
     let (_, page) = press(&laptop, "import", &[("new", "zoo"), ("refresh_token", &granted)]).await;
     assert_eq!(answered(&page, "answer")["status"], "active");
     let (_, page) = press(&laptop, "sweep", &[]).await;
-    assert_eq!(answered(&page, "told")["finished"], true);
+    assert_eq!(answered(&page, "provider-answer")["finished"], true);
     let (_, page) = press(&laptop, "doctor", &[]).await;
     assert!(page.contains("Nothing keeps a customer from connecting."), "{page}");
     let (_, page) = press(&laptop, "disconnect", &[("connection", "acme")]).await;

@@ -47,7 +47,7 @@ pub(crate) fn new_pair(byte: u8) -> NewPair {
     }
 }
 
-/// A pair. The later grant has the higher byte.
+/// A grant. The later one has the higher byte.
 pub(crate) fn grant(byte: u8, is_not_refreshed: bool) -> NewGrant {
     NewGrant {
         id: id(),
