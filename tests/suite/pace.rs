@@ -96,7 +96,10 @@ async fn answers_of_429_to_few_customers_do_not_lower_the_rate() {
             turn.succeeded();
         }
     }
-    assert!(!captured().contains("the rate is halved"), "only 4 % of the answers are 429: the limits of single customers");
+    assert!(
+        !captured().contains("the rate is halved"),
+        "only 4 % of the answers are 429: the limits of single customers"
+    );
 }
 
 #[tokio::test]

@@ -161,11 +161,11 @@ async fn the_account_is_compared_again_at_the_confirm_call() {
 async fn without_an_answer_from_the_account_endpoint_nothing_is_connected() {
     let world = world().await;
     world.connect("t").await;
-    let deaf = world.redeployed(&[("WEBINARGEEK_ACCOUNT_URL", "http://127.0.0.1:9/account")]);
-    let session = link(&deaf).await;
-    let page = deaf.browser().journey(session.text("url"), "approve").await;
+    let without_accounts = world.redeployed(&[("WEBINARGEEK_ACCOUNT_URL", "http://127.0.0.1:9/account")]);
+    let session = link(&without_accounts).await;
+    let page = without_accounts.browser().journey(session.text("url"), "approve").await;
     assert_eq!(page.status(), StatusCode::BAD_GATEWAY, "{}", page.body());
-    assert_eq!(session_status(&deaf, &session).await, says("failed", json!("provider")));
+    assert_eq!(session_status(&without_accounts, &session).await, says("failed", json!("provider")));
     assert_eq!(world.token("t").await.body["version"], 1);
     assert_eq!(tokens::to_revoke(&world, "t").await.len(), 1);
 }
