@@ -8,10 +8,6 @@ use tests::world::World;
 
 use crate::confirmation::journey;
 
-fn total(calls: &BTreeMap<String, usize>) -> usize {
-    calls.values().sum()
-}
-
 #[tokio::test]
 async fn authorize_is_one_call_or_three_with_a_session_and_a_new_session_is_two() {
     let world = World::new().await;
@@ -39,7 +35,7 @@ async fn callback_is_five_calls_without_the_first_read_of_the_secret() {
         browser.get(&callback).await;
         let mut calls = world.calls.take();
         calls.remove("GetSecretValue");
-        assert_eq!(total(&calls), 5, "{calls:?}");
+        assert_eq!(calls.values().sum::<usize>(), 5, "{calls:?}");
     }
 }
 

@@ -36,7 +36,7 @@ fn troubles(answer: &Answer) -> BTreeMap<String, String> {
     assert_eq!(checks, CHECKS);
     let mut troubles = BTreeMap::new();
     for finding in findings {
-        hold(finding);
+        check_finding(finding);
         if finding["status"] != "ok" {
             troubles.insert(text(finding, "check"), text(finding, "status"));
         }
@@ -47,7 +47,7 @@ fn troubles(answer: &Answer) -> BTreeMap<String, String> {
 }
 
 /// Checks what holds for every finding.
-fn hold(finding: &Value) {
+fn check_finding(finding: &Value) {
     assert!(!finding["detail"].as_str().unwrap().is_empty(), "{finding}");
     assert_eq!(finding["remedy"].is_null(), finding["status"] == "ok", "{finding}");
     assert!(!finding.to_string().contains("canary"), "a secret: {finding}");

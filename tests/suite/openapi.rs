@@ -69,7 +69,7 @@ fn every_example_fits_its_schema() {
 
 /// Examples are beside a `schema`, or in one as a list.
 fn examine(at: &str, node: &Value, examined: &mut usize) {
-    let mut hold = |schema: &str, example: &Value| {
+    let mut check = |schema: &str, example: &Value| {
         DESCRIPTION.validate(schema, example).unwrap_or_else(|error| panic!("{at}: {error}"));
         *examined += 1;
     };
@@ -77,12 +77,12 @@ fn examine(at: &str, node: &Value, examined: &mut usize) {
         Value::Object(object) => {
             if object.contains_key("schema") {
                 let schema = format!("{at}/schema");
-                object.get("example").into_iter().for_each(|example| hold(&schema, example));
+                object.get("example").into_iter().for_each(|example| check(&schema, example));
                 let named = object.get("examples").and_then(Value::as_object);
-                named.into_iter().flatten().for_each(|(_, example)| hold(&schema, &example["value"]));
+                named.into_iter().flatten().for_each(|(_, example)| check(&schema, &example["value"]));
             }
             let listed = object.get("examples").and_then(Value::as_array);
-            listed.into_iter().flatten().for_each(|example| hold(at, example));
+            listed.into_iter().flatten().for_each(|example| check(at, example));
             for (name, inner) in object.iter().filter(|(name, _)| !name.starts_with("example")) {
                 examine(&format!("{at}/{}", escaped(name)), inner, examined);
             }
