@@ -15,7 +15,11 @@ async fn authorize_is_one_call_or_three_with_a_session_and_a_new_session_is_two(
     assert_eq!(world.calls.take(), BTreeMap::from([("UpdateItem".to_owned(), 1)]));
 
     let session = world.session(json!({ "confirm_page": false })).await;
-    assert_eq!(world.calls.take(), BTreeMap::from([("UpdateItem".to_owned(), 2)]), "its order, and the session");
+    assert_eq!(
+        world.calls.take(),
+        BTreeMap::from([("UpdateItem".to_owned(), 2)]),
+        "the order of its events, and the session"
+    );
     world.browser().get(session.text("url")).await;
     assert_eq!(
         world.calls.take(),
@@ -52,7 +56,7 @@ async fn reading_a_fresh_token_is_one_call_and_two_the_first_time_in_a_process()
     let with_the_key = BTreeMap::from([("Decrypt".to_owned(), 1), ("GetItem".to_owned(), 1)]);
     assert_eq!(calls(&world).await, with_the_key);
     assert_eq!(calls(&world).await, of_the_table);
-    assert_eq!(calls(&world.another()).await, with_the_key, "another process has not opened it");
+    assert_eq!(calls(&world.another()).await, with_the_key, "another process has not opened the data key");
     let keeps_none = world.redeployed(&[("DATA_KEY_MINUTES", "0")]);
     for _ in 0..2 {
         assert_eq!(calls(&keeps_none).await, with_the_key);
@@ -83,7 +87,7 @@ async fn with_kept_data_keys_reads_and_refreshes_go_on_during_an_outage_of_kms()
     assert_eq!(world.sweep().await["refreshed"], 1);
     assert_eq!(world.token("t").await.body["version"], 2);
     world.connect("u").await;
-    assert_eq!(world.token("u").await.status, 503, "it was never opened here");
+    assert_eq!(world.token("u").await.status, 503, "this process never opened its data key");
 }
 
 #[tokio::test]
@@ -101,12 +105,12 @@ async fn a_refresh_is_two_calls_without_the_first_opening_of_its_key() {
     let with_one = run().await;
     world.connect("u").await;
     let mut with_two = run().await;
-    assert_eq!(with_two["Query"], 17, "sixteen shards, and the one of the rows without a live pair");
+    assert_eq!(with_two["Query"], 17, "sixteen shards, and the shard of the rows without a live pair");
     with_two.iter_mut().for_each(|(operation, count)| *count -= with_one[operation]);
     // Refreshes that begin at the same time may each read the fleet's pause.
     with_two.remove("GetItem");
     with_two.retain(|_, count| *count > 0);
-    assert_eq!(with_two, BTreeMap::from([("UpdateItem".to_owned(), 2)]), "and each run has opened one key");
+    assert_eq!(with_two, BTreeMap::from([("UpdateItem".to_owned(), 2)]), "each run has opened one key");
     assert_eq!(with_one["Decrypt"], 1);
 }
 

@@ -53,7 +53,7 @@ async fn ten_thousand_callbacks_with_one_state_cause_one_exchange() {
             let (target, cookies) = (target.clone(), cookies.clone());
             tokio::spawn(async move {
                 let _permit = in_flight.acquire().await.unwrap();
-                callback(&world, &target, &cookies).await
+                send_callback(&world, &target, &cookies).await
             })
         })
         .collect();
@@ -65,7 +65,7 @@ async fn ten_thousand_callbacks_with_one_state_cause_one_exchange() {
     assert_eq!(world.simulation.faults.requested("authorization_code"), 1);
 }
 
-async fn callback(world: &World, target: &str, cookies: &str) -> Response {
+async fn send_callback(world: &World, target: &str, cookies: &str) -> Response {
     let mut request = Request::default();
     *request.uri_mut() = target.parse().unwrap();
     request.headers_mut().insert(COOKIE, cookies.parse().unwrap());
