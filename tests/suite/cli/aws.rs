@@ -13,7 +13,7 @@ use tests::laptop::Laptop;
 use tokio::net::TcpListener;
 use tokio::process::Command;
 
-use super::{LAPTOP, fails, said, said_json, wgc};
+use super::{LAPTOP, fails, json_of, stdout_of, wgc};
 
 /// A stand-in for the calls to AWS that `wgc` makes.
 #[derive(Default)]
@@ -133,9 +133,9 @@ async fn the_api_is_found_by_the_stacks_outputs_and_every_call_is_signed() {
     assert_eq!(laptop.connect(id).await.status(), 200);
     let gateway = ApiGateway::before(&laptop.origin).await;
     let (aws, _) = Aws::listen(&gateway.origin, Vec::new()).await;
-    assert_eq!(said_json(with_stack(&aws, &["show", id])).await["status"], "active");
-    assert_eq!(said_json(with_stack(&aws, &["list", "--status", "active"])).await["id"], id);
-    assert_eq!(said_json(with_stack(&aws, &["link", "other"])).await["connection_id"], "other");
+    assert_eq!(json_of(with_stack(&aws, &["show", id])).await["status"], "active");
+    assert_eq!(json_of(with_stack(&aws, &["list", "--status", "active"])).await["id"], id);
+    assert_eq!(json_of(with_stack(&aws, &["link", "other"])).await["connection_id"], "other");
     assert_eq!(
         gateway.requests(),
         [
@@ -184,7 +184,7 @@ async fn maintain_begins_with_a_dry_run_and_continues_from_each_cursor_until_it_
         report(false, 4, None),
     ];
     let (aws, seen) = Aws::listen("https://unused.example", answers).await;
-    let output = said(with_stack(&aws, &["maintain", "reap", "--yes", "--json"])).await;
+    let output = stdout_of(with_stack(&aws, &["maintain", "reap", "--yes", "--json"])).await;
     let reports: Vec<Value> = output.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!((&reports[0]["scanned"], &reports[0]["would_change"]), (&json!(504), &json!(4)));
     assert_eq!((&reports[1]["scanned"], &reports[1]["changed"]), (&json!(504), &json!(6)));
@@ -216,17 +216,17 @@ async fn nothing_is_resealed_while_a_row_does_not_open_and_a_run_without_progres
 #[tokio::test]
 async fn logs_shows_failures_with_their_remedies_and_events_shows_the_events() {
     let (aws, _) = Aws::listen("https://unused.example", Vec::new()).await;
-    let groups = said_json(with_stack(&aws, &["logs", "--since", "2d"])).await;
+    let groups = json_of(with_stack(&aws, &["logs", "--since", "2d"])).await;
     assert_eq!(groups.as_array().unwrap().len(), 1, "{groups}");
     let group = &groups[0];
     assert_eq!((&group["kind"], &group["count"]), (&json!("unreachable"), &json!(2)), "both pages: {group}");
     assert_eq!(group["connections"], json!(["a", "b"]));
     assert!(group["remedy"].as_str().unwrap().contains("WebinarGeek's status"), "{group}");
-    assert_eq!(said_json(with_stack(&aws, &["logs", "--connection", "b"])).await[0]["count"], 1);
-    let table = said(with_stack(&aws, &["logs"])).await;
+    assert_eq!(json_of(with_stack(&aws, &["logs", "--connection", "b"])).await[0]["count"], 1);
+    let table = stdout_of(with_stack(&aws, &["logs"])).await;
     assert!(table.contains("unreachable\t2\t"), "{table}");
 
-    let events = said(with_stack(&aws, &["events"])).await;
+    let events = stdout_of(with_stack(&aws, &["events"])).await;
     let expected = "2026-11-24T04:52:42Z  connection.degraded  acme  version 17";
     assert_eq!(events.lines().next(), Some(expected), "{events}");
     assert_eq!(events.lines().count(), 2, "{events}");

@@ -15,7 +15,7 @@ use tests::laptop::{Folder, Laptop};
 use tests::proof::Proof;
 use tokio::net::TcpListener;
 
-use super::{LAPTOP, at, given, said_json};
+use super::{LAPTOP, at, json_of, with_input};
 
 /// A deployment whose provider knows the refresh tokens of another system.
 struct Other {
@@ -93,7 +93,7 @@ async fn an_import_that_is_killed_twice_goes_on_and_sends_no_refresh_token_twice
         other.until_asked(times).await;
         killed.kill().await.unwrap();
     }
-    let ended = said_json(import()).await;
+    let ended = json_of(import()).await;
     // A line that was under way when the process was killed may be stored without a refresh. The schedule refreshes it.
     let (imported, stored) = (ended["imported"].as_u64().unwrap(), ended["stored"].as_u64().unwrap());
     assert_eq!(imported + stored, lines, "{ended}");
@@ -107,7 +107,7 @@ async fn an_import_that_is_killed_twice_goes_on_and_sends_no_refresh_token_twice
     assert!(tokens.iter().all(|token| !written.contains(token)), "a report has no token");
 
     // Nothing is left to do.
-    assert_eq!(said_json(import()).await["imported"], imported);
+    assert_eq!(json_of(import()).await["imported"], imported);
     assert_eq!(std::fs::read_to_string(&report).unwrap(), written);
 }
 
@@ -118,7 +118,8 @@ async fn a_line_that_fails_does_not_stop_the_others_and_is_tried_again() {
     let (file, report) = (folder.0.join("customers.jsonl"), folder.0.join("report"));
     let line = |id: &str, token: &str| json!({ "connection_id": id, "refresh_token": token }).to_string();
     let (secret, taken) = (other.refresh_token(), other.refresh_token());
-    let imported = given(at(&other.laptop.origin, &["import", "--connection", "taken"]), &format!("{taken}\n")).await;
+    let imported =
+        with_input(at(&other.laptop.origin, &["import", "--connection", "taken"]), &format!("{taken}\n")).await;
     assert!(imported.status.success(), "{imported:?}");
     let lines = [
         line("good", &secret),
@@ -153,7 +154,7 @@ async fn a_line_that_fails_does_not_stop_the_others_and_is_tried_again() {
         [&lines[0], &line("second", &other.refresh_token()), &lines[5]].map(String::as_str).join("\n"),
     )
     .unwrap();
-    let repaired = said_json(at(&other.laptop.origin, &arguments)).await;
+    let repaired = json_of(at(&other.laptop.origin, &arguments)).await;
     assert_eq!((&repaired["imported"], &repaired["failed"]), (&json!(3), &json!(0)));
     assert_eq!(other.asked(), asked + 1);
 }
