@@ -123,7 +123,7 @@ async fn another_account_ends_at_return_to_as_failed_with_nothing_to_confirm() {
     let world = world().await;
     world.connect("t").await;
     for (who, status) in [("2", "failed"), ("1", "connected")] {
-        world.simulation.grants.sign_in(account);
+        world.simulation.grants.sign_in(who);
         let body = json!({ "connection_id": "t", "return_to": "https://app.example.com/", "same_account": true });
         let session = world.session(body).await;
         let ended = world.browser().journey(session.text("url"), "approve").await;
