@@ -17,7 +17,7 @@ use crate::valgrind::{self, Instructions};
 
 /// A function, the bytes of its zip, and the crates in its tree.
 const OF_FUNCTIONS: [(&str, u64, usize); 7] = [
-    ("authorize", 2_300_000, 188),
+    ("authorize", 2_310_000, 188),
     ("callback", 2_700_000, 188),
     ("refresh", 2_800_000, 188),
     ("token", 2_650_000, 188),
@@ -47,12 +47,12 @@ const OF_A_REFRESH: [Calls; 2] =
 /// A route, the most instructions from `exec` to its first answer, and the most of a later answer. Both are some 3 %
 /// above the counted values, since handshakes and hash tables differ a little from run to run.
 const OF_ANSWERS: [(Route, Instructions); 2] = [
-    (Route::Authorize, Instructions { first: 8_320_000, later: 1_440_000 }),
-    (Route::Token, Instructions { first: 11_040_000, later: 1_355_000 }),
+    (Route::Authorize, Instructions { first: 7_760_000, later: 1_430_000 }),
+    (Route::Token, Instructions { first: 10_470_000, later: 1_335_000 }),
 ];
 
 /// The most bytes that a sweep allocates for a due row: some 7 % above the counted value, since two runs differ by 3 %.
-const ALLOCATED_PER_ROW: u64 = 660_000;
+const ALLOCATED_PER_ROW: u64 = 680_000;
 
 /// How much more memory, in bytes, a sweep of [`MANY`] rows may need than one of [`FEW`]: the difference between two
 /// runs of one size.
@@ -60,8 +60,10 @@ const GROWTH: u64 = 600_000;
 const FEW: usize = 1_000;
 const MANY: usize = 3_000;
 
-/// Checks every budget, and prints what was found.
-pub(crate) async fn hold(build: &Build, stand_ins: &StandIns) -> Result<(), Failed> {
+/// Checks every budget, and prints what was found. dhat sees no allocation of a static program: the allocated bytes are
+/// those of the last build, which may be linked dynamically.
+pub(crate) async fn hold(builds: &[Build], stand_ins: &StandIns) -> Result<(), Failed> {
+    let (build, allocating) = builds.first().zip(builds.last()).ok_or("no build")?;
     let mut exceeded = Vec::new();
     println!("| function | zip, bytes | budget | crates | budget |\n|---|---|---|---|---|");
     for (function, most_bytes, most_crates) in OF_FUNCTIONS {
@@ -115,7 +117,7 @@ pub(crate) async fn hold(build: &Build, stand_ins: &StandIns) -> Result<(), Fail
         measured(format!("{}, instructions", route.name()), counted.first, budget.first);
         measured(format!("{}, later, instructions", route.name()), counted.later, budget.later);
     }
-    let allocated = valgrind::allocated_per_row(build, [32, 160], stand_ins).await?;
+    let allocated = valgrind::allocated_per_row(allocating, [32, 160], stand_ins).await?;
     measured("a due row, allocated bytes".to_owned(), allocated, ALLOCATED_PER_ROW);
     // Kept data keys have a bound of their own, of some 4 MB. At one rate, both have as many requests in flight.
     let settings = [("DATA_KEY_MINUTES", "0"), ("PROVIDER_REQUESTS_PER_SECOND", "200")];
@@ -138,7 +140,7 @@ async fn calls_of(program: &Program, due: usize, stand_ins: &StandIns) -> Result
 fn crates_of(function: &str) -> std::io::Result<usize> {
     let mut command = Command::new("cargo");
     command.args(["tree", "--package", function, "--edges", "normal", "--prefix", "none", "--format", "{p}"]);
-    command.args(["--target", "x86_64-unknown-linux-gnu"]);
+    command.args(["--target", "x86_64-unknown-linux-musl"]);
     let output = command.output()?;
     if !output.status.success() {
         return Err(std::io::Error::other(String::from_utf8_lossy(&output.stderr).into_owned()));

@@ -1,6 +1,7 @@
 //! How fast the functions start and answer, and what they cost, compared with the programs that an engineer would write
 //! instead: docs/performance.md.
 
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::process::ExitCode;
 
 mod budgets;
@@ -62,7 +63,7 @@ fn run(options: Options) -> Result<(), Failed> {
             "starts" => starts(&options, &stand_ins).await,
             "sweeps" => sweeps::all(&options, &stand_ins).await,
             "sizes" => report::of_sizes(&options),
-            "budgets" => budgets::hold(options.builds.first().ok_or("no build")?, &stand_ins).await,
+            "budgets" => budgets::hold(&options.builds, &stand_ins).await,
             command => Err(format!("{command} is not known\n\n{}", options::HELP).into()),
         }
     });
@@ -80,9 +81,9 @@ async fn starts(options: &Options, stand_ins: &StandIns) -> Result<(), Failed> {
             let group = cpu_share::of_programs(*share)?;
             let members = group.as_ref().map(CpuShare::members);
             let mut subjects = Plan { builds, peers, built_peers, stand_ins }.subjects()?;
-            for _ in 0..options.runs {
-                for subject in &mut subjects {
-                    subject.start(stand_ins, members.as_deref(), options.warm).await;
+            for run in 0..options.runs {
+                for index in shuffled(subjects.len(), run) {
+                    subjects[index].start(stand_ins, members.as_deref(), options.warm).await;
                 }
             }
             let at = cpu_share::described(*share, group.as_ref());
@@ -97,4 +98,13 @@ async fn starts(options: &Options, stand_ins: &StandIns) -> Result<(), Failed> {
         }
     }
     if wrong > 0 { Err(format!("{wrong} programs have answered wrongly").into()) } else { Ok(()) }
+}
+
+/// An order for each run. In a fixed one, the same program would always follow Node or Python, which empty the
+/// processor's caches.
+fn shuffled(length: usize, run: usize) -> Vec<usize> {
+    let hash = BuildHasherDefault::<DefaultHasher>::default();
+    let mut order: Vec<usize> = (0..length).collect();
+    order.sort_by_key(|index| hash.hash_one((run, index)));
+    order
 }

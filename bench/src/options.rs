@@ -13,7 +13,8 @@ cargo bench-functions [starts|sweeps|sizes|budgets] [options]
   starts   cold starts and first answers, interleaved
   sweeps   scheduled runs: refreshes a second, processor time of each, memory
   sizes    zips
-  budgets  what does not depend on the machine: calls, zips, crates; fails beyond a budget
+  budgets  what does not depend on the machine: calls, zips, crates; fails beyond a budget. A second build that is
+           linked dynamically has its allocated bytes counted
 
   --functions LABEL=DIRECTORY  a build: of `sam build`, or target/release. More than one: all are measured side by
                                side. A function that is not built is left out

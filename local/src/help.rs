@@ -14,7 +14,7 @@ const VARIABLES: &[(&str, &str, &str)] = &[
     ("RETURN_TO_ORIGINS", "any loopback", "where a journey may end, comma separated"),
     ("INSTALL_LINK", "on", "on or off: whether a customer may start without a session"),
     ("PROVIDER_REQUESTS_PER_SECOND", "50", "refreshes a second that scheduled runs may send"),
-    ("DATA_KEY_MINUTES", "120", "how long the process keeps an opened data key; 0 keeps none"),
+    ("DATA_KEY_MINUTES", "240", "how long the process keeps an opened data key; 0 keeps none"),
     ("CONSENT_MINUTES", "30", "minutes that a customer may take at the provider, 5 to 60"),
     ("APPLICATION_HOME", "the console", "where a page leads back to if its journey has no return_to"),
     ("DISPLAY_NAME", "none", "your name on the customer's pages"),

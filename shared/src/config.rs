@@ -80,7 +80,7 @@ impl RefreshSettings {
             stack: env.stack(),
             refresh_every: env.refresh_every(),
             token_endpoint: env.token_endpoint(),
-            data_keys_kept_for: env.minutes("DATA_KEY_MINUTES", 120, 0..=1440),
+            data_keys_kept_for: env.minutes("DATA_KEY_MINUTES", 240, 0..=1440),
         }
     }
 

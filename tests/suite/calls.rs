@@ -64,12 +64,12 @@ async fn reading_a_fresh_token_is_one_call_and_two_the_first_time_in_a_process()
 }
 
 #[tokio::test]
-async fn a_data_key_is_opened_again_after_two_hours() {
+async fn a_data_key_is_opened_again_after_four_hours() {
     let world = World::new().await;
     world.connect("t").await;
     let mut opened = Vec::new();
     for _ in 0..5 {
-        world.clock.advance(3000);
+        world.clock.advance(6000);
         world.calls.take();
         world.token("t").await;
         opened.push(world.calls.take().contains_key("Decrypt"));
