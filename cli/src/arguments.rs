@@ -1,4 +1,4 @@
-//! What can be asked of `wgc`.
+//! The arguments of `wgc`, and its help.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use clap_complete::Shell;
 const EXIT_CODES: &str = "\
 Exit codes:
   0    done
-  1    failed in another way than below
+  1    failed for a reason that is not in this list
   2    the arguments are not valid, or a question could not be asked
   3    there is no such connection, session or stack
   4    only the customer can help: reauth_required, or unconfirmed
@@ -45,7 +45,7 @@ pub(crate) struct Place {
     /// The API's origin. Without it and --stack, the environment variable API_ORIGIN
     #[arg(long, global = true, conflicts_with = "stack", help_heading = "Deployment")]
     pub url: Option<String>,
-    /// The stack in AWS; webinargeek-connect where nothing else is said
+    /// The stack in AWS; webinargeek-connect by default
     #[arg(long, global = true, help_heading = "Deployment")]
     pub stack: Option<String>,
     /// The stack's region. Without it the one of the profile or of AWS_REGION
@@ -79,7 +79,7 @@ pub(crate) enum Command {
     Show { id: String },
     /// Show, print or use a live token
     Token(Token),
-    /// Say that WebinarGeek has answered 401 to a token, and get a newer one
+    /// Report that WebinarGeek answered 401 to a token, and get a newer one
     Reject {
         id: String,
         /// The version of the token that was refused
@@ -101,7 +101,7 @@ pub(crate) enum Command {
         #[arg(long, value_name = "ID")]
         throw_away: Option<String>,
     },
-    /// Remove what is of no use any more, or change the sealing key: first a look, then the change
+    /// Delete rows that are of no use any more, or seal all pairs under the current key; a dry run comes first
     Maintain(Maintain),
     /// Show what happens to connections
     Events(Events),
@@ -121,10 +121,10 @@ pub(crate) struct Link {
     /// Seconds until the link expires, 60 to 86400
     #[arg(long, value_name = "SECONDS")]
     pub expires_in: Option<u32>,
-    /// Do not ask the customer on a page first
+    /// Leave out the page that asks the customer first
     #[arg(long)]
     pub no_confirm_page: bool,
-    /// Connect at once what the customer approves, without the confirm call
+    /// Connect when the customer approves, without the confirm call
     #[arg(long)]
     pub no_confirm: bool,
     /// Refuse another WebinarGeek account than the one that the connection is for
@@ -144,7 +144,7 @@ pub(crate) struct Token {
     /// Print the token
     #[arg(long, conflicts_with = "command")]
     pub reveal: bool,
-    /// Seconds that it must be good for, up to half of its lifetime
+    /// Seconds that it must still be valid, up to half of its lifetime
     #[arg(long, value_name = "SECONDS")]
     pub min_ttl: Option<u32>,
     /// Run this with the token in its environment, as WEBINARGEEK_ACCESS_TOKEN
@@ -163,13 +163,13 @@ pub(crate) struct Import {
     /// The form of the file, where its name does not end in .csv, .jsonl or .ndjson
     #[arg(long)]
     pub format: Option<Format>,
-    /// What has become of each line. With it an import that was stopped goes on; FILE.report.jsonl by default
+    /// The result of each line; an import that was stopped goes on from it. FILE.report.jsonl by default
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
-    /// Lines at a time
+    /// How many lines are imported at the same time
     #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub concurrency: u16,
-    /// Take the place of connections that work, too
+    /// Replace connections that work, too
     #[arg(long)]
     pub replace: bool,
 }
@@ -186,7 +186,7 @@ pub(crate) struct Maintain {
     /// Of reap: how many days a row has been of no use, at least 30
     #[arg(long, default_value_t = 90)]
     pub days: u16,
-    /// Only look
+    /// Show what would change, and change nothing
     #[arg(long, conflicts_with = "yes")]
     pub dry_run: bool,
     /// Do not ask before the change
@@ -207,7 +207,7 @@ pub(crate) struct Events {
     /// Go on until it is interrupted
     #[arg(long)]
     pub follow: bool,
-    /// Of a stack: how far to look back, 15m, 3h or 2d. A laptop shows all that it has
+    /// How far to look back in a stack: 15m, 3h or 2d. A laptop shows all events
     #[arg(long, default_value = "1h", value_parser = duration)]
     pub since: Duration,
 }
@@ -264,7 +264,7 @@ mod tests {
 
     /// Each command that a document shows, up to what a shell would do with it.
     #[test]
-    fn the_documents_show_commands_that_there_are() {
+    fn each_command_in_the_documents_is_a_valid_one() {
         let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
         let mut shown = 0;
         for document in ["README.md", "docs/deploying.md", "docs/migrating.md", "docs/operating.md", "docs/wgc.md"] {

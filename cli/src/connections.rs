@@ -51,7 +51,7 @@ pub(crate) async fn disconnect(client: &Client, output: &Output, id: &str, yes: 
     let revocation = match answer.revocation.as_str() {
         "done" => "done: WebinarGeek has revoked its grants",
         "off" => "off: the deployment does not revoke",
-        "pending" => "pending: the schedule goes on trying; the same command answers the outcome",
+        "pending" => "pending: the schedule tries again; run the same command to see the outcome",
         "failed" => "failed: the log names what WebinarGeek has not revoked",
         other => other,
     };

@@ -13,7 +13,7 @@ use crate::arguments::Place;
 use crate::failure::{Failure, with_causes};
 use crate::laptop::Laptop;
 
-/// samconfig.toml's.
+/// The name in samconfig.toml.
 const USUAL_STACK: &str = "webinargeek-connect";
 
 pub(crate) struct Deployment {
@@ -56,7 +56,7 @@ impl Deployment {
 
     /// For parts that are not in the API: a stack's log, and its maintenance.
     pub(crate) fn address_is_not_enough(what: &str) -> Failure {
-        Failure::Usage(format!("{what} is not in the API: name the stack, --stack {USUAL_STACK}, in place of --url"))
+        Failure::Usage(format!("{what} is not in the API: use --stack {USUAL_STACK} in place of --url"))
     }
 }
 
@@ -80,20 +80,20 @@ impl Stack {
     async fn find(name: &str, config: SdkConfig) -> Result<Self, Failure> {
         let Some(region) = config.region() else {
             return Err(Failure::Usage(
-                "which region is the stack in? Say --region, or set AWS_REGION; `cargo dev` is --url http://127.0.0.1:8787"
+                "the stack's region is not set: use --region or AWS_REGION, or --url http://127.0.0.1:8787 for `cargo dev`"
                     .to_owned(),
             ));
         };
         // Checked first: the SDK reports missing credentials less clearly, and only after several tries.
         let source = config.credentials_provider();
-        let source = source.ok_or_else(|| Error::Credentials("no source of them is configured".to_owned()))?;
+        let source = source.ok_or_else(|| Error::Credentials("no source of credentials is configured".to_owned()))?;
         let found = source.provide_credentials().await;
         found.map_err(|error| Error::Credentials(with_causes(&error)))?;
         let described = client(&config).describe_stacks().stack_name(name).send().await;
         let described = described.map_err(|error| match error.code() {
             // CloudFormation has no error code of its own for a missing stack.
             Some("ValidationError") => Failure::NotFound(format!(
-                "there is no stack {name} in {region}: say --stack and --region, or --url http://127.0.0.1:8787 for `cargo dev`"
+                "there is no stack {name} in {region}: use --stack and --region, or --url http://127.0.0.1:8787 for `cargo dev`"
             )),
             _ => refused("the stack's outputs cannot be read", error),
         })?;

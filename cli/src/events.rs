@@ -100,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_of_the_log_is_an_event() {
+    fn an_event_is_read_from_its_line_in_the_log() {
         let line = |message: &str| FilteredLogEvent::builder().timestamp(1_000).message(message).build();
         let event = delivered(&line(r#"{"message":"delivered","event":"tenant:42/17/connection.degraded"}"#)).unwrap();
         assert_eq!(

@@ -21,7 +21,7 @@ pub(crate) enum Failure {
     #[error("{path}: {error}")]
     File { path: String, error: io::Error },
     #[error(
-        "WebinarGeek refuses the refresh token: the customer must connect again, or another one is imported with --replace"
+        "WebinarGeek refuses the refresh token: the customer must connect again, or import another one with --replace"
     )]
     Refused,
     /// The doctor has printed its findings already.
@@ -29,7 +29,7 @@ pub(crate) enum Failure {
     Unhealthy,
     #[error("{failed} of {lines} lines have failed: {report} says why; the same command tries them again")]
     Lines { failed: usize, lines: usize, report: String },
-    #[error("interrupted: the same command goes on")]
+    #[error("interrupted: run the same command to go on")]
     Interrupted,
     #[error("")]
     Command(u8),
@@ -61,7 +61,7 @@ impl Failure {
         match self {
             Self::Api(Error::Problem(problem)) => match problem.code {
                 Code::ReauthRequired => Some("make the customer a new link: wgc link ID".to_owned()),
-                Code::ConnectionExists => Some("--replace takes its place, once the refresh token works".to_owned()),
+                Code::ConnectionExists => Some("--replace replaces it, if the refresh token works".to_owned()),
                 Code::Misconfigured => Some("wgc doctor says what is wrong".to_owned()),
                 _ if problem.status == 403 => {
                     Some("your role needs the policy of the output OperatorPolicyArn".to_owned())
@@ -71,7 +71,7 @@ impl Failure {
             Self::Api(Error::NoAnswer { origin, .. }) if origin.starts_with("http:") => {
                 Some("is `cargo dev` running, and on this port?".to_owned())
             }
-            Self::Api(Error::Credentials(_)) => Some("`aws sts get-caller-identity` tries them".to_owned()),
+            Self::Api(Error::Credentials(_)) => Some("try them with `aws sts get-caller-identity`".to_owned()),
             _ => None,
         }
     }
@@ -111,7 +111,7 @@ fn of_api(error: &Error) -> u8 {
     }
 }
 
-/// The API's own name of a problem.
+/// The API's name of a problem.
 pub(crate) fn code(code: &Code) -> &str {
     match code {
         Code::InvalidRequest => "invalid_request",

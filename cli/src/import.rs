@@ -47,7 +47,7 @@ pub(crate) async fn import(client: &Client, output: &Output, asked: Import) -> R
             output.answer(&connection, || described(&connection));
             if connection.reason.as_deref() == Some("invalid_grant") { Err(Failure::Refused) } else { Ok(()) }
         }
-        (None, None) => Err(Failure::Usage("which connection, or which file?".to_owned())),
+        (None, None) => Err(Failure::Usage("a file or --connection is needed".to_owned())),
     }
 }
 
@@ -60,7 +60,7 @@ async fn many(client: &Client, output: &Output, asked: &Import, file: &Path) -> 
     let open: Vec<&Line> = lines.iter().filter(|line| !report.is_done(&line.id, asked.replace)).collect();
     let done = lines.len() - open.len();
     if done > 0 {
-        output.note(&format!("{done} of {} lines are done already, by {}.", lines.len(), path.display()));
+        output.note(&format!("{done} of {} lines are done already, as {} says.", lines.len(), path.display()));
     }
     // 3. and 4.
     let importer = Importer { client, report: &report, replace: asked.replace };
@@ -96,7 +96,7 @@ async fn many(client: &Client, output: &Output, asked: &Import, file: &Path) -> 
     match broken {
         Some(failure) => Err(failure),
         None if summary.open > 0 && unanswered >= UNANSWERED => {
-            Err(Failure::Failed(format!("{UNANSWERED} lines in a row had no answer: the same command goes on")))
+            Err(Failure::Failed(format!("{UNANSWERED} lines in a row had no answer: run the same command to go on")))
         }
         None if summary.open > 0 => Err(Failure::Interrupted),
         None if summary.failures.is_empty() => Ok(()),

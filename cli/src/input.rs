@@ -23,10 +23,10 @@ pub(crate) fn secret(what: &str) -> Result<Secret, Failure> {
     }
 }
 
-/// Asks a person. A program says --yes.
+/// Asks a person. A program uses --yes.
 pub(crate) fn agrees(question: &str) -> Result<bool, Failure> {
     if !io::stdin().is_terminal() {
-        return Err(Failure::Usage(format!("{question} Say --yes: there is no terminal to ask on")));
+        return Err(Failure::Usage(format!("{question} Use --yes: there is no terminal to ask on")));
     }
     let _ = write!(io::stderr().lock(), "{question} [y/N] ");
     let mut line = String::new();

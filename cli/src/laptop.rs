@@ -29,12 +29,12 @@ impl Laptop {
         self.answer("/local/maintenance", |url| self.http.post(url).body(event.to_string())).await
     }
 
-    /// All events that the bus would have got, the earliest first.
+    /// All events, the earliest first. In a stack the bus gets them.
     pub(crate) async fn events(&self) -> Result<Vec<Value>, Failure> {
         let mut answer = self.answer("/local/events", |url| self.http.get(url)).await?;
         match answer["events"].take() {
             Value::Array(events) => Ok(events),
-            _ => Err(Failure::Failed("/local/events has not answered events".to_owned())),
+            _ => Err(Failure::Failed("the answer of /local/events has no events".to_owned())),
         }
     }
 
@@ -49,8 +49,8 @@ impl Laptop {
         let answer = request.send().await.map_err(no_answer)?;
         let (status, text) = (answer.status(), answer.text().await.map_err(no_answer)?);
         if !status.is_success() {
-            return Err(Failure::Failed(format!("{path} has answered {status}: {}", text.trim())));
+            return Err(Failure::Failed(format!("{path} answered {status}: {}", text.trim())));
         }
-        serde_json::from_str(&text).map_err(|_| Failure::Failed(format!("{path} has not answered JSON")))
+        serde_json::from_str(&text).map_err(|_| Failure::Failed(format!("the answer of {path} is not JSON")))
     }
 }

@@ -60,7 +60,7 @@ pub(crate) async fn logs(deployment: &Deployment, output: &Output, asked: Logs) 
         }
     }
     if lines.len() >= MOST {
-        output.note(&format!("There are more than {MOST} lines: say a shorter --since."));
+        output.note(&format!("There are more than {MOST} lines: use a shorter --since."));
     }
     let groups = grouped(lines, asked.connection.as_deref());
     if groups.is_empty() {
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn failures_of_one_kind_are_one_line_with_what_to_do() {
+    fn failures_of_one_kind_are_grouped_and_counted() {
         let failed = |connection: &str| {
             json!({ "failures": 1, "class": "unreachable", "error": "no route", "connection": connection }).to_string()
         };

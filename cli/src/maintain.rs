@@ -1,4 +1,4 @@
-//! `maintain`: a dry run, a question, and then run after run until all is done.
+//! `maintain`: a dry run, a question, and then one run after another until all is done.
 
 use std::collections::BTreeMap;
 
@@ -49,7 +49,7 @@ pub(crate) async fn maintain(deployment: &Deployment, output: &Output, asked: Ma
     }
     let what = match asked.task {
         Task::Reap => format!("Delete {rows} rows for good?"),
-        Task::Reseal => format!("Seal {rows} rows anew?"),
+        Task::Reseal => format!("Seal the pairs of {rows} rows under the current key?"),
     };
     if !asked.yes && !input::agrees(&what)? {
         return Err(Failure::Failed("nothing was changed".to_owned()));
@@ -59,7 +59,7 @@ pub(crate) async fn maintain(deployment: &Deployment, output: &Output, asked: Ma
     if changed.failed.is_empty() {
         return Ok(());
     }
-    Err(Failure::Failed("some rows have failed, and are as they were: the next run does what can be done".to_owned()))
+    Err(Failure::Failed("some rows have failed and were not changed: run the same command again".to_owned()))
 }
 
 /// One run after another, each from the cursor of the one before.
@@ -83,14 +83,14 @@ async fn all_runs(
     while !sum.finished {
         let answer = run(deployment, &event).await?;
         let report = Report::deserialize(&answer)
-            .map_err(|_| Failure::Failed("the maintenance function has not answered a report".to_owned()))?;
+            .map_err(|_| Failure::Failed("the answer of the maintenance function is not a report".to_owned()))?;
         // A run that could not read the table would be repeated for ever.
-        let stands_still = !report.finished && report.cursor == sum.cursor;
+        let no_progress = !report.finished && report.cursor == sum.cursor;
         sum.add(report, &progress);
-        if stands_still {
+        if no_progress {
             progress.finish_and_clear();
             show(output, &sum);
-            return Err(Failure::Failed("a run has got no further: `wgc logs` says why; nothing is lost".to_owned()));
+            return Err(Failure::Failed("a run made no progress: `wgc logs` says why; nothing is lost".to_owned()));
         }
         event["cursor"] = sum.cursor.clone();
     }

@@ -6,25 +6,33 @@ pub(crate) fn remedy(kind: &str) -> &'static str {
         "reauth_required" | "invalid_grant" => "send that customer through a new link: wgc link ID",
         "ambiguous_rotation" => "an answer was lost: send that customer through a new link: wgc link ID",
         "no_refresh_token" => "WebinarGeek has granted none: look at the scope and the settings of the app",
-        "refused" => "WebinarGeek refuses the refresh: the error says why; tried again by itself",
-        "unreachable" | "unknown_outcome" => "WebinarGeek's status, and the way to it; tried again by itself",
-        "throttled" => "WebinarGeek asks to wait; tried again by itself",
+        "refused" => "WebinarGeek refuses the refresh: the error says why; it is tried again automatically",
+        "unreachable" | "unknown_outcome" => {
+            "look at WebinarGeek's status and at the network; it is tried again automatically"
+        }
+        "throttled" => "WebinarGeek asks to wait; it is tried again automatically",
         "invalid_client" => "compare ClientId and the client secret with the app at WebinarGeek: wgc doctor",
         "secret_unavailable" => "the client secret in Secrets Manager cannot be read: wgc doctor",
         "foreign_client" => "these connections belong to another client id: set ClientId back",
-        "key_unavailable" => "KMS: the error names action and key; a changed policy or a disabled key",
-        "store_unavailable" => "DynamoDB: the error names action and table; a changed policy, or AWS's own status",
-        "pair_in_escrow" => "stored as soon as the table accepts it; see store_unavailable",
-        "bus_unavailable" => "the event bus is gone, or its policy has changed",
+        "key_unavailable" => "KMS: the error names action and key; look for a changed policy or a disabled key",
+        "store_unavailable" => {
+            "DynamoDB: the error names action and table; look for a changed policy, and at AWS's status"
+        }
+        "pair_in_escrow" => "the pair is stored as soon as the table accepts it; see store_unavailable",
+        "bus_unavailable" => "the event bus was deleted, or its policy has changed",
         "inconsistent_row" | "unopenable" | "panic" => {
-            "keep the row and look at it: wgc list --status quarantined; a wrong sealing key fails for every row"
+            "keep the row and look at it: wgc list --status quarantined; with a wrong sealing key every row fails"
         }
-        "frozen" => "many refresh tokens are refused at once, and none is given up: is the app still at WebinarGeek?",
+        "frozen" => {
+            "many refresh tokens are refused at once; no connection is given up: is the app still at WebinarGeek?"
+        }
         "out_of_time" => {
-            "a run is too short for all connections: WebinarGeek is slow, or a smaller RefreshIntervalMinutes"
+            "a run is too short for all connections: WebinarGeek is slow, or RefreshIntervalMinutes is too large"
         }
-        "grant_not_revoked" => "look at RevokeUrl if each disconnect does this: the finding `revocation` of wgc doctor",
-        "crashed" => "the function ran out of time, out of memory, or did not start: its log, by the request id",
-        _ => "the line in the function's log, by the request id",
+        "grant_not_revoked" => {
+            "if each disconnect does this, RevokeUrl may be wrong: the finding `revocation` of wgc doctor"
+        }
+        "crashed" => "the function ran out of time or memory, or did not start: find the request id in its log",
+        _ => "find the request id in the function's log",
     }
 }

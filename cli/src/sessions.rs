@@ -38,7 +38,7 @@ pub(crate) async fn link(client: &Client, output: &Output, link: Link) -> Result
             ("expires", Some(format!("{expires_at}, {}", from_now(made.expires_at, now())))),
         ])
     });
-    output.note("For the customer's browser only: who approves first decides whose account it is.");
+    output.note("For this customer only: the first person who approves decides which account is connected.");
     Ok(())
 }
 
@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_confirmation_may_come_in_its_address() {
+    fn a_confirmation_is_found_in_the_address_that_the_browser_came_back_to() {
         let of = |text: &str| confirmation(&Secret::new(text)).map(|found| found.expose().to_owned());
         assert_eq!(of("dBjftJeZ4CVP-mB9").unwrap(), "dBjftJeZ4CVP-mB9");
         let address = "https://app.example.com/back?a=1&connection_id=acme&status=connected&confirmation=dBjf%2D";

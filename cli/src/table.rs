@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn a_column_without_a_value_is_left_out_on_a_terminal_and_stays_for_a_program() {
+    fn a_column_without_values_is_left_out_on_a_terminal_but_not_for_a_program() {
         let mut table = Table::new(&["id", "reason", "status"]);
         table.row(["acme".to_owned(), String::new(), "active".to_owned()]);
         assert_eq!(table.fitted(80), "ID    STATUS\nacme  active");
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn a_distance_has_one_unit() {
+    fn a_time_relative_to_now_has_one_unit() {
         let now = OffsetDateTime::UNIX_EPOCH;
         let far = |seconds: i64| from_now(now + time::Duration::seconds(seconds), now);
         assert_eq!(

@@ -32,7 +32,8 @@ pub(crate) async fn read(client: &Client, output: &Output, asked: arguments::Tok
         }
         (false, _) => {
             show(output, &asked.id, &token);
-            output.note("--reveal prints it; `wgc token ID -- COMMAND` runs a command that has it in its environment.");
+            output
+                .note("--reveal prints the token; `wgc token ID -- COMMAND` gives it to a command in its environment.");
         }
     }
     Ok(())

@@ -1,4 +1,4 @@
-// A home-made integration, as guides show it, on its way to webinargeek-connect: docs/migrating.md.
+// A home-made integration, as guides show it, while it moves to webinargeek-connect: docs/migrating.md.
 //
 //   PORT=3000 CLIENT_ID=… CLIENT_SECRET=… node app.mjs                                   before
 //   PORT=3000 CLIENT_ID=… CLIENT_SECRET=… API_ORIGIN=… REFRESHING=off node app.mjs       during the import
@@ -8,7 +8,7 @@ import express from "express";
 import { authorizationUrl, call, connect } from "./webinargeek.mjs";
 
 const app = express();
-const started = new Map(); // Which customer a state is for: in your own session.
+const started = new Map(); // Which customer a state is for. In your product, keep it in the user's session.
 
 app.get("/connect/:customer", (request, response) => {
   const state = randomUUID();

@@ -1,4 +1,4 @@
-// Stands for your database: one JSON file, which the variable DATABASE names.
+// In place of your database: one JSON file, which the variable DATABASE names.
 import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 
 const FILE = process.env.DATABASE ?? "tokens.json";

@@ -1,4 +1,4 @@
-// What `wgc import` reads, of all customers or of those that are named: node export.mjs [customer …] > tokens.jsonl
+// Writes the file that `wgc import` reads, for all or some customers: node export.mjs [customer …] > tokens.jsonl
 import { all } from "./database.mjs";
 
 const named = process.argv.slice(2);

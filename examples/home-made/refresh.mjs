@@ -1,4 +1,4 @@
-// Refreshes all customers, or those that are named, whether they need it or not: node refresh.mjs [customer …]
+// Refreshes the tokens of all or some customers, even if they are not old: node refresh.mjs [customer …]
 import { all } from "./database.mjs";
 import { refreshTokens } from "./webinargeek.mjs";
 

@@ -9,7 +9,7 @@ const TOKEN_URL = process.env.TOKEN_URL ?? "https://app.webinargeek.com/oauth/to
 const WEBINARS = process.env.WEBINARS ?? "https://app.webinargeek.com/api/v2/webinars";
 const REDIRECT_URI = process.env.REDIRECT_URI ?? `http://127.0.0.1:${PORT}/callback`;
 
-// It does not wait: while a connection cannot be answered, the stored token still works.
+// It does not wait: if the client gets no token now, the stored token still works.
 const client = API_ORIGIN ? new Client({ longestWait: 0 }) : undefined;
 
 export function authorizationUrl(state) {
@@ -34,11 +34,11 @@ async function grant(members) {
 
 export async function call(customer) {
   const answer = (await byClient(customer)) ?? (await byStoredToken(customer));
-  // Where the customer was imported in this very moment, WebinarGeek may have ended the stored token.
+  // If the customer was imported just now, WebinarGeek may have ended the stored token.
   return answer.status === 401 ? ((await byClient(customer)) ?? answer) : answer;
 }
 
-/** Nothing where this customer is not imported yet, or cannot be answered now. */
+/** Returns nothing if this customer is not imported yet, or if there is no token now. */
 async function byClient(customer) {
   try {
     const answer = await client?.request(customer, "GET", WEBINARS);

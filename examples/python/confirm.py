@@ -1,8 +1,9 @@
 """A backend that confirms who has connected an account: PORT=3000 python confirm.py
 
-Mallory starts a connection of his own and sends Vera the link. She knows your product and approves, and from then on
-Mallory reads her WebinarGeek account through your product. The confirmation stops that: the connection hands out no token
-until this backend has seen the user who started come back. A link that was passed on brings back Vera, who started nothing.
+Mallory starts a connection of his own and sends Vera the link. She knows your product and approves. From then on
+Mallory reads her WebinarGeek account through your product. The confirmation stops that: the connection hands out no
+token until this backend sees that the user who came back is the user who started. Here Vera comes back, and she has
+started nothing.
 """
 
 import os
@@ -15,12 +16,12 @@ from webinargeek_connect import Client, InvalidRequest, NotConfigured, NotFound
 
 PORT = int(os.environ.get("PORT", 3000))
 RETURN_TO = f"http://127.0.0.1:{PORT}/connected"
-NOT_YOURS = "You have not started this: do not follow links that other people send you."
+NOT_YOURS = "You did not start this connection. Do not follow links that other people send you."
 try:
     client = Client()
 except NotConfigured as problem:
     sys.exit(str(problem))
-started = {}  # the connect session that a user has started: in your database
+started = {}  # the connect session that a user has started; in your product, keep it in the database
 
 
 class Backend(BaseHTTPRequestHandler):
@@ -39,7 +40,7 @@ class Backend(BaseHTTPRequestHandler):
             return self.answer(200, "Nothing has been connected.")
         if self.user() not in started:
             return self.answer(403, NOT_YOURS)
-        # The session is the user's own, whatever the address says: another session's confirmation does not fit it.
+        # Always the session that this user has started: the confirmation of another session does not fit it.
         try:
             connection = client.confirm_session(started[self.user()], came_back["confirmation"])
         except (InvalidRequest, NotFound):

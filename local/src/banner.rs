@@ -16,16 +16,16 @@ pub struct Banner<'a> {
 impl Banner<'_> {
     pub fn text(&self) -> String {
         let (origin, redirect_uri) = (self.origin, self.redirect_uri);
-        let data = self.data_dir.unwrap_or("in memory; DATA_DIR names a folder that keeps it");
+        let data = self.data_dir.unwrap_or("in memory; set DATA_DIR to keep it in a folder");
         let mut rows = vec![
             ("console", format!("{origin}/")),
-            ("API", format!("{origin}/v1, without a signature here")),
+            ("API", format!("{origin}/v1; here it needs no signature")),
             ("redirect URI", format!("{redirect_uri}, to register with the provider")),
             ("data", data.to_owned()),
             match self.simulated_origin {
                 Some(simulated) => (
                     "WebinarGeek",
-                    format!("simulated at {simulated}; WEBINARGEEK_CLIENT_ID and _SECRET name the real one"),
+                    format!("simulated at {simulated}; set WEBINARGEEK_CLIENT_ID and _SECRET for the real one"),
                 ),
                 None => ("WebinarGeek", "the real one; nothing is simulated".to_owned()),
             },
@@ -58,7 +58,7 @@ mod tests {
             tunnel: Some(("https://t.example", "http://127.0.0.1:8789")),
         };
         let text = banner.text();
-        for told in [
+        for shown in [
             "http://127.0.0.1:8787/",
             "/v1",
             "https://t.example/callback",
@@ -66,7 +66,7 @@ mod tests {
             "the real one",
             "127.0.0.1:8789",
         ] {
-            assert!(text.contains(told), "{told} in {text}");
+            assert!(text.contains(shown), "{shown} in {text}");
         }
         let simulated = Banner { data_dir: None, simulated_origin: Some("http://127.0.0.1:8788"), ..banner };
         assert!(

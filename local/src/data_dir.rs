@@ -52,7 +52,7 @@ fn files_of(folder: &Path) -> Result<Vec<PathBuf>, StartError> {
         if name == KEY || name == "key.new" || [TABLES, PROVIDER].iter().any(|database| name.starts_with(database)) {
             files.push(entry.path());
         } else if !name.starts_with('.') {
-            return Err(StartError(format!("DATA_DIR must be a folder of its own: there is {name} in it")));
+            return Err(StartError(format!("DATA_DIR must be a folder of its own: it contains {name}")));
         }
     }
     Ok(files)

@@ -49,7 +49,7 @@ struct NoQueue;
 #[async_trait]
 impl Escrow for NoQueue {
     async fn put(&self, _: &Escrowed) -> Result<(), EscrowError> {
-        Err(EscrowError("a laptop has none".to_owned()))
+        Err(EscrowError("a laptop has no queue".to_owned()))
     }
 
     async fn is_empty(&self) -> Result<bool, EscrowError> {

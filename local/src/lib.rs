@@ -3,7 +3,7 @@
 //! | module | holds |
 //! |---|---|
 //! | [`settings`] | the settings of `cargo dev`, and the environment of the functions |
-//! | [`deployment`] | the five functions, composed and routed as in AWS |
+//! | [`deployment`] | the functions, composed and routed as in AWS |
 //! | [`doctor`] | `cargo doctor` |
 //! | [`engines`] | DynamoDB, KMS and Secrets Manager in this process, and the SDK's clients of them |
 //! | [`tables`] | DynamoDB, embedded |
@@ -18,7 +18,7 @@
 //! | [`console`] | the page at `/` |
 //! | [`log`] | the log, as the console and a terminal show it |
 //! | [`banner`] | the addresses, for a person at a terminal |
-//! | `provider_order` | what the simulated provider is told to do |
+//! | `provider_order` | orders to the simulated provider |
 //! | [`help`] | the text of `cargo dev -- --help` |
 
 pub mod banner;

@@ -16,7 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 
 /// The time limit for a request's head, and for its body. An idle connection is closed after the same time.
-const HALF_SENT: Duration = Duration::from_secs(10);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// API Gateway's own limit.
 const BODY_LIMIT: usize = 10 * 1024 * 1024;
@@ -31,8 +31,8 @@ pub(crate) async fn serve(mut listener: TcpListener, router: Router) {
 }
 
 /// A request's body, or the status that says why it cannot be read.
-pub(crate) async fn whole(body: Body) -> Result<Bytes, StatusCode> {
-    match tokio::time::timeout(HALF_SENT, to_bytes(body, BODY_LIMIT)).await {
+pub(crate) async fn read_body(body: Body) -> Result<Bytes, StatusCode> {
+    match tokio::time::timeout(REQUEST_TIMEOUT, to_bytes(body, BODY_LIMIT)).await {
         Ok(Ok(bytes)) => Ok(bytes),
         Ok(Err(_)) => Err(StatusCode::PAYLOAD_TOO_LARGE),
         Err(_) => Err(StatusCode::REQUEST_TIMEOUT),
@@ -40,20 +40,20 @@ pub(crate) async fn whole(body: Body) -> Result<Bytes, StatusCode> {
 }
 
 /// A layer, for handlers that read the body themselves.
-pub(crate) async fn whole_first(request: Request, next: Next) -> Result<Response, StatusCode> {
+pub(crate) async fn read_body_first(request: Request, next: Next) -> Result<Response, StatusCode> {
     let (parts, body) = request.into_parts();
-    let body = whole(body).await?;
+    let body = read_body(body).await?;
     Ok(next.run(Request::from_parts(parts, body.into())).await)
 }
 
 async fn serve_connection(connection: impl AsyncRead + AsyncWrite + Send + Unpin + 'static, router: Router) {
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HALF_SENT)
+        .header_read_timeout(REQUEST_TIMEOUT)
         .serve_connection(TokioIo::new(connection), TowerToHyperService::new(router))
         .await;
     if let Err(error) = served {
-        tracing::debug!("a connection has ended early: {error}");
+        tracing::debug!("a connection ended early: {error}");
     }
 }
 
@@ -72,7 +72,7 @@ mod tests {
     /// The answer to this text, and the seconds until the connection is closed.
     async fn sent(text: &str) -> (String, u64) {
         let (mut browser, connection) = tokio::io::duplex(1024);
-        let router = Router::new().fallback(async || "answered").layer(from_fn(whole_first));
+        let router = Router::new().fallback(async || "answered").layer(from_fn(read_body_first));
         tokio::spawn(serve_connection(connection, router));
         let begun = now();
         browser.write_all(text.as_bytes()).await.unwrap();

@@ -44,7 +44,7 @@ pub enum Terminal {
 
 /// The fields of a span, and the lines in it that were written before its connection was known.
 #[derive(Default)]
-struct Said {
+struct SpanLog {
     fields: Fields,
     early: Vec<Arc<Line>>,
 }
@@ -95,10 +95,10 @@ pub struct Listening {
 
 impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Listening {
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
-        let mut said = Said::default();
-        attributes.record(&mut said.fields);
+        let mut state = SpanLog::default();
+        attributes.record(&mut state.fields);
         if let Some(span) = context.span(id) {
-            span.extensions_mut().insert(said);
+            span.extensions_mut().insert(state);
         }
     }
 
@@ -107,10 +107,10 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Listening {
     fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, S>) {
         let Some(span) = context.span(id) else { return };
         let mut extensions = span.extensions_mut();
-        let Some(said) = extensions.get_mut::<Said>() else { return };
-        values.record(&mut said.fields);
-        if let Some(connection) = &said.fields.connection {
-            for line in said.early.drain(..) {
+        let Some(state) = extensions.get_mut::<SpanLog>() else { return };
+        values.record(&mut state.fields);
+        if let Some(connection) = &state.fields.connection {
+            for line in state.early.drain(..) {
                 self.log.keep(connection, line);
             }
         }
@@ -120,8 +120,8 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Listening {
         let mut fields = Fields::default();
         event.record(&mut fields);
         for span in context.event_scope(event).into_iter().flatten() {
-            if let Some(said) = span.extensions().get::<Said>() {
-                fields.inherit(&said.fields);
+            if let Some(state) = span.extensions().get::<SpanLog>() {
+                fields.inherit(&state.fields);
             }
         }
         let connection = fields.connection.clone();
@@ -136,10 +136,10 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Listening {
         if let Some(connection) = connection {
             self.log.keep(&connection, line);
         } else if let Some(span) = context.event_span(event)
-            && let Some(said) = span.extensions_mut().get_mut::<Said>()
-            && said.early.len() < BEFORE_ITS_CONNECTION
+            && let Some(state) = span.extensions_mut().get_mut::<SpanLog>()
+            && state.early.len() < BEFORE_ITS_CONNECTION
         {
-            said.early.push(line);
+            state.early.push(line);
         }
     }
 }

@@ -41,7 +41,7 @@ async fn doctor() -> Result<(), Box<dyn std::error::Error>> {
     for finding in &examination.findings {
         println!("{}", local::doctor::line(finding));
     }
-    if examination.is_healthy() { Ok(()) } else { Err("not healthy".into()) }
+    if examination.is_healthy() { Ok(()) } else { Err("a check has failed".into()) }
 }
 
 async fn run() -> Result<(), Box<dyn std::error::Error>> {
@@ -55,7 +55,7 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
         println!("{}", running.banner().text());
     } else {
         registry.with(shared::telemetry::layer(&stack)).with(running.listening(None)).init();
-        tell(&running);
+        print_addresses(&running);
     }
     println!("listening on {}", running.server.origin);
     tokio::select! {
@@ -65,7 +65,7 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
 }
 
 /// The addresses, for a program that reads the output line by line.
-fn tell(running: &Running) {
+fn print_addresses(running: &Running) {
     match &running.server.simulation {
         Some(_) => println!(
             "WebinarGeek is simulated; set WEBINARGEEK_CLIENT_ID and WEBINARGEEK_CLIENT_SECRET for the real one"
@@ -77,6 +77,6 @@ fn tell(running: &Running) {
             "customers use {}: its tunnel must lead to {}, which has the browser's routes only",
             tunnel.public_origin, tunnel.leads_to
         ),
-        None => println!("on plain http the cookie has neither Secure nor the __Host- prefix; deployed, it has both"),
+        None => println!("on plain http the cookie has neither Secure nor the __Host- prefix; in AWS it has both"),
     }
 }

@@ -5,7 +5,7 @@
 //! | `GET /`, `/local/live`, `/local/console/…` | the [`crate::console`] |
 //! | `GET /openapi.yaml` | the description of all routes, as valid here |
 //! | `POST /local/refresh` | runs the scheduled refresh at once; its summary |
-//! | `GET /local/events` | the events that the bus would have got |
+//! | `GET /local/events` | the events that the bus would have received |
 //! | `POST /local/maintenance` | runs maintenance with the event that is sent; its report |
 //! | `POST /local/provider` | sets faults of the simulated provider, and how it issues tokens |
 //! | `GET /local/provider` | the requests that it has received, its faults, and how it issues tokens |
@@ -96,7 +96,7 @@ impl Server {
         let (method, path) = (parts.method.clone(), parts.uri.path().to_owned());
         let invocation = Invocation { origin: reach.origin(&parts.headers, &self.origin), ..self.invocation() };
         let span = function_of(&method, &path).map_or_else(Span::none, |function| invocation.span(function));
-        let mut response = match listener::whole(body).await {
+        let mut response = match listener::read_body(body).await {
             Ok(body) => {
                 let request = Request::from_parts(parts, body.to_vec());
                 self.route(reach, request, &invocation).instrument(span.clone()).await
@@ -118,7 +118,7 @@ impl Server {
         let path = request.uri().path();
         if !is_local && !reach::BROWSERS_ROUTES.contains(&path) {
             return match reach {
-                Reach::Machine => (StatusCode::FORBIDDEN, "this answers on a loopback address only\n").into_response(),
+                Reach::Machine => (StatusCode::FORBIDDEN, "open it on a loopback address\n").into_response(),
                 Reach::Tunnel(_) => no_route(),
             };
         }
@@ -132,7 +132,7 @@ impl Server {
                 page::render(self, &View::of(request.uri().query()), None)
             }
             (&Method::GET, "/local/live") => console::live::stream(self, View::of(request.uri().query())),
-            // A person opens the address of a form again, by GET.
+            // A person may open the address of a form again, by GET.
             (&Method::GET, path) if path.starts_with(actions::PREFIX) => Redirect::to("/").into_response(),
             (&Method::POST, path) if path.starts_with(actions::PREFIX) => {
                 actions::post(self, &request, invocation).await.unwrap_or_else(no_route)
@@ -203,7 +203,7 @@ impl Server {
     fn provider(&self, answer: impl FnOnce(&Simulation) -> Response) -> Response {
         match &self.simulation {
             Some(simulation) => answer(simulation),
-            None => (StatusCode::NOT_FOUND, "the provider is a real one\n").into_response(),
+            None => (StatusCode::NOT_FOUND, "the provider is real, not simulated\n").into_response(),
         }
     }
 }

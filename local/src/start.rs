@@ -50,7 +50,7 @@ pub async fn start(
     let data_dir = data_dir.as_ref();
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, settings.port))
         .await
-        .map_err(|error| StartError(format!("PORT {} cannot be listened on: {error}", settings.port)))?;
+        .map_err(|error| StartError(format!("PORT {} cannot be used: {error}", settings.port)))?;
     let port = listener.local_addr()?.port();
     let (listener, tunnel) = match settings.public_origin.clone() {
         None => (listener, None),

@@ -81,8 +81,9 @@ fn run<I: DeserializeOwned, O: Serialize>(
 
 /// Creates the tables of template.yaml, if they are not there yet.
 pub async fn create(client: &Client) -> Result<(), StartError> {
-    let failed =
-        |error: &dyn std::error::Error| StartError(format!("a table cannot be made: {}", DisplayErrorContext(error)));
+    let failed = |error: &dyn std::error::Error| {
+        StartError(format!("a table cannot be created: {}", DisplayErrorContext(error)))
+    };
     let there = client.list_tables().send().await.map_err(|error| failed(&error))?;
     let is_there = |name: &str| there.table_names().iter().any(|there| there == name);
     if !is_there(ATTEMPTS) {

@@ -71,7 +71,7 @@ impl IntoResponse for OAuthError {
 /// Serves until the process ends.
 pub fn serve(simulation: Arc<Simulation>, socket: TcpListener) -> Result<SocketAddr, StartError> {
     let address = socket.local_addr()?;
-    let router = router(simulation).layer(axum::middleware::from_fn(listener::whole_first));
+    let router = router(simulation).layer(axum::middleware::from_fn(listener::read_body_first));
     tokio::spawn(listener::serve(socket, router));
     Ok(address)
 }
@@ -299,5 +299,5 @@ fn unauthorized(problem: &str) -> Response {
     (StatusCode::UNAUTHORIZED, [(WWW_AUTHENTICATE, challenge)]).into_response()
 }
 
-/// A code is good for ten minutes.
+/// A code is valid for ten minutes.
 const CODE_LIFETIME: Duration = Duration::from_secs(600);

@@ -10,7 +10,7 @@ let browser;
 before(async () => { browser = await startBrowser(); });
 after(() => browser.close());
 
-/** A laptop, its console in a new window, and what went wrong in it or left this machine's two origins. */
+/** A laptop, its console in a new window, and the errors of the page and its requests to other machines. */
 async function open(t, variables = {}, options = {}) {
   const laptop = await startLaptop({ REFRESH_EVERY: "3600", ...variables });
   const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
@@ -114,7 +114,7 @@ test("each fault shows in the history of the connection that meets it", async (t
   assert.deepEqual(wrong, []);
 });
 
-test("axe finds nothing, and nothing is wider than the window, in light and dark at 390 and 1280 pixels", async (t) => {
+test("axe finds no fault and nothing is wider than the window, light and dark, at 390 and 1280 pixels", async (t) => {
   const { laptop, page, wrong } = await open(t);
   const examine = async (what) => {
     for (const width of [390, 1280]) {
@@ -146,7 +146,7 @@ test("axe finds nothing, and nothing is wider than the window, in light and dark
   assert.deepEqual(wrong, []);
 });
 
-test("it is used with the keyboard, and a section that changes takes no focus", async (t) => {
+test("the keyboard is enough, and a section that changes does not take the focus", async (t) => {
   const { laptop, page } = await open(t);
   await imported(laptop, "acme");
   await page.locator("#row-acme").waitFor();
@@ -161,7 +161,7 @@ test("it is used with the keyboard, and a section that changes takes no focus", 
   assert.equal(await focused(), "Refresh now");
 });
 
-test("without a script its forms work all the same", async (t) => {
+test("the forms work without a script", async (t) => {
   const { laptop, page } = await open(t, {}, { javaScriptEnabled: false });
   await page.getByLabel("Your name for the customer").fill("acme");
   await page.locator("#begin").getByRole("button", { name: "Make a link" }).click();
@@ -175,7 +175,7 @@ test("without a script its forms work all the same", async (t) => {
   await page.locator("#provider .state.bad", { hasText: "html" }).waitFor();
 });
 
-test("the code to try does what its call does", async (t) => {
+test("the code of the section Try it runs and makes its call", async (t) => {
   const { laptop, page } = await open(t);
   await imported(laptop, "acme");
   await page.goto(`${laptop.origin}/?connection=acme`);
@@ -183,7 +183,7 @@ test("the code to try does what its call does", async (t) => {
     curl: (code) => spawnSync("sh", ["-c", code.replace(/^curl/, "curl -sS")]),
     Python: (code) => spawnSync(PYTHON, ["-c", code]),
     Node: (code) => spawnSync(process.execPath, ["--input-type=module", "-e", code]),
-    // It would need a crate of its own: that it is Rust is all that is found here.
+    // To run it, a crate would be needed: here it is only parsed.
     Rust: (code) => spawnSync("rustfmt", ["--edition", "2024"], { input: code }),
   };
   const calls = { readToken: "access_token", beginConnectSession: "url", listConnections: "next_cursor", showConnection: "status", examine: "findings" };
@@ -201,7 +201,7 @@ test("the code to try does what its call does", async (t) => {
   await page.locator("#code", { hasText: '"rejected_version": 2' }).waitFor();
 });
 
-test("a page of another origin can trigger nothing, nor show the console in a frame", async (t) => {
+test("a page of another origin can neither post a form nor show the console in a frame", async (t) => {
   const { laptop, page } = await open(t);
   await imported(laptop, "acme");
   const application = await startApplication();

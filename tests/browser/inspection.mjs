@@ -9,7 +9,7 @@ const RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"];
 const SCREENSHOTS = process.env.SCREENSHOTS ?? fileURLToPath(new URL("../../target/screenshots", import.meta.url));
 await mkdir(SCREENSHOTS, { recursive: true });
 
-/** Notes what a page loads besides its document, and what its policy has stopped. */
+/** Records what a page loads besides its document, and what its policy has stopped. */
 export function observe(page) {
   const observed = { loaded: [], stopped: [] };
   page.on("request", (request) => {

@@ -1,4 +1,4 @@
-// The laptop deployment as a process of its own, and a browser: what every test in this folder starts from.
+// What the tests of this folder use: the laptop deployment as a process, and a browser.
 import { spawn } from "node:child_process";
 import { createServer } from "node:http";
 import { dirname, join } from "node:path";
@@ -12,7 +12,7 @@ const LATER = join(dirname(BINARY), "laptop-later");
 /** Starts the laptop with these variables, and waits until it says that it listens. */
 export const startLaptop = (variables = {}) => start(BINARY, variables);
 
-/** The same with a clock that is so many seconds ahead: what was begun before, in the same DATA_DIR, has expired. */
+/** The same with a clock that is ahead by these seconds: the journeys of an earlier start in DATA_DIR have expired. */
 export const startLaptopLater = (seconds, variables) => start(LATER, { LATER: String(seconds), ...variables });
 
 async function start(binary, variables) {
@@ -34,13 +34,13 @@ async function start(binary, variables) {
   return { origin, lines, call, stop: () => stop(child) };
 }
 
-/** As `kill -9`; it has let go of its folder then. */
+/** As `kill -9`. Afterwards its folder can be used again. */
 async function stop(child) {
   const ended = new Promise((resolve) => child.once("exit", resolve));
   if (child.kill("SIGKILL")) await ended;
 }
 
-/** A headless Chromium, without its requests to its maker. */
+/** A headless Chromium that sends no requests of its own. */
 export function startBrowser() {
   const args = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"];
   return chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args });

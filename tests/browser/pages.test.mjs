@@ -1,4 +1,4 @@
-// The customer's journeys in Chromium, in English and Dutch: what a customer reads at each end, and the way on from there.
+// The customer's journeys in Chromium, in English and Dutch: what the last page says, and where it leads.
 import assert from "node:assert/strict";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -115,7 +115,7 @@ for (const [language, words] of Object.entries(LANGUAGES)) {
       await context.close();
     });
 
-    test("with a return_to the customer comes from there, and ends there", async () => {
+    test("with a return_to, Cancel and a finished journey lead back to the application", async () => {
       const { context, page, observed } = await customer(words);
       const url = await link({ connection_id: `there-${language}`, return_to: `${application.origin}/done` });
       await page.goto(url);
@@ -146,7 +146,7 @@ for (const [language, words] of Object.entries(LANGUAGES)) {
       await context.close();
     });
 
-    test("a link that was used says so, and so does the second tab of another link in another browser", async () => {
+    test("a link that was used says so, also to a second browser that had begun with it before", async () => {
       const { context, page, observed } = await customer(words);
       const url = await link({ connection_id: `used-${language}` });
       await toConsent(page, words, url);
@@ -163,7 +163,7 @@ for (const [language, words] of Object.entries(LANGUAGES)) {
       await context.close();
     });
 
-    test("the second tab of the same browser ends where the first has ended", async () => {
+    test("the second tab of the same browser ends at the same address as the first", async () => {
       const { context, page } = await customer(words);
       const url = await link({ connection_id: `tabs-${language}`, return_to: `${application.origin}/done` });
       const second = await context.newPage();
@@ -177,7 +177,7 @@ for (const [language, words] of Object.entries(LANGUAGES)) {
       await context.close();
     });
 
-    test("what has expired says until when, or how long there was, and leads back", async () => {
+    test("the page of an expired link or journey says the time limit, and leads back", async () => {
       const folder = await mkdtemp(join(tmpdir(), "webinargeek-connect-"));
       const variables = { ...BRANDING, DATA_DIR: folder, RETURN_TO_ORIGINS: application.origin };
       const { context, page, observed } = await customer(words);
@@ -209,7 +209,7 @@ for (const [language, words] of Object.entries(LANGUAGES)) {
       }
     });
 
-    test("another browser, or one without cookies, is told what it takes, and nothing of the journey", async () => {
+    test("another browser, or one without cookies, gets a page that shows nothing of the journey", async () => {
       const { context, page } = await customer(words);
       await toConsent(page, words, `${laptop.origin}/authorize`);
       await deny(page);
@@ -227,7 +227,7 @@ for (const [language, words] of Object.entries(LANGUAGES)) {
       await context.close();
     });
 
-    test("a provider that is out is named, with a number to tell; where nothing is lost, a second try connects", async () => {
+    test("after a fault of the provider there is a reference, and a second try if the code was not used", async () => {
       const { context, page, observed } = await customer(words);
       await laptop.call("POST", "/local/provider", SERVER_ERROR);
       await toConsent(page, words, `${laptop.origin}/authorize`);
@@ -252,7 +252,7 @@ for (const [language, words] of Object.entries(LANGUAGES)) {
       await context.close();
     });
 
-    test("links that are damaged, incomplete or made up, and an error of the provider, have a page", async () => {
+    test("a damaged, incomplete or made-up link and an error of the provider have their own pages", async () => {
       const closed = await startLaptop({ ...BRANDING, INSTALL_LINK: "off", APPLICATION_HOME: `${application.origin}/home` });
       const { context, page, observed } = await customer(words);
       for (const [name, path, title] of [
@@ -283,7 +283,7 @@ for (const [language, words] of Object.entries(LANGUAGES)) {
       await context.close();
     });
 
-    test("the keyboard is enough, and shows where it is", async () => {
+    test("the keyboard is enough, and the focus is visible", async () => {
       const { context, page } = await customer(words);
       const url = await link({ connection_id: `keys-${language}`, return_to: `${application.origin}/done` });
       await page.goto(url);
@@ -305,7 +305,7 @@ for (const [language, words] of Object.entries(LANGUAGES)) {
   });
 }
 
-test("a session's language is followed to the last page, whatever the browser would like", async () => {
+test("the language of a session is used up to the last page, not the browser's", async () => {
   const { context, page, observed } = await customer(LANGUAGES.nl);
   await page.goto(await link({ ui_locale: "de" }));
   await says(page, "Acme Webinars mit Ihrem WebinarGeek-Konto verbinden");
@@ -316,7 +316,7 @@ test("a session's language is followed to the last page, whatever the browser wo
   await context.close();
 });
 
-test("with the system's own high contrast colours a button has an edge, and from right to left nothing is cut off", async () => {
+test("with forced colours a button has an edge, and from right to left nothing is cut off", async () => {
   const { context, page } = await customer(LANGUAGES.en, { forcedColors: "active" });
   await page.goto(`${laptop.origin}/authorize`);
   const edge = await button(page, "Continue").evaluate((element) => {
@@ -334,7 +334,7 @@ test("with the system's own high contrast colours a button has an edge, and from
   await context.close();
 });
 
-test("an integrator's logo and colour are shown, and its policy lets in nothing else", async () => {
+test("the integrator's logo and colour are shown, and the page loads nothing else", async () => {
   const svg = "<svg xmlns='http://www.w3.org/2000/svg' width='132' height='32'><rect width='132' height='32' rx='6' fill='#0b7a4b'/></svg>";
   const branded = await startLaptop({ ...BRANDING, LOGO_URL: `data:image/svg+xml,${encodeURIComponent(svg)}`, ACCENT_COLOR: "#ffd000" });
   const { context, page, observed } = await customer(LANGUAGES.en);

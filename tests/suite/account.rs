@@ -15,6 +15,8 @@ use shared::protocol::composition::Grants;
 use tests::tokens;
 use tests::world::{Setup, World};
 
+use crate::{faults, parts};
+
 async fn world() -> World {
     World::with(Setup::default().asking_for_accounts()).await
 }
@@ -27,7 +29,7 @@ async fn refresh_token(world: &World, id: &str) -> String {
     tokens::live(world, id).await.refresh_token.unwrap().expose().to_owned()
 }
 
-/// A connection whose customer has connected again with another account; and the refresh token that it had before.
+/// The customer of `t` connects again with another account. Returns the refresh token of the first one.
 async fn replaced_by_another_account(world: &World) -> String {
     world.connect("t").await;
     let replaced = refresh_token(world, "t").await;
@@ -38,7 +40,7 @@ async fn replaced_by_another_account(world: &World) -> String {
 }
 
 #[tokio::test]
-async fn a_connection_says_whose_it_is() {
+async fn a_connection_shows_its_account_and_a_refresh_does_not_ask_again() {
     let world = world().await;
     world.simulation.grants.sign_in("7");
     world.connect("t").await;
@@ -46,12 +48,12 @@ async fn a_connection_says_whose_it_is() {
     assert_eq!(account(&world, "t").await, known);
     world.clock.advance(6000);
     world.sweep().await;
-    assert_eq!(account(&world, "t").await, known, "a refresh does not ask again, and forgets nothing");
+    assert_eq!(account(&world, "t").await, known, "after a refresh too");
     assert_eq!(world.simulation.faults.requested("account"), 1);
 }
 
 #[tokio::test]
-async fn a_second_connection_of_the_same_account_is_flagged_until_the_first_is_gone() {
+async fn a_second_connection_of_an_account_names_the_first_until_that_is_disconnected() {
     let world = world().await;
     for id in ["t", "u"] {
         world.connect(id).await;
@@ -68,7 +70,7 @@ async fn a_second_connection_of_the_same_account_is_flagged_until_the_first_is_g
 }
 
 #[tokio::test]
-async fn an_import_is_asked_for_its_account_too() {
+async fn the_account_of_an_import_is_read_too() {
     let world = world().await;
     world.simulation.grants.sign_in("9");
     world.connect("elsewhere").await;
@@ -79,7 +81,7 @@ async fn an_import_is_asked_for_its_account_too() {
 }
 
 #[tokio::test]
-async fn a_provider_that_does_not_say_whose_account_it_is_ends_no_connection() {
+async fn a_connection_works_without_an_answer_from_the_account_endpoint() {
     let unanswered = Setup::default().variable("WEBINARGEEK_ACCOUNT_URL", "http://127.0.0.1:9/account");
     let world = World::with(unanswered).await;
     world.connect("t").await;
@@ -88,7 +90,7 @@ async fn a_provider_that_does_not_say_whose_account_it_is_ends_no_connection() {
 }
 
 #[tokio::test]
-async fn a_reconnect_with_another_account_leaves_no_grant_of_the_first_one_behind() {
+async fn a_reconnect_with_another_account_revokes_the_grant_of_the_first() {
     let world = world().await;
     let replaced = replaced_by_another_account(&world).await;
     assert_eq!(account(&world, "t").await["id"], "2");
@@ -118,9 +120,7 @@ async fn a_reconnect_with_the_same_account_revokes_nothing() {
 async fn a_revocation_that_fails_is_tried_again_with_the_next_refresh() {
     let world = world().await;
     let replaced = replaced_by_another_account(&world).await;
-    world.fault(
-        json!({ "answer": { "status": { "status": 500, "error": null, "retry_after": null } }, "grant_type": "revoke" }),
-    );
+    world.fault(json!({ "answer": faults::status(500), "grant_type": "revoke" }));
     for is_revoked in [false, true] {
         world.clock.advance(6000);
         assert_eq!(world.sweep().await["refreshed"], 1);
@@ -130,7 +130,7 @@ async fn a_revocation_that_fails_is_tried_again_with_the_next_refresh() {
     assert!(!world.honours(&replaced).await);
 }
 
-/// Reads `t`, and its customer connects it again before the answer arrives.
+/// Reads `t`. Its customer connects again before the answer arrives.
 struct ComesBack {
     connections: Arc<dyn ReadConnections>,
     world: World,
@@ -147,15 +147,15 @@ impl ReadConnections for ComesBack {
 }
 
 #[tokio::test]
-async fn one_that_comes_back_while_its_account_is_claimed_by_another_does_not_leave_both_without_the_flag() {
+async fn of_two_connections_that_get_one_account_at_once_one_names_the_other() {
     let world = world().await;
     world.connect("t").await;
     world.clock.advance(1);
-    // Its newest grant has no account yet, as between the callback's two last steps.
+    // Its newest grant has no account yet, as between the last two steps of the callback.
     world.redeployed(&[("WEBINARGEEK_ACCOUNT_URL", "http://127.0.0.1:9/account")]).connect("t").await;
     assert_eq!(account(&world, "t").await, Value::Null);
 
-    let Ok(deployment) = Arc::try_unwrap(world.another().deployment) else { panic!("it is shared") };
+    let deployment = parts::deployment(&world);
     let AccountLookup { accounts, connections, writes, claims, clock } = &*deployment.callback.grants.accounts;
     let lookup = AccountLookup {
         accounts: accounts.clone(),
@@ -166,17 +166,16 @@ async fn one_that_comes_back_while_its_account_is_claimed_by_another_does_not_le
     };
     let grants = Grants { accounts: Arc::new(lookup), ..deployment.callback.grants };
     let callback = Callback { grants, ..deployment.callback };
-    let mut slow = world.another();
-    slow.deployment = Arc::new(Deployment { callback, ..deployment });
+    let slow = parts::process(&world, Deployment { callback, ..deployment });
     slow.connect("u").await;
     assert_eq!(account(&world, "u").await["also_connected_as"], "t");
 }
 
-async fn told(world: &World) -> Vec<(String, Value)> {
+/// All events: the id, and the account before.
+async fn events(world: &World) -> Vec<(String, Value)> {
     let events = world.stream.events("tests").await.unwrap();
-    let told =
-        events.iter().map(|event| (event["id"].as_str().unwrap().to_owned(), event["account_changed_from"].clone()));
-    told.collect()
+    let of = |event: &Value| (event["id"].as_str().unwrap().to_owned(), event["account_changed_from"].clone());
+    events.iter().map(of).collect()
 }
 
 fn event(id: &str, account_changed_from: Value) -> (String, Value) {
@@ -184,7 +183,7 @@ fn event(id: &str, account_changed_from: Value) -> (String, Value) {
 }
 
 #[tokio::test]
-async fn a_reconnect_by_another_account_was_told_to_nobody() {
+async fn a_reconnect_with_another_account_was_in_no_answer_and_no_event() {
     let world = world().await;
     world.connect("t").await;
     let from = async |world: &World| world.get("/v1/connections/t").await.body["account_changed_from"].clone();
@@ -195,27 +194,27 @@ async fn a_reconnect_by_another_account_was_told_to_nobody() {
         world.connect("t").await;
         assert_eq!(from(&world).await, before, "{version}");
         expected.push(event(&format!("t/{version}/connection.reconnected"), before));
-        assert_eq!(told(&world).await, expected);
+        assert_eq!(events(&world).await, expected);
     }
     world.clock.advance(6000);
     world.sweep().await;
     assert_eq!(from(&world).await, "2", "until it is connected once more");
-    assert_eq!(told(&world).await, expected);
+    assert_eq!(events(&world).await, expected);
 }
 
 #[tokio::test]
-async fn an_account_that_could_not_be_read_in_between_hides_no_change() {
+async fn a_change_of_account_is_seen_although_the_account_could_not_be_read_in_between() {
     let world = world().await;
     world.connect("t").await;
-    let deaf = world.redeployed(&[("WEBINARGEEK_ACCOUNT_URL", "http://127.0.0.1:9/account")]);
+    let without_accounts = world.redeployed(&[("WEBINARGEEK_ACCOUNT_URL", "http://127.0.0.1:9/account")]);
     world.clock.advance(1);
-    deaf.connect("t").await;
+    without_accounts.connect("t").await;
     let mut expected =
         vec![event("t/1/connection.connected", Value::Null), event("t/2/connection.reconnected", Value::Null)];
-    assert_eq!(told(&world).await, expected, "at once, although it is not known");
+    assert_eq!(events(&world).await, expected, "although the account is not known");
     world.clock.advance(1);
     world.simulation.grants.sign_in("2");
     world.connect("t").await;
     expected.push(event("t/3/connection.reconnected", json!("1")));
-    assert_eq!(told(&world).await, expected);
+    assert_eq!(events(&world).await, expected);
 }

@@ -39,7 +39,7 @@ fn files_that(folders: &[&str], does: impl Fn(&str) -> bool) -> Vec<String> {
 
 const EVERYTHING: &[&str] = &["shared/src", "functions"];
 
-/// Whether the code has this identifier: as a whole, and not as the name of an iterator's associated type.
+/// Whether the code has this whole identifier. An iterator's associated type `Item` does not count.
 fn names(code: &str, identifier: &str) -> bool {
     let code = code.replace("Item = ", "");
     code.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == identifier)
@@ -85,7 +85,7 @@ fn imports_inside_shared_run_one_way() {
 }
 
 #[test]
-fn config_takes_from_the_protocol_its_deployment_alone() {
+fn config_names_only_the_deployment_of_the_protocol() {
     let config = shipped(&std::fs::read_to_string(root().join("shared/src/config.rs")).unwrap());
     let named: Vec<&str> = config.split("crate::protocol::").skip(1).collect();
     assert!(!named.is_empty() && named.iter().all(|named| named.starts_with("Deployment;")), "{named:?}");
@@ -108,7 +108,7 @@ fn the_core_and_the_simulator_compile_without_the_aws_sdk() {
 }
 
 #[test]
-fn no_function_names_another_and_none_the_laptop() {
+fn no_function_depends_on_another_function_or_on_the_laptop() {
     let functions = ["authorize", "callback", "connections", "events", "maintenance", "refresh", "token"];
     for function in functions {
         let manifest = std::fs::read_to_string(root().join(format!("functions/{function}/Cargo.toml"))).unwrap();
@@ -119,7 +119,7 @@ fn no_function_names_another_and_none_the_laptop() {
 }
 
 #[test]
-fn a_row_is_parsed_in_the_adapter_and_from_the_stream_and_nowhere_else() {
+fn a_row_is_parsed_only_in_the_adapter_and_from_the_stream() {
     let allowed = |path: &String| {
         path.starts_with("shared/src/domain/")
             || path.starts_with("shared/src/aws/")
@@ -180,13 +180,13 @@ fn authorize_cannot_name_a_connection_or_a_token() {
 }
 
 #[test]
-fn callback_seals_what_it_cannot_open_and_neither_refreshes_nor_revokes() {
+fn callback_can_seal_but_not_open_and_neither_refreshes_nor_revokes() {
     let cannot = ["OpenDataKeys", "RevokeToken", "RefreshPair", "Refreshes", "Refreshing", "Revoking", "FleetRows"];
     for port in cannot {
         assert!(files_that(&["functions/callback/src"], |code| names(code, port)).is_empty(), "{port}");
     }
     assert_eq!(files_that(&["functions/callback/src"], |code| names(code, "MakeDataKeys")).len(), 1);
-    // It does not get them unnamed either, in the services of a function that stores grants.
+    // The services of a function that stores grants do not contain them either.
     let composition = shipped(&std::fs::read_to_string(root().join("shared/src/protocol/composition.rs")).unwrap());
     let services = composition.split("pub struct GrantServices {").nth(1).unwrap().split('}').next().unwrap();
     assert!(cannot.iter().all(|port| !names(services, port)), "{services}");
@@ -216,7 +216,7 @@ fn only_maintenance_walks_through_the_table_and_deletes() {
 }
 
 #[test]
-fn secrets_are_exposed_in_few_places() {
+fn only_these_files_expose_a_secret() {
     assert_eq!(
         files_that(EVERYTHING, |code| code.contains(".expose()")),
         [

@@ -1,4 +1,4 @@
-//! `/authorize`: what starts a journey, and what does not.
+//! `/authorize`: which requests start a journey, and which do not.
 
 use http::{Method, StatusCode};
 use serde_json::json;
@@ -39,7 +39,7 @@ async fn a_form_on_another_site_starts_nothing() {
 }
 
 #[tokio::test]
-async fn a_session_may_waive_the_question() {
+async fn a_session_can_leave_out_the_confirmation_page() {
     let world = World::new().await;
     let session = world.session(json!({ "confirm_page": false })).await;
     let sent = world.browser().get(session.text("url")).await;
@@ -60,7 +60,7 @@ async fn the_cookie_cannot_be_planted_read_or_sent_elsewhere() {
 }
 
 #[tokio::test]
-async fn on_another_host_the_browser_is_sent_to_the_callbacks_host_before_any_write() {
+async fn a_browser_on_another_host_is_redirected_to_the_callbacks_host_before_any_write() {
     let world = World::with(Setup::default().variable("PUBLIC_ORIGIN", ORIGIN)).await;
     for method in [Method::GET, Method::POST] {
         let mut request = shared::http::Request::default();
@@ -73,7 +73,7 @@ async fn on_another_host_the_browser_is_sent_to_the_callbacks_host_before_any_wr
 }
 
 #[tokio::test]
-async fn what_is_no_session_of_ours_gets_a_page_and_starts_nothing() {
+async fn an_unknown_or_expired_session_gets_a_page_and_starts_nothing() {
     let world = World::new().await;
     let unknown = format!("/authorize?session={}", "A".repeat(43));
     let expired = world.session(json!({ "expires_in": 60 })).await;
@@ -89,7 +89,7 @@ async fn what_is_no_session_of_ours_gets_a_page_and_starts_nothing() {
 }
 
 #[tokio::test]
-async fn a_link_preview_does_not_use_a_link_up() {
+async fn a_link_preview_does_not_use_up_the_link() {
     let world = World::new().await;
     let session = world.session(json!({ "connection_id": "t", "confirm_page": false })).await;
     for _ in 0..3 {
@@ -119,7 +119,7 @@ async fn an_install_link_is_off_unless_it_is_switched_on() {
 }
 
 #[tokio::test]
-async fn a_browser_that_asks_ahead_starts_nothing() {
+async fn a_prefetch_starts_nothing() {
     let world = World::new().await;
     let session = world.session(json!({ "confirm_page": false })).await;
     world.calls.take();

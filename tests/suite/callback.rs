@@ -6,9 +6,8 @@ use shared::domain::digest;
 use tests::browser::location;
 use tests::world::{Setup, World};
 
-fn exchanges(world: &World) -> usize {
-    world.simulation.faults.requested("authorization_code")
-}
+use crate::faults;
+use crate::reported::exchanges;
 
 #[tokio::test]
 async fn a_reload_or_a_double_click_shows_the_stored_outcome_and_sends_no_code_again() {
@@ -25,7 +24,7 @@ async fn a_reload_or_a_double_click_shows_the_stored_outcome_and_sends_no_code_a
 }
 
 #[tokio::test]
-async fn a_reload_of_a_journey_with_return_to_goes_there_again() {
+async fn a_reload_of_a_journey_with_return_to_redirects_there_again() {
     let world = World::new().await;
     let session =
         world.session(json!({ "connection_id": "t", "return_to": "https://app.example.com/", "confirm": false })).await;
@@ -43,7 +42,7 @@ async fn a_reload_of_a_journey_with_return_to_goes_there_again() {
 }
 
 #[tokio::test]
-async fn another_browser_consumes_nothing() {
+async fn another_browser_does_not_use_up_the_attempt() {
     let world = World::new().await;
     let browser = world.browser();
     let callback = browser.to_callback("/authorize").await;
@@ -82,7 +81,7 @@ async fn two_tabs_do_not_break_each_other() {
 }
 
 #[tokio::test]
-async fn what_is_no_answer_of_the_provider_is_refused_without_a_call() {
+async fn a_malformed_callback_is_refused_without_any_call() {
     let world = World::new().await;
     let browser = world.browser();
     let callback = browser.to_callback("/authorize").await;
@@ -128,7 +127,7 @@ async fn an_unknown_state_never_redirects() {
 }
 
 #[tokio::test]
-async fn an_attempt_expires_after_half_an_hour_whether_or_not_its_row_is_deleted() {
+async fn an_attempt_expires_after_half_an_hour_even_if_its_row_is_still_there() {
     let world = World::new().await;
     let browser = world.browser();
     let callback = browser.to_callback("/authorize").await;
@@ -144,7 +143,7 @@ async fn an_attempt_expires_after_half_an_hour_whether_or_not_its_row_is_deleted
 }
 
 #[tokio::test]
-async fn a_prefetch_does_not_burn_the_code() {
+async fn a_prefetch_does_not_use_up_the_code() {
     let world = World::new().await;
     let browser = world.browser();
     let callback = browser.to_callback("/authorize").await;
@@ -159,7 +158,7 @@ async fn a_prefetch_does_not_burn_the_code() {
 }
 
 #[tokio::test]
-async fn a_denial_is_no_failure_and_stays_what_it_was() {
+async fn a_denial_has_a_page_of_its_own_also_after_a_reload() {
     let world = World::new().await;
     let browser = world.browser();
     let consent = browser.start("/authorize").await;
@@ -175,7 +174,7 @@ async fn a_denial_is_no_failure_and_stays_what_it_was() {
 }
 
 #[tokio::test]
-async fn an_error_of_the_provider_is_shown_with_a_reference_and_none_of_its_words() {
+async fn an_error_of_the_provider_is_shown_with_a_reference_and_without_its_text() {
     let world = World::new().await;
     let browser = world.browser();
     let consent = browser.start("/authorize").await;
@@ -191,18 +190,18 @@ async fn an_error_of_the_provider_is_shown_with_a_reference_and_none_of_its_word
 }
 
 #[tokio::test]
-async fn whatever_the_token_endpoint_answers_the_code_is_sent_once_and_the_page_is_clear() {
+async fn after_any_bad_answer_of_the_token_endpoint_the_code_was_sent_once_and_the_page_has_a_reference() {
     for answer in [
         json!("break"),
         json!("html"),
         json!("huge"),
         json!("garbage"),
         json!("hang"),
-        json!({ "status": { "status": 500, "error": null, "retry_after": null } }),
-        json!({ "status": { "status": 503, "error": null, "retry_after": "5" } }),
-        json!({ "status": { "status": 302, "error": null, "retry_after": null } }),
-        json!({ "status": { "status": 400, "error": "invalid_grant", "retry_after": null } }),
-        json!({ "status": { "status": 400, "error": "canary-code", "retry_after": null } }),
+        faults::status(500),
+        faults::retry_after(503, "5"),
+        faults::status(302),
+        faults::error(400, "invalid_grant"),
+        faults::error(400, "canary-code"),
         json!({ "without": ["access_token"] }),
     ] {
         let world = World::new().await;
@@ -223,7 +222,7 @@ async fn whatever_the_token_endpoint_answers_the_code_is_sent_once_and_the_page_
 }
 
 #[tokio::test]
-async fn a_failed_journey_with_return_to_goes_there() {
+async fn a_failed_journey_with_return_to_redirects_there() {
     let world = World::new().await;
     world.fault(json!({ "answer": "html" }));
     let session = world.session(json!({ "connection_id": "t", "return_to": "https://app.example.com/" })).await;
@@ -233,11 +232,8 @@ async fn a_failed_journey_with_return_to_goes_there() {
 }
 
 #[tokio::test]
-async fn a_code_that_was_certainly_not_used_survives_a_reload() {
-    for answer in [
-        json!({ "status": { "status": 429, "error": null, "retry_after": "1" } }),
-        json!({ "status": { "status": 401, "error": "invalid_client", "retry_after": null } }),
-    ] {
+async fn a_code_that_was_certainly_not_used_is_sent_again_by_a_reload() {
+    for answer in [faults::retry_after(429, "1"), faults::error(401, "invalid_client")] {
         let world = World::new().await;
         world.fault(json!({ "answer": answer }));
         let browser = world.browser();
@@ -248,7 +244,7 @@ async fn a_code_that_was_certainly_not_used_survives_a_reload() {
 }
 
 #[tokio::test]
-async fn an_invocation_that_could_not_store_the_pair_any_more_does_not_send_the_code() {
+async fn a_code_is_not_sent_if_there_is_no_time_to_store_the_pair() {
     let world = World::new().await;
     let browser = world.browser();
     let callback = browser.to_callback("/authorize").await;
@@ -260,7 +256,7 @@ async fn an_invocation_that_could_not_store_the_pair_any_more_does_not_send_the_
 }
 
 #[tokio::test]
-async fn an_unreachable_provider_uses_up_no_code() {
+async fn an_unreachable_provider_does_not_use_up_the_code() {
     let world = World::with(Setup::default().variable("WEBINARGEEK_TOKEN_URL", "http://127.0.0.1:9/token")).await;
     let browser = world.browser();
     let callback = browser.to_callback("/authorize").await;
@@ -270,15 +266,15 @@ async fn an_unreachable_provider_uses_up_no_code() {
 }
 
 #[tokio::test]
-async fn a_rotated_client_secret_is_found_and_the_code_is_not_lost() {
+async fn with_a_rotated_client_secret_the_code_is_not_lost() {
     let list = json!(["not-yet-known-to-the-provider", tests::world::CLIENT_SECRET]).to_string();
     let world = World::with(Setup { client_secret: list, ..Setup::default() }).await;
     world.connect("t").await;
-    assert_eq!(exchanges(&world), 2, "the only case in which a code is sent again: it was not looked at");
+    assert_eq!(exchanges(&world), 2, "the only case in which a code is sent again: the provider did not use it");
 }
 
 #[tokio::test]
-async fn a_process_that_died_after_storing_the_pair_is_found_out_by_the_reload() {
+async fn if_the_process_dies_after_storing_the_pair_a_reload_finds_it() {
     let world = World::new().await;
     let session = world.session(json!({ "connection_id": "t" })).await;
     let browser = world.browser();
@@ -291,7 +287,7 @@ async fn a_process_that_died_after_storing_the_pair_is_found_out_by_the_reload()
 }
 
 #[tokio::test]
-async fn a_process_that_died_with_the_code_leaves_a_page_that_says_so() {
+async fn if_the_process_dies_with_the_code_the_page_says_that_the_outcome_is_unknown() {
     let world = World::new().await;
     world.connect("t").await;
     let session = world.session(json!({ "connection_id": "t" })).await;
@@ -305,7 +301,7 @@ async fn a_process_that_died_with_the_code_leaves_a_page_that_says_so() {
     assert_eq!(exchanges(&world), sent, "the code is never sent a second time");
 }
 
-/// The row of a process that died while its code was on its way.
+/// The row as a process leaves it that died while its code was on its way.
 async fn put_back_to_exchanging(world: &World, callback: &str) {
     use aws_sdk_dynamodb::types::AttributeValue;
     let state = callback.split("state=").nth(1).unwrap();
@@ -321,7 +317,6 @@ async fn put_back_to_exchanging(world: &World, callback: &str) {
         .expression_attribute_values(":exchanging", text("exchanging"))
         .expression_attribute_values(":dead", text("dead"))
         .expression_attribute_values(":then", AttributeValue::N("1".to_owned()))
-        // The row is the attempt's own.
         .condition_expression("attribute_exists(pk)")
         .send()
         .await
@@ -329,7 +324,7 @@ async fn put_back_to_exchanging(world: &World, callback: &str) {
 }
 
 #[tokio::test]
-async fn a_link_that_was_passed_on_connects_no_stranger_after_its_owner() {
+async fn a_stranger_with_a_link_that_its_owner_has_used_connects_nothing() {
     let world = World::new().await;
     let session = world.session(json!({ "connection_id": "t" })).await;
     let (owner, stranger) = (world.browser(), world.browser());
@@ -346,13 +341,13 @@ async fn a_link_that_was_passed_on_connects_no_stranger_after_its_owner() {
     assert_eq!(world.token("t").await.body, token);
 }
 
-/// Found by the simulator: the connection stores its last session only.
+/// Found by the simulator: a connection stores its last session only.
 #[tokio::test]
-async fn a_link_that_was_passed_on_takes_nothing_over_after_its_owner_has_connected_again_through_another() {
+async fn a_stranger_with_an_older_link_connects_nothing_after_the_owner_has_used_a_newer_one() {
     let world = World::new().await;
     let mut sessions =
         [world.session(json!({ "connection_id": "t" })).await, world.session(json!({ "connection_id": "t" })).await];
-    // Made within the same second: they still have an order.
+    // They were made in the same second, and still have an order.
     let order = async |session: &tests::world::Answer| world.session_row(session.text("session_id")).await.order;
     if order(&sessions[0]).await > order(&sessions[1]).await {
         sessions.reverse();
@@ -371,7 +366,7 @@ async fn a_link_that_was_passed_on_takes_nothing_over_after_its_owner_has_connec
 }
 
 #[tokio::test]
-async fn a_customer_may_connect_again_over_a_connection_that_is_there() {
+async fn a_customer_may_connect_again_over_a_live_connection() {
     let world = World::new().await;
     world.connect("t").await;
     let first = world.stored("t").await.unwrap();
@@ -385,7 +380,7 @@ async fn a_customer_may_connect_again_over_a_connection_that_is_there() {
 }
 
 #[tokio::test]
-async fn a_grant_without_refresh_token_or_lifetime_is_stored_all_the_same() {
+async fn a_grant_without_refresh_token_and_lifetime_is_stored_until_its_access_token_ends() {
     let world = World::with(Setup::default().variable("WEBINARGEEK_EXPIRES_IN", "900")).await;
     world.fault(json!({ "answer": { "without": ["refresh_token", "expires_in", "token_type", "scope"] } }));
     world.connect("t").await;

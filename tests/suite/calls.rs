@@ -1,4 +1,4 @@
-//! What each operation costs, in calls to AWS. Their prices and latencies are the product's running costs.
+//! What each operation costs in calls to AWS. These calls are most of the product's price and of its latency.
 
 use std::collections::BTreeMap;
 
@@ -8,18 +8,18 @@ use tests::world::World;
 
 use crate::confirmation::journey;
 
-fn total(calls: &BTreeMap<String, usize>) -> usize {
-    calls.values().sum()
-}
-
 #[tokio::test]
-async fn authorize_is_one_call_and_three_with_a_session_whose_making_is_two() {
+async fn authorize_is_one_call_or_three_with_a_session_and_a_new_session_is_two() {
     let world = World::new().await;
     world.browser().confirm("/authorize").await;
     assert_eq!(world.calls.take(), BTreeMap::from([("UpdateItem".to_owned(), 1)]));
 
     let session = world.session(json!({ "confirm_page": false })).await;
-    assert_eq!(world.calls.take(), BTreeMap::from([("UpdateItem".to_owned(), 2)]), "its order, and the session");
+    assert_eq!(
+        world.calls.take(),
+        BTreeMap::from([("UpdateItem".to_owned(), 2)]),
+        "the order of its events, and the session"
+    );
     world.browser().get(session.text("url")).await;
     assert_eq!(
         world.calls.take(),
@@ -29,7 +29,7 @@ async fn authorize_is_one_call_and_three_with_a_session_whose_making_is_two() {
 }
 
 #[tokio::test]
-async fn callback_is_five_calls_beside_the_first_read_of_the_secret() {
+async fn callback_is_five_calls_without_the_first_read_of_the_secret() {
     let world = World::new().await;
     let session = world.session(json!({})).await;
     for url in ["/authorize", session.text("url")] {
@@ -39,12 +39,12 @@ async fn callback_is_five_calls_beside_the_first_read_of_the_secret() {
         browser.get(&callback).await;
         let mut calls = world.calls.take();
         calls.remove("GetSecretValue");
-        assert_eq!(total(&calls), 5, "{calls:?}");
+        assert_eq!(calls.values().sum::<usize>(), 5, "{calls:?}");
     }
 }
 
 #[tokio::test]
-async fn a_fresh_token_is_one_call_and_the_first_one_of_a_process_two() {
+async fn reading_a_fresh_token_is_one_call_and_two_the_first_time_in_a_process() {
     let world = World::new().await;
     world.connect("t").await;
     let calls = async |world: &World| {
@@ -56,7 +56,7 @@ async fn a_fresh_token_is_one_call_and_the_first_one_of_a_process_two() {
     let with_the_key = BTreeMap::from([("Decrypt".to_owned(), 1), ("GetItem".to_owned(), 1)]);
     assert_eq!(calls(&world).await, with_the_key);
     assert_eq!(calls(&world).await, of_the_table);
-    assert_eq!(calls(&world.another()).await, with_the_key, "another process has not opened it");
+    assert_eq!(calls(&world.another()).await, with_the_key, "another process has not opened the data key");
     let keeps_none = world.redeployed(&[("DATA_KEY_MINUTES", "0")]);
     for _ in 0..2 {
         assert_eq!(calls(&keeps_none).await, with_the_key);
@@ -64,7 +64,7 @@ async fn a_fresh_token_is_one_call_and_the_first_one_of_a_process_two() {
 }
 
 #[tokio::test]
-async fn a_data_key_is_opened_again_when_it_was_kept_for_four_hours() {
+async fn a_data_key_is_opened_again_after_four_hours() {
     let world = World::new().await;
     world.connect("t").await;
     let mut opened = Vec::new();
@@ -78,7 +78,7 @@ async fn a_data_key_is_opened_again_when_it_was_kept_for_four_hours() {
 }
 
 #[tokio::test]
-async fn kept_data_keys_carry_reads_and_refreshes_through_an_outage_of_kms() {
+async fn with_kept_data_keys_reads_and_refreshes_go_on_during_an_outage_of_kms() {
     let world = World::new().await;
     world.connect("t").await;
     world.token("t").await;
@@ -87,11 +87,11 @@ async fn kept_data_keys_carry_reads_and_refreshes_through_an_outage_of_kms() {
     assert_eq!(world.sweep().await["refreshed"], 1);
     assert_eq!(world.token("t").await.body["version"], 2);
     world.connect("u").await;
-    assert_eq!(world.token("u").await.status, 503, "it was never opened here");
+    assert_eq!(world.token("u").await.status, 503, "this process never opened its data key");
 }
 
 #[tokio::test]
-async fn a_refresh_is_two_calls_beside_the_first_opening_of_its_key() {
+async fn a_refresh_is_two_calls_without_the_first_opening_of_its_key() {
     let world = World::new().await;
     world.connect("t").await;
 
@@ -105,21 +105,21 @@ async fn a_refresh_is_two_calls_beside_the_first_opening_of_its_key() {
     let with_one = run().await;
     world.connect("u").await;
     let mut with_two = run().await;
-    assert_eq!(with_two["Query"], 17, "sixteen shards, and the one of the rows without a live pair");
+    assert_eq!(with_two["Query"], 17, "sixteen shards, and the shard of the rows without a live pair");
     with_two.iter_mut().for_each(|(operation, count)| *count -= with_one[operation]);
-    // Refreshes that begin at once may each read the fleet's pause.
+    // Refreshes that begin at the same time may each read the fleet's pause.
     with_two.remove("GetItem");
     with_two.retain(|_, count| *count > 0);
-    assert_eq!(with_two, BTreeMap::from([("UpdateItem".to_owned(), 2)]), "and each run has opened one key");
+    assert_eq!(with_two, BTreeMap::from([("UpdateItem".to_owned(), 2)]), "each run has opened one key");
     assert_eq!(with_one["Decrypt"], 1);
 }
 
 #[tokio::test]
-async fn a_grant_that_waits_for_its_confirmation_is_not_read_before_its_time_is_over() {
+async fn a_waiting_pair_is_not_read_before_its_time_is_over() {
     let world = World::new().await;
     world.connect("given-up").await;
     world.every_grant_ends().await;
-    // Beside no connection, beside one that needs its customer, and in the place of one that was taken away.
+    // Without a connection, beside one that needs its customer, and after a disconnect.
     world.connect("gone").await;
     world.json(Method::DELETE, "/v1/connections/gone", None).await;
     let waiting = ["new", "given-up", "gone"];
@@ -135,7 +135,7 @@ async fn a_grant_that_waits_for_its_confirmation_is_not_read_before_its_time_is_
     let revoked = world.simulation.faults.requested("revoke");
     world.clock.advance(2);
     world.sweep().await;
-    assert_eq!(world.simulation.faults.requested("revoke") - revoked, 2, "whose account the third is for is not known");
+    assert_eq!(world.simulation.faults.requested("revoke") - revoked, 2, "the account of the third is not known");
     for id in waiting {
         assert!(!world.row(id).await.unwrap().contains_key("shard"), "{id}");
     }

@@ -1,4 +1,4 @@
-//! Secrets that begin with a word, and a search for that word wherever no secret may be.
+//! All secrets begin with one word. No log line, page or problem may contain that word.
 
 use std::sync::Arc;
 
@@ -11,10 +11,11 @@ use tests::proof::Proof;
 use tests::random::Random;
 use tests::world::{Setup, World};
 
+use crate::faults;
 use crate::log::{capture, captured};
 
-/// Every 32 random bytes (states, cookies, verifiers, session tokens, codes, tokens, data keys) begin, in base64, with
-/// it.
+/// In base64, every 32 random bytes begin with the word: states, cookies, verifiers, session tokens, codes, tokens and
+/// data keys.
 struct Canaries;
 
 impl Entropy for Canaries {
@@ -29,7 +30,7 @@ impl Entropy for Canaries {
 
 const WORD: &str = "canary";
 
-/// What a stranger may send: the word in every place, and input that parsers often fail on.
+/// What a stranger may send: the word in every place, and input with which parsers often have problems.
 const PIECES: [&str; 14] = [
     "canary",
     "canary__AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
@@ -97,7 +98,8 @@ fn strange_request(random: &mut Random) -> Request {
     request
 }
 
-/// An answer that hands out no secret contains none. Of the stranger's own text it repeats a member's name at most.
+/// An answer contains no secret, except a token where one is asked for. Of the stranger's text it repeats only the name
+/// of a member.
 fn has_none(response: &Response, sent: &str) {
     let is_token = sent.contains("/token?") && response.status() == StatusCode::OK;
     if is_token {
@@ -124,8 +126,8 @@ fn fault(random: &mut Random) -> Value {
         json!("huge"),
         json!({ "without": ["access_token"] }),
         json!({ "status": { "status": 400, "error": "canary", "retry_after": "canary" } }),
-        json!({ "status": { "status": 401, "error": "invalid_client", "retry_after": null } }),
-        json!({ "status": { "status": 500, "error": "canary", "retry_after": null } }),
+        faults::error(401, "invalid_client"),
+        faults::error(500, "canary"),
         json!({ "status": { "status": 429, "error": "canary", "retry_after": "1" } }),
     ];
     json!({ "answer": random.pick(&answers), "carried_out": random.percent(30), "times": random.between(1, 2) })
@@ -134,7 +136,7 @@ fn fault(random: &mut Random) -> Value {
 /// Days of one deployment: after that its fleet is so large that most of the time goes into sweeps.
 const DAYS: u64 = 25;
 
-/// Strangers, a provider with faults, and customers who connect nevertheless. Returns lines and answers.
+/// Strangers, a provider with faults, and customers who connect. Returns the numbers of lines and of answers.
 async fn some_days(random: &mut Random) -> (u64, u64) {
     let world = World::with(Setup { entropy: Arc::new(Canaries), ..Setup::default() }).await;
     world.connect("t").await;
@@ -163,16 +165,16 @@ async fn some_days(random: &mut Random) -> (u64, u64) {
         assert!(!log.contains(WORD), "{}", log.lines().find(|line| line.contains(WORD)).unwrap());
         lines += log.lines().count() as u64;
     }
-    let told = world.token("t").await;
+    let token = world.token("t").await;
     assert!(
-        told.status != StatusCode::OK || told.text("access_token").starts_with(WORD),
-        "a secret is in the events: {told:?}"
+        token.status != StatusCode::OK || token.text("access_token").starts_with(WORD),
+        "secrets begin with the word: {token:?}"
     );
     (lines, answers)
 }
 
 #[tokio::test]
-async fn no_line_page_or_problem_holds_a_secret_whatever_is_sent_and_answered() {
+async fn no_log_line_page_or_problem_holds_a_secret_for_any_request_and_any_answer() {
     let proof = Proof::asked();
     let lines_wanted = proof.length(2_000, 1_000_000);
     let mut random = proof.random(7);

@@ -1,4 +1,4 @@
-//! `wgc`, the real binary, against `cargo dev`; `cli/aws.rs` has what it does with a stack.
+//! `wgc`, the real binary, with `cargo dev`; `cli/aws.rs` tries it with a stack.
 
 use std::process::{Output, Stdio};
 
@@ -9,15 +9,17 @@ use tests::laptop::{Laptop, is_live};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::process::Command;
 
+use crate::faults;
+
 mod aws;
 mod import;
 
 const LAPTOP: &str = env!("CARGO_BIN_EXE_laptop");
 
-/// The binary, with nothing of this machine's settings.
+/// The binary, without this machine's settings.
 fn wgc(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_command-line"));
-    #[expect(clippy::disallowed_methods, reason = "where programs are found is the machine's")]
+    #[expect(clippy::disallowed_methods, reason = "PATH comes from the environment")]
     let path = std::env::var("PATH").unwrap();
     command.env_clear().env("PATH", path).env("HOME", "/nowhere").env("AWS_EC2_METADATA_DISABLED", "true");
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
@@ -31,14 +33,14 @@ fn at(origin: &str, arguments: &[&str]) -> Command {
 }
 
 /// The standard output of a command that succeeds.
-async fn said(mut command: Command) -> String {
+async fn stdout_of(mut command: Command) -> String {
     let output = command.output().await.unwrap();
     assert!(output.status.success(), "{output:?}");
     String::from_utf8(output.stdout).unwrap()
 }
 
-async fn said_json(mut command: Command) -> Value {
-    let text = said({
+async fn json_of(mut command: Command) -> Value {
+    let text = stdout_of({
         command.arg("--json");
         command
     })
@@ -46,51 +48,51 @@ async fn said_json(mut command: Command) -> Value {
     serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
-async fn given(mut command: Command, input: &str) -> Output {
+async fn with_input(mut command: Command, input: &str) -> Output {
     let mut process = command.stdin(Stdio::piped()).spawn().unwrap();
     process.stdin.take().unwrap().write_all(input.as_bytes()).await.unwrap();
     process.wait_with_output().await.unwrap()
 }
 
-/// A command that fails: its exit code, and what it says to a program.
+/// A command that fails: its exit code, and its error as JSON.
 async fn fails(mut command: Command) -> (i32, Value) {
     let output = command.arg("--json").output().await.unwrap();
-    assert_eq!(String::from_utf8_lossy(&output.stdout), "", "answers are on standard output, and nothing else");
-    let said = String::from_utf8(output.stderr).unwrap();
-    let said: Value = serde_json::from_str(&said).unwrap_or_else(|error| panic!("{error}: {said}"));
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "", "only answers are on standard output");
+    let text = String::from_utf8(output.stderr).unwrap();
+    let answer: Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
     let code = output.status.code().unwrap();
-    assert_eq!(said["error"]["exit_code"], code, "{said}");
-    (code, said["error"].clone())
+    assert_eq!(answer["error"]["exit_code"], code, "{answer}");
+    (code, answer["error"].clone())
 }
 
 #[tokio::test]
-async fn a_customer_is_linked_confirmed_used_and_taken_away() {
+async fn the_commands_link_confirm_use_and_disconnect_a_connection() {
     let laptop = Laptop::start(LAPTOP, &[]).await;
     let wgc = |arguments: &[&str]| at(&laptop.origin, arguments);
     let back = "http://127.0.0.1:1/back";
-    let link = said_json(wgc(&["link", "acme", "--return-to", back, "--no-confirm-page", "--expires-in", "600"])).await;
+    let link = json_of(wgc(&["link", "acme", "--return-to", back, "--no-confirm-page", "--expires-in", "600"])).await;
     let session = link["session_id"].as_str().unwrap();
-    assert_eq!(said_json(wgc(&["session", session])).await["status"], "pending");
+    assert_eq!(json_of(wgc(&["session", session])).await["status"], "pending");
 
     let sent = laptop.http.get(link["url"].as_str().unwrap()).send().await.unwrap();
     let came_back = laptop.approve(sent).await.headers()[LOCATION].to_str().unwrap().to_owned();
     let (code, error) = fails(wgc(&["token", "acme"])).await;
     assert_eq!((code, &error["code"]), (4, &json!("unconfirmed")));
-    let confirmed = given(wgc(&["confirm", session]), &format!("{came_back}\n")).await;
+    let confirmed = with_input(wgc(&["confirm", session]), &format!("{came_back}\n")).await;
     assert!(confirmed.status.success(), "{confirmed:?}");
     assert!(String::from_utf8_lossy(&confirmed.stdout).contains("status\tactive"), "{confirmed:?}");
 
-    // Plain where it is not on a terminal: a header, and columns for `cut`.
-    let listed = said(wgc(&["list"])).await;
+    // Without a terminal: a header, and columns for `cut`.
+    let listed = stdout_of(wgc(&["list"])).await;
     let rows: Vec<Vec<&str>> = listed.lines().map(|line| line.split('\t').collect()).collect();
     assert_eq!((rows[0][0], rows[1][0], rows[1][1], rows.len()), ("id", "acme", "active", 2), "{listed}");
-    assert_eq!(said(wgc(&["list", "--status", "reauth_required"])).await.lines().count(), 1);
-    assert_eq!(said_json(wgc(&["list"])).await["id"], "acme");
-    assert_eq!(said_json(wgc(&["show", "acme"])).await["version"], 1);
+    assert_eq!(stdout_of(wgc(&["list", "--status", "reauth_required"])).await.lines().count(), 1);
+    assert_eq!(json_of(wgc(&["list"])).await["id"], "acme");
+    assert_eq!(json_of(wgc(&["show", "acme"])).await["version"], 1);
 
-    let token = said(wgc(&["token", "acme", "--reveal"])).await;
+    let token = stdout_of(wgc(&["token", "acme", "--reveal"])).await;
     assert!(is_live(&laptop.provider().await, token.trim()).await);
-    assert_eq!(said_json(wgc(&["token", "acme", "--reveal"])).await["access_token"], token.trim());
+    assert_eq!(json_of(wgc(&["token", "acme", "--reveal"])).await["access_token"], token.trim());
     for masked in [&["token", "acme"][..], &["token", "acme", "--json"]] {
         let shown = wgc(masked).output().await.unwrap();
         assert!(!String::from_utf8_lossy(&shown.stdout).contains(token.trim()), "{shown:?}");
@@ -100,17 +102,17 @@ async fn a_customer_is_linked_confirmed_used_and_taken_away() {
     assert_eq!((ran.status.code(), String::from_utf8_lossy(&ran.stdout).as_ref()), (Some(43), token.trim()));
     assert_eq!(fails(wgc(&["reject", "acme", "--version", "2"])).await.0, 2, "there is no such version yet");
 
-    assert_eq!(fails(wgc(&["disconnect", "acme"])).await.0, 2, "there is nobody to ask");
-    assert_eq!(said_json(wgc(&["disconnect", "acme", "--yes"])).await["revocation"], "done");
+    assert_eq!(fails(wgc(&["disconnect", "acme"])).await.0, 2, "there is no terminal to ask on");
+    assert_eq!(json_of(wgc(&["disconnect", "acme", "--yes"])).await["revocation"], "done");
     assert_eq!(fails(wgc(&["show", "acme"])).await.0, 3);
 }
 
 #[tokio::test]
-async fn an_exit_code_tells_what_to_do() {
+async fn each_kind_of_failure_has_its_exit_code() {
     let laptop = Laptop::start(LAPTOP, &[]).await;
     assert_eq!(laptop.connect("acme").await.status(), 200);
     let codes: [(&[&str], i32, &str); 6] = [
-        (&["show", "nobody"], 3, "not_found"),
+        (&["show", "unknown"], 3, "not_found"),
         (&["session", "none"], 3, "not_found"),
         (&["show", "a/b"], 2, ""),
         (&["list", "--status", "happy"], 2, "invalid_request"),
@@ -121,14 +123,14 @@ async fn an_exit_code_tells_what_to_do() {
         let (code, error) = fails(at(&laptop.origin, arguments)).await;
         assert_eq!((code, error["code"].as_str().unwrap_or_default()), (expected, name), "{arguments:?}: {error}");
     }
-    let exists = given(at(&laptop.origin, &["import", "--connection", "acme"]), "a-refresh-token").await;
+    let exists = with_input(at(&laptop.origin, &["import", "--connection", "acme"]), "a-refresh-token").await;
     assert_eq!(exists.status.code(), Some(8), "{exists:?}");
     assert!(!String::from_utf8_lossy(&exists.stderr).contains("a-refresh-token"), "{exists:?}");
 
-    let refused = given(at(&laptop.origin, &["import", "--connection", "other"]), "a-refresh-token").await;
+    let refused = with_input(at(&laptop.origin, &["import", "--connection", "other"]), "a-refresh-token").await;
     assert_eq!(refused.status.code(), Some(4), "{refused:?}");
 
-    // Without credentials the gateway refuses, and with nobody there nothing answers.
+    // Without credentials the gateway refuses, and on an unused port nothing answers.
     let gateway = ApiGateway::before(&laptop.origin).await;
     let (code, error) = fails(at(&gateway.origin, &["list"])).await;
     assert_eq!((code, &error["status"]), (6, &json!(403)), "{error}");
@@ -142,11 +144,11 @@ async fn an_exit_code_tells_what_to_do() {
 }
 
 #[tokio::test]
-async fn the_doctor_says_what_is_wrong_and_its_exit_code_too() {
+async fn doctor_shows_its_findings_and_its_exit_code_says_if_one_has_failed() {
     let laptop = Laptop::start(LAPTOP, &[]).await;
-    let examined = said(at(&laptop.origin, &["doctor"])).await;
+    let examined = stdout_of(at(&laptop.origin, &["doctor"])).await;
     assert!(examined.contains("client_credentials\tok"), "{examined}");
-    let refuses = json!({ "status": { "status": 401, "error": "invalid_client", "retry_after": null } });
+    let refuses = faults::error(401, "invalid_client");
     laptop.post("/local/provider", json!({ "answer": refuses, "times": 4 })).await;
     let examined = at(&laptop.origin, &["doctor"]).output().await.unwrap();
     assert_eq!(examined.status.code(), Some(7), "{examined:?}");
@@ -157,12 +159,12 @@ async fn the_doctor_says_what_is_wrong_and_its_exit_code_too() {
 async fn events_are_shown_as_they_happen() {
     let laptop = Laptop::start(LAPTOP, &[]).await;
     assert_eq!(laptop.connect("acme").await.status(), 200);
-    assert!(said(at(&laptop.origin, &["events"])).await.contains("connection.connected  acme  version 1"));
+    assert!(stdout_of(at(&laptop.origin, &["events"])).await.contains("connection.connected  acme  version 1"));
     let mut following = at(&laptop.origin, &["events", "--follow", "--json"]).spawn().unwrap();
     let mut lines = BufReader::new(following.stdout.take().unwrap()).lines();
     for (happens, kind) in [("", "connection.connected"), ("acme", "connection.disconnected")] {
         if !happens.is_empty() {
-            said(at(&laptop.origin, &["disconnect", happens, "--yes"])).await;
+            stdout_of(at(&laptop.origin, &["disconnect", happens, "--yes"])).await;
         }
         let event: Value = serde_json::from_str(&lines.next_line().await.unwrap().unwrap()).unwrap();
         assert_eq!((&event["type"], &event["connection_id"]), (&json!(kind), &json!("acme")));
@@ -170,12 +172,12 @@ async fn events_are_shown_as_they_happen() {
 }
 
 #[tokio::test]
-async fn maintenance_is_looked_at_first_and_asks_before_it_changes() {
+async fn maintain_shows_a_dry_run_and_refuses_too_few_days() {
     let laptop = Laptop::start(LAPTOP, &[]).await;
     assert_eq!(laptop.connect("acme").await.status(), 200);
-    let looked = said_json(at(&laptop.origin, &["maintain", "reap", "--dry-run"])).await;
+    let dry_run = json_of(at(&laptop.origin, &["maintain", "reap", "--dry-run"])).await;
     assert_eq!(
-        (&looked["scanned"], &looked["would_change"], &looked["finished"]),
+        (&dry_run["scanned"], &dry_run["would_change"], &dry_run["finished"]),
         (&json!(1), &json!(0), &json!(true))
     );
     let nothing = at(&laptop.origin, &["maintain", "reseal"]).output().await.unwrap();
@@ -183,13 +185,13 @@ async fn maintenance_is_looked_at_first_and_asks_before_it_changes() {
         nothing.status.success() && String::from_utf8_lossy(&nothing.stderr).contains("nothing to do"),
         "{nothing:?}"
     );
-    assert_eq!(fails(at(&laptop.origin, &["maintain", "reap", "--days", "3"])).await.0, 1, "thirty at least");
+    assert_eq!(fails(at(&laptop.origin, &["maintain", "reap", "--days", "3"])).await.0, 1, "at least 30");
 }
 
 #[tokio::test]
-async fn a_shell_completes_its_commands() {
+async fn completions_are_printed_for_each_shell() {
     for shell in ["bash", "zsh", "fish"] {
-        let script = said(wgc(&["completions", shell])).await;
+        let script = stdout_of(wgc(&["completions", shell])).await;
         assert!(["wgc", "disconnect", "reveal"].iter().all(|word| script.contains(word)), "{shell}");
     }
 }

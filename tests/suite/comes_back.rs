@@ -1,5 +1,5 @@
-//! A customer comes back after the connection was taken away: connected at once, in the same second too, whatever the
-//! revocation endpoint answers. The clock stands still, unless a test moves it.
+//! A customer comes back after a disconnect, and is connected at once: in the same second too, and after any answer of
+//! the revocation endpoint. The clock stands still, unless a test moves it.
 
 use std::sync::Arc;
 
@@ -14,7 +14,10 @@ use shared::ports::{Clock, ExchangeCode, ProviderError};
 use tests::tokens;
 use tests::world::{Answer, CLIENT_SECRET, Setup, World};
 
+use crate::confirmation::{says, session_status};
 use crate::log::{capture, captured};
+use crate::reported::{event_ids, revocations};
+use crate::{faults, parts};
 
 async fn delete(world: &World, id: &str) -> Answer {
     world.json(Method::DELETE, &format!("/v1/connections/{id}"), None).await
@@ -31,17 +34,8 @@ async fn import(world: &World, id: &str, refresh_token: &str) -> Answer {
     world.json(Method::PUT, &format!("/v1/connections/{id}"), Some(body)).await
 }
 
-fn revocations(world: &World) -> usize {
-    world.simulation.faults.requested("revoke")
-}
-
-async fn told(world: &World) -> Vec<String> {
-    let events = world.stream.events("tests").await.unwrap();
-    events.iter().map(|event| event["id"].as_str().unwrap().to_owned()).collect()
-}
-
 #[tokio::test]
-async fn in_the_same_second_ten_times_by_a_link() {
+async fn a_customer_can_connect_and_disconnect_ten_times_in_one_second() {
     let world = World::new().await;
     let second = world.clock.now();
     for version in 1..=10 {
@@ -56,11 +50,11 @@ async fn in_the_same_second_ten_times_by_a_link() {
     let expected: Vec<String> = (1..=10)
         .flat_map(|version| ["connected", "disconnected"].map(|what| format!("t/{version}/connection.{what}")))
         .collect();
-    assert_eq!(told(&world).await, expected);
+    assert_eq!(event_ids(&world).await, expected);
 }
 
 #[tokio::test]
-async fn in_the_same_second_ten_times_by_an_import() {
+async fn an_import_can_connect_and_be_disconnected_ten_times_in_one_second() {
     let world = World::new().await;
     for number in 1..=10 {
         let refresh_token = refresh_token(&world, &format!("elsewhere{number}")).await;
@@ -72,7 +66,7 @@ async fn in_the_same_second_ten_times_by_an_import() {
 }
 
 #[tokio::test]
-async fn by_a_link_that_was_made_before_and_is_followed_after() {
+async fn a_link_that_was_made_before_the_disconnect_connects_after_it() {
     let world = World::new().await;
     world.connect("t").await;
     let session = world.session(json!({ "connection_id": "t" })).await;
@@ -83,7 +77,7 @@ async fn by_a_link_that_was_made_before_and_is_followed_after() {
 }
 
 #[tokio::test]
-async fn two_links_of_one_second_connect_one_after_the_other_and_none_of_them_twice() {
+async fn links_that_were_made_in_one_second_connect_in_their_order_and_each_only_once() {
     let world = World::new().await;
     for number in 0..12 {
         let id = format!("t{number}");
@@ -111,37 +105,35 @@ async fn two_links_of_one_second_connect_one_after_the_other_and_none_of_them_tw
     }
 }
 
-/// Answers of the revocation endpoint: the fault, what `DELETE` says, and how many requests that took.
+/// Answers of the revocation endpoint: the fault, what `DELETE` answers, and how many requests that takes.
 fn answers() -> Vec<(Value, &'static str, usize)> {
-    let status =
-        |status: u16, error: Value| json!({ "status": { "status": status, "error": error, "retry_after": null } });
     let once = |answer: Value| json!({ "answer": answer, "grant_type": "revoke" });
     let each_time = |answer: Value| json!({ "answer": answer, "grant_type": "revoke", "times": 2 });
     vec![
         (Value::Null, "done", 1),
-        (once(status(400, json!("invalid_token"))), "failed", 1),
-        (once(status(401, Value::Null)), "failed", 1),
-        (once(status(403, Value::Null)), "failed", 1),
-        (once(status(404, Value::Null)), "failed", 1),
-        (once(status(405, Value::Null)), "failed", 1),
-        (once(status(410, Value::Null)), "failed", 1),
-        (once(status(302, Value::Null)), "failed", 1),
-        (once(status(307, Value::Null)), "failed", 1),
-        (once(status(400, json!("unsupported_token_type"))), "done", 2),
-        (each_time(status(400, json!("unsupported_token_type"))), "failed", 2),
-        (once(status(408, Value::Null)), "pending", 1),
-        (once(status(429, Value::Null)), "pending", 1),
-        (once(status(403, json!("unauthorized_client"))), "pending", 1),
-        (once(status(401, json!("invalid_client"))), "pending", 1),
-        (once(status(500, Value::Null)), "pending", 1),
-        (once(status(503, Value::Null)), "pending", 1),
+        (once(faults::error(400, "invalid_token")), "failed", 1),
+        (once(faults::status(401)), "failed", 1),
+        (once(faults::status(403)), "failed", 1),
+        (once(faults::status(404)), "failed", 1),
+        (once(faults::status(405)), "failed", 1),
+        (once(faults::status(410)), "failed", 1),
+        (once(faults::status(302)), "failed", 1),
+        (once(faults::status(307)), "failed", 1),
+        (once(faults::error(400, "unsupported_token_type")), "done", 2),
+        (each_time(faults::error(400, "unsupported_token_type")), "failed", 2),
+        (once(faults::status(408)), "pending", 1),
+        (once(faults::status(429)), "pending", 1),
+        (once(faults::error(403, "unauthorized_client")), "pending", 1),
+        (once(faults::error(401, "invalid_client")), "pending", 1),
+        (once(faults::status(500)), "pending", 1),
+        (once(faults::status(503)), "pending", 1),
         (once(json!("hang")), "pending", 1),
         (once(json!("break")), "pending", 1),
     ]
 }
 
 #[tokio::test]
-async fn after_any_answer_of_the_revocation_endpoint() {
+async fn a_customer_can_come_back_after_any_answer_of_the_revocation_endpoint() {
     let world = World::new().await;
     for (number, (fault, says, requests)) in answers().into_iter().enumerate() {
         let imported = refresh_token(&world, &format!("elsewhere{number}")).await;
@@ -172,7 +164,7 @@ async fn after_any_answer_of_the_revocation_endpoint() {
 }
 
 #[tokio::test]
-async fn a_complete_refusal_is_final_and_named_in_the_log_and_no_alarm_rings_for_a_day() {
+async fn a_complete_refusal_to_revoke_is_final_and_logged_once_and_rings_no_alarm() {
     for (fault, says, requests) in answers() {
         if says != "failed" {
             continue;
@@ -205,11 +197,11 @@ async fn a_complete_refusal_is_final_and_named_in_the_log_and_no_alarm_rings_for
 }
 
 #[tokio::test]
-async fn an_outage_is_tried_with_backoff_until_it_ends() {
+async fn a_revocation_is_tried_with_backoff_until_the_outage_ends() {
     let world = World::new().await;
     world.connect("t").await;
     let token = tokens::live(&world, "t").await;
-    let down = json!({ "status": { "status": 500, "error": null, "retry_after": null } });
+    let down = faults::status(500);
     world.fault(json!({ "answer": down, "grant_type": "revoke", "times": 5 }));
     assert_eq!(delete(&world, "t").await.body, json!({ "revocation": "pending" }));
     let mut tried_after = vec![0];
@@ -228,19 +220,19 @@ async fn an_outage_is_tried_with_backoff_until_it_ends() {
 }
 
 #[tokio::test]
-async fn a_refused_client_is_answered_with_another_secret_of_the_list() {
+async fn a_revocation_tries_the_next_client_secret_if_the_first_is_refused() {
     let list = json!(["not-yet-known-to-the-provider", CLIENT_SECRET]).to_string();
     let world = World::with(Setup { client_secret: list, ..Setup::default() }).await;
     world.connect("t").await;
     let token = tokens::live(&world, "t").await;
-    // Another process, which does not know which secret is accepted.
+    // Another process does not know which secret is accepted.
     let another = world.another();
     assert_eq!(delete(&another, "t").await.body, json!({ "revocation": "done" }));
     assert_eq!(revocations(&world), 2);
     assert!(!world.is_live(token.access_token.expose()));
 }
 
-/// Receives the answer to a code, and stands still while something happens.
+/// The answer to a code has arrived, and the process stands still while something else happens.
 struct StandsStill {
     provider: Arc<dyn ExchangeCode>,
     world: World,
@@ -273,17 +265,15 @@ impl ExchangeCode for StandsStill {
 
 /// A process whose callback stands still after each code's answer.
 pub(crate) fn slow(world: &World, meanwhile: Meanwhile) -> World {
-    let mut slow = world.another();
-    let Ok(deployment) = Arc::try_unwrap(world.another().deployment) else { panic!("it is shared") };
+    let deployment = parts::deployment(world);
     let provider = deployment.callback.provider.clone();
     let provider = Arc::new(StandsStill { provider, world: world.another(), meanwhile });
     let callback = Callback { provider, ..deployment.callback };
-    slow.deployment = Arc::new(Deployment { callback, ..deployment });
-    slow
+    parts::process(world, Deployment { callback, ..deployment })
 }
 
 #[tokio::test]
-async fn a_journey_that_began_before_does_not_bring_it_back_and_its_code_is_not_spent() {
+async fn a_journey_that_began_before_the_disconnect_connects_nothing_and_sends_no_code() {
     let world = World::new().await;
     world.connect("t").await;
     let session = world.session(json!({ "connection_id": "t" })).await;
@@ -293,17 +283,15 @@ async fn a_journey_that_began_before_does_not_bring_it_back_and_its_code_is_not_
     let page = browser.get(&callback).await;
     assert!(page.body().contains("ended in the meantime"), "{}", page.body());
     assert!(world.stored("t").await.is_none());
-    assert_eq!(world.simulation.faults.requested("authorization_code"), 1, "the first journey's");
-    let shown = world.get(&format!("/v1/connect-sessions/{}", session.text("session_id"))).await;
-    assert_eq!((shown.text("status"), shown.text("reason")), ("failed", "disconnected"));
+    assert_eq!(world.simulation.faults.requested("authorization_code"), 1, "of the first journey");
+    assert_eq!(session_status(&world, &session).await, says("failed", json!("disconnected")));
     // The same link begins another journey, after the disconnect.
     assert_eq!(browser.journey(session.text("url"), "approve").await.status(), StatusCode::OK);
-    let shown = world.get(&format!("/v1/connect-sessions/{}", session.text("session_id"))).await;
-    assert_eq!((shown.text("status"), &shown.body["reason"]), ("completed", &Value::Null));
+    assert_eq!(session_status(&world, &session).await, says("completed", Value::Null));
 }
 
 #[tokio::test]
-async fn a_grant_whose_connection_was_taken_away_while_it_was_fetched_is_revoked_by_the_next_sweep() {
+async fn a_grant_whose_connection_was_disconnected_during_the_exchange_is_revoked_by_the_next_sweep() {
     let world = World::new().await;
     world.connect("t").await;
     let session = world.session(json!({ "connection_id": "t" })).await;
@@ -317,12 +305,12 @@ async fn a_grant_whose_connection_was_taken_away_while_it_was_fetched_is_revoked
     world.sweep().await;
     assert!(!world.is_live(left[0].access_token.expose()));
     assert_eq!(revocations(&world), 2);
-    assert_eq!(told(&world).await, ["t/1/connection.connected", "t/1/connection.disconnected"]);
+    assert_eq!(event_ids(&world).await, ["t/1/connection.connected", "t/1/connection.disconnected"]);
     assert_eq!(delete(&world, "t").await.body, json!({ "revocation": "done" }));
 }
 
 #[tokio::test]
-async fn a_refused_journey_is_failed_says_why_and_takes_nothing_from_the_connection_that_lives() {
+async fn a_journey_that_another_link_has_overtaken_fails_and_leaves_the_live_connection_alone() {
     let world = World::new().await;
     world.connect("t").await;
     let session = world.session(json!({ "connection_id": "t" })).await;
@@ -332,14 +320,13 @@ async fn a_refused_journey_is_failed_says_why_and_takes_nothing_from_the_connect
     for _ in 0..2 {
         let page = browser.get(&callback).await;
         assert_eq!(page.status(), StatusCode::BAD_REQUEST);
-        let shown = world.get(&format!("/v1/connect-sessions/{}", session.text("session_id"))).await;
-        assert_eq!((shown.text("status"), shown.text("reason")), ("failed", "session_used"));
+        assert_eq!(session_status(&world, &session).await, says("failed", json!("session_used")));
     }
     world.clock.advance(6000);
     world.sweep().await;
     assert!(world.is_live(world.token("t").await.text("access_token")));
     assert_eq!(revocations(&world), 0, "nothing is revoked beside a live connection whose account is not known");
-    // Three grants, each of them known: the first, the refused one, and the live one.
+    // Three grants: the first, the refused one, and the live one.
     assert_eq!(delete(&world, "t").await.body, json!({ "revocation": "done" }));
     assert_eq!(revocations(&world), 3);
 }

@@ -1,5 +1,5 @@
-//! A pair waits for its confirmation beside a live connection: the live one does not change until the confirm call
-//! swaps them.
+//! A pair waits for its confirmation beside a live pair. The live pair does not change until the confirm call replaces
+//! it.
 
 use std::collections::HashMap;
 
@@ -18,21 +18,14 @@ use url::Url;
 
 use crate::confirmation::{confirm, journey, parameter};
 use crate::connections::assert_problem;
+use crate::faults;
+use crate::reported::{event_ids, revocations};
 
 async fn world() -> World {
     World::with(Setup::default().asking_for_accounts()).await
 }
 
-fn revocations(world: &World) -> usize {
-    world.simulation.faults.requested("revoke")
-}
-
-async fn told(world: &World) -> Vec<String> {
-    let events = world.stream.events("tests").await.unwrap();
-    events.iter().map(|event| event["id"].as_str().unwrap().to_owned()).collect()
-}
-
-/// This account follows a link of its own: its pair waits.
+/// A customer with this account follows a link: the pair waits.
 async fn waits(world: &World, account: &str) -> (Answer, Url) {
     world.simulation.grants.sign_in(account);
     let (session, back) = journey(world, "t", "approve").await;
@@ -52,7 +45,7 @@ async fn of_the_live_pair(world: &World) -> HashMap<String, AttributeValue> {
 }
 
 #[tokio::test]
-async fn the_live_token_is_handed_out_until_the_confirm_call_swaps_them() {
+async fn the_live_token_is_handed_out_until_the_confirm_call_makes_the_waiting_pair_live() {
     let world = world().await;
     world.connect("t").await;
     let (before, row) = (world.token("t").await, of_the_live_pair(&world).await);
@@ -61,7 +54,7 @@ async fn the_live_token_is_handed_out_until_the_confirm_call_swaps_them() {
     assert_eq!(of_the_live_pair(&world).await, row);
     assert_eq!(world.get("/v1/connections/t").await.body, shown, "the waiting pair is not shown");
     assert_eq!(world.token("t").await.body, before.body);
-    assert_eq!(told(&world).await, ["t/1/connection.connected"]);
+    assert_eq!(event_ids(&world).await, ["t/1/connection.connected"]);
 
     let waiting = tokens::waiting(&world, "t").await;
     for _ in 0..2 {
@@ -71,25 +64,25 @@ async fn the_live_token_is_handed_out_until_the_confirm_call_swaps_them() {
     }
     let after = world.token("t").await;
     assert_eq!((after.text("access_token"), &after.body["version"]), (waiting.access_token.expose(), &json!(2)));
-    assert_eq!(told(&world).await, ["t/1/connection.connected", "t/2/connection.reconnected"]);
+    assert_eq!(event_ids(&world).await, ["t/1/connection.connected", "t/2/connection.reconnected"]);
     let events = world.stream.events("tests").await.unwrap();
     assert_eq!(
         events.iter().map(|event| &event["account_changed_from"]).collect::<Vec<_>>(),
         [&Value::Null, &json!("1")],
-        "another account's"
+        "the account has changed"
     );
     assert_eq!(world.get("/v1/connections/t").await.body["account_changed_from"], "1");
     let replaced = tokens::to_revoke(&world, "t").await;
     assert_eq!(replaced[0].access_token.expose(), before.text("access_token"));
     world.clock.advance(6000);
     assert_eq!(world.sweep().await["refreshed"], 1);
-    assert!(!world.is_live(before.text("access_token")), "of another account: revoked");
+    assert!(!world.is_live(before.text("access_token")), "revoked, since it is of another account");
     assert!(world.is_live(world.token("t").await.text("access_token")));
     assert_eq!(revocations(&world), 1);
 }
 
 #[tokio::test]
-async fn a_refresh_in_between_is_swapped_as_well() {
+async fn the_confirm_call_replaces_the_live_pair_also_after_a_refresh() {
     let world = world().await;
     world.connect("t").await;
     world.clock.advance(5000);
@@ -109,7 +102,7 @@ async fn a_refresh_in_between_is_swapped_as_well() {
 }
 
 #[tokio::test]
-async fn one_that_is_not_confirmed_in_time_changes_nothing_and_is_revoked_where_its_account_is_another() {
+async fn a_pair_that_is_not_confirmed_in_time_changes_nothing_and_is_revoked_if_its_account_is_another() {
     for (account, is_revoked) in [("1", false), ("2", true)] {
         let world = world().await;
         world.connect("t").await;
@@ -132,12 +125,12 @@ async fn one_that_is_not_confirmed_in_time_changes_nothing_and_is_revoked_where_
         );
         assert!(world.is_live(world.token("t").await.text("access_token")));
         assert_eq!(world.get("/v1/connections/t").await.body["account"], shown["account"]);
-        assert_eq!(told(&world).await, ["t/1/connection.connected"]);
+        assert_eq!(event_ids(&world).await, ["t/1/connection.connected"]);
     }
 }
 
 #[tokio::test]
-async fn only_the_sessions_own_confirmation_in_time_swaps() {
+async fn only_the_confirmation_of_the_same_session_in_time_replaces_the_live_pair() {
     let world = world().await;
     world.connect("t").await;
     let link = waits(&world, "2").await;
@@ -157,7 +150,7 @@ async fn only_the_sessions_own_confirmation_in_time_swaps() {
 }
 
 #[tokio::test]
-async fn a_link_that_connects_without_confirmation_later_leaves_nothing_to_confirm() {
+async fn after_a_later_link_without_confirmation_nothing_is_left_to_confirm() {
     let world = world().await;
     world.connect("t").await;
     let link = waits(&world, "2").await;
@@ -169,7 +162,7 @@ async fn a_link_that_connects_without_confirmation_later_leaves_nothing_to_confi
 }
 
 #[tokio::test]
-async fn a_delete_while_one_waits_revokes_both() {
+async fn a_delete_revokes_the_live_and_the_waiting_pair() {
     let world = world().await;
     world.connect("t").await;
     let live = tokens::live(&world, "t").await;
@@ -181,11 +174,11 @@ async fn a_delete_while_one_waits_revokes_both() {
     assert!(!world.is_live(live.access_token.expose()) && !world.is_live(waiting.access_token.expose()));
     assert_eq!(confirmed(&world, &link).await.status, StatusCode::BAD_REQUEST);
     assert_eq!(world.get("/v1/connections/t").await.status, 404);
-    assert_eq!(told(&world).await, ["t/1/connection.connected", "t/1/connection.disconnected"]);
+    assert_eq!(event_ids(&world).await, ["t/1/connection.connected", "t/1/connection.disconnected"]);
 }
 
 #[tokio::test]
-async fn a_second_one_that_waits_takes_the_place_of_the_first_which_is_revoked() {
+async fn a_second_waiting_pair_replaces_the_first_which_is_revoked() {
     for has_a_live_one in [false, true] {
         let world = world().await;
         if has_a_live_one {
@@ -198,7 +191,7 @@ async fn a_second_one_that_waits_takes_the_place_of_the_first_which_is_revoked()
         world.clock.advance(if has_a_live_one { 6000 } else { 60 });
         if has_a_live_one {
             world.sweep().await;
-            assert_eq!(revocations(&world), 2, "the second one comes too late, in the time that a refresh takes");
+            assert_eq!(revocations(&world), 2, "the second one was not confirmed in time either");
             assert!(!world.is_live(waiting.access_token.expose()));
         } else {
             world.sweep().await;
@@ -213,30 +206,30 @@ async fn a_second_one_that_waits_takes_the_place_of_the_first_which_is_revoked()
 }
 
 #[tokio::test]
-async fn unconfirmed_links_tell_no_event_and_a_customer_who_was_needed_is_reconnected() {
+async fn a_waiting_pair_has_no_event_and_its_confirmation_ends_reauth_required() {
     let world = world().await;
     waits(&world, "1").await;
     world.clock.advance(900);
     world.sweep().await;
     assert_eq!(world.get("/v1/connections/t").await.status, 404);
     assert_eq!(world.json(Method::DELETE, "/v1/connections/t", None).await.status, 404, "it was never connected");
-    assert_eq!(told(&world).await, [""; 0]);
+    assert_eq!(event_ids(&world).await, [""; 0]);
 
     world.connect("t").await;
     world.every_grant_ends().await;
     let link = waits(&world, "1").await;
     assert_eq!(world.get("/v1/connections/t").await.text("status"), "reauth_required");
     let expected = ["t/1/connection.connected", "t/1/connection.reauth_required"];
-    assert_eq!(told(&world).await, expected, "a waiting pair has no event");
+    assert_eq!(event_ids(&world).await, expected, "a waiting pair has no event");
     assert_eq!(confirmed(&world, &link).await.text("status"), "active");
-    assert_eq!(told(&world).await, [&expected[..], &["t/2/connection.reconnected"]].concat());
+    assert_eq!(event_ids(&world).await, [&expected[..], &["t/2/connection.reconnected"]].concat());
     assert!(world.is_live(world.token("t").await.text("access_token")));
     world.clock.advance(6000);
     assert_eq!(world.sweep().await["refreshed"], 1, "it is back in the schedule");
 }
 
-/// `t` needs its customer, who is of account 1; a stranger of account 2 has approved before or after that. Returns the
-/// stranger's refresh token.
+/// `t` needs its customer, who has account 1. A stranger with account 2 has approved before or after that. Returns the
+/// stranger's access token.
 async fn strangers_approval(world: &World, comes_first: bool) -> String {
     world.connect("t").await;
     let mut stranger = None;
@@ -244,7 +237,7 @@ async fn strangers_approval(world: &World, comes_first: bool) -> String {
         world.clock.advance(5800);
         waits(world, "2").await;
         stranger = Some(tokens::waiting(world, "t").await);
-        let refused = json!({ "status": { "status": 400, "error": "invalid_grant", "retry_after": null } });
+        let refused = faults::error(400, "invalid_grant");
         world.fault(json!({ "answer": refused, "grant_type": "refresh_token", "times": 2 }));
         for _ in 0..2 {
             world.sweep().await;
@@ -263,7 +256,7 @@ async fn strangers_approval(world: &World, comes_first: bool) -> String {
 }
 
 #[tokio::test]
-async fn a_stranger_who_approves_for_a_connection_that_needs_its_customer_is_revoked_too() {
+async fn a_strangers_unconfirmed_grant_is_revoked_also_if_the_connection_needs_its_customer() {
     for comes_first in [false, true] {
         let world = world().await;
         let stranger = strangers_approval(&world, comes_first).await;
@@ -283,7 +276,7 @@ async fn a_stranger_who_approves_for_a_connection_that_needs_its_customer_is_rev
 }
 
 #[tokio::test]
-async fn a_stranger_whose_account_is_not_known_is_kept_in_the_list_and_out_of_the_schedule() {
+async fn a_strangers_grant_of_an_unknown_account_stays_in_the_list_and_out_of_the_schedule() {
     let world = World::new().await;
     let stranger = strangers_approval(&world, false).await;
     world.clock.advance(900);
@@ -297,7 +290,7 @@ async fn a_stranger_whose_account_is_not_known_is_kept_in_the_list_and_out_of_th
 }
 
 #[tokio::test]
-async fn a_late_pair_brings_a_connection_beside_which_another_waits_back_to_its_own_place_in_the_schedule() {
+async fn a_late_pair_puts_its_connection_back_into_its_own_shard_although_another_pair_waits() {
     let world = World::with(Setup::strict().asking_for_accounts()).await;
     world.connect("t").await;
     let shard = world.row("t").await.unwrap()["shard"].clone();
@@ -321,7 +314,7 @@ async fn a_late_pair_brings_a_connection_beside_which_another_waits_back_to_its_
 }
 
 #[tokio::test]
-async fn an_account_is_claimed_when_it_is_confirmed_and_not_before() {
+async fn an_account_is_claimed_by_the_confirm_call_and_not_before() {
     let world = world().await;
     let link = waits(&world, "1").await;
     world.connect("u").await;

@@ -1,5 +1,5 @@
-//! A journey that ends at `return_to` is confirmed by the backend there: a link that was passed on gives no person
-//! another one's account.
+//! A journey that ends at `return_to` is confirmed by the backend there. So a link that was passed on does not give a
+//! stranger's account to the person who made it.
 
 use http::header::LOCATION;
 use http::{Method, StatusCode};
@@ -11,7 +11,7 @@ use url::Url;
 
 use crate::connections::assert_problem;
 
-/// A link for this connection, and where its journey has ended.
+/// A link for this connection, and the address at which its journey has ended.
 pub(crate) async fn journey(world: &World, id: &str, decision: &str) -> (Answer, Url) {
     let body = json!({ "connection_id": id, "return_to": "https://app.example.com/done" });
     let session = world.session(body).await;
@@ -31,7 +31,7 @@ pub(crate) async fn confirm(world: &World, session: &Answer, confirmation: &str)
 }
 
 #[tokio::test]
-async fn a_connection_hands_out_nothing_until_the_user_who_began_has_come_back() {
+async fn no_token_is_handed_out_before_the_confirm_call() {
     let world = World::new().await;
     let (session, back) = journey(&world, "t", "approve").await;
     assert_eq!(parameter(&back, "status").unwrap(), "connected");
@@ -55,7 +55,7 @@ async fn a_connection_hands_out_nothing_until_the_user_who_began_has_come_back()
 #[tokio::test]
 async fn a_victim_who_follows_the_attackers_link_keeps_the_account() {
     let world = World::new().await;
-    // The attacker's own connection; the victim follows the link, and the integrator never sees the attacker come back.
+    // The attacker made the link, and the victim follows it. The integrator never sees the attacker come back.
     journey(&world, "attacker", "approve").await;
     let pair = tokens::waiting(&world, "attacker").await;
     let granted = world.simulation.faults.requests();
@@ -73,7 +73,7 @@ async fn a_victim_who_follows_the_attackers_link_keeps_the_account() {
 }
 
 #[tokio::test]
-async fn only_the_sessions_own_confirmation_in_time_confirms() {
+async fn only_the_confirmation_of_the_same_session_in_time_confirms() {
     let world = World::new().await;
     let (session, back) = journey(&world, "t", "approve").await;
     let (other_session, other_back) = journey(&world, "u", "approve").await;
@@ -119,7 +119,7 @@ async fn a_reload_of_the_last_page_brings_the_same_confirmation_and_a_denial_non
 }
 
 #[tokio::test]
-async fn a_confirmation_needs_a_way_back() {
+async fn confirm_true_needs_a_return_to() {
     let world = World::new().await;
     let refused = world.json(Method::POST, "/v1/connect-sessions", Some(json!({ "confirm": true }))).await;
     assert_problem(&refused.body, &refused.headers, 400, "invalid_request");
@@ -127,7 +127,7 @@ async fn a_confirmation_needs_a_way_back() {
 }
 
 #[tokio::test]
-async fn the_store_going_down_at_the_callback_leaves_it_to_the_queue_and_it_still_has_to_be_confirmed() {
+async fn a_grant_that_comes_out_of_the_queue_must_still_be_confirmed() {
     let world = World::new().await;
     let body = json!({ "connection_id": "t", "return_to": "https://app.example.com/done" });
     let session = world.session(body).await;
@@ -143,12 +143,13 @@ async fn the_store_going_down_at_the_callback_leaves_it_to_the_queue_and_it_stil
     assert_eq!(world.token("t").await.status, 409);
 }
 
-async fn session_status(world: &World, session: &Answer) -> (String, Value) {
+/// What a session says of itself: status and reason.
+pub(crate) async fn session_status(world: &World, session: &Answer) -> (String, Value) {
     let shown = world.get(&format!("/v1/connect-sessions/{}", session.text("session_id"))).await;
     (shown.text("status").to_owned(), shown.body["reason"].clone())
 }
 
-fn says(status: &str, reason: Value) -> (String, Value) {
+pub(crate) fn says(status: &str, reason: Value) -> (String, Value) {
     (status.to_owned(), reason)
 }
 
@@ -157,7 +158,7 @@ async fn confirm_with(world: &World, (session, back): &(Answer, Url)) -> Answer 
 }
 
 #[tokio::test]
-async fn confirm_false_switches_it_off_and_without_return_to_there_is_none() {
+async fn with_confirm_false_or_without_return_to_nothing_must_be_confirmed() {
     let world = World::new().await;
     let body = json!({ "connection_id": "t", "return_to": "https://app.example.com/done", "confirm": false });
     let session = world.session(body).await;
@@ -174,7 +175,7 @@ async fn confirm_false_switches_it_off_and_without_return_to_there_is_none() {
 }
 
 #[tokio::test]
-async fn a_session_was_completed_before_anybody_had_confirmed_and_now_awaits_it() {
+async fn a_session_said_completed_before_the_confirm_call() {
     for has_a_live_one in [false, true] {
         let world = World::new().await;
         if has_a_live_one {
@@ -184,7 +185,7 @@ async fn a_session_was_completed_before_anybody_had_confirmed_and_now_awaits_it(
         assert_eq!(session_status(&world, &link.0).await, says("awaiting_confirmation", Value::Null));
         assert_eq!(confirm_with(&world, &link).await.status, StatusCode::OK);
         assert_eq!(session_status(&world, &link.0).await, says("completed", Value::Null));
-        // Whatever becomes of the connection, and of later links.
+        // Neither a later link nor a disconnect changes that.
         journey(&world, "t", "approve").await;
         assert_eq!(session_status(&world, &link.0).await, says("completed", Value::Null));
         world.json(Method::DELETE, "/v1/connections/t", None).await;
@@ -193,7 +194,7 @@ async fn a_session_was_completed_before_anybody_had_confirmed_and_now_awaits_it(
 }
 
 #[tokio::test]
-async fn an_approval_that_is_not_confirmed_in_time_fails_its_session_before_and_after_it_is_swept_away() {
+async fn a_session_that_is_not_confirmed_in_time_has_failed_before_and_after_the_sweep() {
     for has_a_live_one in [false, true] {
         let world = World::new().await;
         if has_a_live_one {
@@ -213,7 +214,7 @@ async fn an_approval_that_is_not_confirmed_in_time_fails_its_session_before_and_
 }
 
 #[tokio::test]
-async fn a_session_whose_approval_was_overtaken_or_taken_away_says_so() {
+async fn a_session_whose_grant_was_overtaken_or_disconnected_says_so() {
     let world = World::new().await;
     let (first, _) = journey(&world, "t", "approve").await;
     let second = journey(&world, "t", "approve").await;
@@ -231,7 +232,7 @@ async fn a_session_whose_approval_was_overtaken_or_taken_away_says_so() {
 }
 
 #[tokio::test]
-async fn a_confirm_call_whose_answer_was_lost_is_repeated_even_when_a_later_link_was_followed_meanwhile() {
+async fn a_confirm_call_can_be_repeated_although_a_later_link_was_followed_meanwhile() {
     let world = World::new().await;
     let link = journey(&world, "t", "approve").await;
     assert_eq!(confirm_with(&world, &link).await.status, StatusCode::OK);
@@ -244,7 +245,7 @@ async fn a_confirm_call_whose_answer_was_lost_is_repeated_even_when_a_later_link
 }
 
 #[tokio::test]
-async fn a_session_whose_journey_could_not_say_how_it_ended_awaits_its_confirmation_all_the_same() {
+async fn a_session_awaits_its_confirmation_although_its_journey_could_not_store_its_end() {
     let world = World::new().await;
     let link = journey(&world, "t", "approve").await;
     world.say_that_it_is_pending(link.0.text("session_id")).await;
@@ -254,19 +255,19 @@ async fn a_session_whose_journey_could_not_say_how_it_ended_awaits_its_confirmat
 }
 
 #[tokio::test]
-async fn nobody_is_told_whose_account_it_is_before_it_is_confirmed() {
+async fn no_answer_and_no_event_shows_the_account_before_the_confirm_call() {
     let world = World::with(tests::world::Setup::default().asking_for_accounts()).await;
     world.simulation.grants.sign_in("7");
     let link = journey(&world, "t", "approve").await;
     assert_eq!(world.simulation.faults.requested("account"), 1, "it is known");
     let path = format!("/v1/connect-sessions/{}", link.0.text("session_id"));
-    let mut told = vec![json!(link.1.as_str()), json!(world.stream.events("tests").await.unwrap())];
+    let mut answers = vec![json!(link.1.as_str()), json!(world.stream.events("tests").await.unwrap())];
     for path in ["/v1/connections/t", "/v1/connections", "/v1/connections?status=unconfirmed", &path] {
-        told.push(world.get(path).await.body);
+        answers.push(world.get(path).await.body);
     }
-    told.push(world.token("t").await.body);
-    for told in told {
-        assert!(!told.to_string().contains("7.example") && !told.to_string().contains("Company"), "{told}");
+    answers.push(world.token("t").await.body);
+    for answer in answers {
+        assert!(!answer.to_string().contains("7.example") && !answer.to_string().contains("Company"), "{answer}");
     }
     assert_eq!(world.get("/v1/connections/t").await.body["account"], Value::Null);
     assert_eq!(confirm_with(&world, &link).await.body["account"]["id"], "7");

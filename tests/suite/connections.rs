@@ -5,8 +5,10 @@ use serde_json::{Value, json};
 use shared::http::Request;
 use tests::world::{ORIGIN, World};
 
+use crate::faults;
+
 #[tokio::test]
-async fn a_session_is_a_link_whose_token_its_id_does_not_give_away() {
+async fn the_id_of_a_session_does_not_reveal_the_token_of_its_link() {
     let world = World::new().await;
     let body = json!({ "connection_id": "tenant.1:a_b-c", "return_to": "https://app.example.com/x", "expires_in": 60 });
     let session = world.session(body).await;
@@ -18,7 +20,7 @@ async fn a_session_is_a_link_whose_token_its_id_does_not_give_away() {
 }
 
 #[tokio::test]
-async fn everything_in_a_session_has_a_default() {
+async fn every_member_of_a_session_has_a_default() {
     let world = World::new().await;
     let session = world.session(json!({})).await;
     assert!(session.text("connection_id").starts_with("c_"));
@@ -82,7 +84,7 @@ async fn a_body_that_is_not_valid_is_answered_with_the_reason() {
 }
 
 #[tokio::test]
-async fn a_connection_shows_how_it_is_and_nothing_secret() {
+async fn a_connection_shows_its_status_and_no_secret() {
     let world = World::new().await;
     world.connect("t").await;
     let answer = world.get("/v1/connections/t").await;
@@ -119,13 +121,13 @@ async fn a_connection_shows_how_it_is_and_nothing_secret() {
 async fn unknown_ids_routes_and_methods_have_their_own_answers() {
     let world = World::new().await;
     for (method, target, status, code) in [
-        (Method::GET, "/v1/connections/nobody", 404, "not_found"),
-        (Method::GET, "/v1/connections/nobody/token", 404, "not_found"),
+        (Method::GET, "/v1/connections/unknown", 404, "not_found"),
+        (Method::GET, "/v1/connections/unknown/token", 404, "not_found"),
         (Method::GET, "/v1/connections/a%20b", 400, "invalid_request"),
         (Method::GET, "/v1/connections/a%2Fb/token", 400, "invalid_request"),
         (Method::GET, "/v1/connections/..", 400, "invalid_request"),
         (Method::GET, "/v1/connections/%2E%2E/token", 400, "invalid_request"),
-        (Method::GET, "/v1/connections/nobody/tokens", 404, "not_found"),
+        (Method::GET, "/v1/connections/unknown/tokens", 404, "not_found"),
         (Method::POST, "/v1/connections", 405, "method_not_allowed"),
         (Method::PUT, "/v1/connect-sessions/abc", 405, "method_not_allowed"),
         (Method::GET, "/v1/connect-sessions/abc", 404, "not_found"),
@@ -153,7 +155,7 @@ async fn a_session_says_how_its_journey_went() {
         let answer = world.get(&path).await;
         assert_eq!((answer.text("status"), answer.text("connection_id")), (status, "t"));
         world.clock.advance(61);
-        assert_eq!(world.get(&path).await.text("status"), status, "an end outlives the link");
+        assert_eq!(world.get(&path).await.text("status"), status, "also after the link has expired");
     }
     let session = world.session(json!({ "expires_in": 60 })).await;
     world.clock.advance(60);
@@ -176,10 +178,10 @@ async fn delete_revokes_and_a_second_delete_gets_the_same_answer() {
 }
 
 #[tokio::test]
-async fn a_delete_that_cannot_revoke_yet_is_pending_and_the_schedule_ends_it() {
+async fn a_delete_that_cannot_revoke_yet_is_pending_and_the_schedule_revokes_later() {
     let world = World::new().await;
     world.connect("t").await;
-    world.fault(json!({ "answer": { "status": { "status": 500, "error": null, "retry_after": null } }, "grant_type": "revoke" }));
+    world.fault(json!({ "answer": faults::status(500), "grant_type": "revoke" }));
     let answer = world.json(Method::DELETE, "/v1/connections/t", None).await;
     assert_eq!((answer.status, &answer.body), (StatusCode::ACCEPTED, &json!({ "revocation": "pending" })));
     assert_eq!(world.get("/v1/connections/t").await.text("status"), "disconnecting");

@@ -1,4 +1,4 @@
-//! The contract suites on the embedded engines. `tests/real-parts` runs the same ones on the real ones.
+//! The contract suites on the embedded engines. `tests/real-parts` runs the same suites on the real engines.
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -20,17 +20,17 @@ fn services() -> Clients {
 }
 
 #[tokio::test]
-async fn the_embedded_tables_hold_the_stores_contract() {
+async fn the_embedded_tables_fulfil_the_contract_of_the_store() {
     contracts::store::holds(&services().dynamodb).await;
 }
 
 #[tokio::test]
-async fn the_embedded_tables_hide_no_row_behind_one_that_cannot_be_read() {
+async fn the_embedded_tables_hide_no_row_behind_an_unreadable_one() {
     contracts::unreadable::holds(&services().dynamodb).await;
 }
 
 #[tokio::test]
-async fn the_embedded_tables_hold_the_contract_of_deletes_and_of_the_walk() {
+async fn the_embedded_tables_fulfil_the_contract_of_deletes_and_of_the_walk() {
     contracts::deletes::hold(&services().dynamodb).await;
 }
 
@@ -44,7 +44,7 @@ async fn the_conditions_model_and_the_embedded_engine_agree_on_random_sequences(
 }
 
 #[tokio::test]
-async fn the_stand_in_holds_the_keys_contract() {
+async fn the_stand_in_for_kms_fulfils_the_contract_of_keys() {
     let kms = services().kms;
     for key in [keys::KEY_ARN, keys::NEXT_KEY_ARN] {
         contracts::keys::hold(&kms, key).await;
@@ -53,7 +53,7 @@ async fn the_stand_in_holds_the_keys_contract() {
 }
 
 #[tokio::test]
-async fn the_stand_in_answers_the_client_secret_and_nothing_else() {
+async fn the_stand_in_for_secrets_manager_answers_only_the_client_secret() {
     let client = services().secrets_manager;
     let secret = |arn: &str| shared::aws::secrets_manager::SecretsManagerSecret::new(client.clone(), arn.to_owned());
     let secrets = secret(keys::SECRET_ARN).read().await.unwrap();
@@ -62,7 +62,7 @@ async fn the_stand_in_answers_the_client_secret_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn the_simulated_provider_holds_the_providers_contract_in_every_class() {
+async fn the_simulated_provider_fulfils_the_contract_of_providers_with_each_rotation() {
     for rotation in [Rotation::Grace, Rotation::Strict, Rotation::Never, Rotation::ReuseDetection] {
         let redirect_uri = "http://127.0.0.1:7777/callback".to_owned();
         let simulation = Arc::new(Simulation {

@@ -1,4 +1,4 @@
-//! The cookies that bind attempts to their browser, among all that others have set on the domain.
+//! The cookies that bind attempts to their browser, among the cookies that others have set on the domain.
 
 use std::collections::BTreeSet;
 
@@ -22,14 +22,14 @@ fn set_cookies(response: &Response) -> Vec<&str> {
     response.headers().get_all(SET_COOKIE).iter().map(|value| value.to_str().unwrap()).collect()
 }
 
-/// Names of the cookies that an answer takes back.
-fn taken_back(response: &Response) -> BTreeSet<&str> {
+/// The names of the cookies that an answer removes.
+fn removed(response: &Response) -> BTreeSet<&str> {
     let ended = set_cookies(response).into_iter().filter(|cookie| cookie.contains("; Max-Age=0;"));
     ended.map(|cookie| cookie.split_once('=').unwrap().0).collect()
 }
 
 #[tokio::test]
-async fn one_byte_outside_ascii_in_a_cookie_of_another_application_blinded_the_callback() {
+async fn a_non_ascii_byte_in_a_cookie_of_another_application_hid_ours() {
     for others in [
         ["plaats=Café; ".as_bytes(), b""],
         [b"a=\xff\xfe\x80; ", b""],
@@ -57,9 +57,9 @@ async fn the_cookie_is_found_in_any_of_several_headers() {
     assert_eq!(answer.status(), StatusCode::OK, "{}", answer.body());
 }
 
-/// A host of the same domain may set `other=x,__Host-wg_…=…`: what stands behind the comma has no prefix to trust.
+/// A host of the same domain may set `other=x,__Host-wg_…=…`. Browsers do not check the prefix after the comma.
 #[tokio::test]
-async fn a_cookie_inside_the_value_of_another_one_binds_nothing() {
+async fn a_cookie_inside_the_value_of_another_cookie_is_not_ours() {
     let world = World::new().await;
     let browser = world.browser();
     let callback = browser.to_callback("/authorize").await;
@@ -71,7 +71,7 @@ async fn a_cookie_inside_the_value_of_another_one_binds_nothing() {
 }
 
 #[tokio::test]
-async fn the_final_answer_takes_its_cookie_back_and_a_reload_still_shows_it() {
+async fn the_final_answer_removes_its_cookie_and_a_reload_still_shows_the_answer() {
     let world = World::new().await;
     let body = json!({ "connection_id": "t", "return_to": "https://app.example.com/", "confirm": false });
     let session = world.session(body).await;
@@ -80,7 +80,7 @@ async fn the_final_answer_takes_its_cookie_back_and_a_reload_still_shows_it() {
         let callback = browser.to_callback(url).await;
         let name = browser.cookies().split_once('=').unwrap().0.to_owned();
         let ended = browser.get(&callback).await;
-        assert_eq!(taken_back(&ended), BTreeSet::from([name.as_str()]));
+        assert_eq!(removed(&ended), BTreeSet::from([name.as_str()]));
         assert!(!browser.cookies().contains(&name), "{}", browser.cookies());
         let again = browser.get(&callback).await;
         assert_eq!((again.status(), again.body()), (ended.status(), ended.body()));
@@ -89,7 +89,7 @@ async fn the_final_answer_takes_its_cookie_back_and_a_reload_still_shows_it() {
 }
 
 #[tokio::test]
-async fn what_was_kept_of_a_finished_journey_binds_no_other_one() {
+async fn the_cookie_of_a_finished_journey_is_valid_for_no_other_journey() {
     let world = World::new().await;
     let (first, second) = (world.browser(), world.browser());
     let callback = first.to_callback("/authorize").await;
@@ -99,7 +99,7 @@ async fn what_was_kept_of_a_finished_journey_binds_no_other_one() {
 }
 
 #[tokio::test]
-async fn the_cookie_stays_where_the_page_may_be_reloaded() {
+async fn the_cookie_stays_if_a_reload_can_still_connect() {
     let world = World::new().await;
     let browser = world.browser();
     let callback = browser.to_callback("/authorize").await;
@@ -112,7 +112,7 @@ async fn the_cookie_stays_where_the_page_may_be_reloaded() {
 }
 
 #[tokio::test]
-async fn a_hundred_and_fifty_starts_filled_the_gateways_headers_and_locked_the_browser_out() {
+async fn after_150_starts_the_cookies_were_larger_than_the_gateway_accepts() {
     let world = World::new().await;
     let browser = world.browser();
     for _ in 0..30 {
@@ -125,20 +125,20 @@ async fn a_hundred_and_fifty_starts_filled_the_gateways_headers_and_locked_the_b
 }
 
 #[tokio::test]
-async fn a_browser_that_is_full_already_gets_its_oldest_cookies_taken_back_and_no_one_elses() {
+async fn if_a_browser_has_too_many_cookies_only_our_oldest_ones_are_removed() {
     let world = World::new().await;
     let browser = world.browser();
     for number in 0..60 {
         browser.plant(&format!("__Host-wg_new{number:05}"), &format!("x.{}", 1_700_000_000 + number));
         browser.plant(&format!("other{number}"), "x");
         browser.plant(&format!("wg_{number:08}"), "a neighbour on http");
-        browser.plant(&format!("__Host-wg_{number}"), "x"); // no name of ours
+        browser.plant(&format!("__Host-wg_{number}"), "x"); // not a name of ours
     }
     browser.plant("__Host-wg_ancient0", "without a time");
     let first = browser.send(Method::POST, "/authorize", &[("origin", ORIGIN)]).await;
-    let taken = taken_back(&first);
+    let removed = removed(&first);
     let oldest = (0..19).map(|number| format!("__Host-wg_new{number:05}")).chain(["__Host-wg_ancient0".to_owned()]);
-    assert_eq!(taken, oldest.collect::<BTreeSet<_>>().iter().map(String::as_str).collect());
+    assert_eq!(removed, oldest.collect::<BTreeSet<_>>().iter().map(String::as_str).collect());
     for _ in 0..3 {
         browser.start("/authorize").await;
     }

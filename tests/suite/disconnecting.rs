@@ -1,4 +1,4 @@
-//! Taking a connection away while other things happen.
+//! Disconnecting a connection while other requests are under way.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,9 +22,10 @@ use shared::protocol::disconnect::Disconnection;
 use shared::protocol::refresh::{self, Refreshing};
 use tests::tokens;
 use tests::world::{Setup, TABLE, World};
-use token::Token;
 
 use crate::confirmation::journey;
+use crate::reported::revocations;
+use crate::{faults, parts};
 
 async fn disconnect(world: &World, id: &str) -> Disconnection {
     let deadline = world.clock.now() + Duration::from_secs(60);
@@ -32,12 +33,8 @@ async fn disconnect(world: &World, id: &str) -> Disconnection {
     world.deployment.connections.disconnecting.disconnect(&id, deadline).await.unwrap()
 }
 
-fn revocations(world: &World) -> usize {
-    world.simulation.faults.requested("revoke")
-}
-
 #[tokio::test]
-async fn afterwards_the_provider_accepts_neither_token_and_nothing_secret_is_left() {
+async fn after_a_disconnect_the_provider_accepts_neither_token_and_no_secret_is_left() {
     let world = World::new().await;
     world.connect("t").await;
     let token = world.token("t").await.text("access_token").to_owned();
@@ -69,14 +66,14 @@ async fn afterwards_the_provider_accepts_neither_token_and_nothing_secret_is_lef
 }
 
 #[tokio::test]
-async fn a_provider_without_an_endpoint_for_it_is_no_reason_to_keep_a_connection() {
+async fn a_connection_is_disconnected_although_the_provider_has_no_revocation_endpoint() {
     let world = World::with(Setup::default().variable("WEBINARGEEK_REVOKE_URL", "")).await;
     world.connect("t").await;
     assert_eq!(disconnect(&world, "t").await, Disconnection::Ended(RevocationOutcome::Off));
 }
 
 #[tokio::test]
-async fn a_customer_may_come_back_and_the_version_goes_on() {
+async fn a_customer_may_come_back_and_the_version_continues() {
     let world = World::new().await;
     world.connect("t").await;
     disconnect(&world, "t").await;
@@ -86,7 +83,7 @@ async fn a_customer_may_come_back_and_the_version_goes_on() {
     assert!(world.is_live(world.token("t").await.text("access_token")));
 }
 
-/// Reads the order of the id's events, and stands still until another link was used and the connection taken away.
+/// Reads the order of the id's events, and stops until another link was used and the connection disconnected.
 struct StandsStill {
     sessions: Arc<dyn ReadAttempts>,
     world: World,
@@ -113,16 +110,15 @@ impl ReadAttempts for StandsStill {
 }
 
 #[tokio::test]
-async fn a_journey_whose_process_stood_still_before_its_first_write_does_not_bring_it_back() {
+async fn a_journey_that_stood_still_before_its_first_write_does_not_connect_after_a_disconnect() {
     let world = World::new().await;
     let used = world.session(json!({ "connection_id": "t", "confirm_page": false })).await.text("url").to_owned();
     let link = world.session(json!({ "connection_id": "t", "confirm_page": false })).await.text("url").to_owned();
-    let Ok(deployment) = Arc::try_unwrap(world.another().deployment) else { panic!("it is shared") };
+    let deployment = parts::deployment(&world);
     let stands_still =
         StandsStill { sessions: deployment.authorize.sessions.clone(), world: world.another(), link: used };
     let authorize = Authorize { sessions: Arc::new(stands_still), ..deployment.authorize };
-    let mut slow = world.another();
-    slow.deployment = Arc::new(Deployment { authorize, ..deployment });
+    let slow = parts::process(&world, Deployment { authorize, ..deployment });
     let browser = slow.browser();
     let page = browser.journey(&link, "approve").await;
     assert!(page.body().contains("ended in the meantime"), "{}", page.body());
@@ -130,7 +126,7 @@ async fn a_journey_whose_process_stood_still_before_its_first_write_does_not_bri
 }
 
 #[tokio::test]
-async fn a_link_that_was_used_does_not_bring_it_back_although_its_journey_died_before_it_could_say_so() {
+async fn a_used_link_does_not_connect_again_although_its_journey_could_not_store_its_end() {
     let world = World::new().await;
     let earlier = world.session(json!({ "connection_id": "t" })).await;
     world.clock.advance(1);
@@ -153,10 +149,10 @@ async fn a_link_that_was_used_does_not_bring_it_back_although_its_journey_died_b
     let shown = world.get(&format!("/v1/connect-sessions/{}", session.text("session_id"))).await;
     assert_eq!(shown.body["status"], "completed");
     world.connect("t").await;
-    assert_eq!(world.token("t").await.status, 200, "a new link does");
+    assert_eq!(world.token("t").await.status, 200, "a new link connects");
 }
 
-/// Receives the answer of a refresh, and stands still until the connection was taken away.
+/// Receives the answer of a refresh, and stops until the connection was disconnected.
 struct TakenAway {
     provider: Arc<dyn RefreshPair>,
     world: World,
@@ -173,14 +169,11 @@ impl RefreshPair for TakenAway {
 }
 
 #[tokio::test]
-async fn a_refresh_in_flight_holds_nothing_up_and_its_pair_is_revoked_by_the_next_sweep() {
+async fn a_refresh_in_flight_does_not_delay_a_disconnect_and_its_pair_is_revoked_by_the_next_sweep() {
     let world = World::with(Setup::strict()).await;
     world.connect("t").await;
     world.clock.advance(6000);
-    let Ok(deployment) = Arc::try_unwrap(world.another().deployment) else { panic!("it is shared") };
-    let Token { refreshing, .. } = deployment.token;
-    drop((deployment.connections, deployment.refresh, deployment.replaying));
-    let Ok(refreshing) = Arc::try_unwrap(refreshing) else { panic!("it is shared") };
+    let refreshing = parts::refreshing(&world);
     let provider = Arc::new(TakenAway { provider: refreshing.provider.clone(), world: world.another() });
     let refreshing = Refreshing { provider, ..refreshing };
     let deadline = world.clock.now() + Duration::from_secs(60);
@@ -200,7 +193,7 @@ async fn a_refresh_in_flight_holds_nothing_up_and_its_pair_is_revoked_by_the_nex
 }
 
 #[tokio::test]
-async fn a_pair_that_cannot_be_revoked_is_tried_for_a_day() {
+async fn the_revocation_of_a_pair_is_tried_for_a_day() {
     let world = World::with(Setup::default().variable("WEBINARGEEK_REVOKE_URL", "http://127.0.0.1:9/revoke")).await;
     world.connect("t").await;
     assert_eq!(disconnect(&world, "t").await, Disconnection::Pending);
@@ -215,12 +208,12 @@ async fn a_pair_that_cannot_be_revoked_is_tried_for_a_day() {
 }
 
 fn refuses_a_revocation(world: &World) {
-    let refused = json!({ "status": { "status": 403, "error": null, "retry_after": null } });
+    let refused = faults::status(403);
     world.fault(json!({ "answer": refused, "grant_type": "revoke" }));
 }
 
 #[tokio::test]
-async fn how_it_ended_is_said_of_the_last_disconnect_and_of_no_earlier_one() {
+async fn the_answered_outcome_is_that_of_the_last_disconnect() {
     let world = World::new().await;
     world.connect("t").await;
     refuses_a_revocation(&world);
@@ -236,7 +229,7 @@ async fn how_it_ended_is_said_of_the_last_disconnect_and_of_no_earlier_one() {
 }
 
 #[tokio::test]
-async fn a_grant_that_came_after_it_and_was_never_confirmed_says_nothing_of_how_it_ended() {
+async fn an_unconfirmed_grant_does_not_change_the_outcome_of_the_disconnect_before() {
     for (of_the_connection, of_the_other) in
         [(RevocationOutcome::Done, RevocationOutcome::Failed), (RevocationOutcome::Failed, RevocationOutcome::Done)]
     {
@@ -269,7 +262,7 @@ async fn two_disconnects_at_once_revoke_once_and_leave_one_tombstone() {
 }
 
 #[tokio::test]
-async fn of_two_that_overlap_the_later_order_stays_although_the_earlier_one_writes_last() {
+async fn of_two_overlapping_disconnects_the_later_order_stays_although_the_earlier_one_writes_last() {
     let world = World::new().await;
     world.connect("t").await;
     disconnect(&world, "t").await;

@@ -1,24 +1,16 @@
-//! `GET /v1/doctor`: finds each thing that can be wrong before the first customer comes, with its remedy.
+//! `GET /v1/doctor`: finds each fault that keeps the first customer from connecting, and names its remedy.
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
-use std::time::Duration;
 
-use aws_sdk_dynamodb::types::{
-    AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection, ProjectionType,
-    ScalarAttributeType, TimeToLiveSpecification,
-};
 use http::{Method, StatusCode};
-use local::tables;
-use serde_json::{Value, json};
+use serde_json::Value;
 use shared::http::Request;
-use shared::ports::Clock;
-use tests::world::{Answer, CLIENT_SECRET, ORIGIN, Setup, World};
-use tokio::net::TcpListener;
+use tests::world::{Answer, ORIGIN, Setup, World};
 
-use crate::log::{capture, captured};
-
+mod provider;
 mod rotation;
+mod secrets;
+mod tables;
 
 const CHECKS: [&str; 12] = [
     "redirect_uri",
@@ -35,7 +27,7 @@ const CHECKS: [&str; 12] = [
     "revocation",
 ];
 
-/// The findings that are not `ok`, by check, with their status. Also checks what holds for every examination.
+/// The status of each finding that is not `ok`, by check. Also checks what holds for every examination.
 fn troubles(answer: &Answer) -> BTreeMap<String, String> {
     assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
     let findings = answer.body["findings"].as_array().unwrap();
@@ -44,7 +36,7 @@ fn troubles(answer: &Answer) -> BTreeMap<String, String> {
     assert_eq!(checks, CHECKS);
     let mut troubles = BTreeMap::new();
     for finding in findings {
-        hold(finding);
+        check_finding(finding);
         if finding["status"] != "ok" {
             troubles.insert(text(finding, "check"), text(finding, "status"));
         }
@@ -55,7 +47,7 @@ fn troubles(answer: &Answer) -> BTreeMap<String, String> {
 }
 
 /// Checks what holds for every finding.
-fn hold(finding: &Value) {
+fn check_finding(finding: &Value) {
     assert!(!finding["detail"].as_str().unwrap().is_empty(), "{finding}");
     assert_eq!(finding["remedy"].is_null(), finding["status"] == "ok", "{finding}");
     assert!(!finding.to_string().contains("canary"), "a secret: {finding}");
@@ -69,7 +61,7 @@ async fn examined(world: &World) -> Answer {
     world.get("/v1/doctor").await
 }
 
-/// The examination finds exactly these.
+/// Checks that the examination finds exactly these troubles.
 async fn finds(world: &World, expected: &[(&str, &str)]) -> Answer {
     let answer = examined(world).await;
     let expected: BTreeMap<String, String> =
@@ -88,7 +80,7 @@ async fn a_healthy_deployment_is_ok_in_every_finding_and_names_the_redirect_uri_
 }
 
 #[tokio::test]
-async fn an_examination_writes_nothing_and_asks_the_provider_once_for_each_endpoint() {
+async fn an_examination_writes_nothing_and_asks_each_endpoint_of_the_provider_once() {
     let world = World::new().await;
     world.connect("doctor").await;
     let (before, token) = (world.row("doctor").await, world.token("doctor").await.body);
@@ -117,116 +109,7 @@ async fn another_method_is_refused() {
 }
 
 #[tokio::test]
-async fn a_secret_that_cannot_be_read_is_found_and_nothing_is_sent() {
-    let unknown = World::with(Setup::default().variable("CLIENT_SECRET_ARN", "arn:of:nothing")).await;
-    let answer = finds(&unknown, &WITHOUT_A_SECRET).await;
-    assert!(finding(&answer, "client_secret")["remedy"].as_str().unwrap().contains("policies"), "{}", answer.body);
-    assert_eq!(unknown.simulation.faults.requests(), BTreeMap::new());
-}
-
-const WITHOUT_A_SECRET: [(&str, &str); 4] =
-    [("client_secret", "failed"), ("client_credentials", "skipped"), ("clock", "skipped"), ("revocation", "skipped")];
-
-#[tokio::test]
-async fn a_secret_as_the_console_of_secrets_manager_stores_it_is_understood() {
-    for stored in [json!({ "client_secret": CLIENT_SECRET }), json!({ "secret": CLIENT_SECRET, "since": 2024 })] {
-        let world = World::with(Setup { client_secret: stored.to_string(), ..Setup::default() }).await;
-        world.connect("t").await;
-        finds(&world, &[]).await;
-    }
-}
-
-#[tokio::test]
-async fn a_secret_in_another_form_is_never_sent_and_log_and_doctor_say_which_forms_there_are() {
-    for stored in
-        [json!([]), json!({ "user": "canary-1", "password": "canary-2" }), json!({ "client_secret": ["canary"] })]
-    {
-        let world = World::with(Setup { client_secret: stored.to_string(), ..Setup::default() }).await;
-        let answer = finds(&world, &WITHOUT_A_SECRET).await;
-        let told = finding(&answer, "client_secret").to_string();
-        let session = world.session(json!({ "connection_id": "t" })).await;
-        capture();
-        let ended = world.browser().journey(session.text("url"), "approve").await;
-        let log = captured();
-        assert_eq!(ended.status(), StatusCode::SERVICE_UNAVAILABLE);
-        assert!(log.contains("configuration"), "{log}");
-        for text in [told, log] {
-            assert!(text.contains("JSON object") && text.contains("JSON list"), "{text}");
-            assert!(!text.contains("canary"), "{text}");
-        }
-        assert_eq!(world.simulation.faults.requests(), BTreeMap::new(), "nothing was sent");
-    }
-}
-
-#[tokio::test]
-async fn the_revocation_endpoint_is_sent_a_made_up_token_and_what_its_answer_means_is_told() {
-    let world = World::new().await;
-    let answer = finds(&world, &[]).await;
-    assert!(finding(&answer, "revocation")["detail"].as_str().unwrap().contains("RFC 7009"), "{}", answer.body);
-    let status =
-        |status: u16, error: Value| json!({ "status": { "status": status, "error": error, "retry_after": null } });
-    for (answer, said) in [
-        (status(404, json!(null)), "404"),
-        (status(405, json!(null)), "405"),
-        (status(302, json!(null)), "302"),
-        (status(400, json!("invalid_token")), "invalid_token"),
-        (status(400, json!("canary of the provider's own")), "400"),
-        (status(401, json!("invalid_client")), "invalid_client"),
-        (status(429, json!(null)), "429"),
-        (status(500, json!(null)), "500"),
-    ] {
-        world.fault(json!({ "answer": answer, "grant_type": "revoke" }));
-        let answer = finds(&world, &[("revocation", "warning")]).await;
-        let finding = finding(&answer, "revocation");
-        assert!(finding["detail"].as_str().unwrap().contains(said), "{finding}");
-        assert!(finding["remedy"].as_str().unwrap().len() > 20, "{finding}");
-    }
-
-    let nobody = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap().local_addr().unwrap();
-    let url = format!("http://{nobody}/oauth/revoke");
-    let elsewhere = World::with(Setup::default().variable("WEBINARGEEK_REVOKE_URL", &url)).await;
-    let answer = finds(&elsewhere, &[("revocation", "warning")]).await;
-    assert!(finding(&answer, "revocation")["remedy"].as_str().unwrap().contains("RevokeUrl"), "{}", answer.body);
-
-    let off = World::with(Setup::default().variable("WEBINARGEEK_REVOKE_URL", "")).await;
-    let answer = finds(&off, &[]).await;
-    assert!(finding(&answer, "revocation")["detail"].as_str().unwrap().starts_with("off"), "{}", answer.body);
-}
-
-#[tokio::test]
-async fn the_revocation_endpoint_is_asked_with_the_secret_that_is_accepted() {
-    let secrets = json!(["canary-new", CLIENT_SECRET]).to_string();
-    let world = World::with(Setup { client_secret: secrets, ..Setup::default() }).await;
-    finds(&world, &[("client_credentials", "warning")]).await;
-    assert_eq!(world.simulation.faults.requested("revoke"), 1);
-}
-
-#[tokio::test]
-async fn a_wrong_secret_and_a_wrong_client_id_are_found() {
-    let world = World::with(Setup { client_secret: "canary-of-another-app".to_owned(), ..Setup::default() }).await;
-    let answer = finds(&world, &[("client_credentials", "failed"), ("revocation", "skipped")]).await;
-    let credentials = finding(&answer, "client_credentials");
-    assert!(credentials["detail"].as_str().unwrap().contains("invalid_client"), "{credentials}");
-    assert!(credentials["remedy"].as_str().unwrap().contains("ClientId"), "{credentials}");
-
-    let wrong_id = World::with(Setup::default().variable("WEBINARGEEK_CLIENT_ID", "another-app")).await;
-    finds(&wrong_id, &[("client_credentials", "failed"), ("revocation", "skipped")]).await;
-}
-
-#[tokio::test]
-async fn a_list_whose_first_secret_is_refused_is_a_warning() {
-    let list = |secrets: Value| Setup { client_secret: secrets.to_string(), ..Setup::default() };
-    let world = World::with(list(json!(["canary-new", CLIENT_SECRET]))).await;
-    let answer = finds(&world, &[("client_credentials", "warning")]).await;
-    let detail = finding(&answer, "client_credentials")["detail"].as_str().unwrap();
-    assert!(detail.contains("place 2"), "{detail}");
-    finds(&World::with(list(json!([CLIENT_SECRET, "canary-old"]))).await, &[]).await;
-    let refused = [("client_credentials", "failed"), ("revocation", "skipped")];
-    finds(&World::with(list(json!(["canary-new", "canary-old"]))).await, &refused).await;
-}
-
-#[tokio::test]
-async fn a_key_that_is_refused_is_found_whether_it_cannot_make_or_cannot_open() {
+async fn a_key_that_cannot_make_or_cannot_open_data_keys_is_found() {
     let world = World::with(
         Setup::default()
             .variable("KMS_KEY_ID", "arn:aws:kms:eu-west-1:000000000000:key/00000000-0000-4000-8000-000000000009"),
@@ -243,94 +126,7 @@ async fn a_key_that_is_refused_is_found_whether_it_cannot_make_or_cannot_open() 
 }
 
 #[tokio::test]
-async fn a_missing_table_and_a_missing_index_are_found() {
-    let missing = World::with(Setup::default().variable("CONNECTIONS_TABLE", "nothing")).await;
-    let expected = [("connections_table", "failed"), ("index_due", "skipped"), ("index_attention", "skipped")];
-    let answer = finds(&missing, &expected).await;
-    assert!(finding(&answer, "connections_table")["remedy"].as_str().unwrap().contains("ExistingConnectionsTable"));
-
-    let missing = World::with(Setup::default().variable("ATTEMPTS_TABLE", "nothing")).await;
-    finds(&missing, &[("attempts_table", "failed"), ("attempts_ttl", "skipped")]).await;
-
-    // A table, but another one.
-    let swapped = World::with(Setup::default().variable("CONNECTIONS_TABLE", tables::ATTEMPTS)).await;
-    let expected = [("connections_table", "failed"), ("index_due", "failed"), ("index_attention", "failed")];
-    finds(&swapped, &expected).await;
-    let swapped = World::with(Setup::default().variable("ATTEMPTS_TABLE", tables::CONNECTIONS)).await;
-    finds(&swapped, &[("attempts_table", "failed"), ("attempts_ttl", "failed")]).await;
-}
-
-#[tokio::test]
-async fn an_index_that_is_made_otherwise_is_found() {
-    let world = World::with(Setup::default().variable("CONNECTIONS_TABLE", "by-hand")).await;
-    let attribute = |name: &str, of_type| {
-        AttributeDefinition::builder().attribute_name(name).attribute_type(of_type).build().unwrap()
-    };
-    let key = |name: &str, of_type| KeySchemaElement::builder().attribute_name(name).key_type(of_type).build().unwrap();
-    let keys_only = Projection::builder().projection_type(ProjectionType::KeysOnly).build();
-    let index = |name: &str, sort: &str, partition: &str| {
-        let index = GlobalSecondaryIndex::builder().index_name(name).projection(keys_only.clone());
-        index.key_schema(key(partition, KeyType::Hash)).key_schema(key(sort, KeyType::Range)).build().unwrap()
-    };
-    let table = world.clients.dynamodb.create_table().table_name("by-hand").billing_mode(BillingMode::PayPerRequest);
-    let table =
-        table.key_schema(key("id", KeyType::Hash)).attribute_definitions(attribute("id", ScalarAttributeType::S));
-    let table = table
-        .attribute_definitions(attribute("shard", ScalarAttributeType::N))
-        .attribute_definitions(attribute("refresh_at", ScalarAttributeType::N))
-        .attribute_definitions(attribute("attention", ScalarAttributeType::S));
-    let table = table.global_secondary_indexes(index("due", "refresh_at", "shard"));
-    table.global_secondary_indexes(index("attention", "attention", "id")).send().await.unwrap();
-
-    let answer = finds(&world, &[("index_due", "failed"), ("index_attention", "failed")]).await;
-    assert!(finding(&answer, "index_due")["detail"].as_str().unwrap().contains("expires_at"), "{}", answer.body);
-    assert!(finding(&answer, "index_attention")["detail"].as_str().unwrap().contains("id, attention"));
-}
-
-#[tokio::test]
-async fn tables_that_may_not_be_looked_at_are_found() {
-    let world = World::new().await;
-    world.outage_of(&["DescribeTimeToLive"]);
-    finds(&world, &[("attempts_ttl", "failed")]).await;
-    world.outage_of(&["DescribeTable"]);
-    let answer = examined(&world).await;
-    assert_eq!(troubles(&answer).len(), 5, "{}", answer.body);
-}
-
-#[tokio::test]
-async fn rows_that_do_not_expire_are_found() {
-    let world = World::new().await;
-    let off = TimeToLiveSpecification::builder().enabled(false).attribute_name("ttl").build().unwrap();
-    let update = world.clients.dynamodb.update_time_to_live().table_name(tables::ATTEMPTS);
-    update.time_to_live_specification(off).send().await.unwrap();
-    let answer = finds(&world, &[("attempts_ttl", "failed")]).await;
-    assert!(finding(&answer, "attempts_ttl")["remedy"].as_str().unwrap().contains("update-time-to-live"));
-}
-
-#[tokio::test]
-async fn a_clock_that_is_off_is_found_and_how_far() {
-    let world = World::new().await;
-    let dated = |seconds: i64| {
-        let theirs = world.clock.now().unix() - seconds;
-        let theirs = std::time::UNIX_EPOCH + Duration::from_secs(theirs as u64);
-        json!({ "answer": { "dated": httpdate::fmt_http_date(theirs) } })
-    };
-    for (ahead, said, status) in [
-        (600, "600 s ahead of", Some("failed")),
-        (-600, "600 s behind", Some("failed")),
-        (120, "120 s ahead of", Some("warning")),
-        (-20, "20 s behind", None),
-    ] {
-        world.fault(dated(ahead));
-        let expected: Vec<(&str, &str)> = status.map(|status| ("clock", status)).into_iter().collect();
-        let answer = finds(&world, &expected).await;
-        let detail = finding(&answer, "clock")["detail"].as_str().unwrap();
-        assert!(detail.starts_with(said), "{detail}");
-    }
-}
-
-#[tokio::test]
-async fn plain_http_is_found_and_forgiven_on_a_laptop() {
+async fn plain_http_is_a_failure_and_on_a_laptop_a_warning() {
     let world = World::new().await;
     let at = async |origin: &str| {
         let mut request = Request::default();
@@ -354,39 +150,6 @@ async fn plain_http_is_found_and_forgiven_on_a_laptop() {
     assert!(redirect.ends_with(" https://wg.example.com/callback"), "{redirect}");
 }
 
-#[tokio::test]
-async fn a_provider_that_is_not_there_or_answers_strangely_is_found() {
-    let nobody = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap().local_addr().unwrap();
-    let url = format!("http://{nobody}/oauth/token");
-    let world = World::with(Setup::default().variable("WEBINARGEEK_TOKEN_URL", &url)).await;
-    let answer =
-        finds(&world, &[("client_credentials", "failed"), ("clock", "skipped"), ("revocation", "skipped")]).await;
-    let remedy = finding(&answer, "client_credentials")["remedy"].as_str().unwrap();
-    assert!(remedy.contains("TokenUrl"), "{remedy}");
-
-    let world = World::new().await;
-    let status =
-        |status: u16, error: Value| json!({ "status": { "status": status, "error": error, "retry_after": null } });
-    for (answer, found) in [
-        (json!("html"), "failed"),
-        (json!("garbage"), "failed"),
-        (status(500, json!(null)), "failed"),
-        (status(404, json!(null)), "failed"),
-        (status(302, json!("invalid_grant")), "failed"),
-        (status(400, json!("unauthorized_client")), "failed"),
-        (status(400, json!("canary of the provider's own")), "failed"),
-        (status(429, json!(null)), "warning"),
-    ] {
-        world.fault(json!({ "answer": answer }));
-        finds(&world, &[("client_credentials", found), ("revocation", "skipped")]).await;
-    }
-    world.fault(json!({ "answer": "huge" }));
-    finds(&world, &[("client_credentials", "failed"), ("revocation", "skipped")]).await;
-    // A connection that breaks has said no time that counts.
-    world.fault(json!({ "answer": "break" }));
-    finds(&world, &[("client_credentials", "failed"), ("clock", "skipped"), ("revocation", "skipped")]).await;
-}
-
 /// `cargo doctor` as a process of its own: whether it succeeds, and its lines.
 async fn command(variables: &[(&str, &str)]) -> (bool, Vec<String>) {
     let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_laptop"));
@@ -396,7 +159,7 @@ async fn command(variables: &[(&str, &str)]) -> (bool, Vec<String>) {
 }
 
 #[tokio::test]
-async fn the_command_prints_a_line_for_each_finding_and_fails_where_one_has_failed() {
+async fn the_command_prints_a_line_for_each_finding_and_fails_if_one_has_failed() {
     let (is_well, lines) = command(&[]).await;
     assert!(is_well, "{lines:?}");
     let checks: Vec<&str> = lines.iter().map(|line| line.split_whitespace().nth(1).unwrap()).collect();

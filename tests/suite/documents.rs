@@ -1,4 +1,4 @@
-//! What the documents say of the code. Their links: `lychee` in `.ci/run`.
+//! What the documents say about the code. `lychee` in `.ci/run` checks their links.
 
 use std::path::{Path, PathBuf};
 
@@ -19,7 +19,7 @@ fn document(path: &str) -> String {
     std::fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-/// The documents at the top, in `docs` and in `docs/decisions`.
+/// The documents in the top folder, in `docs` and in `docs/decisions`.
 fn documents() -> Vec<PathBuf> {
     let folders = ["", "docs", "docs/decisions"].map(|folder| root().join(folder));
     let files = folders.iter().flat_map(|folder| std::fs::read_dir(folder).unwrap()).map(|entry| entry.unwrap().path());
@@ -27,7 +27,7 @@ fn documents() -> Vec<PathBuf> {
 }
 
 #[test]
-fn each_threat_names_a_test_that_there_is() {
+fn each_test_that_a_threat_names_exists() {
     let text = document("docs/security.md");
     let named: Vec<(&str, &str)> =
         text.split('`').skip(1).step_by(2).filter_map(|code| code.split_once(": ")).collect();
@@ -54,7 +54,7 @@ fn each_decision_is_in_the_index() {
 fn the_limits_are_those_of_the_code() {
     let text = document("docs/operating.md");
     let limits = text.split("\n## Limits\n").nth(1).unwrap().split("\n## ").next().unwrap();
-    for said in [
+    for promise in [
         format!("within {} seconds", CONFIRM_WITHIN.as_secs()),
         format!("tried for {} hours", TRIED_FOR.as_secs() / 3600),
         format!("schedule | {} seconds", LONGEST_INVOCATION.as_secs()),
@@ -62,7 +62,7 @@ fn the_limits_are_those_of_the_code() {
         format!("taken over for {} seconds", UNSETTLED_GRACE.as_secs()),
         format!("asks for | {} seconds", RETRY_AFTER_LONGEST.as_secs()),
     ] {
-        assert!(limits.contains(&said), "docs/operating.md, Limits, must say: {said}");
+        assert!(limits.contains(&promise), "docs/operating.md, Limits, must say: {promise}");
     }
     assert!(limits.contains("id | 128 characters"));
     assert!(ConnectionId::parse(&"a".repeat(128)).is_ok() && ConnectionId::parse(&"a".repeat(129)).is_err());
@@ -82,7 +82,7 @@ fn no_line_of_a_document_is_longer_than_120_characters() {
 }
 
 #[tokio::test]
-async fn the_simulated_webinargeek_understands_each_order_that_is_printed() {
+async fn the_simulated_webinargeek_understands_each_order_in_the_documents() {
     let laptop = Laptop::start(LAPTOP, &[]).await;
     let text = document("docs/laptop.md");
     let printed: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("curl -d '")).collect();

@@ -1,4 +1,4 @@
-//! What holds for every request and every answer, whichever function it is for.
+//! What holds for every request and every answer, of all functions.
 
 use http::{Method, StatusCode};
 use serde_json::json;
@@ -16,7 +16,7 @@ async fn link_without_a_question(world: &World) -> String {
 }
 
 #[tokio::test]
-async fn every_answer_that_a_browser_sees_is_kept_apart_from_other_sites() {
+async fn every_answer_has_the_headers_that_isolate_it_from_other_sites() {
     let world = World::new().await;
     let browser = world.browser();
     let callback = browser.to_callback("/authorize").await;
@@ -48,7 +48,7 @@ async fn every_answer_that_a_browser_sees_is_kept_apart_from_other_sites() {
 }
 
 #[tokio::test]
-async fn a_mail_gateway_that_checks_a_link_with_head_finds_it_alive_and_starts_nothing() {
+async fn a_head_request_of_a_mail_gateway_finds_the_link_alive_and_starts_nothing() {
     let world = World::new().await;
     let browser = world.browser();
     let callback = browser.to_callback("/authorize").await;
@@ -73,7 +73,7 @@ async fn a_mail_gateway_that_checks_a_link_with_head_finds_it_alive_and_starts_n
 }
 
 #[tokio::test]
-async fn what_no_person_has_opened_starts_nothing_and_uses_nothing_up() {
+async fn a_request_that_no_person_made_starts_nothing_and_uses_up_nothing() {
     let world = World::new().await;
     let browser = world.browser();
     let link = link_without_a_question(&world).await;
@@ -128,7 +128,7 @@ async fn what_no_person_has_opened_starts_nothing_and_uses_nothing_up() {
 }
 
 #[tokio::test]
-async fn a_prefetch_whose_purpose_has_a_byte_outside_ascii_is_one_all_the_same() {
+async fn a_prefetch_header_with_a_non_ascii_byte_still_means_a_prefetch() {
     let world = World::new().await;
     let mut request = Request::default();
     *request.uri_mut() = link_without_a_question(&world).await.strip_prefix(ORIGIN).unwrap().parse().unwrap();
@@ -142,7 +142,7 @@ async fn press_continue(world: &World, headers: &[(&'static str, &str)]) -> Resp
 }
 
 #[tokio::test]
-async fn a_browser_that_sends_no_origin_was_refused_at_the_confirmation_for_good() {
+async fn a_browser_that_sends_no_origin_could_never_pass_the_confirmation_page() {
     let world = World::new().await;
     let from_here = ("sec-fetch-site", "same-origin");
     for headers in [
@@ -182,7 +182,7 @@ async fn a_browser_that_sends_no_origin_was_refused_at_the_confirmation_for_good
 
 /// RFC 6749 section 4.1.2: the client ignores what it does not recognize.
 #[tokio::test]
-async fn a_parameter_that_nobody_knows_made_the_link_a_damaged_one_where_it_came_twice() {
+async fn an_unknown_parameter_that_came_twice_made_the_callback_invalid() {
     for more in
         ["utm_source=a&utm_source=b", "scope[]=x&scope[]=y", "%ff=%fe&%ff=%fe", "scope=x&scope=y", "&&==&=&%", "Code=x"]
     {
@@ -206,7 +206,7 @@ async fn a_parameter_that_nobody_knows_made_the_link_a_damaged_one_where_it_came
 }
 
 #[tokio::test]
-async fn a_member_that_comes_twice_was_taken_by_its_last_value() {
+async fn of_a_member_that_came_twice_the_last_value_was_used() {
     let world = World::new().await;
     for (body, field) in [
         (r#"{"connection_id":"a","connection_id":"b"}"#, "connection_id"),
@@ -221,7 +221,7 @@ async fn a_member_that_comes_twice_was_taken_by_its_last_value() {
 }
 
 #[tokio::test]
-async fn json_that_does_not_parse_is_told_with_line_and_column_and_nothing_of_it() {
+async fn invalid_json_is_answered_with_line_and_column_and_without_its_text() {
     let world = World::new().await;
     for (body, detail) in [
         ("{\n  \"connection_id\": canary\n}", "line 2 column 20"),
@@ -247,7 +247,7 @@ async fn post_session(world: &World, body: &str) -> tests::world::Answer {
 }
 
 #[tokio::test]
-async fn a_return_to_that_is_not_listed_names_its_origin_and_the_parameter_to_add_it_to() {
+async fn a_return_to_that_is_not_listed_is_answered_with_its_origin_and_the_parameter_to_change() {
     let world = World::with(Setup::default()).await;
     let answer = post_session(&world, r#"{"return_to":"https://new.example:8443/path?secret=x"}"#).await;
     assert_problem(&answer.body, &answer.headers, 400, "invalid_request");
@@ -257,7 +257,7 @@ async fn a_return_to_that_is_not_listed_names_its_origin_and_the_parameter_to_ad
 }
 
 #[tokio::test]
-async fn the_laptop_answers_head_and_keeps_its_pages_apart_as_a_stack_does() {
+async fn the_laptop_answers_head_and_isolates_its_pages_as_a_stack_does() {
     let laptop = Laptop::start(env!("CARGO_BIN_EXE_laptop"), &[]).await;
     for path in
         ["/", "/authorize", "/authorize?session=unknown", "/callback", "/openapi.yaml", "/v1/connections", "/nowhere"]

@@ -20,7 +20,7 @@ use tests::world::{EscrowInMemory, LISTING_A_GRANT, STORING_A_PAIR, Setup, World
 use crate::comes_back::{Meanwhile, slow};
 
 #[tokio::test]
-async fn a_refreshed_pair_waits_in_the_queue_until_the_table_takes_it() {
+async fn a_refreshed_pair_waits_in_the_queue_until_the_table_accepts_it() {
     let world = World::with(Setup::strict()).await;
     world.connect("t").await;
     world.clock.advance(8000);
@@ -30,7 +30,7 @@ async fn a_refreshed_pair_waits_in_the_queue_until_the_table_takes_it() {
     assert_eq!(world.refreshes(), 1);
 
     let mut escrowed = world.escrow.take();
-    assert_eq!(escrowed.len(), 1, "once, however often the table is tried");
+    assert_eq!(escrowed.len(), 1, "sent once, although the table was tried more than once");
     assert!(!escrowed[0].to_json().contains(answer.body["request_id"].as_str().unwrap()));
     world.outage_of(&[]);
     let pair = escrowed.remove(0);
@@ -61,7 +61,7 @@ async fn while_a_pair_may_be_in_the_queue_the_old_refresh_token_is_not_sent_agai
 }
 
 #[tokio::test]
-async fn a_customers_grant_waits_there_too_and_the_reload_finds_it() {
+async fn a_customers_grant_waits_in_the_queue_too_and_a_reload_finds_it() {
     let world = World::new().await;
     let session = world.session(json!({ "connection_id": "t" })).await;
     let shown = async || world.get(&format!("/v1/connect-sessions/{}", session.text("session_id"))).await.body;
@@ -72,7 +72,7 @@ async fn a_customers_grant_waits_there_too_and_the_reload_finds_it() {
     world.outage_of(&[]);
     let failed = shown().await;
     assert_eq!((&failed["status"], &failed["reason"]), (&json!("failed"), &json!("not_stored")));
-    assert_eq!(browser.get(&callback).await.status(), 503, "it is not stored yet");
+    assert_eq!(browser.get(&callback).await.status(), 503, "the connection is not stored yet");
 
     let pair = world.escrow.take().remove(0);
     assert_eq!(world.replay(&pair).await, Replayed::Stored);
@@ -87,7 +87,7 @@ async fn a_customers_grant_waits_there_too_and_the_reload_finds_it() {
 }
 
 #[tokio::test]
-async fn a_grant_that_was_overtaken_by_a_refresh_revokes_the_pair_that_it_replaces_at_last() {
+async fn a_grant_from_the_queue_lists_the_pair_that_was_refreshed_meanwhile_to_be_revoked() {
     let world = World::with(Setup::default().asking_for_accounts()).await;
     world.connect("t").await;
     world.clock.advance(1);
@@ -105,7 +105,7 @@ async fn a_grant_that_was_overtaken_by_a_refresh_revokes_the_pair_that_it_replac
 }
 
 #[tokio::test]
-async fn a_pair_of_a_connection_that_was_taken_away_meanwhile_is_revoked() {
+async fn a_pair_from_the_queue_is_revoked_if_its_connection_was_disconnected_meanwhile() {
     let world = World::with(Setup::strict()).await;
     world.connect("t").await;
     world.clock.advance(8000);
@@ -124,7 +124,7 @@ async fn a_pair_of_a_connection_that_was_taken_away_meanwhile_is_revoked() {
 }
 
 #[tokio::test]
-async fn a_pair_that_was_overtaken_is_left_to_expire() {
+async fn a_superseded_pair_from_the_queue_is_left_to_expire() {
     let world = Arc::new(World::new().await);
     world.connect("t").await;
     world.clock.advance(8000);
@@ -185,7 +185,7 @@ async fn a_queue_whose_count_lags_costs_no_refresh_token() {
 }
 
 #[tokio::test]
-async fn an_unreadable_row_is_put_off_listed_for_a_person_and_never_changed() {
+async fn an_unreadable_row_is_quarantined_and_never_overwritten() {
     let world = World::new().await;
     world.connect("t").await;
     world.connect("u").await;
@@ -196,16 +196,16 @@ async fn an_unreadable_row_is_put_off_listed_for_a_person_and_never_changed() {
     let row = world.row("t").await.unwrap();
     assert_eq!(row["attention"].as_s().unwrap(), "quarantined");
     assert!(row.contains_key("sealed") && row.contains_key("shard"));
-    assert_eq!(world.sweep().await["due"], 0, "not at the head of the index for ever");
+    assert_eq!(world.sweep().await["due"], 0, "the row does not stay at the head of the index");
 
     world.set("t", "lifetime", AttributeValue::N("7200".to_owned())).await;
     world.clock.advance(301);
-    assert_eq!(world.sweep().await["refreshed"], 1, "repaired, it goes on by itself");
+    assert_eq!(world.sweep().await["refreshed"], 1, "a repaired row is refreshed without a further action");
     assert!(!world.row("t").await.unwrap().contains_key("attention"));
 }
 
 #[tokio::test]
-async fn a_pair_that_does_not_open_is_shown_to_a_person_and_kept() {
+async fn a_pair_that_does_not_open_is_quarantined_and_kept() {
     let world = World::new().await;
     world.connect("t").await;
     let sealed = world.row("t").await.unwrap()["sealed"].clone();
@@ -221,7 +221,7 @@ async fn a_pair_that_does_not_open_is_shown_to_a_person_and_kept() {
 }
 
 #[tokio::test]
-async fn a_refused_grant_that_cannot_be_put_into_the_list_waits_in_the_queue_and_is_listed_from_there() {
+async fn a_refused_grant_that_cannot_be_listed_waits_in_the_queue_and_is_listed_from_there() {
     let world = World::new().await;
     let session = world.session(json!({ "connection_id": "t" })).await;
     let slow = slow(&world, Meanwhile::ConnectedByAnotherLink);

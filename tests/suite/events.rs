@@ -1,4 +1,4 @@
-//! Events: one for each change, by an id that stays the same, and without secrets.
+//! Events: one for each change, with an id that stays the same, and without secrets.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
@@ -17,27 +17,29 @@ use shared::ports::{BusEntry, BusError, Clock, PutEvents};
 use tests::laptop::Laptop;
 use tests::world::{STORING_A_PAIR, World};
 
+use crate::faults;
 use crate::log::{capture, captured};
+use crate::reported::event_ids;
 
-/// A bus that accepts this many entries, and then fails for a while.
+/// A bus. `accepts` is the number of entries that its next call accepts; later calls accept all.
 #[derive(Default)]
 pub(crate) struct Bus {
-    told: Mutex<Vec<BusEntry>>,
-    takes: Mutex<Option<usize>>,
+    accepted: Mutex<Vec<BusEntry>>,
+    accepts: Mutex<Option<usize>>,
 }
 
 #[async_trait]
 impl PutEvents for Bus {
     async fn put(&self, entries: &[BusEntry]) -> Result<(), BusError> {
-        let taken = self.takes.lock().unwrap().take().map_or(entries.len(), |takes| takes.min(entries.len()));
-        self.told.lock().unwrap().extend_from_slice(&entries[..taken]);
+        let taken = self.accepts.lock().unwrap().take().map_or(entries.len(), |accepts| accepts.min(entries.len()));
+        self.accepted.lock().unwrap().extend_from_slice(&entries[..taken]);
         if taken < entries.len() { Err(BusError { taken, why: "it is down".to_owned() }) } else { Ok(()) }
     }
 }
 
 impl Bus {
     pub(crate) fn details(&self) -> Vec<Value> {
-        self.told.lock().unwrap().iter().map(|entry| serde_json::from_str(&entry.detail).unwrap()).collect()
+        self.accepted.lock().unwrap().iter().map(|entry| serde_json::from_str(&entry.detail).unwrap()).collect()
     }
 
     fn ids(&self) -> Vec<String> {
@@ -52,7 +54,7 @@ pub(crate) fn events() -> (Arc<Bus>, Events) {
 
 async fn refused_refresh(world: &World) {
     world.clock.advance(400);
-    let refused = json!({ "status": { "status": 400, "error": "invalid_scope", "retry_after": null } });
+    let refused = faults::error(400, "invalid_scope");
     world.fault(json!({ "answer": refused, "grant_type": "refresh_token" }));
     world.sweep().await;
 }
@@ -102,7 +104,7 @@ async fn a_whole_life(world: &World) -> BTreeSet<String> {
     secrets
 }
 
-/// The form of an image.
+/// A blob, in the form of the stream.
 fn as_json(blob: &Blob) -> String {
     use base64::Engine;
     base64::engine::general_purpose::STANDARD.encode(blob.as_ref())
@@ -133,15 +135,15 @@ async fn every_event_of_a_connection_fits_the_schema_and_holds_no_secret() {
     let schema: Value = serde_json::from_str(include_str!("../../docs/events.schema.json")).unwrap();
     let schema = jsonschema::validator_for(&schema).unwrap();
     let log = captured();
-    let told = bus.told.lock().unwrap().clone();
-    for (entry, detail) in told.iter().zip(bus.details()) {
+    let accepted = bus.accepted.lock().unwrap().clone();
+    for (entry, detail) in accepted.iter().zip(bus.details()) {
         let problems: Vec<String> = schema.iter_errors(&detail).map(|problem| problem.to_string()).collect();
         assert!(problems.is_empty(), "{detail}: {problems:?}");
         assert_eq!(detail["type"], entry.detail_type);
         assert_eq!(detail["id"], format!("t/{}/{}", detail["version"], entry.detail_type));
-        let as_told = format!("{entry:?}{log}");
+        let shown = format!("{entry:?}{log}");
         for secret in &secrets {
-            assert!(!as_told.contains(secret), "{secret} in {as_told}");
+            assert!(!shown.contains(secret), "{secret} in {shown}");
         }
     }
     let of_all = |member: &str| bus.details().iter().map(|detail| detail[member].clone()).collect::<Vec<_>>();
@@ -149,17 +151,17 @@ async fn every_event_of_a_connection_fits_the_schema_and_holds_no_secret() {
         of_all("reason"),
         [json!(null), json!("refused"), json!(null), json!("invalid_grant"), json!(null), json!(null), json!(null)]
     );
-    assert!(!schema.is_valid(&json!({ "id": "t/1/connection.connected" })), "the schema asks for something");
+    assert!(!schema.is_valid(&json!({ "id": "t/1/connection.connected" })), "the schema has required members");
 }
 
 #[tokio::test]
-async fn delivered_again_and_in_any_pieces_each_event_keeps_its_id() {
+async fn an_event_keeps_its_id_if_it_is_delivered_again_or_in_other_batches() {
     let world = World::new().await;
     a_whole_life(&world).await;
     let records = world.stream.records().await.unwrap();
     let (bus, events) = events();
     for size in [1, 7, records.len()] {
-        bus.told.lock().unwrap().clear();
+        bus.accepted.lock().unwrap().clear();
         for batch in records.chunks(size) {
             events.deliver(&json!({ "Records": batch })).await;
         }
@@ -168,13 +170,13 @@ async fn delivered_again_and_in_any_pieces_each_event_keeps_its_id() {
 }
 
 #[tokio::test]
-async fn an_event_that_the_bus_does_not_accept_is_delivered_again_from_there() {
+async fn after_an_event_that_the_bus_does_not_accept_the_delivery_continues_with_it() {
     let world = World::new().await;
     a_whole_life(&world).await;
     let mut records = world.stream.records().await.unwrap();
     let (bus, events) = events();
-    for takes in [0, 2, 0, 3] {
-        *bus.takes.lock().unwrap() = Some(takes);
+    for accepts in [0, 2, 0, 3] {
+        *bus.accepts.lock().unwrap() = Some(accepts);
         let answer = serde_json::to_value(events.deliver(&json!({ "Records": records })).await).unwrap();
         assert_eq!(answer["batchItemFailures"].as_array().unwrap().len(), 1, "{answer}");
         let from = &answer["batchItemFailures"][0]["itemIdentifier"];
@@ -186,7 +188,7 @@ async fn an_event_that_the_bus_does_not_accept_is_delivered_again_from_there() {
 }
 
 #[tokio::test]
-async fn an_unreadable_record_is_logged_and_holds_up_no_other() {
+async fn an_unreadable_record_is_logged_and_delays_no_other() {
     let world = World::new().await;
     world.connect("t").await;
     world.set("t", "status", AttributeValue::S("what".to_owned())).await;
@@ -213,17 +215,15 @@ async fn a_connection_has_its_event_when_it_is_stored_and_not_before() {
     world.outage_of(&[STORING_A_PAIR]);
     world.browser().journey(session.text("url"), "approve").await;
     world.outage_of(&[]);
-    assert!(world.stream.events("tests").await.unwrap().is_empty());
+    assert_eq!(event_ids(&world).await, [""; 0]);
     for escrowed in world.escrow.take() {
         world.replay(&escrowed).await;
     }
-    let told = world.stream.events("tests").await.unwrap();
-    assert_eq!(told.len(), 1);
-    assert_eq!(told[0]["id"], "t/1/connection.connected");
+    assert_eq!(event_ids(&world).await, ["t/1/connection.connected"]);
 }
 
 #[tokio::test]
-async fn the_bus_gets_ten_at_a_time_and_each_of_its_answers_is_looked_at() {
+async fn the_bus_gets_ten_events_at_a_time_and_each_of_its_answers_is_checked() {
     let calls = Arc::new(Mutex::new(Vec::<Value>::new()));
     let noted = calls.clone();
     let bus = axum::Router::new().fallback(move |body: Bytes| async move {
@@ -235,13 +235,13 @@ async fn the_bus_gets_ten_at_a_time_and_each_of_its_answers_is_looked_at() {
         ([("content-type", "application/x-amz-json-1.1")], body).into_response()
     });
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-    let at = format!("http://{}", listener.local_addr().unwrap());
+    let origin = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move { axum::serve(listener, bus).await });
     let config = aws_sdk_eventbridge::Config::builder()
         .behavior_version(aws_sdk_eventbridge::config::BehaviorVersion::latest())
         .region(aws_sdk_eventbridge::config::Region::new("eu-west-1"))
         .credentials_provider(aws_sdk_eventbridge::config::Credentials::new("local", "local", None, None, "local"))
-        .endpoint_url(at)
+        .endpoint_url(origin)
         .build();
     let bus = EventBus { client: Client::from_conf(config), name: "the-bus".to_owned() };
 
@@ -272,7 +272,7 @@ async fn the_bus_gets_ten_at_a_time_and_each_of_its_answers_is_looked_at() {
     let error = put(REFUSED - 13..REFUSED + 20).await.unwrap_err();
     assert_eq!(error.taken, 13);
     assert!(error.why.contains("InternalFailure"), "{error}");
-    assert_eq!(calls.lock().unwrap().len(), 2, "nothing comes after a failure");
+    assert_eq!(calls.lock().unwrap().len(), 2, "no call follows a failure");
 }
 
 const REFUSED: usize = 1000;
@@ -286,10 +286,10 @@ fn answered(entry: &Value) -> Value {
 }
 
 #[tokio::test]
-async fn a_laptop_shows_what_its_bus_would_have_got() {
+async fn a_laptop_shows_the_events_that_a_bus_would_have_received() {
     let laptop = Laptop::start(env!("CARGO_BIN_EXE_laptop"), &[]).await;
     assert_eq!(laptop.json("/local/events").await, json!({ "events": [] }));
     laptop.connect("t").await;
-    let told = laptop.json("/local/events").await;
-    assert_eq!(told["events"][0]["id"], "t/1/connection.connected", "{told}");
+    let shown = laptop.json("/local/events").await;
+    assert_eq!(shown["events"][0]["id"], "t/1/connection.connected", "{shown}");
 }

@@ -1,4 +1,4 @@
-//! `examples/`: code for integrators to copy. `real-parts/examples.rs` tries Python and Node.
+//! `examples/`: code for integrators to copy. `tests/real-parts/examples.rs` runs Python and Node.
 
 use std::path::Path;
 
@@ -20,8 +20,9 @@ async fn the_rust_example_says_what_is_missing() {
     let mut example = configured(Command::new(RUST_EXAMPLE), "");
     let output = example.env_remove("API_ORIGIN").args(["acme", "https://example.com"]).output().await.unwrap();
     assert_eq!(output.status.code(), Some(1), "{output:?}");
-    let says = "API_ORIGIN is not set: it is the stack's output ApiOrigin, or http://127.0.0.1:8787 for `cargo dev`\n";
-    assert_eq!(String::from_utf8_lossy(&output.stderr), says);
+    let message =
+        "API_ORIGIN is not set: it is the stack's output ApiOrigin, or http://127.0.0.1:8787 for `cargo dev`\n";
+    assert_eq!(String::from_utf8_lossy(&output.stderr), message);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! What one connection's failure means for all others.
+//! What the failure of one connection means for the others.
 
 use std::time::Duration;
 
@@ -9,8 +9,10 @@ use shared::domain::schedule::shard;
 use shared::ports::Clock;
 use tests::world::World;
 
+use crate::faults;
+
 fn refusing(times: u32) -> Value {
-    let refused = json!({ "status": { "status": 400, "error": "invalid_grant", "retry_after": null } });
+    let refused = faults::error(400, "invalid_grant");
     json!({ "answer": refused, "times": times, "grant_type": "refresh_token" })
 }
 
@@ -64,7 +66,7 @@ async fn some_customers_who_leave_are_given_up_while_the_others_are_refreshed() 
 }
 
 #[tokio::test]
-async fn a_fleet_that_really_was_refused_is_given_up_after_a_day() {
+async fn a_fleet_whose_grants_have_all_ended_is_given_up_after_a_day() {
     let world = world_of(6).await;
     world.simulation.grants.revoke_all();
     for _ in 0..288 {
@@ -82,17 +84,17 @@ async fn a_fleet_that_really_was_refused_is_given_up_after_a_day() {
 }
 
 #[tokio::test]
-async fn a_pause_that_the_provider_asks_one_worker_for_holds_for_all() {
+async fn a_pause_that_the_provider_asks_one_worker_for_applies_to_all() {
     let world = world_of(2).await;
-    let unavailable = json!({ "status": { "status": 503, "error": null, "retry_after": "120" } });
+    let unavailable = faults::retry_after(503, "120");
     world.fault(json!({ "answer": unavailable, "grant_type": "refresh_token" }));
-    // Only one of the two is sent: the other one would succeed if it left at the same time.
+    // Only one of the two is sent: the other one would succeed if it were sent at the same time.
     let [first, second] = ["t0", "t1"].map(|id| shard(&ConnectionId::parse(id).unwrap()));
     assert_ne!(first, second);
     world.sweep_of(vec![first]).await;
     let asked = world.refreshes();
 
-    // Another process, which has not received the answer itself.
+    // Another process, which did not receive the answer.
     let other = world.another();
     let sweep = other.sweep().await;
     assert_eq!((&sweep["refreshed"], &sweep["finished"]), (&json!(0), &json!(false)), "{sweep}");
@@ -110,7 +112,7 @@ async fn a_pause_that_the_provider_asks_one_worker_for_holds_for_all() {
 #[tokio::test]
 async fn a_pause_is_for_a_quarter_of_an_hour_at_most() {
     let world = world_of(1).await;
-    let unavailable = json!({ "status": { "status": 503, "error": null, "retry_after": "86400" } });
+    let unavailable = faults::retry_after(503, "86400");
     world.fault(json!({ "answer": unavailable, "grant_type": "refresh_token" }));
     world.sweep().await;
     world.clock.advance(901);
@@ -119,7 +121,7 @@ async fn a_pause_is_for_a_quarter_of_an_hour_at_most() {
 
 /// Two requests were in flight, and the one that is answered later asks for a shorter wait.
 #[tokio::test]
-async fn a_shorter_pause_ends_no_longer_one_in_the_memory_of_a_process() {
+async fn a_shorter_pause_does_not_end_a_longer_one_that_a_process_remembers() {
     let world = world_of(2).await;
     for seconds in [600, 10] {
         let until = world.clock.now() + Duration::from_secs(seconds);

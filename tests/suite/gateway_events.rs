@@ -1,5 +1,5 @@
-//! From the bytes of a Lambda event to the bytes of its answer, as the functions' own entry goes: whatever API Gateway
-//! may put into an event, the answer is ours. `PROOF=long` tries a million.
+//! From the bytes of a Lambda event to the bytes of its answer, through the entry of the functions: each event that
+//! API Gateway can send gets an answer of ours. `PROOF=long` tries a million events.
 
 use std::panic::AssertUnwindSafe;
 
@@ -22,9 +22,9 @@ fn endpoint<'a>(world: &'a World, function: &str) -> &'a dyn Endpoint {
     }
 }
 
-/// What Lambda gets back, as it parses it.
+/// The answer, as Lambda parses it.
 async fn answer(world: &World, function: &'static str, event: &str) -> Value {
-    let event: Box<RawValue> = serde_json::from_str(event).expect("Lambda hands on JSON alone");
+    let event: Box<RawValue> = serde_json::from_str(event).expect("Lambda passes on only JSON");
     let mut context = Context::default();
     context.request_id = REQUEST_ID.to_owned();
     context.deadline = (world.clock.now().unix() as u64 + 60) * 1000;
@@ -52,7 +52,7 @@ async fn a_raw_space_in_the_query_made_the_function_crash_before_a_handler_ran()
 }
 
 #[tokio::test]
-async fn a_cookie_outside_ascii_in_an_event_hid_all_the_others() {
+async fn a_non_ascii_cookie_in_an_event_hid_all_the_others() {
     let world = World::new().await;
     let browser = world.browser();
     let callback = browser.to_callback("/authorize").await;
@@ -64,14 +64,14 @@ async fn a_cookie_outside_ascii_in_an_event_hid_all_the_others() {
 }
 
 #[tokio::test]
-async fn half_of_a_surrogate_pair_in_one_header_costs_that_header_alone() {
+async fn half_of_a_surrogate_pair_in_a_header_loses_only_that_header() {
     let world = World::new().await;
     let text = event("GET", "/authorize", "").to_string().replace("text/html", r"\ud800");
     let answer = answer(&world, "authorize", &text).await;
     assert_eq!(title(&answer), "Connect your WebinarGeek account", "{answer}");
 }
 
-/// API Gateway hands `/v1/connections/%2561cme` on as `/v1/connections/%61cme`.
+/// API Gateway passes `/v1/connections/%2561cme` on as `/v1/connections/%61cme`.
 #[tokio::test]
 async fn a_path_that_was_decoded_twice_reached_a_connection_under_another_name() {
     let world = World::new().await;
@@ -109,7 +109,7 @@ async fn the_laptop_decodes_a_path_once_too() {
 }
 
 #[tokio::test]
-async fn an_event_that_is_none_of_api_gateways_is_told_what_it_has_not() {
+async fn an_event_that_is_not_api_gateways_is_answered_with_what_it_lacks() {
     let world = World::new().await;
     for (event, detail) in [
         (json!({}), "requestContext:"),
@@ -150,8 +150,8 @@ async fn no_event_makes_a_function_crash() {
         let mut random = proof.random(number);
         let function = random.pick(&FUNCTIONS);
         let event = text_of(&known.event(&mut random, function), &mut random);
-        let told = format!("SEED={} event {number} for {function}: {event}", proof.seed);
+        let context = format!("SEED={} event {number} for {function}: {event}", proof.seed);
         let answered = futures_util::FutureExt::catch_unwind(AssertUnwindSafe(answer(&world, function, &event))).await;
-        hold(&answered.unwrap_or_else(|_| panic!("a panic: {told}")), &told);
+        hold(&answered.unwrap_or_else(|_| panic!("a panic: {context}")), &context);
     }
 }

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use http::Method;
-use maintenance::Event;
 use serde_json::{Value, json};
 use shared::domain::connection::revocation::{Revocation, add};
 use shared::domain::connection::{SealedPair, State};
@@ -18,7 +17,10 @@ use shared::protocol::revoke::Revoking;
 use tests::tokens;
 use tests::world::{Setup, TABLE, World};
 
+use crate::faults;
 use crate::log::{capture, captured};
+use crate::maintenance::{DAY, run};
+use crate::reported::{event_ids, revocations};
 
 async fn world() -> World {
     World::with(Setup::default().asking_for_accounts()).await
@@ -43,20 +45,12 @@ fn live(world: &World, pairs: &[TokenPair]) -> Vec<bool> {
     pairs.iter().map(|pair| world.is_live(pair.access_token.expose())).collect()
 }
 
-fn revocations(world: &World) -> usize {
-    world.simulation.faults.requested("revoke")
-}
-
 async fn reap(world: &World) -> Value {
-    let event = Event::parse(&json!({ "task": "reap", "dry_run": false })).unwrap();
-    let deadline = world.clock.now() + Duration::from_secs(300);
-    serde_json::to_value(world.deployment.maintenance.run(&event, deadline).await).unwrap()
+    run(world, json!({ "task": "reap", "dry_run": false })).await
 }
-
-const DAY: i64 = 24 * 3600;
 
 #[tokio::test]
-async fn three_accounts_without_a_refresh_between_leave_the_last_one_alone_and_a_delete_none() {
+async fn after_three_accounts_in_a_row_only_the_last_grant_lives_and_after_a_delete_none() {
     let world = world().await;
     let pairs = connected_as(&world, &["1", "2", "3"]).await;
     assert_eq!(live(&world, &pairs), [true, true, true]);
@@ -72,7 +66,7 @@ async fn three_accounts_without_a_refresh_between_leave_the_last_one_alone_and_a
 }
 
 #[tokio::test]
-async fn a_delete_before_any_refresh_revokes_all_of_them() {
+async fn a_delete_before_any_refresh_revokes_all_grants() {
     let world = world().await;
     let pairs = connected_as(&world, &["1", "2", "3"]).await;
     assert_eq!(delete(&world).await, json!({ "revocation": "done" }));
@@ -82,7 +76,7 @@ async fn a_delete_before_any_refresh_revokes_all_of_them() {
 }
 
 #[tokio::test]
-async fn an_account_that_comes_back_to_its_own_is_not_revoked_and_the_one_between_is() {
+async fn if_an_account_returns_its_grant_is_not_revoked_and_that_of_the_account_between_is() {
     let world = world().await;
     let pairs = connected_as(&world, &["1", "2", "1"]).await;
     world.clock.advance(6000);
@@ -93,7 +87,7 @@ async fn an_account_that_comes_back_to_its_own_is_not_revoked_and_the_one_betwee
 }
 
 #[tokio::test]
-async fn grants_of_unknown_accounts_are_kept_until_the_connection_is_taken_away() {
+async fn grants_of_unknown_accounts_are_kept_until_the_disconnect() {
     let world = World::new().await;
     let pairs = connected_as(&world, &["1", "2", "3"]).await;
     for _ in 0..2 {
@@ -112,7 +106,7 @@ async fn grants_of_unknown_accounts_are_kept_until_the_connection_is_taken_away(
 }
 
 #[tokio::test]
-async fn the_ninth_reconnect_lets_the_oldest_fall_out_and_says_which_also_where_all_came_in_one_second() {
+async fn the_ninth_reconnect_in_one_second_drops_the_oldest_grant_and_logs_which_one() {
     let world = World::new().await;
     let (mut pairs, mut names) = (Vec::new(), Vec::new());
     capture();
@@ -140,8 +134,8 @@ async fn the_ninth_reconnect_lets_the_oldest_fall_out_and_says_which_also_where_
 async fn a_row_to_reap_with_grants_to_revoke_becomes_a_tombstone_first_and_is_deleted_when_they_are_revoked() {
     let world = world().await;
     let pairs = connected_as(&world, &["1", "2"]).await;
-    // The second account's owner withdraws the access before the first refresh.
-    let refused = json!({ "status": { "status": 400, "error": "invalid_grant", "retry_after": null } });
+    // The owner of the second account withdraws the access before the first refresh.
+    let refused = faults::error(400, "invalid_grant");
     world.fault(json!({ "answer": refused, "grant_type": "refresh_token", "times": 9 }));
     for _ in 0..2 {
         world.clock.advance(6000);
@@ -156,7 +150,7 @@ async fn a_row_to_reap_with_grants_to_revoke_becomes_a_tombstone_first_and_is_de
     assert_eq!(tokens::to_revoke(&world, "t").await.len(), 2);
     assert_eq!(world.get("/v1/connections/t").await.text("status"), "disconnecting");
     assert_eq!(revocations(&world), 0, "maintenance sends nothing");
-    assert_eq!(reap(&world).await["changed"], 0, "it is not deleted before");
+    assert_eq!(reap(&world).await["changed"], 0, "the row is not deleted before");
     world.sweep().await;
     assert_eq!(revocations(&world), 2);
     for pair in &pairs {
@@ -165,16 +159,15 @@ async fn a_row_to_reap_with_grants_to_revoke_becomes_a_tombstone_first_and_is_de
     world.clock.advance(91 * DAY);
     assert_eq!(reap(&world).await["changed"], 1);
     assert_eq!(world.row("t").await, None);
-    let told: Vec<Value> = world.stream.events("tests").await.unwrap();
-    let told: Vec<&str> = told.iter().map(|event| event["type"].as_str().unwrap()).collect();
+    let kinds = event_ids(&world).await.into_iter().map(|id| id.rsplit('/').next().unwrap().to_owned());
     assert_eq!(
-        told,
+        kinds.collect::<Vec<_>>(),
         ["connection.connected", "connection.reconnected", "connection.reauth_required", "connection.disconnected"]
     );
 }
 
 #[tokio::test]
-async fn a_grant_that_falls_out_of_a_full_list_when_its_row_is_reaped_is_named_too() {
+async fn a_grant_that_is_dropped_from_a_full_list_when_its_row_is_reaped_is_logged_too() {
     let world = World::new().await;
     let mut names = Vec::new();
     for _ in 0..9 {
@@ -191,11 +184,11 @@ async fn a_grant_that_falls_out_of_a_full_list_when_its_row_is_reaped_is_named_t
 }
 
 #[tokio::test]
-async fn a_customer_who_comes_back_while_old_grants_are_still_to_be_revoked_keeps_the_new_one() {
+async fn a_customer_who_comes_back_while_old_grants_are_still_to_be_revoked_keeps_the_new_grant() {
     for (account, is_revoked) in [("1", false), ("2", true)] {
         let world = world().await;
         let before = connected_as(&world, &["1"]).await;
-        let down = json!({ "status": { "status": 500, "error": null, "retry_after": null } });
+        let down = faults::status(500);
         world.fault(json!({ "answer": down, "grant_type": "revoke" }));
         assert_eq!(delete(&world).await, json!({ "revocation": "pending" }));
         let after = connected_as(&world, &[account]).await;
@@ -211,7 +204,7 @@ async fn a_customer_who_comes_back_while_old_grants_are_still_to_be_revoked_keep
     }
 }
 
-/// Has revoked a grant, and stands still before it takes it off the list.
+/// Stops after it has revoked a grant, before it takes the grant off the list.
 struct StandsStill {
     provider: Arc<dyn RevokeToken>,
     world: World,
@@ -253,10 +246,10 @@ fn slow(world: &World, meanwhile: Meanwhile) -> Revoking {
 }
 
 #[tokio::test]
-async fn two_workers_that_take_off_the_last_two_grants_at_once_leave_nothing_in_the_schedule() {
+async fn two_workers_that_revoke_the_last_two_grants_at_once_leave_nothing_in_the_schedule() {
     let world = world().await;
     let pairs = connected_as(&world, &["1", "2"]).await;
-    let down = json!({ "status": { "status": 500, "error": null, "retry_after": null } });
+    let down = faults::status(500);
     world.fault(json!({ "answer": down, "grant_type": "revoke", "times": 2 }));
     assert_eq!(delete(&world).await, json!({ "revocation": "pending" }));
     world.clock.advance(60);
@@ -265,13 +258,13 @@ async fn two_workers_that_take_off_the_last_two_grants_at_once_leave_nothing_in_
     let worked_off = slow(&world, Meanwhile::Swept).work_off(row, &[], deadline).await.unwrap();
     assert_eq!(worked_off.state().unwrap(), State::Tombstone);
     assert_eq!(live(&world, &pairs), [false, false]);
-    assert_eq!(revocations(&world), 4, "each was tried twice, and sent by one worker at a time");
+    assert_eq!(revocations(&world), 4, "each grant was tried twice, by one worker at a time");
     assert_eq!(world.sweep().await["due"], 0);
     assert!(!world.row("t").await.unwrap().contains_key("shard"));
 }
 
 #[tokio::test]
-async fn a_grant_that_a_refresh_revokes_while_its_connection_is_taken_away_leaves_nothing_in_the_schedule_either() {
+async fn a_grant_that_a_refresh_revokes_during_a_disconnect_leaves_nothing_in_the_schedule() {
     let world = world().await;
     let pairs = connected_as(&world, &["1", "2"]).await;
     let deadline = world.clock.now() + Duration::from_secs(60);
@@ -284,10 +277,10 @@ async fn a_grant_that_a_refresh_revokes_while_its_connection_is_taken_away_leave
 }
 
 #[tokio::test]
-async fn a_worker_that_would_claim_a_grant_after_its_customer_has_come_back_changes_nothing_of_the_row() {
+async fn a_worker_that_claims_a_grant_after_its_customer_came_back_does_not_change_the_row() {
     let world = World::new().await;
     world.connect("t").await;
-    let down = json!({ "status": { "status": 500, "error": null, "retry_after": null } });
+    let down = faults::status(500);
     world.fault(json!({ "answer": down, "grant_type": "revoke" }));
     assert_eq!(delete(&world).await, json!({ "revocation": "pending" }));
     world.clock.advance(60);
@@ -296,12 +289,12 @@ async fn a_worker_that_would_claim_a_grant_after_its_customer_has_come_back_chan
     let row = world.row("t").await;
     let deadline = world.clock.now() + Duration::from_secs(60);
     world.deployment.token.refreshing.revoking.work_off(before, &[], deadline).await.unwrap();
-    assert_eq!(world.row("t").await, row, "the time of its next refresh included");
+    assert_eq!(world.row("t").await, row, "also the time of the next refresh");
     assert_eq!(revocations(&world), 1);
 }
 
 #[tokio::test]
-async fn what_is_added_to_a_connection_that_was_given_up_brings_it_back_into_the_schedule() {
+async fn a_grant_to_revoke_brings_a_connection_that_was_given_up_back_into_the_schedule() {
     let world = World::new().await;
     world.connect("t").await;
     world.every_grant_ends().await;

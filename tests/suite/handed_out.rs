@@ -1,4 +1,4 @@
-//! No ended token is handed out: a token is honoured until its `cache_until`.
+//! No ended token is handed out: the provider accepts each token until its `cache_until`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +17,8 @@ use shared::protocol::refresh::Refreshing;
 use tests::world::{Answer, ORIGIN, Setup, TABLE, World};
 use token::Token;
 
+use crate::{faults, parts};
+
 async fn is_leased(world: &World, id: &str) {
     let reason = RefreshReason::OnDemand { seen: world.stored(id).await.unwrap().pair.id };
     let lease = acquire(&ConnectionId::parse(id).unwrap(), &reason, "another worker", world.clock.now());
@@ -29,7 +31,7 @@ fn is_over(answer: &Answer, world: &World) -> bool {
 }
 
 #[tokio::test]
-async fn from_its_due_time_on_a_token_is_refreshed_and_not_handed_out() {
+async fn a_token_that_is_due_is_refreshed_and_not_handed_out() {
     let world = World::with(Setup::strict()).await;
     world.connect("t").await;
     let refresh_at = world.stored("t").await.unwrap().refresh_at;
@@ -43,7 +45,7 @@ async fn from_its_due_time_on_a_token_is_refreshed_and_not_handed_out() {
 }
 
 #[tokio::test]
-async fn many_readers_of_a_due_token_join_one_refresh_and_none_gets_the_old_one() {
+async fn many_readers_of_a_due_token_cause_one_refresh_and_none_gets_the_old_token() {
     let world = Arc::new(World::with(Setup::strict()).await);
     world.connect("t").await;
     let refresh_at = world.stored("t").await.unwrap().refresh_at;
@@ -93,7 +95,7 @@ async fn a_read_during_a_lease_waits_longer_if_the_stored_token_has_ended() {
 }
 
 #[tokio::test]
-async fn a_token_may_be_cached_for_a_while_whenever_it_is_asked_for() {
+async fn every_token_that_is_handed_out_may_be_cached_for_some_time() {
     let world = World::with(Setup::strict()).await;
     world.connect("t").await;
     // For longer than two lifetimes, and without a single run of the schedule.
@@ -108,24 +110,24 @@ async fn a_token_may_be_cached_for_a_while_whenever_it_is_asked_for() {
 }
 
 #[tokio::test]
-async fn while_nothing_new_can_be_had_the_stored_token_may_be_cached_until_the_next_try() {
+async fn while_refreshes_fail_the_stored_token_may_be_cached_until_the_next_try() {
     let world = World::with(Setup::strict()).await;
     world.connect("t").await;
     world.clock.advance(6000);
-    world.fault(json!({ "answer": { "status": { "status": 500, "error": null, "retry_after": null } }, "times": 2 }));
+    world.fault(json!({ "answer": faults::status(500), "times": 2 }));
     for _ in 0..2 {
         let answer = world.token("t").await;
         assert_eq!((answer.status, &answer.body["version"]), (StatusCode::OK, &json!(1)), "{answer:?}");
         assert!(!is_over(&answer, &world), "{answer:?}");
     }
-    assert_eq!(world.refreshes(), 2, "one try, which sends again after an unknown outcome");
+    assert_eq!(world.refreshes(), 2, "one refresh, which is sent again after an unknown outcome");
     world.clock.advance(11);
     assert_eq!(world.token("t").await.body["version"], 2);
 }
 
 /// At a provider that ends the old pair at once, a token that is handed out just before a refresh ends at once.
 #[tokio::test]
-async fn tokens_of_forty_seconds_are_honoured_until_their_cache_until_and_that_is_of_use() {
+async fn tokens_that_live_forty_seconds_are_valid_until_their_cache_until() {
     let world = Arc::new(World::with(Setup { expires_in: 40, ..Setup::strict() }).await);
     world.connect("t").await;
     let mut kept: Vec<Answer> = Vec::new();
@@ -149,7 +151,7 @@ async fn tokens_of_forty_seconds_are_honoured_until_their_cache_until_and_that_i
             answers += 1;
         }
         sweep.await.unwrap();
-        // Up to the last moment, and after all that came in between.
+        // Until the last moment, also after the refreshes in between.
         for _ in 0..(1 + step % 3) {
             kept.retain(|answer| !is_over(answer, &world));
             for answer in &kept {
@@ -163,18 +165,18 @@ async fn tokens_of_forty_seconds_are_honoured_until_their_cache_until_and_that_i
     assert!((11..=20).contains(&refreshes), "240 seconds, and no more than 20 for each token: {refreshes}");
 }
 
-/// A token that is too old for its caller, long before the schedule comes to it.
+/// A read that asks for more remaining time than the token has, long before the schedule refreshes it.
 async fn early(world: &World, id: &str) -> Answer {
     world.get(&format!("/v1/connections/{id}/token?min_ttl=7000")).await
 }
 
 fn asks_to_wait(world: &World, status: u16) {
-    let answer = json!({ "status": { "status": status, "error": null, "retry_after": "600" } });
+    let answer = faults::retry_after(status, "600");
     world.fault(json!({ "answer": answer, "grant_type": "refresh_token" }));
 }
 
 #[tokio::test]
-async fn during_a_pause_that_another_process_may_not_know_of_the_stored_token_is_not_to_be_kept() {
+async fn during_a_pause_the_stored_token_is_handed_out_and_must_not_be_cached() {
     let world = World::with(Setup::strict()).await;
     world.connect("t").await;
     world.connect("u").await;
@@ -183,12 +185,12 @@ async fn during_a_pause_that_another_process_may_not_know_of_the_stored_token_is
     early(&world, "t").await;
     let answer = early(&world, "u").await;
     assert_eq!((answer.status, &answer.body["version"]), (StatusCode::OK, &json!(1)), "{answer:?}");
-    assert_eq!(world.refreshes(), 1, "the pause holds the other one back");
+    assert_eq!(world.refreshes(), 1, "the other refresh waits for the end of the pause");
     assert!(is_over(&answer, &world), "{answer:?}");
 }
 
 #[tokio::test]
-async fn after_a_refresh_that_got_no_lease_the_stored_token_is_not_to_be_kept() {
+async fn after_a_refresh_without_a_lease_the_stored_token_must_not_be_cached() {
     let world = World::with(Setup::strict()).await;
     world.connect("t").await;
     world.clock.advance(4000);
@@ -198,7 +200,7 @@ async fn after_a_refresh_that_got_no_lease_the_stored_token_is_not_to_be_kept() 
     assert!(is_over(&answer, &world), "another worker may have the lease: {answer:?}");
 }
 
-/// Has the answer of a refresh, and finds the table down.
+/// Receives the answer of a refresh while the table is down.
 struct ThenTheTableIsDown {
     provider: Arc<dyn RefreshPair>,
     world: World,
@@ -215,17 +217,15 @@ impl RefreshPair for ThenTheTableIsDown {
 }
 
 #[tokio::test]
-async fn after_a_failure_that_could_not_be_noted_the_stored_token_may_be_kept_until_the_lease_ends_and_no_longer() {
+async fn after_a_failure_that_could_not_be_stored_the_token_may_be_cached_only_until_the_lease_ends() {
     let world = World::with(Setup::strict()).await;
     world.connect("t").await;
     world.clock.advance(4000);
     asks_to_wait(&world, 429);
-    let Ok(deployment) = Arc::try_unwrap(world.another().deployment) else { panic!("nobody else has it") };
-    let Token { connections, clock, entropy, refreshing } = deployment.token;
-    drop((deployment.connections, deployment.refresh, deployment.replaying));
-    let Ok(refreshing) = Arc::try_unwrap(refreshing) else { panic!("nobody else has it") };
+    let refreshing = parts::refreshing(&world);
     let provider = Arc::new(ThenTheTableIsDown { provider: refreshing.provider.clone(), world: world.another() });
-    let token = Token { refreshing: Arc::new(Refreshing { provider, ..refreshing }), connections, clock, entropy };
+    let refreshing = Arc::new(Refreshing { provider, ..refreshing });
+    let token = Token { refreshing, ..parts::deployment(&world).token };
     let mut request = Request::default();
     *request.uri_mut() = "/v1/connections/t/token?min_ttl=7000".parse().unwrap();
     let deadline = world.clock.now() + Duration::from_secs(60);
@@ -235,5 +235,5 @@ async fn after_a_failure_that_could_not_be_noted_the_stored_token_may_be_kept_un
     let body: serde_json::Value = serde_json::from_str(answer.body()).unwrap();
     assert_eq!(body["version"], 1, "{body}");
     assert_eq!(world.refreshes(), 1);
-    assert_eq!(body["cache_until"], (world.clock.now() + LEASE).rfc3339(), "and not until the backoff's end: {body}");
+    assert_eq!(body["cache_until"], (world.clock.now() + LEASE).rfc3339(), "not until the end of the backoff: {body}");
 }

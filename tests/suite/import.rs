@@ -14,6 +14,8 @@ use tests::tokens;
 use tests::world::{Answer, STORING_A_PAIR, Setup, TABLE, World};
 
 use crate::connections::assert_problem;
+use crate::faults;
+use crate::reported::{event_ids, events_of};
 
 /// The refresh token of a customer in another system.
 async fn refresh_token(world: &World) -> String {
@@ -26,7 +28,7 @@ async fn put(world: &World, body: Value) -> Answer {
 }
 
 #[tokio::test]
-async fn an_imported_connection_is_refreshed_on_arrival_and_then_like_any_other() {
+async fn an_imported_connection_is_refreshed_at_once_and_then_like_any_other() {
     let world = World::with(Setup::strict()).await;
     let imported = put(&world, json!({ "refresh_token": refresh_token(&world).await })).await;
     assert_eq!(imported.status, StatusCode::CREATED);
@@ -39,7 +41,7 @@ async fn an_imported_connection_is_refreshed_on_arrival_and_then_like_any_other(
 }
 
 #[tokio::test]
-async fn a_live_connection_is_not_overwritten_in_passing() {
+async fn a_live_connection_is_replaced_only_with_replace() {
     let world = World::with(Setup::strict()).await;
     let refresh_token = refresh_token(&world).await;
     world.connect("t").await;
@@ -56,7 +58,7 @@ async fn a_live_connection_is_not_overwritten_in_passing() {
 }
 
 #[tokio::test]
-async fn one_that_needs_its_customer_may_be_imported_anew() {
+async fn a_connection_that_needs_its_customer_may_be_imported_again() {
     let world = World::new().await;
     world.connect("t").await;
     world.every_grant_ends().await;
@@ -66,7 +68,7 @@ async fn one_that_needs_its_customer_may_be_imported_anew() {
 }
 
 #[tokio::test]
-async fn where_nothing_is_connected_a_refresh_token_that_the_provider_refuses_is_stored_and_the_answer_says_so() {
+async fn a_refused_refresh_token_is_stored_if_nothing_was_connected_and_the_answer_says_so() {
     let world = World::new().await;
     let imported = put(&world, json!({ "refresh_token": "nothing that the provider knows" })).await;
     assert_eq!((imported.status, imported.text("reason")), (StatusCode::ACCEPTED, "invalid_grant"));
@@ -83,7 +85,7 @@ async fn where_nothing_is_connected_a_refresh_token_that_the_provider_refuses_is
 async fn an_import_whose_refresh_fails_is_tried_again_by_the_schedule() {
     let world = World::new().await;
     let refresh_token = refresh_token(&world).await;
-    world.fault(json!({ "answer": { "status": { "status": 500, "error": null, "retry_after": null } }, "times": 2 }));
+    world.fault(json!({ "answer": faults::status(500), "times": 2 }));
     let imported = put(&world, json!({ "refresh_token": refresh_token })).await;
     assert_eq!((imported.status, imported.text("reason")), (StatusCode::ACCEPTED, "unknown_outcome"));
     world.clock.advance(300);
@@ -92,12 +94,12 @@ async fn an_import_whose_refresh_fails_is_tried_again_by_the_schedule() {
 }
 
 #[tokio::test]
-async fn an_import_while_the_schedule_has_the_old_pair_at_the_provider_stands() {
+async fn an_import_is_stored_although_another_worker_is_refreshing_the_old_pair() {
     let world = World::with(Setup::strict()).await;
     let refresh_token = refresh_token(&world).await;
     world.connect("t").await;
     world.clock.advance(6000);
-    // Another worker's refresh has the lease, and will find another pair when its answer arrives.
+    // The refresh of another worker has the lease. When its answer arrives, the row has another pair.
     let id = ConnectionId::parse("t").unwrap();
     let table = world.clients.connections(TABLE);
     table.write(&acquire(&id, &RefreshReason::Scheduled, "another", world.clock.now())).await.unwrap();
@@ -118,7 +120,7 @@ async fn a_link_that_has_made_the_connection_stays_used_after_an_import() {
     customer.journey(session.text("url"), "approve").await;
     put(&world, json!({ "refresh_token": refresh_token, "replace": true })).await;
     let before = world.row("t").await;
-    assert_eq!(other.get(&late).await.status(), 400, "found by the simulator: the import had forgotten the session");
+    assert_eq!(other.get(&late).await.status(), 400, "the import keeps the session of the link");
     assert_eq!(world.row("t").await, before);
 }
 
@@ -150,14 +152,9 @@ async fn pause(world: &World) {
 }
 
 #[tokio::test]
-async fn one_that_was_not_refreshed_yet_says_so_in_every_route_and_is_connected_with_its_first_refresh() {
+async fn an_import_is_pending_in_every_route_until_its_first_refresh_connects_it() {
     let world = World::new().await;
     let refresh_token = refresh_token(&world).await;
-    let told = async || {
-        let events = world.stream.events("tests").await.unwrap();
-        let ids = events.iter().map(|event| event["id"].as_str().unwrap().to_owned());
-        ids.filter(|id| id.starts_with("t/")).collect::<Vec<_>>()
-    };
     pause(&world).await;
     let imported = put(&world, json!({ "refresh_token": refresh_token })).await;
     assert_eq!(imported.status, StatusCode::ACCEPTED);
@@ -166,7 +163,7 @@ async fn one_that_was_not_refreshed_yet_says_so_in_every_route_and_is_connected_
     assert_eq!(imported.body["version"], 1);
     assert_eq!(world.get("/v1/connections/t").await.body, imported.body);
     assert_eq!(world.get("/v1/connections?status=pending").await.body["connections"], json!([imported.body]));
-    assert_eq!(told().await, [""; 0]);
+    assert_eq!(events_of(&world, "t").await, [""; 0]);
     assert_eq!(world.token("t").await.body["code"], "provider_unavailable");
     assert_eq!(world.refreshes(), 0);
     let refused = put(&world, json!({ "refresh_token": "another" })).await;
@@ -178,11 +175,11 @@ async fn one_that_was_not_refreshed_yet_says_so_in_every_route_and_is_connected_
     assert_eq!((&token.body["version"], world.refreshes()), (&json!(2), 1), "{token:?}");
     assert!(world.is_live(token.text("access_token")));
     assert_eq!(world.get("/v1/connections/t").await.text("status"), "active");
-    assert_eq!(told().await, ["t/2/connection.connected"]);
+    assert_eq!(events_of(&world, "t").await, ["connected/2"]);
 }
 
 #[tokio::test]
-async fn an_import_that_was_never_refreshed_has_no_event_when_it_is_taken_away() {
+async fn an_import_that_was_never_refreshed_has_no_event_when_it_is_disconnected() {
     let world = World::new().await;
     let refresh_token = refresh_token(&world).await;
     pause(&world).await;
@@ -190,12 +187,11 @@ async fn an_import_that_was_never_refreshed_has_no_event_when_it_is_taken_away()
     let deleted = world.json(Method::DELETE, "/v1/connections/t", None).await;
     assert_eq!(deleted.body, json!({ "revocation": "done" }));
     assert!(!world.honours(&refresh_token).await);
-    let events = world.stream.events("tests").await.unwrap();
-    assert!(events.iter().all(|event| event["connection_id"] == "elsewhere"), "{events:?}");
+    assert_eq!(event_ids(&world).await, ["elsewhere/1/connection.connected"]);
 }
 
 #[tokio::test]
-async fn a_replacement_that_does_not_refresh_leaves_the_live_pair_as_it_is() {
+async fn a_replacement_whose_refresh_fails_does_not_change_the_live_pair() {
     let world = World::with(Setup::strict()).await;
     world.connect("t").await;
     let spent = refresh_token(&world).await;
@@ -210,15 +206,11 @@ async fn a_replacement_that_does_not_refresh_leaves_the_live_pair_as_it_is() {
     assert_eq!(world.row("t").await, row);
 
     for (answer, code, requests) in [
-        (json!({ "status": { "status": 500, "error": null, "retry_after": null } }), "provider_unavailable", 2),
-        (json!({ "status": { "status": 429, "error": null, "retry_after": "60" } }), "provider_unavailable", 1),
-        (
-            json!({ "status": { "status": 400, "error": "invalid_scope", "retry_after": null } }),
-            "provider_unavailable",
-            1,
-        ),
+        (faults::status(500), "provider_unavailable", 2),
+        (faults::retry_after(429, "60"), "provider_unavailable", 1),
+        (faults::error(400, "invalid_scope"), "provider_unavailable", 1),
         (json!("break"), "provider_unavailable", 2),
-        (json!({ "status": { "status": 401, "error": "invalid_client", "retry_after": null } }), "misconfigured", 1),
+        (faults::error(401, "invalid_client"), "misconfigured", 1),
     ] {
         world.fault(json!({ "answer": answer, "times": requests }));
         let sent = world.refreshes();
@@ -238,7 +230,7 @@ async fn a_replacement_that_does_not_refresh_leaves_the_live_pair_as_it_is() {
 }
 
 #[tokio::test]
-async fn a_replacement_is_swapped_after_its_one_refresh_and_the_replaced_grant_is_in_the_list() {
+async fn a_replacement_becomes_live_after_one_refresh_and_the_replaced_grant_is_listed_to_be_revoked() {
     let world = World::with(Setup::strict().asking_for_accounts()).await;
     world.connect("t").await;
     let before = tokens::live(&world, "t").await;
@@ -250,16 +242,15 @@ async fn a_replacement_is_swapped_after_its_one_refresh_and_the_replaced_grant_i
     assert_eq!(world.refreshes(), 1);
     assert!(world.is_live(world.token("t").await.text("access_token")));
     assert_eq!(tokens::to_revoke(&world, "t").await[0].access_token.expose(), before.access_token.expose());
-    let events = world.stream.events("tests").await.unwrap();
-    let told: Vec<&str> = events.iter().map(|event| event["id"].as_str().unwrap()).collect();
-    assert_eq!(told, ["t/1/connection.connected", "elsewhere/1/connection.connected", "t/2/connection.reconnected"]);
+    let expected = ["t/1/connection.connected", "elsewhere/1/connection.connected", "t/2/connection.reconnected"];
+    assert_eq!(event_ids(&world).await, expected);
     world.clock.advance(6000);
     world.sweep().await;
-    assert!(!world.is_live(before.access_token.expose()), "of another account: revoked");
+    assert!(!world.is_live(before.access_token.expose()), "the grant of the other account is revoked");
 }
 
 #[tokio::test]
-async fn a_replacement_that_the_table_does_not_take_comes_out_of_the_queue() {
+async fn a_replacement_that_the_table_does_not_accept_comes_out_of_the_queue() {
     let world = World::with(Setup::strict()).await;
     world.connect("t").await;
     let before = world.token("t").await;
@@ -283,14 +274,13 @@ async fn a_replacement_that_the_table_does_not_take_comes_out_of_the_queue() {
 }
 
 #[tokio::test]
-async fn one_that_needs_its_customer_is_reconnected_by_an_import_and_never_disconnected() {
+async fn an_import_over_reauth_required_is_reconnected_without_a_disconnected_event() {
     let world = World::new().await;
     world.connect("t").await;
     world.every_grant_ends().await;
     let refresh_token = refresh_token(&world).await;
     put(&world, json!({ "refresh_token": refresh_token })).await;
-    let events = world.stream.events("tests").await.unwrap();
-    let ids: Vec<&str> = events.iter().map(|event| event["id"].as_str().unwrap()).collect();
-    let told: Vec<&&str> = ids.iter().filter(|id| id.starts_with("t/")).collect();
-    assert_eq!(told, [&"t/1/connection.connected", &"t/1/connection.reauth_required", &"t/3/connection.reconnected"]);
+    let ids: Vec<String> = event_ids(&world).await.into_iter().filter(|id| id.starts_with("t/")).collect();
+    let expected = ["t/1/connection.connected", "t/1/connection.reauth_required", "t/3/connection.reconnected"];
+    assert_eq!(ids, expected);
 }

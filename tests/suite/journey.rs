@@ -19,7 +19,7 @@ async fn a_customer_connects_and_the_integrator_gets_a_live_token() {
 }
 
 #[tokio::test]
-async fn an_install_link_mints_an_id_and_ends_on_our_own_page() {
+async fn an_install_link_generates_an_id_and_ends_on_our_own_page() {
     let world = World::new().await;
     let ended = world.browser().journey("/authorize", "approve").await;
     assert_eq!(ended.status(), StatusCode::OK);
@@ -56,7 +56,7 @@ async fn a_customer_who_declines_may_start_again() {
 }
 
 #[tokio::test]
-async fn the_provider_is_asked_as_rfc_6749_and_7636_say() {
+async fn the_authorization_request_follows_rfc_6749_and_rfc_7636() {
     let world = World::with(Setup::default().variable("WEBINARGEEK_SCOPE", "read write")).await;
     let url = url::Url::parse(&world.browser().start("/authorize").await).unwrap();
     let query: std::collections::BTreeMap<_, _> = url.query_pairs().into_owned().collect();
@@ -71,7 +71,7 @@ async fn the_provider_is_asked_as_rfc_6749_and_7636_say() {
 }
 
 #[tokio::test]
-async fn a_provider_without_pkce_and_with_basic_authentication_is_only_a_matter_of_variables() {
+async fn variables_turn_pkce_off_and_basic_authentication_on() {
     let setup =
         Setup::default().variable("WEBINARGEEK_PKCE", "off").variable("WEBINARGEEK_CLIENT_AUTH", "client_secret_basic");
     let world = World::with(setup).await;
@@ -83,7 +83,7 @@ async fn a_provider_without_pkce_and_with_basic_authentication_is_only_a_matter_
 }
 
 #[tokio::test]
-async fn a_connection_outlives_a_hundred_lifetimes_of_its_access_token() {
+async fn a_connection_is_refreshed_for_a_hundred_lifetimes_of_its_access_token() {
     let world = World::with(Setup::strict()).await;
     world.connect("t").await;
     for version in 2..=101 {

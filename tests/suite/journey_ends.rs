@@ -1,4 +1,4 @@
-//! How a journey ends, told to the browser, to the integrator's page, and by the session: each says the same.
+//! How a journey ends: the page in the browser, the integrator's page and the session say the same.
 
 use http::StatusCode;
 use http::header::LOCATION;
@@ -8,7 +8,9 @@ use tests::browser::location;
 use tests::world::{Answer, Setup, World};
 use url::Url;
 
+use crate::faults;
 use crate::log::{capture, captured};
+use crate::reported::exchanges;
 
 const RETURN_TO: &str = "https://app.example.com/done";
 
@@ -37,24 +39,20 @@ fn status(response: &Response) -> String {
     parameter(&back(response), "status").unwrap()
 }
 
-/// The callback's address with this answer in place of the one that it has.
+/// The address of the callback, with this answer instead of its own.
 fn instead(callback: &str, answer: &str) -> String {
     let state = callback.split("state=").nth(1).unwrap().split('&').next().unwrap();
     format!("/callback?state={state}&{answer}")
 }
 
-fn exchanges(world: &World) -> usize {
-    world.simulation.faults.requested("authorization_code")
-}
-
-/// A button of a page, by where it leads.
+/// The address of the page's button.
 fn button(page: &Response) -> Option<String> {
     let to = page.body().split("<a class=\"button\" href=\"").nth(1)?.split('"').next()?;
     Some(to.replace("&amp;", "&"))
 }
 
 #[tokio::test]
-async fn a_customer_who_declines_goes_back_and_approves_is_connected_with_the_same_state() {
+async fn a_customer_who_declined_can_go_back_and_approve_with_the_same_state() {
     let world = World::new().await;
     let session = session(&world).await;
     let browser = world.browser();
@@ -70,7 +68,7 @@ async fn a_customer_who_declines_goes_back_and_approves_is_connected_with_the_sa
         assert_eq!(shown(&world, &session).await, json!(["completed", null, null]));
     }
     assert_eq!(exchanges(&world), 1, "a code is sent once");
-    assert_eq!(status(&browser.get(&denied).await), "connected", "what was granted is not declined by an old address");
+    assert_eq!(status(&browser.get(&denied).await), "connected", "an old address does not decline what was granted");
     assert_eq!(shown(&world, &session).await, json!(["completed", null, null]));
 }
 
@@ -92,7 +90,7 @@ async fn after_an_error_of_the_provider_the_same_state_may_still_bring_a_code() 
 }
 
 #[tokio::test]
-async fn a_denial_of_another_browser_or_of_a_prefetch_changes_nothing() {
+async fn a_denial_from_another_browser_or_a_prefetch_changes_nothing() {
     let world = World::new().await;
     let session = session(&world).await;
     let browser = world.browser();
@@ -110,7 +108,7 @@ async fn a_denial_of_another_browser_or_of_a_prefetch_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_code_that_comes_after_a_denial_and_after_the_time_at_the_consent_page_is_not_sent() {
+async fn a_code_that_comes_after_a_denial_and_too_late_is_not_sent() {
     let world = World::new().await;
     let session = session(&world).await;
     let browser = world.browser();
@@ -122,14 +120,14 @@ async fn a_code_that_comes_after_a_denial_and_after_the_time_at_the_consent_page
     let late = browser.get(&approved).await;
     assert_eq!(exchanges(&world), 0);
     assert!(world.stored("t").await.is_none());
-    // It is the time that has ended the journey, and no longer the denial.
+    // The time has ended the journey now, and not the denial.
     assert!(!late.body().contains("You declined"), "{}", late.body());
     let shown = world.get(&format!("/v1/connect-sessions/{}", session.text("session_id"))).await;
     assert_eq!((shown.text("status"), shown.text("reason")), ("expired", "expired"), "{shown:?}");
 }
 
 #[tokio::test]
-async fn an_error_without_a_state_is_named_counted_and_shown_and_none_of_its_words() {
+async fn an_error_without_a_state_is_logged_counted_and_shown_without_its_text() {
     let world = World::new().await;
     for (sent, name) in [
         ("error=invalid_scope", "invalid_scope"),
@@ -149,7 +147,7 @@ async fn an_error_without_a_state_is_named_counted_and_shown_and_none_of_its_wor
         assert!(line.contains("WARN") && line.contains(&format!("reported=\"{name}\"")), "{line}");
         assert!(!log.contains("canary"), "{log}");
     }
-    assert!(world.calls.take().is_empty(), "anybody may ask for this: it costs no call");
+    assert!(world.calls.take().is_empty(), "a request without a valid state costs no call");
 }
 
 #[tokio::test]
@@ -164,7 +162,7 @@ async fn an_error_with_a_state_is_counted_too() {
 }
 
 #[tokio::test]
-async fn the_second_tab_of_a_link_that_the_first_has_used_says_connected_and_another_browser_does_not() {
+async fn a_second_tab_of_the_same_browser_says_connected_too_and_another_browser_does_not() {
     for confirm in [false, true] {
         let world = World::new().await;
         let body = json!({ "connection_id": "t", "return_to": RETURN_TO, "confirm": confirm });
@@ -173,11 +171,11 @@ async fn the_second_tab_of_a_link_that_the_first_has_used_says_connected_and_ano
         let first = browser.to_callback(session.text("url")).await;
         let second = browser.to_callback(session.text("url")).await;
         let strangers = stranger.to_callback(session.text("url")).await;
-        let told = location(&browser.get(&first).await);
-        assert_eq!(parameter(&Url::parse(&told).unwrap(), "confirmation").is_some(), confirm);
+        let first_end = location(&browser.get(&first).await);
+        assert_eq!(parameter(&Url::parse(&first_end).unwrap(), "confirmation").is_some(), confirm);
         for _ in 0..2 {
-            assert_eq!(location(&browser.get(&second).await), told, "all that the first tab has told");
-            assert_eq!(location(&browser.get(&first).await), told);
+            assert_eq!(location(&browser.get(&second).await), first_end, "the same result as in the first tab");
+            assert_eq!(location(&browser.get(&first).await), first_end);
             assert_eq!(status(&stranger.get(&strangers).await), "failed");
         }
         assert_eq!(exchanges(&world), 1);
@@ -187,7 +185,7 @@ async fn the_second_tab_of_a_link_that_the_first_has_used_says_connected_and_ano
 }
 
 #[tokio::test]
-async fn a_browser_that_comes_back_too_late_is_told_so_and_so_is_the_integrator() {
+async fn for_a_browser_that_comes_back_too_late_page_and_session_say_expired() {
     for minutes in ["5", "30", "60"] {
         let world = World::with(Setup::default().variable("CONSENT_MINUTES", minutes)).await;
         let minutes: u64 = minutes.parse().unwrap();
@@ -210,25 +208,25 @@ async fn a_browser_that_comes_back_too_late_is_told_so_and_so_is_the_integrator(
         assert_eq!(shown(&world, &session).await, json!(["expired", "expired", reference]));
         world.clock.advance(6 * 3600);
         let again = browser.get(&late).await;
-        assert_eq!(again.body(), page.body(), "its row is there for longer");
+        assert_eq!(again.body(), page.body(), "the row still exists");
         assert_eq!(exchanges(&world), 1);
-        // The link is still good.
+        // The link still works.
         assert_eq!(status(&browser.journey(session.text("url"), "approve").await), "connected");
         assert_eq!(shown(&world, &session).await, json!(["completed", null, null]));
     }
 }
 
 #[tokio::test]
-async fn the_cookie_outlives_the_attempt_so_that_its_browser_is_not_taken_for_another_one() {
+async fn the_cookie_is_kept_as_long_as_the_row_of_its_attempt() {
     let world = World::new().await;
     let sent = world.browser().confirm("/authorize").await;
     let cookie = sent.headers()["set-cookie"].to_str().unwrap();
     let max_age: u64 = cookie.split("Max-Age=").nth(1).unwrap().split(';').next().unwrap().parse().unwrap();
-    assert_eq!(max_age, 1800 + 24 * 3600, "as long as the row");
+    assert_eq!(max_age, 1800 + 24 * 3600, "the lifetime of the row");
 }
 
 #[tokio::test]
-async fn a_link_that_expires_unused_says_expired_for_that_reason() {
+async fn a_link_that_expires_unused_has_the_status_and_the_reason_expired() {
     let world = World::new().await;
     let session = world.session(json!({ "expires_in": 60 })).await;
     world.clock.advance(61);
@@ -236,7 +234,7 @@ async fn a_link_that_expires_unused_says_expired_for_that_reason() {
 }
 
 #[tokio::test]
-async fn a_page_about_a_session_leads_back_without_a_result_where_the_journey_is_not_this_browsers_own() {
+async fn the_page_of_a_used_or_expired_link_leads_back_without_a_result() {
     let world = World::with(Setup::default().variable("APPLICATION_HOME", "https://home.example.com/")).await;
     for (return_to, way) in [(Some(RETURN_TO), RETURN_TO), (None, "https://home.example.com/")] {
         let expired = world.session(json!({ "return_to": return_to, "expires_in": 60 })).await;
@@ -264,16 +262,12 @@ async fn a_journey_of_a_session_without_return_to_leads_to_the_applications_home
     }
     let world = World::new().await;
     let session = world.session(json!({ "connection_id": "t" })).await;
-    assert_eq!(button(&world.browser().journey(session.text("url"), "deny").await), None, "there is no home");
+    assert_eq!(button(&world.browser().journey(session.text("url"), "deny").await), None, "no home is set");
 }
 
 #[tokio::test]
-async fn a_journey_that_failed_has_one_reference_on_its_page_in_its_redirect_in_the_log_and_in_its_session() {
-    for answer in [
-        json!("html"),
-        json!({ "status": { "status": 429, "error": null, "retry_after": "1" } }),
-        json!({ "status": { "status": 400, "error": "invalid_grant", "retry_after": null } }),
-    ] {
+async fn a_failed_journey_has_one_reference_in_its_redirect_in_the_log_and_in_its_session() {
+    for answer in [json!("html"), faults::retry_after(429, "1"), faults::error(400, "invalid_grant")] {
         let world = World::new().await;
         world.fault(json!({ "answer": answer }));
         let session = session(&world).await;
@@ -287,7 +281,7 @@ async fn a_journey_that_failed_has_one_reference_on_its_page_in_its_redirect_in_
 }
 
 #[tokio::test]
-async fn what_fails_on_our_side_before_the_code_is_sent_is_told_and_a_reload_still_connects() {
+async fn after_a_failure_on_our_side_before_the_code_is_sent_a_reload_still_connects() {
     for operation in ["GenerateDataKey", "GetSecretValue"] {
         let world = World::new().await;
         let session = session(&world).await;
@@ -304,7 +298,7 @@ async fn what_fails_on_our_side_before_the_code_is_sent_is_told_and_a_reload_sti
 }
 
 #[tokio::test]
-async fn a_return_to_that_is_no_longer_on_the_list_is_not_gone_to() {
+async fn a_return_to_that_is_no_longer_listed_is_not_used() {
     let world = World::new().await;
     let session = session(&world).await;
     let browser = world.browser();
@@ -319,7 +313,7 @@ async fn a_return_to_that_is_no_longer_on_the_list_is_not_gone_to() {
 }
 
 #[tokio::test]
-async fn a_return_to_holds_neither_our_own_parameters_nor_more_than_2048_characters() {
+async fn a_return_to_with_our_own_parameters_or_more_than_2048_characters_is_refused() {
     let world = World::new().await;
     let long = |length: usize| format!("{RETURN_TO}?a={}", "a".repeat(length - RETURN_TO.len() - 3));
     world.session(json!({ "return_to": long(2048) })).await;
@@ -338,7 +332,7 @@ async fn a_return_to_holds_neither_our_own_parameters_nor_more_than_2048_charact
     }
 }
 
-/// Changes an attribute of an attempt, as whoever can write the table could.
+/// Changes an attribute of an attempt, as a writer of the table could.
 async fn tamper(world: &World, callback: &str, attribute: &str, value: Option<&str>) {
     use aws_sdk_dynamodb::types::AttributeValue;
     let state = callback.split("state=").nth(1).unwrap();
@@ -360,7 +354,7 @@ async fn tamper(world: &World, callback: &str, attribute: &str, value: Option<&s
 }
 
 #[tokio::test]
-async fn who_can_write_the_table_cannot_send_a_grant_or_its_browser_elsewhere() {
+async fn a_changed_row_of_an_attempt_sends_neither_its_grant_nor_its_browser_elsewhere() {
     let other_session = "A".repeat(43);
     for (attribute, value) in [
         ("connection_id", Some("attacker")),

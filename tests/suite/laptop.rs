@@ -17,7 +17,7 @@ mod terminal;
 const BINARY: &str = env!("CARGO_BIN_EXE_laptop");
 
 #[tokio::test]
-async fn the_page_leads_to_a_connection_and_curl_to_a_live_token() {
+async fn the_console_leads_to_a_connection_and_the_api_to_a_live_token() {
     let laptop = Laptop::start(BINARY, &[]).await;
     let home = laptop.get("/").await;
     assert_eq!(home.status(), 200);
@@ -44,14 +44,14 @@ async fn the_page_leads_to_a_connection_and_curl_to_a_live_token() {
     let token = laptop.json(&format!("/v1/connections/{id}/token")).await;
     let provider = url::Url::parse(&consent).unwrap().origin().ascii_serialization();
     assert!(is_live(&provider, token["access_token"].as_str().unwrap()).await, "{token}");
-    assert!(laptop.get("/").await.text().await.unwrap().contains(id), "the page names the connection");
+    assert!(laptop.get("/").await.text().await.unwrap().contains(id), "the console lists the connection");
     assert_eq!(laptop.post("/local/refresh", json!({})).await["due"], 0);
     let maintained = laptop.post("/local/maintenance", json!({ "task": "reseal" })).await;
     assert_eq!((&maintained["skipped"], &maintained["finished"]), (&json!(1), &json!(true)));
 }
 
 #[tokio::test]
-async fn a_simulated_provider_misbehaves_on_demand() {
+async fn the_simulated_provider_answers_with_a_fault_on_demand() {
     let laptop = Laptop::start(BINARY, &[("SIMULATED_ROTATION", "strict")]).await;
     laptop.post("/local/provider", json!({ "answer": "html" })).await;
     assert_eq!(laptop.connect("t").await.status(), 502);
@@ -76,18 +76,18 @@ async fn the_doctor_finds_each_rotation_that_can_be_simulated() {
 }
 
 #[tokio::test]
-async fn another_host_or_site_gets_nothing() {
+async fn requests_by_another_host_or_from_another_site_are_refused() {
     let laptop = Laptop::start(BINARY, &[]).await;
     for path in ["/v1/connections/t", "/v1/connections/t/token", "/local/provider", "/local/live", "/openapi.yaml"] {
         for (name, value) in [
-            // A tunnel that writes the laptop's own name into Host.
+            // A tunnel that sets Host to the laptop's own address.
             ("x-forwarded-for", "203.0.113.9"),
             ("forwarded", "for=203.0.113.9"),
             ("host", "evil.example"),
             ("host", "127.0.0.1.evil.example"),
             ("origin", "https://evil.example"),
             ("origin", "null"),
-            // A picture or a script of another site's page: a browser sends no Origin with it.
+            // A picture or a script in another site's page: a browser sends no Origin with the request for it.
             ("sec-fetch-site", "cross-site"),
         ] {
             let request = laptop.http.get(format!("{}{path}", laptop.origin)).header(name, value);
@@ -103,11 +103,11 @@ async fn another_host_or_site_gets_nothing() {
 }
 
 #[tokio::test]
-async fn sixty_four_parallel_reads_of_an_expired_token_are_one_refresh() {
+async fn sixty_four_parallel_reads_of_an_expired_token_cause_one_refresh() {
     let laptop = Arc::new(Laptop::start(BINARY, &[("WEBINARGEEK_EXPIRES_IN", "1"), ("REFRESH_EVERY", "3600")]).await);
-    // Only the first token is short-lived: on a busy machine the last of the reads may come seconds after the first.
+    // Only the first token expires soon: on a busy machine the last read may come seconds after the first.
     laptop.post("/local/provider", json!({ "answer": { "without": ["expires_in"] } })).await;
-    // The run at the start is over then: on a busy machine it would refresh the token first.
+    // This waits for the end of the run at the start: on a busy machine that run would refresh the token first.
     laptop.post("/local/refresh", json!({})).await;
     laptop.connect("t").await;
     // The token expires in real time.
@@ -160,7 +160,7 @@ async fn kill_9_at_any_moment_loses_no_connection() {
                         let token: serde_json::Value = serde_json::from_str(&answer).unwrap();
                         let Some(version) = token["version"].as_i64() else { continue };
                         answered.lock().unwrap().insert(number, version);
-                        // It is used, so the provider ends the pair before it: now only the stored pair is valid.
+                        // Its use ends the earlier pair at the provider: only the stored pair is valid now.
                         let info = http.get(format!("{provider}/oauth/token/info"));
                         let _ = info.bearer_auth(token["access_token"].as_str().unwrap()).send().await;
                     }
@@ -178,19 +178,22 @@ async fn kill_9_at_any_moment_loses_no_connection() {
         }
         Arc::into_inner(laptop).expect("it is shared").kill().await;
 
-        // A lease of the process that was killed is taken over two minutes after its end.
+        // The lease of the killed process is taken over two minutes after the end of the lease.
         let laptop = Laptop::later(&folder.0, Duration::from_secs(160)).await;
         for number in 0..CONNECTIONS {
             let token = laptop.json(&format!("/v1/connections/t{number}/token")).await;
             assert!(token["access_token"].is_string(), "killed after {refreshes_before_the_kill}: {token}");
             let before = answered.lock().unwrap().get(&number).copied().unwrap_or(0);
-            assert!(token["version"].as_i64().unwrap() > before, "{before} had been answered, and it has expired");
+            assert!(
+                token["version"].as_i64().unwrap() > before,
+                "version {before} was answered before, and has expired"
+            );
         }
     }
 }
 
 #[tokio::test]
-async fn any_provider_is_only_a_matter_of_variables() {
+async fn variables_are_enough_to_use_another_provider() {
     let free = async || TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let port = free().await.local_addr().unwrap().port().to_string();
     let listener = free().await;
@@ -217,7 +220,7 @@ async fn any_provider_is_only_a_matter_of_variables() {
         ("WEBINARGEEK_SCOPE", "webinars:read"),
         ("WEBINARGEEK_EXPIRES_IN", "50"),
     ];
-    // The smallest possible answer.
+    // The smallest possible answer of a provider.
     let bare = json!({ "answer": { "without": ["token_type", "expires_in", "scope", "created_at"] }, "times": 2 });
     simulation.faults.add(serde_json::from_value(bare).unwrap());
     let laptop = Laptop::start(BINARY, &variables).await;
@@ -225,7 +228,7 @@ async fn any_provider_is_only_a_matter_of_variables() {
     assert_eq!(laptop.connect("t").await.status(), 200);
     let answer = laptop.json("/v1/connections/t/token").await;
     assert!(is_live(&provider, answer["access_token"].as_str().unwrap()).await, "{answer}");
-    assert_eq!(laptop.get("/local/provider").await.status(), 404, "a real provider has no faults to set");
+    assert_eq!(laptop.get("/local/provider").await.status(), 404, "there are no faults to set for a real provider");
 }
 
 #[tokio::test]

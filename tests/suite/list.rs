@@ -16,6 +16,7 @@ use tests::clock::TestClock;
 use tests::world::World;
 
 use crate::connections::assert_problem;
+use crate::{faults, parts};
 
 async fn pages(world: &World, parameters: &str) -> Vec<Vec<String>> {
     let mut pages = Vec::new();
@@ -39,7 +40,7 @@ fn sorted(pages: Vec<Vec<String>>) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn every_connection_is_on_one_page_and_no_row_of_the_fleet() {
+async fn each_connection_is_listed_once_and_no_row_of_the_fleet() {
     let world = World::new().await;
     assert_eq!(pages(&world, "").await, [[""; 0]]);
     for number in 0..5 {
@@ -57,12 +58,12 @@ async fn every_connection_is_on_one_page_and_no_row_of_the_fleet() {
 }
 
 #[tokio::test]
-async fn eighteen_connections_by_threes_were_nine_pages_the_first_and_the_last_of_them_empty() {
+async fn eighteen_connections_in_threes_were_nine_pages_and_two_of_them_empty() {
     let world = World::new().await;
     for number in 0..18 {
         world.connect(&format!("t{number}")).await;
     }
-    // Rows that are in no list: a pause, counts, tombstones.
+    // Rows that no list shows: a pause, counts, tombstones.
     world.clock.advance(6000);
     world.sweep().await;
     for number in 0..5 {
@@ -77,26 +78,25 @@ async fn eighteen_connections_by_threes_were_nine_pages_the_first_and_the_last_o
         assert_eq!(sizes, expected, "{parameters}limit={limit}");
         assert_eq!(sorted(pages).len(), 18);
     }
-    assert_eq!(pages(&world, "status=pending&limit=1").await, [[""; 0]], "one page says that there is none");
+    assert_eq!(pages(&world, "status=pending&limit=1").await, [[""; 0]], "an empty list is one empty page");
 }
 
 #[tokio::test]
-async fn a_page_ends_after_two_seconds_and_its_cursor_goes_on_where_it_has_stopped() {
+async fn a_page_ends_after_two_seconds_and_its_cursor_continues_there() {
     let world = World::new().await;
     for number in 0..9 {
         world.connect(&format!("t{number}")).await;
     }
     crate::confirmation::journey(&world, "u", "approve").await;
-    let Ok(deployment) = Arc::try_unwrap(world.another().deployment) else { panic!("nobody else has it") };
+    let deployment = parts::deployment(&world);
     let connections = Connections { clock: Arc::new(Slow(world.clock.clone())), ..deployment.connections };
-    let mut slow = world.another();
-    slow.deployment = Arc::new(Deployment { connections, ..deployment });
+    let slow = parts::process(&world, Deployment { connections, ..deployment });
     let pages = pages(&slow, "status=unconfirmed&limit=1").await;
     assert_eq!(pages.concat(), ["u"]);
     assert!(pages.len() > 1, "{pages:?}");
 }
 
-/// Each look at it takes a second.
+/// A clock on which a second passes each time that it is read.
 struct Slow(Arc<TestClock>);
 
 #[async_trait]
@@ -112,7 +112,7 @@ impl Clock for Slow {
 }
 
 #[tokio::test]
-async fn a_cursor_reads_nothing_but_the_list_that_it_belongs_to() {
+async fn a_forged_cursor_reads_only_the_list_that_it_belongs_to() {
     let world = World::new().await;
     world.connect("t").await;
     world.clock.advance(6000);
@@ -130,13 +130,13 @@ async fn a_cursor_reads_nothing_but_the_list_that_it_belongs_to() {
 }
 
 #[tokio::test]
-async fn those_that_need_their_customer_are_found_without_a_look_at_all_others() {
+async fn connections_that_need_their_customer_are_listed_without_a_scan() {
     let world = World::new().await;
     for number in 0..7 {
         world.connect(&format!("t{number}")).await;
     }
     world.simulation.grants.revoke_all();
-    // Too few for a freeze.
+    // Three failures do not stop the run.
     for number in 3..7 {
         world.json(http::Method::DELETE, &format!("/v1/connections/t{number}"), None).await;
     }
@@ -155,7 +155,7 @@ async fn those_that_need_their_customer_are_found_without_a_look_at_all_others()
 }
 
 #[tokio::test]
-async fn an_unreadable_row_hides_no_other_and_is_listed_for_a_person() {
+async fn an_unreadable_row_hides_no_other_and_is_listed_as_quarantined() {
     let world = World::new().await;
     for id in ["t", "u", "v"] {
         world.connect(id).await;
@@ -163,7 +163,11 @@ async fn an_unreadable_row_hides_no_other_and_is_listed_for_a_person() {
     world.set("u", "version", AttributeValue::S("one".to_owned())).await;
     world.set("v", "expires_at", AttributeValue::Bool(true)).await;
     assert_eq!(sorted(pages(&world, "").await), ["t", "u", "v"]);
-    assert_eq!(sorted(pages(&world, "status=quarantined").await), ["u", "v"], "put off by the worker that found them");
+    assert_eq!(
+        sorted(pages(&world, "status=quarantined").await),
+        ["u", "v"],
+        "the worker that found the rows has put them off"
+    );
     assert_eq!(sorted(pages(&world, "status=active").await), ["t"]);
     let shown = world.get("/v1/connections/u").await;
     assert_eq!((shown.text("status"), shown.text("reason")), ("unreadable", "inconsistent_row"));
@@ -171,14 +175,12 @@ async fn an_unreadable_row_hides_no_other_and_is_listed_for_a_person() {
 }
 
 #[tokio::test]
-async fn each_status_lists_its_own() {
+async fn each_status_lists_only_its_own_connections() {
     let world = World::new().await;
     world.connect("active").await;
     crate::confirmation::journey(&world, "unconfirmed", "approve").await;
     world.connect("disconnecting").await;
-    world.fault(
-        json!({ "answer": { "status": { "status": 500, "error": null, "retry_after": null } }, "grant_type": "revoke" }),
-    );
+    world.fault(json!({ "answer": faults::status(500), "grant_type": "revoke" }));
     world.json(http::Method::DELETE, "/v1/connections/disconnecting", None).await;
     world.connect("gone").await;
     world.json(http::Method::DELETE, "/v1/connections/gone", None).await;
@@ -190,7 +192,7 @@ async fn each_status_lists_its_own() {
 }
 
 #[tokio::test]
-async fn a_parameter_that_is_not_ours_is_named() {
+async fn a_wrong_parameter_is_named() {
     let world = World::new().await;
     world.connect("t").await;
     world.connect("u").await;

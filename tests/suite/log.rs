@@ -1,4 +1,4 @@
-//! What the log says, and what it never says.
+//! What the log contains, and what it never contains.
 
 use std::cell::RefCell;
 use std::io::Write;
@@ -10,8 +10,10 @@ use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
+use crate::faults;
+
 thread_local! {
-    /// The log of this thread's test; the handlers run on its own thread.
+    /// The log of the test on this thread. The handlers of a test run on its thread.
     static CAPTURED: RefCell<Option<Vec<u8>>> = const { RefCell::new(None) };
 }
 
@@ -28,8 +30,8 @@ impl Write for OfThisThread {
     }
 }
 
-/// One subscriber for the whole process: with one for each test, a line was lost when another test's subscriber ended
-/// at that moment, because tracing then rebuilds its list of subscribers.
+/// One subscriber serves the whole process. With one for each test, a line was lost when the subscriber of another test
+/// ended at that moment, because tracing then rebuilds its list of subscribers.
 pub(crate) fn capture() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
@@ -39,7 +41,7 @@ pub(crate) fn capture() {
     CAPTURED.set(Some(Vec::new()));
 }
 
-/// The log since then; from now on nothing is captured.
+/// The log since `capture`. Ends the capture.
 pub(crate) fn captured() -> String {
     String::from_utf8(CAPTURED.take().unwrap()).unwrap()
 }
@@ -61,7 +63,7 @@ async fn no_journey_and_no_failure_puts_a_secret_into_the_log() {
     secrets.extend(browser.cookies().split(['=', ';']).skip(1).step_by(2).map(str::to_owned));
     secrets.push(world.token("t").await.text("access_token").to_owned());
 
-    let refused = json!({ "status": { "status": 400, "error": "canary-code", "retry_after": null } });
+    let refused = faults::error(400, "canary-code");
     for (answer, times) in [(json!("garbage"), 2), (json!("break"), 2), (json!("html"), 2), (refused, 1)] {
         world.clock.advance(8000);
         world.fault(json!({ "answer": answer, "carried_out": true, "times": times }));
@@ -82,7 +84,7 @@ async fn no_journey_and_no_failure_puts_a_secret_into_the_log() {
 }
 
 #[tokio::test]
-async fn the_client_secret_that_works_is_named_by_its_place_and_not_by_itself() {
+async fn the_accepted_client_secret_is_named_by_its_position_only() {
     capture();
     let list = json!(["canary-not-yet-known", CLIENT_SECRET]).to_string();
     let world = World::with(Setup { client_secret: list, ..Setup::default() }).await;
@@ -94,7 +96,7 @@ async fn the_client_secret_that_works_is_named_by_its_place_and_not_by_itself() 
 }
 
 #[tokio::test]
-async fn a_confirmation_and_an_imported_refresh_token_are_in_no_log() {
+async fn a_confirmation_and_an_imported_refresh_token_are_never_logged() {
     capture();
     let world = World::new().await;
     let body = json!({ "connection_id": "t", "return_to": "https://app.example.com/" });
@@ -118,7 +120,7 @@ async fn a_confirmation_and_an_imported_refresh_token_are_in_no_log() {
 }
 
 #[tokio::test]
-async fn a_journey_can_be_followed_by_its_attempt_and_connection() {
+async fn a_journey_can_be_followed_in_the_log_by_its_attempt_and_connection() {
     capture();
     let world = World::new().await;
     world.connect("tenant-7").await;

@@ -1,4 +1,4 @@
-//! Every test that needs only Rust.
+//! The tests that need only Rust.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -22,6 +22,7 @@ mod edge;
 mod escrow;
 mod events;
 mod examples;
+mod faults;
 mod fleet;
 mod gateway_events;
 mod grants;
@@ -39,9 +40,11 @@ mod openapi;
 mod outage;
 mod pace;
 mod pages;
+mod parts;
 mod races;
 mod refresh;
 mod refused;
+mod reported;
 mod routes_agree;
 mod rust_client;
 mod same_account;
@@ -50,7 +53,6 @@ mod sessions;
 mod started_runs;
 mod states;
 mod token;
-mod told;
 mod two_versions;
 mod uncertain_take;
 mod unfinished;

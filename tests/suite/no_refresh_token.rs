@@ -1,12 +1,12 @@
-//! A grant without a refresh token: its access token is handed out until it ends, and then its customer is needed.
-//! Every route reports that in the same words, and nothing is sent.
+//! A grant without a refresh token: its access token is handed out until it ends. Then the customer must connect again.
+//! Every route reports that with the same reason, and nothing is sent to the provider.
 
 use http::StatusCode;
 use serde_json::json;
 use tests::world::World;
 
 use crate::log::{capture, captured};
-use crate::told::{counted, events_of};
+use crate::reported::{counted, events_of};
 
 async fn connected_without() -> World {
     let world = World::new().await;
@@ -16,7 +16,7 @@ async fn connected_without() -> World {
 }
 
 #[tokio::test]
-async fn the_callback_warns_and_counts_it() {
+async fn the_callback_warns_of_a_missing_refresh_token_and_counts_it() {
     capture();
     connected_without().await;
     let log = captured();
@@ -26,23 +26,23 @@ async fn the_callback_warns_and_counts_it() {
 }
 
 #[tokio::test]
-async fn its_token_is_handed_out_until_its_end() {
+async fn without_a_refresh_token_the_access_token_is_handed_out_until_its_end() {
     let world = connected_without().await;
     for _ in 0..7 {
         let token = world.token("t").await;
         assert_eq!((token.status, &token.body["version"]), (StatusCode::OK, &json!(1)), "{token:?}");
         assert!(world.is_live(token.text("access_token")));
         assert_eq!(world.get("/v1/connections/t").await.body["status"], "active");
-        assert_eq!(world.sweep().await["due"], 0, "there is nothing to refresh it with");
+        assert_eq!(world.sweep().await["due"], 0, "there is no refresh token");
         world.clock.advance(1000);
     }
     world.clock.advance(150);
     assert!(
         world.is_live(world.token("t").await.text("access_token")),
-        "also where it has less left than is asked for"
+        "also if the token has less remaining time than `min_ttl`"
     );
     let longer = world.get("/v1/connections/t/token?min_ttl=3000").await;
-    assert_eq!(longer.body["version"], 1, "no other one can be had: {longer:?}");
+    assert_eq!(longer.body["version"], 1, "there is no other token: {longer:?}");
     assert_eq!(world.refreshes(), 0);
 }
 
@@ -62,7 +62,7 @@ async fn all_say_that_the_customer_is_needed(world: &World) {
 }
 
 #[tokio::test]
-async fn when_it_ends_the_schedule_finds_that_its_customer_is_needed() {
+async fn when_the_access_token_ends_the_schedule_finds_that_the_customer_is_needed() {
     capture();
     let world = connected_without().await;
     world.clock.advance(7200);
@@ -77,12 +77,12 @@ async fn when_it_ends_the_schedule_finds_that_its_customer_is_needed() {
     assert_eq!(
         (&later["due"], &later["least_remaining_seconds"]),
         (&json!(0), &json!(null)),
-        "it does not count any more"
+        "the ended token does not count"
     );
 }
 
 #[tokio::test]
-async fn when_it_ends_a_caller_finds_that_its_customer_is_needed() {
+async fn when_the_access_token_ends_a_call_finds_that_the_customer_is_needed() {
     let world = connected_without().await;
     world.clock.advance(7201);
     all_say_that_the_customer_is_needed(&world).await;
@@ -92,7 +92,7 @@ async fn when_it_ends_a_caller_finds_that_its_customer_is_needed() {
 }
 
 #[tokio::test]
-async fn its_rejected_token_is_not_refreshed_and_not_answered_again() {
+async fn without_a_refresh_token_a_rejected_token_is_neither_refreshed_nor_answered_again() {
     let world = connected_without().await;
     world.clock.advance(120);
     let rejected = world.reject("t", 1).await;
@@ -102,7 +102,7 @@ async fn its_rejected_token_is_not_refreshed_and_not_answered_again() {
 }
 
 #[tokio::test]
-async fn a_customer_who_comes_back_with_a_refresh_token_is_connected_for_good() {
+async fn after_a_reconnect_with_a_refresh_token_the_schedule_refreshes_again() {
     let world = connected_without().await;
     world.clock.advance(7201);
     world.sweep().await;
@@ -110,6 +110,6 @@ async fn a_customer_who_comes_back_with_a_refresh_token_is_connected_for_good() 
     assert_eq!(world.get("/v1/connections/t").await.body["status"], "active");
     world.clock.advance(6000);
     assert_eq!(world.sweep().await["refreshed"], 1);
-    let told = events_of(&world, "t").await;
-    assert_eq!(told, ["connected/1", "reauth_required/1 no_refresh_token", "reconnected/2"]);
+    let events = events_of(&world, "t").await;
+    assert_eq!(events, ["connected/1", "reauth_required/1 no_refresh_token", "reconnected/2"]);
 }

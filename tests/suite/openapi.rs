@@ -1,4 +1,4 @@
-//! openapi.yaml itself. [`tests::world::World`] checks in every test that each answer is described.
+//! openapi.yaml itself. In every test, [`tests::world::World`] checks that each answer is described.
 
 use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
@@ -13,10 +13,10 @@ use tests::world::World;
 
 use crate::connections::assert_problem;
 
-/// Method, path with its variables unnamed, and whether a request must be signed.
+/// The method, the path without the names of its variables, and whether requests must be signed.
 type Route = (String, String, bool);
 
-/// `{id}` here may have a longer name in template.yaml.
+/// `{id}` of openapi.yaml may have a longer name in template.yaml.
 fn unnamed(path: &str) -> String {
     let segments = path.split('/').map(|segment| if segment.starts_with('{') { "{}" } else { segment });
     segments.collect::<Vec<_>>().join("/")
@@ -53,7 +53,7 @@ fn deployed() -> BTreeSet<Route> {
 }
 
 #[test]
-fn what_is_described_is_deployed_and_what_is_deployed_is_described() {
+fn the_described_routes_are_the_deployed_ones() {
     let (described, deployed) = (described(), deployed());
     let only = |these: &BTreeSet<Route>, those: &BTreeSet<Route>| these - those;
     assert_eq!(only(&described, &deployed), BTreeSet::new(), "described and not deployed");
@@ -61,15 +61,15 @@ fn what_is_described_is_deployed_and_what_is_deployed_is_described() {
 }
 
 #[test]
-fn every_example_is_one() {
+fn every_example_fits_its_schema() {
     let mut examined = 0;
     examine("", DESCRIPTION.document, &mut examined);
     assert!(examined > 30, "{examined} examples were found");
 }
 
-/// Examples stand beside a `schema`, or inside of one as a list.
+/// Examples are beside a `schema`, or in one as a list.
 fn examine(at: &str, node: &Value, examined: &mut usize) {
-    let mut hold = |schema: &str, example: &Value| {
+    let mut check = |schema: &str, example: &Value| {
         DESCRIPTION.validate(schema, example).unwrap_or_else(|error| panic!("{at}: {error}"));
         *examined += 1;
     };
@@ -77,12 +77,12 @@ fn examine(at: &str, node: &Value, examined: &mut usize) {
         Value::Object(object) => {
             if object.contains_key("schema") {
                 let schema = format!("{at}/schema");
-                object.get("example").into_iter().for_each(|example| hold(&schema, example));
+                object.get("example").into_iter().for_each(|example| check(&schema, example));
                 let named = object.get("examples").and_then(Value::as_object);
-                named.into_iter().flatten().for_each(|(_, example)| hold(&schema, &example["value"]));
+                named.into_iter().flatten().for_each(|(_, example)| check(&schema, &example["value"]));
             }
             let listed = object.get("examples").and_then(Value::as_array);
-            listed.into_iter().flatten().for_each(|example| hold(at, example));
+            listed.into_iter().flatten().for_each(|example| check(at, example));
             for (name, inner) in object.iter().filter(|(name, _)| !name.starts_with("example")) {
                 examine(&format!("{at}/{}", escaped(name)), inner, examined);
             }
@@ -98,7 +98,7 @@ fn examine(at: &str, node: &Value, examined: &mut usize) {
 fn every_reason_is_described() {
     let described = DESCRIPTION.at("/components/schemas/ConnectionReason/enum").unwrap();
     let described: BTreeSet<&str> = described.as_array().unwrap().iter().filter_map(Value::as_str).collect();
-    // No connection fails because its events cannot be published, or because a run had no time for it.
+    // These are no failures of a connection: its events could not be published, or the run had no time left.
     let is_of_a_connection =
         |class: &&FailureClass| !matches!(class, FailureClass::BusUnavailable | FailureClass::OutOfTime);
     let classes = FailureClass::ALL.iter().filter(is_of_a_connection);
@@ -107,12 +107,12 @@ fn every_reason_is_described() {
 }
 
 #[test]
-fn its_version_is_the_programs() {
+fn its_version_is_that_of_the_program() {
     assert_eq!(DESCRIPTION.document["info"]["version"], env!("CARGO_PKG_VERSION"));
 }
 
 #[tokio::test]
-async fn cargo_dev_serves_it_and_no_request_is_signed_there() {
+async fn cargo_dev_serves_it_without_signatures() {
     let laptop = Laptop::start(env!("CARGO_BIN_EXE_laptop"), &[]).await;
     let answer = laptop.get("/openapi.yaml").await;
     assert_eq!(answer.headers()["content-type"], "application/yaml");
@@ -127,7 +127,10 @@ fn an_answer_that_is_not_described_fails() {
     let path = "/v1/connect-sessions/x";
     let id = "mVmNr5xYdJ0m1cQyqPzv0t6sN0X2Vb6m4j7oYw1aKcE";
     let session = |status: &str| {
-        let body = json!({ "session_id": id, "connection_id": "t", "status": status, "reason": null, "reference": null, "expires_at": "2027-01-15T08:01:00Z" });
+        let body = json!({
+            "session_id": id, "connection_id": "t", "status": status, "reason": null, "reference": null,
+            "expires_at": "2027-01-15T08:01:00Z",
+        });
         let mut response = Response::new(body.to_string());
         response.headers_mut().insert("content-type", "application/json".parse().unwrap());
         response.headers_mut().insert("cache-control", "no-store".parse().unwrap());
@@ -152,8 +155,9 @@ fn an_answer_that_is_not_described_fails() {
     }
 }
 
+/// Found by Schemathesis.
 #[tokio::test]
-async fn schemathesis_wrote_a_whole_number_with_a_point_which_is_an_integer_too() {
+async fn a_whole_number_with_a_decimal_point_was_not_an_integer() {
     let world = World::new().await;
     assert_eq!(world.session(json!({ "expires_in": 60.0 })).await.text("expires_at"), "2027-01-15T08:01:00Z");
     for expires_in in [json!(60.5), json!(1e300), json!(-1e300)] {
@@ -163,8 +167,9 @@ async fn schemathesis_wrote_a_whole_number_with_a_point_which_is_an_integer_too(
     }
 }
 
+/// Found by Schemathesis.
 #[tokio::test]
-async fn schemathesis_confirmed_a_journey_that_had_not_ended_and_its_session_was_not_found() {
+async fn a_confirm_call_before_the_end_of_the_journey_was_answered_not_found() {
     let world = World::new().await;
     let session = world.session(json!({ "connection_id": "t" })).await;
     let path = format!("/v1/connect-sessions/{}/confirm", session.text("session_id"));
@@ -174,8 +179,9 @@ async fn schemathesis_confirmed_a_journey_that_had_not_ended_and_its_session_was
     assert_eq!(answer.body["field"], "confirmation");
 }
 
+/// Found by Schemathesis.
 #[tokio::test]
-async fn schemathesis_imported_what_rfc_6749_does_not_call_a_refresh_token() {
+async fn an_import_accepted_a_refresh_token_that_rfc_6749_does_not_allow() {
     let world = World::new().await;
     for refresh_token in ["", "\u{e9}", "a\nb", "\u{7f}"] {
         let body = json!({ "refresh_token": refresh_token });

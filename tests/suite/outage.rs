@@ -3,7 +3,7 @@
 use shared::ports::Clock;
 use tests::world::{STORING_A_PAIR, Setup, World};
 
-/// Ten minutes of sweeps and reads, with some operations down; then all work again.
+/// Ten minutes of runs and reads while these operations are down. Then all operations work again.
 async fn ten_minutes_without(operations: &[&'static str]) -> World {
     let world = World::with(Setup::strict()).await;
     for id in ["a", "b", "c"] {
@@ -37,7 +37,7 @@ async fn all_live_within_ten_minutes(world: &World) {
 }
 
 #[tokio::test]
-async fn without_the_table_the_key_or_the_secret_nothing_is_sent() {
+async fn without_the_table_the_key_or_the_secret_no_refresh_token_is_sent() {
     for operations in [
         &["Decrypt"][..],
         &["GetSecretValue"],
@@ -46,7 +46,7 @@ async fn without_the_table_the_key_or_the_secret_nothing_is_sent() {
         &["Decrypt", "GetSecretValue", "Query", "GetItem", "UpdateItem"],
     ] {
         let world = ten_minutes_without(operations).await;
-        // The process that has read the secret for the journeys keeps it: it goes on without Secrets Manager.
+        // The process read the secret for the journeys and keeps it, so it works without Secrets Manager.
         let expected = if operations == ["GetSecretValue"] { 3 } else { 0 };
         assert_eq!(world.refreshes(), expected, "{operations:?}");
         all_live_within_ten_minutes(&world).await;
@@ -54,11 +54,15 @@ async fn without_the_table_the_key_or_the_secret_nothing_is_sent() {
 }
 
 #[tokio::test]
-async fn without_a_table_for_the_new_pair_each_one_is_spent_once_and_kept_in_the_queue() {
+async fn if_no_pair_can_be_stored_each_refresh_token_is_sent_once_and_its_pair_is_in_the_queue() {
     let world = ten_minutes_without(&[STORING_A_PAIR]).await;
-    assert_eq!(world.refreshes(), 3, "once each: while a pair may be in the queue nothing is sent");
+    assert_eq!(
+        world.refreshes(),
+        3,
+        "one request for each connection: while its pair may be in the queue, none is sent"
+    );
     all_live_within_ten_minutes(&world).await;
-    assert_eq!(world.refreshes(), 3, "and the queue had the live ones");
+    assert_eq!(world.refreshes(), 3, "the live pairs came from the queue");
 }
 
 #[tokio::test]

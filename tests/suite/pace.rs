@@ -1,5 +1,5 @@
-//! The pace of the scheduled runs: together they stay below the fleet's rate, a 429 halves it, and a run that cannot do
-//! all its shards hands them on.
+//! The pace of the scheduled runs: together they stay below the fleet's rate, and a 429 halves it. A run that cannot do
+//! all its shards passes the others on.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering::Relaxed;
@@ -19,16 +19,17 @@ use tests::clock::TestClock;
 use tests::world::{TABLE, World};
 
 use crate::log::{capture, captured};
+use crate::{faults, parts};
 
 const RATE: i64 = 40;
 
-/// A run's pace, of a process that shares nothing with others but the table.
+/// The pace of a run, in a process that shares only the table with others.
 fn pace(world: &World, clock: &Arc<TestClock>, free: i64) -> Arc<Pace> {
     let rows: Arc<dyn FleetRows> = world.another().clients.connections(TABLE);
     Arc::new(Pace::new(rows, clock.clone(), RATE, free))
 }
 
-/// Runs that have more to do than they have time for, and in which seconds they sent.
+/// Runs with more work than time. Returns how many requests they sent in each second.
 async fn sent_in_each_second(paces: &[Arc<Pace>], clock: &Arc<TestClock>, seconds: i64) -> BTreeMap<Timestamp, i64> {
     let end = clock.now() + Duration::from_secs(seconds.unsigned_abs());
     let sent = Arc::new(Mutex::new(BTreeMap::new()));
@@ -47,7 +48,7 @@ async fn sent_in_each_second(paces: &[Arc<Pace>], clock: &Arc<TestClock>, second
 }
 
 #[tokio::test]
-async fn all_runs_together_stay_below_the_rate_and_use_it() {
+async fn all_runs_together_use_the_rate_and_do_not_exceed_it() {
     let world = World::new().await;
     world.clock.waits_move_time(true);
     let runs = [0, 1, 2].map(|_| pace(&world, &world.clock, 0));
@@ -76,13 +77,13 @@ async fn a_429_halves_the_rate_of_all_runs_once_and_it_grows_back() {
     let after = sent_in_each_second(&runs, &world.clock, 60).await;
     let in_second = |second: u64| after.get(&(lowered_at + Duration::from_secs(second))).copied().unwrap_or(0);
     assert!((1..10).all(|second| in_second(second) <= RATE / 2 + 1 + second as i64), "{after:?}");
-    assert!((2..10).map(in_second).sum::<i64>() >= RATE / 2 * 6, "halved once, and not twice: {after:?}");
-    assert!((40..50).map(in_second).sum::<i64>() >= RATE * 8, "it has grown back: {after:?}");
+    assert!((2..10).map(in_second).sum::<i64>() >= RATE / 2 * 6, "the rate is halved once: {after:?}");
+    assert!((40..50).map(in_second).sum::<i64>() >= RATE * 8, "the rate has grown again: {after:?}");
     assert_eq!(captured().matches("the rate is halved").count(), 1);
 }
 
 #[tokio::test]
-async fn a_429_that_few_customers_get_lowers_the_rate_of_no_other() {
+async fn answers_of_429_to_few_customers_do_not_lower_the_rate() {
     capture();
     let world = World::new().await;
     world.clock.waits_move_time(true);
@@ -95,18 +96,21 @@ async fn a_429_that_few_customers_get_lowers_the_rate_of_no_other() {
             turn.succeeded();
         }
     }
-    assert!(!captured().contains("the rate is halved"), "4 %, of customers whose own limit is reached");
+    assert!(
+        !captured().contains("the rate is halved"),
+        "only 4 % of the answers are 429: the limits of single customers"
+    );
 }
 
 #[tokio::test]
-async fn a_run_that_begins_knows_the_lowered_rate_and_its_own_429_does_not_raise_it() {
+async fn a_new_run_knows_the_lowered_rate_and_its_own_429_lowers_it_further() {
     let world = World::new().await;
     world.clock.waits_move_time(true);
     let first = pace(&world, &world.clock, 0);
     sent_in_each_second(std::slice::from_ref(&first), &world.clock, 1).await;
     for lowered_to in [RATE / 2, RATE / 4, RATE / 8] {
         world.clock.advance(1);
-        // Each is a run of its own, which has sent requests without a slot.
+        // Each of these is a run that has sent requests without a slot.
         let run = pace(&world, &world.clock, 10);
         let mut turns = Vec::new();
         for _ in 0..3 {
@@ -122,7 +126,7 @@ async fn a_run_that_begins_knows_the_lowered_rate_and_its_own_429_does_not_raise
 }
 
 #[tokio::test]
-async fn a_second_that_is_far_away_in_the_row_stops_no_run() {
+async fn a_wrong_second_in_the_row_stops_no_run() {
     let world = World::new().await;
     world.clock.waits_move_time(true);
     let run = pace(&world, &world.clock, 0);
@@ -134,19 +138,19 @@ async fn a_second_that_is_far_away_in_the_row_stops_no_run() {
 }
 
 #[tokio::test]
-async fn a_run_that_cannot_use_the_row_keeps_to_a_share_of_the_rate_and_says_so() {
+async fn a_run_that_cannot_use_the_row_keeps_to_a_share_of_the_rate_and_logs_it() {
     capture();
     let world = World::new().await;
     world.clock.waits_move_time(true);
     world.set("#rate", "second", AttributeValue::S("never a text".to_owned())).await;
     let sent = sent_in_each_second(&[pace(&world, &world.clock, 0)], &world.clock, 3).await;
-    // Others cannot use it either.
+    // Other runs cannot use the row either.
     assert!(sent.values().all(|sent| (1..=RATE / 8).contains(sent)), "{sent:?}");
     assert!(captured().contains("this run keeps to an eighth of it"));
 }
 
 #[tokio::test]
-async fn one_run_writes_no_index_partition_more_than_that_takes_however_fast_the_provider_is() {
+async fn one_run_stays_below_the_write_limit_of_an_index_partition() {
     let world = World::new().await;
     world.clock.waits_move_time(true);
     let rows: Arc<dyn FleetRows> = world.clients.connections(TABLE);
@@ -156,7 +160,7 @@ async fn one_run_writes_no_index_partition_more_than_that_takes_however_fast_the
 }
 
 #[tokio::test]
-async fn a_second_without_slots_is_asked_once_and_not_written_to_again_and_again() {
+async fn a_run_asks_only_once_for_slots_of_a_second_that_is_full() {
     let world = World::new().await;
     let rows: Arc<dyn FleetRows> = world.clients.connections(TABLE);
     let [first, second] = [0, 1].map(|_| Pace::new(rows.clone(), world.clock.clone(), RATE, 0));
@@ -166,11 +170,11 @@ async fn a_second_without_slots_is_asked_once_and_not_written_to_again_and_again
     world.calls.take();
     let looks = AtomicUsize::new(0);
     assert!(second.turn(|| looks.fetch_add(1, Relaxed) > 20).await.is_none());
-    assert!(world.calls.take()["UpdateItem"] <= 2, "one that begins the second, and one that finds no slot");
+    assert!(world.calls.take()["UpdateItem"] <= 2, "one write begins the second, and one finds no slot");
 }
 
 #[tokio::test]
-async fn a_run_of_few_refreshes_takes_no_slot_and_writes_nothing_for_it() {
+async fn a_run_of_few_refreshes_writes_nothing_for_the_rate() {
     let world = World::new().await;
     for number in 0..10 {
         world.connect(&format!("t{number}")).await;
@@ -181,20 +185,20 @@ async fn a_run_of_few_refreshes_takes_no_slot_and_writes_nothing_for_it() {
 }
 
 #[tokio::test]
-async fn a_429_that_names_no_time_lowers_the_rate_and_the_run_goes_on() {
+async fn a_run_goes_on_after_answers_of_429_without_retry_after() {
     let world = World::new().await;
     for number in 0..30 {
         world.connect(&format!("t{number}")).await;
     }
     world.clock.advance(6000);
-    let answer = json!({ "status": { "status": 429, "error": null, "retry_after": null } });
+    let answer = faults::status(429);
     world.fault(json!({ "answer": answer, "grant_type": "refresh_token", "times": 5 }));
     let summary = world.sweep().await;
     assert_eq!((&summary["failed"], &summary["refreshed"]), (&json!({ "throttled": 5 }), &json!(25)), "{summary}");
     assert_eq!(summary["finished"], true);
 }
 
-/// The first look at the list takes twenty seconds.
+/// A table in which the first read of the list takes twenty seconds.
 struct Long {
     due: Arc<dyn ListDue>,
     clock: Arc<TestClock>,
@@ -211,7 +215,7 @@ impl ListDue for Long {
     }
 }
 
-/// What was started, in place of Lambda.
+/// Records the runs that would be started in Lambda.
 #[derive(Default)]
 struct Started {
     runs: Mutex<Vec<Run>>,
@@ -221,7 +225,7 @@ struct Started {
 #[async_trait]
 impl StartRun for Started {
     async fn start(&self, shards: &[u8], until: Timestamp) -> Result<(), StartError> {
-        // Lambda takes its time: meanwhile the run goes on.
+        // The start takes time, and the run continues meanwhile.
         for _ in 0..20 {
             tokio::task::yield_now().await;
         }
@@ -236,14 +240,13 @@ impl StartRun for Started {
 }
 
 fn long_run(world: &World, most: usize) -> (Refresh, Arc<Started>) {
-    let Ok(deployment) = Arc::try_unwrap(world.another().deployment) else { panic!("it has one owner") };
-    let Deployment { refresh, .. } = deployment;
+    let Deployment { refresh, .. } = parts::deployment(world);
     let started = Arc::new(Started::default());
     let due = Arc::new(Long { due: refresh.due.clone(), clock: world.clock.clone(), is_begun: AtomicBool::new(false) });
     (Refresh { due, others: Some(OtherRuns { starts: started.clone(), most }), ..refresh }, started)
 }
 
-/// Connections in all shards, three in each, that are due; and a provider that takes its time with the first.
+/// Three due connections in each shard, and a provider that is slow at first.
 async fn many_due() -> World {
     let world = World::new().await;
     for number in 0..48 {
@@ -254,7 +257,7 @@ async fn many_due() -> World {
     world
 }
 
-/// The next ten answers take a second: the run has as many in flight as it may.
+/// The next ten answers take a second, so the run has as many requests in flight as is allowed.
 fn slow(world: &World) {
     world.fault(json!({ "answer": { "late": 1000 }, "grant_type": "refresh_token", "times": 10 }));
 }
@@ -265,7 +268,7 @@ async fn run(refresh: &Refresh, run: Run, world: &World) -> Value {
 }
 
 #[tokio::test]
-async fn a_run_that_is_at_work_for_long_hands_on_what_it_has_not_begun_and_every_connection_is_refreshed_once() {
+async fn a_long_run_hands_on_the_shards_that_it_has_not_begun_and_each_connection_is_refreshed_once() {
     let world = many_due().await;
     let deadline = world.clock.now() + Duration::from_secs(300);
     let (refresh, started) = long_run(&world, 3);
@@ -287,7 +290,7 @@ async fn a_run_that_is_at_work_for_long_hands_on_what_it_has_not_begun_and_every
 }
 
 #[tokio::test]
-async fn a_run_that_waits_for_the_rate_alone_starts_no_others() {
+async fn a_run_that_only_waits_for_the_rate_starts_no_others() {
     let world = many_due().await;
     world.simulation.faults.clear();
     let (refresh, started) = long_run(&world, 3);
@@ -298,22 +301,22 @@ async fn a_run_that_waits_for_the_rate_alone_starts_no_others() {
 }
 
 #[tokio::test]
-async fn while_started_runs_are_at_work_no_further_ones_are_started() {
+async fn while_started_runs_are_at_work_no_others_are_started() {
     let world = many_due().await;
     for (advance, hands_on) in [(0, true), (0, false), (6000, true)] {
         world.clock.advance(advance);
         slow(&world);
         let (refresh, started) = long_run(&world, 1);
         run(&refresh, Run::scheduled(), &world).await;
-        assert_eq!(!started.runs.lock().unwrap().is_empty(), hands_on, "the first may be at work for 300 seconds");
+        assert_eq!(!started.runs.lock().unwrap().is_empty(), hands_on, "the first run has 300 seconds");
     }
 }
 
 #[tokio::test]
-async fn shards_that_cannot_be_handed_on_are_swept_by_the_run_itself_also_if_it_had_come_to_its_end_meanwhile() {
+async fn shards_that_cannot_be_handed_on_are_swept_by_the_run_itself() {
     capture();
     let world = many_due().await;
-    // So many that this run keeps no shard for itself.
+    // So many connections are due that this run keeps no shard.
     let (refresh, started) = long_run(&world, 15);
     *started.refuses.lock().unwrap() = 15;
     let summary = run(&refresh, Run::scheduled(), &world).await;

@@ -1,4 +1,4 @@
-//! What customers see: in their language, as the integrator's pages, and with a way on.
+//! The pages for customers: in their language, in the integrator's style, and with a next step.
 
 use http::{Method, StatusCode};
 use serde_json::json;
@@ -25,7 +25,7 @@ async fn shown_in(world: &World, accept_language: &str, url: &str) -> Response {
 }
 
 #[tokio::test]
-async fn a_page_is_in_the_language_that_the_browser_would_like_best() {
+async fn a_page_is_in_the_language_that_the_browser_prefers() {
     let world = World::new().await;
     for (wanted, tag, expected) in [
         ("nl-NL,nl;q=0.9,en;q=0.8", "nl", "Koppel je WebinarGeek-account"),
@@ -41,7 +41,7 @@ async fn a_page_is_in_the_language_that_the_browser_would_like_best() {
 }
 
 #[tokio::test]
-async fn a_session_chooses_the_language_of_its_whole_journey_and_its_links_last_page() {
+async fn a_session_chooses_the_language_of_all_its_pages() {
     let world = World::new().await;
     let session = world.session(json!({ "connection_id": "t", "ui_locale": "de", "expires_in": 60 })).await;
     let browser = world.browser();
@@ -51,7 +51,7 @@ async fn a_session_chooses_the_language_of_its_whole_journey_and_its_links_last_
     let consent = browser.start(session.text("url")).await;
     let denied = browser.decide(&consent, "deny").await;
     assert_eq!(heading(&browser.send(Method::GET, &denied, &wants_dutch).await), "Sie haben nicht zugestimmt");
-    // The state says which journey it is, and the cookie whose: another browser gets its own language.
+    // The state names the journey, and the cookie its browser: another browser gets a page in its own language.
     let strangers = world.browser().send(Method::GET, &denied, &wants_dutch).await;
     assert_eq!(heading(&strangers), "We herkennen deze browser niet");
     let approved = browser.decide(&consent, "approve").await;
@@ -69,7 +69,7 @@ async fn a_session_chooses_the_language_of_its_whole_journey_and_its_links_last_
 }
 
 #[tokio::test]
-async fn a_language_that_there_are_no_pages_in_is_refused_by_name() {
+async fn a_language_without_pages_is_refused() {
     let world = World::new().await;
     for ui_locale in [json!("fr"), json!("nl-NL"), json!("NL"), json!(""), json!(1)] {
         let body = json!({ "ui_locale": ui_locale });
@@ -80,7 +80,7 @@ async fn a_language_that_there_are_no_pages_in_is_refused_by_name() {
 }
 
 #[tokio::test]
-async fn the_pages_are_the_integrators_with_name_logo_colour_and_links() {
+async fn the_pages_show_the_integrators_name_logo_colour_and_links() {
     let setup = Setup::default()
         .variable("DISPLAY_NAME", "Acme & Co")
         .variable("LOGO_URL", "https://cdn.example.com/logo.svg?v=2")
@@ -107,7 +107,7 @@ async fn the_pages_are_the_integrators_with_name_logo_colour_and_links() {
 }
 
 #[tokio::test]
-async fn a_logo_in_the_variable_itself_needs_no_other_origin() {
+async fn a_logo_as_a_data_uri_needs_no_other_origin() {
     let world = World::with(Setup::default().variable("LOGO_URL", ICON)).await;
     let page = world.browser().get("/authorize").await;
     assert!(page.body().contains(&format!("<img src=\"{ICON}\" alt=\"\">")), "{}", page.body());
@@ -116,7 +116,7 @@ async fn a_logo_in_the_variable_itself_needs_no_other_origin() {
 }
 
 #[tokio::test]
-async fn the_page_that_asks_says_who_asks_and_what_for_and_leads_back() {
+async fn the_confirmation_page_says_who_asks_and_for_what_and_leads_back() {
     let return_to = "https://app.example.com/settings?tab=1&x=2";
     let setup = Setup::default().variable("DISPLAY_NAME", "Acme").variable("WEBINARGEEK_SCOPE", "webinars:read people");
     let world = World::with(setup).await;
@@ -125,7 +125,11 @@ async fn the_page_that_asks_says_who_asks_and_what_for_and_leads_back() {
     assert!(page.body().contains("Acme (app.example.com) asks for access"), "{}", page.body());
     assert!(page.body().contains("<ul><li>webinars:read</li><li>people</li></ul>"), "{}", page.body());
     let back = return_to.replace('&', "&amp;");
-    assert!(page.body().contains(&format!("<a href=\"{back}\">Cancel</a>")), "without a result: {}", page.body());
+    assert!(
+        page.body().contains(&format!("<a href=\"{back}\">Cancel</a>")),
+        "the address has no result: {}",
+        page.body()
+    );
 
     let worded = world.redeployed(&[("SCOPE_TEXT", "See your webinars; see who <comes>;")]);
     let page = worded.browser().get(session.text("url")).await;
@@ -137,7 +141,7 @@ async fn the_page_that_asks_says_who_asks_and_what_for_and_leads_back() {
 
     let moved = world.redeployed(&[("RETURN_TO_ORIGINS", "https://elsewhere.example.com")]);
     let page = moved.browser().get(session.text("url")).await;
-    assert!(!page.body().contains("app.example.com"), "it is no longer on the list: {}", page.body());
+    assert!(!page.body().contains("app.example.com"), "the origin is no longer listed: {}", page.body());
     let unnamed = World::new().await;
     let session = unnamed.session(json!({ "return_to": return_to })).await;
     let page = unnamed.browser().get(session.text("url")).await;
@@ -145,7 +149,7 @@ async fn the_page_that_asks_says_who_asks_and_what_for_and_leads_back() {
 }
 
 #[tokio::test]
-async fn what_may_be_tried_again_has_a_button_to_the_same_address() {
+async fn a_failure_that_may_pass_has_a_button_to_try_the_same_address_again() {
     let world = World::new().await;
     let session = world.session(json!({ "connection_id": "t" })).await;
     let browser = world.browser();
@@ -157,7 +161,7 @@ async fn what_may_be_tried_again_has_a_button_to_the_same_address() {
     world.outage_of(&[]);
 
     let forged = browser.send(Method::POST, session.text("url"), &[("origin", "https://evil.example")]).await;
-    assert!(forged.body().contains(again), "to the page that asks: {}", forged.body());
+    assert!(forged.body().contains(again), "the link leads to the page that asks: {}", forged.body());
 
     let callback = browser.to_callback(session.text("url")).await;
     world.outage_of(&["GenerateDataKey"]);
@@ -170,7 +174,7 @@ async fn what_may_be_tried_again_has_a_button_to_the_same_address() {
 }
 
 #[tokio::test]
-async fn an_install_link_starts_again_here_and_everything_else_there() {
+async fn an_install_link_starts_again_here_and_a_session_in_the_application() {
     let world = World::with(Setup::default().variable("APPLICATION_HOME", "https://home.example.com/")).await;
     let here = "<a class=\"button\" href=\"/authorize\">Start again</a>";
     let there = "<a class=\"button\" href=\"https://home.example.com/\">Back to the application</a>";
@@ -182,7 +186,7 @@ async fn an_install_link_starts_again_here_and_everything_else_there() {
 }
 
 #[tokio::test]
-async fn no_page_shows_the_integrators_own_id() {
+async fn no_page_shows_the_connection_id() {
     let world = World::new().await;
     let id = "customers-secret-number";
     let session = world.session(json!({ "connection_id": id })).await;
@@ -195,15 +199,15 @@ async fn no_page_shows_the_integrators_own_id() {
         pages.push(browser.get(&back).await);
     }
     pages.push(browser.get(session.text("url")).await);
-    let told: std::collections::BTreeSet<&str> = pages.iter().map(heading).collect();
-    assert_eq!(told.len(), 4, "asks, declined, connected, used: {told:?}");
+    let headings: std::collections::BTreeSet<&str> = pages.iter().map(heading).collect();
+    assert_eq!(headings.len(), 4, "asks, declined, connected, used: {headings:?}");
     for page in pages {
         assert!(!page.body().contains(id), "{}", page.body());
     }
 }
 
 #[tokio::test]
-async fn every_page_is_small_and_asks_for_nothing() {
+async fn every_page_is_small_and_loads_nothing_else() {
     let world = World::with(Setup::default().variable("DISPLAY_NAME", &"Ä".repeat(100))).await;
     for (method, url) in [
         (Method::GET, "/authorize"),
@@ -214,7 +218,10 @@ async fn every_page_is_small_and_asks_for_nothing() {
     ] {
         let page = world.browser().send(method, url, &[("accept-language", "de")]).await;
         assert!(page.body().len() < 10_000, "{url}: {} bytes", page.body().len());
-        assert!(page.body().contains("<link rel=\"icon\" href=\"data:image/svg+xml,"), "{url}: none is asked for");
+        assert!(
+            page.body().contains("<link rel=\"icon\" href=\"data:image/svg+xml,"),
+            "{url}: the browser requests no icon"
+        );
         for loads in ["<script", "<img", "@import", "url(", "style=\"", "onclick"] {
             assert!(!page.body().contains(loads), "{url}: {loads}");
         }
@@ -222,7 +229,7 @@ async fn every_page_is_small_and_asks_for_nothing() {
 }
 
 #[tokio::test]
-async fn the_style_has_no_side_that_a_language_from_right_to_left_would_turn() {
+async fn the_style_names_no_left_or_right_so_that_other_directions_of_writing_work() {
     let world = World::new().await;
     let page = world.browser().get("/authorize").await;
     let style = page.body().split("<style>").nth(1).unwrap().split("</style>").next().unwrap();
@@ -234,7 +241,7 @@ async fn the_style_has_no_side_that_a_language_from_right_to_left_would_turn() {
 }
 
 #[tokio::test]
-async fn a_language_changes_no_answer_but_its_words() {
+async fn a_language_changes_only_the_texts() {
     let world = World::new().await;
     let session = world.session(json!({ "connection_id": "t", "ui_locale": "nl", "confirm_page": false })).await;
     let sent = world.browser().get(session.text("url")).await;

@@ -1,5 +1,5 @@
-//! Many requests at once, at the HTTP edge. `PROOF=long` makes as many as the claim says; that needs an optimised
-//! build, since with a debug build no engine answers a thousand callers within the SDK's timeouts:
+//! Many requests at once, at the HTTP edge. `PROOF=long` sends as many as the claim names. That needs an optimised
+//! build: with a debug build no engine answers a thousand callers within the SDK's timeouts.
 //! `PROOF=long cargo test --profile proof -p tests --test suite races`.
 
 use std::sync::Arc;
@@ -11,11 +11,11 @@ use tests::proof::Proof;
 use tests::world::{Setup, World};
 use tokio::sync::Semaphore;
 
-/// Callbacks in flight at any time: each holds sockets, on both sides of this one process.
+/// The most callbacks in flight: each holds sockets, at both ends, in this one process.
 const IN_FLIGHT: usize = 250;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_thousand_reads_of_one_expired_token_are_one_refresh_and_a_thousand_live_answers() {
+async fn a_thousand_reads_of_one_expired_token_cause_one_refresh_and_all_get_a_live_token() {
     let reads = Proof::asked().length(100, 1000);
     for setup in [Setup::default(), Setup::strict()] {
         let world = Arc::new(World::with(setup).await);
@@ -38,7 +38,7 @@ async fn a_thousand_reads_of_one_expired_token_are_one_refresh_and_a_thousand_li
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn ten_thousand_callbacks_with_one_state_are_one_exchange() {
+async fn ten_thousand_callbacks_with_one_state_cause_one_exchange() {
     let callbacks = Proof::asked().length(500, 10_000);
     let world = Arc::new(World::new().await);
     let (callback, cookies) = {
@@ -53,7 +53,7 @@ async fn ten_thousand_callbacks_with_one_state_are_one_exchange() {
             let (target, cookies) = (target.clone(), cookies.clone());
             tokio::spawn(async move {
                 let _permit = in_flight.acquire().await.unwrap();
-                back(&world, &target, &cookies).await
+                send_callback(&world, &target, &cookies).await
             })
         })
         .collect();
@@ -65,7 +65,7 @@ async fn ten_thousand_callbacks_with_one_state_are_one_exchange() {
     assert_eq!(world.simulation.faults.requested("authorization_code"), 1);
 }
 
-async fn back(world: &World, target: &str, cookies: &str) -> Response {
+async fn send_callback(world: &World, target: &str, cookies: &str) -> Response {
     let mut request = Request::default();
     *request.uri_mut() = target.parse().unwrap();
     request.headers_mut().insert(COOKIE, cookies.parse().unwrap());

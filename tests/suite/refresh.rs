@@ -1,4 +1,4 @@
-//! The scheduled refresh: every due connection, few at a time, and nothing lost on the way.
+//! The scheduled refresh: every due connection is refreshed, few at a time, and no pair is lost.
 
 use std::sync::Arc;
 
@@ -11,8 +11,10 @@ use shared::domain::write::Written;
 use shared::ports::{Clock, WriteConnections};
 use tests::world::{Setup, TABLE, World};
 
+use crate::faults;
+
 #[tokio::test]
-async fn a_token_is_renewed_before_it_expires_and_not_long_before() {
+async fn a_token_is_refreshed_before_it_expires_and_only_once() {
     let world = World::new().await;
     world.connect("t").await;
     world.clock.advance(5000);
@@ -28,7 +30,7 @@ async fn a_token_is_renewed_before_it_expires_and_not_long_before() {
 }
 
 #[tokio::test]
-async fn the_summary_of_an_empty_fleet_says_so() {
+async fn the_summary_of_an_empty_fleet_counts_nothing() {
     let world = World::new().await;
     let expected = json!({
         "due": 0, "refreshed": 0, "adopted": 0, "deferred": 0, "failed": {}, "reauth_required": 0,
@@ -38,7 +40,7 @@ async fn the_summary_of_an_empty_fleet_says_so() {
 }
 
 #[tokio::test]
-async fn more_connections_than_a_page_are_all_refreshed() {
+async fn more_due_connections_than_one_page_are_all_refreshed() {
     let world = World::with(Setup::strict()).await;
     for number in 0..130 {
         world.connect(&one_of_shard(0, number)).await;
@@ -49,7 +51,7 @@ async fn more_connections_than_a_page_are_all_refreshed() {
     assert_eq!(world.refreshes(), 130);
 }
 
-/// An id of this shard.
+/// An id in this shard.
 pub(crate) fn one_of_shard(shard: u8, number: usize) -> String {
     let mut candidates = (0..).map(|salt| format!("tenant-{number}-{salt}"));
     let falls = |id: &String| shared::domain::schedule::shard(&ConnectionId::parse(id).unwrap()) == shard;
@@ -81,7 +83,7 @@ async fn two_runs_at_once_refresh_each_connection_once() {
 }
 
 #[tokio::test]
-async fn a_run_limited_to_shards_leaves_the_others() {
+async fn a_run_of_some_shards_leaves_the_others_alone() {
     let world = World::new().await;
     for shard in [3, 4] {
         world.connect(&one_of_shard(shard, 0)).await;
@@ -107,30 +109,28 @@ async fn a_run_stops_before_its_deadline_and_says_what_it_left() {
 }
 
 #[tokio::test]
-async fn a_provider_that_asks_to_wait_is_left_alone() {
+async fn a_run_stops_when_the_provider_asks_to_wait() {
     let world = World::new().await;
     for number in 0..40 {
         world.connect(&format!("t{number}")).await;
     }
     world.clock.advance(6000);
-    world.fault(
-        json!({ "answer": { "status": { "status": 503, "error": null, "retry_after": "120" } }, "times": 1000 }),
-    );
+    world.fault(json!({ "answer": faults::retry_after(503, "120"), "times": 1000 }));
     let summary = world.sweep().await;
     assert_eq!(summary["finished"], false);
     assert_eq!(summary["due"], 40);
     assert!(summary["deferred"].as_u64().unwrap() >= 20, "{summary}");
-    assert!(world.refreshes() <= 20, "at most the ones in flight");
+    assert!(world.refreshes() <= 20, "at most the requests in flight");
     assert_eq!(summary["least_remaining_seconds"], 1200);
 }
 
 #[tokio::test]
-async fn retry_after_is_honoured_with_every_status_for_a_quarter_of_an_hour_and_no_longer() {
+async fn retry_after_is_respected_with_every_status_for_at_most_a_quarter_of_an_hour() {
     for status in [429, 403, 400, 502] {
         let world = World::new().await;
         world.connect("t").await;
         world.clock.advance(6000);
-        world.fault(json!({ "answer": { "status": { "status": status, "error": null, "retry_after": "86400" } } }));
+        world.fault(json!({ "answer": faults::retry_after(status, "86400") }));
         assert_eq!(world.sweep().await["failed"], json!({ "throttled": 1 }), "{status}");
         assert_eq!(world.refreshes(), 1, "{status}");
         world.clock.advance(890);
@@ -147,7 +147,7 @@ async fn a_wrong_client_secret_stops_the_run_and_gives_no_connection_up() {
         world.connect(&format!("t{number}")).await;
     }
     world.clock.advance(6000);
-    world.fault(json!({ "answer": { "status": { "status": 401, "error": "invalid_client", "retry_after": null } }, "times": 1000 }));
+    world.fault(json!({ "answer": faults::error(401, "invalid_client"), "times": 1000 }));
     let summary = world.sweep().await;
     assert_eq!(summary["finished"], false);
     assert!(world.refreshes() <= 20, "{summary}");
@@ -157,13 +157,13 @@ async fn a_wrong_client_secret_stops_the_run_and_gives_no_connection_up() {
 }
 
 #[tokio::test]
-async fn one_connections_failure_is_no_other_ones() {
+async fn the_failure_of_one_connection_affects_no_other() {
     let world = World::new().await;
     for number in 0..5 {
         world.connect(&format!("t{number}")).await;
     }
     world.clock.advance(6000);
-    world.fault(json!({ "answer": { "status": { "status": 400, "error": "invalid_request", "retry_after": null } } }));
+    world.fault(json!({ "answer": faults::error(400, "invalid_request") }));
     let summary = world.sweep().await;
     assert_eq!((&summary["refreshed"], &summary["failed"]), (&json!(4), &json!({ "refused": 1 })));
     world.clock.advance(11);
@@ -171,7 +171,7 @@ async fn one_connections_failure_is_no_other_ones() {
 }
 
 #[tokio::test]
-async fn a_process_that_died_with_the_lease_costs_the_connection_nothing() {
+async fn a_connection_survives_a_process_that_died_with_its_lease() {
     let world = World::new().await;
     world.connect("t").await;
     world.clock.advance(6000);
@@ -181,15 +181,15 @@ async fn a_process_that_died_with_the_lease_costs_the_connection_nothing() {
     assert!(matches!(taken, Written::Applied(_)));
 
     assert_eq!(world.sweep().await["deferred"], 1);
-    assert_eq!(world.token("t").await.body["version"], 1, "the stored token lives and is answered");
+    assert_eq!(world.token("t").await.body["version"], 1, "the stored token is valid and is answered");
     world.clock.advance(100);
-    assert_eq!(world.sweep().await["deferred"], 1, "its pair may still be on the way to the table");
+    assert_eq!(world.sweep().await["deferred"], 1, "the pair may still be on its way to the table");
     world.clock.advance(60);
     assert_eq!(world.sweep().await["refreshed"], 1);
     assert!(world.is_live(world.token("t").await.text("access_token")));
 }
 
-/// Also if its access token has ended: the pair of the worker that died may be on its way to the table, or in the
+/// Also if the access token has ended: the pair of the worker that died may be on its way to the table, or in the
 /// queue.
 #[tokio::test]
 async fn a_lease_without_a_known_outcome_is_not_taken_over_for_two_minutes_after_its_end() {
@@ -208,9 +208,9 @@ async fn a_lease_without_a_known_outcome_is_not_taken_over_for_two_minutes_after
     assert_eq!(world.token("t").await.body["version"], 2);
 }
 
-/// Found by the simulator: a provider that honours the old refresh token for some minutes would have ended it.
+/// Found by the simulator: a provider with a grace for the old refresh token would have ended the new pair.
 #[tokio::test]
-async fn after_a_process_that_died_in_an_early_refresh_the_schedule_comes_at_once_and_not_when_the_token_is_old() {
+async fn if_a_process_dies_in_an_early_refresh_the_schedule_does_not_wait_until_the_token_is_old() {
     let world = World::new().await;
     world.connect("t").await;
     world.clock.advance(600);
@@ -224,12 +224,12 @@ async fn after_a_process_that_died_in_an_early_refresh_the_schedule_comes_at_onc
 }
 
 #[tokio::test]
-async fn a_pair_lost_with_its_answer_is_labelled_where_the_provider_rotates_at_once() {
+async fn a_pair_that_a_strict_provider_lost_with_its_answer_is_labelled_ambiguous_rotation() {
     let world = World::with(Setup::strict()).await;
     world.connect("t").await;
     world.clock.advance(6000);
     world.fault(json!({ "answer": "break", "carried_out": true, "grant_type": "refresh_token" }));
-    assert_eq!(world.sweep().await["failed"], json!({ "invalid_grant": 1 }), "the second sending of the same lease");
+    assert_eq!(world.sweep().await["failed"], json!({ "invalid_grant": 1 }), "the second request under the same lease");
     for _ in 0..20 {
         world.clock.advance(60);
         world.sweep().await;

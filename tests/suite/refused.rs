@@ -1,5 +1,5 @@
-//! A refresh token that the provider refuses in other words than `invalid_grant`: if that goes on for a day after the
-//! access token's end, while others are refreshed, its customer is needed.
+//! A refresh token that the provider refuses without `invalid_grant`. If that continues for a day after the end of the
+//! access token, while others are refreshed, the customer must connect again.
 
 use http::StatusCode;
 use serde_json::{Value, json};
@@ -9,24 +9,21 @@ use shared::domain::schedule::shard;
 use shared::ports::Clock;
 use tests::world::{Setup, World};
 
+use crate::faults;
 use crate::log::{capture, captured};
-use crate::told::{counted, events_of};
+use crate::reported::{counted, events_of};
 
-/// An access token's lifetime, and the day after it.
+/// The lifetime of an access token, and the day after it.
 const GIVEN_UP_AFTER: i64 = 7200 + 24 * 3600;
 
-/// The time between the connections of a fleet of many.
+/// The time between the journeys of a large fleet.
 const APART: i64 = 900;
 
 fn shard_of(id: &str) -> u8 {
     shard(&ConnectionId::parse(id).unwrap())
 }
 
-fn answer(status: u16, error: Option<&str>) -> Value {
-    json!({ "status": { "status": status, "error": error, "retry_after": null } })
-}
-
-/// Connections that are refused, and one that is refreshed.
+/// Connections whose refresh is refused, and one that is refreshed.
 struct Fleet {
     world: World,
     dead: Vec<String>,
@@ -43,7 +40,7 @@ impl Fleet {
         let since = world.clock.now();
         for id in &dead {
             world.connect(id).await;
-            // In a large fleet, few expire at the same moment.
+            // In a large fleet, few tokens expire at the same moment.
             world.clock.advance(if dead.len() > 2 { APART } else { 0 });
         }
         Self { world, dead, since }
@@ -53,8 +50,8 @@ impl Fleet {
         &self.dead[0]
     }
 
-    /// A run in which all of them get this answer, and the other one is refreshed when it is due. Returns the summary
-    /// of those that are refused.
+    /// A run in which these connections get this answer, and the other one is refreshed when it is due. Returns the
+    /// summary of the refused ones.
     async fn run(&self, answer: &Value) -> Value {
         let shards: std::collections::BTreeSet<u8> = self.dead.iter().map(|id| shard_of(id)).collect();
         self.world.fault(json!({ "answer": answer, "grant_type": "refresh_token", "times": 1000 }));
@@ -64,7 +61,7 @@ impl Fleet {
         refused
     }
 
-    /// Runs until this many seconds after the connections were made; each run sends each refresh token once.
+    /// Runs until this many seconds after the journeys. Each run sends each refresh token once.
     async fn runs_until(&self, seconds: i64, answer: &Value) {
         while self.since.seconds_until(self.world.clock.now()) < seconds {
             self.world.clock.advance(1700);
@@ -73,7 +70,11 @@ impl Fleet {
             let of_the_other =
                 usize::from(self.world.stored("other").await.unwrap().refreshed_at == self.world.clock.now());
             let sent = self.world.refreshes() - before - of_the_other;
-            assert_eq!(Some(sent as u64), refused["due"].as_u64(), "once at each try: {answer} {refused}");
+            assert_eq!(
+                Some(sent as u64),
+                refused["due"].as_u64(),
+                "one request for each due connection: {answer} {refused}"
+            );
         }
     }
 }
@@ -83,15 +84,14 @@ async fn is_active(world: &World, id: &str) -> bool {
 }
 
 #[tokio::test]
-async fn a_day_after_its_access_tokens_end_its_customer_is_needed() {
-    for (status, error) in [
-        (200, Some("bad_refresh_token")),
-        (400, Some("invalid_request")),
-        (401, Some("invalid_token")),
-        (403, None),
-        (404, None),
+async fn a_refused_connection_is_given_up_a_day_after_its_access_token_ended() {
+    for answer in [
+        faults::error(200, "bad_refresh_token"),
+        faults::error(400, "invalid_request"),
+        faults::error(401, "invalid_token"),
+        faults::status(403),
+        faults::status(404),
     ] {
-        let answer = answer(status, error);
         capture();
         let fleet = Fleet::of(Setup::strict(), 1).await;
         let (world, id) = (&fleet.world, fleet.first());
@@ -117,20 +117,20 @@ async fn a_day_after_its_access_tokens_end_its_customer_is_needed() {
         let token = world.token(id).await;
         assert_eq!((token.status, token.text("code")), (StatusCode::CONFLICT, "reauth_required"), "{answer}");
         assert_eq!(world.refreshes(), sent, "{answer}: a caller's request sends none to the provider");
-        let told = ["connected/1", "degraded/1 refused", "reauth_required/1 refused"];
-        assert_eq!(events_of(world, id).await, told, "{answer}");
+        let events = ["connected/1", "degraded/1 refused", "reauth_required/1 refused"];
+        assert_eq!(events_of(world, id).await, events, "{answer}");
         assert!(is_active(world, "other").await);
     }
 }
 
 #[tokio::test]
-async fn it_is_tried_again_every_six_hours_and_a_refresh_that_succeeds_revives_it() {
-    let refused = answer(403, None);
+async fn a_connection_that_was_given_up_is_tried_every_six_hours_and_revived_by_a_success() {
+    let refused = faults::status(403);
     let fleet = Fleet::of(Setup::strict(), 1).await;
     let (world, id) = (&fleet.world, fleet.first());
     fleet.runs_until(GIVEN_UP_AFTER, &refused).await;
     assert!(!is_active(world, id).await);
-    let told = events_of(world, id).await;
+    let events = events_of(world, id).await;
 
     world.clock.advance(6 * 3600 - 60);
     assert_eq!(fleet.run(&refused).await["due"], 0);
@@ -138,8 +138,8 @@ async fn it_is_tried_again_every_six_hours_and_a_refresh_that_succeeds_revives_i
     let again = fleet.run(&refused).await;
     assert_eq!((&again["due"], &again["failed"]), (&json!(1), &json!({ "refused": 1 })), "{again}");
     world.clock.advance(3600);
-    assert_eq!(fleet.run(&refused).await["due"], 0, "and not more often");
-    assert_eq!(events_of(world, id).await, told, "there is no new event");
+    assert_eq!(fleet.run(&refused).await["due"], 0, "one try in six hours");
+    assert_eq!(events_of(world, id).await, events, "there is no new event");
     assert_eq!(world.get(&format!("/v1/connections/{id}")).await.text("status"), "reauth_required");
 
     world.clock.advance(6 * 3600);
@@ -152,8 +152,8 @@ async fn it_is_tried_again_every_six_hours_and_a_refresh_that_succeeds_revives_i
 }
 
 #[tokio::test]
-async fn it_holds_the_least_remaining_lifetime_down_no_longer() {
-    let refused = answer(403, None);
+async fn a_connection_that_was_given_up_does_not_count_for_the_least_remaining_lifetime() {
+    let refused = faults::status(403);
     let fleet = Fleet::of(Setup::strict(), 1).await;
     fleet.runs_until(GIVEN_UP_AFTER, &refused).await;
     let summary = fleet.world.sweep().await;
@@ -165,18 +165,18 @@ async fn it_holds_the_least_remaining_lifetime_down_no_longer() {
     assert_eq!(
         summary["least_remaining_seconds"],
         json!(null),
-        "its customer is needed, and that was reported: {summary}"
+        "the customer must connect again, and that was reported: {summary}"
     );
 }
 
-/// If no other connection is refreshed, it may be our configuration, or the provider's outage.
+/// If no other connection is refreshed, the cause may be the configuration, or an outage of the provider.
 #[tokio::test]
 async fn while_no_other_connection_is_refreshed_none_is_given_up() {
     let world = World::with(Setup::strict()).await;
     world.connect("t").await;
     for _ in 0..72 {
         world.clock.advance(1800);
-        world.fault(json!({ "answer": answer(403, None), "grant_type": "refresh_token" }));
+        world.fault(json!({ "answer": faults::status(403), "grant_type": "refresh_token" }));
         world.sweep().await;
     }
     assert!(is_active(&world, "t").await);
@@ -184,7 +184,7 @@ async fn while_no_other_connection_is_refreshed_none_is_given_up() {
 
 #[tokio::test]
 async fn while_many_are_refused_none_is_given_up_for_another_day() {
-    let refused = answer(403, None);
+    let refused = faults::status(403);
     let fleet = Fleet::of(Setup::strict(), 8).await;
     let world = &fleet.world;
     capture();
@@ -205,10 +205,10 @@ async fn while_many_are_refused_none_is_given_up_for_another_day() {
     }
 }
 
-/// Two of them are few, however often they are tried.
+/// The count is of connections, and not of tries.
 #[tokio::test]
 async fn a_connection_that_is_tried_often_is_counted_once() {
-    let refused = answer(404, None);
+    let refused = faults::status(404);
     let fleet = Fleet::of(Setup::strict(), 2).await;
     fleet.runs_until(GIVEN_UP_AFTER - 1700, &refused).await;
     for _ in 0..12 {
@@ -220,13 +220,13 @@ async fn a_connection_that_is_tried_often_is_counted_once() {
     }
 }
 
-/// RFC 6749 section 5.2 has it at 400; some say it within a success.
+/// RFC 6749 section 5.2 puts the error into a 400. Some providers put it into a 200.
 #[tokio::test]
-async fn invalid_grant_within_a_success_is_believed_at_its_second_time() {
+async fn invalid_grant_with_status_200_counts_at_its_second_time() {
     let fleet = Fleet::of(Setup::strict(), 1).await;
     let (world, id) = (&fleet.world, fleet.first());
     world.clock.advance(6000);
-    let invalid_grant = answer(200, Some("invalid_grant"));
+    let invalid_grant = faults::error(200, "invalid_grant");
     assert_eq!(fleet.run(&invalid_grant).await["failed"], json!({ "invalid_grant": 1 }));
     world.clock.advance(61);
     assert_eq!(fleet.run(&invalid_grant).await["reauth_required"], 1);
@@ -235,12 +235,12 @@ async fn invalid_grant_within_a_success_is_believed_at_its_second_time() {
 }
 
 #[tokio::test]
-async fn invalid_client_within_a_success_reads_the_secret_again() {
+async fn invalid_client_with_status_200_reads_the_secret_again() {
     let fleet = Fleet::of(Setup::strict(), 1).await;
     let world = &fleet.world;
     world.clock.advance(6000);
     world.calls.take();
-    world.fault(json!({ "answer": answer(200, Some("invalid_client")), "grant_type": "refresh_token" }));
+    world.fault(json!({ "answer": faults::error(200, "invalid_client"), "grant_type": "refresh_token" }));
     let summary = world.sweep_of(vec![shard_of(fleet.first())]).await;
     assert_eq!(summary["failed"], json!({ "invalid_client": 1 }));
     assert_eq!(world.calls.take()["GetSecretValue"], 1);

@@ -1,4 +1,4 @@
-//! `clients/rust`, against `cargo dev` behind a gate that checks signatures as API Gateway does.
+//! `clients/rust`, at `cargo dev` behind a gate that checks signatures as API Gateway does.
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use webinargeek_connect_client::{Client, Code, Error, Method, NewSession, SdkCon
 
 const LAPTOP: &str = env!("CARGO_BIN_EXE_laptop");
 
-/// Every call is signed.
+/// A client that signs every call.
 fn client(origin: &str) -> Client {
     let keys = Credentials::new("AKIDEXAMPLE", SECRET, Some(SESSION_TOKEN.to_owned()), None, "test");
     let config = SdkConfig::builder().region(Region::new(REGION));
@@ -29,7 +29,7 @@ fn client(origin: &str) -> Client {
     Client::with_config(origin, &config).unwrap()
 }
 
-/// A server that gives its answers in this order, the last one again and again; and how many it has given.
+/// A server that gives these answers in this order, and then repeats the last one. Also returns the count of answers.
 async fn server<const N: usize>(answers: [fn(&Request) -> Response; N]) -> (String, Arc<AtomicUsize>) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let origin = format!("http://{}", listener.local_addr().unwrap());
@@ -48,11 +48,11 @@ fn later(seconds: &'static str) -> Response {
 }
 
 #[tokio::test]
-async fn tasks_that_want_one_token_request_it_once_and_reject_it_once() {
+async fn tasks_that_need_the_same_token_request_it_once_and_reject_it_once() {
     let folder = Folder::new("rust-client");
     let variables = [
         ("DATA_DIR", folder.0.to_str().unwrap()),
-        // The provider's tokens end long before their answered end.
+        // The tokens end long before the end that the provider names.
         ("SIMULATED_EXPIRES_IN", "60"),
         ("WEBINARGEEK_EXPIRES_IN", "7200"),
     ];
@@ -69,7 +69,7 @@ async fn tasks_that_want_one_token_request_it_once_and_reject_it_once() {
     for answer in join_all(requests).await {
         assert_eq!(answer.unwrap().status(), StatusCode::OK);
     }
-    assert_eq!(client.clone().token("acme").await.unwrap().version, 2, "the copy of a client has its tokens");
+    assert_eq!(client.clone().token("acme").await.unwrap().version, 2, "the copy of a client shares the tokens");
     let path = "/v1/connections/acme/token";
     assert_eq!(
         gateway.requests(),
@@ -79,14 +79,14 @@ async fn tasks_that_want_one_token_request_it_once_and_reject_it_once() {
             format!("POST {path} {{\"rejected_version\":1}} -> 200"),
         ]
     );
-    assert_eq!(client.token_for("acme", 600).await.unwrap().version, 2, "it is good for so long");
+    assert_eq!(client.token_for("acme", 600).await.unwrap().version, 2, "the token is valid that long");
     assert_eq!(gateway.requests().len(), 3);
-    assert_eq!(client.token_for("acme", 7000).await.unwrap().version, 2, "half of a lifetime is all there is");
+    assert_eq!(client.token_for("acme", 7000).await.unwrap().version, 2, "at most half of a lifetime is asked for");
     assert_eq!(gateway.requests().len(), 4);
 }
 
 #[tokio::test]
-async fn a_token_is_in_no_text() {
+async fn a_token_is_not_printed() {
     let laptop = Laptop::start(LAPTOP, &[]).await;
     assert_eq!(laptop.connect("acme").await.status(), 200);
     let client = Client::new(&laptop.origin).await.unwrap();
@@ -96,7 +96,7 @@ async fn a_token_is_in_no_text() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_down_is_asked_once_by_all_who_wait() {
+async fn all_waiting_tasks_together_ask_a_server_that_is_down_once() {
     let (origin, asked) = server([|_| later("3600")]).await;
     let client = client(&origin);
     let failures = join_all((0..20).map(|_| client.token("acme"))).await;
@@ -105,14 +105,14 @@ async fn a_server_that_is_down_is_asked_once_by_all_who_wait() {
         let error = failure.unwrap_err();
         let problem = error.problem().unwrap();
         assert_eq!((problem.status, &problem.code), (503, &Code::Aws));
-        assert_eq!(problem.retry_after, Some(Duration::from_secs(3600)), "which is too long to be waited for");
+        assert_eq!(problem.retry_after, Some(Duration::from_secs(3600)), "the client does not wait that long");
     }
     client.token("acme").await.unwrap_err();
-    assert_eq!(asked.load(Ordering::SeqCst), 2, "who comes later asks again");
+    assert_eq!(asked.load(Ordering::SeqCst), 2, "a later call asks again");
 }
 
 #[tokio::test]
-async fn a_503_of_webinargeek_is_waited_out_where_a_repetition_is_harmless() {
+async fn after_a_503_of_webinargeek_an_idempotent_request_is_sent_once_more() {
     let laptop = Laptop::start(LAPTOP, &[]).await;
     assert_eq!(laptop.connect("acme").await.status(), 200);
     let client = Client::new(&laptop.origin).await.unwrap();
@@ -145,7 +145,7 @@ async fn a_token_does_not_follow_a_redirect_to_another_origin() {
 }
 
 #[tokio::test]
-async fn a_customer_is_sent_through_a_session_and_confirmed_and_taken_away() {
+async fn the_client_connects_confirms_and_disconnects_a_customer() {
     let laptop = Laptop::start(LAPTOP, &[]).await;
     let client = Client::new(&laptop.origin).await.unwrap();
     let session = NewSession {
@@ -175,14 +175,14 @@ async fn a_customer_is_sent_through_a_session_and_confirmed_and_taken_away() {
     assert_eq!(again.problem().unwrap().code, Code::ConnectionExists);
     assert_eq!(client.disconnect("acme").await.unwrap().revocation, "done");
     let gone = client.token("acme").await.unwrap_err();
-    assert_eq!(gone.problem().unwrap().code, Code::NotFound, "a kept token goes with its connection");
+    assert_eq!(gone.problem().unwrap().code, Code::NotFound, "a kept token ends with its connection");
     assert!(client.doctor().await.unwrap().findings.iter().any(|finding| finding.check == "sealing"));
     let no_throw_away = client.try_rotation("acme").await.unwrap_err();
     assert_eq!(no_throw_away.problem().unwrap().code, Code::NotFound);
 }
 
 #[tokio::test]
-async fn every_page_of_a_list_is_read_an_empty_one_too() {
+async fn all_pages_of_a_list_are_read_although_one_is_empty() {
     fn page(request: &Request) -> Response {
         let connection = |id: &str| {
             json!({
@@ -211,7 +211,7 @@ async fn every_page_of_a_list_is_read_an_empty_one_too() {
 }
 
 #[tokio::test]
-async fn what_would_send_a_token_elsewhere_is_refused_before_anything_is_sent() {
+async fn an_id_or_address_that_would_send_a_token_elsewhere_is_refused_and_nothing_is_sent() {
     let (origin, asked) = server([|_| later("3600")]).await;
     let client = client(&origin);
     for id in ["", ".", "..", "a/b", "a%2Fb", "a?b", "a b", &"x".repeat(129)] {

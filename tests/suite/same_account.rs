@@ -1,4 +1,4 @@
-//! `same_account: true`: only the account that is connected already can be connected again.
+//! `same_account: true`: only the account that is connected can be connected again.
 
 use std::sync::Arc;
 
@@ -18,8 +18,10 @@ use tests::tokens;
 use tests::world::{Answer, Setup, World};
 use url::Url;
 
-use crate::confirmation::{confirm, parameter};
+use crate::confirmation::{confirm, parameter, says, session_status};
 use crate::connections::assert_problem;
+use crate::parts;
+use crate::reported::event_ids;
 
 struct Down;
 
@@ -30,7 +32,7 @@ impl ReadConnections for Down {
     }
 }
 
-/// A write takes effect, and its answer is lost; the SDK repeats it.
+/// A table whose write takes effect while its answer is lost. The SDK repeats the write.
 struct Repeats(Arc<dyn WriteConnections>);
 
 #[async_trait]
@@ -45,18 +47,9 @@ async fn world() -> World {
     World::with(Setup::default().asking_for_accounts()).await
 }
 
-/// A link for `t`, whose journey ends on our own page.
+/// A link for `t` whose journey ends on our own page.
 async fn link(world: &World) -> Answer {
     world.session(json!({ "connection_id": "t", "same_account": true })).await
-}
-
-async fn session_status(world: &World, session: &Answer) -> (String, Value) {
-    let shown = world.get(&format!("/v1/connect-sessions/{}", session.text("session_id"))).await;
-    (shown.text("status").to_owned(), shown.body["reason"].clone())
-}
-
-fn says(status: &str, reason: Value) -> (String, Value) {
-    (status.to_owned(), reason)
 }
 
 async fn account(world: &World) -> Value {
@@ -82,7 +75,7 @@ async fn another_account_is_refused_with_its_own_page_and_its_grant_is_revoked()
     assert_eq!((asked_since("authorization_code"), asked_since("account")), (1, 1));
     assert_eq!(session_status(&world, &session).await, says("failed", json!("other_account")));
     let refused = tokens::to_revoke(&world, "t").await.remove(0);
-    assert_eq!(world.token("t").await.body, live, "it is what it was");
+    assert_eq!(world.token("t").await.body, live, "the token is unchanged");
     assert_eq!(world.get("/v1/connections/t").await.body["account_changed_from"], Value::Null);
 
     world.clock.advance(6000);
@@ -90,26 +83,25 @@ async fn another_account_is_refused_with_its_own_page_and_its_grant_is_revoked()
     assert!(!world.is_live(refused.access_token.expose()), "revoked");
     assert!(world.is_live(world.token("t").await.text("access_token")));
     assert_eq!(session_status(&world, &session).await, says("failed", json!("other_account")));
-    let told = world.stream.events("tests").await.unwrap();
-    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!(event_ids(&world).await, ["t/1/connection.connected"]);
 }
 
 #[tokio::test]
-async fn a_link_that_brought_another_account_is_used_and_its_session_keeps_saying_why() {
+async fn a_link_that_another_account_has_used_stays_used_and_its_session_says_why() {
     let world = world().await;
     world.connect("t").await;
     let session = link(&world).await;
-    for (who, said) in [("2", "another WebinarGeek account"), ("1", "This link has been used")] {
-        world.simulation.grants.sign_in(who);
+    for (account, text) in [("2", "another WebinarGeek account"), ("1", "This link has been used")] {
+        world.simulation.grants.sign_in(account);
         let page = world.browser().journey(session.text("url"), "approve").await;
-        assert!(page.body().contains(said), "{}", page.body());
+        assert!(page.body().contains(text), "{}", page.body());
         assert_eq!(session_status(&world, &session).await, says("failed", json!("other_account")));
         assert_eq!(world.token("t").await.body["version"], 1);
     }
 }
 
 #[tokio::test]
-async fn the_same_account_is_connected_at_once_and_a_first_one_is_whatever_it_is() {
+async fn the_same_account_is_connected_at_once_and_so_is_any_first_account() {
     let world = world().await;
     for version in [1, 2] {
         let session = link(&world).await;
@@ -127,7 +119,7 @@ async fn the_same_account_is_connected_at_once_and_a_first_one_is_whatever_it_is
 }
 
 #[tokio::test]
-async fn a_link_to_return_to_says_failed_there_and_has_nothing_to_confirm() {
+async fn another_account_ends_at_return_to_as_failed_with_nothing_to_confirm() {
     let world = world().await;
     world.connect("t").await;
     for (who, status) in [("2", "failed"), ("1", "connected")] {
@@ -151,14 +143,14 @@ async fn a_link_to_return_to_says_failed_there_and_has_nothing_to_confirm() {
 }
 
 #[tokio::test]
-async fn it_is_held_against_the_account_that_is_live_when_it_is_confirmed() {
+async fn the_account_is_compared_again_at_the_confirm_call() {
     let world = world().await;
     world.connect("t").await;
     let body = json!({ "connection_id": "t", "return_to": "https://app.example.com/", "same_account": true });
     let session = world.session(body).await;
     let ended = world.browser().journey(session.text("url"), "approve").await;
     let back = Url::parse(ended.headers()[LOCATION].to_str().unwrap()).unwrap();
-    // Of another account by now: the row says so.
+    // The connection has another account now, and the row says so.
     world.set("t", "account_id", aws_sdk_dynamodb::types::AttributeValue::S("2".to_owned())).await;
     let refused = confirm(&world, &session, &parameter(&back, "confirmation").unwrap()).await;
     assert_problem(&refused.body, &refused.headers, 400, "invalid_request");
@@ -166,42 +158,40 @@ async fn it_is_held_against_the_account_that_is_live_when_it_is_confirmed() {
 }
 
 #[tokio::test]
-async fn a_provider_that_does_not_say_whose_account_it_is_connects_nothing() {
+async fn without_an_answer_from_the_account_endpoint_nothing_is_connected() {
     let world = world().await;
     world.connect("t").await;
-    let deaf = world.redeployed(&[("WEBINARGEEK_ACCOUNT_URL", "http://127.0.0.1:9/account")]);
-    let session = link(&deaf).await;
-    let page = deaf.browser().journey(session.text("url"), "approve").await;
+    let without_accounts = world.redeployed(&[("WEBINARGEEK_ACCOUNT_URL", "http://127.0.0.1:9/account")]);
+    let session = link(&without_accounts).await;
+    let page = without_accounts.browser().journey(session.text("url"), "approve").await;
     assert_eq!(page.status(), StatusCode::BAD_GATEWAY, "{}", page.body());
-    assert_eq!(session_status(&deaf, &session).await, says("failed", json!("provider")));
+    assert_eq!(session_status(&without_accounts, &session).await, says("failed", json!("provider")));
     assert_eq!(world.token("t").await.body["version"], 1);
     assert_eq!(tokens::to_revoke(&world, "t").await.len(), 1);
 }
 
 #[tokio::test]
-async fn a_process_that_dies_before_the_account_is_known_connects_nothing_and_its_session_does_not_say_so() {
+async fn if_the_process_dies_before_the_account_is_known_nothing_is_connected_and_the_session_failed() {
     dies_before_the_account_is_known(json!({ "connection_id": "t", "same_account": true })).await;
 }
 
 #[tokio::test]
-async fn nor_does_a_session_with_a_confirmation_whose_reload_had_said_connected_and_whose_confirm_call_then_failed() {
+async fn if_the_process_dies_before_the_account_is_known_a_session_to_be_confirmed_failed_too() {
     let body = json!({ "connection_id": "t", "same_account": true, "return_to": "https://app.example.com/" });
     dies_before_the_account_is_known(body).await;
 }
 
-/// Another process of the deployment, whose callback finds the account with these reads and writes.
+/// Another process of the deployment. Its callback uses these reads and writes to find the account.
 fn with(world: &World, changed: impl FnOnce(SameAccount) -> SameAccount) -> World {
-    let Ok(deployment) = Arc::try_unwrap(world.another().deployment) else { panic!("the deployment is shared") };
+    let deployment = parts::deployment(world);
     let Ok(same_account) = Arc::try_unwrap(deployment.callback.grants.same_account) else { panic!("it is shared") };
     let grants = Grants { same_account: Arc::new(changed(same_account)), ..deployment.callback.grants };
     let callback = Callback { grants, ..deployment.callback };
-    let mut another = world.another();
-    another.deployment = Arc::new(Deployment { callback, ..deployment });
-    another
+    parts::process(world, Deployment { callback, ..deployment })
 }
 
 #[tokio::test]
-async fn another_account_is_told_as_such_although_the_write_that_ended_its_wait_was_repeated() {
+async fn another_account_is_refused_as_such_although_the_write_that_ended_its_wait_was_repeated() {
     let world = world().await;
     world.connect("t").await;
     world.simulation.grants.sign_in("2");
@@ -236,7 +226,7 @@ async fn dies_before_the_account_is_known(session: Value) {
 }
 
 #[tokio::test]
-async fn without_an_account_url_such_a_session_is_refused_and_names_the_parameter() {
+async fn without_an_account_url_same_account_is_refused_with_the_name_of_the_parameter() {
     let world = World::new().await;
     let body = json!({ "connection_id": "t", "same_account": true });
     let refused = world.json(http::Method::POST, "/v1/connect-sessions", Some(body)).await;

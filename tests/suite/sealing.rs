@@ -1,4 +1,4 @@
-//! A stored pair opens unchanged, and in no other way.
+//! A stored pair opens only unchanged.
 
 use shared::domain::connection::Connection;
 use shared::domain::connection_id::ConnectionId;
@@ -52,14 +52,14 @@ async fn no_part_of_a_row_opens_in_another() {
     for id in ["a", "b"] {
         world.connect(id).await;
         rows.push(world.stored(id).await.unwrap());
-        // An earlier and a later pair of the same connection.
+        // The earlier and the later pair are of the same connection.
         world.clock.advance(6000);
         world.sweep().await;
         rows.push(world.stored(id).await.unwrap());
     }
     for (number, from) in rows.iter().enumerate() {
         for (other, to) in rows.iter().enumerate().filter(|(other, _)| *other != number) {
-            // Each of the three parts alone, and each two of them; all three with another connection's id.
+            // Each of the three parts alone, each two of them, and all three with the id of another connection.
             for taken in 1..8 {
                 let mut row = to.clone();
                 let part = |bit: u8| taken & bit != 0;

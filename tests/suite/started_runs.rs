@@ -1,4 +1,4 @@
-//! How a run starts another, and how its connections to the provider are kept: what is on the wire.
+//! On the wire: how a run starts another run, and how it keeps its connections to the provider.
 
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -23,7 +23,7 @@ use tokio::net::TcpListener;
 
 use crate::wire::endpoint;
 
-/// Where it came from, and what it asked for.
+/// Of a request: the client address, the URI, the headers and the body.
 type Received = (SocketAddr, String, HeaderMap, Bytes);
 
 #[derive(Clone)]
@@ -43,7 +43,7 @@ impl Server {
         (server, origin)
     }
 
-    /// The clients' ends of the connections that requests came on.
+    /// The client ends of the connections on which requests came.
     fn connections(&self) -> BTreeSet<SocketAddr> {
         self.requests.lock().unwrap().iter().map(|(from, ..)| *from).collect()
     }
@@ -108,8 +108,8 @@ async fn a_connection_to_the_provider_is_used_again_within_a_run_and_never_in_th
     };
     for opened_by_then in [1, 2] {
         let reused = http.reuse_connections();
-        assert_eq!(refresh().await, opened_by_then, "each run opens one");
+        assert_eq!(refresh().await, opened_by_then, "each run opens one connection");
         drop(reused);
     }
-    assert_eq!(refresh().await, 5, "outside of a run each request opens its own");
+    assert_eq!(refresh().await, 5, "outside of a run each request opens its own connection");
 }

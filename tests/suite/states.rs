@@ -1,7 +1,7 @@
-//! The table of states in docs/ARCHITECTURE.md is what the domain's own writes do, and which events `events` makes.
+//! The table of states in docs/ARCHITECTURE.md shows what the domain's writes do, and which events follow.
 //!
-//! Rows of each state are made by the writes of the domain. Every write is put on every one of them; the resulting
-//! state and event are a cell. A cell that says something else fails, and so does a result without a cell.
+//! The writes of the domain make rows of each state. Every write is applied to each of these rows. The resulting
+//! state and event are one cell. A cell with another content fails, and so does a result without a cell.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -39,10 +39,10 @@ const STATES: [&str; 8] = [
     "unreadable",
 ];
 
-/// The rows of the table. `connect` has two: an imported pair has no access token yet.
+/// The rows of the table in the document. `connect` has two: an imported pair has no access token yet.
 const IMPORT: &str = "connect, imported";
 
-/// Whether a write is one of a connection's row: a new one does not compile before it is sorted.
+/// Whether a write is one to a connection's row. A new kind of write does not compile until it is listed here.
 fn is_of_a_connection(name: WriteName) -> bool {
     match name {
         WriteName::Connect
@@ -92,7 +92,7 @@ fn labels() -> Vec<&'static str> {
     labels.flat_map(|label| if label == "connect" { vec![label, IMPORT] } else { vec![label] }).collect()
 }
 
-/// Every write that the protocol may put on a row which was read as `row`.
+/// Every write that the protocol may apply to a row which was read as `row`.
 fn writes(row: Option<&Row>) -> Vec<(&'static str, Write)> {
     let now = later();
     let mut writes = Vec::new();
@@ -105,7 +105,7 @@ fn writes(row: Option<&Row>) -> Vec<(&'static str, Write)> {
     if let Ok(Decision::Store) = grant(20, false).decide(row) {
         writes.push(("", await_confirmation(&grant(20, false), &awaited(), row, now).0));
     }
-    // Of workers that have read the row before: the condition alone decides.
+    // Workers that read the row earlier make these: only the condition decides.
     let live = match row {
         Some(Row::Connection(connection)) => connection.pair.id,
         Some(Row::Tombstone(_) | Row::Unreadable(_)) | None => PairId::new([1; 16]),
@@ -159,7 +159,7 @@ fn outcome(before: &Stored, after: &Stored) -> String {
     }
 }
 
-/// By write and state: the outcomes.
+/// The outcomes, by write and state.
 type Table = BTreeMap<(String, String), BTreeSet<String>>;
 
 fn done() -> Table {
@@ -220,7 +220,7 @@ fn rendered(table: &Table) -> String {
 }
 
 #[test]
-fn the_table_of_states_is_what_the_writes_do_and_which_events_follow() {
+fn the_table_of_states_agrees_with_the_writes_and_their_events() {
     let paper = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/ARCHITECTURE.md");
     let described = described(&std::fs::read_to_string(paper).unwrap());
     let done = done();
@@ -232,20 +232,20 @@ fn the_table_of_states_is_what_the_writes_do_and_which_events_follow() {
 }
 
 #[test]
-fn every_state_has_rows_and_every_write_changes_one_of_them() {
+fn every_state_has_sample_rows_and_every_write_changes_one_of_them() {
     let states: BTreeSet<&str> = samples().iter().map(Stored::state).collect();
     assert_eq!(states, BTreeSet::from(STATES));
     let done = done();
     for label in labels() {
         let changes = STATES.iter().any(|state| !done[&(label.to_owned(), (*state).to_owned())].is_empty());
-        assert!(changes, "{label} was put on no row that takes it");
+        assert!(changes, "{label} changed no row");
     }
 }
 
-/// A worker claims a grant by what it has read, and a hand from outside may damage the row before. Such a row once
+/// A worker claims a grant by what it has read, and the row may be damaged by hand before the write. Such a row once
 /// counted as one without a live pair: its grants were revoked, also beside a live connection.
 #[test]
-fn no_grant_is_revoked_beside_a_row_that_has_become_unreadable() {
+fn no_grant_of_a_row_that_has_become_unreadable_is_revoked() {
     let mut seen = 0;
     for stored in samples() {
         let Some(Row::Tombstone(_) | Row::Connection(_)) = stored.row() else { continue };

@@ -1,4 +1,4 @@
-//! `/v1/connections/{id}/token`: a live access token, or a clear reason why not.
+//! `/v1/connections/{id}/token`: a live access token, or the reason why there is none.
 
 use std::sync::Arc;
 
@@ -6,6 +6,8 @@ use http::{Method, StatusCode};
 use serde_json::json;
 use shared::domain::connection::State;
 use tests::world::{Setup, World};
+
+use crate::faults;
 
 #[tokio::test]
 async fn a_fresh_token_is_answered_as_it_is_stored() {
@@ -24,7 +26,7 @@ async fn a_fresh_token_is_answered_as_it_is_stored() {
 }
 
 #[tokio::test]
-async fn sixty_four_reads_of_an_expired_token_are_one_refresh_and_sixty_four_live_tokens() {
+async fn sixty_four_reads_of_an_expired_token_cause_one_refresh_and_all_get_a_live_token() {
     for setup in [Setup::default(), Setup::strict()] {
         let world = Arc::new(World::with(setup).await);
         world.connect("t").await;
@@ -46,7 +48,7 @@ async fn sixty_four_reads_of_an_expired_token_are_one_refresh_and_sixty_four_liv
 }
 
 #[tokio::test]
-async fn min_ttl_is_met_by_a_refresh_and_never_by_one_after_the_other() {
+async fn min_ttl_causes_a_refresh_and_never_a_second_one() {
     let world = World::new().await;
     world.connect("t").await;
     world.clock.advance(4000);
@@ -111,7 +113,7 @@ async fn ten_workers_with_a_401_cause_one_refresh() {
         assert_eq!(answer.body["version"], 2, "{answer:?}");
     }
     assert_eq!(world.refreshes(), 1);
-    assert_eq!(world.reject("t", 1).await.body["version"], 2, "a late report gets the newer one");
+    assert_eq!(world.reject("t", 1).await.body["version"], 2, "a late report gets the newer token");
     assert_eq!(world.refreshes(), 1);
 }
 
@@ -120,11 +122,7 @@ async fn a_rejected_token_is_never_answered_again() {
     let world = World::new().await;
     world.connect("t").await;
     let young = world.reject("t", 1).await;
-    assert_eq!(
-        young.status,
-        StatusCode::SERVICE_UNAVAILABLE,
-        "an answer that crossed the refresh on its way: {young:?}"
-    );
+    assert_eq!(young.status, StatusCode::SERVICE_UNAVAILABLE, "the report passed the refresh on its way: {young:?}");
     assert_eq!(young.headers["retry-after"], "60");
     assert_eq!(world.refreshes(), 0);
 
@@ -141,11 +139,10 @@ async fn a_rejected_token_is_never_answered_again() {
 }
 
 #[tokio::test]
-async fn while_the_provider_is_down_a_token_that_lives_is_answered_and_then_a_503_with_retry_after() {
+async fn while_the_provider_is_down_a_live_token_is_answered_and_later_a_503_with_retry_after() {
     let world = World::new().await;
     world.connect("t").await;
-    world
-        .fault(json!({ "answer": { "status": { "status": 500, "error": null, "retry_after": null } }, "times": 1000 }));
+    world.fault(json!({ "answer": faults::status(500), "times": 1000 }));
     world.clock.advance(7150);
     let living = world.token("t").await;
     assert_eq!((living.status, &living.body["version"]), (StatusCode::OK, &json!(1)), "{living:?}");
@@ -159,7 +156,7 @@ async fn while_the_provider_is_down_a_token_that_lives_is_answered_and_then_a_50
 }
 
 #[tokio::test]
-async fn an_answer_that_was_lost_is_asked_for_again_and_the_connection_lives() {
+async fn after_a_lost_answer_the_refresh_token_is_sent_again_and_the_connection_lives() {
     let world = World::new().await;
     world.connect("t").await;
     world.clock.advance(8000);
@@ -184,14 +181,14 @@ async fn an_answer_without_refresh_token_keeps_the_stored_one() {
 }
 
 #[tokio::test]
-async fn a_customer_who_took_the_access_away_must_connect_again_and_only_a_second_refusal_says_so() {
+async fn only_a_second_invalid_grant_says_that_the_customer_must_connect_again() {
     let world = World::new().await;
     world.connect("t").await;
     world.clock.advance(8000);
     world.simulation.grants.revoke_all();
     let first = world.token("t").await;
     assert_eq!(first.status, StatusCode::SERVICE_UNAVAILABLE, "{first:?}");
-    assert_eq!(world.stored("t").await.unwrap().state, State::Active, "one refusal is not believed");
+    assert_eq!(world.stored("t").await.unwrap().state, State::Active, "one refusal does not end a connection");
 
     world.clock.advance(61);
     let second = world.token("t").await;
@@ -204,7 +201,7 @@ async fn a_customer_who_took_the_access_away_must_connect_again_and_only_a_secon
 
     let refreshes = world.refreshes();
     assert_eq!(world.token("t").await.status, StatusCode::CONFLICT);
-    assert_eq!(world.refreshes(), refreshes, "the provider is left alone");
+    assert_eq!(world.refreshes(), refreshes, "no request is sent to the provider");
 
     world.connect("t").await;
     assert!(world.is_live(world.token("t").await.text("access_token")));
@@ -212,12 +209,12 @@ async fn a_customer_who_took_the_access_away_must_connect_again_and_only_a_secon
 }
 
 #[tokio::test]
-async fn the_second_secret_of_the_list_is_tried_where_the_first_is_not_accepted() {
+async fn the_second_secret_of_the_list_is_tried_if_the_first_is_not_accepted() {
     let list = json!(["not-yet-known-to-the-provider", tests::world::CLIENT_SECRET]).to_string();
     let world = World::with(Setup { client_secret: list, ..Setup::default() }).await;
     world.connect("t").await;
     assert_eq!(world.simulation.faults.requested("authorization_code"), 2);
-    // A process that knows the accepted secret begins with it; another one has to find it.
+    // A process that knows the accepted secret sends it first. Another process has to find it.
     for (process, version, refreshes) in [(&world, 2, 1), (&world.another(), 3, 3), (&world, 4, 4)] {
         world.clock.advance(8000);
         assert_eq!(process.token("t").await.body["version"], version);
@@ -228,19 +225,17 @@ async fn the_second_secret_of_the_list_is_tried_where_the_first_is_not_accepted(
 }
 
 #[tokio::test]
-async fn a_wrong_client_secret_changes_no_status_and_is_said_as_long_as_it_lasts() {
+async fn a_wrong_client_secret_is_answered_as_misconfigured_and_changes_no_status() {
     let world = World::new().await;
     world.connect("t").await;
     world.clock.advance(8000);
     for _ in 0..4 {
-        world.fault(
-            json!({ "answer": { "status": { "status": 401, "error": "invalid_client", "retry_after": null } } }),
-        );
+        world.fault(json!({ "answer": faults::error(401, "invalid_client") }));
         let answer = world.token("t").await;
         assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{answer:?}");
         assert_eq!(answer.body["code"], "misconfigured");
         let backing_off = world.token("t").await;
-        assert_eq!(backing_off.body["code"], "misconfigured", "no refresh is under way: {backing_off:?}");
+        assert_eq!(backing_off.body["code"], "misconfigured", "{backing_off:?}");
         assert_eq!(world.stored("t").await.unwrap().state, State::Active);
         world.clock.advance(400);
     }
@@ -248,7 +243,7 @@ async fn a_wrong_client_secret_changes_no_status_and_is_said_as_long_as_it_lasts
 }
 
 #[tokio::test]
-async fn another_client_ids_connection_is_never_shown_to_the_provider() {
+async fn a_refresh_token_of_another_client_id_is_never_sent() {
     let world = World::new().await;
     world.connect("t").await;
     let other = World::with(Setup::default().variable("WEBINARGEEK_CLIENT_ID", "client-two")).await;
@@ -270,7 +265,7 @@ async fn a_row_of_another_stack_does_not_open() {
 }
 
 #[tokio::test]
-async fn a_row_under_another_name_does_not_open() {
+async fn a_row_under_another_id_does_not_open() {
     let world = World::new().await;
     world.connect("a").await;
     world.connect("b").await;

@@ -1,4 +1,4 @@
-//! An update while runs are in flight, and back again: rows that another version of this code has written.
+//! An update and a rollback while runs are under way: rows that another version of this code wrote.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use http::StatusCode;
@@ -20,7 +20,7 @@ fn number(number: &str) -> AttributeValue {
 }
 
 #[tokio::test]
-async fn what_a_later_version_has_added_to_a_row_outlives_the_writes_of_this_one() {
+async fn an_attribute_of_a_later_version_survives_the_writes_of_this_one() {
     let world = World::new().await;
     world.connect("t").await;
     world.set("t", "invented_later", text("a value")).await;
@@ -34,7 +34,7 @@ async fn what_a_later_version_has_added_to_a_row_outlives_the_writes_of_this_one
 }
 
 #[tokio::test]
-async fn a_row_of_a_later_format_is_left_as_it_is_and_goes_on_when_its_version_is_back() {
+async fn a_row_of_a_later_format_is_not_changed_and_goes_on_when_its_version_is_back() {
     let world = World::new().await;
     for id in ["later", "ours"] {
         world.connect(id).await;
@@ -46,7 +46,7 @@ async fn a_row_of_a_later_format_is_left_as_it_is_and_goes_on_when_its_version_i
     assert_eq!((&swept["refreshed"], &swept["failed"]), (&json!(1), &json!({ "inconsistent_row": 1 })), "{swept}");
     assert_eq!(world.token("later").await.status, StatusCode::SERVICE_UNAVAILABLE);
     let after = world.row("later").await.unwrap();
-    // When it is looked at again, and that a person should: nothing of the pair or its grant.
+    // The write sets the time of the next try and the mark for an operator. It changes neither pair nor grant.
     for (attribute, value) in &before {
         if !["refresh_at", "attention", "lease_owner", "lease_until", "leases"].contains(&attribute.as_str()) {
             assert_eq!(after.get(attribute), Some(value), "{attribute}");
@@ -62,14 +62,14 @@ async fn a_row_of_a_later_format_is_left_as_it_is_and_goes_on_when_its_version_i
     assert!(world.is_live(token.text("access_token")));
 }
 
-/// What SQS is told that it must deliver again.
+/// How many records SQS must deliver again.
 async fn not_replayed(world: &World, body: &str) -> usize {
     let message = Message { id: "m".to_owned(), escrowed: Escrowed::from_json(body) };
     refresh::replay(&world.deployment.replaying, vec![message]).await.batch_item_failures.len()
 }
 
 #[tokio::test]
-async fn a_message_that_a_later_version_has_sent_waits_in_the_queue_until_that_version_is_back() {
+async fn a_message_of_a_later_version_waits_in_the_queue_until_that_version_is_back() {
     let world = World::with(Setup::strict()).await;
     world.connect("t").await;
     world.clock.advance(8000);
@@ -82,8 +82,8 @@ async fn a_message_that_a_later_version_has_sent_waits_in_the_queue_until_that_v
     let with_a_new_member = ours.replacen("\"format\":1", "\"format\":1,\"invented_later\":true", 1);
     for later in [of_another_format, with_a_new_member] {
         assert_ne!(later, ours);
-        assert_eq!(not_replayed(&world, &later).await, 1, "it is not deleted: {later}");
-        assert_eq!(world.row("t").await, before, "and nothing of it is stored");
+        assert_eq!(not_replayed(&world, &later).await, 1, "the message is not deleted: {later}");
+        assert_eq!(world.row("t").await, before, "nothing of the message is stored");
     }
     assert_eq!(not_replayed(&world, &ours).await, 0);
     let token = world.token("t").await;
@@ -92,11 +92,11 @@ async fn a_message_that_a_later_version_has_sent_waits_in_the_queue_until_that_v
 }
 
 #[tokio::test]
-async fn a_lease_of_a_run_of_another_version_keeps_this_one_off_until_it_has_run_out() {
+async fn a_lease_of_another_version_is_respected_until_it_has_run_out() {
     let world = World::new().await;
     world.connect("t").await;
     world.clock.advance(6000);
-    // As the other version's run writes them, which sends the refresh token now.
+    // A run of the other version writes these before it sends the refresh token.
     let until = world.clock.now().unix() + 180;
     for (attribute, value) in [
         ("lease_owner", text("a run of another version")),
@@ -110,7 +110,7 @@ async fn a_lease_of_a_run_of_another_version_keeps_this_one_off_until_it_has_run
     assert_eq!((&swept["refreshed"], world.refreshes()), (&json!(0), 0), "{swept}");
     assert_eq!(world.token("t").await.status, StatusCode::OK, "readers keep the stored token");
 
-    // That run was ended. Its lease runs out, and then the time in which its pair might still arrive.
+    // That run was stopped. Its lease ends, and then the time in which its pair may still arrive.
     world.clock.advance(180 + 121);
     let swept = world.sweep().await;
     assert_eq!((&swept["refreshed"], world.refreshes()), (&json!(1), 1), "{swept}");
@@ -119,13 +119,13 @@ async fn a_lease_of_a_run_of_another_version_keeps_this_one_off_until_it_has_run
 }
 
 #[tokio::test]
-async fn events_of_rows_of_both_versions_say_that_a_row_is_degraded_and_never_that_its_customer_is_gone() {
+async fn a_row_of_a_later_format_has_the_event_degraded_and_never_disconnected() {
     let world = World::new().await;
     world.connect("t").await;
     world.set("t", "format", number("2")).await;
     world.clock.advance(6000);
     world.sweep().await;
-    // The later version is back, and refreshes it.
+    // The later version is back, and refreshes the connection.
     world.set("t", "format", number("1")).await;
     world.clock.advance(900);
     world.sweep().await;
@@ -134,9 +134,9 @@ async fn events_of_rows_of_both_versions_say_that_a_row_is_degraded_and_never_th
     let (bus, follower) = events();
     let records = world.stream.records().await.unwrap();
     let answer = follower.deliver(&json!({ "Records": records })).await;
-    assert!(answer.batch_item_failures.is_empty(), "a record that is not understood holds up no other");
-    let told: Vec<Value> = bus.details().into_iter().map(|detail| detail["type"].clone()).collect();
-    assert_eq!(told, ["connection.connected", "connection.degraded", "connection.recovered"]);
+    assert!(answer.batch_item_failures.is_empty(), "a record of an unknown form does not stop the others");
+    let types: Vec<Value> = bus.details().into_iter().map(|detail| detail["type"].clone()).collect();
+    assert_eq!(types, ["connection.connected", "connection.degraded", "connection.recovered"]);
 }
 
 async fn set_journey(world: &World, attribute: &str, value: AttributeValue) {
@@ -162,7 +162,7 @@ async fn a_journey_that_began_under_another_version_ends_under_this_one() {
     assert!(world.is_live(world.token("t").await.text("access_token")));
     let rows = world.clients.dynamodb.scan().table_name(ATTEMPTS).send().await.unwrap().items.unwrap();
     let kept = rows.iter().filter(|row| row.get("invented_later") == Some(&text("a value"))).count();
-    assert_eq!(kept, 2, "in the session and in the attempt");
+    assert_eq!(kept, 2, "one in the session, one in the attempt");
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! The write that takes an attempt is applied, and its answer does not come: no code was sent, and none is lost.
+//! The write that takes an attempt is applied, but its answer is lost: no code was sent, and none is lost.
 
 use std::sync::Arc;
 
@@ -12,7 +12,10 @@ use shared::domain::write::{Write, WriteName, Written};
 use shared::ports::{StoreError, WriteAttempts};
 use tests::world::World;
 
-/// The answer to every take is lost.
+use crate::confirmation::{says, session_status};
+use crate::parts;
+
+/// A table whose answer to each take is lost.
 struct LosesTheAnswer(Arc<dyn WriteAttempts>);
 
 #[async_trait]
@@ -36,28 +39,24 @@ impl WriteAttempts for LosesTheAnswer {
 }
 
 #[tokio::test]
-async fn the_page_says_reload_and_the_reload_connects_instead_of_not_knowing_what_became_of_it() {
+async fn if_the_answer_of_the_take_is_lost_a_reload_still_connects() {
     let world = World::new().await;
     let session = world.session(json!({ "connection_id": "t" })).await;
     let browser = world.browser();
     let callback = browser.to_callback(session.text("url")).await;
 
-    let Ok(deployment) = Arc::try_unwrap(world.another().deployment) else { panic!("the deployment is shared") };
+    let deployment = parts::deployment(&world);
     let attempts = Arc::new(LosesTheAnswer(deployment.callback.attempts.clone()));
     let uncertain = Callback { attempts, ..deployment.callback };
-    let mut other = world.another();
-    other.deployment = Arc::new(Deployment { callback: uncertain, ..deployment });
+    let other = parts::process(&world, Deployment { callback: uncertain, ..deployment });
     let page = browser.on(&other).get(&callback).await;
     assert_eq!(page.status(), StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(world.simulation.faults.requested("authorization_code"), 0);
-    let status = async || {
-        let shown = world.get(&format!("/v1/connect-sessions/{}", session.text("session_id"))).await;
-        (shown.text("status").to_owned(), shown.body["reason"].clone())
-    };
-    assert_eq!(status().await, ("failed".to_owned(), json!("not_stored")), "the backend is told what the page says");
+    let expected = says("failed", json!("not_stored"));
+    assert_eq!(session_status(&world, &session).await, expected, "the session says what the page says");
 
     let page = browser.get(&callback).await;
     assert_eq!(page.status(), StatusCode::OK, "{}", page.body());
     assert_eq!(world.token("t").await.status, 200);
-    assert_eq!(status().await.0, "completed");
+    assert_eq!(session_status(&world, &session).await.0, "completed");
 }

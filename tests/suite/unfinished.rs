@@ -1,5 +1,5 @@
-//! A run that does not do all its work reports it, in its summary and as metrics: a fleet that is not listed looks like
-//! a fleet in which nothing is due.
+//! A run that does not do all its work reports that, in its summary and as metrics. Otherwise a fleet that cannot be
+//! listed would look like a fleet in which nothing is due.
 
 use std::sync::Arc;
 
@@ -13,8 +13,9 @@ use shared::metrics::directive;
 use shared::ports::{Clock, DueCursor, DuePage, ListDue, StoreError};
 use tests::world::{TABLE, World};
 
+use crate::faults;
 use crate::log::{capture, captured};
-use crate::told::counted;
+use crate::reported::counted;
 
 /// The members of a summary that CloudWatch counts.
 fn metrics_of(summary: &Value, world: &World) -> Vec<String> {
@@ -37,7 +38,7 @@ fn says_that_nothing_could_be_listed(summary: &Value, log: &str, world: &World) 
     assert_eq!(
         summary["failed"],
         json!({ "store_unavailable": 17 }),
-        "sixteen shards, and the one of the rows without a live pair"
+        "sixteen shards, and the shard of the rows without a live pair"
     );
     assert_eq!(summary["least_remaining_seconds"], json!(null));
     assert_eq!(summary["unfinished_runs"], 1);
@@ -47,7 +48,7 @@ fn says_that_nothing_could_be_listed(summary: &Value, log: &str, world: &World) 
 }
 
 #[tokio::test]
-async fn a_run_without_the_index_says_that_it_has_seen_nothing() {
+async fn a_run_without_the_index_reports_that_it_could_list_nothing() {
     capture();
     let world = two_due().await;
     let gone = DeleteGlobalSecondaryIndexAction::builder().index_name("due").build().unwrap();
@@ -59,7 +60,7 @@ async fn a_run_without_the_index_says_that_it_has_seen_nothing() {
 }
 
 #[tokio::test]
-async fn a_run_whose_queries_fail_says_that_it_has_seen_nothing() {
+async fn a_run_whose_queries_fail_reports_that_it_could_list_nothing() {
     capture();
     let world = two_due().await;
     world.outage_of(&["Query"]);
@@ -71,7 +72,7 @@ async fn a_run_whose_queries_fail_says_that_it_has_seen_nothing() {
     assert!(!metrics_of(&summary, &world).contains(&"unfinished_runs".to_owned()), "{summary}");
 }
 
-/// A table in which one shard cannot be listed from a page on.
+/// A table in which one shard cannot be listed, from this page on.
 struct OneShardIsDown {
     table: Arc<dyn ListDue>,
     shard: u8,
@@ -121,7 +122,7 @@ async fn a_shard_that_cannot_be_listed_is_counted_and_stops_no_other() {
 }
 
 #[tokio::test]
-async fn a_shard_whose_second_page_is_not_to_be_had_is_not_swept_to_its_end() {
+async fn a_shard_whose_second_page_cannot_be_read_is_reported_as_unfinished() {
     let world = World::new().await;
     let mut candidates = (0..).map(|number| format!("tenant-{number}"));
     let mut of_one_shard = candidates.by_ref().filter(|id| shard(&ConnectionId::parse(id).unwrap()) == 0);
@@ -132,11 +133,11 @@ async fn a_shard_whose_second_page_is_not_to_be_had_is_not_swept_to_its_end() {
     let summary = run(&with_a_shard_down(&world, 0, 1), &world).await;
     assert_eq!((&summary["due"], &summary["refreshed"]), (&json!(100), &json!(100)), "{summary}");
     assert_eq!((&summary["failed"], &summary["finished"]), (&json!({ "store_unavailable": 1 }), &json!(false)));
-    assert_eq!(world.sweep().await["refreshed"], 1, "the one of the second page");
+    assert_eq!(world.sweep().await["refreshed"], 1, "the connection of the second page");
 }
 
 #[tokio::test]
-async fn a_run_that_stops_early_has_a_class_and_is_counted_whatever_stops_it() {
+async fn a_run_that_stops_early_is_counted_with_its_class() {
     capture();
     let world = two_due().await;
     let deadline = world.clock.now() + std::time::Duration::from_secs(30);
@@ -145,11 +146,11 @@ async fn a_run_that_stops_early_has_a_class_and_is_counted_whatever_stops_it() {
     assert_eq!((&no_time["failed"], &no_time["deferred"]), (&json!({ "out_of_time": 1 }), &json!(2)), "{no_time}");
     assert_eq!(counted(&captured(), "out_of_time"), 1);
 
-    let answer = json!({ "status": { "status": 503, "error": null, "retry_after": "600" } });
+    let answer = faults::retry_after(503, "600");
     world.fault(json!({ "answer": answer, "grant_type": "refresh_token", "times": 2 }));
     let asked_to_wait = world.sweep().await;
     assert_eq!(asked_to_wait["failed"]["throttled"].as_u64().unwrap() + asked_to_wait["deferred"].as_u64().unwrap(), 2);
-    // The first answer may have stopped the run before the other was sent: what was sent backs off, the other is due.
+    // The first answer may have stopped the run before the other request. A sent one backs off, the other is due.
     for id in ["a", "b"] {
         world.set(id, "refresh_at", AttributeValue::N(world.clock.now().unix().to_string())).await;
     }

@@ -1,24 +1,22 @@
-//! One row that cannot be read costs one row: it hides no other, keeps no lease, and is listed for a person.
+//! A row that cannot be read affects only itself: it hides no other, keeps no lease, and is listed for an operator.
 
 use std::collections::HashMap;
-use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use events::record::Read;
 use http::StatusCode;
-use maintenance::Event;
 use serde_json::{Value, json};
 use shared::domain::connection_id::ConnectionId;
 use shared::domain::schedule::shard;
-use shared::ports::Clock;
 use tests::world::{TABLE, World};
 
 use crate::log::{capture, captured};
-use crate::told::{counted, events_of};
+use crate::maintenance::run;
+use crate::reported::{counted, events_of};
 
 type Row = HashMap<String, AttributeValue>;
 
-/// Three connections of one shard, and which of them is the first in its schedule.
+/// Three connections of one shard, and the first of them in the schedule.
 async fn three_of_one_shard() -> (World, String) {
     let world = World::new().await;
     let mut candidates = (0..).map(|number| format!("tenant-{number}"));
@@ -44,21 +42,12 @@ fn number(number: &str) -> AttributeValue {
     AttributeValue::N(number.to_owned())
 }
 
-fn maintained(task: &str) -> Event {
-    Event::parse(&json!({ "task": task, "days": 365 })).unwrap()
-}
-
-async fn maintain(world: &World, task: &str) -> Value {
-    let deadline = world.clock.now() + Duration::from_secs(300);
-    serde_json::to_value(world.deployment.maintenance.run(&maintained(task), deadline).await).unwrap()
-}
-
 fn ids(page: &Value) -> Vec<&str> {
     page["connections"].as_array().unwrap().iter().map(|shown| shown["id"].as_str().unwrap()).collect()
 }
 
 /// The result for a row with an odd attribute, and for its neighbours.
-async fn costs_one_row(attribute: &str, odd: Option<AttributeValue>) {
+async fn affects_only_its_row(attribute: &str, odd: Option<AttributeValue>) {
     let context = format!("{attribute}: {odd:?}");
     let (world, id) = three_of_one_shard().await;
     let whole = world.row(&id).await.unwrap();
@@ -81,8 +70,8 @@ async fn costs_one_row(attribute: &str, odd: Option<AttributeValue>) {
     let quarantined = world.row(&id).await.unwrap();
     assert!(!quarantined.contains_key("lease_owner"), "{context}: {quarantined:?}");
     assert_eq!(quarantined["attention"], text("quarantined"), "{context}");
-    assert_eq!(quarantined.get("sealed"), broken.get("sealed"), "{context}: it is not written over");
-    assert_eq!(world.sweep().await["due"], 0, "{context}: it is not at the head of the index for ever");
+    assert_eq!(quarantined.get("sealed"), broken.get("sealed"), "{context}: the pair is not overwritten");
+    assert_eq!(world.sweep().await["due"], 0, "{context}: the row does not stay at the head of the index");
 
     // The routes.
     capture();
@@ -93,17 +82,21 @@ async fn costs_one_row(attribute: &str, odd: Option<AttributeValue>) {
     let all = world.get("/v1/connections").await;
     assert_eq!((all.status, ids(&all.body).len()), (StatusCode::OK, 3), "{context}: {all:?}");
     assert_eq!(ids(&world.get("/v1/connections?status=active").await.body).len(), 2, "{context}");
-    assert_eq!(counted(&captured(), "inconsistent_row"), 0, "{context}: it is counted where it is due");
+    assert_eq!(
+        counted(&captured(), "inconsistent_row"),
+        0,
+        "{context}: the failure is counted only when the row is due"
+    );
     let token = world.token(&id).await;
     assert_eq!((token.status.as_u16(), token.text("code")), (503, "misconfigured"), "{context}: {token:?}");
     assert_eq!(events_of(&world, &id).await, ["connected/1", "degraded/1 inconsistent_row"], "{context}");
 
     let records = world.stream.records().await.unwrap();
     let counts = records.iter().filter(|record| Read::of(record).unwrap().unreadable.is_some()).count();
-    assert_eq!(counts, 1, "{context}: once by its change, however often it is leased and put off since");
+    assert_eq!(counts, 1, "{context}: one event for the change, and none for later leases and delays");
 
     // Maintenance.
-    let report = maintain(&world, "reseal").await;
+    let report = run(&world, json!({ "task": "reseal" })).await;
     assert_eq!((&report["scanned"], &report["skipped"]), (&json!(3), &json!(2)), "{context}: {report}");
     assert_eq!(
         (&report["failed"], &report["finished"]),
@@ -111,7 +104,7 @@ async fn costs_one_row(attribute: &str, odd: Option<AttributeValue>) {
         "{context}"
     );
 
-    // Repaired by hand: this attribute alone.
+    // An operator repairs this one attribute.
     let mut mended = world.row(&id).await.unwrap();
     match whole.get(attribute) {
         Some(value) => drop(mended.insert(attribute.to_owned(), value.clone())),
@@ -119,7 +112,7 @@ async fn costs_one_row(attribute: &str, odd: Option<AttributeValue>) {
     }
     put(&world, mended).await;
     world.clock.advance(301);
-    assert_eq!(world.sweep().await["refreshed"], 1, "{context}: it goes on by itself");
+    assert_eq!(world.sweep().await["refreshed"], 1, "{context}: a repaired row is refreshed without a further action");
     assert!(!world.row(&id).await.unwrap().contains_key("attention"), "{context}");
     assert_eq!(world.get(&format!("/v1/connections/{id}")).await.text("status"), "active", "{context}");
     assert_eq!(events_of(&world, &id).await.last().unwrap(), "recovered/2", "{context}");
@@ -127,24 +120,24 @@ async fn costs_one_row(attribute: &str, odd: Option<AttributeValue>) {
 }
 
 #[tokio::test]
-async fn an_attribute_of_another_type_costs_one_row() {
+async fn an_attribute_of_another_type_affects_only_its_row() {
     for attribute in ["expires_at", "lifetime", "version", "refreshable", "format"] {
-        costs_one_row(attribute, Some(text("soon"))).await;
+        affects_only_its_row(attribute, Some(text("soon"))).await;
     }
     for attribute in ["status", "token_type", "client_id", "granted_by", "sealed", "pair_id", "scope"] {
-        costs_one_row(attribute, Some(number("7"))).await;
+        affects_only_its_row(attribute, Some(number("7"))).await;
     }
 }
 
 #[tokio::test]
-async fn an_attribute_that_is_missing_costs_one_row() {
+async fn a_missing_attribute_affects_only_its_row() {
     for attribute in ["expires_at", "sealed", "data_key", "format", "grant_order", "client_id"] {
-        costs_one_row(attribute, None).await;
+        affects_only_its_row(attribute, None).await;
     }
 }
 
 #[tokio::test]
-async fn a_value_that_is_never_written_costs_one_row() {
+async fn a_value_that_is_never_written_affects_only_its_row() {
     for (attribute, odd) in [
         ("expires_at", number("1800007200.5")),
         ("lifetime", number("-1")),
@@ -156,20 +149,20 @@ async fn a_value_that_is_never_written_costs_one_row() {
         ("account_id", AttributeValue::L(Vec::new())),
         ("waiting_id", text("no bytes")),
     ] {
-        costs_one_row(attribute, Some(odd)).await;
+        affects_only_its_row(attribute, Some(odd)).await;
     }
 }
 
 #[tokio::test]
-async fn a_count_of_another_type_costs_one_row_although_nothing_can_be_added_to_it() {
+async fn a_counter_of_another_type_affects_only_its_row() {
     for attribute in ["leases", "answered", "failures", "invalid_grant_at", "refusal_window"] {
-        costs_one_row(attribute, Some(text("odd"))).await;
+        affects_only_its_row(attribute, Some(text("odd"))).await;
     }
 }
 
-/// These are written when the row is put off.
+/// The attributes that are written when the row is put off.
 #[tokio::test]
-async fn what_puts_a_row_off_may_be_odd_itself() {
+async fn a_row_is_quarantined_although_the_attributes_for_that_are_unreadable_themselves() {
     for (attribute, odd) in [
         ("lease_until", text("odd")),
         ("not_before", text("odd")),
@@ -195,7 +188,7 @@ async fn what_puts_a_row_off_may_be_odd_itself() {
 }
 
 #[tokio::test]
-async fn a_row_that_cannot_be_read_is_not_taken_away_and_not_written_over() {
+async fn an_unreadable_row_is_neither_disconnected_nor_overwritten() {
     let (world, id) = three_of_one_shard().await;
     world.set(&id, "lifetime", text("long")).await;
     let path = format!("/v1/connections/{id}");
@@ -207,7 +200,7 @@ async fn a_row_that_cannot_be_read_is_not_taken_away_and_not_written_over() {
     let session = world.session(json!({ "connection_id": id })).await;
     let page = world.browser().journey(session.text("url"), "approve").await;
     assert_eq!(page.status(), StatusCode::SERVICE_UNAVAILABLE, "{}", page.body());
-    assert_eq!(world.simulation.faults.requested("authorization_code"), 3, "its code was not sent");
+    assert_eq!(world.simulation.faults.requested("authorization_code"), 3, "the code was not sent");
 
     world.set(&id, "lifetime", number("7200")).await;
     assert!(world.is_live(world.token(&id).await.text("access_token")), "nothing was lost");

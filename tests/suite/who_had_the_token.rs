@@ -1,4 +1,4 @@
-//! Each token that is handed out is one line of the log, which says for whom: connection, version, IAM principal.
+//! Each token that is handed out makes one line of the log, with connection, version and IAM principal.
 
 use http::Method;
 use lambda_runtime::Context;
@@ -12,7 +12,7 @@ use crate::log::{capture, captured};
 
 const TOKEN: &str = "/v1/connections/tenant-7/token";
 
-/// As API Gateway invokes the function.
+/// Invokes the function as API Gateway does.
 async fn ask(world: &World, event: Value) -> Value {
     let event: Box<RawValue> = serde_json::from_str(&event.to_string()).unwrap();
     let mut context = Context::default();
@@ -43,12 +43,12 @@ async fn each_token_that_is_handed_out_is_one_line_with_connection_version_and_p
             assert!(line.contains(says), "no {says}: {line}");
         }
         let body: Value = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
-        assert!(!line.contains(body["access_token"].as_str().unwrap()), "the token itself: {line}");
+        assert!(!line.contains(body["access_token"].as_str().unwrap()), "the line contains the token: {line}");
     }
 }
 
 #[tokio::test]
-async fn without_a_token_there_is_no_such_line_and_without_a_signature_it_names_no_principal() {
+async fn without_a_token_there_is_no_such_line_and_without_a_signature_no_principal() {
     let world = World::new().await;
     world.connect("tenant-7").await;
     capture();
@@ -65,7 +65,7 @@ async fn without_a_token_there_is_no_such_line_and_without_a_signature_it_names_
 }
 
 #[tokio::test]
-async fn a_principal_that_is_no_text_keeps_no_token_back() {
+async fn a_token_is_handed_out_although_the_principal_is_not_a_text() {
     let world = World::new().await;
     world.connect("tenant-7").await;
     for odd in [json!(null), json!([]), json!({ "iam": 1 }), json!({ "iam": { "userArn": [1] } }), json!({ "jwt": {} })]

@@ -1,4 +1,4 @@
-//! What the adapter sends to a provider, and reads from answers that the simulated one never gives.
+//! What the adapter sends to a provider, and how it reads answers that the simulated provider never gives.
 
 use std::collections::VecDeque;
 use std::net::Ipv4Addr;
@@ -24,7 +24,7 @@ mod octets;
 
 type Sent = Vec<(String, String)>;
 
-/// A provider that gives these answers, one after the other, and then 500.
+/// A provider that gives these answers in this order, and then 500.
 #[derive(Default)]
 struct Script {
     answers: Mutex<VecDeque<Response>>,
@@ -101,14 +101,14 @@ fn access_token() -> (String, String) {
 }
 
 #[tokio::test]
-async fn a_revoked_refresh_token_ends_the_grant_and_no_more_is_sent() {
+async fn a_revocation_sends_the_refresh_token_and_nothing_more_if_that_succeeds() {
     let wire = Wire::answering([says(200, "")]).await;
     assert_eq!(wire.revoke().await.unwrap(), Revoked::Done);
     assert_eq!(wire.tokens(), [refresh_token()]);
 }
 
 #[tokio::test]
-async fn a_provider_that_revokes_no_refresh_tokens_is_sent_the_access_token() {
+async fn a_provider_that_revokes_no_refresh_tokens_gets_the_access_token() {
     let wire = Wire::answering([error(400, "unsupported_token_type"), says(200, "{}")]).await;
     assert_eq!(wire.revoke().await.unwrap(), Revoked::Done);
     assert_eq!(wire.tokens(), [refresh_token(), access_token()]);
@@ -119,7 +119,7 @@ async fn a_provider_that_revokes_no_refresh_tokens_is_sent_the_access_token() {
     assert_eq!(wire.tokens(), [refresh_token(), access_token()]);
 
     let wire = Wire::answering([error(400, "unsupported_token_type"), says(503, "")]).await;
-    assert!(matches!(wire.revoke().await, Err(ProviderError::Unknown(_))), "the access token is still to be revoked");
+    assert!(matches!(wire.revoke().await, Err(ProviderError::Unknown(_))), "the access token is not revoked yet");
 }
 
 #[tokio::test]
@@ -137,7 +137,7 @@ async fn a_redirect_and_a_page_of_any_size_are_final_answers_to_a_revocation() {
 }
 
 #[tokio::test]
-async fn a_revocation_that_is_asked_to_wait_says_for_how_long() {
+async fn a_revocation_reports_how_long_the_provider_asks_to_wait() {
     for status in [403, 408, 425, 429, 503] {
         let answer = (StatusCode::from_u16(status).unwrap(), [(RETRY_AFTER, "30")]).into_response();
         let error = Wire::answering([answer]).await.revoke().await.unwrap_err();
@@ -147,7 +147,7 @@ async fn a_revocation_that_is_asked_to_wait_says_for_how_long() {
 }
 
 #[tokio::test]
-async fn the_refusal_of_a_refresh_is_found_in_every_form_that_providers_give_it() {
+async fn a_refused_refresh_is_recognised_in_every_form_that_providers_use() {
     let description = b"{\"error\":\"invalid_grant\",\"error_description\":\"\xff\"}".to_vec();
     for answer in [error(200, "invalid_grant"), error(400, "invalid_grant"), says(400, description)] {
         assert!(matches!(Wire::answering([answer]).await.refresh().await, ProviderError::InvalidGrant));

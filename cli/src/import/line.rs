@@ -131,7 +131,7 @@ impl Importer<'_> {
 
     fn unclear(&self, line: &Line) -> Result<Record, Failure> {
         let detail =
-            "an earlier run has sent it, and the connection has been refreshed since: it may be replaced already";
+            "an earlier run sent this line, and the connection was refreshed since then: it may be replaced already";
         let (code, detail) = (Some("unknown_outcome".to_owned()), Some(detail.to_owned()));
         self.report.write(Record { code, detail, ..Record::new(line, now(), Outcome::Unknown) })
     }

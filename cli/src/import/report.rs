@@ -15,7 +15,7 @@ use crate::failure::Failure;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Outcome {
-    /// On its way, and no result yet.
+    /// Sent, without a result yet.
     Sent,
     /// Refreshed.
     Imported,
@@ -86,8 +86,9 @@ impl Report {
         file.set_len(whole as u64).map_err(failed)?;
         let mut records = HashMap::new();
         for (number, line) in (1..).zip(text[..whole].lines()) {
-            let record: Record = serde_json::from_str(line)
-                .map_err(|_| Failure::Failed(format!("{path_text}: line {number} is none of an import's report")))?;
+            let record: Record = serde_json::from_str(line).map_err(|_| {
+                Failure::Failed(format!("{path_text}: line {number} is not a line of an import report"))
+            })?;
             records.insert(record.id.clone(), record);
         }
         Ok(Self { file: Mutex::new(file), path: path_text, records: Mutex::new(records) })

@@ -26,7 +26,7 @@ pub(super) fn read(file: &Path, format: Option<Format>) -> Result<Vec<Line>, Fai
         Some("jsonl" | "ndjson") => Some(Format::Jsonl),
         _ => None,
     };
-    let format = format.or(named).ok_or_else(|| Failure::Usage("say --format csv or --format jsonl".to_owned()))?;
+    let format = format.or(named).ok_or_else(|| Failure::Usage("use --format csv or --format jsonl".to_owned()))?;
     let failed = |error| Failure::File { path: file.display().to_string(), error };
     let mut text = Zeroizing::new(String::new());
     std::fs::File::open(file).and_then(|mut file| file.read_to_string(&mut text)).map_err(failed)?;
@@ -77,9 +77,7 @@ impl LineNumbers<'_> {
 }
 
 fn no_header() -> Failure {
-    Failure::Usage(
-        "the first line of a CSV file names its columns, `connection_id` and `refresh_token` among them".to_owned(),
-    )
+    Failure::Usage("the first line of a CSV file must name the columns `connection_id` and `refresh_token`".to_owned())
 }
 
 fn json_lines(text: &str) -> Vec<Line> {
@@ -90,7 +88,7 @@ fn json_lines(text: &str) -> Vec<Line> {
                 let text = |name: &str| members.get(name).and_then(Value::as_str);
                 Line::of(number, text("connection_id"), text("refresh_token"))
             }
-            _ => Line::invalid(number, "it is no JSON object"),
+            _ => Line::invalid(number, "it is not a JSON object"),
         })
         .collect()
 }
@@ -136,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn a_csv_file_names_its_columns_and_a_line_that_is_not_valid_fails_alone() {
+    fn columns_are_found_by_their_names_and_an_invalid_line_fails_alone() {
         let text =
             "name,connection_id,refresh_token\r\nAcme,acme,r1\r\n\"B,\nInc\",b , r2 \nx,y\n\nEmpty,c,\nNone,,r3\n";
         let expected = [
@@ -151,10 +149,14 @@ mod tests {
     }
 
     #[test]
-    fn json_lines_are_read_one_by_one() {
+    fn an_invalid_json_line_fails_alone() {
         let text = "{\"connection_id\":\"acme\",\"refresh_token\":\"r1\"}\n\n{\"connection_id\":\"b\",\"refresh_token\":2}\nr3\n[]\n";
-        let expected =
-            ["1 acme r1", "3 b: it has no refresh_token", "4 #4: it is no JSON object", "5 #5: it is no JSON object"];
+        let expected = [
+            "1 acme r1",
+            "3 b: it has no refresh_token",
+            "4 #4: it is not a JSON object",
+            "5 #5: it is not a JSON object",
+        ];
         assert_eq!(shown(json_lines(text)), expected);
     }
 

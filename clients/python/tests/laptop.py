@@ -1,4 +1,4 @@
-"""`cargo dev` as a process of its own, a gate before it, and WebinarGeek's API behind it: what the tests start from."""
+"""What the tests use: `cargo dev` as a process, a gate in front of it, and a stand-in for WebinarGeek's API."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Laptop:
         return requests.request(method, self.origin + path, json=content, timeout=30).json()
 
     def follow(self, link: str) -> str:
-        """A customer's browser, who approves. Returns where it comes back to."""
+        """The browser of a customer who approves. Returns the address that it comes back to."""
         sent = self.browse("GET", link)
         consent = sent.headers["Location"]
         form = {**dict(parse_qsl(urlsplit(consent).query)), "decision": "approve"}
@@ -58,7 +58,7 @@ class Laptop:
 
 
 class Server(ThreadingHTTPServer):
-    """A server that writes down what it is asked."""
+    """A server that records its requests."""
 
     daemon_threads = True
 
@@ -75,7 +75,7 @@ class Server(ThreadingHTTPServer):
 
 
 class Gate(Server):
-    """Before the laptop: it may answer itself, and hold requests."""
+    """In front of the laptop: it may answer itself, and hold requests."""
 
     def __init__(self, laptop: Laptop) -> None:
         self.laptop = laptop
@@ -126,7 +126,7 @@ class GateHandler(Handler):
 
 
 class Api(Server):
-    """WebinarGeek's API, as far as the tests need it: it takes every token but those that have ended."""
+    """A stand-in for WebinarGeek's API: it accepts every token except those in `ended`."""
 
     def __init__(self) -> None:
         self.ended: set[str] = set()

@@ -1,4 +1,4 @@
-"""The promises of the client, on a laptop deployment. LAPTOP names its binary: python -m unittest."""
+"""The promises of the client, on `cargo dev`. LAPTOP names its binary: python -m unittest."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class ClientTest(unittest.TestCase):
         self.client.token("kept")
         self.assertEqual(len(self.gate.asked), 2)
 
-    def test_a_kept_token_that_ends_too_early_for_a_long_work_is_asked_for(self) -> None:
+    def test_a_kept_token_that_ends_before_min_ttl_is_not_used(self) -> None:
         self.laptop.connect("long")
         self.client.token("long")
         self.client.token("long", min_ttl=3000)
@@ -122,7 +122,7 @@ class ClientTest(unittest.TestCase):
             thread.join()
         self.assertEqual(problems, ["not_found"] * 3)
 
-    def test_an_interrupted_call_does_not_interrupt_those_who_wait_for_it(self) -> None:
+    def test_an_interrupted_call_does_not_interrupt_the_threads_that_wait_for_it(self) -> None:
         self.laptop.connect("interrupted")
         self.gate.open.clear()
         waiting: list[int] = []
@@ -158,7 +158,7 @@ class ClientTest(unittest.TestCase):
         self.assertEqual(self.client.token("rejected").version, 2)
         self.assertEqual(len(self.gate.asked), 2, "the new one is kept")
 
-    def test_a_second_401_is_the_answer(self) -> None:
+    def test_a_second_401_is_returned_to_the_caller(self) -> None:
         self.laptop.connect("refused")
         self.api.ended.add(self.client.token("refused").access_token)
         self.laptop.connect("refused")
@@ -180,7 +180,7 @@ class ClientTest(unittest.TestCase):
             thread.join()
         self.assertEqual([call for call in self.gate.asked if call.startswith("POST")], self.gate.asked[1:2])
 
-    def test_a_body_that_can_be_read_once_is_not_sent_twice(self) -> None:
+    def test_a_body_that_can_be_read_only_once_is_not_sent_again(self) -> None:
         self.laptop.connect("upload")
         self.api.ended.add(self.client.token("upload").access_token)
         self.laptop.connect("upload")
@@ -188,7 +188,7 @@ class ClientTest(unittest.TestCase):
         self.assertEqual((answer.status_code, self.api.asked), (401, ["slides"]))
         self.assertEqual(self.client.token("upload").version, 2, "the next request has another token")
 
-    def test_a_rejected_token_that_is_answered_late_is_not_kept(self) -> None:
+    def test_a_rejected_token_that_arrives_late_is_not_kept(self) -> None:
         self.laptop.connect("late")
         old = self.laptop.call("GET", "/v1/connections/late/token")
         self.laptop.connect("late")
@@ -206,19 +206,19 @@ class ClientTest(unittest.TestCase):
         rejecting.join()
         self.assertEqual(self.client.token("late").version, 2)
 
-    def test_a_token_goes_to_https_or_this_machine_only(self) -> None:
+    def test_a_token_is_sent_only_over_https_or_to_this_machine(self) -> None:
         for url in ("http://app.webinargeek.com/api", "http://127.0.0.1.example.com/", "ftp://127.0.0.1/"):
             with self.assertRaises(ValueError):
                 self.client.request("any", "GET", url)
         self.assertEqual(self.gate.asked, [])
 
-    def test_a_cookie_of_one_customer_does_not_go_out_for_another(self) -> None:
+    def test_a_cookie_of_one_customer_is_not_sent_for_another(self) -> None:
         self.laptop.connect("one")
         self.laptop.connect("two")
         self.client.request("one", "GET", self.api.origin)
         self.assertEqual(self.client.request("two", "GET", self.api.origin).text, "")
 
-    def test_a_token_does_not_follow_to_another_origin(self) -> None:
+    def test_a_token_does_not_follow_a_redirect_to_another_origin(self) -> None:
         self.laptop.connect("led")
         self.api.leads_to = self.gate.origin
         self.gate.answers += [(200, {}, self.laptop.call("GET", "/v1/connections/led/token")), (200, {}, {})]
@@ -227,39 +227,39 @@ class ClientTest(unittest.TestCase):
 
     # Waiting
 
-    def test_one_503_is_waited_out(self) -> None:
+    def test_after_a_503_a_call_waits_and_is_sent_once_more(self) -> None:
         self.laptop.connect("busy")
         self.gate.answers.append(THROTTLED)
         self.assertEqual(self.client.token("busy").version, 1)
         self.assertEqual(len(self.pauses), 1)
         self.assertTrue(7 <= self.pauses[0] <= 12, self.pauses)
 
-    def test_a_second_503_is_the_answer(self) -> None:
+    def test_a_second_503_ends_the_call(self) -> None:
         self.gate.answers += [THROTTLED, problem(503, "provider_unavailable", "9")]
         raised = self.raised(Unavailable, self.client.token, "busy")
         self.assertEqual((raised.code, raised.retry_after, len(self.pauses)), ("provider_unavailable", 9, 1))
 
-    def test_a_long_pause_and_what_an_operator_must_repair_are_not_waited_for(self) -> None:
+    def test_a_call_does_not_wait_if_the_pause_is_long_or_an_operator_must_repair_something(self) -> None:
         for answer in (problem(503, "unavailable", "61"), problem(503, "misconfigured", "1")):
             self.gate.answers.append(answer)
             self.raised(Unavailable, self.client.token, "busy")
         self.assertEqual(self.pauses, [])
 
-    def test_an_answer_of_aws_without_retry_after_is_waited_out_too(self) -> None:
+    def test_after_an_error_of_aws_without_retry_after_a_call_waits_too(self) -> None:
         self.laptop.connect("aws")
         for status in (429, 500, 503):
             self.gate.answers.append((status, {}, {"message": "Service Unavailable"}))
             self.client.show("aws")
         self.assertTrue(all(1 <= pause <= 2 for pause in self.pauses) and len(self.pauses) == 3, self.pauses)
 
-    def test_no_answer_is_unavailable(self) -> None:
+    def test_a_server_that_does_not_answer_is_unavailable(self) -> None:
         self.gate.stop()
         raised = self.raised(Unavailable, Client(self.gate.origin).show, "any")
         self.assertEqual((raised.status, raised.code), (0, "unreachable"))
 
     # Problems
 
-    def test_problems_have_types(self) -> None:
+    def test_each_kind_of_problem_has_its_own_class(self) -> None:
         self.assertEqual(self.raised(NotFound, self.client.show, "unknown").status, 404)
         raised = self.raised(InvalidRequest, lambda: self.client.begin_session(return_to="https://elsewhere.example"))
         self.assertEqual(raised.field, "return_to")
@@ -272,7 +272,7 @@ class ClientTest(unittest.TestCase):
         self.gate.answers.append((200, {}, b"<!doctype html>"))
         self.assertEqual(self.raised(Problem, self.client.show, "exists").code, "unexpected")
 
-    def test_a_customer_who_must_connect_again_is_told_by_type(self) -> None:
+    def test_reauth_required_says_that_the_customer_must_connect_again(self) -> None:
         laptop = Laptop(SIMULATED_EXPIRES_IN="1")
         self.addCleanup(laptop.stop)
         laptop.call("POST", "/local/provider", {"answer": {"without": ["refresh_token"]}})
@@ -287,7 +287,7 @@ class ClientTest(unittest.TestCase):
         again = pickle.loads(pickle.dumps(problem))
         self.assertEqual((str(again), again.retry_after), (str(problem), 5))
 
-    def test_an_id_that_is_no_id_is_not_sent(self) -> None:
+    def test_an_invalid_id_is_not_sent(self) -> None:
         for id in ("", ".", "..", "a/b", "a?b", "é", "a" * 129):
             with self.assertRaises(ValueError):
                 self.client.show(id)
@@ -309,7 +309,7 @@ class ClientTest(unittest.TestCase):
         self.assertEqual(self.client.read_session(begun.session_id).status, "completed")
         self.assertTrue(self.client.token("vera").access_token)
 
-    def test_a_session_is_asked_for_with_what_was_given(self) -> None:
+    def test_a_session_is_requested_with_the_given_settings_only(self) -> None:
         begun = {"session_id": "s", "connection_id": "c", "url": "u", "expires_at": "2026-11-24T16:10:00Z"}
         for _ in range(2):
             self.gate.answers.append((201, {}, begun))
@@ -342,7 +342,7 @@ class ClientTest(unittest.TestCase):
         imported = self.client.import_("imported", "unknown-to-the-provider")
         self.assertEqual((imported.status, imported.reason), ("pending", "invalid_grant"))
 
-    def test_the_doctor_answers_findings(self) -> None:
+    def test_the_doctors_findings_are_returned(self) -> None:
         examination = self.client.doctor()
         self.assertTrue(examination.healthy)
         self.assertIn("redirect_uri", [finding.check for finding in examination.findings])
@@ -351,7 +351,7 @@ class ClientTest(unittest.TestCase):
 
     # Secrets and settings
 
-    def test_no_token_is_shown_or_logged(self) -> None:
+    def test_no_token_is_printed_or_logged(self) -> None:
         log = io.StringIO()
         handler = logging.StreamHandler(log)
         logging.getLogger().addHandler(handler)
@@ -381,7 +381,7 @@ class ClientTest(unittest.TestCase):
         for secret in secrets:
             self.assertFalse([text for text in shown if secret in text])
 
-    def test_what_is_missing_is_said(self) -> None:
+    def test_a_missing_or_wrong_setting_is_named(self) -> None:
         with self.assertRaisesRegex(NotConfigured, "API_ORIGIN is not set"):
             Client()
         with self.assertRaisesRegex(NotConfigured, "AWS_REGION is not set"):
@@ -393,7 +393,7 @@ class ClientTest(unittest.TestCase):
         with no_credentials, self.assertRaisesRegex(NotConfigured, "no AWS credentials were found"):
             Client("https://127.0.0.1:9", "eu-central-1").show("any")
 
-    def test_a_laptop_needs_no_signature_and_gets_one_where_the_environment_has_credentials(self) -> None:
+    def test_requests_to_a_laptop_are_signed_only_if_the_environment_has_credentials(self) -> None:
         self.client.doctor()
         keys = {"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "s", "AWS_REGION": "eu-central-1"}
         with environment(API_ORIGIN=self.gate.origin, **keys):

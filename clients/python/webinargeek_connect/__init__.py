@@ -53,17 +53,17 @@ class Problem(Exception):
     ) -> None:
         super().__init__(status, code, detail, field, request_id, retry_after)
         self.status = status
-        """Of HTTP; 0 where there was no answer."""
+        """The HTTP status; 0 if there was no answer."""
         self.code = code
-        """Stable: see openapi.yaml. Of AWS's own answers `forbidden`, `throttled`, `aws`; of none `unreachable`."""
+        """Stable: see openapi.yaml. From AWS: `forbidden`, `throttled`, `aws`. Without an answer: `unreachable`."""
         self.detail = detail
         """For a person; it may change."""
         self.field = field
-        """The member, parameter or path segment that is wrong, of `invalid_request`."""
+        """For `invalid_request`: the member, parameter or path segment that is wrong."""
         self.request_id = request_id
-        """It leads to the deployment's log."""
+        """It is in every line of the deployment's log about this request."""
         self.retry_after = retry_after
-        """Seconds after which the request may succeed, of `Unavailable`."""
+        """For `Unavailable`: after how many seconds the request may succeed."""
 
     def __str__(self) -> str:
         of_field = f" (field {self.field})" if self.field else ""
@@ -72,7 +72,7 @@ class Problem(Exception):
 
 
 class InvalidRequest(Problem):
-    """400, 413 or 415: `field` says what is wrong. Of `confirm_session` also: this user has not started the session."""
+    """400, 413 or 415: `field` says what is wrong. From `confirm_session`: this user has not started the session."""
 
 
 class Forbidden(Problem):
@@ -96,7 +96,7 @@ class ConnectionExists(Problem):
 
 
 class Unavailable(Problem):
-    """429, 5xx, or no answer: nothing is lost, try again later. A short pause has been waited out once."""
+    """429, 5xx, or no answer: nothing is lost, try again later. If the pause was short, it was tried twice already."""
 
 
 @dataclass(frozen=True)
@@ -110,14 +110,14 @@ class Token:
     """Do not keep it longer: the provider may end it with the refresh. The client asks again from then on."""
 
     def is_good(self, min_ttl: int = 0) -> bool:
-        """Whether it may still be used, for so many seconds."""
+        """Whether it may still be used, and lives for `min_ttl` seconds more."""
         return _now() < self.cache_until and _now() + timedelta(seconds=min_ttl) <= self.expires_at
 
 
 @dataclass(frozen=True)
 class NewSession:
     session_id: str
-    """Keep it with your user who has asked: `read_session` and `confirm_session` want it."""
+    """Store it with the user who asked for the link: `read_session` and `confirm_session` need it."""
     connection_id: str
     url: str = field(repr=False)
     """For this customer's browser only: the first person who approves through it decides which account it is."""
@@ -219,8 +219,8 @@ class Client:
     def token(self, connection: str, *, min_ttl: int = 0) -> Token:
         """A live access token. It is kept until its `cache_until`; threads that ask at once share one call.
 
-        For work that takes long, `min_ttl` asks for so many seconds of life, or half of what a new token has if that is
-        less. Raises `ReauthRequired`, `Unconfirmed`, `NotFound`, `Unavailable`.
+        For work that takes long, `min_ttl` says for how many seconds the token must live, up to half of the lifetime of
+        a new one. Raises `ReauthRequired`, `Unconfirmed`, `NotFound`, `Unavailable`.
         """
         return self._token(connection, 0, min_ttl)
 
@@ -256,7 +256,7 @@ class Client:
                     return kept
                 flight = self._flights.get(connection)
                 if flight is None or flight.above < above or flight.min_ttl < min_ttl:
-                    # What an earlier call answers from now on may be the rejected token: it is not kept.
+                    # The answer of an earlier call may be the rejected token: it is not kept.
                     self._kept.pop(connection, None)
                     own = self._flights[connection] = _Flight(above, min_ttl)
                     break
@@ -332,7 +332,7 @@ class Client:
     def confirm_session(self, session_id: str, confirmation: str) -> Connection:
         """Takes the new grant into use: `confirmation` is what the browser has brought to `return_to`.
 
-        Take the session that you made for the user who is logged in now, not one from the address of `return_to`.
+        Use the session that you made for the user who is logged in now, not one from the address of `return_to`.
         `InvalidRequest` and `NotFound` both mean: this user has not started it.
         """
         path = f"{_session_path(session_id)}/confirm"
@@ -359,7 +359,7 @@ class Client:
         return _read(Connection, self._call("GET", _path(connection)))
 
     def disconnect(self, connection: str) -> Revocation:
-        """Takes a connection away, at once. Of its grants, after `pending`, a second call tells the outcome."""
+        """Takes a connection away, at once. After `pending`, a second call answers whether its grants are revoked."""
         revocation: Revocation = self._call("DELETE", _path(connection))["revocation"]
         self._forget(connection)
         return revocation
@@ -481,13 +481,13 @@ def _understood(answer: requests.Response) -> dict[str, Any] | Problem:
         code, detail = str(members["code"]), str(members.get("detail"))
         kind = _KINDS.get(code, Problem)
         return kind(status, code, detail, members.get("field"), members.get("request_id"), retry_after)
-    # AWS's own.
+    # Answers of AWS itself.
     if status == 403:
         return Forbidden(
             status, "forbidden", "the signature is not accepted, or the role lacks the policy for this call"
         )
     if status == 429:
-        return Unavailable(status, "throttled", "more requests than the stack lets through", retry_after=retry_after)
+        return Unavailable(status, "throttled", "more requests than the stack allows", retry_after=retry_after)
     if status >= 500:
         return Unavailable(status, "aws", "the function could not answer", retry_after=retry_after)
     return Problem(status, "unexpected", "this is not the API: is API_ORIGIN right?")
@@ -519,7 +519,7 @@ def _now() -> datetime:
 
 
 def _path(connection: str) -> str:
-    # A path is not built from anything else: `..` would lead to another route.
+    # Any other text is refused: `..` would lead to another route.
     if not re.fullmatch(r"[A-Za-z0-9_.:-]{1,128}", connection) or connection in (".", ".."):
         raise ValueError("a connection id has 1 to 128 characters of A-Z a-z 0-9 _ - . : and is neither . nor ..")
     return f"/v1/connections/{connection}"

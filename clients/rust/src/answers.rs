@@ -21,7 +21,7 @@ use zeroize::Zeroizing;
 pub struct Secret(Zeroizing<String>);
 
 impl Secret {
-    /// Takes a text over.
+    /// A secret of this text.
     pub fn new(text: impl Into<String>) -> Self {
         Self(Zeroizing::new(text.into()))
     }
@@ -57,12 +57,12 @@ pub struct Token {
     pub expires_at: OffsetDateTime,
     /// Grows with each new token of the connection.
     pub version: u64,
-    /// It may be used until then, not longer: from then on it is refreshed, which may end it.
+    /// Do not use it after this time: a refresh may end it.
     #[serde(with = "rfc3339")]
     pub cache_until: OffsetDateTime,
 }
 
-/// A connect session to be made. What is `None` has the API's default.
+/// A connect session to be made. A member that is `None` has the API's default.
 ///
 /// ```
 /// use webinargeek_connect_client::NewSession;
@@ -88,10 +88,10 @@ pub struct NewSession {
     /// Whether the customer is asked on a page first; true by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub confirm_page: Option<bool>,
-    /// Whether what the customer approves waits for the confirm call; by default where there is a `return_to`.
+    /// Whether the new grant waits for the confirm call; by default if there is a `return_to`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub confirm: Option<bool>,
-    /// Whether only the account is welcome that the connection is for already; false by default.
+    /// Whether another account than the connection's is refused; false by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub same_account: Option<bool>,
     /// The language of its pages: `en`, `nl` or `de`; by default the one that the browser asks for.
@@ -110,7 +110,7 @@ pub struct Link {
     pub session_id: String,
     /// The connection that the customer's approval will be for.
     pub connection_id: String,
-    /// For the customer's browser only: the first person who approves through it decides whose account it is.
+    /// For this customer's browser only: the first person who approves through it decides which account it is.
     pub url: Secret,
     /// When the link expires.
     #[serde(with = "rfc3339")]
@@ -144,7 +144,7 @@ pub struct Connection {
     pub id: String,
     /// `active`, `pending`, `unconfirmed`, `reauth_required`, `disconnecting` or `unreadable`.
     pub status: String,
-    /// What failed last, where something has failed since the last refresh.
+    /// What failed last, if something has failed since the last refresh.
     pub reason: Option<String>,
     /// Grows with each new token.
     pub version: Option<u64>,
@@ -164,7 +164,7 @@ pub struct Connection {
     pub failures: Option<u64>,
     /// As WebinarGeek granted it.
     pub scope: Option<String>,
-    /// Whose WebinarGeek account it is, where the deployment asks for that.
+    /// Whose WebinarGeek account it is, if the deployment asks for that.
     pub account: Option<Account>,
     /// The id of the account that it was for before.
     pub account_changed_from: Option<String>,
@@ -188,8 +188,8 @@ pub struct Account {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[non_exhaustive]
 pub struct Disconnected {
-    /// Of its grants: `done`, `off` (the deployment does not revoke), `failed`, or `pending`: a second call answers the
-    /// outcome.
+    /// Whether its grants are revoked: `done`, `off` (the deployment does not revoke), `failed`, or `pending`: a second
+    /// call answers the outcome.
     pub revocation: String,
 }
 

@@ -1,4 +1,4 @@
-//! What a call ends with, if not with its answer.
+//! How a call fails.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +17,7 @@ pub enum Error {
     /// A setting is missing or wrong: it says which, and where to find its value.
     #[error("{0}")]
     Setting(String),
-    /// An argument that no server was asked with, an id with a slash for example.
+    /// An argument is wrong, an id with a slash for example. No request was sent.
     #[error("{0}")]
     Argument(String),
     /// There are no AWS credentials, or they could not be loaded.
@@ -32,7 +32,7 @@ pub enum Error {
         source: Arc<reqwest::Error>,
     },
     /// A complete answer that is not this API's.
-    #[error("{origin} has answered {status}, and not as this API does: is it the output ApiOrigin?")]
+    #[error("{origin} answered {status}, but not as this API does: is it the output ApiOrigin?")]
     NotTheApi {
         /// Which server was asked.
         origin: String,
@@ -113,7 +113,7 @@ pub enum Code {
     ProviderUnavailable,
     /// 503: an operator must repair the deployment; nothing is lost.
     Misconfigured,
-    /// AWS's own answer: 403 without a valid signature or permission, 429 throttled, 500 and 503 where the function
+    /// An answer of AWS itself: 403 without a valid signature or permission, 429 throttled, 500 and 503 if the function
     /// crashed or took too long.
     #[serde(skip)]
     Aws,
@@ -135,13 +135,13 @@ pub(crate) fn retry_after(headers: &reqwest::header::HeaderMap) -> Option<Durati
     headers.get(RETRY_AFTER)?.to_str().ok()?.parse().ok().map(Duration::from_secs)
 }
 
-/// An answer that is no success.
+/// An answer whose status is not 2xx.
 pub(crate) fn refusal(origin: &str, status: u16, retry_after: Option<Duration>, body: &[u8]) -> Error {
     let body: Value = serde_json::from_slice(body).unwrap_or_default();
     let text = |name: &str| body[name].as_str().map(str::to_owned);
     let (code, detail) = match (Code::deserialize(&body["code"]), text("detail"), body.get("message")) {
         (Ok(code), Some(detail), _) => (code, detail),
-        (_, _, Some(message)) => (Code::Aws, message.as_str().unwrap_or("AWS has not said why").to_owned()),
+        (_, _, Some(message)) => (Code::Aws, message.as_str().unwrap_or("AWS gave no reason").to_owned()),
         // The function could not be started, and the answer has no body.
         _ if status == 503 => (Code::Aws, "Service Unavailable".to_owned()),
         _ => return Error::NotTheApi { origin: origin.to_owned(), status },
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn a_problem_is_read_with_a_code_of_a_later_version_too() {
+    fn a_problem_with_an_unknown_code_is_read_too() {
         let read = problem(
             400,
             r#"{"type":"about:blank","title":"t","status":400,"detail":"too short","code":"invalid_request",
@@ -172,10 +172,10 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_of_aws_is_a_problem_without_a_code_of_ours() {
+    fn an_error_of_aws_itself_is_a_problem_with_the_code_aws() {
         for (status, body, detail) in [
             (403, r#"{"message":"Forbidden"}"#, "Forbidden"),
-            (500, r#"{"message":null}"#, "AWS has not said why"),
+            (500, r#"{"message":null}"#, "AWS gave no reason"),
             (503, "", "Service Unavailable"),
         ] {
             let read = problem(status, body);

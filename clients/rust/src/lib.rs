@@ -60,7 +60,7 @@ impl Client {
         Ok(Self::over(Transport::found(origin).await?))
     }
 
-    /// The same with credentials and a region that the program has loaded: every call is signed with them.
+    /// Like [`Client::new`], with credentials and a region that the program has loaded. Every call is signed with them.
     pub fn with_config(origin: &str, config: &SdkConfig) -> Result<Self, Error> {
         Ok(Self::over(Transport::with_config(origin, config)?))
     }
@@ -77,8 +77,8 @@ impl Client {
         self.tokens.get(connection, is_good, self.read_token(connection, &[])).await
     }
 
-    /// A token that is good for `seconds` more, for a call that takes long. Where even a new token does not live twice
-    /// as long, half of its lifetime counts instead.
+    /// A token that is valid for `seconds` more, for a call that takes long. If a new token does not live twice as long,
+    /// half of its lifetime counts instead.
     pub async fn token_for(&self, connection: &str, seconds: u32) -> Result<Token, Error> {
         let until = OffsetDateTime::now_utc() + Duration::from_secs(seconds.into());
         let is_good = |token: &Token| until < token.cache_until;
@@ -91,10 +91,10 @@ impl Client {
         self.api.call(Method::GET, &url, None).await
     }
 
-    /// Says that WebinarGeek has answered 401 to the token of this version. The answer is a newer one.
+    /// Reports that WebinarGeek answered 401 to the token of this version. The answer is a newer one.
     /// [`Client::request`] does this by itself.
     pub async fn reject(&self, connection: &str, version: u64) -> Result<Token, Error> {
-        // Another task may have said so already.
+        // Another task may have reported it already.
         let is_good = |token: &Token| token.version > version;
         let request = async {
             let url = self.api.url(&format!("/v1/connections/{}/token", id(connection)?), &[]);
@@ -204,7 +204,7 @@ impl Client {
     }
 
     /// Takes a connection over from another system. `active` in the answer: it is refreshed; `pending`: it is stored,
-    /// and the `reason` says why it is not refreshed yet. From here on the refresh token belongs to the deployment.
+    /// and the `reason` says why it is not refreshed yet. From then on only the deployment may use the refresh token.
     pub async fn import(&self, connection: &str, refresh_token: &Secret, replace: bool) -> Result<Connection, Error> {
         let body = json!({ "refresh_token": refresh_token.expose(), "replace": replace });
         let answer = self.api.call(Method::PUT, &self.connection(connection)?, Some(&body)).await;

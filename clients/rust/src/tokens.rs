@@ -12,7 +12,7 @@ pub(crate) struct Tokens {
     slots: Mutex<HashMap<String, Arc<Slot>>>,
 }
 
-/// One connection's.
+/// The token of one connection.
 #[derive(Default)]
 struct Slot {
     /// How many requests have ended.
@@ -21,8 +21,8 @@ struct Slot {
 }
 
 impl Tokens {
-    /// The kept token, if it is good enough; otherwise what `request` answers. Who waits while another task requests
-    /// one gets that answer, also where it is a failure: a hundred tasks ask a server that is down once.
+    /// The kept token, if it is good enough; otherwise the answer of `request`. A task that waits while another task
+    /// requests one gets that answer, a failure too: so a hundred tasks send one request to a server that is down.
     pub(crate) async fn get(
         &self,
         connection: &str,
@@ -43,7 +43,7 @@ impl Tokens {
         answer
     }
 
-    /// A connection that was taken away, or has got another grant.
+    /// For a connection that was taken away, or has another grant now.
     pub(crate) fn forget(&self, connection: &str) {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner).remove(connection);
     }

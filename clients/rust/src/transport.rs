@@ -17,10 +17,10 @@ use crate::error::{Error, refusal, retry_after};
 /// API Gateway gives up after 30 seconds.
 const TIMEOUT: Duration = Duration::from_secs(35);
 
-/// Where the answer names no time.
+/// The pause if the answer names no time.
 const PAUSE: Duration = Duration::from_secs(5);
 
-/// What has to wait for longer is told to the caller at once.
+/// If a longer pause is asked for, the caller gets the problem at once.
 pub(crate) const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 pub(crate) struct Transport {
@@ -67,7 +67,7 @@ impl Transport {
     }
 
     fn new(origin: Url, signer: Option<Signer>) -> Result<Self, Error> {
-        // Nothing of this API redirects, and a signature is for one host.
+        // This API never redirects, and a signature is for one host.
         let mut http = reqwest::Client::builder()
             .timeout(TIMEOUT)
             .redirect(reqwest::redirect::Policy::none())
@@ -154,7 +154,7 @@ fn parse(origin: &str) -> Result<Url, Error> {
     let wrong = || {
         let shown = origin.chars().filter(|c| !c.is_control()).take(100).collect::<String>();
         Error::Setting(format!(
-            "{shown:?} is no API's origin: https://… from the output ApiOrigin, or http://127.0.0.1:8787 for `cargo dev`"
+            "{shown:?} is not an API origin: https://… from the output ApiOrigin, or http://127.0.0.1:8787 for `cargo dev`"
         ))
     };
     let url = Url::parse(origin).map_err(|_| wrong())?;

@@ -37,26 +37,26 @@ export interface SessionOptions {
   /** Your own name for the customer; without it one is made. */
   connection_id?: string;
   /**
-   * Where the browser goes when the journey has ended. What the customer approves waits for `confirmSession` then:
-   * otherwise a link that was passed on would connect another person's account.
+   * Where the browser goes when the journey has ended. With it the new grant waits for `confirmSession`: otherwise a
+   * link that was passed on would connect another person's account.
    */
   return_to?: string;
   /** Seconds until the link expires, 60 to 86400. */
   expires_in?: number;
-  /** `false`: the customer is not asked on a page of ours first. */
+  /** `false`: the page that asks the customer first is left out. */
   confirm_page?: boolean;
   /** `false`: the connection is in use without `confirmSession`. */
   confirm?: boolean;
   /** For a button "reconnect": another WebinarGeek account than the connection's is refused. */
   same_account?: boolean;
-  /** The connection may be lost: `doctor` takes no other. */
+  /** The connection may be lost: `doctor` accepts only such a connection. */
   throw_away?: boolean;
-  /** The language of the pages; without it that of the browser. */
+  /** The language of the pages; by default the one that the browser asks for. */
   ui_locale?: "en" | "nl" | "de";
 }
 
 export interface NewSession {
-  /** Keep it with your user who has asked: `readSession` and `confirmSession` want it. */
+  /** Store it with the user who asked for the link: `readSession` and `confirmSession` need it. */
   session_id: string;
   connection_id: string;
   /** For this customer's browser only: the first person who approves through it decides which account it is. */
@@ -135,7 +135,7 @@ export class Token {
     return this.#accessToken;
   }
 
-  /** Whether it may still be used, for so many seconds. */
+  /** Whether it may still be used, and lives for `min_ttl` seconds more. */
   isGood(min_ttl = 0): boolean {
     return Date.now() < Date.parse(this.cache_until) && Date.now() + 1000 * min_ttl <= Date.parse(this.expires_at);
   }
@@ -158,17 +158,17 @@ interface ProblemMembers {
 /** The API has not done what was asked. Catch the subclasses that you act on, and this one for the rest. */
 export class Problem extends Error {
   override readonly name: string = "Problem";
-  /** Of HTTP; 0 where there was no answer. */
+  /** The HTTP status; 0 if there was no answer. */
   readonly status: number;
-  /** Stable: see openapi.yaml. Of AWS's own answers `forbidden`, `throttled`, `aws`; of none `unreachable`. */
+  /** Stable: see openapi.yaml. From AWS: `forbidden`, `throttled`, `aws`. Without an answer: `unreachable`. */
   readonly code: string;
   /** For a person; it may change. */
   readonly detail: string;
-  /** The member, parameter or path segment that is wrong, of `invalid_request`. */
+  /** For `invalid_request`: the member, parameter or path segment that is wrong. */
   readonly field: string | undefined;
-  /** It leads to the deployment's log. */
+  /** It is in every line of the deployment's log about this request. */
   readonly request_id: string | undefined;
-  /** Seconds after which the request may succeed, of `Unavailable`. */
+  /** For `Unavailable`: after how many seconds the request may succeed. */
   readonly retry_after: number | undefined;
 
   constructor({ status, code, detail, field, request_id, retry_after }: ProblemMembers) {
@@ -184,7 +184,7 @@ export class Problem extends Error {
   }
 }
 
-/** 400, 413 or 415: `field` says what is wrong. Of `confirmSession` also: this user has not started the session. */
+/** 400, 413 or 415: `field` says what is wrong. From `confirmSession`: this user has not started the session. */
 export class InvalidRequest extends Problem {
   override readonly name = "InvalidRequest";
 }
@@ -214,7 +214,7 @@ export class ConnectionExists extends Problem {
   override readonly name = "ConnectionExists";
 }
 
-/** 429, 5xx, or no answer: nothing is lost, try again later. A short pause has been waited out once. */
+/** 429, 5xx, or no answer: nothing is lost, try again later. If the pause was short, it was tried twice already. */
 export class Unavailable extends Problem {
   override readonly name = "Unavailable";
 }
@@ -278,8 +278,8 @@ export class Client {
   /**
    * A live access token. It is kept until its `cache_until`; callers that ask at once share one call.
    *
-   * For work that takes long, `min_ttl` asks for so many seconds of life, or half of what a new token has if that is
-   * less.
+   * For work that takes long, `min_ttl` says for how many seconds the token must live, up to half of the lifetime of a
+   * new one.
    *
    * @throws {@link ReauthRequired}, {@link Unconfirmed}, {@link NotFound}, {@link Unavailable}
    */
@@ -322,7 +322,7 @@ export class Client {
     const flight = this.#flights.get(connection);
     if (flight && flight.above >= above && flight.min_ttl >= min_ttl) return flight.token;
 
-    // What an earlier call answers from now on may be the rejected token: it is not kept.
+    // The answer of an earlier call may be the rejected token: it is not kept.
     this.#kept.delete(connection);
     const answer: Promise<TokenMembers> = above
       ? this.#call("POST", path, { rejected_version: above })
@@ -357,7 +357,7 @@ export class Client {
   /**
    * Takes the new grant into use: `confirmation` is what the browser has brought to `return_to`.
    *
-   * Take the session that you made for the user who is logged in now, not one from the address of `return_to`.
+   * Use the session that you made for the user who is logged in now, not one from the address of `return_to`.
    * {@link InvalidRequest} and {@link NotFound} both mean: this user has not started it.
    */
   async confirmSession(session_id: string, confirmation: string): Promise<Connection> {
@@ -387,7 +387,7 @@ export class Client {
     return this.#call("GET", pathOf(connection));
   }
 
-  /** Takes a connection away, at once. Of its grants, after `pending`, a second call tells the outcome. */
+  /** Takes a connection away, at once. After `pending`, a second call answers whether its grants are revoked. */
   async disconnect(connection: string): Promise<Revocation> {
     const { revocation }: { revocation: Revocation } = await this.#call("DELETE", pathOf(connection));
     this.#forget(connection);
@@ -475,13 +475,13 @@ function understood<Answer>({ ok, status, headers }: Response, text: string): An
     const kind = KINDS[members.code] ?? Problem;
     return new kind({ ...(members as unknown as ProblemMembers), ...retry, status });
   }
-  // AWS's own.
+  // Answers of AWS itself.
   if (status === 403) {
     const detail = "the signature is not accepted, or the role lacks the policy for this call";
     return new Forbidden({ status, code: "forbidden", detail });
   }
   if (status === 429) {
-    const detail = "more requests than the stack lets through";
+    const detail = "more requests than the stack allows";
     return new Unavailable({ status, code: "throttled", detail, ...retry });
   }
   if (status >= 500) return new Unavailable({ status, code: "aws", detail: "the function could not answer", ...retry });
@@ -499,7 +499,7 @@ function parsed(text: string): Record<string, unknown> | undefined {
 }
 
 function pathOf(connection: string): string {
-  // A path is not built from anything else: `..` would lead to another route.
+  // Any other text is refused: `..` would lead to another route.
   if (!/^[A-Za-z0-9_.:-]{1,128}$/.test(connection) || connection === "." || connection === "..") {
     throw new RangeError("a connection id has 1 to 128 characters of A-Z a-z 0-9 _ - . : and is neither . nor ..");
   }

@@ -1,4 +1,4 @@
-// The promises of the client, on a laptop deployment. LAPTOP names its binary: npm test.
+// The promises of the client, on `cargo dev`. LAPTOP names its binary: npm test.
 import assert from "node:assert/strict";
 import { after, afterEach, before, beforeEach, mock, test } from "node:test";
 import { inspect } from "node:util";
@@ -18,7 +18,7 @@ import { follow, startApi, startGate, startLaptop } from "./laptop.mjs";
 const THROTTLED = [503, { "retry-after": "7" }, ""];
 const problem = (status, code, after = "7") => [status, { "retry-after": after }, { code, detail: "for a test" }];
 
-/** It waits for nothing, and writes down for how long it would have. */
+/** It does not wait, and records each pause. */
 class Impatient extends Client {
   pauses = [];
   async wait(seconds) {
@@ -55,7 +55,7 @@ test("a token is kept until its cache_until", async () => {
   assert.equal(gate.asked.length, 2);
 });
 
-test("a kept token that ends too early for a long work is asked for", async () => {
+test("a kept token that ends before min_ttl is not used", async () => {
   await laptop.connect("long");
   await client.token("long");
   await client.token("long", { min_ttl: 3000 });
@@ -89,7 +89,7 @@ test("a 401 is reported once, by all callers together, and the request sent agai
   assert.equal(gate.asked.length, 2, "the new one is kept");
 });
 
-test("a second 401 is the answer", async () => {
+test("a second 401 is returned to the caller", async () => {
   await laptop.connect("refused");
   api.ended.add((await client.token("refused")).access_token);
   await laptop.connect("refused");
@@ -98,7 +98,7 @@ test("a second 401 is the answer", async () => {
   assert.equal(api.asked.length, 2);
 });
 
-test("a body that can be read once is not sent twice", async () => {
+test("a body that can be read only once is not sent again", async () => {
   await laptop.connect("upload");
   api.ended.add((await client.token("upload")).access_token);
   await laptop.connect("upload");
@@ -108,7 +108,7 @@ test("a body that can be read once is not sent twice", async () => {
   assert.equal((await client.token("upload")).version, 2, "the next request has another token");
 });
 
-test("a rejected token that is answered late is not kept", async () => {
+test("a rejected token that arrives late is not kept", async () => {
   await laptop.connect("late");
   const old = await laptop.call("GET", "/v1/connections/late/token");
   await laptop.connect("late");
@@ -123,14 +123,14 @@ test("a rejected token that is answered late is not kept", async () => {
   assert.equal((await client.token("late")).version, 2);
 });
 
-test("a token goes to https or this machine only", async () => {
+test("a token is sent only over https or to this machine", async () => {
   for (const url of ["http://app.webinargeek.com/api", "http://127.0.0.1.example.com/", "ftp://127.0.0.1/"]) {
     await assert.rejects(client.request("any", "GET", url), RangeError);
   }
   assert.deepEqual(gate.asked, []);
 });
 
-test("a token does not follow to another origin", async () => {
+test("a token does not follow a redirect to another origin", async () => {
   await laptop.connect("led");
   api.leadsTo = gate.origin;
   gate.answers.push([200, {}, await laptop.call("GET", "/v1/connections/led/token")], [200, {}, {}]);
@@ -140,7 +140,7 @@ test("a token does not follow to another origin", async () => {
 
 // Waiting
 
-test("one 503 is waited out", async () => {
+test("after a 503 a call waits and is sent once more", async () => {
   await laptop.connect("busy");
   gate.answers.push(THROTTLED);
   assert.equal((await client.token("busy")).version, 1);
@@ -148,20 +148,20 @@ test("one 503 is waited out", async () => {
   assert.ok(client.pauses[0] >= 7 && client.pauses[0] <= 12, String(client.pauses));
 });
 
-test("it waits by the clock", async () => {
+test("the pause is as long as Retry-After says", async () => {
   gate.answers.push([503, { "retry-after": "1" }, ""]);
   const began = performance.now();
   await new Client({ origin: gate.origin }).doctor();
   assert.ok(performance.now() - began >= 999);
 });
 
-test("a second 503 is the answer", async () => {
+test("a second 503 ends the call", async () => {
   gate.answers.push(THROTTLED, problem(503, "provider_unavailable", "9"));
   await assert.rejects(client.token("busy"), { name: "Unavailable", code: "provider_unavailable", retry_after: 9 });
   assert.equal(client.pauses.length, 1);
 });
 
-test("a long pause, and what an operator must repair, are not waited for", async () => {
+test("a call does not wait if the pause is long or an operator must repair something", async () => {
   for (const answer of [problem(503, "unavailable", "61"), problem(503, "misconfigured", "1")]) {
     gate.answers.push(answer);
     await assert.rejects(client.token("busy"), Unavailable);
@@ -169,7 +169,7 @@ test("a long pause, and what an operator must repair, are not waited for", async
   assert.deepEqual(client.pauses, []);
 });
 
-test("an answer of AWS without Retry-After is waited out too", async () => {
+test("after an error of AWS without Retry-After a call waits too", async () => {
   await laptop.connect("aws");
   for (const status of [429, 500, 503]) {
     gate.answers.push([status, {}, { message: "Service Unavailable" }]);
@@ -179,14 +179,14 @@ test("an answer of AWS without Retry-After is waited out too", async () => {
   assert.ok(client.pauses.every((pause) => pause >= 1 && pause <= 2), String(client.pauses));
 });
 
-test("no answer is unavailable", async () => {
+test("a server that does not answer is Unavailable", async () => {
   gate.stop();
   await assert.rejects(client.show("any"), { name: "Unavailable", status: 0, code: "unreachable" });
 });
 
 // Problems
 
-test("problems have types", async () => {
+test("each kind of problem has its own class", async () => {
   await assert.rejects(client.show("unknown"), NotFound);
   const elsewhere = client.beginSession({ return_to: "https://elsewhere.example" });
   await assert.rejects(elsewhere, (error) => {
@@ -202,7 +202,7 @@ test("problems have types", async () => {
   await assert.rejects(client.show("exists"), { name: "Problem", code: "unexpected" });
 });
 
-test("a customer who must connect again is told by type", { timeout: 30_000 }, async (context) => {
+test("ReauthRequired says that the customer must connect again", { timeout: 30_000 }, async (context) => {
   const brief = await startLaptop({ SIMULATED_EXPIRES_IN: "1" });
   context.after(brief.stop);
   await brief.call("POST", "/local/provider", { answer: { without: ["refresh_token"] } });
@@ -214,7 +214,7 @@ test("a customer who must connect again is told by type", { timeout: 30_000 }, a
   await assert.rejects(askUntilItEnds(), ReauthRequired);
 });
 
-test("an id that is no id is not sent", async () => {
+test("an invalid id is not sent", async () => {
   for (const id of ["", ".", "..", "a/b", "a?b", "é", "a".repeat(129)]) {
     await assert.rejects(client.show(id), RangeError);
     await assert.rejects(client.readSession(id), RangeError);
@@ -261,7 +261,7 @@ test("a connection is shown, imported and disconnected", async () => {
   assert.deepEqual([imported.status, imported.reason], ["pending", "invalid_grant"]);
 });
 
-test("the doctor answers findings", async () => {
+test("the doctor's findings are returned", async () => {
   const { healthy, findings } = await client.doctor();
   assert.ok(healthy && findings.some(({ check }) => check === "redirect_uri"));
   await laptop.connect("customer");
@@ -270,7 +270,7 @@ test("the doctor answers findings", async () => {
 
 // Secrets and settings
 
-test("no token is shown", async () => {
+test("no token is printed", async () => {
   await laptop.connect("secret");
   const token = await client.token("secret");
   const canary = "canary-of-an-import";
@@ -291,7 +291,7 @@ test("no token is shown", async () => {
   }
 });
 
-test("what is missing is said", async () => {
+test("a missing or wrong setting is named", async () => {
   assert.throws(() => new Client(), /NotConfigured: API_ORIGIN is not set/);
   assert.throws(() => new Client({ origin: "https://api.example.com" }), /NotConfigured: AWS_REGION is not set/);
   for (const origin of ["api.example.com", "http://api.example.com", "https://api.example.com/v1", "https://"]) {
@@ -302,7 +302,7 @@ test("what is missing is said", async () => {
   await assert.rejects(client.show("any"), /NotConfigured: no AWS credentials/);
 });
 
-test("a laptop needs no signature, and gets one where the environment has credentials", async () => {
+test("requests to a laptop are signed only if the environment has credentials", async () => {
   await client.doctor();
   const keys = { AWS_ACCESS_KEY_ID: "AKIDEXAMPLE", AWS_SECRET_ACCESS_KEY: "s", AWS_REGION: "eu-central-1" };
   Object.assign(process.env, keys, { API_ORIGIN: gate.origin });

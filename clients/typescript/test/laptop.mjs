@@ -1,4 +1,4 @@
-// `cargo dev` as a process of its own, a gate before it, and WebinarGeek's API behind it: what the tests start from.
+// What the tests use: `cargo dev` as a process, a gate in front of it, and a stand-in for WebinarGeek's API.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createServer } from "node:http";
@@ -25,7 +25,7 @@ export async function startLaptop(variables = {}) {
   return { origin, call, connect, stop: () => child.kill("SIGKILL") };
 }
 
-/** A customer's browser, who approves. Returns where it comes back to. */
+/** The browser of a customer who approves. Returns the address that it comes back to. */
 export async function follow(link) {
   const browse = (url, init) => fetch(url, { redirect: "manual", ...init });
   const sent = await browse(link);
@@ -52,7 +52,7 @@ async function serve(answer) {
   return { origin: `http://127.0.0.1:${server.address().port}`, stop };
 }
 
-/** Before the laptop: it writes down what it is asked, and may answer itself, or late. */
+/** In front of the laptop: it records the requests, and may answer itself, or late. */
 export async function startGate(laptop) {
   const gate = { asked: [], authorizations: [], answers: [], opened: Promise.resolve() };
   const server = await serve(async (request, body, response) => {
@@ -82,7 +82,7 @@ export async function startGate(laptop) {
   return Object.assign(gate, server);
 }
 
-/** WebinarGeek's API, as far as the tests need it: it takes every token but those that have ended. */
+/** A stand-in for WebinarGeek's API: it accepts every token except those in `ended`. */
 export async function startApi() {
   const api = { asked: [], ended: new Set() };
   const server = await serve((request, body, response) => {

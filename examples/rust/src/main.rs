@@ -19,7 +19,7 @@ async fn call(connection: &str, urls: impl Iterator<Item = String>) -> Result<()
 async fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
     let Some(connection) = arguments.next() else {
-        eprintln!("which connection? call-api CONNECTION URL…");
+        eprintln!("usage: call-api CONNECTION URL…");
         return ExitCode::from(2);
     };
     match call(&connection, arguments).await {

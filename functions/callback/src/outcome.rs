@@ -60,7 +60,7 @@ impl Callback {
         match self.attempts.attempt(write).await? {
             Written::Applied(_) => {}
             Written::ConditionFailed(_) => {
-                tracing::warn!("the outcome was not stored: the attempt has changed meanwhile")
+                tracing::warn!("the outcome was not stored: the attempt has changed meanwhile");
             }
         }
         Ok(())

@@ -29,7 +29,7 @@ pub(super) const SWEEP: &str = "POST /local/refresh";
 
 enum Acted {
     Answered(Answered),
-    /// The page shows this answer in a section of its own.
+    /// The answer is already in a section of the page.
     Shown,
     NoSuchForm,
 }
@@ -115,7 +115,7 @@ fn masked(mut answered: Answered) -> Answered {
     answered
 }
 
-/// A refresh as the schedule and the token route do it, for one connection, and before it is due.
+/// A refresh as the schedule and the token route do it, for one connection, before it is due.
 async fn refresh(server: &Server, id: &str, invocation: &Invocation) -> Answered {
     let refreshing = &server.deployment.token.refreshing;
     let answered = |status, body| Answered { call: format!("refresh {id}"), status, body };
@@ -129,7 +129,7 @@ async fn refresh(server: &Server, id: &str, invocation: &Invocation) -> Answered
             Err(error) => return answered(503, json!({ "refresh": error.to_string() })),
         };
         let outcome = refreshing.refresh(&id, &RefreshReason::OnDemand { seen }, invocation.deadline).await;
-        let (status, body) = told(&outcome);
+        let (status, body) = described(&outcome);
         tracing::info!("the refresh that the console asked for: {}", body["refresh"].as_str().unwrap_or_default());
         answered(status, body)
     }
@@ -137,19 +137,21 @@ async fn refresh(server: &Server, id: &str, invocation: &Invocation) -> Answered
     .await
 }
 
-fn told(outcome: &Outcome) -> (u16, Value) {
+fn described(outcome: &Outcome) -> (u16, Value) {
     match outcome {
         Outcome::Refreshed(connection, _) => (200, json!({ "refresh": "refreshed", "version": connection.version })),
         Outcome::Adopted(connection) => {
-            (200, json!({ "refresh": "another worker was first", "version": connection.version }))
+            (200, json!({ "refresh": "another worker has refreshed it", "version": connection.version }))
         }
-        Outcome::Busy { until } => (503, json!({ "refresh": "another worker is at it", "until": until.rfc3339() })),
+        Outcome::Busy { until } => {
+            (503, json!({ "refresh": "another worker is refreshing it", "until": until.rfc3339() }))
+        }
         Outcome::Waiting { until, connection } => {
             let class = connection.journal.reason.map(|class| class.as_str());
-            (503, json!({ "refresh": "backs off after a failure", "class": class, "until": until.rfc3339() }))
+            (503, json!({ "refresh": "it waits after a failure", "class": class, "until": until.rfc3339() }))
         }
         Outcome::Paused { until } => {
-            (503, json!({ "refresh": "WebinarGeek has asked to wait with every request", "until": until.rfc3339() }))
+            (503, json!({ "refresh": "WebinarGeek asks to wait with all requests", "until": until.rfc3339() }))
         }
         Outcome::NeedsCustomer(_) => (409, json!({ "refresh": "only the customer can help: make a link" })),
         Outcome::Gone => (404, json!({ "refresh": "there is no live pair" })),

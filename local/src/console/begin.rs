@@ -14,7 +14,7 @@ pub(super) fn form(view: &View, origin: &str, is_empty: bool, is_simulated: bool
                     label for="new-id" { "Your name for the customer" }
                     input #new-id name="new" placeholder="acme" autocomplete="off" maxlength="128";
                     button.primary { "Make a link" }
-                    p.note { "The call that it is:" }
+                    p.note { "The same as a call:" }
                     pre tabindex="0" role="region" aria-label="The call that makes a link" { code {
                         "curl '" (origin) "/v1/connect-sessions' \\\n  -H 'content-type: application/json' \\\n"
                         "  -d '{\"connection_id\": \"acme\"}'"
@@ -29,7 +29,7 @@ pub(super) fn form(view: &View, origin: &str, is_empty: bool, is_simulated: bool
                         input #import-token name="refresh_token" type="password" autocomplete="off" required;
                         label.check {
                             input type="checkbox" name="replace" value="true";
-                            " in place of a live connection"
+                            " replace a live connection"
                         }
                         button { "Import" }
                     }
@@ -37,8 +37,8 @@ pub(super) fn form(view: &View, origin: &str, is_empty: bool, is_simulated: bool
                         form method="post" action="/local/console/grant" data-swap {
                             (view.fields())
                             p.note {
-                                "No refresh token at hand? The simulated WebinarGeek grants one, as if another system had "
-                                "connected."
+                                "You have no refresh token? The simulated WebinarGeek grants one, as if a customer had "
+                                "connected to another system."
                             }
                             button { "Grant one" }
                         }

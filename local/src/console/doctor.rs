@@ -12,7 +12,7 @@ pub(super) fn section(view: &View, examination: Option<&(Timestamp, Value)>) -> 
         section id="doctor" aria-labelledby="doctor-title" {
             h2 #doctor-title { "Doctor" }
             p.note {
-                "Finds what would keep the first customer from connecting. It asks the provider, and touches no connection."
+                "Finds what would keep the first customer from connecting. It asks the provider, and changes no connection."
             }
             form method="post" action="/local/console/doctor" data-swap {
                 (view.fields())
@@ -27,14 +27,14 @@ pub(super) fn section(view: &View, examination: Option<&(Timestamp, Value)>) -> 
                     " Examined at " (clock(*at)) "."
                 }
                 ul.findings {
-                    @for finding in examination["findings"].as_array().into_iter().flatten() { (told(finding)) }
+                    @for finding in examination["findings"].as_array().into_iter().flatten() { (item(finding)) }
                 }
             }
         }
     }
 }
 
-fn told(finding: &Value) -> Markup {
+fn item(finding: &Value) -> Markup {
     let text = |name: &str| finding[name].as_str().unwrap_or_default();
     let class = match text("status") {
         "ok" => "badge good",

@@ -51,9 +51,8 @@ impl History {
         let at = Timestamp::from_unix(written["ApproximateCreationDateTime"].as_f64()? as i64);
         let occurred = Read::of(record).ok().and_then(|read| read.occurred);
         let event = occurred.and_then(|it| serde_json::from_str(&it.event.entry(stack, it.at).detail).ok());
-        let told = told(old.as_ref(), new.as_ref());
-        let (tone, title, detail) = match (told, &event) {
-            (Some(told), _) => told,
+        let (tone, title, detail) = match (described(old.as_ref(), new.as_ref()), &event) {
+            (Some(described), _) => described,
             (None, Some(_)) => (Tone::Neutral, "Event", String::new()),
             (None, None) => return None,
         };
@@ -92,9 +91,9 @@ impl History {
     }
 }
 
-type Told = (Tone, &'static str, String);
+type Described = (Tone, &'static str, String);
 
-fn told(old: Option<&Row>, new: Option<&Row>) -> Option<Told> {
+fn described(old: Option<&Row>, new: Option<&Row>) -> Option<Described> {
     match (old, new) {
         (_, Some(Row::Unreadable(unreadable))) => Some((Tone::Bad, "Unreadable", unreadable.to_string())),
         (Some(Row::Connection(old)), Some(Row::Connection(new))) => changed(old, new),
@@ -103,15 +102,15 @@ fn told(old: Option<&Row>, new: Option<&Row>) -> Option<Told> {
             false => (Tone::Neutral, "Imported", "its refresh token was not used here yet".to_owned()),
         }),
         (Some(Row::Connection(_)), Some(Row::Tombstone(_)) | None) => {
-            Some((Tone::Neutral, "Taken away", "no token is handed out from now on".to_owned()))
+            Some((Tone::Neutral, "Disconnected", "no token is handed out from now on".to_owned()))
         }
         (old, Some(Row::Tombstone(new))) => {
             let before = old.and_then(|row| row.state().ok());
             match (before, new.state()) {
                 (Some(State::AwaitingConfirmation { .. }), State::AwaitingConfirmation { .. }) => None,
-                (_, State::AwaitingConfirmation { .. }) => Some((Tone::Neutral, "Waits", waits())),
+                (_, State::AwaitingConfirmation { .. }) => Some((Tone::Neutral, "Awaits confirmation", waits())),
                 (Some(State::Disconnecting), State::Tombstone) => {
-                    Some((Tone::Neutral, "Ended", "its grants were worked off".to_owned()))
+                    Some((Tone::Neutral, "Ended", "nothing is left to revoke".to_owned()))
                 }
                 _ => None,
             }
@@ -120,7 +119,7 @@ fn told(old: Option<&Row>, new: Option<&Row>) -> Option<Told> {
     }
 }
 
-fn changed(old: &Connection, new: &Connection) -> Option<Told> {
+fn changed(old: &Connection, new: &Connection) -> Option<Described> {
     if new.version > old.version && new.granted_by != old.granted_by {
         return Some((Tone::Good, "Connected again", pair(new)));
     }
@@ -131,7 +130,7 @@ fn changed(old: &Connection, new: &Connection) -> Option<Told> {
         return Some((Tone::Bad, "Needs its customer", why.as_str().to_owned()));
     }
     if new.journal.invalid_grant_at.is_some() && old.journal.invalid_grant_at.is_none() {
-        let detail = "invalid_grant: asked again a minute later, before the connection is given up";
+        let detail = "invalid_grant: tried again a minute later, before the connection is given up";
         return Some((Tone::Bad, "Refused", detail.to_owned()));
     }
     let reason = new.journal.reason.map_or("unknown", |class| class.as_str());
@@ -149,7 +148,7 @@ fn changed(old: &Connection, new: &Connection) -> Option<Told> {
         (before, Some(after)) if before.as_ref().is_none_or(|before| before.account.id != after.account.id) => {
             Some((Tone::Neutral, "Account known", format!("account {}", after.account.id)))
         }
-        _ if new.waiting.is_some() && old.waiting.is_none() => Some((Tone::Neutral, "Waits", waits())),
+        _ if new.waiting.is_some() && old.waiting.is_none() => Some((Tone::Neutral, "Awaits confirmation", waits())),
         _ => None,
     }
 }

@@ -49,7 +49,7 @@ pub(super) struct Section {
     pub(super) markup: Markup,
 }
 
-/// The sections that change while the page is open, in no order: each replaces the element of its name.
+/// The sections that change while the page is open. Each replaces the element of its name, so their order is free.
 pub(super) fn sections(server: &Server, view: &View, now: Timestamp) -> Vec<Section> {
     let console = &server.console;
     let seen = console.watch.seen();
@@ -106,7 +106,7 @@ pub(crate) fn render(server: &Server, view: &View, answered: Option<&Answered>) 
             }
             div.column {
                 @if let Some(markup) = take("provider") { (markup) }
-                (answer::panel(view, "told", answered.filter(|it| it.is_of_provider()), None))
+                (answer::panel(view, "provider-answer", answered.filter(|it| it.is_of_provider()), None))
                 @for name in ["chart", "events", "doctor"] { @if let Some(markup) = take(name) { (markup) } }
             }
         }
@@ -123,7 +123,7 @@ pub(crate) fn render(server: &Server, view: &View, answered: Option<&Answered>) 
     })
 }
 
-/// For a browser that comes by another name, from another site or through a tunnel: it shows no stored data.
+/// For a browser that used another host name, or came from another site or through a tunnel. It shows no stored data.
 pub(crate) fn bare() -> Reply {
     page(html! {
         main.bare {

@@ -29,7 +29,7 @@ fn buttons() -> [Button; 6] {
     let any = |name, effect, answer| Button { name, effect, answer, grant_type: None, carried_out: false };
     [
         any("Outage", "every request is answered 503", status(503, None)),
-        any("Slow", "each answer takes 4 seconds, and is right", Answer::Late(4000)),
+        any("Slow", "each answer is right, and takes 4 seconds", Answer::Late(4000)),
         any("No answer", "requests hang for half a minute", Answer::Hang),
         any("HTML", "200 with a maintenance page", Answer::Html),
         Button {
@@ -72,8 +72,8 @@ pub(super) fn section(
                 Some(simulation) => (simulated(view, simulation, facts, origin)),
                 None => {
                     p {
-                        "Requests go to " code { (token_url) } ". It is a real provider: its faults are its own, and there "
-                        "are no buttons for them."
+                        "Requests go to " code { (token_url) } ". It is a real provider, so there are no buttons for "
+                        "faults."
                     }
                     p { "Redirect URI to register there: " code { (facts.redirect_uri) } }
                 }
@@ -109,7 +109,7 @@ fn simulated(view: &View, simulation: &Simulation, facts: &Facts, origin: &str) 
                 (order(view, &orders, button.name, button.effect, button.is_on(&waiting)))
             }
             @let revoke = [json!({ "revoke_all": true })];
-            (order(view, &revoke, "Revoke all", "invalid_grant for every connection that there is", false))
+            (order(view, &revoke, "Revoke all", "invalid_grant for every present connection", false))
             @let rotate = [json!({ "client_secret": SecretIs::Rotated })];
             (order(view, &rotate, "Rotate the secret", "invalid_client until the new one is stored", is_rotated))
         }

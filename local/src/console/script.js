@@ -74,19 +74,19 @@ const parsed = (html) => new DOMParser().parseFromString(html, "text/html");
 let events;
 function live() {
   events?.close();
-  const said = document.getElementById("live");
-  const say = (text, ok) => {
-    if (said.textContent !== text) said.textContent = text;
-    said.className = ok ? "good" : "bad";
+  const status = document.getElementById("live");
+  const report = (text, ok) => {
+    if (status.textContent !== text) status.textContent = text;
+    status.className = ok ? "good" : "bad";
   };
   events = new EventSource(document.querySelector("main").dataset.live);
-  events.onopen = () => say("live", true);
-  events.onerror = () => say("not connected: is cargo dev running?", false);
+  events.onopen = () => report("live", true);
+  events.onerror = () => report("not connected: is cargo dev running?", false);
   events.onmessage = ({ data }) => swap(JSON.parse(data).map((html) => parsed(html).body.firstElementChild));
 }
 
-// The answer to a form or a link is the whole page: only its sections are taken. Of several that are asked for at once,
-// the last is shown: an earlier answer, or an earlier page's events, would take back what was chosen since.
+// The answer to a form or a link is the whole page: only its sections are used. If several requests run at once, only
+// the last answer is shown: an earlier one, or the events of an earlier page, would undo the person's later choice.
 let asked = 0;
 async function fetched(url, options) {
   const mine = ++asked;

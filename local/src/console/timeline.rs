@@ -80,7 +80,7 @@ fn entries<'a>(changes: &'a [Change], lines: &[Arc<Line>]) -> Vec<Entry<'a>> {
             _ => requests.push(Request { lines: vec![line.clone()] }),
         }
     }
-    // The earliest one that fits: then a later change does not take the lines of an earlier one.
+    // The earliest request that fits: then a later change does not take the lines of an earlier one.
     let mut have_changed: Vec<bool> = vec![false; requests.len()];
     let mut entries: Vec<Entry<'_>> = Vec::new();
     for change in changes {

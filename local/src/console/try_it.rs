@@ -167,7 +167,7 @@ pub(super) fn section(view: &View, origin: &str, selected: Option<&Value>) -> Ma
                 }
                 noscript { button { "Show" } }
             }
-            p.note { (call.summary) ". On a laptop it needs no signature; deployed, AWS Signature Version 4." }
+            p.note { (call.summary) ". On a laptop it needs no signature; in AWS it needs Signature Version 4." }
             div.code {
                 button.copy type="button" data-copy="code" { "Copy" }
                 pre tabindex="0" role="region" aria-label={ "Code in " (view.language.name()) } {

@@ -62,7 +62,7 @@ impl View {
         query
     }
 
-    /// For forms: the page with their answer shows the same view.
+    /// Hidden fields of a form: the page that shows its answer has the same view.
     pub(crate) fn fields(&self) -> Markup {
         html! {
             input type="hidden" name="call" value=(self.call.operation);

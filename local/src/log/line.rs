@@ -34,7 +34,7 @@ impl Visit for Fields {
             "function" => self.function = Some(value.to_owned()),
             "request_id" => self.request_id = Some(value.to_owned()),
             "message" => value.clone_into(&mut self.message),
-            // Says where the line is counted as a metric. A laptop counts none.
+            // Metrics are counted from these fields. A laptop counts none.
             "failures" | "attempt" => {}
             name => self.others.push((name, value.to_owned())),
         }

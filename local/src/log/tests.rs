@@ -17,7 +17,7 @@ fn texts(lines: &[Arc<Line>]) -> Vec<String> {
 }
 
 #[test]
-fn a_line_that_a_request_writes_before_it_knows_its_connection_is_of_this_connection() {
+fn a_line_that_a_request_writes_before_its_connection_is_known_is_kept_for_this_connection() {
     let log = logged(|| {
         let span =
             tracing::info_span!("invocation", function = "token", request_id = "r", connection = tracing::field::Empty);
@@ -32,7 +32,7 @@ fn a_line_that_a_request_writes_before_it_knows_its_connection_is_of_this_connec
 }
 
 #[test]
-fn a_busy_connection_hides_no_line_of_another_one_and_the_memory_is_bounded() {
+fn a_busy_connection_pushes_out_no_line_of_another_one_and_memory_is_limited() {
     let log = logged(|| {
         tracing::info!(connection = "quiet", "once");
         for number in 0..=LINES {
@@ -48,7 +48,7 @@ fn a_busy_connection_hides_no_line_of_another_one_and_the_memory_is_bounded() {
 }
 
 #[test]
-fn a_terminal_gets_one_readable_line_which_is_coloured_only_where_it_may_be() {
+fn a_terminal_gets_one_readable_line_with_colours_only_if_they_are_wanted() {
     let log = logged(|| {
         tracing::info!(target: "local::server", connection = "acme", "GET /v1/connections/acme/token 503 4 ms");
         tracing::error!(connection = "acme", class = "unreachable", "failed");

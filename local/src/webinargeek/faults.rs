@@ -20,7 +20,7 @@ pub struct Fault {
     /// Only requests of this grant type, or `revoke`. Without it, any request to the token endpoint.
     #[serde(default)]
     pub grant_type: Option<String>,
-    /// Whether the request is carried out nevertheless: a code is spent, or a pair rotated, and the answer is lost.
+    /// Whether the request is carried out although its answer is lost: a code is spent, or a pair rotated.
     #[serde(default)]
     pub carried_out: bool,
     /// How many requests.
@@ -65,7 +65,7 @@ pub struct Faults {
     requests: Mutex<BTreeMap<String, usize>>,
     /// Requests that did not get the right answer.
     faulty: Mutex<usize>,
-    /// Replaces the client secret that the simulation began with.
+    /// Replaces the first client secret.
     rotated_secret: Mutex<Option<String>>,
 }
 

@@ -18,7 +18,7 @@ use crate::StartError;
 pub enum Rotation {
     /// It ends when the new access token is first used: Doorkeeper with the column `previous_refresh_token`.
     Grace,
-    /// It ends at once: Doorkeeper without it.
+    /// It ends at once: Doorkeeper without this column.
     Strict,
     /// Only its access token is replaced.
     Never,
@@ -66,7 +66,8 @@ const SCHEMA: &str = "
 
 impl Grants {
     pub fn open(file: Option<&Path>, rotation: Rotation, expires_in: Duration) -> Result<Self, StartError> {
-        let failed = |error: rusqlite::Error| StartError(format!("the simulated provider's state: {error}"));
+        let failed =
+            |error: rusqlite::Error| StartError(format!("the simulated provider's state cannot be opened: {error}"));
         let database = match file {
             Some(path) => Connection::open(path).map_err(failed)?,
             None => Connection::open_in_memory().map_err(failed)?,
@@ -124,7 +125,7 @@ impl Grants {
         self.row(sql, params![code], |row| row.get(0)).unwrap_or(false)
     }
 
-    /// Exchanges a code that is live, unused and its sender's own for a pair.
+    /// Exchanges a code for a pair. The code must be live, unused, and of the client that sends it.
     pub fn redeem(
         &self,
         code: &str,
@@ -183,7 +184,7 @@ impl Grants {
         }
     }
 
-    /// Issues a code to a client that the signed-in customer has approved.
+    /// Issues a pair, as if the signed-in customer had approved.
     pub fn grant(&self, client_id: &str, fresh: (String, String), now: Timestamp) -> Pair {
         self.issue(fresh, None, client_id, "read".to_owned(), (&self.signed_in(), now))
     }

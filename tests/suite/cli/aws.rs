@@ -13,9 +13,9 @@ use tests::laptop::Laptop;
 use tokio::net::TcpListener;
 use tokio::process::Command;
 
-use super::{LAPTOP, fails, said, said_json, wgc};
+use super::{LAPTOP, fails, json_of, stdout_of, wgc};
 
-/// The calls of AWS that `wgc` makes, answered in the form of AWS.
+/// A stand-in for the calls to AWS that `wgc` makes.
 #[derive(Default)]
 struct Aws {
     api_origin: String,
@@ -92,7 +92,7 @@ async fn answer(State(aws): State<Arc<Aws>>, request: Request) -> Response {
     }
 }
 
-/// A page with a line, and a second one with another.
+/// Two pages, each with one line.
 fn log(request: &Value) -> Value {
     assert!(request["startTime"].as_i64().unwrap() > 1_700_000_000_000, "milliseconds: {request}");
     let failed = |connection: &str| json!({ "failures": 1, "class": "unreachable", "error": "connection refused", "connection": connection, "request_id": "r1" });
@@ -133,9 +133,9 @@ async fn the_api_is_found_by_the_stacks_outputs_and_every_call_is_signed() {
     assert_eq!(laptop.connect(id).await.status(), 200);
     let gateway = ApiGateway::before(&laptop.origin).await;
     let (aws, _) = Aws::listen(&gateway.origin, Vec::new()).await;
-    assert_eq!(said_json(with_stack(&aws, &["show", id])).await["status"], "active");
-    assert_eq!(said_json(with_stack(&aws, &["list", "--status", "active"])).await["id"], id);
-    assert_eq!(said_json(with_stack(&aws, &["link", "other"])).await["connection_id"], "other");
+    assert_eq!(json_of(with_stack(&aws, &["show", id])).await["status"], "active");
+    assert_eq!(json_of(with_stack(&aws, &["list", "--status", "active"])).await["id"], id);
+    assert_eq!(json_of(with_stack(&aws, &["link", "other"])).await["connection_id"], "other");
     assert_eq!(
         gateway.requests(),
         [
@@ -148,7 +148,7 @@ async fn the_api_is_found_by_the_stacks_outputs_and_every_call_is_signed() {
 }
 
 #[tokio::test]
-async fn a_stack_that_is_not_there_and_a_region_that_is_not_said_are_told() {
+async fn a_missing_stack_a_missing_region_and_missing_credentials_are_reported() {
     let (aws, _) = Aws::listen("https://unused.example", Vec::new()).await;
     let mut other = wgc(&["list", "--stack", "other", "--region", REGION]);
     other.env("AWS_ENDPOINT_URL", &aws).env("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE").env("AWS_SECRET_ACCESS_KEY", SECRET);
@@ -167,7 +167,7 @@ async fn a_stack_that_is_not_there_and_a_region_that_is_not_said_are_told() {
 }
 
 #[tokio::test]
-async fn maintenance_looks_first_and_goes_on_from_each_cursor_until_it_is_finished() {
+async fn maintain_begins_with_a_dry_run_and_continues_from_each_cursor_until_it_is_finished() {
     let at = |key: &str| json!({ "segments": 8, "open": [{ "segment": 7, "after": key }] });
     let report = |dry_run: bool, scanned: u64, cursor: Option<&str>| {
         let changes = if dry_run { "would_change" } else { "changed" };
@@ -184,7 +184,7 @@ async fn maintenance_looks_first_and_goes_on_from_each_cursor_until_it_is_finish
         report(false, 4, None),
     ];
     let (aws, seen) = Aws::listen("https://unused.example", answers).await;
-    let output = said(with_stack(&aws, &["maintain", "reap", "--yes", "--json"])).await;
+    let output = stdout_of(with_stack(&aws, &["maintain", "reap", "--yes", "--json"])).await;
     let reports: Vec<Value> = output.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!((&reports[0]["scanned"], &reports[0]["would_change"]), (&json!(504), &json!(4)));
     assert_eq!((&reports[1]["scanned"], &reports[1]["changed"]), (&json!(504), &json!(6)));
@@ -198,7 +198,7 @@ async fn maintenance_looks_first_and_goes_on_from_each_cursor_until_it_is_finish
 }
 
 #[tokio::test]
-async fn nothing_is_sealed_anew_while_a_row_does_not_open_and_a_run_that_stands_still_is_not_repeated() {
+async fn nothing_is_resealed_while_a_row_does_not_open_and_a_run_without_progress_is_not_repeated() {
     let mut does_not_open = json!({
         "task": "reseal", "dry_run": true, "scanned": 3, "would_change": 2, "skipped": 0, "failed": { "unopenable": 1 },
         "finished": true, "cursor": null,
@@ -214,26 +214,26 @@ async fn nothing_is_sealed_anew_while_a_row_does_not_open_and_a_run_that_stands_
 }
 
 #[tokio::test]
-async fn the_log_says_what_has_failed_and_what_to_do_and_what_has_happened() {
+async fn logs_shows_failures_with_their_remedies_and_events_shows_the_events() {
     let (aws, _) = Aws::listen("https://unused.example", Vec::new()).await;
-    let groups = said_json(with_stack(&aws, &["logs", "--since", "2d"])).await;
+    let groups = json_of(with_stack(&aws, &["logs", "--since", "2d"])).await;
     assert_eq!(groups.as_array().unwrap().len(), 1, "{groups}");
     let group = &groups[0];
     assert_eq!((&group["kind"], &group["count"]), (&json!("unreachable"), &json!(2)), "both pages: {group}");
     assert_eq!(group["connections"], json!(["a", "b"]));
     assert!(group["remedy"].as_str().unwrap().contains("WebinarGeek's status"), "{group}");
-    assert_eq!(said_json(with_stack(&aws, &["logs", "--connection", "b"])).await[0]["count"], 1);
-    let table = said(with_stack(&aws, &["logs"])).await;
+    assert_eq!(json_of(with_stack(&aws, &["logs", "--connection", "b"])).await[0]["count"], 1);
+    let table = stdout_of(with_stack(&aws, &["logs"])).await;
     assert!(table.contains("unreachable\t2\t"), "{table}");
 
-    let events = said(with_stack(&aws, &["events"])).await;
+    let events = stdout_of(with_stack(&aws, &["events"])).await;
     let expected = "2026-11-24T04:52:42Z  connection.degraded  acme  version 17";
     assert_eq!(events.lines().next(), Some(expected), "{events}");
     assert_eq!(events.lines().count(), 2, "{events}");
 }
 
 #[tokio::test]
-async fn an_address_has_no_log_and_no_maintenance() {
+async fn with_an_address_alone_logs_events_and_maintain_ask_for_the_stack() {
     let at_address = |arguments: &[&str]| {
         let mut command = wgc(arguments);
         command.args(["--url", "https://api.example.com", "--region", REGION]);

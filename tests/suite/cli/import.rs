@@ -1,4 +1,4 @@
-//! `wgc import`: many connections, interrupted.
+//! `wgc import`: many connections, and interruptions.
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -15,9 +15,9 @@ use tests::laptop::{Folder, Laptop};
 use tests::proof::Proof;
 use tokio::net::TcpListener;
 
-use super::{LAPTOP, at, given, said_json};
+use super::{LAPTOP, at, json_of, with_input};
 
-/// The other system's provider, which knows the refresh tokens that are imported.
+/// A deployment whose provider knows the refresh tokens of another system.
 struct Other {
     simulation: Arc<Simulation>,
     laptop: Laptop,
@@ -93,12 +93,11 @@ async fn an_import_that_is_killed_twice_goes_on_and_sends_no_refresh_token_twice
         other.until_asked(times).await;
         killed.kill().await.unwrap();
     }
-    let ended = said_json(import()).await;
-    // A line that was on its way when the process was killed may be stored, and not refreshed yet: the schedule does
-    // it.
+    let ended = json_of(import()).await;
+    // A line that was under way when the process was killed may be stored without a refresh. The schedule refreshes it.
     let (imported, stored) = (ended["imported"].as_u64().unwrap(), ended["stored"].as_u64().unwrap());
     assert_eq!(imported + stored, lines, "{ended}");
-    assert!(stored <= 2 * 4, "as many as were on their way at the two kills, at most: {ended}");
+    assert!(stored <= 2 * 4, "at most as many as were on their way at the two kills: {ended}");
     assert_eq!((&ended["failed"], &ended["open"]), (&json!(0), &json!(0)), "{ended}");
     assert!(other.asked() <= lines, "no refresh token was used twice");
     assert!(
@@ -107,8 +106,8 @@ async fn an_import_that_is_killed_twice_goes_on_and_sends_no_refresh_token_twice
     let written = std::fs::read_to_string(&report).unwrap();
     assert!(tokens.iter().all(|token| !written.contains(token)), "a report has no token");
 
-    // Nothing is left to do, and nothing is done.
-    assert_eq!(said_json(import()).await["imported"], imported);
+    // Nothing is left to do.
+    assert_eq!(json_of(import()).await["imported"], imported);
     assert_eq!(std::fs::read_to_string(&report).unwrap(), written);
 }
 
@@ -119,12 +118,13 @@ async fn a_line_that_fails_does_not_stop_the_others_and_is_tried_again() {
     let (file, report) = (folder.0.join("customers.jsonl"), folder.0.join("report"));
     let line = |id: &str, token: &str| json!({ "connection_id": id, "refresh_token": token }).to_string();
     let (secret, taken) = (other.refresh_token(), other.refresh_token());
-    let imported = given(at(&other.laptop.origin, &["import", "--connection", "taken"]), &format!("{taken}\n")).await;
+    let imported =
+        with_input(at(&other.laptop.origin, &["import", "--connection", "taken"]), &format!("{taken}\n")).await;
     assert!(imported.status.success(), "{imported:?}");
     let lines = [
         line("good", &secret),
         "not JSON, with a secret-refresh-token".to_owned(),
-        line("unknown-to-webinargeek", "a-token-that-nobody-gave"),
+        line("unknown-to-webinargeek", "a-token-that-was-never-granted"),
         line("no/id", "another-secret-refresh-token"),
         line("taken", &other.refresh_token()),
         line("last", &other.refresh_token()),
@@ -147,20 +147,20 @@ async fn a_line_that_fails_does_not_stop_the_others_and_is_tried_again() {
     assert_eq!(outcome("no/id"), ("failed", "invalid_line"));
     assert_eq!(outcome("taken"), ("failed", "connection_exists"));
 
-    // Repaired, the file is imported with the same report.
+    // The repaired file is imported with the same report.
     let asked = other.asked();
     std::fs::write(
         &file,
         [&lines[0], &line("second", &other.refresh_token()), &lines[5]].map(String::as_str).join("\n"),
     )
     .unwrap();
-    let repaired = said_json(at(&other.laptop.origin, &arguments)).await;
+    let repaired = json_of(at(&other.laptop.origin, &arguments)).await;
     assert_eq!((&repaired["imported"], &repaired["failed"]), (&json!(3), &json!(0)));
     assert_eq!(other.asked(), asked + 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_interrupted_import_ends_what_it_has_begun_and_says_how_to_go_on() {
+async fn an_interrupted_import_finishes_the_lines_that_it_has_sent() {
     let other = Other::system().await;
     let folder = Folder::new("import-interrupted");
     let file = folder.0.join("customers.csv");

@@ -1,4 +1,4 @@
-//! What pages of other sites, other users of the machine and requests through a tunnel cannot reach on a laptop.
+//! What other sites' pages, other users of the machine and requests through a tunnel cannot reach on a laptop.
 
 use std::time::Duration;
 
@@ -62,10 +62,10 @@ fn ports_of(process: u32) -> Vec<u16> {
 
 /// Any TCP tunnel passes `Host: 127.0.0.1` on and adds no header: `/v1` answered it live tokens.
 #[tokio::test]
-async fn the_port_that_a_tunnel_leads_to_has_the_browsers_routes_only_whatever_host_says() {
+async fn the_port_of_a_tunnel_has_only_the_browsers_routes_with_any_host() {
     const PUBLIC: &str = "https://connect.example.com";
     let laptop = Laptop::start(BINARY, &[("PUBLIC_ORIGIN", PUBLIC)]).await;
-    let tunnel = laptop.printed.iter().find(|line| line.contains(PUBLIC)).expect("both addresses are told");
+    let tunnel = laptop.printed.iter().find(|line| line.contains(PUBLIC)).expect("both addresses are printed");
     let tunnel = tunnel.split(&[' ', ',', ':'][..]).collect::<Vec<_>>();
     let port = tunnel.iter().find(|word| word.parse::<u16>().is_ok()).unwrap();
     let tunnel = format!("http://127.0.0.1:{port}");
@@ -94,7 +94,7 @@ async fn the_port_that_a_tunnel_leads_to_has_the_browsers_routes_only_whatever_h
     }
     let home = laptop.http.get(format!("{tunnel}/")).send().await.unwrap().text().await.unwrap();
     assert!(!home.contains("/v1/connections/t"), "no connection is named through the tunnel: {home}");
-    // The API's own port has no browser's journey: its cookie would be of another origin.
+    // There are no journeys on the API's own port: their cookies would be of another origin.
     let led = laptop.get("/authorize?x=1").await;
     assert_eq!(led.headers()[LOCATION], format!("{PUBLIC}/authorize?x=1").as_str());
 }
@@ -109,7 +109,10 @@ async fn only_the_owner_can_read_the_files_and_the_modes_of_an_earlier_version_a
     assert_eq!(laptop.connect("t").await.status(), 200);
     let written = modes(&data_dir);
     assert!(written.contains_key("tables.sqlite") && written.contains_key("key"), "{written:?}");
-    assert!(written.keys().any(|name| name.ends_with("-wal")), "beside a database, while it is written: {written:?}");
+    assert!(
+        written.keys().any(|name| name.ends_with("-wal")),
+        "the file beside a database exists while the database is written: {written:?}"
+    );
     assert!(written.values().all(|mode| *mode == 0o600), "{written:?}");
     assert_eq!(mode(&data_dir), 0o700);
     laptop.kill().await;

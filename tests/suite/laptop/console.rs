@@ -26,7 +26,7 @@ fn answered(page: &str, panel: &str) -> Value {
 }
 
 #[tokio::test]
-async fn it_says_of_a_connection_what_the_routes_say_and_names_no_tombstone() {
+async fn it_shows_each_connection_and_no_tombstone() {
     let laptop = Laptop::start(BINARY, &[]).await;
     laptop.connect("acme").await;
     let home = laptop.get("/").await.text().await.unwrap();
@@ -47,7 +47,7 @@ async fn a_token_is_masked_until_it_is_asked_for_and_is_in_no_other_page_or_line
     assert!(!page.contains(&token), "it is masked");
     let (_, page) = press(&laptop, "reveal", &[("connection", "acme")]).await;
     assert_eq!(answered(&page, "answer")["access_token"], token.as_str());
-    assert!(!laptop.get("/").await.text().await.unwrap().contains(&token), "the next page has forgotten it");
+    assert!(!laptop.get("/").await.text().await.unwrap().contains(&token), "the next page does not show the token");
     laptop.get("/local/no-such").await;
     let log = laptop.log_until("GET /local/no-such").await;
     assert!(!log.iter().any(|line| line.contains(&token)), "{log:?}");
@@ -67,13 +67,13 @@ async fn each_form_does_what_its_route_does() {
     assert_eq!(laptop.json("/v1/connections/acme").await["version"], 2);
 
     let (_, page) = press(&laptop, "reject", &[("connection", "acme"), ("version", "2")]).await;
-    assert_eq!(answered(&page, "answer")["code"], "unavailable", "it is younger than a minute");
+    assert_eq!(answered(&page, "answer")["code"], "unavailable", "the token is younger than a minute");
     let (_, page) = press(&laptop, "grant", &[]).await;
     let granted = answered(&page, "answer")["refresh_token"].as_str().unwrap().to_owned();
     let (_, page) = press(&laptop, "import", &[("new", "zoo"), ("refresh_token", &granted)]).await;
     assert_eq!(answered(&page, "answer")["status"], "active");
     let (_, page) = press(&laptop, "sweep", &[]).await;
-    assert_eq!(answered(&page, "told")["finished"], true);
+    assert_eq!(answered(&page, "provider-answer")["finished"], true);
     let (_, page) = press(&laptop, "doctor", &[]).await;
     assert!(page.contains("Nothing keeps a customer from connecting."), "{page}");
     let (_, page) = press(&laptop, "disconnect", &[("connection", "acme")]).await;
@@ -83,7 +83,7 @@ async fn each_form_does_what_its_route_does() {
 }
 
 #[tokio::test]
-async fn the_provider_is_broken_and_healed_while_it_runs() {
+async fn faults_of_the_simulated_provider_are_set_and_removed_while_it_runs() {
     let laptop = Laptop::start(BINARY, &[]).await;
     laptop.connect("acme").await;
     let outage = r#"{"answer":{"status":{"status":503,"error":null,"retry_after":null}},"times":9}"#;
@@ -91,7 +91,10 @@ async fn the_provider_is_broken_and_healed_while_it_runs() {
     assert!(page.contains("Broken: outage"), "{page}");
     let (_, page) = press(&laptop, "refresh", &[("connection", "acme")]).await;
     assert_eq!(answered(&page, "answer")["class"], "unknown_outcome");
-    assert!(page.contains("<b>Refresh failed</b>") && page.contains("class=unknown_outcome"), "with its line: {page}");
+    assert!(
+        page.contains("<b>Refresh failed</b>") && page.contains("class=unknown_outcome"),
+        "with its log line: {page}"
+    );
     let (_, page) = press(&laptop, "provider", &[("order", r#"{"heal":true}"#)]).await;
     assert!(page.contains("Healthy."), "{page}");
     for order in [json!({ "rotation": "strict" }), json!({ "expires_in": 60 })] {
@@ -105,7 +108,7 @@ async fn the_provider_is_broken_and_healed_while_it_runs() {
 }
 
 #[tokio::test]
-async fn a_rotated_secret_fails_every_refresh_until_it_is_stored() {
+async fn after_a_rotation_of_the_secret_refreshes_fail_until_the_new_one_is_stored() {
     let laptop = Laptop::start(BINARY, &[]).await;
     for id in ["acme", "zoo"] {
         assert_eq!(laptop.connect(id).await.status(), 200);
@@ -118,9 +121,9 @@ async fn a_rotated_secret_fails_every_refresh_until_it_is_stored() {
     assert_eq!(answered(&page, "answer"), json!({ "refresh": "refreshed", "version": 2 }));
 }
 
-/// On another port of this machine a page is of the same site, but of another origin.
+/// A page on another port of this machine belongs to the same site, but to another origin.
 #[tokio::test]
-async fn a_page_of_another_origin_triggers_nothing() {
+async fn a_page_of_another_origin_cannot_post_a_form() {
     let laptop = Laptop::start(BINARY, &[]).await;
     laptop.connect("acme").await;
     let port = laptop.origin.rsplit(':').next().unwrap();
@@ -148,7 +151,7 @@ async fn a_page_of_another_origin_triggers_nothing() {
 }
 
 #[tokio::test]
-async fn another_host_and_a_tunnel_get_a_page_that_names_nothing() {
+async fn another_host_and_a_tunnel_get_a_page_without_data() {
     let laptop = Laptop::start(BINARY, &[("PUBLIC_ORIGIN", "https://connect.example.com")]).await;
     let session = json!({ "connection_id": "acme" });
     laptop.post("/v1/connect-sessions", session).await;
@@ -162,11 +165,14 @@ async fn another_host_and_a_tunnel_get_a_page_that_names_nothing() {
     }
     let rebound = laptop.http.get(format!("{}/", laptop.origin)).header("host", "evil.example");
     assert!(!rebound.send().await.unwrap().text().await.unwrap().contains("/local/"));
-    assert!(laptop.get("/").await.text().await.unwrap().contains("/local/live"), "the machine's own port has it");
+    assert!(
+        laptop.get("/").await.text().await.unwrap().contains("/local/live"),
+        "the port for this machine serves the console"
+    );
 }
 
 #[tokio::test]
-async fn with_a_real_provider_it_shows_the_redirect_uri_and_no_fault() {
+async fn with_a_real_provider_it_shows_the_redirect_uri_and_no_buttons_for_faults() {
     let real = [
         ("WEBINARGEEK_CLIENT_ID", "a-real-one"),
         ("WEBINARGEEK_CLIENT_SECRET", "a secret"),
@@ -185,7 +191,7 @@ async fn with_a_real_provider_it_shows_the_redirect_uri_and_no_fault() {
 }
 
 #[tokio::test]
-async fn the_page_lets_no_other_origin_in_and_is_told_of_every_change() {
+async fn the_page_allows_no_other_origin_and_receives_every_change() {
     let laptop = Laptop::start(BINARY, &[]).await;
     let home = laptop.get("/").await;
     let policy = home.headers()[CONTENT_SECURITY_POLICY].to_str().unwrap().to_owned();
@@ -199,9 +205,9 @@ async fn the_page_lets_no_other_origin_in_and_is_told_of_every_change() {
     let mut live = laptop.get("/local/live").await;
     assert_eq!(live.headers()[CONTENT_TYPE], "text/event-stream");
     laptop.connect("acme").await;
-    let mut told = String::new();
-    while !told.contains("row-acme") {
-        told.push_str(&String::from_utf8_lossy(&live.chunk().await.unwrap().expect("it goes on")));
+    let mut page = String::new();
+    while !page.contains("row-acme") {
+        page.push_str(&String::from_utf8_lossy(&live.chunk().await.unwrap().expect("it goes on")));
     }
 }
 
@@ -234,7 +240,7 @@ fn the_calls_to_try_are_the_ones_of_openapi_yaml() {
     for call in &CALLS {
         let Some(mut body) = call.body("acme", 1) else { continue };
         if body["confirmation"] == "CONFIRMATION" {
-            // A place for the reader's own.
+            // A placeholder for the reader's own value.
             body["confirmation"] = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk".into();
         }
         let (path, method) = (escaped(call.path), call.method.to_lowercase());

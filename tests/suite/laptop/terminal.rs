@@ -1,4 +1,4 @@
-//! What a person at the terminal reads.
+//! The texts that a developer reads in the terminal.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
@@ -59,7 +59,7 @@ async fn help_names_every_variable_that_is_read_with_its_default() {
     let output = Command::new(BINARY).env_clear().arg("--help").output().await.unwrap();
     assert!(output.status.success(), "{output:?}");
     let help = String::from_utf8(output.stdout).unwrap();
-    let told: BTreeSet<String> = help
+    let shown: BTreeSet<String> = help
         .lines()
         .filter_map(|line| line.strip_prefix("  ")?.split(' ').next())
         .filter(|word| word.len() > 1 && word.chars().all(|c| c.is_ascii_uppercase() || c == '_'))
@@ -81,13 +81,13 @@ async fn help_names_every_variable_that_is_read_with_its_default() {
         let settings = Settings::read(&lookup, true).unwrap();
         start(settings, lookup, Arc::new(SystemClock), Arc::new(SystemEntropy)).await.unwrap();
     }
-    assert_eq!(told, *read.lock().unwrap());
+    assert_eq!(shown, *read.lock().unwrap());
     for (name, default) in [("PORT", "8787"), ("REFRESH_EVERY", "60"), ("SIMULATED_ROTATION", "grace")] {
         let line = help.lines().find(|line| line.trim_start().starts_with(name)).unwrap();
         assert!(line.contains(default), "{line}");
     }
     let documents = concat!(include_str!("../../../docs/laptop.md"), include_str!("../../../docs/deploying.md"));
-    for name in &told {
+    for name in &shown {
         assert!(documents.contains(&format!("`{name}`")), "docs/laptop.md and docs/deploying.md do not name {name}");
     }
 }

@@ -1,4 +1,4 @@
-//! Rows of every state, made by the writes of the domain.
+//! Rows in every state, made by the writes of the domain.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ pub(crate) fn at(seconds: u64) -> Timestamp {
     Timestamp::from_unix(1_800_000_000) + Duration::from_secs(seconds)
 }
 
-/// Later than every lease, backoff and wait of the rows.
+/// A time after every lease, backoff and wait of the rows.
 pub(crate) fn later() -> Timestamp {
     at(7 * 86_400)
 }
@@ -47,7 +47,7 @@ pub(crate) fn new_pair(byte: u8) -> NewPair {
     }
 }
 
-/// The later grant has the higher byte.
+/// A grant. The later one has the higher byte.
 pub(crate) fn grant(byte: u8, is_not_refreshed: bool) -> NewGrant {
     NewGrant {
         id: id(),
@@ -98,7 +98,7 @@ impl Stored {
         Some(Self(Some(item)))
     }
 
-    /// A write that is to be applied.
+    /// Applies a write whose condition must hold.
     fn with(&self, write: &Write) -> Self {
         self.after(write).unwrap_or_else(|| panic!("{}: {:?}", write.name, write.evaluate(self.0.as_ref())))
     }
@@ -119,7 +119,7 @@ impl Stored {
         self.with(&acquire(&id(), &RefreshReason::OnDemand { seen: self.live().pair.id }, "me", at(3600)))
     }
 
-    /// After this many failures, and leased once more.
+    /// The row after this many failures, with a new lease.
     fn failed(&self, times: usize) -> Self {
         let mut row = self.clone();
         for _ in 0..times {
@@ -141,7 +141,7 @@ impl Stored {
         self.with(&disconnect(&self.row().unwrap(), Order::from_number(9), at(0)).unwrap().0)
     }
 
-    /// With nothing left to revoke.
+    /// The row without grants to revoke.
     fn worked_off(&self) -> Self {
         let mut row = self.clone();
         while let Some(first) = row.row().unwrap().revocations().unwrap().iter().next().cloned() {
@@ -167,7 +167,7 @@ pub(crate) fn settlement(reason: FailureClass, not_before: Timestamp) -> Settlem
     Settlement { reason, needs_a_person, not_before, is_answered: true, invalid_grant_at, refusal_window: None }
 }
 
-/// Rows of every state, as they can come about.
+/// Rows in every state, in the ways that they can come about.
 pub(crate) fn samples() -> Vec<Stored> {
     let none = Stored::default();
     let active = none.connected(1);

@@ -1,7 +1,7 @@
-//! Answers as octets: what servers, proxies and compressing front ends send beside what the specifications show.
+//! Answers as octets: also what servers, proxies and compressing front ends send outside the specifications.
 //!
-//! An answer that grants is a pair that exists nowhere else, and is read if it can be. What takes a grant away is only
-//! believed of a whole answer that says so.
+//! An answer that grants holds a pair that exists nowhere else, so it is read if that is possible. An answer that ends
+//! a grant is believed only if it is whole.
 
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex};
@@ -66,7 +66,7 @@ impl Provider {
     }
 }
 
-/// Its head in lower case, and its body.
+/// The head of a request in lower case, and its body.
 async fn request(stream: &mut TcpStream) -> String {
     let mut octets = Vec::new();
     loop {
@@ -93,7 +93,7 @@ fn is_the_grant(answer: &Result<TokenResponse, ProviderError>) -> bool {
 }
 
 #[tokio::test]
-async fn a_grant_is_found_behind_a_php_warning_and_before_what_a_front_has_added() {
+async fn a_grant_is_found_between_a_php_warning_and_the_comment_of_a_proxy() {
     let warning = b"<br />\n<b>Warning</b>: foreach() {main} in <b>/srv/{app}/token.php</b> on line <b>7</b><br />\n";
     let object = br#"{"request":"of ours"}"#;
     for (before, behind) in [
@@ -111,7 +111,7 @@ async fn a_grant_is_found_behind_a_php_warning_and_before_what_a_front_has_added
         let answer = Provider::answering("200 OK", "", &body).await.refreshed().await;
         assert!(is_the_grant(&answer), "{shown}: {answer:?}");
 
-        // The same around a refusal says nothing for certain, but for the byte order mark (RFC 8259 section 8.1).
+        // Around a refusal the same bytes prove nothing, except the byte order mark (RFC 8259 section 8.1).
         if before != b"\xEF\xBB\xBF" {
             let body = [before, REFUSAL, behind].concat();
             for (status, shown) in [("400 Bad Request", &shown), ("200 OK", &shown)] {
@@ -139,7 +139,7 @@ async fn tokens_inside_another_object_or_list_are_no_grant() {
 }
 
 #[tokio::test]
-async fn a_form_encoded_answer_grants_and_takes_nothing_away() {
+async fn a_form_encoded_answer_can_grant_but_not_refuse() {
     for body in [
         "access_token=a&token_type=bearer&expires_in=7200&refresh_token=r",
         "\u{feff}access_token=%61&refresh_token=r&expires_in=7200&scope=read+write\r\n",
@@ -150,7 +150,7 @@ async fn a_form_encoded_answer_grants_and_takes_nothing_away() {
             assert!(is_the_grant(&answer), "{body}: {answer:?}");
         }
     }
-    // A page that shows a link holds no grant, and neither does half of a form: which half of a token is there?
+    // A page with a link holds no grant. Nor does a form that is cut off: its token may be incomplete.
     for body in [
         "<a href='/x?y=1&access_token=a&refresh_token=r'>",
         "access_token=&refresh_token=r",
@@ -167,7 +167,7 @@ async fn a_form_encoded_answer_grants_and_takes_nothing_away() {
 }
 
 #[tokio::test]
-async fn a_connection_that_breaks_behind_the_object_costs_no_grant_and_takes_none_away() {
+async fn if_the_connection_breaks_after_the_object_a_grant_counts_and_a_refusal_does_not() {
     let cut = |status: &str, header: &str, object: &[u8]| {
         [format!("HTTP/1.1 {status}\r\n{header}\r\n\r\n").as_bytes(), object].concat()
     };
@@ -184,13 +184,13 @@ async fn a_connection_that_breaks_behind_the_object_costs_no_grant_and_takes_non
         let answer = Provider::sending(refusal).await.refreshed().await;
         assert!(matches!(answer, Err(ProviderError::Unknown(_))), "{answer:?}");
     }
-    // Closing ends an answer without a length (RFC 9112 section 6.3): that one is whole.
+    // An answer without a length ends when the connection closes (RFC 9112 section 6.3): this one is whole.
     let answer = Provider::sending(cut("400 No", "Connection: close", REFUSAL)).await.refreshed().await;
     assert!(matches!(answer, Err(ProviderError::InvalidGrant)), "{answer:?}");
 }
 
 #[tokio::test]
-async fn headers_that_are_many_folded_or_out_of_shape_do_no_harm() {
+async fn many_folded_or_malformed_headers_do_no_harm() {
     let many: String = (0..2000).map(|number| format!("X-Trace-{number}: {number}\r\n")).collect();
     for headers in [
         many.as_str(),

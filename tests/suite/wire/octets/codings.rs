@@ -1,4 +1,4 @@
-//! Answers that come compressed although none was asked for.
+//! Answers that are compressed although no request asked for that.
 
 use std::io::Write;
 
@@ -8,7 +8,7 @@ use shared::ports::ProviderError;
 
 use super::{GRANT, Provider, REFUSAL, is_the_grant};
 
-/// 64 KiB: the most that is read of an answer.
+/// At most 64 KiB of an answer are read.
 const LIMIT: usize = 65_536;
 
 fn gzip(plain: &[u8]) -> Vec<u8> {
@@ -33,7 +33,7 @@ fn indented(object: &[u8]) -> Vec<u8> {
     serde_json::to_vec_pretty(&serde_json::from_slice::<serde_json::Value>(object).unwrap()).unwrap()
 }
 
-/// The object, and spaces behind it, of this length together.
+/// The object, with spaces behind it up to this length.
 fn padded(object: &[u8], length: usize) -> Vec<u8> {
     let mut body = object.to_vec();
     body.resize(length, b' ');
@@ -41,7 +41,7 @@ fn padded(object: &[u8], length: usize) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn compression_is_declined_and_read_all_the_same() {
+async fn compression_is_declined_and_a_compressed_answer_is_still_read() {
     for (coding, body) in [
         ("gzip", gzip(GRANT)),
         ("x-gzip", gzip(GRANT)),
@@ -51,10 +51,10 @@ async fn compression_is_declined_and_read_all_the_same() {
         ("deflate, gzip", gzip(&zlib(GRANT))),
         ("gzip,gzip", gzip(&gzip(GRANT))),
         ("identity", GRANT.to_vec()),
-        // A proxy has decoded it, and left the header.
+        // A proxy decoded the answer and left the header.
         ("gzip", GRANT.to_vec()),
         ("deflate", GRANT.to_vec()),
-        // Indented, an object begins like a short answer in raw deflate: its pair was lost.
+        // An indented object begins like a short answer in raw deflate: its pair was once lost.
         ("deflate", indented(GRANT)),
         ("utf-8", GRANT.to_vec()),
     ] {
@@ -70,7 +70,7 @@ async fn compression_is_declined_and_read_all_the_same() {
 }
 
 #[tokio::test]
-async fn a_compressed_refusal_takes_away_only_where_its_coding_is_whole() {
+async fn a_compressed_refusal_counts_only_if_it_is_complete() {
     for (coding, body) in [("gzip", gzip(REFUSAL)), ("deflate", zlib(REFUSAL)), ("deflate", raw_deflate(REFUSAL))] {
         let headers = format!("Content-Encoding: {coding}\r\n");
         let answer = Provider::answering("400 Bad Request", &headers, &body).await.refreshed().await;
@@ -84,8 +84,8 @@ async fn a_compressed_refusal_takes_away_only_where_its_coding_is_whole() {
 }
 
 #[tokio::test]
-async fn the_limit_of_an_answer_is_counted_behind_its_coding() {
-    // A bomb: a hundred megabytes out of a hundred kilobytes, without an object in the part that is read.
+async fn the_size_limit_counts_decompressed_bytes() {
+    // A bomb: a hundred megabytes in a hundred kilobytes, without an object in the part that is read.
     let bomb = gzip(&vec![b' '; 100_000_000]);
     let answer = Provider::answering("200 OK", "Content-Encoding: gzip\r\n", &bomb).await.refreshed().await;
     assert!(matches!(&answer, Err(ProviderError::Unknown(why)) if why.contains("65536")), "{answer:?}");
@@ -95,7 +95,7 @@ async fn the_limit_of_an_answer_is_counted_behind_its_coding() {
         for (length, is_whole) in [(LIMIT, true), (LIMIT + 1, false), (10 * LIMIT, false)] {
             let granted = coded(&padded(GRANT, length));
             let answer = Provider::answering("200 OK", &headers, &granted).await.refreshed().await;
-            assert!(is_the_grant(&answer), "{coding} {length}: the tokens stand in the part that is read: {answer:?}");
+            assert!(is_the_grant(&answer), "{coding} {length}: the tokens are in the part that is read: {answer:?}");
             let refused = coded(&padded(REFUSAL, length));
             let answer = Provider::answering("400 Bad Request", &headers, &refused).await.refreshed().await;
             assert_eq!(matches!(answer, Err(ProviderError::InvalidGrant)), is_whole, "{coding} {length}: {answer:?}");
@@ -123,7 +123,7 @@ async fn an_answer_of_exactly_the_limit_that_does_not_compress_is_read() {
 }
 
 #[tokio::test]
-async fn an_account_is_read_through_all_that_a_grant_is_read_through() {
+async fn an_account_is_found_in_the_same_answers_in_which_a_grant_is_found() {
     let digits = "900719925474099312345";
     let account = format!(r#"{{"user":{{"id":1}},"account":{{"id":{digits},"company":"Acme"}}}}"#).into_bytes();
     let warning = b"<b>Warning</b>: {main}\n";

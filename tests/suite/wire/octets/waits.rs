@@ -7,7 +7,7 @@ use tests::clock::TestClock;
 
 use super::{GRANT, Provider, REFUSAL, is_the_grant};
 
-/// How long an answer with this header asks to wait.
+/// The wait that an answer with this header asks for.
 async fn asked(provider: &Provider) -> Option<u64> {
     match provider.refreshed().await.unwrap_err() {
         ProviderError::Throttled { retry_after, .. } => Some(retry_after.unwrap().as_secs()),
@@ -16,7 +16,7 @@ async fn asked(provider: &Provider) -> Option<u64> {
 }
 
 #[tokio::test]
-async fn a_wait_is_heard_with_every_status_that_refuses() {
+async fn retry_after_is_read_with_every_status_that_refuses() {
     for status in [
         "301 Moved",
         "400 No",
@@ -34,7 +34,7 @@ async fn a_wait_is_heard_with_every_status_that_refuses() {
             assert_eq!(asked(&provider).await, Some(30), "{status}");
         }
     }
-    // What a whole answer says of the grant or the client goes before.
+    // What a whole answer says about the grant or the client has precedence.
     let answer = Provider::answering("400 No", "Retry-After: 30\r\n", REFUSAL).await.refreshed().await;
     assert!(matches!(answer, Err(ProviderError::InvalidGrant)), "{answer:?}");
     let client = br#"{"error":"invalid_client"}"#;
@@ -44,7 +44,7 @@ async fn a_wait_is_heard_with_every_status_that_refuses() {
 }
 
 #[tokio::test]
-async fn a_wait_is_seconds_with_or_without_a_fraction_or_a_date_and_nonsense_is_none() {
+async fn retry_after_is_seconds_a_fraction_or_a_date_and_nonsense_is_ignored() {
     let clock = TestClock::default();
     let at = |seconds: i64| std::time::UNIX_EPOCH + Duration::from_secs((clock.now().unix() + seconds) as u64);
     let in_a_minute = httpdate::fmt_http_date(at(60));
