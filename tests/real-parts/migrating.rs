@@ -25,7 +25,7 @@ struct HomeMade {
 
 impl HomeMade {
     fn command(&self, program: &str, variables: &[(&str, &str)]) -> Command {
-        #[expect(clippy::disallowed_methods, reason = "where programs are found is the machine's")]
+        #[expect(clippy::disallowed_methods, reason = "the path of the programs is read from the machine")]
         let path = std::env::var("PATH").unwrap();
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
         let mut command = Command::new("node");

@@ -14,7 +14,7 @@ const CONNECTION: &str = "acme:eu-1.a_b-c";
 
 /// A program with the settings that it needs. From this machine it gets only `PATH`.
 pub fn configured(mut command: Command, api: &str) -> Command {
-    #[expect(clippy::disallowed_methods, reason = "where programs are found is the machine's")]
+    #[expect(clippy::disallowed_methods, reason = "the path of the programs is read from the machine")]
     let path = std::env::var("PATH").unwrap();
     command.env_clear().env("PATH", path).env("API_ORIGIN", api).env("AWS_REGION", REGION);
     command.env("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE").env("AWS_SECRET_ACCESS_KEY", SECRET);
