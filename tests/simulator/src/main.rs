@@ -38,12 +38,23 @@ impl Arguments {
         self.0.get(at + 1).map(String::as_str)
     }
 
-    fn number(&self, name: &str, default: u64) -> u64 {
-        self.option(name).and_then(|text| text.replace('_', "").parse().ok()).unwrap_or(default)
+    /// Ends the program where the option has a value that cannot be read.
+    fn parsed<T>(&self, name: &str, parse: impl Fn(&str) -> Option<T>) -> Option<T> {
+        let text = self.option(name)?;
+        let parsed = parse(text);
+        if parsed.is_none() {
+            eprintln!("{name} cannot be {text}\n\n{USAGE}");
+            std::process::exit(2);
+        }
+        parsed
     }
 
-    fn class(&self) -> Class {
-        self.option("--provider").and_then(Class::parse).unwrap_or(Class::P1)
+    fn number(&self, name: &str, default: u64) -> u64 {
+        self.parsed(name, |text| text.replace('_', "").parse().ok()).unwrap_or(default)
+    }
+
+    fn class(&self) -> Option<Class> {
+        self.parsed("--provider", Class::parse)
     }
 }
 
@@ -52,13 +63,14 @@ fn main() -> ExitCode {
     let command = words.next().unwrap_or_default();
     let arguments = Arguments(words.collect());
     let holds = match command.as_str() {
-        "run" => run(arguments.class(), arguments.number("--seed", 0), arguments.number("--refreshes", 1_000_000)),
+        "run" => run(
+            arguments.class().unwrap_or(Class::P1),
+            arguments.number("--seed", 0),
+            arguments.number("--refreshes", 1_000_000),
+        ),
         "replay" => replay(&arguments),
         "mutants" => mutants(arguments.number("--seconds", 10), arguments.option("--only").unwrap_or_default()),
-        "exhaustive" => {
-            let only = arguments.option("--provider").and_then(Class::parse);
-            exhaustive(arguments.number("--faults", 2) as usize, only)
-        }
+        "exhaustive" => exhaustive(arguments.number("--faults", 2) as usize, arguments.class()),
         "all" => {
             let campaigns = Class::ALL.map(|class| run(class, 0, 20_000));
             // The most frequent class of provider, and the strictest. All five classes take a quarter of an hour.
@@ -107,7 +119,7 @@ fn replay(arguments: &Arguments) -> bool {
     let seed = arguments.0.first().and_then(|text| text.parse().ok()).unwrap_or(0);
     let has_many_faults =
         arguments.option("--many-faults").map_or_else(|| u64::is_multiple_of(seed, 8), |text| text == "yes");
-    let class = arguments.class();
+    let class = arguments.class().unwrap_or(Class::P1);
     let plan = if has_many_faults { Plan::with_many_faults(seed, class) } else { Plan::drawn(seed, class) };
     let mutant = arguments
         .option("--mutant")
@@ -119,8 +131,9 @@ fn replay(arguments: &Arguments) -> bool {
 
 fn mutants(seconds: u64, only: &str) -> bool {
     let mut survivors = 0;
-    let mutants = mutation::find(600);
-    for mutant in mutants.iter().filter(|mutant| mutant.name().contains(only)) {
+    let mut mutants = mutation::find(600);
+    mutants.retain(|mutant| mutant.name().contains(only));
+    for mutant in &mutants {
         let began = now();
         let result = mutation::try_to_kill(mutant, || began.elapsed() < Duration::from_secs(seconds));
         let name = result.mutant.name();
@@ -137,7 +150,7 @@ fn mutants(seconds: u64, only: &str) -> bool {
         }
     }
     println!("{} mutants, {survivors} survived", mutants.len());
-    survivors == 0
+    survivors == 0 && !mutants.is_empty()
 }
 
 fn exhaustive(most_faults: usize, only: Option<Class>) -> bool {
