@@ -8,6 +8,7 @@ use shared::domain::connection::State;
 use tests::world::{Setup, World};
 
 use crate::faults;
+use crate::log::{capture, captured};
 
 #[tokio::test]
 async fn a_fresh_token_is_answered_as_it_is_stored() {
@@ -121,9 +122,13 @@ async fn ten_workers_with_a_401_cause_one_refresh() {
 async fn a_rejected_token_is_never_answered_again() {
     let world = World::new().await;
     world.connect("t").await;
+    capture();
     let young = world.reject("t", 1).await;
     assert_eq!(young.status, StatusCode::SERVICE_UNAVAILABLE, "the report passed the refresh on its way: {young:?}");
     assert_eq!(young.headers["retry-after"], "60");
+    // Both said that another refresh was under way, and there was none.
+    assert_eq!(young.body["detail"], "this token was granted less than a minute ago: report it again after that");
+    assert!(captured().contains("the rejected token was granted less than a minute ago"));
     assert_eq!(world.refreshes(), 0);
 
     world.clock.advance(120);
@@ -131,6 +136,7 @@ async fn a_rejected_token_is_never_answered_again() {
     let failed = world.reject("t", 1).await;
     assert_eq!(failed.status, StatusCode::SERVICE_UNAVAILABLE, "{failed:?}");
     assert_eq!(failed.body["code"], "provider_unavailable");
+    assert_eq!(failed.body["detail"], "there is no valid token: WebinarGeek has given no new one yet", "it lives");
     let backing_off = world.reject("t", 1).await;
     assert_eq!(backing_off.status, StatusCode::SERVICE_UNAVAILABLE, "{backing_off:?}");
 

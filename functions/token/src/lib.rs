@@ -59,6 +59,8 @@ pub enum TokenError {
     ReauthRequired(ConnectionId),
     #[error("a refresh has not ended yet")]
     Wait { until: Timestamp },
+    #[error("the rejected token was granted less than a minute ago")]
+    RejectedTooEarly { until: Timestamp },
     /// The refresh failed now, or failed before and the next try must wait. The failure was logged when it happened.
     #[error("a failure of class {}", .class.as_str())]
     Failed { class: FailureClass, retry_at: Option<Timestamp> },
@@ -180,7 +182,7 @@ impl Token {
                 },
                 Outcome::Waiting { until, connection } => {
                     let error =
-                        connection.journal.reason.map_or(TokenError::Wait { until }, |class| backs_off(class, until));
+                        connection.journal.reason.map_or(TokenError::RejectedTooEarly { until }, |class| backs_off(class, until));
                     break (error, *connection);
                 }
                 Outcome::NeedsCustomer(_) => return Err(TokenError::ReauthRequired(id)),
@@ -283,6 +285,10 @@ impl Token {
             TokenError::Wait { until } => {
                 Problem::new(Code::Unavailable, "a new token is on its way").retry_after(seconds_until(until))
             }
+            TokenError::RejectedTooEarly { until } => {
+                let detail = "this token was granted less than a minute ago: report it again after that";
+                Problem::new(Code::Unavailable, detail).retry_after(seconds_until(until))
+            }
             TokenError::Failed { class, retry_at } => {
                 let (code, detail) = explain(class);
                 Problem::new(code, detail).retry_after(retry_at.map_or(5, seconds_until))
@@ -322,7 +328,7 @@ fn explain(class: FailureClass) -> (Code, &'static str) {
         | FailureClass::InvalidGrant
         | FailureClass::AmbiguousRotation
         | FailureClass::Refused => {
-            (Code::ProviderUnavailable, "the token has expired, and WebinarGeek has given no new one yet")
+            (Code::ProviderUnavailable, "there is no valid token: WebinarGeek has given no new one yet")
         }
         FailureClass::NoRefreshToken => (
             Code::ProviderUnavailable,
