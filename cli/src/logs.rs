@@ -133,7 +133,7 @@ fn kind(members: &Value) -> String {
     } else if has("grants_not_revoked") {
         "grant_not_revoked"
     } else if has("marking_frozen") {
-        "frozen"
+        "marking_frozen"
     } else {
         members["class"].as_str().unwrap_or("crashed")
     };
@@ -167,6 +167,18 @@ mod tests {
 
     fn line(at: i64, message: &str) -> (String, FilteredLogEvent) {
         ("refresh".to_owned(), FilteredLogEvent::builder().timestamp(at * 1000).message(message).build())
+    }
+
+    #[test]
+    fn a_process_that_stood_still_got_the_remedy_for_many_refusals_at_once() {
+        let lines = vec![
+            line(10, &json!({ "failures": 1, "class": "frozen", "connection": "a" }).to_string()),
+            line(20, &json!({ "marking_frozen": 1 }).to_string()),
+        ];
+        let mut remedies: Vec<_> = grouped(lines, None).into_iter().map(|group| (group.kind, group.remedy)).collect();
+        remedies.sort();
+        assert_eq!(remedies.iter().map(|(kind, _)| kind.as_str()).collect::<Vec<_>>(), ["frozen", "marking_frozen"]);
+        assert!(remedies[0].1.contains("stood still") && remedies[1].1.contains("many refresh tokens"), "{remedies:?}");
     }
 
     #[test]

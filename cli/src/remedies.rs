@@ -23,7 +23,8 @@ pub(crate) fn remedy(kind: &str) -> &'static str {
         "inconsistent_row" | "unopenable" | "panic" => {
             "keep the row and look at it: wgc list --status quarantined; with a wrong sealing key every row fails"
         }
-        "frozen" => {
+        "frozen" => "the process stood still for too long, and nothing was sent: if it goes on, look at AWS's status",
+        "marking_frozen" => {
             "many refresh tokens are refused at once; no connection is given up: is the app still at WebinarGeek?"
         }
         "out_of_time" => {

@@ -6,6 +6,7 @@ use shared::domain::connection::refresh::{LEASE, LONGEST_INVOCATION, UNSETTLED_G
 use shared::domain::connection::revocation::TRIED_FOR;
 use shared::domain::connection::waiting::CONFIRM_WITHIN;
 use shared::domain::connection_id::ConnectionId;
+use shared::domain::failure_class::FailureClass;
 use shared::domain::schedule::RETRY_AFTER_LONGEST;
 use tests::laptop::Laptop;
 
@@ -24,6 +25,15 @@ fn documents() -> Vec<PathBuf> {
     let folders = ["", "docs", "docs/decisions"].map(|folder| root().join(folder));
     let files = folders.iter().flat_map(|folder| std::fs::read_dir(folder).unwrap()).map(|entry| entry.unwrap().path());
     files.filter(|path| path.extension().is_some_and(|extension| extension == "md")).collect()
+}
+
+#[test]
+fn each_class_of_a_failure_has_its_cause_and_its_row_on_the_operators_page() {
+    let text = document("docs/operating.md");
+    for class in FailureClass::ALL {
+        let row = format!("\n| `{}` | {} | ", class.as_str(), class.cause());
+        assert!(text.contains(&row), "docs/operating.md must have a row that begins: {row}");
+    }
 }
 
 #[test]

@@ -181,8 +181,10 @@ impl Token {
                     None => break (TokenError::Wait { until }, about_to_end(connection, now)),
                 },
                 Outcome::Waiting { until, connection } => {
-                    let error =
-                        connection.journal.reason.map_or(TokenError::RejectedTooEarly { until }, |class| backs_off(class, until));
+                    let error = connection
+                        .journal
+                        .reason
+                        .map_or(TokenError::RejectedTooEarly { until }, |class| backs_off(class, until));
                     break (error, *connection);
                 }
                 Outcome::NeedsCustomer(_) => return Err(TokenError::ReauthRequired(id)),

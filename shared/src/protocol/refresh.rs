@@ -223,15 +223,18 @@ impl Refreshing {
     /// Sends the refresh token once, and a second time where that is allowed. Returns the time before the last request,
     /// from which the new token's lifetime is counted.
     async fn send(&self, lease: &Lease, prepared: &Prepared) -> Result<(TokenResponse, Timestamp), Unanswered> {
-        let cause = match self.send_once(lease, prepared).await {
+        let unknown = match self.send_once(lease, prepared).await {
             Ok(sent) => return Ok(sent),
-            Err(ProviderError::Unknown(cause)) if self.has_time_to_send(lease) => cause,
+            Err(ProviderError::Unknown(error)) if self.has_time_to_send(lease) => error,
             Err(error) => return Err(Unanswered { error, unknown_before: false }),
         };
         // The connection to the provider is closed, so no earlier answer can arrive any more: the same token may be
         // sent again. If the provider has not rotated, or still honours the old token, that saves the connection. If it
         // has rotated and the old token has ended, the connection is lost already (protocol rule 7).
-        tracing::warn!(cause, "the outcome of a refresh is unknown: the same refresh token is sent once more");
+        tracing::warn!(
+            error = unknown,
+            "the outcome of a refresh is unknown: the same refresh token is sent once more"
+        );
         let again = self.send_once(lease, prepared).await;
         again.map_err(|error| Unanswered { error, unknown_before: true })
     }
