@@ -17,13 +17,13 @@ use crate::valgrind::{self, Instructions};
 
 /// A function, the bytes of its zip, and the crates in its tree.
 const OF_FUNCTIONS: [(&str, u64, usize); 7] = [
-    ("authorize", 2_310_000, 188),
-    ("callback", 2_700_000, 188),
-    ("refresh", 2_800_000, 188),
-    ("token", 2_650_000, 188),
-    ("connections", 2_950_000, 188),
-    ("events", 2_200_000, 188),
-    ("maintenance", 2_400_000, 188),
+    ("authorize", 2_350_000, 188),
+    ("callback", 2_720_000, 188),
+    ("refresh", 2_810_000, 188),
+    ("token", 2_670_000, 188),
+    ("connections", 2_970_000, 188),
+    ("events", 2_230_000, 188),
+    ("maintenance", 2_450_000, 188),
 ];
 
 type Calls = &'static [(&'static str, u64)];
