@@ -15,8 +15,20 @@ use crate::engines::listen;
 use crate::gateway::{Request, body};
 use crate::process::built;
 use crate::runtime_api::Function;
+use crate::stack;
 
 const HOST: &str = "connect.example.com";
+
+/// zig ignores `-static-pie`, and the functions were once linked to be loaded at the same address each time.
+#[test]
+fn each_function_is_static_and_has_random_addresses() {
+    for function in stack::FUNCTIONS {
+        let program = std::fs::read(built(function)).unwrap();
+        // `e_type` in the header of an ELF file: 2 is an executable with fixed addresses, 3 is one without.
+        assert_eq!(program[16..18], [3, 0], "{function}");
+        assert!(!program.windows(9).any(|bytes| bytes == b"/ld-linux"), "{function} needs a dynamic loader");
+    }
+}
 
 async fn start(function: &str) -> Function {
     let engines = Engines::in_memory("secret".to_owned(), Arc::new(SystemEntropy)).unwrap();
