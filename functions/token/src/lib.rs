@@ -181,10 +181,11 @@ impl Token {
                     None => break (TokenError::Wait { until }, about_to_end(connection, now)),
                 },
                 Outcome::Waiting { until, connection } => {
-                    let error = connection
-                        .journal
-                        .reason
-                        .map_or(TokenError::RejectedTooEarly { until }, |class| backs_off(class, until));
+                    let error = match connection.journal.reason {
+                        Some(class) => backs_off(class, until),
+                        None if connection.version == wanted.rejected => TokenError::RejectedTooEarly { until },
+                        None => TokenError::Wait { until },
+                    };
                     break (error, *connection);
                 }
                 Outcome::NeedsCustomer(_) => return Err(TokenError::ReauthRequired(id)),

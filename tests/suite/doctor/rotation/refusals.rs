@@ -101,7 +101,7 @@ async fn an_import_and_a_live_pair_beside_a_waiting_throw_away_are_not_tried() {
 #[tokio::test]
 async fn an_unknown_or_disconnected_connection_is_not_found() {
     let world = connected(Rotation::Grace).await;
-    let unknown = ask(&world, json!({ "throw_away": "nobody" })).await;
+    let unknown = ask(&world, json!({ "throw_away": "unknown" })).await;
     assert_problem(&unknown.body, &unknown.headers, 404, "not_found");
     world.json(Method::DELETE, "/v1/connections/t", None).await;
     let deleted = ask(&world, json!({ "throw_away": "t" })).await;
